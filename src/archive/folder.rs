@@ -1,0 +1,109 @@
+//! The data folder: one process at a time owns it, and everything in it is named here.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+/// The data folder, locked for as long as this lives.
+#[derive(Debug)]
+pub struct DataFolder {
+    root: PathBuf,
+    lock: File,
+}
+
+/// The data folder could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// Another process has it.
+    #[error(
+        "data folder `{}` is in use by another telescribe (process {process}); stop that one first, or use its HTTP API",
+        path.display()
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The other's process id, or `unknown`.
+        process: String,
+    },
+    /// It could not be made or read.
+    #[error("data folder `{}`: {source}", path.display())]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl DataFolder {
+    /// Makes the folder where it is missing (readable by its owner only) and locks it.
+    ///
+    /// # Errors
+    /// When another process has it, or it cannot be made.
+    pub fn lock(root: &Path) -> Result<Self, FolderError> {
+        let failed = |source| FolderError::Io { path: root.to_owned(), source };
+        make_private(root).map_err(failed)?;
+        let mut lock = File::options().create(true).truncate(false).read(true).write(true).open(root.join("lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut process = String::new();
+                let known = lock.read_to_string(&mut process).is_ok() && !process.trim().is_empty();
+                let process = if known { process.trim().to_owned() } else { "unknown".to_owned() };
+                return Err(FolderError::InUse { path: root.to_owned(), process });
+            }
+            Err(TryLockError::Error(e)) => return Err(failed(e)),
+        }
+        // For the other's error message only; the lock itself is the kernel's.
+        lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", std::process::id())).map_err(failed)?;
+        Ok(Self { root: root.to_owned(), lock })
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the archive is.
+    #[must_use]
+    pub fn archive(&self) -> PathBuf {
+        self.root.join("archive")
+    }
+
+    /// Where the full-text index is; may be deleted, it is rebuilt.
+    #[must_use]
+    pub fn index(&self) -> PathBuf {
+        self.root.join("index")
+    }
+
+    /// The socket on which a running daemon answers the commands of this machine's owner.
+    #[must_use]
+    pub fn socket(root: &Path) -> PathBuf {
+        root.join("telescribe.sock")
+    }
+
+    /// The clients' keys.
+    #[must_use]
+    pub fn keys(root: &Path) -> PathBuf {
+        root.join("keys.json")
+    }
+}
+
+impl Drop for DataFolder {
+    fn drop(&mut self) {
+        // The kernel gives the lock back with the file; an error here changes nothing.
+        if let Err(error) = self.lock.unlock() {
+            tracing::debug!(%error, "data folder's lock was not given back");
+        }
+    }
+}
+
+fn make_private(root: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    if root.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(root)?;
+    fs::set_permissions(root, fs::Permissions::from_mode(0o700))
+}

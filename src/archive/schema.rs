@@ -1,0 +1,120 @@
+//! The catalogue: every column family, what its keys and values are, and why it is tuned as it is.
+//!
+//! | family | key | value |
+//! | --- | --- | --- |
+//! | `meta` | name | format number, archive id, readers' positions, jobs' last runs |
+//! | `message` | peer, id | newest form of a message |
+//! | `version` | peer, id, version | earlier forms |
+//! | `raw` | peer, id | Telegram's bytes of the newest form, and their layer |
+//! | `change` | seq | one entry of the change log |
+//! | `peer` | peer | title, kind, username |
+//! | `username` | lower-case username | peer |
+//! | `coverage` | peer | id ranges that were read, counts |
+//! | `cursor` | peer | newest id and pts known, the account that archives |
+
+use rocksdb::{BlockBasedOptions, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, Options};
+
+/// The format number of what is on disk; raised by every change that an older version could not read.
+pub const FORMAT: u32 = 1;
+
+/// Target size of a data block before compression: at 16 KiB a ZSTD dictionary makes 91-byte texts cost about 80 bytes, and a
+/// point read still decompresses little.
+const BLOCK_SIZE: usize = 16 * 1024;
+/// Bytes of dictionary a file may carry; larger ones gain next to nothing on chat texts.
+const DICTIONARY_SIZE: i32 = 16 * 1024;
+/// Bytes of samples that the dictionary is trained from: RocksDB advises a hundred times the dictionary.
+const DICTIONARY_SAMPLES: i32 = 100 * DICTIONARY_SIZE;
+/// ZSTD's default window, level and strategy.
+const ZSTD_WINDOW_BITS: i32 = -14;
+const ZSTD_LEVEL: i32 = 3;
+
+/// A column family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cf {
+    Meta,
+    Message,
+    Version,
+    Raw,
+    Change,
+    Peer,
+    Username,
+    Coverage,
+    Cursor,
+}
+
+impl Cf {
+    pub(super) const ALL: [Self; 9] = [
+        Self::Meta,
+        Self::Message,
+        Self::Version,
+        Self::Raw,
+        Self::Change,
+        Self::Peer,
+        Self::Username,
+        Self::Coverage,
+        Self::Cursor,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Message => "message",
+            Self::Version => "version",
+            Self::Raw => "raw",
+            Self::Change => "change",
+            Self::Peer => "peer",
+            Self::Username => "username",
+            Self::Coverage => "coverage",
+            Self::Cursor => "cursor",
+        }
+    }
+
+    fn options(self) -> Options {
+        let mut blocks = BlockBasedOptions::default();
+        blocks.set_block_size(BLOCK_SIZE);
+        blocks.set_format_version(6);
+        let mut options = Options::default();
+        match self {
+            // Large and written once: cheap LZ4 while it is young, ZSTD with a dictionary where most of it ends up.
+            Self::Message | Self::Version | Self::Raw | Self::Change => {
+                options.set_compression_type(DBCompressionType::Lz4);
+                options.set_bottommost_compression_type(DBCompressionType::Zstd);
+                options.set_bottommost_compression_options(ZSTD_WINDOW_BITS, ZSTD_LEVEL, 0, DICTIONARY_SIZE, true);
+                options.set_bottommost_zstd_max_train_bytes(DICTIONARY_SAMPLES, true);
+            }
+            // Small and rewritten often.
+            Self::Meta | Self::Peer | Self::Username | Self::Coverage | Self::Cursor => {
+                options.set_compression_type(DBCompressionType::Lz4);
+            }
+        }
+        // Point reads of keys that are often absent (is this message known?): a Bloom filter answers most of them.
+        if matches!(self, Self::Message | Self::Peer | Self::Username) {
+            blocks.set_bloom_filter(10.0, false);
+        }
+        options.set_block_based_table_factory(&blocks);
+        options
+    }
+}
+
+pub(super) fn db_options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    // The log of a killed process ends anywhere; its last whole write is where the archive ends.
+    options.set_wal_recovery_mode(rocksdb::DBRecoveryMode::PointInTime);
+    options.set_max_background_jobs(2);
+    options.set_keep_log_file_num(4);
+    options
+}
+
+pub(super) fn descriptors() -> Vec<ColumnFamilyDescriptor> {
+    // RocksDB always makes `default`; nothing is kept in it.
+    std::iter::once(ColumnFamilyDescriptor::new("default", Options::default()))
+        .chain(Cf::ALL.iter().map(|cf| ColumnFamilyDescriptor::new(cf.name(), cf.options())))
+        .collect()
+}
+
+pub(super) fn handle(db: &DB, cf: Cf) -> &ColumnFamily {
+    #[expect(clippy::expect_used, reason = "every family of the catalogue is opened by `descriptors`")]
+    db.cf_handle(cf.name()).expect("a column family of the catalogue is open")
+}

@@ -1,0 +1,15 @@
+//! Telescribe: an archival crawler for Telegram.
+//!
+//! Read this file from top to bottom and you have read the data flow. Arrows only point forward; nothing on the left
+//! imports anything on its right (`tests/it/architecture.rs` checks it).
+//!
+//! ```text
+//!  schedule ─► accounts ─► telegram ─► parse ─► ARCHIVE ─┬─► search  (Tantivy)  ─┐
+//!   "is due"    "who may"   "ask"      "mean"    "true"  └─► publish (RabbitMQ) ─┴─► http ─► people, programs
+//! ```
+
+pub mod model;
+
+pub mod archive;
+
+pub mod lifecycle;

@@ -1,0 +1,259 @@
+//! Starting, stopping, and not dying in between: the one worker loop of the program, and the only place that spawns tasks.
+//!
+//! A worker does one bounded unit of work a [`Worker::step`], which is never cut half way, and waits for more in
+//! [`Worker::wait`], which may be dropped at any moment. A soft stop lets the step in hand finish; a hard stop drops it. Either
+//! way nothing is lost, because what is true is only ever changed by one archive write.
+//!
+//! A worker that panics is made anew after a backoff and shows up in [`Lifecycle::workers`].
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The first wait before a failed worker is tried again; doubled at each further failure.
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+/// The longest wait before a failed worker is tried again: long enough not to fill a log, short enough for a person to wait.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// What a step found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It did something; there may be more.
+    Busy,
+    /// There was nothing to do: wait.
+    Idle,
+}
+
+/// Something that works for as long as the program runs.
+pub trait Worker: Send + 'static {
+    /// Does one bounded unit of work. Not cut half way by a soft stop.
+    fn step(&mut self) -> impl Future<Output = anyhow::Result<Step>> + Send;
+
+    /// Returns when there may be something to do. May be dropped at any moment.
+    fn wait(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// Called once after the last step of a soft stop: flush what is in hand.
+    fn finish(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send {
+        async { Ok(()) }
+    }
+}
+
+/// How a worker is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct WorkerStatus {
+    /// Steps that did something.
+    pub steps: u64,
+    /// Steps that failed, panics included.
+    pub failures: u64,
+    /// What the last failure said, until a step succeeds again.
+    pub failing: Option<String>,
+    /// Whether it has ended.
+    pub stopped: bool,
+}
+
+/// The running program: its tasks, and the two ways to stop them.
+#[derive(Clone, Debug, Default)]
+pub struct Lifecycle {
+    tracker: TaskTracker,
+    soft: CancellationToken,
+    hard: CancellationToken,
+    workers: Arc<Mutex<BTreeMap<String, WorkerStatus>>>,
+}
+
+impl Lifecycle {
+    /// A program in which nothing runs yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks everything to finish what it has in hand.
+    pub fn stop_soft(&self) {
+        self.soft.cancel();
+        self.tracker.close();
+    }
+
+    /// Drops everything that still runs.
+    pub fn stop_hard(&self) {
+        self.stop_soft();
+        self.hard.cancel();
+    }
+
+    /// Whether a stop was asked for.
+    #[must_use]
+    pub fn stopping(&self) -> bool {
+        self.soft.is_cancelled()
+    }
+
+    /// Returns when a stop is asked for.
+    pub async fn stop_asked(&self) {
+        self.soft.cancelled().await;
+    }
+
+    /// Returns when everything has ended; call after a stop.
+    pub async fn ended(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+
+    /// How many tasks run.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        self.tracker.len()
+    }
+
+    /// How the workers are doing, by name.
+    #[must_use]
+    pub fn workers(&self) -> BTreeMap<String, WorkerStatus> {
+        self.statuses().clone()
+    }
+
+    /// Runs a worker until the program stops; `make` makes it, and makes it anew after a panic.
+    pub fn work<W: Worker>(&self, name: impl Into<String>, make: impl FnMut() -> W + Send + 'static) {
+        let name = name.into();
+        self.statuses().insert(name.clone(), WorkerStatus::default());
+        let lifecycle = self.clone();
+        let run = async move {
+            tokio::select! {
+                () = lifecycle.supervise(&name, make) => {}
+                () = lifecycle.hard.cancelled() => tracing::warn!(worker.name = %name, "worker `{name}` was stopped hard"),
+            }
+            lifecycle.note(&name, |status| status.stopped = true);
+        };
+        self.tracker.spawn(run);
+    }
+
+    /// Runs a future that ends by itself, or at the soft stop if it watches for it; a hard stop drops it.
+    pub fn task(&self, future: impl Future<Output = ()> + Send + 'static) {
+        let hard = self.hard.clone();
+        self.tracker.spawn(async move {
+            tokio::select! {
+                () = future => {}
+                () = hard.cancelled() => {}
+            }
+        });
+    }
+
+    async fn supervise<W: Worker>(&self, name: &str, mut make: impl FnMut() -> W + Send + 'static) {
+        let mut backoff = BACKOFF_MIN;
+        let mut worker = make();
+        loop {
+            if self.soft.is_cancelled() {
+                if let Err(error) = worker.finish().await {
+                    tracing::error!(worker.name = %name, "worker `{name}` could not flush: {error:#}");
+                }
+                return;
+            }
+            let outcome = AssertUnwindSafe(worker.step()).catch_unwind().await;
+            let failure = match outcome {
+                Ok(Ok(Step::Busy)) => {
+                    backoff = BACKOFF_MIN;
+                    self.note(name, |status| {
+                        status.steps += 1;
+                        status.failing = None;
+                    });
+                    // A worker that always has work must not keep the others of its thread waiting.
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+                Ok(Ok(Step::Idle)) => {
+                    backoff = BACKOFF_MIN;
+                    self.note(name, |status| status.failing = None);
+                    tokio::select! {
+                        () = worker.wait() => {}
+                        () = self.soft.cancelled() => {}
+                    }
+                    continue;
+                }
+                Ok(Err(error)) => format!("{error:#}"),
+                Err(panic) => {
+                    worker = make();
+                    format!("panicked: {}", panic_text(panic.as_ref()))
+                }
+            };
+            tracing::error!(worker.name = %name, "worker `{name}` failed: {failure}; trying again in {backoff:?}");
+            self.note(name, |status| {
+                status.failures += 1;
+                status.failing = Some(failure);
+            });
+            tokio::select! {
+                () = tokio::time::sleep(backoff) => {}
+                () = self.soft.cancelled() => {}
+            }
+            backoff = (backoff * 2).min(BACKOFF_MAX);
+        }
+    }
+
+    fn note(&self, name: &str, change: impl FnOnce(&mut WorkerStatus)) {
+        if let Some(status) = self.statuses().get_mut(name) {
+            change(status);
+        }
+    }
+
+    fn statuses(&self) -> MutexGuard<'_, BTreeMap<String, WorkerStatus>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    struct Counting {
+        made: u32,
+        steps: Arc<AtomicU32>,
+        finished: Arc<AtomicU32>,
+    }
+
+    impl Worker for Counting {
+        async fn step(&mut self) -> anyhow::Result<Step> {
+            let n = self.steps.fetch_add(1, Ordering::SeqCst);
+            assert!(self.made > 1 || n < 2, "third step of the first worker panics");
+            anyhow::ensure!(n != 4, "fifth step fails");
+            Ok(if n < 8 { Step::Busy } else { Step::Idle })
+        }
+
+        async fn wait(&mut self) {
+            std::future::pending().await
+        }
+
+        async fn finish(&mut self) -> anyhow::Result<()> {
+            self.finished.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_panics_or_fails_goes_on_and_finishes_at_a_soft_stop() {
+        let lifecycle = Lifecycle::new();
+        let (steps, finished) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let mut made = 0;
+        let (s, f) = (Arc::clone(&steps), Arc::clone(&finished));
+        lifecycle.work("counting", move || {
+            made += 1;
+            Counting { made, steps: Arc::clone(&s), finished: Arc::clone(&f) }
+        });
+        while steps.load(Ordering::SeqCst) < 9 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        lifecycle.stop_soft();
+        lifecycle.ended().await;
+        let status = lifecycle.workers()["counting"].clone();
+        assert_eq!(status.failures, 2, "{status:?}");
+        assert!(status.stopped && status.failing.is_none());
+        assert_eq!(finished.load(Ordering::SeqCst), 1);
+        assert_eq!(lifecycle.tasks(), 0);
+    }
+}

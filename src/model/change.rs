@@ -1,0 +1,92 @@
+//! A change: one entry of the archive's log, which every reader (search, publish, ...) follows with a position of its own.
+
+use std::fmt;
+
+use super::{MessageKey, PeerId, Timestamp};
+
+/// The number of a change: gapless, from 1, in the order in which things became true. Position 0 is before the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Seq(pub u64);
+
+impl Seq {
+    /// The number after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// A message was archived for the first time.
+    MessageNew {
+        /// The message.
+        key: MessageKey,
+    },
+    /// A message's content changed; the earlier version is kept.
+    MessageEdited {
+        /// The message.
+        key: MessageKey,
+        /// The number of the new version; the first is 0.
+        version: u32,
+    },
+    /// A message was deleted in Telegram; the archive marks it.
+    MessageDeleted {
+        /// The message.
+        key: MessageKey,
+    },
+    /// A peer was seen for the first time, or its title, username or kind changed.
+    PeerChanged {
+        /// The peer.
+        peer: PeerId,
+    },
+}
+
+impl ChangeKind {
+    /// The peer that the change is about; changes of one peer are delivered in order.
+    #[must_use]
+    pub fn peer(&self) -> PeerId {
+        match *self {
+            Self::MessageNew { key } | Self::MessageEdited { key, .. } | Self::MessageDeleted { key } => key.peer,
+            Self::PeerChanged { peer } => peer,
+        }
+    }
+
+    /// The message that the change is about, if it is about one.
+    #[must_use]
+    pub fn message(&self) -> Option<MessageKey> {
+        match *self {
+            Self::MessageNew { key } | Self::MessageEdited { key, .. } | Self::MessageDeleted { key } => Some(key),
+            Self::PeerChanged { .. } => None,
+        }
+    }
+
+    /// The dotted name that events and the command line use.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::MessageNew { .. } => "message.new",
+            Self::MessageEdited { .. } => "message.edited",
+            Self::MessageDeleted { .. } => "message.deleted",
+            Self::PeerChanged { .. } => "peer.changed",
+        }
+    }
+}
+
+/// One entry of the change log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its number.
+    pub seq: Seq,
+    /// When it was archived.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: ChangeKind,
+}
