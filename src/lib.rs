@@ -10,6 +10,8 @@
 
 pub mod model;
 
+pub mod parse;
+
 pub mod archive;
 
 pub mod lifecycle;

@@ -29,7 +29,7 @@ pub(super) fn bring_to_current(db: &DB, path: &Path) -> Result<String, ArchiveEr
         let mut batch = WriteBatch::default();
         batch.put_cf(meta, FORMAT_KEY, FORMAT.to_be_bytes());
         batch.put_cf(meta, ID_KEY, &id);
-        db.write(&batch).map_err(store)?;
+        db.write(batch).map_err(store)?;
         return Ok(id);
     };
     let mut format = found.try_into().map(u32::from_be_bytes).map_err(|_| RecordError::value("format number", "not 4 bytes"))?;
@@ -41,7 +41,7 @@ pub(super) fn bring_to_current(db: &DB, path: &Path) -> Result<String, ArchiveEr
         (step.fill)(db, &mut batch)?;
         format = step.from + 1;
         batch.put_cf(meta, FORMAT_KEY, format.to_be_bytes());
-        db.write(&batch).map_err(store)?;
+        db.write(batch).map_err(store)?;
         tracing::info!(format, "upgraded the archive to format {format}");
     }
     let id = db.get_cf(meta, ID_KEY).map_err(store)?.ok_or_else(|| RecordError::value("archive id", "missing"))?;

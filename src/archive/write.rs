@@ -133,7 +133,7 @@ impl Write<'_> {
         let (batch, after, mut archived) = staged.finish();
         let mut options = WriteOptions::default();
         options.set_sync(archive.durability == Durability::Always);
-        archive.db.write_opt(&batch, &options).map_err(|e| archive.store(e))?;
+        archive.db.write_opt(batch, &options).map_err(|e| archive.store(e))?;
         *next = after;
         archived.last = Seq(after.0 - 1);
         archive.last.send_if_modified(|last| std::mem::replace(last, archived.last) != archived.last);
