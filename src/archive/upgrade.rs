@@ -32,17 +32,20 @@ pub(super) fn bring_to_current(db: &DB, path: &Path) -> Result<String, ArchiveEr
         db.write(batch).map_err(store)?;
         return Ok(id);
     };
-    let mut format = found.try_into().map(u32::from_be_bytes).map_err(|_| RecordError::value("format number", "not 4 bytes"))?;
+    let format = found.try_into().map(u32::from_be_bytes).map_err(|_| RecordError::value("format number", "not 4 bytes"))?;
     if format > FORMAT {
         return Err(ArchiveError::TooNew { path: path.to_owned(), found: format, known: FORMAT });
     }
-    for step in STEPS.iter().filter(|step| step.from >= format) {
+    for step in &STEPS {
+        if step.from < format {
+            continue;
+        }
         let mut batch = WriteBatch::default();
         (step.fill)(db, &mut batch)?;
-        format = step.from + 1;
-        batch.put_cf(meta, FORMAT_KEY, format.to_be_bytes());
+        let reached = step.from + 1;
+        batch.put_cf(meta, FORMAT_KEY, reached.to_be_bytes());
         db.write(batch).map_err(store)?;
-        tracing::info!(format, "upgraded the archive to format {format}");
+        tracing::info!(format = reached, "upgraded the archive to format {reached}");
     }
     let id = db.get_cf(meta, ID_KEY).map_err(store)?.ok_or_else(|| RecordError::value("archive id", "missing"))?;
     Ok(String::from_utf8(id).map_err(|e| RecordError::value("archive id", e))?)
