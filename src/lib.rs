@@ -14,4 +14,6 @@ pub mod parse;
 
 pub mod archive;
 
+pub mod seal;
+
 pub mod lifecycle;

@@ -259,7 +259,9 @@ impl<'a> Staged<'a> {
         self.coverage(key.peer)?.deleted += 1;
         self.archived.deleted += 1;
         self.change(ChangeKind::MessageDeleted { key });
-        let record = MessageRecord { deleted_at: Some(self.now.0), as_of: self.as_of.or(known.as_of), ..known };
+        let mut record = known;
+        record.deleted_at = Some(self.now.0);
+        record.as_of = self.as_of.or(record.as_of);
         self.put(key, record, None);
         Ok(())
     }

@@ -29,7 +29,8 @@ pub fn user(tl: &enums::User) -> Option<Peer> {
 pub fn chat(tl: &enums::Chat) -> Option<Peer> {
     let channel_kind = |megagroup| if megagroup { PeerKind::Supergroup } else { PeerKind::Channel };
     match tl {
-        enums::Chat::Empty(_) => None,
+        // A community holds chats and has no messages of its own.
+        enums::Chat::Empty(_) | enums::Chat::Community(_) | enums::Chat::CommunityForbidden(_) => None,
         enums::Chat::Chat(c) => {
             Some(Peer { id: PeerId::chat(c.id), kind: PeerKind::Group, title: c.title.clone(), username: None })
         }
@@ -48,8 +49,6 @@ pub fn chat(tl: &enums::Chat) -> Option<Peer> {
             title: c.title.clone(),
             username: None,
         }),
-        #[expect(unreachable_patterns, reason = "a later layer may add kinds")]
-        _ => None,
     }
 }
 

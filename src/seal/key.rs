@@ -1,0 +1,145 @@
+//! One key and its names.
+//!
+//! A key's bytes are wiped when it goes, and no `Debug`, `Display` or error shows them: what is printed is its id. A key's id is
+//! public: it travels in clear with every sealed message.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use rand::CryptoRng;
+use zeroize::Zeroize;
+
+use super::cipher::KEY_LENGTH;
+
+/// The longest name of a client. It leads the key ids and is a label in logs: longer ones make both unreadable.
+const CLIENT_NAME_LENGTH_MAX: usize = 32;
+/// The longest id of a key: a client's name, a dash and eight digits are 41, and ids made by others (UUIDs, thumbprints) fit too.
+pub(super) const KEY_ID_LENGTH_MAX: usize = 64;
+
+/// A name or an id that cannot be one; the text says which and what would do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// A client's name outside `[a-z0-9-]{1,32}`.
+    #[error("`{}` cannot name a client; use 1 to 32 of the letters a-z, digits and dashes", .0.escape_debug())]
+    Client(String),
+    /// A key's id outside `[A-Za-z0-9._-]{1,64}`.
+    #[error("`{}` cannot be a key id; use 1 to 64 of letters, digits, dots, dashes and underscores", .0.escape_debug())]
+    KeyId(String),
+}
+
+/// The name of a client, `[a-z0-9-]{1,32}`; one client may hold several keys, so that they rotate.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientName(String);
+
+/// The id of a key, `kid` in a header; unique in a ring, public, `[A-Za-z0-9._-]{1,64}` (so it needs no escaping in JSON).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(String);
+
+/// A key of 64 bytes with what is known of it.
+pub struct Key {
+    id: KeyId,
+    client: ClientName,
+    created: DateTime<Utc>,
+    secret: Secret,
+}
+
+/// 64 bytes that are wiped when they go; boxed, so that moving a key leaves no copy behind.
+pub(super) struct Secret(pub(super) Box<[u8; KEY_LENGTH]>);
+
+impl Key {
+    /// Makes a key for `client` with an id that is its name and eight random digits.
+    pub fn generate(client: &ClientName, now: DateTime<Utc>, random: &mut impl CryptoRng) -> Self {
+        let mut secret = Secret(Box::new([0; KEY_LENGTH]));
+        random.fill_bytes(secret.0.as_mut_slice());
+        let id = KeyId(format!("{client}-{:08x}", random.next_u32()));
+        Self::new(id, client.clone(), now, secret)
+    }
+
+    pub(super) fn new(id: KeyId, client: ClientName, created: DateTime<Utc>, secret: Secret) -> Self {
+        Self { id, client, created, secret }
+    }
+
+    /// Returns the id that travels in clear with every message under this key.
+    pub fn id(&self) -> &KeyId {
+        &self.id
+    }
+
+    /// Returns who holds this key.
+    pub fn client(&self) -> &ClientName {
+        &self.client
+    }
+
+    /// Returns when this key was made, to the second once it went through a file.
+    pub fn created(&self) -> DateTime<Utc> {
+        self.created
+    }
+
+    pub(super) fn secret(&self) -> &[u8; KEY_LENGTH] {
+        &self.secret.0
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.id)
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.as_mut_slice().zeroize();
+    }
+}
+
+impl std::str::FromStr for ClientName {
+    type Err = InvalidName;
+
+    fn from_str(name: &str) -> Result<Self, InvalidName> {
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if name.is_empty() || name.len() > CLIENT_NAME_LENGTH_MAX || !name.bytes().all(fits) {
+            return Err(InvalidName::Client(name.to_owned()));
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
+impl std::str::FromStr for KeyId {
+    type Err = InvalidName;
+
+    fn from_str(id: &str) -> Result<Self, InvalidName> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        if id.is_empty() || id.len() > KEY_ID_LENGTH_MAX || !id.bytes().all(fits) {
+            return Err(InvalidName::KeyId(id.to_owned()));
+        }
+        Ok(Self(id.to_owned()))
+    }
+}
+
+impl ClientName {
+    /// Returns the name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl KeyId {
+    /// Returns the id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ClientName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

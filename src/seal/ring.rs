@@ -1,0 +1,185 @@
+//! The keys that are accepted, and the file that holds them: a JWK Set (RFC 7517 section 5) of `oct` keys.
+//!
+//! A file that group or others may read is refused. It is replaced as a whole, and only while it still is the one that was loaded.
+//! The file is not encrypted: whoever may read it is the program.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use rand::CryptoRng;
+use serde_json::Map;
+use zeroize::Zeroizing;
+
+use super::key::{ClientName, Key, KeyId};
+
+mod form;
+
+/// The longest key file, in bytes: some 4,000 keys; a longer one is another file by mistake.
+const FILE_LENGTH_MAX: u64 = 1024 * 1024;
+
+/// A key file could not be read or written; the text names the file, what is wrong and the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// Group or others could read the keys.
+    #[error("key file `{path}` can be read by others (mode {mode:04o}); run `chmod 600 {path}`, and make new keys if anybody may have read it", path = .path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file is not a set of keys as they are used here.
+    #[error("key file `{path}` is not usable: {what}", path = .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, where, and the way out.
+        what: String,
+    },
+    /// Somebody else wrote the file since it was loaded.
+    #[error("key file `{path}` was changed by another program meanwhile; nothing was written, run the command again", path = .path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("cannot {doing} key file `{path}`: {source}", path = .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// `read` or `write`.
+        doing: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Keys with distinct ids, oldest first as they stand in the file.
+#[derive(Debug, Default)]
+pub struct KeyRing {
+    set: form::Set,
+    /// The file as it was loaded; none where there was none.
+    loaded: Option<Stamp>,
+}
+
+/// Tells one state of a file from another. Each of our writes makes a new inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+}
+
+impl KeyRing {
+    /// Reads a key file; where there is none, the ring is empty.
+    ///
+    /// # Errors
+    /// [`KeyFileError`]; never an excerpt of the file.
+    pub fn load(path: &Path) -> Result<Self, KeyFileError> {
+        let fail = |source| KeyFileError::Io { path: path.to_owned(), doing: "read", source };
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(fail(error)),
+        };
+        let metadata = file.metadata().map_err(fail)?;
+        let malformed = |what| KeyFileError::Malformed { path: path.to_owned(), what };
+        if !metadata.is_file() {
+            return Err(malformed("it is not a regular file".to_owned()));
+        }
+        let mode = metadata.permissions().mode() & 0o7777;
+        if mode & 0o077 != 0 {
+            return Err(KeyFileError::Exposed { path: path.to_owned(), mode });
+        }
+        if metadata.len() > FILE_LENGTH_MAX {
+            return Err(malformed(format!(
+                "it has {} bytes, more than {FILE_LENGTH_MAX}; it must be another file",
+                metadata.len()
+            )));
+        }
+        let mut text = Zeroizing::new(Vec::with_capacity(metadata.len() as usize + 1));
+        file.take(FILE_LENGTH_MAX).read_to_end(&mut text).map_err(fail)?;
+        let set = form::read(&text).map_err(malformed)?;
+        Ok(Self { set, loaded: Some(Stamp::of(&metadata)) })
+    }
+
+    /// Returns all keys, oldest first.
+    pub fn keys(&self) -> &[Arc<Key>] {
+        &self.set.keys
+    }
+
+    /// Returns the key with this id.
+    pub fn find(&self, id: &KeyId) -> Option<&Arc<Key>> {
+        self.set.keys.iter().find(|key| key.id() == id)
+    }
+
+    /// Returns the key that `client` should seal with: the newest, so that older ones run out.
+    pub fn newest(&self, client: &ClientName) -> Option<&Arc<Key>> {
+        self.set.keys.iter().rev().find(|key| key.client() == client)
+    }
+
+    /// Makes another key for `client`; [`KeyRing::save`] makes it last.
+    pub fn add_new(&mut self, client: &ClientName, now: DateTime<Utc>, random: &mut impl CryptoRng) -> Arc<Key> {
+        let key = loop {
+            let key = Key::generate(client, now, random);
+            if self.find(key.id()).is_none() {
+                break Arc::new(key);
+            }
+        };
+        self.set.keys.push(Arc::clone(&key));
+        self.set.foreign.push(Map::new());
+        key
+    }
+
+    /// Takes the key with this id out; [`KeyRing::save`] makes it last.
+    pub fn remove(&mut self, id: &KeyId) -> Option<Arc<Key>> {
+        let index = self.set.keys.iter().position(|key| key.id() == id)?;
+        self.set.foreign.remove(index);
+        Some(self.set.keys.remove(index))
+    }
+
+    /// Writes a JWK Set of this one key, to hand to its client; as secret as the key itself.
+    pub fn export(key: &Arc<Key>) -> Zeroizing<Vec<u8>> {
+        form::write(&form::Set { keys: vec![Arc::clone(key)], foreign: vec![Map::new()] })
+    }
+
+    /// Replaces the file in one step, mode 0600, safe on the disk when this returns. The folder must exist.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Changed`] where the file is not the one that was loaded; otherwise what the system says.
+    pub fn save(&mut self, path: &Path) -> Result<(), KeyFileError> {
+        let fail = |source| KeyFileError::Io { path: path.to_owned(), doing: "write", source };
+        // A link stays a link: what it names is replaced.
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let current = match fs::metadata(&target) {
+            Ok(metadata) => Some(Stamp::of(&metadata)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(fail(error)),
+        };
+        if current != self.loaded {
+            return Err(KeyFileError::Changed { path: path.to_owned() });
+        }
+        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // tempfile makes files with mode 0600.
+        let mut file = tempfile::Builder::new().prefix(".keys-").tempfile_in(folder).map_err(fail)?;
+        file.write_all(&form::write(&self.set)).map_err(fail)?;
+        file.as_file().sync_all().map_err(fail)?;
+        let stamp = Stamp::of(&file.as_file().metadata().map_err(fail)?);
+        file.persist(&target).map_err(|error| fail(error.error))?;
+        self.loaded = Some(stamp);
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(fail)
+    }
+}
+
+impl Stamp {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self { inode: metadata.ino(), length: metadata.len(), modified: (metadata.mtime(), metadata.mtime_nsec()) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

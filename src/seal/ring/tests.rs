@@ -1,0 +1,188 @@
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::*;
+
+fn random() -> StdRng {
+    StdRng::seed_from_u64(7)
+}
+
+fn client(name: &str) -> ClientName {
+    name.parse().unwrap()
+}
+
+fn noon() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_700_000_000, 0).unwrap()
+}
+
+/// A folder and, in it, a key file with this text and mode 0600.
+fn file_with(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.json");
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    (folder, path)
+}
+
+fn key_text(kid: &str, more: &str) -> String {
+    let k = "A".repeat(86);
+    format!(r#"{{"kty":"oct","kid":"{kid}","client":"desk","created":"2026-01-02T03:04:05Z","k":"{k}"{more}}}"#)
+}
+
+#[test]
+fn no_file_is_an_empty_ring() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(KeyRing::load(&folder.path().join("keys.json")).unwrap().keys().is_empty());
+}
+
+#[test]
+fn what_was_saved_is_loaded_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.json");
+    let mut ring = KeyRing::load(&path).unwrap();
+    let mut random = random();
+    for name in ["desk", "analyst", "desk"] {
+        ring.add_new(&client(name), noon(), &mut random);
+    }
+    ring.save(&path).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left in the folder");
+
+    let loaded = KeyRing::load(&path).unwrap();
+    assert_eq!(loaded.keys().len(), 3);
+    for (one, other) in ring.keys().iter().zip(loaded.keys()) {
+        assert_eq!((one.id(), one.client(), one.created()), (other.id(), other.client(), other.created()));
+        assert_eq!(one.secret(), other.secret());
+    }
+    assert_eq!(loaded.newest(&client("desk")).unwrap().id(), ring.keys()[2].id());
+    assert!(loaded.newest(&client("nobody")).is_none());
+}
+
+#[test]
+fn a_removed_key_is_gone_and_a_ring_can_be_saved_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.json");
+    let mut ring = KeyRing::default();
+    let mut random = random();
+    let first = ring.add_new(&client("desk"), noon(), &mut random);
+    let second = ring.add_new(&client("desk"), noon(), &mut random);
+    ring.save(&path).unwrap();
+    assert_eq!(ring.remove(first.id()).unwrap().id(), first.id());
+    assert!(ring.remove(first.id()).is_none());
+    ring.save(&path).unwrap();
+    let loaded = KeyRing::load(&path).unwrap();
+    assert!(loaded.find(first.id()).is_none());
+    assert!(loaded.find(second.id()).is_some());
+}
+
+#[test]
+fn a_file_that_others_can_read_is_refused_with_the_way_out() {
+    let (_folder, path) = file_with(r#"{"keys":[]}"#);
+    for mode in [0o640, 0o604, 0o660, 0o644] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let error = KeyRing::load(&path).unwrap_err().to_string();
+        assert!(error.contains(&format!("mode {mode:04o}")), "{error}");
+        assert!(error.contains(&format!("run `chmod 600 {}`", path.display())), "{error}");
+    }
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+    assert!(KeyRing::load(&path).is_ok());
+}
+
+#[test]
+fn a_file_that_somebody_else_changed_is_not_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.json");
+    let (mut mine, mut theirs) = (KeyRing::load(&path).unwrap(), KeyRing::load(&path).unwrap());
+    mine.add_new(&client("mine"), noon(), &mut random());
+    theirs.add_new(&client("theirs"), noon(), &mut random());
+    theirs.save(&path).unwrap();
+    assert!(matches!(mine.save(&path), Err(KeyFileError::Changed { .. })));
+    assert_eq!(KeyRing::load(&path).unwrap().keys()[0].client(), &client("theirs"));
+}
+
+#[test]
+fn a_link_to_the_file_stays_a_link() {
+    let (folder, path) = file_with(r#"{"keys":[]}"#);
+    let link = folder.path().join("link.json");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let mut ring = KeyRing::load(&link).unwrap();
+    ring.add_new(&client("desk"), noon(), &mut random());
+    ring.save(&link).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(KeyRing::load(&path).unwrap().keys().len(), 1);
+}
+
+#[test]
+fn members_of_others_are_kept() {
+    let (_folder, path) =
+        file_with(&format!(r#"{{"keys":[{}],"more":1}}"#, key_text("desk-1", r#","use":"enc","alg":"dir","x-note":{"n":[1]}"#)));
+    let mut ring = KeyRing::load(&path).unwrap();
+    ring.add_new(&client("desk"), noon(), &mut random());
+    ring.save(&path).unwrap();
+    let text: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!(text["keys"][0]["x-note"]["n"][0], 1);
+    assert_eq!(text["keys"][0]["created"], "2026-01-02T03:04:05Z");
+    let members: Vec<_> = text["keys"][1].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, ["kty", "use", "kid", "client", "created", "k"]);
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place_and_without_its_secret() {
+    let long = key_text("desk-1", "").replace(&"A".repeat(86), &"B".repeat(200));
+    let short = key_text("desk-1", "").replace(&"A".repeat(86), &"B".repeat(43));
+    let stray_bits = key_text("desk-1", "").replace(&"A".repeat(86), &format!("{}B", "B".repeat(85)));
+    let one = key_text("desk-1", "");
+    for (keys, expected) in [
+        (format!("{one},{one}"), "key 2: there is another key `desk-1`; remove one of the two"),
+        (long, "key 1: `desk-1` has a `k` other than 64 bytes in base64url without padding; make a new key"),
+        (short, "key 1: `desk-1` has a `k` other than 64 bytes in base64url without padding; make a new key"),
+        (stray_bits, "key 1: `desk-1` has a `k` other than 64 bytes in base64url without padding; make a new key"),
+        (one.replace("oct", "RSA"), "key 1: `desk-1` has a `kty` other than `oct`"),
+        (key_text("desk-1", r#","use":"sig""#), "key 1: `desk-1` has a `use` other than `enc`"),
+        (key_text("desk-1", r#","alg":"A256GCM""#), "key 1: `desk-1` has an `alg` other than"),
+        (key_text("desk-1", r#","exp":1"#), "key 1: `desk-1` has `exp`, which is not heeded here"),
+        (one.replace(r#""desk""#, r#""Desk""#), "key 1: `desk-1`: `Desk` cannot name a client"),
+        (one.replace("2026-01-02", "2026-13-02"), "key 1: `desk-1` has a `created` that is no RFC 3339"),
+        (key_text("a b", ""), "key 1: `a b` cannot be a key id"),
+        (one.replace(r#""kty":"oct","#, ""), "line 1, column "),
+        (format!("{one}]"), "line 1, column "),
+    ] {
+        let (_folder, path) = file_with(&format!(r#"{{"keys":[{keys}]}}"#));
+        let error = KeyRing::load(&path).unwrap_err().to_string();
+        let start = format!("key file `{}` is not usable: {expected}", path.display());
+        assert!(error.starts_with(&start), "{error}\n{start}");
+        assert!(!error.contains("AAAA") && !error.contains("BBBB"), "{error}");
+    }
+}
+
+#[test]
+fn a_folder_or_a_huge_file_is_no_key_file() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(matches!(KeyRing::load(folder.path()), Err(KeyFileError::Malformed { .. })));
+    let (_folder, path) = file_with(&" ".repeat(FILE_LENGTH_MAX as usize + 1));
+    assert!(matches!(KeyRing::load(&path), Err(KeyFileError::Malformed { .. })));
+}
+
+#[test]
+fn an_exported_key_is_a_key_file_of_its_own() {
+    let mut ring = KeyRing::default();
+    let mut random = random();
+    ring.add_new(&client("other"), noon(), &mut random);
+    let key = ring.add_new(&client("desk"), noon(), &mut random);
+    let (_folder, path) = file_with(std::str::from_utf8(&KeyRing::export(&key)).unwrap());
+    let exported = KeyRing::load(&path).unwrap();
+    assert_eq!(exported.keys().len(), 1);
+    assert_eq!(exported.find(key.id()).unwrap().secret(), key.secret());
+}
+
+#[test]
+fn the_buffer_of_a_written_set_never_moves() {
+    let mut ring = KeyRing::default();
+    let mut random = random();
+    for _ in 0..50 {
+        ring.add_new(&client(&"z".repeat(32)), DateTime::<Utc>::MAX_UTC, &mut random);
+    }
+    let text = form::write(&ring.set);
+    assert!(text.capacity() < 64 + 51 * 512 + 50 * 2 + 1, "it would have doubled");
+    assert!(text.len() <= text.capacity());
+}

@@ -1,0 +1,239 @@
+//! JWE compact serialisation, in the one form that is spoken here.
+//!
+//! `base64url(header)..base64url(iv).base64url(ciphertext).base64url(tag)`, with exactly the members `alg`, `enc`, `kid`, `typ` and `cty` in
+//! the header: no key wrapping, no `zip`, no `crit`, nothing unprotected. What is not exactly this is refused, so a token has one
+//! spelling: no other base64, no repeated member, no other algorithm that an attacker could ask for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::CryptoRng;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::cipher::{self, IV_LENGTH, KEY_LENGTH, TAG_LENGTH};
+use super::key::Key;
+
+const ALG: &str = "dir";
+const ENC: &str = "A256CBC-HS512";
+const CTY: &str = "application/json";
+
+/// The longest header, in characters of base64url; ours are 160 to 240, and joserfc stops at 1,024 too.
+const HEADER_LENGTH_MAX: usize = 1_024;
+
+/// The longest plaintext, in bytes, that every library opens as it comes: joserfc refuses more than 65,536 characters of
+/// ciphertext unless it is told otherwise, which is 49,152 bytes of it with at least one of padding.
+pub const PORTABLE_PLAINTEXT_MAX: usize = 49_151;
+
+/// What a token is for; it is told by `typ`, so that a request cannot be sent back as an answer nor the reverse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// From a client to the program.
+    Request,
+    /// From the program to a client.
+    Answer,
+}
+
+impl Purpose {
+    /// Returns the `typ` of such tokens: a media type without its `application/`, as RFC 7515 section 4.1.9 has it.
+    pub fn typ(self) -> &'static str {
+        match self {
+            Self::Request => "telescribe-req+jwe",
+            Self::Answer => "telescribe-res+jwe",
+        }
+    }
+
+    /// Returns the longest token that is looked at, in characters.
+    ///
+    /// Requests hold a query or a saved search, so 256 KiB is generous and keeps the work that strangers can cause small. Answers come
+    /// from a program that the client trusts; 64 MiB only stops a runaway.
+    pub fn length_max(self) -> usize {
+        match self {
+            Self::Request => 256 * 1024,
+            Self::Answer => 64 * 1024 * 1024,
+        }
+    }
+}
+
+/// A sealed message was refused. Its text is always the same: whoever is refused must not learn why.
+pub struct Refused {
+    why: Why,
+}
+
+/// Why a message was refused: for the operator's metric and log, never for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// Not a token of this form: parts, lengths, base64, header members, algorithm, purpose.
+    Form,
+    /// No key with this id, or the tag does not fit; the two are not told apart even here.
+    Authentication,
+    /// An authentic message whose plaintext is not what its purpose asks for.
+    Content,
+    /// Issued too long ago or too far ahead; most often a client's clock.
+    Time,
+    /// Made for another method or another path and query; or, in an answer, for another request.
+    Target,
+    /// Its nonce was used before.
+    Replay,
+    /// Too many nonces are remembered for this key; see [`super::NONCES_PER_KEY_MAX`].
+    Full,
+}
+
+impl Why {
+    /// Returns one short word, fit for a metric's label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Form => "form",
+            Self::Authentication => "authentication",
+            Self::Content => "content",
+            Self::Time => "time",
+            Self::Target => "target",
+            Self::Replay => "replay",
+            Self::Full => "full",
+        }
+    }
+}
+
+impl Refused {
+    /// Tells the operator why; this must not reach whoever was refused.
+    pub fn why(&self) -> Why {
+        self.why
+    }
+}
+
+impl From<Why> for Refused {
+    fn from(why: Why) -> Self {
+        Self { why }
+    }
+}
+
+impl fmt::Debug for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Refused")
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the sealed message was refused")
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// What [`open`] found.
+pub struct Opened {
+    /// The key that sealed it, and with it the client.
+    pub key: Arc<Key>,
+    /// What was sealed.
+    pub plaintext: Vec<u8>,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Opened({:?}, {} bytes)", self.key, self.plaintext.len())
+    }
+}
+
+/// Encrypts and authenticates `plaintext` under `key`. The initialisation vector is 16 fresh bytes of `random`.
+///
+/// The plaintext should be JSON, as `cty` says, and not empty, which jwcrypto would not open.
+pub fn seal(plaintext: &[u8], key: &Key, purpose: Purpose, random: &mut impl CryptoRng) -> String {
+    let kid = key.id();
+    let typ = purpose.typ();
+    let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{ALG}","enc":"{ENC}","kid":"{kid}","typ":"{typ}","cty":"{CTY}"}}"#));
+    let mut iv = [0; IV_LENGTH];
+    random.fill_bytes(&mut iv);
+    let (ciphertext, tag) = cipher::encrypt(key.secret(), &iv, header.as_bytes(), plaintext);
+    let mut token = header;
+    token.reserve(ciphertext.len() / 3 * 4 + 80);
+    token.push_str("..");
+    URL_SAFE_NO_PAD.encode_string(iv, &mut token);
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(ciphertext, &mut token);
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(tag, &mut token);
+    token
+}
+
+/// Verifies `token` under the one of `keys` that it names, then decrypts it.
+///
+/// # Errors
+/// [`Refused`] for everything; where no key has the id, only after the same work under a key that opens nothing.
+pub fn open(token: &str, keys: &[Arc<Key>], purpose: Purpose) -> Result<Opened, Refused> {
+    let parts = Parts::read(token, purpose).ok_or(Why::Form)?;
+    // Every id is compared, so that the time does not tell where in the ring a key stands.
+    let mut known = None;
+    for key in keys {
+        if key.id().as_str() == parts.kid {
+            known = Some(key);
+        }
+    }
+    // The stand-in is no secret: what it opens is dropped below, also if somebody seals under 64 zeros.
+    let secret = known.map_or(&[0; KEY_LENGTH], |key| key.secret());
+    let decrypted = cipher::decrypt(secret, &parts.iv, parts.header.as_bytes(), parts.ciphertext, &parts.tag);
+    match (known, decrypted) {
+        (Some(key), Ok(plaintext)) => Ok(Opened { key: Arc::clone(key), plaintext }),
+        _ => Err(Why::Authentication.into()),
+    }
+}
+
+/// A token's parts, decoded and of the right form; nothing in them is authentic yet.
+struct Parts<'a> {
+    header: &'a str,
+    kid: String,
+    iv: [u8; IV_LENGTH],
+    ciphertext: Vec<u8>,
+    tag: [u8; TAG_LENGTH],
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    alg: String,
+    enc: String,
+    kid: String,
+    typ: String,
+    cty: String,
+}
+
+impl<'a> Parts<'a> {
+    fn read(token: &'a str, purpose: Purpose) -> Option<Self> {
+        if token.len() > purpose.length_max() {
+            return None;
+        }
+        let mut parts = token.split('.');
+        let (header, encrypted_key, iv, ciphertext, tag) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() || !encrypted_key.is_empty() || header.len() > HEADER_LENGTH_MAX {
+            return None;
+        }
+        let Header { alg, enc, kid, typ, cty } = object(&decode(header)?)?;
+        if alg != ALG || enc != ENC || typ != purpose.typ() || cty != CTY {
+            return None;
+        }
+        let ciphertext = decode(ciphertext)?;
+        if ciphertext.is_empty() || ciphertext.len() % IV_LENGTH != 0 {
+            return None;
+        }
+        Some(Self { header, kid, iv: decode(iv)?.try_into().ok()?, ciphertext, tag: decode(tag)?.try_into().ok()? })
+    }
+}
+
+/// Decodes base64url without padding; this engine also refuses stray bits in the last character, so each value has one spelling.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// Reads a JSON object. serde would fill a struct from an array as well, which would be a second spelling.
+pub(super) fn object<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
+    if json.trim_ascii_start().first() != Some(&b'{') {
+        return None;
+    }
+    serde_json::from_slice(json).ok()
+}
+
+#[cfg(test)]
+mod tests;
