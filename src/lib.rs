@@ -10,9 +10,13 @@
 
 pub mod model;
 
+pub mod accounts;
+pub mod telegram;
 pub mod parse;
 
 pub mod archive;
+
+pub mod crawl;
 
 pub mod seal;
 

@@ -9,10 +9,11 @@ use super::{name, peer_id, reactions, reply, sender, timestamp};
 pub(super) fn message(m: &types::MessageService) -> Message {
     let peer = peer_id(&m.peer_id);
     let key = MessageKey { peer, id: MessageId(m.id) };
-    let reply = m.reply_to.as_ref().and_then(reply);
+    let mut reply = m.reply_to.as_ref().and_then(reply);
     let mut service = action(&m.action);
     if matches!(m.action, enums::MessageAction::PinMessage) {
-        service.message = reply.as_ref().and_then(|r| r.id);
+        // Telegram says which message was pinned by replying to it.
+        service.message = reply.take().and_then(|r| r.id);
     }
     Message {
         sender: sender(m.from_id.as_ref(), peer, m.out),

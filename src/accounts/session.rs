@@ -1,0 +1,262 @@
+//! A session: what an account needs to speak to Telegram, in memory.
+//!
+//! Shared by the connection that uses it, the updates that harvest access hashes into it, and the store that saves it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{SocketAddrV4, SocketAddrV6};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::model::{AccountName, PeerId, PeerKindOfId};
+
+/// An authorisation key: whoever has it *is* the account. Never printed.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct AuthKey([u8; 256]);
+
+impl AuthKey {
+    /// The key from its 256 bytes.
+    #[must_use]
+    pub fn new(bytes: [u8; 256]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 256 bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 256] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AuthKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AuthKey(..)")
+    }
+}
+
+impl Serialize for AuthKey {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64.encode(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for AuthKey {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = zeroize::Zeroizing::new(String::deserialize(deserializer)?);
+        let bytes = zeroize::Zeroizing::new(BASE64.decode(text.as_bytes()).map_err(serde::de::Error::custom)?);
+        let key = bytes.as_slice().try_into().map_err(|_| serde::de::Error::custom("an authorisation key has 256 bytes"))?;
+        Ok(Self(key))
+    }
+}
+
+/// A data centre as an account knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataCentre {
+    /// Its address.
+    pub ipv4: SocketAddrV4,
+    /// Its IPv6 address, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6: Option<SocketAddrV6>,
+    /// The key that the account and the data centre share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_key: Option<AuthKey>,
+}
+
+/// How far an account has followed Telegram's updates outside channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdatesState {
+    /// Messages, edits and deletions in private chats and basic groups.
+    pub pts: i32,
+    /// Secret chats and bot events.
+    pub qts: i32,
+    /// The time of the last update.
+    pub date: i32,
+    /// The number of the last batch of updates.
+    pub seq: i32,
+}
+
+/// What is saved of a session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SessionData {
+    /// The version of this form.
+    pub version: u32,
+    /// The kind of server the session was made for (`telegram.server` of the configuration).
+    pub server: String,
+    /// The data centre the account lives on.
+    pub home: i32,
+    /// Every known data centre.
+    pub data_centres: BTreeMap<i32, DataCentre>,
+    /// The user the account is, once known.
+    #[serde(default)]
+    pub user_id: Option<i64>,
+    /// The account's updates state; absent until it first asked.
+    #[serde(default)]
+    pub updates: Option<UpdatesState>,
+    /// Access hashes by marked peer id; `None` for basic groups, which have none.
+    #[serde(default)]
+    pub peers: BTreeMap<i64, Option<i64>>,
+}
+
+pub(super) const VERSION: u32 = 1;
+
+/// An account's session.
+#[derive(Debug)]
+pub struct Session {
+    name: AccountName,
+    data: Mutex<SessionData>,
+    changed: watch::Sender<u64>,
+}
+
+impl Session {
+    /// A new session for a kind of server, with the data centres to start from.
+    #[must_use]
+    pub fn new(name: AccountName, server: &str, home: i32, data_centres: BTreeMap<i32, DataCentre>) -> Self {
+        let data = SessionData {
+            version: VERSION,
+            server: server.to_owned(),
+            home,
+            data_centres,
+            user_id: None,
+            updates: None,
+            peers: BTreeMap::new(),
+        };
+        Self::of(name, data)
+    }
+
+    pub(super) fn of(name: AccountName, data: SessionData) -> Self {
+        Self { name, data: Mutex::new(data), changed: watch::Sender::new(0) }
+    }
+
+    pub(super) fn data(&self) -> SessionData {
+        self.lock().clone()
+    }
+
+    /// The account's name.
+    #[must_use]
+    pub fn name(&self) -> &AccountName {
+        &self.name
+    }
+
+    /// Tells of every change that must be saved.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// The data centre the account lives on.
+    #[must_use]
+    pub fn home(&self) -> i32 {
+        self.lock().home
+    }
+
+    /// Moves the account to another data centre, as Telegram asks at login.
+    pub fn set_home(&self, home: i32) {
+        self.change(|data| std::mem::replace(&mut data.home, home) != home);
+    }
+
+    /// A data centre.
+    #[must_use]
+    pub fn data_centre(&self, id: i32) -> Option<DataCentre> {
+        self.lock().data_centres.get(&id).cloned()
+    }
+
+    /// Notes a data centre's address or key. The home data centre's key is never replaced: a server that does not know it
+    /// (anymore) must end in a clear "signed out", not in a new, empty authorisation that overwrites the old one.
+    ///
+    /// # Errors
+    /// When that would happen.
+    pub fn set_data_centre(&self, id: i32, new: DataCentre) -> Result<(), HomeKeyKept> {
+        let mut kept = Ok(());
+        self.change(|data| {
+            let home = data.home == id;
+            if let Some(old) = data.data_centres.get(&id) {
+                if home && old.auth_key.is_some() && old.auth_key != new.auth_key {
+                    kept = Err(HomeKeyKept);
+                    return false;
+                }
+                if *old == new {
+                    return false;
+                }
+            }
+            data.data_centres.insert(id, new);
+            true
+        });
+        kept
+    }
+
+    /// The user the account is, once known.
+    #[must_use]
+    pub fn user_id(&self) -> Option<i64> {
+        self.lock().user_id
+    }
+
+    /// Notes the user the account is.
+    pub fn set_user_id(&self, id: i64) {
+        self.change(|data| data.user_id.replace(id) != Some(id));
+    }
+
+    /// How far the account has followed Telegram's updates outside channels.
+    #[must_use]
+    pub fn updates(&self) -> Option<UpdatesState> {
+        self.lock().updates
+    }
+
+    /// Notes how far the account has followed Telegram's updates outside channels.
+    pub fn set_updates(&self, state: UpdatesState) {
+        self.change(|data| data.updates.replace(state) != Some(state));
+    }
+
+    /// Notes a peer that this account can address. A basic group has no access hash.
+    pub fn learn(&self, peer: PeerId, access_hash: Option<i64>) {
+        if access_hash.is_none() && peer.kind() != PeerKindOfId::Chat {
+            return;
+        }
+        self.change(|data| data.peers.insert(peer.0, access_hash) != Some(access_hash));
+    }
+
+    /// Forgets a peer that this account can no longer read.
+    pub fn forget(&self, peer: PeerId) {
+        self.change(|data| data.peers.remove(&peer.0).is_some());
+    }
+
+    /// Whether this account can address a peer.
+    #[must_use]
+    pub fn knows(&self, peer: PeerId) -> bool {
+        self.lock().peers.contains_key(&peer.0)
+    }
+
+    /// The access hash that Telegram gave this account for a peer; `None` when it gave none or needs none.
+    #[must_use]
+    pub fn access_hash(&self, peer: PeerId) -> Option<i64> {
+        self.lock().peers.get(&peer.0).copied().flatten()
+    }
+
+    /// Every peer that this account can address.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerId> {
+        self.lock().peers.keys().copied().map(PeerId).collect()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut SessionData) -> bool) {
+        if change(&mut self.lock()) {
+            self.changed.send_modify(|n| *n += 1);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, SessionData> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A server that does not know the account's key tried to give it another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the server does not know this account's authorisation key; it was kept")]
+pub struct HomeKeyKept;

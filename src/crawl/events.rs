@@ -1,0 +1,195 @@
+//! Differences: what happened since a known state, asked for rather than pushed.
+
+use super::{Crawler, Priority, Unit, newest, walk};
+use crate::accounts::{Lease, UpdatesState};
+use crate::archive::Write;
+use crate::model::{AccountName, MessageId, MessageKey, PeerId, PeerKindOfId};
+use crate::telegram::{ChannelDifference, CommonDifference, Event, Seen, TelegramError};
+
+impl Crawler {
+    /// Asks once what happened in a channel.
+    pub(super) async fn channel_events(&self, lease: Lease, peer: PeerId, priority: Priority) -> anyhow::Result<Result<(), TelegramError>> {
+        let cursor = self.archive.cursor(peer)?.unwrap_or_default();
+        let Some(pts) = cursor.pts else {
+            // Without a state there is no difference: the next page of history brings one.
+            self.add_history(peer, priority)?;
+            return Ok(Ok(()));
+        };
+        let Some(client) = self.clients.get(lease.account()) else { return Ok(Ok(())) };
+        let difference = match client.channel_difference(peer, pts).await {
+            Ok(difference) => difference,
+            // Telegram does not accept the state any more: the same as a difference that is too long.
+            Err(TelegramError::Refused { name, .. }) if name.starts_with("PERSISTENT_TIMESTAMP") => {
+                drop(lease);
+                self.lost_track(peer, None, MessageId(0), Seen::default())?;
+                return Ok(Ok(()));
+            }
+            Err(error) => return Ok(Err(error)),
+        };
+        drop(lease);
+        match difference {
+            ChannelDifference::Events { events, pts, last, seen } => {
+                let now = self.clock.timestamp();
+                let mut write = self.archive.write(now);
+                write.as_of(Some(pts));
+                Self::see(&mut write, seen);
+                for event in events {
+                    match event {
+                        Event::Message { parsed, .. } => self.put(&mut write, *parsed),
+                        Event::Deleted { ids, .. } => delete(&mut write, peer, ids),
+                        Event::ChannelMoved { .. } | Event::ChannelGap { .. } | Event::Membership | Event::Gap => {}
+                    }
+                }
+                write.cursor(peer, move |cursor| {
+                    cursor.pts = Some(pts);
+                    cursor.checked_at = Some(now);
+                });
+                Self::commit(write)?;
+                if last {
+                    self.add_history(peer, Priority::Fresh)?;
+                } else {
+                    self.queue.add(Unit::Events { peer }, priority);
+                }
+            }
+            ChannelDifference::TooLong { top, pts, seen } => self.lost_track(peer, Some(pts), top, seen)?,
+        }
+        Ok(Ok(()))
+    }
+
+    /// Telegram skipped what happened in a channel: go on from its new state, and read again what may have changed.
+    fn lost_track(&self, peer: PeerId, pts: Option<i32>, top: MessageId, seen: Seen) -> anyhow::Result<()> {
+        tracing::info!(peer.id = peer.0, "Telegram skipped events of peer {peer}; its newest messages are read again");
+        let again = newest(&self.archive.coverage(peer)?.read, self.settings.recheck_ids_max);
+        let mut write = self.archive.write(self.clock.timestamp());
+        Self::see(&mut write, seen);
+        write.cursor(peer, move |cursor| {
+            cursor.pts = pts;
+            cursor.top = cursor.top.max(top.0);
+            for range in again.ranges() {
+                cursor.recheck.insert(*range);
+            }
+        });
+        Self::commit(write)?;
+        self.add_history(peer, Priority::Fresh)?;
+        Ok(())
+    }
+
+    /// Introduces an account to Telegram: who it is, and from which state its updates go on.
+    pub(super) async fn start_account(&self, lease: Lease) -> anyhow::Result<Result<(), TelegramError>> {
+        let account = lease.account().clone();
+        let Some(client) = self.clients.get(&account) else { return Ok(Ok(())) };
+        if client.session().user_id().is_none()
+            && let Err(error) = client.myself().await
+        {
+            return Ok(Err(error));
+        }
+        if client.session().updates().is_some() {
+            drop(lease);
+            self.queue.add(Unit::AccountEvents { account }, Priority::Live);
+            return Ok(Ok(()));
+        }
+        match client.state().await {
+            Ok(state) => client.session().set_updates(state),
+            Err(error) => return Ok(Err(error)),
+        }
+        Ok(Ok(()))
+    }
+
+    /// Asks once what happened outside channels.
+    pub(super) async fn account_events(&self, lease: Lease) -> anyhow::Result<Result<(), TelegramError>> {
+        let account = lease.account().clone();
+        let Some(client) = self.clients.get(&account) else { return Ok(Ok(())) };
+        let Some(from) = client.session().updates() else {
+            drop(lease);
+            self.queue.add(Unit::Start { account }, Priority::Live);
+            return Ok(Ok(()));
+        };
+        let difference = match client.common_difference(from).await {
+            Ok(difference) => difference,
+            Err(TelegramError::Refused { name, .. }) if name.starts_with("PERSISTENT_TIMESTAMP") => {
+                match client.state().await {
+                    Ok(state) => CommonDifference::TooLong { pts: state.pts },
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
+            Err(error) => return Ok(Err(error)),
+        };
+        drop(lease);
+        match difference {
+            CommonDifference::Events { events, state, last, seen } => {
+                let mut write = self.archive.write(self.clock.timestamp());
+                Self::see(&mut write, seen);
+                for event in events {
+                    self.common_event(&mut write, &account, event)?;
+                }
+                Self::commit(write)?;
+                client.session().set_updates(state);
+                if !last {
+                    self.queue.add(Unit::AccountEvents { account }, Priority::Live);
+                }
+            }
+            CommonDifference::TooLong { pts } => {
+                for peer in self.groups_of(&account)? {
+                    self.lost_track(peer, None, MessageId(0), Seen::default())?;
+                }
+                client.session().set_updates(UpdatesState { pts, ..from });
+                self.queue.add(Unit::AccountEvents { account: account.clone() }, Priority::Live);
+                self.queue.add(Unit::Walk { account, reach: walk::Reach::News, from: None }, Priority::Fresh);
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Adds an event outside channels to a write. Channels in an account's difference are followed by their own.
+    pub(super) fn common_event(&self, write: &mut Write<'_>, account: &AccountName, event: Event) -> anyhow::Result<()> {
+        match event {
+            Event::Message { parsed, .. } => {
+                let peer = parsed.message.key.peer;
+                match peer.kind() {
+                    PeerKindOfId::Channel => self.queue.add(Unit::Events { peer }, Priority::Live),
+                    PeerKindOfId::User => {}
+                    PeerKindOfId::Chat => {
+                        let owner = self.archive.cursor(peer)?.and_then(|c| c.account);
+                        if owner.is_none() {
+                            let account = account.clone();
+                            self.queue.add(Unit::Walk { account, reach: walk::Reach::News, from: None }, Priority::Fresh);
+                        } else if owner.as_ref() == Some(account) {
+                            self.put(write, *parsed);
+                        }
+                    }
+                }
+            }
+            Event::Deleted { channel: Some(peer), .. } | Event::ChannelMoved { channel: peer, .. } | Event::ChannelGap { channel: peer } => {
+                self.queue.add(Unit::Events { peer }, Priority::Live);
+            }
+            Event::Deleted { channel: None, ids, .. } => {
+                // Telegram names only ids: outside channels they are unique in the account.
+                for peer in self.groups_of(account)? {
+                    for id in &ids {
+                        write.delete(MessageKey { peer, id: *id });
+                    }
+                }
+            }
+            Event::Membership | Event::Gap => {}
+        }
+        Ok(())
+    }
+
+    /// The basic groups that an account archives.
+    pub(super) fn groups_of(&self, account: &AccountName) -> anyhow::Result<Vec<PeerId>> {
+        let mut groups = Vec::new();
+        for entry in self.archive.cursors() {
+            let (peer, cursor) = entry?;
+            if cursor.account.as_ref() == Some(account) {
+                groups.push(peer);
+            }
+        }
+        Ok(groups)
+    }
+}
+
+pub(super) fn delete(write: &mut Write<'_>, peer: PeerId, ids: Vec<MessageId>) {
+    for id in ids {
+        write.delete(MessageKey { peer, id });
+    }
+}

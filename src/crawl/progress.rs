@@ -1,0 +1,67 @@
+//! How far the crawl has got, for people who wait.
+
+use std::sync::atomic::Ordering;
+
+use super::Crawler;
+use crate::accounts::AccountStatus;
+use crate::archive::{Archive, ArchiveError};
+use crate::model::IdRange;
+
+/// How far the crawl has got.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Peers that are crawled.
+    pub peers: u64,
+    /// Peers of which every id up to the newest was read.
+    pub peers_complete: u64,
+    /// Peers that no account can read at present.
+    pub peers_unavailable: u64,
+    /// Messages archived, deleted ones included.
+    pub messages: u64,
+    /// Ids that were read.
+    pub ids_read: u64,
+    /// Ids that were not read yet.
+    pub ids_missing: u64,
+}
+
+impl Progress {
+    /// Reads the progress from the archive.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn of(archive: &Archive) -> Result<Self, ArchiveError> {
+        let mut progress = Self::default();
+        for entry in archive.cursors() {
+            let (peer, cursor) = entry?;
+            let coverage = archive.coverage(peer)?;
+            let missing = IdRange::new(1, cursor.top).map_or(0, |all| coverage.read.missing(all).len());
+            progress.peers += 1;
+            progress.peers_complete += u64::from(missing == 0);
+            progress.peers_unavailable += u64::from(cursor.unavailable.is_some());
+            progress.messages += coverage.messages;
+            progress.ids_read += coverage.read.len();
+            progress.ids_missing += missing;
+        }
+        Ok(progress)
+    }
+}
+
+impl Crawler {
+    /// Units that wait, and subjects that are being worked on.
+    #[must_use]
+    pub fn backlog(&self) -> (usize, usize) {
+        self.queue.len()
+    }
+
+    /// Messages that held something this version has no name for, since the start.
+    #[must_use]
+    pub fn not_understood(&self) -> u64 {
+        self.not_understood.load(Ordering::Relaxed)
+    }
+
+    /// How the accounts are doing.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<AccountStatus> {
+        self.pool.status()
+    }
+}

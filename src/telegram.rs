@@ -1,0 +1,47 @@
+//! Asking Telegram: the only place that names grammers' transport.
+//!
+//! grammers is used as transport, TL and raw invoke. Its convenience layers lose data silently (a difference that is too long,
+//! a full updates channel, a download that ends early), so paging, differences and retries are ours.
+//!
+//! Guarantees: every call ends within [`Settings::request_timeout`]; a connection whose runner died is made anew at the next
+//! call; every peer that an answer mentions is learnt by the account's session; errors say what to do next, not which
+//! library failed. It decides nothing about what is asked or when.
+
+mod client;
+mod error;
+mod history;
+mod login;
+mod session;
+mod updates;
+
+pub use client::{Client, Settings};
+pub use error::TelegramError;
+pub use history::{ChannelDifference, CommonDifference, DialogPage, DialogTop, Offset, Page, Resolved, Seen, method};
+pub use login::{Login, LoginError, SignIn};
+pub use updates::{Event, Push};
+
+/// Where data centres may be, so that a simulated session and the real network can never mix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Anywhere but on this machine: Telegram.
+    Network,
+    /// On this machine only: the simulator.
+    Loopback,
+    /// Anywhere: a server of one's own.
+    Anywhere,
+}
+
+impl Reach {
+    /// Whether an address is within reach.
+    #[must_use]
+    pub fn allows(self, address: std::net::Ipv4Addr) -> bool {
+        match self {
+            Self::Network => !address.is_loopback(),
+            Self::Loopback => address.is_loopback(),
+            Self::Anywhere => true,
+        }
+    }
+}
+
+/// The TL layer that requests are made in and raw bytes are to be read with.
+pub const LAYER: i32 = grammers_tl_types::LAYER;

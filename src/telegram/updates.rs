@@ -1,0 +1,129 @@
+//! What Telegram pushes, reduced to what the crawl acts on.
+
+use grammers_session::updates::UpdatesLike;
+use grammers_tl_types::enums;
+
+use super::history::{self, Seen};
+use crate::accounts::Session;
+use crate::model::{AccountName, MessageId, PeerId, PeerKindOfId};
+use crate::parse::{self, Parsed};
+
+/// Something that Telegram pushed to an account.
+#[derive(Debug)]
+pub struct Push {
+    /// Whose connection it came on.
+    pub account: AccountName,
+    /// Peers that it mentions.
+    pub seen: Seen,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+}
+
+/// One thing that happened. `pts` is the state after it and `count` how far it moved that state: of the channel for a
+/// channel's events, of the account for all others.
+#[derive(Debug)]
+pub enum Event {
+    /// A message is new, or has a new form.
+    Message {
+        /// The message.
+        parsed: Box<Parsed>,
+        /// The state afterwards.
+        pts: i32,
+        /// How far it moved.
+        count: i32,
+    },
+    /// Messages were deleted.
+    Deleted {
+        /// The channel; `None` for private chats and basic groups, of which Telegram names only the ids.
+        channel: Option<PeerId>,
+        /// The messages.
+        ids: Vec<MessageId>,
+        /// The state afterwards.
+        pts: i32,
+        /// How far it moved.
+        count: i32,
+    },
+    /// A channel's state moved in a way that carries nothing to archive.
+    ChannelMoved {
+        /// The channel.
+        channel: PeerId,
+        /// The state afterwards.
+        pts: i32,
+        /// How far it moved.
+        count: i32,
+    },
+    /// Something happened in a channel that was not pushed.
+    ChannelGap {
+        /// The channel.
+        channel: PeerId,
+    },
+    /// The account joined, left, or lost a channel.
+    Membership,
+    /// Something happened outside channels that was not pushed, or the connection was lost for a while.
+    Gap,
+}
+
+impl Event {
+    /// The channel whose state the event moves; `None` when it is the account's.
+    #[must_use]
+    pub fn channel(&self) -> Option<PeerId> {
+        match self {
+            Self::Message { parsed, .. } => {
+                Some(parsed.message.key.peer).filter(|p| p.kind() == PeerKindOfId::Channel)
+            }
+            Self::Deleted { channel, .. } => *channel,
+            Self::ChannelMoved { channel, .. } | Self::ChannelGap { channel } => Some(*channel),
+            Self::Membership | Self::Gap => None,
+        }
+    }
+}
+
+pub(super) fn read(account: &AccountName, session: &Session, update: UpdatesLike) -> Push {
+    let mut push = Push { account: account.clone(), seen: Seen::default(), events: Vec::new() };
+    match update {
+        UpdatesLike::Updates(enums::Updates::Updates(u)) => {
+            push.seen = history::harvest(session, &u.users, &u.chats);
+            push.events = u.updates.iter().filter_map(event).collect();
+        }
+        UpdatesLike::Updates(enums::Updates::Combined(u)) => {
+            push.seen = history::harvest(session, &u.users, &u.chats);
+            push.events = u.updates.iter().filter_map(event).collect();
+        }
+        UpdatesLike::Updates(enums::Updates::UpdateShort(u)) => push.events.extend(event(&u.update)),
+        // The short forms leave out what a message needs; the difference has it.
+        UpdatesLike::Updates(_) | UpdatesLike::ConnectionClosed => push.events.push(Event::Gap),
+        // Answers to requests that we never make.
+        _ => {}
+    }
+    push
+}
+
+/// Reads one update; `None` for those that carry nothing to archive and move no state that is followed.
+pub(super) fn event(update: &enums::Update) -> Option<Event> {
+    use enums::Update as U;
+    let message = |message, pts, count| {
+        let parsed = Box::new(parse::message(message)?);
+        Some(Event::Message { parsed, pts, count })
+    };
+    let ids = |ids: &[i32]| ids.iter().copied().map(MessageId).collect();
+    match update {
+        U::NewChannelMessage(u) => message(&u.message, u.pts, u.pts_count),
+        U::EditChannelMessage(u) => message(&u.message, u.pts, u.pts_count),
+        U::NewMessage(u) => message(&u.message, u.pts, u.pts_count),
+        U::EditMessage(u) => message(&u.message, u.pts, u.pts_count),
+        U::DeleteChannelMessages(u) => {
+            let channel = Some(PeerId::channel(u.channel_id));
+            Some(Event::Deleted { channel, ids: ids(&u.messages), pts: u.pts, count: u.pts_count })
+        }
+        U::DeleteMessages(u) => Some(Event::Deleted { channel: None, ids: ids(&u.messages), pts: u.pts, count: u.pts_count }),
+        U::ChannelWebPage(u) => {
+            Some(Event::ChannelMoved { channel: PeerId::channel(u.channel_id), pts: u.pts, count: u.pts_count })
+        }
+        U::PinnedChannelMessages(u) => {
+            Some(Event::ChannelMoved { channel: PeerId::channel(u.channel_id), pts: u.pts, count: u.pts_count })
+        }
+        U::ChannelTooLong(u) => Some(Event::ChannelGap { channel: PeerId::channel(u.channel_id) }),
+        U::Channel(_) => Some(Event::Membership),
+        _ => None,
+    }
+}
