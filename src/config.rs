@@ -1,0 +1,283 @@
+//! The configuration: `config.toml`, typed, with every default in the file that is generated from these types.
+//!
+//! An unknown key is refused with its line and the nearest known key. An environment variable overrides a key:
+//! `TELESCRIBE__HTTP__REQUEST_TIMEOUT=5s` is `http.request_timeout = "5s"` (two underscores for each dot).
+
+mod duration;
+mod read;
+mod template;
+
+use std::net::SocketAddrV4;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use duration::{InvalidSpan, Span};
+pub use read::ConfigError;
+pub use template::template;
+
+/// Telescribe's configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Which server to speak to, and as which application.
+    pub telegram: TelegramConfig,
+    /// The accounts that crawl.
+    pub accounts: AccountsConfig,
+    /// What is read, and how.
+    pub crawl: CrawlConfig,
+    /// When each job runs.
+    pub jobs: JobsConfig,
+    /// The archive on disk.
+    pub archive: ArchiveConfig,
+    /// The full-text index.
+    pub search: SearchConfig,
+    /// RabbitMQ.
+    pub publish: PublishConfig,
+    /// The HTTP API and the web page.
+    pub http: crate::http::Settings,
+    /// What is logged.
+    pub log: LogConfig,
+}
+
+/// The kind of server: a session made for one kind is refused on another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Server {
+    /// Telegram.
+    #[default]
+    Telegram,
+    /// The simulated Telegram of `telescribe simulate`: loopback addresses only.
+    Simulated,
+    /// A server of your own.
+    SelfHosted,
+}
+
+impl Server {
+    /// The name under which sessions remember it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Telegram => "telegram",
+            Self::Simulated => "simulated",
+            Self::SelfHosted => "self-hosted",
+        }
+    }
+}
+
+/// A data centre's address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DataCentreConfig {
+    /// Its number.
+    pub id: i32,
+    /// IPv4 address and port.
+    #[schemars(with = "String")]
+    pub address: SocketAddrV4,
+}
+
+/// Which server to speak to, and as which application.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TelegramConfig {
+    /// The kind of server: "telegram", "simulated" (telescribe simulate) or "self-hosted". A session made for one is refused on another.
+    pub server: Server,
+    /// The application's id, from https://my.telegram.org/apps.
+    pub api_id: i32,
+    /// The application's hash, from the same page; needed for `telescribe login` only.
+    pub api_hash: String,
+    /// Addresses of data centres, each { id = 2, address = "192.0.2.1:443" }; empty for Telegram's own.
+    pub data_centres: Vec<DataCentreConfig>,
+    /// How long a request may take, connecting included.
+    pub request_timeout: Span,
+    /// A SOCKS5 proxy for all accounts, such as "socks5://user:password@127.0.0.1:1080"; empty for none.
+    pub proxy: String,
+}
+
+/// The accounts that crawl.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AccountsConfig {
+    /// Where the session files are, one an account.
+    pub sessions: PathBuf,
+    /// The shortest time between two requests of one account. Telegram bears about one request for history a second; less risks flood waits and bans.
+    pub request_interval: Span,
+    /// How many requests of one account may be under way.
+    pub requests_in_flight_max: usize,
+}
+
+/// What is read, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CrawlConfig {
+    /// How many of a channel's newest ids are read again after Telegram skipped its edits and deletions.
+    pub recheck_ids_max: u32,
+}
+
+/// When each job runs. Missed runs are made up once; a job that still runs is not started again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct JobsConfig {
+    /// Reads every account's list of dialogs to its end: what joined, left, or was renamed.
+    pub discover: JobConfig,
+    /// Reads what is new: one request an account when nothing is.
+    pub catch_up: JobConfig,
+    /// Reads what coverage lacks.
+    pub backfill: JobConfig,
+}
+
+/// When a job runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobConfig {
+    /// A cron expression with seconds: second, minute, hour, day of month, month, day of week.
+    pub cron: String,
+    /// The time zone of the expression, such as "Europe/Berlin".
+    #[serde(default = "utc")]
+    pub zone: String,
+}
+
+/// The archive on disk.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ArchiveConfig {
+    /// When a page counts as archived: "os" survives a killed process, "always" also a power cut (and costs a disk flush a page).
+    pub sync: Sync,
+}
+
+/// When a page counts as archived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sync {
+    /// When the operating system has it.
+    #[default]
+    Os,
+    /// When the disk has it.
+    Always,
+}
+
+/// The full-text index.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SearchConfig {
+    /// Memory for documents that are not committed yet, in MiB; at least 15.
+    pub memory_mib: usize,
+}
+
+/// RabbitMQ.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PublishConfig {
+    /// The broker, such as "amqp://user:password@127.0.0.1:5672/%2f" or amqps://; empty to publish nothing.
+    pub url: String,
+    /// The durable topic exchange that is published to; it is declared when it is missing.
+    pub exchange: String,
+}
+
+/// What is logged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// Which events: a level ("info"), or a filter such as "info,telescribe::crawl=debug".
+    pub filter: String,
+    /// "text" for people, "json" for programs.
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+impl JobConfig {
+    fn every(cron: &str) -> Self {
+        Self { cron: cron.to_owned(), zone: utc() }
+    }
+}
+
+impl Default for TelegramConfig {
+    fn default() -> Self {
+        Self {
+            server: Server::Telegram,
+            api_id: 0,
+            api_hash: String::new(),
+            data_centres: Vec::new(),
+            // Connecting through a slow proxy included; Telegram itself answers within a second or not at all.
+            request_timeout: Span::seconds(30),
+            proxy: String::new(),
+        }
+    }
+}
+
+impl Default for AccountsConfig {
+    fn default() -> Self {
+        Self {
+            sessions: PathBuf::from("sessions"),
+            // Peers report 95 messages a second of plain history without flood waits: one page of a hundred a second.
+            request_interval: Span::seconds(1),
+            requests_in_flight_max: 1,
+        }
+    }
+}
+
+impl Default for CrawlConfig {
+    fn default() -> Self {
+        // A hundred requests: what an account can spare after an outage.
+        Self { recheck_ids_max: 10_000 }
+    }
+}
+
+impl Default for JobsConfig {
+    fn default() -> Self {
+        Self {
+            discover: JobConfig::every("0 7 * * * *"),
+            catch_up: JobConfig::every("*/30 * * * * *"),
+            backfill: JobConfig::every("0 */5 * * * *"),
+        }
+    }
+}
+
+impl Default for SearchConfig {
+    fn default() -> Self {
+        Self { memory_mib: 64 }
+    }
+}
+
+impl Default for PublishConfig {
+    fn default() -> Self {
+        Self { url: String::new(), exchange: "telescribe".to_owned() }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+impl Config {
+    /// Reads a configuration file with the environment's overrides. A file that is missing counts as empty when `required` is
+    /// not set.
+    ///
+    /// # Errors
+    /// When it cannot be read, or something in it cannot be meant.
+    pub fn load(path: &Path, required: bool, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && !required => String::new(),
+            Err(source) => return Err(ConfigError::Io { path: path.to_owned(), source }),
+        };
+        read::read(&path.display().to_string(), &text, environment)
+    }
+}
