@@ -13,3 +13,5 @@ pub mod model;
 pub mod archive;
 
 pub mod lifecycle;
+
+pub mod show;
