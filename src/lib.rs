@@ -21,3 +21,7 @@ pub mod crawl;
 pub mod seal;
 
 pub mod lifecycle;
+
+pub mod show;
+
+pub mod publish;

@@ -1,1 +1,4 @@
+//! The integration tests: one file per promise.
 
+mod publish;
+mod rabbit;

@@ -1,0 +1,90 @@
+//! From changes to events: what a change is about, read from the archive.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use crate::archive::{Archive, ArchiveError, StoredMessage};
+use crate::model::{Change, ChangeKind, MessageKey, Peer, PeerId, Seq};
+
+use super::Event;
+
+/// The events of the changes after a position, in order, at most `limit`.
+///
+/// A message is shown in the form that the change is about, also when it was edited again since; then replaying a change says
+/// the same as the first time. What cannot be read is left out of its event, never the event itself: one damaged record does
+/// not stop the rest.
+///
+/// # Errors
+/// When the disk refuses, or an entry of the change log itself could not be understood.
+pub fn events(archive: &Archive, after: Seq, limit: usize) -> anyhow::Result<Vec<Event>> {
+    let changes = archive.changes(after, limit)?;
+    let messages = messages(archive, &changes)?;
+    let peers = peers(archive, &changes)?;
+    let event = |(change, message): (&Change, Option<StoredMessage>)| {
+        let peer = peers.get(&change.kind.peer()).and_then(Option::as_ref);
+        Ok(Event::new(archive.id(), change, message.as_ref(), peer)?)
+    };
+    changes.iter().zip(messages).map(event).collect()
+}
+
+fn messages(archive: &Archive, changes: &[Change]) -> Result<Vec<Option<StoredMessage>>, ArchiveError> {
+    // Deletions only name their message.
+    let wanted = |kind: &ChangeKind| match *kind {
+        ChangeKind::MessageNew { key } => Some((key, 0)),
+        ChangeKind::MessageEdited { key, version } => Some((key, version)),
+        ChangeKind::MessageDeleted { .. } | ChangeKind::PeerChanged { .. } => None,
+    };
+    let keys: Vec<MessageKey> = changes.iter().filter_map(|c| wanted(&c.kind)).map(|(key, _)| key).collect();
+    let mut newest = match archive.messages_by_key(&keys) {
+        Ok(found) => found.into_iter(),
+        Err(ArchiveError::Record(_)) => {
+            keys.iter().map(|key| readable(archive.message(*key))).collect::<Result<Vec<_>, _>>()?.into_iter()
+        }
+        Err(error) => return Err(error),
+    };
+    changes
+        .iter()
+        .map(|change| match wanted(&change.kind) {
+            Some((key, version)) => form(archive, key, version, newest.next().flatten()),
+            None => Ok(None),
+        })
+        .collect()
+}
+
+/// The form of a message with a number; the newest, if that one is gone.
+fn form(
+    archive: &Archive,
+    key: MessageKey,
+    version: u32,
+    newest: Option<StoredMessage>,
+) -> Result<Option<StoredMessage>, ArchiveError> {
+    match newest {
+        Some(stored) if stored.version != version => {
+            let earlier = readable(archive.versions(key).map(Some))?.unwrap_or_default();
+            Ok(Some(earlier.into_iter().find(|v| v.version == version).unwrap_or(stored)))
+        }
+        newest => Ok(newest),
+    }
+}
+
+fn peers(archive: &Archive, changes: &[Change]) -> Result<BTreeMap<PeerId, Option<Peer>>, ArchiveError> {
+    let mut peers = BTreeMap::new();
+    for change in changes {
+        let id = change.kind.peer();
+        if let Entry::Vacant(unread) = peers.entry(id) {
+            unread.insert(readable(archive.peer(id))?);
+        }
+    }
+    Ok(peers)
+}
+
+/// Takes what cannot be understood for what is not there, and says so.
+fn readable<T>(read: Result<Option<T>, ArchiveError>) -> Result<Option<T>, ArchiveError> {
+    match read {
+        Err(ArchiveError::Record(error)) => {
+            tracing::error!("an event is published without what it is about: {error}");
+            Ok(None)
+        }
+        read => read,
+    }
+}

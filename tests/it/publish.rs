@@ -1,0 +1,327 @@
+//! What publishing promises, against a real RabbitMQ, seen by a consumer that another hand wrote (pika).
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
+use telescribe::archive::{Archive, Durability, Raw};
+use telescribe::lifecycle::{Lifecycle, Step, Worker as _};
+use telescribe::model::{Message, MessageId, MessageKey, Peer, PeerId, PeerKind, Seq, Timestamp};
+use telescribe::publish::{Publisher, READER, Report, Settings, State, Status};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::rabbit::Node;
+
+const NOW: Timestamp = Timestamp(1_706_702_400);
+/// Longer than anything here takes, on a machine that does four other things.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// An archive and what publishes it.
+struct Desk {
+    folder: TempDir,
+    archive: Arc<Archive>,
+    status: Arc<Status>,
+    settings: Settings,
+}
+
+impl Desk {
+    /// `name` keeps the tests apart on their common broker.
+    fn new(url: &str, name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
+        let settings = Settings { exchange: format!("test.{name}"), ..Settings::new(url) };
+        Self { folder, archive, status: Arc::new(Status::new()), settings }
+    }
+
+    fn publisher(&self) -> Publisher {
+        Publisher::new(self.settings.clone(), Arc::clone(&self.archive), Arc::clone(&self.status))
+    }
+
+    fn run(&self) -> Lifecycle {
+        let lifecycle = Lifecycle::new();
+        let (settings, archive, status) = (self.settings.clone(), Arc::clone(&self.archive), Arc::clone(&self.status));
+        lifecycle.work("publish", move || Publisher::new(settings.clone(), Arc::clone(&archive), Arc::clone(&status)));
+        lifecycle
+    }
+
+    fn report(&self) -> Report {
+        self.status.report(self.archive.last_seq())
+    }
+
+    async fn until(&self, what: &str, holds: impl Fn(&Report) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !holds(&self.report()) {
+            assert!(Instant::now() < end, "not seen: {what}; {:?}", self.report());
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Archives messages `first..=last` of each peer, in pages, some of them edited or deleted afterwards.
+    fn archive_messages(&self, peers: &[PeerId], first: i32, last: i32) {
+        for id in first..=last {
+            let mut write = self.archive.write(NOW);
+            for peer in peers {
+                write.message(message(*peer, id, "今天天气很好"), Raw::default(), 0);
+            }
+            write.commit().unwrap();
+            if id % 10 == 0 {
+                let mut write = self.archive.write(NOW);
+                write.message(message(peers[0], id, "今天天气不好"), Raw::default(), 1);
+                write.delete(MessageKey { peer: peers[peers.len() - 1], id: MessageId(id - 1) });
+                write.commit().unwrap();
+            }
+        }
+    }
+
+    /// Binds a durable queue to the exchange, which must be there.
+    async fn bind(&self, queue: &str, key: &str, arguments: FieldTable) -> Channel {
+        let channel = channel(&self.settings.url).await;
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        channel.queue_declare(queue.into(), options, arguments).await.unwrap();
+        let exchange = self.settings.exchange.as_str().into();
+        channel.queue_bind(queue.into(), exchange, key.into(), QueueBindOptions::default(), FieldTable::default()).await.unwrap();
+        channel
+    }
+
+    /// What pika reads from a queue of this desk: at least as many distinct events as there are changes.
+    async fn subscribe(&self, queue: &str) -> Vec<serde_json::Value> {
+        let out = self.folder.path().join(format!("{queue}.ndjson"));
+        let count = self.archive.last_seq().0;
+        let mut subscriber = subscriber(&self.settings, queue, count, &out);
+        let status = tokio::task::spawn_blocking(move || subscriber.wait().unwrap()).await.unwrap();
+        assert!(status.success(), "the subscriber did not see everything");
+        let lines = std::fs::read_to_string(&out).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Checks that every change arrived, and that none arrived for the first time before one that precedes it.
+    fn check(&self, seen: &[serde_json::Value]) {
+        let mut known = BTreeSet::new();
+        let firsts: Vec<u64> = seen.iter().map(|e| e["seq"].as_u64().unwrap()).filter(|seq| known.insert(*seq)).collect();
+        assert_eq!(firsts, (1..=self.archive.last_seq().0).collect::<Vec<_>>());
+        let ids: BTreeSet<&str> = seen.iter().map(|e| e["message_id"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), firsts.len(), "one message id for each change, the same each time");
+    }
+}
+
+fn message(peer: PeerId, id: i32, text: &str) -> Message {
+    Message { text: text.to_owned(), ..Message::new(MessageKey { peer, id: MessageId(id) }, NOW) }
+}
+
+fn peers() -> [PeerId; 3] {
+    [PeerId::channel(1_500_000_001), PeerId::channel(1_500_000_002), PeerId::user(7)]
+}
+
+async fn channel(url: &str) -> Channel {
+    Connection::connect(url, ConnectionProperties::default()).await.unwrap().create_channel().await.unwrap()
+}
+
+/// How many messages a queue holds.
+async fn depth(channel: &Channel, queue: &str) -> u32 {
+    let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare(queue.into(), look, FieldTable::default()).await.unwrap().message_count()
+}
+
+fn subscriber(settings: &Settings, queue: &str, count: u64, out: &Path) -> Child {
+    let python = std::env::var("TELESCRIBE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let has_pika = Command::new(&python).args(["-c", "import pika"]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
+    assert!(has_pika, "`{python}` has no pika: run `./dev test`, which installs it, or set TELESCRIBE_PYTHON");
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/pika/subscribe.py");
+    let mut command = Command::new(python);
+    command.arg(script).args(["--url", &settings.url, "--exchange", &settings.exchange, "--queue", queue]);
+    command.args(["--count", &count.to_string()]).arg("--out").arg(out).stdout(Stdio::null()).spawn().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_change_is_published_once_and_in_order() {
+    let desk = Desk::new(&Node::shared().url(), "order");
+    let lifecycle = desk.run();
+    desk.until("a connection", |r| r.state == State::Connected).await;
+    desk.bind("order", "#", FieldTable::default()).await;
+    let one_peer = desk.bind("order.peer", &format!("message.*.{}", peers()[0]), FieldTable::default()).await;
+    let deleted = desk.bind("order.deleted", "message.deleted.#", FieldTable::default()).await;
+    let mut write = desk.archive.write(NOW);
+    for id in peers() {
+        write.peer(Peer { id, kind: PeerKind::Supergroup, title: "Погода".to_owned(), username: None });
+    }
+    write.commit().unwrap();
+    desk.archive_messages(&peers(), 1, 500);
+    desk.until("everything confirmed", |r| r.lag == 0).await;
+    lifecycle.stop_soft();
+    lifecycle.ended().await;
+
+    let seen = desk.subscribe("order").await;
+    desk.check(&seen);
+    assert_eq!(seen.len() as u64, desk.archive.last_seq().0, "nothing failed, so nothing came twice");
+    assert_eq!(seen[0]["routing_key"], "peer.changed.-1001500000001");
+    assert_eq!(seen[0]["subject"], "-1001500000001");
+    assert_eq!(seen[3]["routing_key"], "message.new.-1001500000001");
+    assert_eq!(seen[3]["subject"], "-1001500000001/1");
+    assert_eq!(depth(&one_peer, "order.peer").await, 550, "500 new and 50 edited");
+    assert_eq!(depth(&deleted, "order.deleted").await, 50);
+    let report = desk.report();
+    assert_eq!((report.unroutable, report.connections, report.confirmed), (0, 1, desk.archive.last_seq().0));
+    assert_eq!(desk.archive.position(READER).unwrap(), desk.archive.last_seq());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_restarts_loses_nothing() {
+    let mut node = Node::disturbed().await;
+    let desk = Desk::new(&node.url(), "restart");
+    let lifecycle = desk.run();
+    desk.until("a connection", |r| r.state == State::Connected).await;
+    drop(desk.bind("restart", "#", FieldTable::default()).await);
+    for round in 0..2 {
+        let (first, before) = (1 + round * 1_000, desk.report().position);
+        std::thread::scope(|scope| {
+            scope.spawn(|| desk.archive_messages(&peers(), first, first + 999));
+            while desk.report().position < before + 300 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            node.kill();
+        });
+        desk.until("the loss", |r| r.state == State::Disconnected && r.last_error.is_some()).await;
+        assert!(desk.report().lag > 0, "it was killed while there was something to publish: {:?}", desk.report());
+        node.start_again();
+        desk.until("everything confirmed", |r| r.lag == 0).await;
+    }
+    lifecycle.stop_soft();
+    lifecycle.ended().await;
+    desk.check(&desk.subscribe("restart").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blocked_broker_is_shown_and_waited_for() {
+    let node = Node::disturbed().await;
+    let desk = Desk::new(&node.url(), "blocked");
+    // Shorter than the alarm lasts: what the broker has announced is no reason to give up.
+    let desk = Desk { settings: Settings { confirm_timeout: Duration::from_millis(300), ..desk.settings.clone() }, ..desk };
+    let lifecycle = desk.run();
+    desk.until("a connection", |r| r.state == State::Connected).await;
+    let queue = desk.bind("blocked", "#", FieldTable::default()).await;
+    node.ctl(&["set_vm_memory_high_watermark", "absolute", "1MB"]);
+    desk.archive_messages(&peers(), 1, 200);
+    desk.until("the block", |r| r.state == State::Blocked).await;
+    desk.archive_messages(&peers(), 201, 400);
+    node.ctl(&["set_vm_memory_high_watermark", "absolute", "1GB"]);
+    desk.until("everything confirmed", |r| r.lag == 0 && r.state == State::Connected).await;
+    lifecycle.stop_soft();
+    lifecycle.ended().await;
+    assert_eq!(desk.report().connections, 1);
+    drop(queue);
+    desk.check(&desk.subscribe("blocked").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_that_is_dropped_between_confirm_and_position_publishes_again_not_never() {
+    let desk = Desk::new(&Node::shared().url(), "dropped");
+    let mut publisher = desk.publisher();
+    assert_eq!(publisher.step().await.unwrap(), Step::Busy, "it connects");
+    let queue = desk.bind("dropped", "#", FieldTable::default()).await;
+    desk.archive_messages(&peers()[..1], 1, 30);
+    assert_eq!(publisher.step().await.unwrap(), Step::Busy, "it hands over the first batch");
+    let end = Instant::now() + PATIENCE;
+    while depth(&queue, "dropped").await < 36 {
+        assert!(Instant::now() < end, "the broker did not get the batch");
+        sleep(Duration::from_millis(10)).await;
+    }
+    drop(publisher);
+    assert_eq!(desk.archive.position(READER).unwrap(), Seq(0));
+
+    let lifecycle = desk.run();
+    desk.until("everything confirmed", |r| r.lag == 0).await;
+    lifecycle.stop_soft();
+    lifecycle.ended().await;
+    assert_eq!(depth(&queue, "dropped").await, 2 * 36);
+    desk.check(&desk.subscribe("dropped").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_nobody_wants_are_counted_and_stop_nothing() {
+    let desk = Desk::new(&Node::shared().url(), "unroutable");
+    let lifecycle = desk.run();
+    desk.until("a connection", |r| r.state == State::Connected).await;
+    let [wanted, unwanted, _] = peers();
+    let queue = desk.bind("unroutable", &format!("#.{wanted}"), FieldTable::default()).await;
+    for id in 1..=300 {
+        desk.archive_messages(&[wanted, unwanted, unwanted], id, id);
+    }
+    desk.until("everything confirmed", |r| r.lag == 0).await;
+    let (report, kept) = (desk.report(), u64::from(depth(&queue, "unroutable").await));
+    assert_eq!(report.unroutable + kept, desk.archive.last_seq().0);
+    assert_eq!(kept, 330);
+    assert_eq!(report.connections, 1);
+
+    // A queue on the alternate exchange catches what no other queue wants; then it is not lost, and not counted.
+    let alternate = channel(&desk.settings.url).await;
+    let declared = alternate.queue_declare("unroutable.rest".into(), QueueDeclareOptions::default(), FieldTable::default()).await;
+    declared.unwrap();
+    let (rest, exchange) = ("unroutable.rest".into(), desk.settings.unrouted().into());
+    alternate.queue_bind(rest, exchange, "".into(), QueueBindOptions::default(), FieldTable::default()).await.unwrap();
+    desk.archive_messages(&[unwanted], 301, 309);
+    desk.until("everything confirmed", |r| r.lag == 0).await;
+    assert_eq!(desk.report().unroutable, report.unroutable);
+    assert_eq!(depth(&alternate, "unroutable.rest").await, 9);
+    lifecycle.stop_soft();
+    lifecycle.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_is_full_gets_everything_in_the_end() {
+    let desk = Desk::new(&Node::shared().url(), "full");
+    let lifecycle = desk.run();
+    desk.until("a connection", |r| r.state == State::Connected).await;
+    let mut small = FieldTable::default();
+    small.insert("x-max-length".into(), AMQPValue::LongInt(20));
+    small.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    drop(desk.bind("full", "#", small).await);
+    desk.archive_messages(&peers(), 1, 60);
+    desk.until("a refusal", |r| r.last_error.as_ref().is_some_and(|e| e.contains("refused the event"))).await;
+    desk.check(&desk.subscribe("full").await);
+    lifecycle.stop_soft();
+    lifecycle.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_broker_everything_else_goes_on() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let desk = Desk::new(&format!("amqp://crawler:s3cret@{closed}/%2f"), "none");
+    let lifecycle = desk.run();
+    desk.archive_messages(&peers(), 1, 100);
+    desk.until("the reason", |r| r.last_error.is_some()).await;
+    let report = desk.report();
+    assert_eq!((report.state, report.position, report.lag), (State::Disconnected, 0, desk.archive.last_seq().0));
+    let error = report.last_error.unwrap();
+    assert!(error.contains("cannot be reached") && error.contains("crawler@") && !error.contains("s3cret"), "{error}");
+    assert_eq!(lifecycle.workers()["publish"].failures, 0, "it is not a failure of the program");
+    lifecycle.stop_soft();
+    timeout(Duration::from_secs(5), lifecycle.ended()).await.expect("a soft stop takes seconds");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_a_person_can_repair_is_said_and_not_tried_again_at_once() {
+    let url = Node::shared().url();
+    let desk = Desk::new(&url, "topology");
+    let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    let exchange = desk.settings.exchange.as_str();
+    channel(&url).await.exchange_declare(exchange.into(), ExchangeKind::Direct, durable, FieldTable::default()).await.unwrap();
+    let elsewhere = Desk::new(&url.replace("guest:guest", "guest:s3cret"), "login");
+    for (desk, expected) in [(&desk, "exchange `test.topology` cannot be used"), (&elsewhere, "refused the login")] {
+        let mut publisher = desk.publisher();
+        assert_eq!(publisher.step().await.unwrap(), Step::Idle);
+        let error = desk.report().last_error.unwrap();
+        assert!(error.contains(expected) && !error.contains("s3cret"), "{error}");
+        assert!(timeout(Duration::from_secs(2), publisher.wait()).await.is_err(), "it waits before it tries again");
+        assert_eq!(desk.report().connections, 0);
+    }
+    let as_it_is = Desk { settings: Settings { declare: false, ..desk.settings.clone() }, ..desk };
+    assert_eq!(as_it_is.publisher().step().await.unwrap(), Step::Busy, "an exchange can be used as it is");
+}
