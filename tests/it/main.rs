@@ -1,1 +1,3 @@
+//! One binary of promises: a file for each part, a test for each promise.
 
+mod search;
