@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, Instant};
 
-use super::collect::Best;
+use super::collect::{Best, COUNTED_MAX};
 use super::compile::compile;
 use super::cursor::Cursor;
 use super::snippet::Highlighter;
@@ -114,7 +114,8 @@ impl Index {
             return Err(SearchError::Deadline { limit: *time_limit });
         }
         let seen = best.seen.into_inner();
-        let counted = if best.uncounted.into_inner() { Total::AtLeast(seen) } else { Total::Exactly(seen) };
+        let uncounted = best.uncounted.into_inner();
+        let counted = if uncounted { Total::AtLeast(seen.min(COUNTED_MAX)) } else { Total::Exactly(seen) };
         let total = cursor.map_or(counted, |c| c.total);
         let more = ranks.len() > page_size;
         ranks.truncate(page_size);

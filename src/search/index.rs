@@ -106,6 +106,12 @@ impl Index {
         self.searcher().num_docs()
     }
 
+    /// How many parts the index is cut into; each is searched by itself.
+    #[must_use]
+    pub fn segment_count(&self) -> usize {
+        self.searcher().segment_readers().len()
+    }
+
     /// Bytes of the files in use.
     #[must_use]
     pub fn disk_size(&self) -> u64 {

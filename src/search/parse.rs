@@ -202,6 +202,21 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_examples_are_understood() {
+        let page = include_str!("../../docs/query.md");
+        let block = page.split("```").nth(1).expect("examples").trim();
+        for line in block.lines() {
+            let (query, _) = line.split_once("  ").expect("a query and its meaning");
+            Query::parse(query).unwrap_or_else(|e| panic!("{query}: {e}"));
+        }
+        let table = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+        for query in table.flat_map(|(queries, _)| queries.split("` `")).flat_map(|queries| queries.split("`, `")) {
+            Query::parse(query).unwrap_or_else(|e| panic!("{query}: {e}"));
+        }
+        assert_eq!(block.lines().count(), 4);
+    }
+
+    #[test]
     fn errors_say_what_where_and_the_way_out() {
         let errors: Vec<String> = [
             "form:123",

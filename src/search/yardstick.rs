@@ -37,12 +37,12 @@ impl Yardstick {
         Ok(())
     }
 
-    /// Commits, and returns how many messages there are.
+    /// Commits and lets searches see it.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn commit(mut self) -> Result<u64, SearchError> {
+    pub fn commit(&mut self) -> Result<&Index, SearchError> {
         self.writer.commit().and_then(|_| self.index.reload()).map_err(|e| self.index.failed(&e))?;
-        Ok(self.index.document_count())
+        Ok(&self.index)
     }
 }

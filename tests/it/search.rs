@@ -376,6 +376,21 @@ async fn a_damaged_index_is_rebuilt() {
     assert_eq!(world.ids("text").len(), 50);
 }
 
+#[tokio::test]
+async fn an_index_of_another_analyser_is_rebuilt() {
+    let mut world = World::new();
+    world.archive((1..=5).map(|id| message(id, "text")));
+    world.index().await;
+    let mut world = world.reopened(|index| {
+        let meta = std::fs::read_to_string(index.join("meta.json")).expect("read");
+        assert!(meta.contains("telescribe_words_"));
+        std::fs::write(index.join("meta.json"), meta.replace("telescribe_words_", "earlier_words_")).expect("written");
+    });
+    assert_eq!(world.index.document_count(), 0);
+    world.index().await;
+    assert_eq!(world.ids("text").len(), 5);
+}
+
 #[test]
 fn a_folder_of_other_files_is_never_cleared() {
     let folder = tempfile::tempdir().expect("a folder");
