@@ -25,3 +25,4 @@ pub mod lifecycle;
 pub mod show;
 
 pub mod publish;
+pub mod search;

@@ -2,3 +2,6 @@
 
 mod publish;
 mod rabbit;
+//! One binary of promises: a file for each part, a test for each promise.
+
+mod search;

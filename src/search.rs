@@ -1,0 +1,83 @@
+//! Search: finding archived messages by what they say, in any language.
+//!
+//! The index is a reader of the archive's change log. It holds nothing that the archive does not have, so it can be deleted at
+//! any time and is rebuilt. Each of its commits carries the position it has reached, so that index and archive cannot drift.
+//!
+//! Guarantees:
+//! - a message is found within two seconds of being archived;
+//! - every part of a Chinese, Japanese, Korean or Thai text is found, from one character up; forms of a word find each other
+//!   in Russian, English and Arabic; Simplified and Traditional Chinese find each other; accents and case do not matter;
+//! - no user's text reaches Tantivy's own query parser: queries are read by a grammar of our own (docs/query.md) whose length,
+//!   depth and number of terms are bounded before anything recurses, and a search ends at its deadline;
+//! - pages are continued by cursors that name the last hit, not by counting, so they neither repeat nor skip.
+//!
+//! It does not write to the archive, and it never asks Telegram anything.
+//!
+//! The way through: `fold`, `units` and `analyser` make terms of texts (docs/decisions/0003-analyser.md); `schema` makes documents
+//! of messages; `indexer` follows the change log; `lex`, `operator`, `parse` and `query` read queries; `compile` turns them into
+//! Tantivy's; `collect` finds, `cursor` continues, `snippet` shows; `verify` compares with the archive.
+
+mod analyser;
+mod collect;
+mod compile;
+mod cursor;
+mod find;
+mod fold;
+mod index;
+mod indexer;
+mod lex;
+mod operator;
+mod parse;
+mod query;
+mod schema;
+mod snippet;
+mod units;
+mod verify;
+mod yardstick;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use find::{Hit, Page, Request, Sort, Total, PAGE_SIZE_MAX};
+pub use index::Index;
+pub use indexer::{Indexer, IndexerSettings};
+pub use query::{PREFIX_LENGTH_MIN, QUERY_DEPTH_MAX, QUERY_LENGTH_MAX, QUERY_TERMS_MAX, Query, QueryError};
+pub use snippet::Snippet;
+pub use verify::{Difference, Verification};
+pub use yardstick::Yardstick;
+
+use crate::archive::ArchiveError;
+
+/// Why a search, or the index itself, failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    /// The query could not be understood: the one who asked can mend it.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// The cursor is damaged, or belongs to another query.
+    #[error("the cursor is not one that this query gave; start again without a cursor")]
+    Cursor,
+    /// The search took longer than it was allowed to.
+    #[error("the search took longer than {limit:?}; add words or filters such as `after:` to narrow it")]
+    Deadline {
+        /// How long it was allowed to take.
+        limit: Duration,
+    },
+    /// The folder holds something else than an index.
+    #[error("`{}` is not an index but has files in it; choose another folder, or empty this one", path.display())]
+    NotAnIndex {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The disk failed, or the index is damaged.
+    #[error("index at `{}`: {why}; stop telescribe and delete that folder to have it rebuilt", path.display())]
+    Index {
+        /// Where the index is.
+        path: PathBuf,
+        /// What Tantivy said.
+        why: String,
+    },
+    /// The archive failed.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+}

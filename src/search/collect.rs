@@ -1,0 +1,271 @@
+//! Collecting hits: the best of a query, in a total order that does not depend on how the index is cut into segments.
+//!
+//! Every segment is sorted by date, newest first, so newest-first needs no more than the first hits of each; the rest is
+//! only counted, up to a limit. Everything else walks through all hits, and all of it ends at the deadline.
+
+use std::cmp::Ordering::{Equal, Less};
+use std::collections::{BinaryHeap, VecDeque};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use tantivy::collector::{Collector, SegmentCollector};
+use tantivy::columnar::ColumnValues;
+use tantivy::query::{Scorer, Weight};
+use tantivy::{DocId, Score, SegmentReader, TERMINATED};
+
+use super::find::Sort;
+use super::schema::{DATE, ID, PEER};
+use crate::model::{MessageId, MessageKey, PeerId};
+
+/// How many hits newest-first counts before it says "at least": it would otherwise read what it need not.
+pub(super) const COUNTED_MAX: u64 = 10_000;
+/// How many hits are looked at between two looks at the clock: some ten microseconds of work.
+const DEADLINE_EVERY: u64 = 256;
+/// How many hits more than a page oldest-first may hold before it drops the newest of them.
+const HELD_MAX: usize = 4_096;
+
+/// The place of a hit among all hits of a query: smaller is earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    pub(super) score: u32,
+    pub(super) date: i64,
+    pub(super) peer: i64,
+    pub(super) id: i64,
+}
+
+impl Rank {
+    /// Makes the place; `!` turns an order around without overflow.
+    fn new(sort: Sort, score: Score, date: i64, peer: i64, id: i64) -> Self {
+        match sort {
+            // The bits of a float that is not negative are in the order of its value.
+            Sort::Relevance => Self { score: !score.max(0.0).to_bits(), date: !date, peer: !peer, id: !id },
+            Sort::Newest => Self { score: 0, date: !date, peer: !peer, id: !id },
+            Sort::Oldest => Self { score: 0, date, peer, id },
+        }
+    }
+
+    /// The message at this place; `None` when the place came from a forged cursor.
+    pub(super) fn key(&self, sort: Sort) -> Option<MessageKey> {
+        let (peer, id) = if sort == Sort::Oldest { (self.peer, self.id) } else { (!self.peer, !self.id) };
+        Some(MessageKey { peer: PeerId(peer), id: MessageId(i32::try_from(id).ok()?) })
+    }
+
+    /// How well the message at this place fits.
+    pub(super) fn score(&self, sort: Sort) -> Option<Score> {
+        (sort == Sort::Relevance).then(|| f32::from_bits(!self.score))
+    }
+}
+
+/// What is to be found.
+pub(super) struct Best {
+    pub(super) sort: Sort,
+    /// How many.
+    pub(super) count: usize,
+    /// Only those after this place.
+    pub(super) after: Option<Rank>,
+    pub(super) deadline: Instant,
+    /// Hits counted so far, in all segments.
+    pub(super) seen: AtomicU64,
+    /// Whether there are hits that were not counted.
+    pub(super) uncounted: AtomicBool,
+    /// Whether the deadline passed.
+    pub(super) late: AtomicBool,
+}
+
+impl Best {
+    /// Whether the deadline has passed; remembered, because a walk that was given up must not look like one that ended.
+    fn is_late(&self) -> bool {
+        let late = Instant::now() >= self.deadline;
+        if late {
+            self.late.store(true, Ordering::Relaxed);
+        }
+        late
+    }
+
+    /// Visits every hit of a segment until told to stop, or until the deadline.
+    fn walk(&self, segment: &mut Segment<'_>, mut visit: impl FnMut(&mut dyn Scorer, &Columns, DocId) -> ControlFlow<()>) {
+        let mut walked: u64 = 0;
+        let mut doc = segment.scorer.doc();
+        while doc != TERMINATED {
+            walked += 1;
+            if walked.is_multiple_of(DEADLINE_EVERY) && self.is_late() {
+                break;
+            }
+            if !segment.reader.is_deleted(doc) {
+                self.seen.fetch_add(1, Ordering::Relaxed);
+                if visit(segment.scorer.as_mut(), &segment.columns, doc).is_break() {
+                    self.uncounted.store(true, Ordering::Relaxed);
+                    break;
+                }
+            }
+            doc = segment.scorer.advance();
+        }
+    }
+
+    fn by_relevance(&self, segment: &mut Segment<'_>) -> Vec<Rank> {
+        let mut top = Top::new(self.count);
+        self.walk(segment, |scorer, columns, doc| {
+            let score = scorer.score();
+            // Most hits are out by their score alone, and then nothing else has to be read.
+            if top.worst().is_none_or(|worst| !score.max(0.0).to_bits() <= worst.score) {
+                let rank = columns.rank(self.sort, score, doc);
+                if self.after.is_none_or(|after| rank > after) {
+                    top.push(rank);
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        top.0.into_vec()
+    }
+
+    fn newest(&self, segment: &mut Segment<'_>) -> Vec<Rank> {
+        let mut top = Top::new(self.count);
+        if let Some(after) = self.after {
+            let first = segment.columns.first_not_newer(segment.reader.max_doc(), !after.date);
+            if segment.scorer.doc() < first {
+                segment.scorer.seek(first);
+            }
+        }
+        let mut complete = false;
+        self.walk(segment, |_, columns, doc| {
+            complete = complete || top.worst().is_some_and(|worst| columns.dates.get_val(doc) < !worst.date);
+            if !complete {
+                let rank = columns.rank(self.sort, 0.0, doc);
+                if self.after.is_none_or(|after| rank > after) {
+                    top.push(rank);
+                }
+                return ControlFlow::Continue(());
+            }
+            // A later page knows the total from the first one.
+            let counted = self.after.is_some() || self.seen.load(Ordering::Relaxed) > COUNTED_MAX;
+            if counted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        top.0.into_vec()
+    }
+
+    fn oldest(&self, segment: &mut Segment<'_>) -> Vec<Rank> {
+        let mut held: VecDeque<(i64, DocId)> = VecDeque::new();
+        self.walk(segment, |_, columns, doc| {
+            let date = columns.dates.get_val(doc);
+            match self.after.map(|after| (date.cmp(&after.date), after)) {
+                // From here on, all of the segment is on earlier pages.
+                Some((Less, _)) => return ControlFlow::Break(()),
+                Some((Equal, after)) if columns.rank(self.sort, 0.0, doc) <= after => return ControlFlow::Continue(()),
+                _ => held.push_back((date, doc)),
+            }
+            if held.len() > self.count + HELD_MAX {
+                let needed = held.get(held.len() - self.count).map(|(date, _)| *date);
+                while held.front().map(|(date, _)| *date) > needed {
+                    held.pop_front();
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        let mut ranks: Vec<Rank> = held.into_iter().map(|(_, doc)| segment.columns.rank(self.sort, 0.0, doc)).collect();
+        ranks.sort_unstable();
+        ranks.truncate(self.count);
+        ranks
+    }
+}
+
+impl Collector for Best {
+    type Fruit = Vec<Rank>;
+    type Child = Unused;
+
+    fn for_segment(&self, _: u32, _: &SegmentReader) -> tantivy::Result<Unused> {
+        Ok(Unused)
+    }
+
+    fn requires_scoring(&self) -> bool {
+        self.sort == Sort::Relevance
+    }
+
+    fn merge_fruits(&self, segments: Vec<Vec<Rank>>) -> tantivy::Result<Vec<Rank>> {
+        let mut all = segments.concat();
+        all.sort_unstable();
+        all.truncate(self.count);
+        Ok(all)
+    }
+
+    fn collect_segment(&self, weight: &dyn Weight, _: u32, reader: &SegmentReader) -> tantivy::Result<Vec<Rank>> {
+        if self.is_late() {
+            return Ok(Vec::new());
+        }
+        let mut segment = Segment { scorer: weight.scorer(reader, 1.0)?, columns: Columns::of(reader)?, reader };
+        Ok(match self.sort {
+            Sort::Relevance => self.by_relevance(&mut segment),
+            Sort::Newest => self.newest(&mut segment),
+            Sort::Oldest => self.oldest(&mut segment),
+        })
+    }
+}
+
+/// Tantivy's way of being given hits one by one, without a say on when to stop; [`Best`] fetches them itself.
+pub(super) struct Unused;
+
+impl SegmentCollector for Unused {
+    type Fruit = Vec<Rank>;
+
+    fn collect(&mut self, _: DocId, _: Score) {}
+
+    fn harvest(self) -> Vec<Rank> {
+        Vec::new()
+    }
+}
+
+struct Segment<'a> {
+    scorer: Box<dyn Scorer>,
+    columns: Columns,
+    reader: &'a SegmentReader,
+}
+
+/// What is read of a hit to place it.
+pub(super) struct Columns {
+    dates: Arc<dyn ColumnValues<i64>>,
+    peers: Arc<dyn ColumnValues<i64>>,
+    ids: Arc<dyn ColumnValues<i64>>,
+}
+
+impl Columns {
+    fn of(reader: &SegmentReader) -> tantivy::Result<Self> {
+        let column = |name| Ok::<_, tantivy::TantivyError>(reader.fast_fields().i64(name)?.first_or_default_col(0));
+        Ok(Self { dates: column(DATE)?, peers: column(PEER)?, ids: column(ID)? })
+    }
+
+    fn rank(&self, sort: Sort, score: Score, doc: DocId) -> Rank {
+        Rank::new(sort, score, self.dates.get_val(doc), self.peers.get_val(doc), self.ids.get_val(doc))
+    }
+
+    /// The first document of a segment that is not newer than a date.
+    fn first_not_newer(&self, documents: DocId, date: i64) -> DocId {
+        let (mut low, mut high) = (0, documents);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.dates.get_val(middle) > date { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+}
+
+/// The best few, the worst of them at hand.
+struct Top(BinaryHeap<Rank>, usize);
+
+impl Top {
+    fn new(count: usize) -> Self {
+        Self(BinaryHeap::with_capacity(count + 1), count)
+    }
+
+    /// The worst of the best, once there are enough.
+    fn worst(&self) -> Option<&Rank> {
+        if self.0.len() < self.1 { None } else { self.0.peek() }
+    }
+
+    fn push(&mut self, rank: Rank) {
+        self.0.push(rank);
+        if self.0.len() > self.1 {
+            self.0.pop();
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! From what a query means to what Tantivy is asked.
+//!
+//! The query side of the analyser is here, and it is not the index side: a single dense character goes to the field of single
+//! characters, a pair is a term, and a longer run is a phrase of every second pair and the last one. (Made by the index
+//! side, the run 北京 would end in a lone 京 and miss 北京大学.)
+
+use std::ops::Bound;
+
+use tantivy::Term;
+use tantivy::query::{
+    AllQuery, BooleanQuery, ConstScoreQuery, FuzzyTermQuery, Occur, PhraseQuery, Query as Asked, RangeQuery, TermQuery,
+};
+use tantivy::schema::{Field, IndexRecordOption};
+
+use super::query::{Filter, Node, Piece, PieceUnit, Prefix, Query, QueryError, Who};
+use super::schema::{Fields, IS_DELETED};
+use super::units::UnitKind;
+use super::{PREFIX_LENGTH_MIN, SearchError};
+use crate::archive::Archive;
+use crate::model::{PeerId, Timestamp};
+
+/// How many letters a stem may be shorter than the `prefix*` that is to find it: `runnin*` finds `run`, the stem of running.
+const STEM_SHORTER_MAX: usize = 4;
+
+/// Makes Tantivy's query.
+pub(super) fn compile(query: &Query, fields: Fields, archive: &Archive) -> Result<Box<dyn Asked>, SearchError> {
+    let compiler = Compiler { fields, archive };
+    let asked = compiler.node(query.root())?;
+    if query.minds_deleted() {
+        return Ok(asked);
+    }
+    let deleted = Term::from_field_text(fields.tag, IS_DELETED);
+    Ok(Box::new(BooleanQuery::new(vec![(Occur::Must, asked), (Occur::MustNot, term(deleted, IndexRecordOption::Basic))])))
+}
+
+struct Compiler<'a> {
+    fields: Fields,
+    archive: &'a Archive,
+}
+
+impl Compiler<'_> {
+    fn node(&self, node: &Node) -> Result<Box<dyn Asked>, SearchError> {
+        match node {
+            Node::All => Ok(everything()),
+            Node::And(nodes) => self.all(nodes),
+            Node::Or(nodes) => {
+                let any: Result<Vec<_>, _> = nodes.iter().map(|node| self.node(node)).collect();
+                Ok(Box::new(BooleanQuery::union(any?)))
+            }
+            Node::Not(_) => self.all(std::slice::from_ref(node)),
+            Node::Text(piece) => Ok(self.piece(piece)),
+            Node::Filter(at, filter) => {
+                let filter = self.filter(*at, filter)?;
+                // Filters choose; only words say how well a message fits.
+                Ok(Box::new(ConstScoreQuery::new(filter, 0.0)))
+            }
+        }
+    }
+
+    fn all(&self, nodes: &[Node]) -> Result<Box<dyn Asked>, SearchError> {
+        let mut clauses = Vec::with_capacity(nodes.len() + 1);
+        for node in nodes {
+            clauses.push(match node {
+                Node::Not(not) => (Occur::MustNot, self.node(not)?),
+                other => (Occur::Must, self.node(other)?),
+            });
+        }
+        if clauses.iter().all(|(occur, _)| *occur == Occur::MustNot) {
+            clauses.push((Occur::Must, everything()));
+        }
+        Ok(Box::new(BooleanQuery::new(clauses)))
+    }
+
+    fn filter(&self, at: usize, filter: &Filter) -> Result<Box<dyn Asked>, SearchError> {
+        let exact = |field: Field, value: i64| term(Term::from_field_i64(field, value), IndexRecordOption::Basic);
+        let date = |t: Timestamp| Term::from_field_i64(self.fields.date, t.0);
+        Ok(match filter {
+            Filter::In(who) => exact(self.fields.peer, self.who(at, who)?.0),
+            Filter::From(who) => exact(self.fields.sender, self.who(at, who)?.0),
+            Filter::Tag(tag) => term(Term::from_field_text(self.fields.tag, tag), IndexRecordOption::Basic),
+            Filter::NotBefore(t) => Box::new(RangeQuery::new(Bound::Included(date(*t)), Bound::Unbounded)),
+            Filter::Before(t) => Box::new(RangeQuery::new(Bound::Unbounded, Bound::Excluded(date(*t)))),
+        })
+    }
+
+    fn who(&self, at: usize, who: &Who) -> Result<PeerId, SearchError> {
+        match who {
+            Who::Id(id) => Ok(*id),
+            Who::Username(username) => match self.archive.peer_by_username(username)? {
+                Some(peer) => Ok(peer.id),
+                None => {
+                    let what = format!(
+                        "no archived peer has the username `@{username}`; look it up with `telescribe peers`, or give its id"
+                    );
+                    Err(QueryError { at, what }.into())
+                }
+            },
+        }
+    }
+
+    /// All units of a piece, one after the other where they have positions.
+    fn piece(&self, piece: &Piece) -> Box<dyn Asked> {
+        let mut phrase = Vec::new();
+        let mut clauses = Vec::new();
+        let mut at = 0;
+        while let Some(unit) = piece.units.get(at) {
+            let length = match unit.kind {
+                UnitKind::Word => {
+                    phrase.push((at, Term::from_field_text(self.fields.text, &unit.text)));
+                    1
+                }
+                UnitKind::Dense => {
+                    let run = run(&piece.units[at..]);
+                    match run {
+                        [single] => {
+                            clauses.push(term(Term::from_field_text(self.fields.chars, &single.text), IndexRecordOption::Basic))
+                        }
+                        _ => phrase.extend(self.pairs(run).map(|(offset, pair)| (at + offset, pair))),
+                    }
+                    run.len()
+                }
+            };
+            at += length;
+        }
+        match phrase.len() {
+            0 => {}
+            1 => clauses.extend(phrase.pop().map(|(_, only)| term(only, IndexRecordOption::WithFreqs))),
+            _ => clauses.push(Box::new(PhraseQuery::new_with_offset(phrase))),
+        }
+        clauses.extend(piece.prefix.as_ref().map(|prefix| self.prefix(prefix)));
+        match clauses.len() {
+            1 => clauses.remove(0),
+            _ => Box::new(BooleanQuery::intersection(clauses)),
+        }
+    }
+
+    /// The pairs that a run of two or more characters is made of, and their offsets: every second one, and the last.
+    fn pairs<'r>(&self, run: &'r [PieceUnit]) -> impl Iterator<Item = (usize, Term)> + use<'r> {
+        let text = self.fields.text;
+        let last = run.len().saturating_sub(2);
+        let pairs = run.windows(2).enumerate().filter(move |(offset, _)| offset % 2 == 0 || *offset == last);
+        pairs.map(move |(offset, pair)| {
+            (offset, Term::from_field_text(text, &pair.iter().map(|u| u.text.as_str()).collect::<String>()))
+        })
+    }
+
+    /// Terms that begin with the letters, and the shorter stems that a word beginning with them may have been reduced to.
+    fn prefix(&self, prefix: &Prefix) -> Box<dyn Asked> {
+        let letters = Term::from_field_text(self.fields.text, &prefix.letters);
+        let mut any: Vec<Box<dyn Asked>> = vec![Box::new(FuzzyTermQuery::new_prefix(letters, 0, false))];
+        for stem in prefix_stems(prefix) {
+            any.push(term(Term::from_field_text(self.fields.text, stem), IndexRecordOption::Basic));
+        }
+        Box::new(ConstScoreQuery::new(Box::new(BooleanQuery::union(any)), 1.0))
+    }
+}
+
+/// The stems, other than those that begin with the letters, of words that do.
+pub(super) fn prefix_stems(prefix: &Prefix) -> impl Iterator<Item = &str> {
+    let ends: Vec<usize> = prefix.letters.char_indices().map(|(end, _)| end).skip(PREFIX_LENGTH_MIN).collect();
+    let shorter = ends.into_iter().rev().take(STEM_SHORTER_MAX).map(|end| &prefix.letters[..end]);
+    shorter.chain([prefix.stem.as_str()])
+}
+
+/// The dense characters at the start that follow each other directly.
+fn run(units: &[PieceUnit]) -> &[PieceUnit] {
+    let goes_on = units.iter().skip(1).take_while(|unit| unit.kind == UnitKind::Dense && unit.joined).count();
+    &units[..=goes_on]
+}
+
+fn term(term: Term, option: IndexRecordOption) -> Box<dyn Asked> {
+    Box::new(TermQuery::new(term, option))
+}
+
+fn everything() -> Box<dyn Asked> {
+    Box::new(ConstScoreQuery::new(Box::new(AllQuery), 0.0))
+}

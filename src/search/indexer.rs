@@ -1,0 +1,245 @@
+//! The indexer: follows the change log and makes the index say what the archive says.
+//!
+//! A commit carries the position it has reached, so whatever a crash throws away is read again. A change after the committed
+//! position was never committed: a message that is new there is not in the index yet, and adding it needs no deletion first,
+//! which would cost a third of the time. The document is always made from the newest form of the message, so changes that are
+//! read twice, or whose message has changed again since, do no harm.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use tantivy::IndexWriter;
+use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
+use tokio::sync::watch;
+
+use super::index::{Committed, Index};
+use crate::archive::Archive;
+use crate::lifecycle::{Step, Worker};
+use crate::model::{Change, ChangeKind, MessageKey, Seq};
+
+/// Changes a step: some 50 ms of work, so that a stop is quick.
+const STEP_CHANGES: usize = 2_000;
+/// How far behind counts as catching up, where freshness is out of reach and fewer, larger commits are faster: about two
+/// seconds of indexing.
+const BEHIND: u64 = 100_000;
+/// How many changes are left uncommitted while catching up: what a crash costs, and the segment size that needs few merges.
+const CATCH_UP_COMMIT: u64 = 200_000;
+/// Share of deleted documents at which a segment is rewritten; Tantivy's default never does.
+const DELETED_SHARE_MAX: f32 = 0.3;
+/// Tantivy's own least memory.
+const MEMORY_MIN: usize = 16 << 20;
+
+/// How the indexer works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexerSettings {
+    /// Bytes that documents not yet on disk may take.
+    pub memory: usize,
+    /// Shortest time between two commits. A message can be found this long, plus the commit's own time, after it was archived;
+    /// a commit costs 10 to 300 ms.
+    pub commit_interval: Duration,
+}
+
+impl Default for IndexerSettings {
+    fn default() -> Self {
+        Self { memory: 64 << 20, commit_interval: Duration::from_secs(1) }
+    }
+}
+
+/// The one writer of an [`Index`].
+pub struct Indexer {
+    index: Arc<Index>,
+    archive: Arc<Archive>,
+    settings: IndexerSettings,
+    news: watch::Receiver<Seq>,
+    /// Opened at the first step, and again after a failure: the one before must have let go of the lock.
+    hand: Option<Hand>,
+}
+
+impl Indexer {
+    /// An indexer that starts where the index's last commit ended.
+    #[must_use]
+    pub fn new(index: Arc<Index>, archive: Arc<Archive>, settings: IndexerSettings) -> Self {
+        let news = archive.subscribe();
+        Self { index, archive, settings, news, hand: None }
+    }
+
+    /// Reads to the end of the change log and commits.
+    ///
+    /// # Errors
+    /// When index or archive fail.
+    pub async fn catch_up(&mut self) -> anyhow::Result<()> {
+        while self.step().await? == Step::Busy {}
+        self.finish().await
+    }
+
+    /// Does blocking work where it blocks nobody. Work that fails loses what was not committed, and is begun anew from there.
+    async fn with_hand<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Hand) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let hand = self.hand.take();
+        let (index, archive, settings) = (Arc::clone(&self.index), Arc::clone(&self.archive), self.settings);
+        let (hand, result) = tokio::task::spawn_blocking(move || {
+            let mut hand = match hand {
+                Some(hand) => hand,
+                None => Hand::open(index, archive, settings)?,
+            };
+            let result = work(&mut hand)?;
+            anyhow::Ok((hand, result))
+        })
+        .await
+        .context("the index's writer panicked")??;
+        self.hand = Some(hand);
+        Ok(result)
+    }
+}
+
+impl Worker for Indexer {
+    async fn step(&mut self) -> anyhow::Result<Step> {
+        self.with_hand(Hand::step).await
+    }
+
+    async fn wait(&mut self) {
+        if let Some(due) = self.hand.as_ref().and_then(Hand::commit_due) {
+            return tokio::time::sleep_until(due.into()).await;
+        }
+        let read = self.hand.as_ref().map_or(Seq(0), |hand| hand.read);
+        // Without an archive there is nothing to wait for, and the program is ending.
+        if self.news.wait_for(|last| *last > read).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    async fn finish(&mut self) -> anyhow::Result<()> {
+        if self.hand.as_ref().is_some_and(|hand| hand.read == hand.committed) {
+            return Ok(());
+        }
+        self.with_hand(Hand::commit_if_needed).await
+    }
+}
+
+/// An open writer and what it has in hand.
+struct Hand {
+    index: Arc<Index>,
+    archive: Arc<Archive>,
+    settings: IndexerSettings,
+    writer: IndexWriter,
+    /// What was read of the change log.
+    read: Seq,
+    /// What of it is committed.
+    committed: Seq,
+    committed_at: Option<Instant>,
+}
+
+impl Hand {
+    fn open(index: Arc<Index>, archive: Arc<Archive>, settings: IndexerSettings) -> anyhow::Result<Self> {
+        let options = IndexWriterOptions::builder()
+            .memory_budget_per_thread(settings.memory.max(MEMORY_MIN))
+            // The archive is read on one core while the analyser works on another; more would not make a message appear sooner.
+            .num_worker_threads(1)
+            .num_merge_threads(1)
+            .build();
+        let writer: IndexWriter = index.inner().writer_with_options(options).context("cannot write to the index")?;
+        let mut merges = LogMergePolicy::default();
+        merges.set_del_docs_ratio_before_merge(DELETED_SHARE_MAX);
+        writer.set_merge_policy(Box::new(merges));
+        let committed = index.committed().context("cannot read the index's last commit")?.unwrap_or_default();
+        let mut hand = Self {
+            index,
+            archive,
+            settings,
+            writer,
+            read: committed.position,
+            committed: committed.position,
+            committed_at: None,
+        };
+        hand.start_anew_if_foreign(&committed)?;
+        Ok(hand)
+    }
+
+    /// An index of another archive, or of a later state of this one (a backup was restored), cannot be continued.
+    fn start_anew_if_foreign(&mut self, committed: &Committed) -> anyhow::Result<()> {
+        let known = committed.archive == self.archive.id() && committed.position <= self.archive.last_seq();
+        if known || *committed == Committed::default() {
+            return Ok(());
+        }
+        tracing::warn!(
+            "index at `{}` belongs to another archive or a later state of it: it is rebuilt",
+            self.index.path().display()
+        );
+        self.writer.delete_all_documents()?;
+        (self.read, self.committed) = (Seq(0), Seq(0));
+        self.commit()
+    }
+
+    fn step(&mut self) -> anyhow::Result<Step> {
+        let changes = self.archive.changes(self.read, STEP_CHANGES)?;
+        self.apply(&changes)?;
+        if self.is_commit_due() {
+            self.commit()?;
+            return Ok(Step::Busy);
+        }
+        Ok(if changes.is_empty() { Step::Idle } else { Step::Busy })
+    }
+
+    fn apply(&mut self, changes: &[Change]) -> anyhow::Result<()> {
+        let Some(last) = changes.last() else { return Ok(()) };
+        // One document a message, whatever happened to it in between; `true` when it is not in the index yet.
+        let mut messages: BTreeMap<MessageKey, bool> = BTreeMap::new();
+        for change in changes {
+            if let Some(key) = change.kind.message() {
+                *messages.entry(key).or_default() |= matches!(change.kind, ChangeKind::MessageNew { .. });
+            }
+        }
+        let keys: Vec<MessageKey> = messages.keys().copied().collect();
+        let fields = self.index.fields();
+        for (stored, (key, is_new)) in self.archive.messages_by_key(&keys)?.into_iter().zip(messages) {
+            if !is_new {
+                self.writer.delete_query(fields.by_key(key))?;
+            }
+            match stored {
+                Some(stored) => {
+                    self.writer.add_document(fields.document(&stored))?;
+                }
+                None => tracing::error!(message.key = %key, "message {key} is in the change log but not in the archive"),
+            }
+        }
+        self.read = last.seq;
+        Ok(())
+    }
+
+    fn is_commit_due(&self) -> bool {
+        if self.read == self.committed {
+            return false;
+        }
+        let behind = self.archive.last_seq().0.saturating_sub(self.read.0);
+        if behind > BEHIND {
+            return self.read.0 - self.committed.0 >= CATCH_UP_COMMIT;
+        }
+        self.commit_due().is_some_and(|due| due <= Instant::now())
+    }
+
+    /// When what is in hand is to be committed; `None` when nothing is.
+    fn commit_due(&self) -> Option<Instant> {
+        let due = self.committed_at.map(|at| at + self.settings.commit_interval);
+        (self.read != self.committed).then(|| due.unwrap_or_else(Instant::now))
+    }
+
+    fn commit_if_needed(&mut self) -> anyhow::Result<()> {
+        if self.read == self.committed { Ok(()) } else { self.commit() }
+    }
+
+    fn commit(&mut self) -> anyhow::Result<()> {
+        let payload = Committed { archive: self.archive.id().to_owned(), position: self.read }.payload();
+        let mut commit = self.writer.prepare_commit()?;
+        // Not sticky: a commit without it would take the position back.
+        commit.set_payload(&payload);
+        commit.commit()?;
+        self.index.reload()?;
+        self.committed = self.read;
+        self.committed_at = Some(Instant::now());
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! What a query means, once it is understood. The language is described in docs/query.md.
+
+use super::fold::fold;
+use super::parse;
+use super::units::{Stemmers, UnitKind, units};
+use crate::model::{PeerId, Timestamp};
+
+/// Longest query, in characters: two lines of text are pasted, more is a mistake.
+pub const QUERY_LENGTH_MAX: usize = 512;
+/// Most words, phrases and filters of a query: each is a walk through the index.
+pub const QUERY_TERMS_MAX: usize = 32;
+/// Deepest nesting of parentheses, counted before anything recurses.
+pub const QUERY_DEPTH_MAX: usize = 16;
+/// Fewest letters of a `prefix*`: with two, a large part of the index would match.
+pub const PREFIX_LENGTH_MIN: usize = 3;
+
+/// A query that was understood.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    source: String,
+    root: Node,
+}
+
+/// A query that was not: what is wrong, where, and the way out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} (at character {at} of the query)")]
+pub struct QueryError {
+    /// The number of the character, from 1.
+    pub at: usize,
+    /// What is wrong and what to do about it.
+    pub what: String,
+}
+
+impl Query {
+    /// Reads a query. An empty one means every message.
+    ///
+    /// # Errors
+    /// When it is too long or too deep, or says something that has no meaning.
+    pub fn parse(text: &str) -> Result<Self, QueryError> {
+        let root = parse::parse(text)?;
+        Ok(Self { source: text.trim().to_owned(), root })
+    }
+
+    /// The query as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.source
+    }
+
+    pub(super) fn root(&self) -> &Node {
+        &self.root
+    }
+
+    /// Whether it says anything about being deleted; if not, deleted messages are left out.
+    pub(super) fn minds_deleted(&self) -> bool {
+        fn any(node: &Node) -> bool {
+            match node {
+                Node::And(all) | Node::Or(all) => all.iter().any(any),
+                Node::Not(node) => any(node),
+                Node::Filter(_, filter) => *filter == Filter::Tag(super::schema::IS_DELETED),
+                Node::All | Node::Text(_) => false,
+            }
+        }
+        any(&self.root)
+    }
+
+    /// The pieces of text that hits should contain: all that are not under a `-`.
+    pub(super) fn wanted(&self) -> Vec<&Piece> {
+        fn add<'q>(node: &'q Node, wanted: &mut Vec<&'q Piece>) {
+            match node {
+                Node::And(all) | Node::Or(all) => all.iter().for_each(|node| add(node, wanted)),
+                Node::Text(piece) => wanted.push(piece),
+                Node::All | Node::Not(_) | Node::Filter(..) => {}
+            }
+        }
+        let mut wanted = Vec::new();
+        add(&self.root, &mut wanted);
+        wanted
+    }
+}
+
+/// A part of a query.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Node {
+    /// Every message.
+    All,
+    /// All of several.
+    And(Vec<Node>),
+    /// Any of several.
+    Or(Vec<Node>),
+    /// None of one.
+    Not(Box<Node>),
+    /// A word, phrase or prefix.
+    Text(Piece),
+    /// A filter, and the number of the character where it stands.
+    Filter(usize, Filter),
+}
+
+/// What `name:value` asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Filter {
+    /// Posted in a peer.
+    In(Who),
+    /// Sent by a peer.
+    From(Who),
+    /// Tagged, see `schema`.
+    Tag(&'static str),
+    /// Sent at this time or later.
+    NotBefore(Timestamp),
+    /// Sent before this time.
+    Before(Timestamp),
+}
+
+/// A peer as people name it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Who {
+    /// By its marked id.
+    Id(PeerId),
+    /// By its username, without `@`.
+    Username(String),
+}
+
+/// Text to be found: units that follow each other, as the index side of the analyser makes them.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub(super) struct Piece {
+    /// Its units in order.
+    pub(super) units: Vec<PieceUnit>,
+    /// The beginning of a word that comes after them.
+    pub(super) prefix: Option<Prefix>,
+}
+
+/// One unit of a piece.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct PieceUnit {
+    /// What it is.
+    pub(super) kind: UnitKind,
+    /// What it is found by.
+    pub(super) text: String,
+    /// Whether it is a dense character that directly follows another one.
+    pub(super) joined: bool,
+}
+
+/// The beginning of a word.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Prefix {
+    /// Its folded letters.
+    pub(super) letters: String,
+    /// What they would be reduced to if they were a word.
+    pub(super) stem: String,
+}
+
+impl Piece {
+    /// The piece that a text means. `None` when there is nothing in it to search for.
+    pub(super) fn of(text: &str) -> Option<Self> {
+        let (units, _) = read(text);
+        (!units.is_empty()).then_some(Self { units, prefix: None })
+    }
+
+    /// The piece whose last word is only the beginning of one. A character of a script without spaces needs no `*`: any part
+    /// of such text is found.
+    pub(super) fn beginning(text: &str) -> Option<Self> {
+        let (mut units, last) = read(text);
+        let prefix = match units.last()?.kind {
+            UnitKind::Dense => None,
+            UnitKind::Word => units.pop().map(|unit| Prefix { letters: last, stem: unit.text }),
+        };
+        Some(Self { units, prefix })
+    }
+}
+
+/// The units of a text, and the letters of the last one.
+fn read(text: &str) -> (Vec<PieceUnit>, String) {
+    let mut folded = String::new();
+    fold(text, &mut folded);
+    let mut out = Vec::new();
+    let mut last = 0..0;
+    units(&folded, &Stemmers::new(), |unit| {
+        out.push(PieceUnit { kind: unit.kind, text: unit.text.to_owned(), joined: unit.joined });
+        last = unit.bytes;
+    });
+    let letters = folded.get(last).unwrap_or_default().to_owned();
+    (out, letters)
+}

@@ -1,0 +1,184 @@
+//! The index's fields, and how a message becomes a document of the index.
+//!
+//! Nothing is stored: what a hit shows comes from the archive. A document is named by its peer and id, both terms of their
+//! own, because a term for each message would cost more than all else but the text.
+
+use std::collections::BTreeSet;
+
+use tantivy::query::{BooleanQuery, Occur, Query, TermQuery};
+use tantivy::schema::{Field, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions};
+use tantivy::tokenizer::TokenizerManager;
+use tantivy::{IndexSettings, IndexSortByField, Order, TantivyDocument, Term};
+
+use super::analyser::{CHARS, Chars, WORDS, Words};
+use crate::archive::StoredMessage;
+use crate::model::{EntityKind, MediaKind, Message, MessageKey};
+
+/// When a message was sent; the index is sorted by it.
+pub(super) const DATE: &str = "date";
+/// Where it was posted.
+pub(super) const PEER: &str = "peer";
+/// Its id there.
+pub(super) const ID: &str = "id";
+/// Which form of it is indexed; see [`revision`].
+pub(super) const REVISION: &str = "revision";
+
+/// The fields of the index.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fields {
+    pub(super) text: Field,
+    pub(super) chars: Field,
+    pub(super) peer: Field,
+    pub(super) id: Field,
+    pub(super) date: Field,
+    pub(super) revision: Field,
+    pub(super) sender: Field,
+    pub(super) tag: Field,
+}
+
+/// The schema and its fields.
+pub(super) fn schema() -> (Schema, Fields) {
+    let mut builder = Schema::builder();
+    let indexed = |tokenizer, option, norms| {
+        let indexing = TextFieldIndexing::default().set_tokenizer(tokenizer).set_index_option(option).set_fieldnorms(norms);
+        TextOptions::default().set_indexing_options(indexing)
+    };
+    let fields = Fields {
+        text: builder.add_text_field("text", indexed(WORDS, IndexRecordOption::WithFreqsAndPositions, true)),
+        chars: builder.add_text_field("chars", indexed(CHARS, IndexRecordOption::Basic, false)),
+        peer: builder.add_i64_field(PEER, NumericOptions::default().set_indexed().set_fast()),
+        id: builder.add_i64_field(ID, NumericOptions::default().set_indexed().set_fast()),
+        date: builder.add_i64_field(DATE, NumericOptions::default().set_fast()),
+        revision: builder.add_u64_field(REVISION, NumericOptions::default().set_fast()),
+        sender: builder.add_i64_field("sender", NumericOptions::default().set_indexed()),
+        tag: builder.add_text_field("tag", indexed("raw", IndexRecordOption::Basic, false)),
+    };
+    (builder.build(), fields)
+}
+
+/// Newest first, so that the newest hits of a query are the first that are found.
+pub(super) fn settings() -> IndexSettings {
+    let sort_by_field = Some(IndexSortByField { field: DATE.to_owned(), order: Order::Desc });
+    IndexSettings { sort_by_field, ..IndexSettings::default() }
+}
+
+/// The tokenizers that the schema names.
+pub(super) fn tokenizers() -> TokenizerManager {
+    let tokenizers = TokenizerManager::default();
+    tokenizers.register(WORDS, Words::new());
+    tokenizers.register(CHARS, Chars::default());
+    tokenizers
+}
+
+/// Which form of a message is meant: its version, and whether it is marked deleted.
+pub(super) fn revision(stored: &StoredMessage) -> u64 {
+    u64::from(stored.version) << 1 | u64::from(stored.deleted_at.is_some())
+}
+
+impl Fields {
+    /// What a message looks like in the index.
+    pub(super) fn document(&self, stored: &StoredMessage) -> TantivyDocument {
+        let message = &stored.message;
+        let mut document = TantivyDocument::new();
+        for text in texts(message) {
+            document.add_text(self.text, text);
+            if !text.is_ascii() {
+                document.add_text(self.chars, text);
+            }
+        }
+        document.add_i64(self.peer, message.key.peer.0);
+        document.add_i64(self.id, message.key.id.0.into());
+        document.add_i64(self.date, message.date.0);
+        document.add_u64(self.revision, revision(stored));
+        if let Some(sender) = message.sender {
+            document.add_i64(self.sender, sender.0);
+        }
+        for tag in tags(stored) {
+            document.add_text(self.tag, tag);
+        }
+        document
+    }
+
+    /// The document of one message.
+    pub(super) fn by_key(&self, key: MessageKey) -> Box<dyn Query> {
+        let terms = [Term::from_field_i64(self.peer, key.peer.0), Term::from_field_i64(self.id, key.id.0.into())];
+        let clauses = terms
+            .map(|term| -> (Occur, Box<dyn Query>) { (Occur::Must, Box::new(TermQuery::new(term, IndexRecordOption::Basic))) });
+        Box::new(BooleanQuery::new(clauses.into()))
+    }
+}
+
+/// Everything of a message that can be searched for by words, the text first.
+pub(super) fn texts(message: &Message) -> impl Iterator<Item = &str> {
+    let media =
+        message.media.iter().flat_map(|m| [&m.name, &m.title, &m.question, &m.url].into_iter().flatten().chain(&m.options));
+    let links = message.entities.iter().filter_map(|e| e.url.as_ref());
+    let title = message.service.iter().filter_map(|s| s.title.as_ref());
+    let forward = message.forward.iter().filter_map(|f| f.name.as_ref());
+    std::iter::once(&message.text)
+        .chain(media)
+        .chain(links)
+        .chain(title)
+        .chain(&message.author)
+        .chain(forward)
+        .map(String::as_str)
+        .filter(|text| !text.is_empty())
+}
+
+/// What `has:` accepts besides the names of [`MediaKind`]: any media, any link.
+pub(super) const HAS_MEDIA: &str = "has:media";
+/// See [`HAS_MEDIA`].
+pub(super) const HAS_LINK: &str = "has:link";
+/// What `is:` accepts.
+pub(super) const IS: [&str; 5] = ["is:deleted", IS_EDITED, IS_FORWARDED, IS_REPLY, IS_SERVICE];
+/// The tag of messages that Telegram no longer shows.
+pub(super) const IS_DELETED: &str = IS[0];
+const IS_EDITED: &str = "is:edited";
+const IS_FORWARDED: &str = "is:forwarded";
+const IS_REPLY: &str = "is:reply";
+const IS_SERVICE: &str = "is:service";
+
+/// The tag of messages with a kind of media.
+pub(super) fn has_kind(kind: MediaKind) -> &'static str {
+    match kind {
+        MediaKind::Photo => "has:photo",
+        MediaKind::Video => "has:video",
+        MediaKind::Animation => "has:animation",
+        MediaKind::Audio => "has:audio",
+        MediaKind::Voice => "has:voice",
+        MediaKind::Round => "has:round",
+        MediaKind::Sticker => "has:sticker",
+        MediaKind::File => "has:file",
+        MediaKind::Webpage => "has:webpage",
+        MediaKind::Poll => "has:poll",
+        MediaKind::Geo => "has:geo",
+        MediaKind::Venue => "has:venue",
+        MediaKind::Contact => "has:contact",
+        MediaKind::Dice => "has:dice",
+        MediaKind::Game => "has:game",
+        MediaKind::Invoice => "has:invoice",
+        MediaKind::Story => "has:story",
+        MediaKind::Other => "has:other",
+    }
+}
+
+/// What the filters `has:` and `is:` go by.
+fn tags(stored: &StoredMessage) -> BTreeSet<&'static str> {
+    let message = &stored.message;
+    let kind = message.media.as_ref().map(|m| m.kind);
+    let is_link = |e: &EntityKind| matches!(e, EntityKind::Url | EntityKind::TextUrl);
+    let linked = kind == Some(MediaKind::Webpage) || message.entities.iter().any(|e| is_link(&e.kind));
+    [
+        kind.map(has_kind),
+        kind.is_some().then_some(HAS_MEDIA),
+        linked.then_some(HAS_LINK),
+        stored.deleted_at.is_some().then_some(IS_DELETED),
+        (message.edited.is_some() || stored.version > 0).then_some(IS_EDITED),
+        message.forward.is_some().then_some(IS_FORWARDED),
+        message.reply.is_some().then_some(IS_REPLY),
+        message.service.is_some().then_some(IS_SERVICE),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
