@@ -15,3 +15,5 @@ pub mod parse;
 pub mod archive;
 
 pub mod lifecycle;
+
+pub mod show;
