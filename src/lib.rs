@@ -17,3 +17,13 @@ pub mod archive;
 pub mod lifecycle;
 
 pub mod show;
+
+pub mod seal;
+
+pub mod config;
+
+pub mod search;
+
+pub mod http;
+
+pub mod cli;
