@@ -60,7 +60,7 @@ const PATHS: [&str; 8] =
 
 /// The API with everything around it; requests need a [`Door`] among their extensions.
 pub(crate) fn router(context: Arc<Context>) -> Router {
-    let (routes, description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
+    let (routes, mut description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
         .routes(routes!(search::get, search::post))
         .routes(routes!(peers::list))
         .routes(routes!(peers::one))
@@ -74,6 +74,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(status::healthz))
         .routes(routes!(status::readyz))
         .split_for_parts();
+    openapi::complete(&mut description);
     let description = Arc::new(description);
     let routes = routes
         .route("/", get(page::html))
@@ -104,5 +105,6 @@ async fn unknown_path(request: Request) -> Problem {
 }
 
 async fn wrong_method(request: Request) -> axum::response::Response {
-    Problem::method_not_allowed(format!("`{}` does nothing here; the header `Allow` says what does", request.method())).into_response()
+    Problem::method_not_allowed(format!("`{}` does nothing here; the header `Allow` says what does", request.method()))
+        .into_response()
 }

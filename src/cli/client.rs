@@ -22,8 +22,8 @@ use crate::archive::{Archive, DataFolder, Durability, FolderError};
 use crate::http::{Context, Local};
 use crate::lifecycle::Lifecycle;
 use crate::model::{Clock, SystemClock};
-use crate::search::Index;
 use crate::seal::{self, Key, KeyRing};
+use crate::search::Index;
 
 /// How long to wait for another command that has the data folder: they take well under a second.
 const FOLDER_PATIENCE: Duration = Duration::from_secs(3);
@@ -244,8 +244,9 @@ impl Api {
             );
         }
         let token = std::str::from_utf8(&bytes).unwrap_or_default().trim();
-        let answer = seal::open_answer(token, key, &request.jti)
-            .with_context(|| format!("the answer (outer status {status}) is not sealed under `{}`; something is between", key.id()))?;
+        let answer = seal::open_answer(token, key, &request.jti).with_context(|| {
+            format!("the answer (outer status {status}) is not sealed under `{}`; something is between", key.id())
+        })?;
         Ok((StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY), answer.body))
     }
 
@@ -350,13 +351,14 @@ fn connect_socket(path: &Path) -> anyhow::Result<UnixStream> {
 
 /// Host and port of a server's address.
 fn authority(server: &str) -> anyhow::Result<String> {
-    let uri: hyper::Uri = server.parse().ok().with_context(|| format!("`{server}` is no address such as `http://127.0.0.1:8470`"))?;
+    let uri: hyper::Uri =
+        server.parse().ok().with_context(|| format!("`{server}` is no address such as `http://127.0.0.1:8470`"))?;
     match uri.scheme_str() {
         None | Some("http") => {}
         Some(other) => bail!("`{other}` is not spoken here: use `http://` and a key, which seals what is asked and answered"),
     }
     let authority = uri.authority().with_context(|| format!("`{server}` names no host"))?;
-    if uri.path().trim_matches('/') != "" {
+    if !uri.path().trim_matches('/').is_empty() {
         bail!("`{server}` has a path; name only host and port");
     }
     Ok(format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(8470)))

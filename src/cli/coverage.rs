@@ -112,7 +112,13 @@ fn for_people(coverage: &Value, out: &Out) -> String {
     let number = |name: &str| coverage.get(name).and_then(Value::as_i64).unwrap_or_default();
     let peer = coverage.get("peer").cloned().unwrap_or_default();
     let id = peer.get("id").and_then(Value::as_i64).unwrap_or_default();
-    let state = if is_complete(coverage) { "complete".to_owned() } else { format!("{} missing", number("missing") + number("recheck")) };
+    let state =
+        if is_complete(coverage) { "complete".to_owned() } else { format!("{} missing", number("missing") + number("recheck")) };
     let why = coverage.get("unavailable").and_then(Value::as_str).map(|why| format!("  ({})", one_line(why))).unwrap_or_default();
-    format!("{id:>16}  {state:<16}  {:>9} messages up to id {:>9}  {}{why}", number("messages"), number("top"), out.strong(&title(&peer)))
+    format!(
+        "{id:>16}  {state:<16}  {:>9} messages up to id {:>9}  {}{why}",
+        number("messages"),
+        number("top"),
+        out.strong(&title(&peer))
+    )
 }

@@ -134,7 +134,8 @@ fn snippet(snippet: &Value, out: &Out) -> String {
     let mut shown = String::new();
     let mut at = 0;
     for highlight in snippet.get("highlights").and_then(Value::as_array).into_iter().flatten() {
-        let number = |at: usize| highlight.get(at).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
+        let number =
+            |at: usize| highlight.get(at).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
         let (from, to) = (number(0), number(0) + number(1));
         shown.push_str(&part(at, from));
         shown.push_str(&out.hit(&part(from, to)));

@@ -126,7 +126,9 @@ mod tests {
 
     #[test]
     fn a_span_reads_back_as_it_is_shown() {
-        for (text, millis) in [("250ms", 250), ("10s", 10_000), ("1h30m", 5_400_000), ("2d", 172_800_000), ("0s", 0), ("1w1ms", 604_800_001)] {
+        for (text, millis) in
+            [("250ms", 250), ("10s", 10_000), ("1h30m", 5_400_000), ("2d", 172_800_000), ("0s", 0), ("1w1ms", 604_800_001)]
+        {
             let span: Span = text.parse().expect("a span");
             assert_eq!(span.duration(), Duration::from_millis(millis));
             assert_eq!(span.to_string(), text);
@@ -137,7 +139,21 @@ mod tests {
 
     #[test]
     fn what_has_no_unit_or_an_unknown_one_is_refused() {
-        for text in ["", " ", "10", "s", "10 ", "-1s", "1.5s", "10x", "1m1h", "1s1s", "10sec", "99999999999999999999s", "9999999999999999w"] {
+        for text in [
+            "",
+            " ",
+            "10",
+            "s",
+            "10 ",
+            "-1s",
+            "1.5s",
+            "10x",
+            "1m1h",
+            "1s1s",
+            "10sec",
+            "99999999999999999999s",
+            "9999999999999999w",
+        ] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }

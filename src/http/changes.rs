@@ -34,7 +34,7 @@ pub(super) struct Which {
     #[param(value_type = Option<u64>)]
     after: u64,
     /// How many at most; without it, a stream goes to the newest and a sealed page to its own limit.
-    #[param(value_type = Option<usize>)]
+    #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
     /// Wait for further changes at the end.
     #[param(value_type = Option<bool>)]

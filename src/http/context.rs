@@ -158,7 +158,9 @@ impl Context {
         match limit {
             None => Ok(PAGE_SIZE.min(max)),
             Some(limit) if limit.get() <= max => Ok(limit.get()),
-            Some(limit) => Err(Problem::bad_parameter(format!("`limit` is at most {max}, not {limit}; use `next` for further pages"))),
+            Some(limit) => {
+                Err(Problem::bad_parameter(format!("`limit` is at most {max}, not {limit}; use `next` for further pages")))
+            }
         }
     }
 }

@@ -63,7 +63,7 @@ pub(super) struct CoverageDetail {
 /// All crawled peers together.
 #[derive(Default, Serialize, ToSchema)]
 pub(super) struct Summary {
-    /// Whether every peer is complete.
+    /// Whether every peer is complete; an archive of nobody is not.
     complete: bool,
     /// How many peers are crawled.
     peers: u64,
@@ -118,7 +118,7 @@ impl Summary {
         self.deleted += view.deleted;
         self.missing += view.missing;
         self.recheck += view.recheck;
-        self.complete = self.peers == self.peers_complete;
+        self.complete = self.peers > 0 && self.peers == self.peers_complete;
     }
 }
 
@@ -137,7 +137,7 @@ pub(super) struct Which {
     /// The `next` of the page before.
     after: Option<i64>,
     /// How many.
-    #[param(value_type = Option<usize>)]
+    #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
     /// Only peers that are not complete.
     #[param(value_type = Option<bool>)]
@@ -169,7 +169,7 @@ pub(super) async fn all(
 
 fn page(archive: &Archive, which: &Which, limit: usize, mut room: Room) -> Result<CoveragePage, Problem> {
     let after = which.after.map_or(PeerId(i64::MIN), PeerId);
-    let mut page = CoveragePage { summary: Summary { complete: true, ..Summary::default() }, peers: Vec::new(), next: None };
+    let mut page = CoveragePage { summary: Summary::default(), peers: Vec::new(), next: None };
     let mut full = false;
     for cursor in archive.cursors() {
         let (id, cursor) = cursor?;
@@ -192,7 +192,7 @@ fn page(archive: &Archive, which: &Which, limit: usize, mut room: Room) -> Resul
 #[utoipa::path(
     get, path = "/v1/peers/{peer}/coverage", tag = "crawl",
     params(("peer" = String, Path, description = "A marked id, or `@` and a username.")),
-    responses((status = 200, body = CoverageDetail), (status = 404, body = Problem)),
+    responses((status = 200, body = CoverageDetail), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,

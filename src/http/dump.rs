@@ -100,7 +100,7 @@ pub(super) struct DumpPage {
         (status = 200, description = "Plain: NDJSON as in docs/dump.md, broken off where it cannot be read to its end. Sealed: a page.", content(
             (Object = "application/x-ndjson"), (DumpPage = "application/json"),
         )),
-        (status = 404, body = Problem),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn dump(

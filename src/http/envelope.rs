@@ -49,16 +49,21 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
         };
     }
     let token = match (in_body, in_header) {
-        (true, None) => match read(body, context.settings.body_size_max).await {
-            Ok(bytes) => String::from_utf8(bytes.into()).unwrap_or_default(),
-            Err(problem) => return problem.into_response(),
-        },
+        (true, None) => {
+            let limit = context.settings.request_timeout.duration();
+            match tokio::time::timeout(limit, read(body, context.settings.body_size_max)).await {
+                Ok(Ok(bytes)) => String::from_utf8(bytes.into()).unwrap_or_default(),
+                Ok(Err(problem)) => return problem.into_response(),
+                Err(_) => return Problem::timed_out("the body did not come in time").into_response(),
+            }
+        }
         (false, Some(token)) => token,
         _ => return refuse(arrived, Why::Form).await,
     };
     // The request line's own spelling: nothing decoded, nothing reordered.
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    let opened = seal::open_request(&token, &context.keys.now(), &context.nonces, parts.method.as_str(), target, context.clock.now());
+    let opened =
+        seal::open_request(&token, &context.keys.now(), &context.nonces, parts.method.as_str(), target, context.clock.now());
     let sealed = match opened {
         Ok(sealed) => sealed,
         Err(refused) => return refuse(arrived, refused.why()).await,

@@ -50,7 +50,9 @@ pub(super) async fn limit_time(State(context): State<Arc<Context>>, request: Req
     let limit = context.settings.request_timeout;
     match tokio::time::timeout(limit.duration(), next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::timed_out(format!("it took longer than {limit}; ask for less, or raise `request_timeout`")).into_response(),
+        Err(_) => {
+            Problem::timed_out(format!("it took longer than {limit}; ask for less, or raise `request_timeout`")).into_response()
+        }
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) struct Part {
     /// Only ids above this one.
     after: Option<i32>,
     /// How many.
-    #[param(value_type = Option<usize>)]
+    #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
     /// `newest` (the default) or `oldest` first.
     #[param(value_type = Option<String>)]
@@ -70,7 +70,7 @@ pub(super) struct History {
 #[utoipa::path(
     get, path = "/v1/peers/{peer}/messages", tag = "archive",
     params(("peer" = String, Path, description = "A marked id, or `@` and a username."), Part),
-    responses((status = 200, body = History), (status = 404, body = Problem)),
+    responses((status = 200, body = History), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
 pub(super) async fn history(
     State(context): State<Arc<Context>>,
@@ -155,7 +155,7 @@ pub(super) struct RawView {
         ("message" = i32, Path, description = "Telegram's message id."),
         Detail,
     ),
-    responses((status = 200, body = MessageDetail), (status = 404, body = Problem)),
+    responses((status = 200, body = MessageDetail), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,

@@ -25,7 +25,7 @@ pub(super) struct Which {
     /// The `next` of the page before.
     after: Option<i64>,
     /// How many.
-    #[param(value_type = Option<usize>)]
+    #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
     /// Also those that are not crawled: senders, and sources of forwards.
     #[param(value_type = Option<bool>)]
@@ -124,7 +124,7 @@ fn page(archive: &Archive, which: &Which, limit: usize, mut room: Room) -> Resul
 #[utoipa::path(
     get, path = "/v1/peers/{peer}", tag = "archive",
     params(("peer" = String, Path, description = "A marked id, or `@` and a username.")),
-    responses((status = 200, body = KnownPeer), (status = 404, body = Problem)),
+    responses((status = 200, body = KnownPeer), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
@@ -141,7 +141,8 @@ pub(super) fn resolve(archive: &Archive, text: &str) -> Result<Peer, Problem> {
     if let Some(username) = text.strip_prefix('@') {
         return archive.peer_by_username(username)?.ok_or_else(unknown);
     }
-    let wrong = |_| Problem::bad_parameter("a peer is named by its marked id, such as `-1001500000001`, or by `@` and a username");
+    let wrong =
+        |_| Problem::bad_parameter("a peer is named by its marked id, such as `-1001500000001`, or by `@` and a username");
     let id: PeerId = text.parse().map_err(wrong)?;
     match archive.peer(id)? {
         Some(peer) => Ok(peer),

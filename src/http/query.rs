@@ -106,7 +106,7 @@ pub(super) fn unknown(name: &str, known: &[&str]) -> String {
     let name = shown(name);
     match (nearest, known) {
         (Some((_, nearest)), _) => format!("`{name}` is not known here; did you mean `{nearest}`?"),
-        (None, []) => format!("`{name}` is not known here: nothing is"),
+        (None, []) => format!("`{name}` is not known here; there are no parameters"),
         (None, known) => format!("`{name}` is not known here; known are {}", listed(known)),
     }
 }

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::search::{Hit, PAGE_SIZE_MAX, Page, Query as Words, Request, SearchError, Sort, Total};
-use crate::show::{self, PeerView, StoredView};
+use crate::show::{PeerView, StoredView};
 
 use super::context::{Context, Room};
 use super::door::Door;
@@ -41,7 +41,7 @@ pub(super) struct Asked {
     #[param(value_type = Option<String>)]
     sort: Sort,
     /// How many hits.
-    #[param(value_type = Option<usize>)]
+    #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
     /// The `next` of the page before, of the same query and order.
     cursor: Option<String>,
@@ -125,7 +125,7 @@ pub(super) struct TotalView {
 /// Searches, asked by a link.
 #[utoipa::path(
     get, path = "/v1/search", tag = "search", params(Asked),
-    responses((status = 200, body = Found), (status = 400, body = Problem), (status = 504, body = Problem)),
+    responses((status = 200, body = Found), (status = 400, body = Problem, content_type = "application/problem+json"), (status = 504, body = Problem, content_type = "application/problem+json")),
 )]
 pub(super) async fn get(
     State(context): State<Arc<Context>>,
@@ -139,8 +139,8 @@ pub(super) async fn get(
 #[utoipa::path(
     post, path = "/v1/search", tag = "search", request_body = AskedBody,
     responses(
-        (status = 200, body = Found), (status = 400, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
-        (status = 504, body = Problem),
+        (status = 200, body = Found), (status = 400, body = Problem, content_type = "application/problem+json"), (status = 413, body = Problem, content_type = "application/problem+json"), (status = 415, body = Problem, content_type = "application/problem+json"),
+        (status = 504, body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn post(
@@ -154,8 +154,8 @@ pub(super) async fn post(
         return Err(Problem::unsupported_media_type("send `application/json`, or `application/jose` where it is sealed"));
     }
     let bytes = envelope::read(body, context.settings.body_size_max).await?;
-    let members: Map<String, Value> =
-        serde_json::from_slice(&bytes).map_err(|_| Problem::bad_body("the body must be a JSON object such as `{\"q\": \"…\"}`"))?;
+    let members: Map<String, Value> = serde_json::from_slice(&bytes)
+        .map_err(|_| Problem::bad_body("the body must be a JSON object such as `{\"q\": \"…\"}`"))?;
     answer(&context, door, from_body(members)?).await.map(Json)
 }
 
@@ -169,7 +169,12 @@ fn from_body(members: Map<String, Value>) -> Result<Asked, Problem> {
             Value::Null => {}
             Value::String(text) if name != "limit" => pairs.push((name, text)),
             Value::Number(number) if name == "limit" => pairs.push((name, number.to_string())),
-            _ => return Err(Problem::bad_body(format!("`{name}` must be a {}", if name == "limit" { "number" } else { "string" }))),
+            _ => {
+                return Err(Problem::bad_body(format!(
+                    "`{name}` must be a {}",
+                    if name == "limit" { "number" } else { "string" }
+                )));
+            }
         }
     }
     Asked::from_query(&Values::from(pairs))
@@ -179,7 +184,9 @@ async fn answer(context: &Arc<Context>, door: Door, asked: Asked) -> Result<Foun
     let max = context.settings.page_size_max.min(PAGE_SIZE_MAX);
     let page_size = asked.limit.map_or(PAGE_SIZE.min(max), NonZeroUsize::get);
     if page_size > max {
-        return Err(Problem::bad_parameter(format!("`limit` is at most {max} for a search, not {page_size}; use `next` for further pages")));
+        return Err(Problem::bad_parameter(format!(
+            "`limit` is at most {max} for a search, not {page_size}; use `next` for further pages"
+        )));
     }
     let query = Words::parse(&asked.q).map_err(|error| Problem::bad_query(error.to_string()))?;
     let time_limit = context.settings.request_timeout.duration().mul_f32(TIME_SHARE);
@@ -235,10 +242,12 @@ fn utf16(text: &str, range: &Range<usize>) -> [usize; 2] {
 fn refused(error: SearchError, limit: Duration) -> Problem {
     match error {
         SearchError::Query(error) => Problem::bad_query(error.to_string()),
-        SearchError::Cursor => Problem::bad_parameter("`cursor` is not one that this query gave in this order; start again without it"),
-        SearchError::Deadline { .. } => {
-            Problem::timed_out(format!("the search took longer than {limit:?}; add words or filters such as `after:` to narrow it"))
+        SearchError::Cursor => {
+            Problem::bad_parameter("`cursor` is not one that this query gave in this order; start again without it")
         }
+        SearchError::Deadline { .. } => Problem::timed_out(format!(
+            "the search took longer than {limit:?}; add words or filters such as `after:` to narrow it"
+        )),
         error @ (SearchError::NotAnIndex { .. } | SearchError::Index { .. } | SearchError::Archive(_)) => Problem::hidden(&error),
     }
 }

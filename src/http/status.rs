@@ -83,7 +83,7 @@ pub(super) async fn healthz() -> &'static str {
 /// Says whether the program can do its work.
 #[utoipa::path(
     get, path = "/readyz", tag = "program",
-    responses((status = 200, description = "It is ready.", body = String, content_type = "text/plain"), (status = 503, body = Problem)),
+    responses((status = 200, description = "It is ready.", body = String, content_type = "text/plain"), (status = 503, body = Problem, content_type = "application/problem+json")),
 )]
 pub(super) async fn readyz(State(context): State<Arc<Context>>) -> Result<&'static str, Problem> {
     let unready = context.read(|context| Ok(context.status.unready())).await?;
