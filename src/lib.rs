@@ -26,3 +26,12 @@ pub mod show;
 
 pub mod publish;
 pub mod search;
+pub mod seal;
+
+pub mod config;
+
+pub mod search;
+
+pub mod http;
+
+pub mod cli;

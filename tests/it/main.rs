@@ -5,3 +5,7 @@ mod rabbit;
 //! One binary of promises: a file for each part, a test for each promise.
 
 mod search;
+//! The promises of the program, kept against the real thing: one file a promise.
+
+mod http;
+mod sealed;

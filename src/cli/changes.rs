@@ -1,0 +1,74 @@
+//! `telescribe changes`: follows what is archived.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::client::{Api, Globals, Target};
+use super::output::{Out, ended, one_line};
+
+/// Show what was archived, in order, from a position on
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  telescribe changes --after 20000
+  telescribe changes --follow --json | jq -r 'select(.kind == \"message.deleted\") | .message.text'")]
+pub struct Args {
+    /// The position after which to start; 0 is before the first change
+    #[arg(long, value_name = "POSITION", default_value_t = 0)]
+    pub after: u64,
+    /// How many changes at most
+    #[arg(long, value_name = "COUNT")]
+    pub limit: Option<std::num::NonZeroUsize>,
+    /// Wait for further changes at the end, until stopped
+    #[arg(long)]
+    pub follow: bool,
+}
+
+/// Runs the command on standard output.
+///
+/// # Errors
+/// When nobody could be asked, or the answer broke off.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
+    ended(write(&args, globals, &mut Out::stdout()).await)
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// See [`run`].
+pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
+    let mut target = Target::new("/v1/changes").with("after", args.after).with_some("limit", args.limit);
+    if args.follow {
+        target = target.with("follow", true);
+    }
+    let api = Api::open(globals).await?;
+    api.each_line(&target, |line| {
+        if globals.json {
+            out.line(line)?;
+        } else {
+            let text = for_people(&serde_json::from_str(line)?, out);
+            out.line(text)?;
+        }
+        if args.follow {
+            out.flush()?;
+        }
+        Ok(())
+    })
+    .await?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn for_people(change: &Value, out: &Out) -> String {
+    let text = |pointer: &str| change.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let number = |name: &str| change.get(name).and_then(Value::as_i64);
+    let about = match (number("peer"), number("id")) {
+        (Some(peer), Some(id)) => format!("{peer}/{id}"),
+        (Some(peer), None) => peer.to_string(),
+        _ => String::new(),
+    };
+    let said = if text("/message/text").is_empty() { text("/changed/title") } else { text("/message/text") };
+    let said: String = one_line(said).chars().take(100).collect();
+    let (seq, at) = (number("seq").unwrap_or_default(), out.faint(text("/at")));
+    format!("{seq:>8}  {at}  {:<16}  {about}  {said}", text("/kind"))
+}

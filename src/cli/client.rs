@@ -1,0 +1,372 @@
+//! How the reading commands ask: always over HTTP, whoever answers.
+//!
+//! Without `--server`, a running daemon answers on the socket in the data folder; where there is none, the same router answers in this
+//! process, over the archive that is then free to be opened. With `--server`, a server elsewhere answers, sealed with `--key`.
+//! So each command is written once, and cannot see what a program over HTTP could not.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Method, Request, Response, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::archive::{Archive, DataFolder, Durability, FolderError};
+use crate::http::{Context, Local};
+use crate::lifecycle::Lifecycle;
+use crate::model::{Clock, SystemClock};
+use crate::seal::{self, Key, KeyRing};
+use crate::search::Index;
+
+/// How long to wait for another command that has the data folder: they take well under a second.
+const FOLDER_PATIENCE: Duration = Duration::from_secs(3);
+/// How long to wait for a server elsewhere to take the connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an answer may stay away; the server's own limit is shorter.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What every command understands.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Globals {
+    /// The data folder
+    #[arg(long, global = true, value_name = "FOLDER", env = "TELESCRIBE_DATA", default_value = "data")]
+    pub data: PathBuf,
+    /// Write JSON, one object a line, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Ask a server elsewhere instead of the data folder, such as http://archive.example:8470
+    #[arg(long, global = true, value_name = "URL", env = "TELESCRIBE_SERVER")]
+    pub server: Option<String>,
+    /// The key file to seal requests to the server with
+    #[arg(long, global = true, value_name = "FILE", env = "TELESCRIBE_KEY")]
+    pub key: Option<PathBuf>,
+}
+
+/// The server said no: an RFC 9457 problem.
+#[derive(Debug, thiserror::Error)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// The problem's code.
+    pub code: String,
+    text: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Refusal {
+    fn read(status: StatusCode, body: &Value) -> Self {
+        let member = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+        let text = match (member("title"), member("detail")) {
+            ("", _) => format!("the server answered with status {status}"),
+            (title, "") => title.to_lowercase(),
+            (title, detail) => format!("{}: {detail}", title.to_lowercase()),
+        };
+        Self { status: status.as_u16(), code: member("code").to_owned(), text }
+    }
+
+    /// Whether an error says that something is not there.
+    #[must_use]
+    pub fn is_absence(error: &anyhow::Error) -> bool {
+        error.downcast_ref::<Self>().is_some_and(|refusal| refusal.status == 404)
+    }
+}
+
+/// A path with its query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    path: String,
+    query: Vec<(&'static str, String)>,
+}
+
+impl Target {
+    /// A path without a query.
+    #[must_use]
+    pub fn new(path: impl Into<String>) -> Self {
+        Self { path: path.into(), query: Vec::new() }
+    }
+
+    /// Adds a parameter, or replaces it.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.query.retain(|(known, _)| *known != name);
+        self.query.push((name, value.to_string()));
+        self
+    }
+
+    /// Adds a parameter where there is a value.
+    #[must_use]
+    pub fn with_some(self, name: &'static str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    fn text(&self) -> anyhow::Result<String> {
+        let query = serde_urlencoded::to_string(&self.query)?;
+        Ok(if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) })
+    }
+}
+
+/// A path's segment for a peer, as people name it.
+#[must_use]
+pub fn segment(peer: &str) -> String {
+    percent_encoding::utf8_percent_encode(peer, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// Whoever answers.
+pub struct Api {
+    way: Way,
+    /// Drives the connections; dropped with the command.
+    lifecycle: Lifecycle,
+}
+
+enum Way {
+    Here { local: Local, _folder: DataFolder },
+    Socket(PathBuf),
+    Server { authority: String, key: Option<Arc<Key>> },
+}
+
+impl Api {
+    /// Finds whoever answers.
+    ///
+    /// # Errors
+    /// When there is no archive, nobody answers, or the key cannot be read.
+    pub async fn open(globals: &Globals) -> anyhow::Result<Self> {
+        let lifecycle = Lifecycle::new();
+        let way = match (&globals.server, &globals.key) {
+            (Some(server), key) => Way::Server { authority: authority(server)?, key: key.as_deref().map(read_key).transpose()? },
+            (None, Some(_)) => bail!("`--key` is for `--server`; the data folder of this machine needs none"),
+            (None, None) => folder(&globals.data, &lifecycle).await?,
+        };
+        Ok(Self { way, lifecycle })
+    }
+
+    fn key(&self) -> Option<&Arc<Key>> {
+        match &self.way {
+            Way::Server { key, .. } => key.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Gets a JSON answer.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the server said no; others when nobody could be asked.
+    pub async fn get(&self, target: &Target) -> anyhow::Result<Value> {
+        let target = target.text()?;
+        let (status, body) = match self.key() {
+            Some(key) => self.get_sealed(&target, key).await?,
+            None => {
+                let (status, bytes) = self.get_whole(&target, None).await?;
+                (status, serde_json::from_slice(&bytes).unwrap_or_default())
+            }
+        };
+        if status.is_success() { Ok(body) } else { Err(Refusal::read(status, &body).into()) }
+    }
+
+    /// Gets an answer of many lines, and gives each to `take` as it comes.
+    ///
+    /// # Errors
+    /// See [`Api::get`]; also when the answer breaks off, so that a part never passes for all.
+    pub async fn each_line(&self, target: &Target, mut take: impl FnMut(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        if self.key().is_some() {
+            return self.each_sealed_line(target, take).await;
+        }
+        let response = self.ask(&target.text()?, None).await?;
+        let status = response.status();
+        let mut body = response.into_body();
+        let mut rest: Vec<u8> = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.context("the answer broke off; what was written is not all")?;
+            let Ok(data) = frame.into_data() else { continue };
+            rest.extend_from_slice(&data);
+            if !status.is_success() {
+                continue;
+            }
+            let Some(end) = rest.iter().rposition(|byte| *byte == b'\n') else { continue };
+            let after = rest.split_off(end + 1);
+            for line in std::mem::replace(&mut rest, after).split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                take(std::str::from_utf8(line).context("the answer is not UTF-8")?)?;
+            }
+        }
+        if !status.is_success() {
+            return Err(Refusal::read(status, &serde_json::from_slice(&rest).unwrap_or_default()).into());
+        }
+        anyhow::ensure!(rest.is_empty(), "the answer broke off; what was written is not all");
+        Ok(())
+    }
+
+    /// Sealed answers come in pages: asks for one after the other.
+    async fn each_sealed_line(&self, target: &Target, mut take: impl FnMut(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let follow = target.query.iter().any(|(name, _)| *name == "follow");
+        let mut left = target.query.iter().find(|(name, _)| *name == "limit").and_then(|(_, n)| n.parse::<usize>().ok());
+        let mut target = target.clone();
+        target.query.retain(|(name, _)| *name != "limit");
+        loop {
+            let page = self.get(&target).await?;
+            let lines = page.get("lines").or_else(|| page.get("changes")).and_then(Value::as_array).cloned().unwrap_or_default();
+            for line in &lines {
+                if left == Some(0) {
+                    return Ok(());
+                }
+                left = left.map(|left| left - 1);
+                take(&line.to_string())?;
+            }
+            let next = match page.get("next") {
+                Some(Value::String(next)) => next.clone(),
+                Some(Value::Number(next)) if follow || !lines.is_empty() => next.to_string(),
+                _ => return Ok(()),
+            };
+            target = target.with("after", next);
+        }
+    }
+
+    async fn get_sealed(&self, target: &str, key: &Arc<Key>) -> anyhow::Result<(StatusCode, Value)> {
+        let request = seal::seal_request(key, "GET", target, None, SystemClock.now(), &mut seal::system_random());
+        let (status, bytes) = self.get_whole(target, Some(&request.token)).await?;
+        if status == StatusCode::UNAUTHORIZED {
+            bail!(
+                "the server refused the sealed request; is `{}` a key of this server, and is this machine's clock right to two minutes?",
+                key.id()
+            );
+        }
+        let token = std::str::from_utf8(&bytes).unwrap_or_default().trim();
+        let answer = seal::open_answer(token, key, &request.jti).with_context(|| {
+            format!("the answer (outer status {status}) is not sealed under `{}`; something is between", key.id())
+        })?;
+        Ok((StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY), answer.body))
+    }
+
+    async fn get_whole(&self, target: &str, token: Option<&str>) -> anyhow::Result<(StatusCode, Bytes)> {
+        let asking = async {
+            let response = self.ask(target, token).await?;
+            let status = response.status();
+            Ok((status, response.into_body().collect().await.context("the answer broke off")?.to_bytes()))
+        };
+        tokio::time::timeout(ANSWER_TIMEOUT, asking).await.unwrap_or_else(|_| bail!("no answer within {ANSWER_TIMEOUT:?}"))
+    }
+
+    async fn ask(&self, target: &str, token: Option<&str>) -> anyhow::Result<Response<AnswerBody>> {
+        let mut request = Request::builder().method(Method::GET).uri(target);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let response = match &self.way {
+            Way::Here { local, .. } => {
+                local.ask(request.body(Bytes::new())?).await.map(|body| AnswerBody::new(body.map_err(anyhow::Error::from)))
+            }
+            Way::Socket(path) => {
+                let stream = connect_socket(path)?;
+                let request = request.header(header::HOST, "localhost").body(Full::default())?;
+                self.exchange(stream, request).await?
+            }
+            Way::Server { authority, .. } => {
+                let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(authority.as_str()));
+                let stream = connecting.await.map_err(|_| anyhow::anyhow!("no connection within {CONNECT_TIMEOUT:?}"));
+                let stream = stream.and_then(|stream| Ok(stream?)).with_context(|| format!("cannot reach `{authority}`"))?;
+                let request = request.header(header::HOST, authority).body(Full::default())?;
+                self.exchange(stream, request).await?
+            }
+        };
+        Ok(response)
+    }
+
+    async fn exchange(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        request: Request<Full<Bytes>>,
+    ) -> anyhow::Result<Response<AnswerBody>> {
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        self.lifecycle.task(async move {
+            // Its error is also the answer's, where it is told.
+            if let Err(error) = connection.await {
+                tracing::debug!("the connection ended: {error}");
+            }
+        });
+        let response: Response<Incoming> = sender.send_request(request).await.context("the server closed the connection")?;
+        Ok(response.map(|body| AnswerBody::new(body.map_err(anyhow::Error::from))))
+    }
+}
+
+type AnswerBody = http_body_util::combinators::UnsyncBoxBody<Bytes, anyhow::Error>;
+
+/// The socket of a running daemon, or the archive itself.
+async fn folder(root: &Path, lifecycle: &Lifecycle) -> anyhow::Result<Way> {
+    if !root.join("archive").is_dir() {
+        bail!("there is no archive in `{}`; `telescribe run` makes one, and `--data` names another folder", root.display());
+    }
+    let socket = DataFolder::socket(root);
+    let started = Instant::now();
+    loop {
+        match DataFolder::lock(root) {
+            Ok(folder) => return Ok(Way::Here { local: here(&folder, lifecycle)?, _folder: folder }),
+            Err(FolderError::InUse { path, process }) => {
+                if connect_socket(&socket).is_ok() {
+                    return Ok(Way::Socket(socket));
+                }
+                if started.elapsed() > FOLDER_PATIENCE {
+                    bail!(
+                        "data folder `{}` is in use by process {process}, which does not answer on its socket; wait for it to end, or stop it",
+                        path.display()
+                    );
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Err(other) => return Err(other.into()),
+        }
+    }
+}
+
+fn here(folder: &DataFolder, lifecycle: &Lifecycle) -> anyhow::Result<Local> {
+    let archive = Arc::new(Archive::open(&folder.archive(), Durability::Os)?);
+    let index = Arc::new(Index::open(&folder.index())?);
+    let behind = archive.last_seq().0.saturating_sub(index.position().0);
+    if behind > 0 {
+        super::output::tell(format_args!(
+            "note: the newest {behind} changes cannot be found by `search` yet; `telescribe run` or `telescribe reindex` adds them"
+        ));
+    }
+    Ok(Local::new(Arc::new(Context::new(archive, index, Arc::new(SystemClock), lifecycle.clone()))))
+}
+
+fn connect_socket(path: &Path) -> anyhow::Result<UnixStream> {
+    let connect = |path: &Path| std::os::unix::net::UnixStream::connect(path);
+    let stream = crate::http::socket::reachable(path, connect).with_context(|| format!("cannot reach `{}`", path.display()))?;
+    stream.set_nonblocking(true)?;
+    Ok(UnixStream::from_std(stream)?)
+}
+
+/// Host and port of a server's address.
+fn authority(server: &str) -> anyhow::Result<String> {
+    let uri: hyper::Uri =
+        server.parse().ok().with_context(|| format!("`{server}` is no address such as `http://127.0.0.1:8470`"))?;
+    match uri.scheme_str() {
+        None | Some("http") => {}
+        Some(other) => bail!("`{other}` is not spoken here: use `http://` and a key, which seals what is asked and answered"),
+    }
+    let authority = uri.authority().with_context(|| format!("`{server}` names no host"))?;
+    if !uri.path().trim_matches('/').is_empty() {
+        bail!("`{server}` has a path; name only host and port");
+    }
+    Ok(format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(8470)))
+}
+
+/// The newest key of a file.
+fn read_key(path: &Path) -> anyhow::Result<Arc<Key>> {
+    let ring = KeyRing::load(path)?;
+    let none = || format!("there is no key in `{}`; `telescribe key new NAME` makes one", path.display());
+    ring.keys().last().cloned().with_context(none)
+}

@@ -1,0 +1,124 @@
+//! `telescribe coverage`: proves that nothing is missing, or says what is.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::client::{Api, Globals, Target, segment};
+use super::output::{Out, ended, one_line};
+use super::peers::title;
+
+/// Ranges shown to a person; `--json` has all.
+const RANGES_SHOWN: usize = 10;
+
+/// Show which messages were read and which are still missing; the exit status is 1 when any are
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  telescribe coverage
+  telescribe coverage --incomplete
+  telescribe coverage @example_channel
+  telescribe coverage > /dev/null && echo complete")]
+pub struct Args {
+    /// Only this peer, with its ranges: a marked id, or @ and a username
+    #[arg(value_name = "PEER", allow_hyphen_values = true)]
+    pub peer: Option<String>,
+    /// Only peers that are not complete
+    #[arg(long, conflicts_with = "peer")]
+    pub incomplete: bool,
+}
+
+/// Runs the command on standard output; the status is 1 when something is missing.
+///
+/// # Errors
+/// When nobody could be asked, or there is no such peer.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
+    ended(write(&args, globals, &mut Out::stdout()).await)
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// See [`run`].
+pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
+    let api = Api::open(globals).await?;
+    let complete = match &args.peer {
+        Some(peer) => one(&api, peer, globals, out).await?,
+        None => all(&api, args, globals, out).await?,
+    };
+    out.flush()?;
+    Ok(if complete { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+async fn one(api: &Api, peer: &str, globals: &Globals, out: &mut Out) -> anyhow::Result<bool> {
+    let coverage = api.get(&Target::new(format!("/v1/peers/{}/coverage", segment(peer)))).await?;
+    if globals.json {
+        out.json(&coverage)?;
+        return Ok(is_complete(&coverage));
+    }
+    let line = for_people(&coverage, out);
+    out.line(line)?;
+    for (name, words) in [("ranges", "read"), ("missing_ranges", "missing"), ("recheck_ranges", "to be read again")] {
+        let ranges = coverage.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let bound = |range: &Value, at: usize| range.get(at).and_then(Value::as_i64).unwrap_or_default();
+        let shown: Vec<String> = ranges.iter().take(RANGES_SHOWN).map(|r| format!("{}-{}", bound(r, 0), bound(r, 1))).collect();
+        let more = if ranges.len() > RANGES_SHOWN { format!(" and {} more", ranges.len() - RANGES_SHOWN) } else { String::new() };
+        if !shown.is_empty() {
+            out.line(format_args!("  {words}: {}{more}", shown.join(" ")))?;
+        }
+    }
+    Ok(is_complete(&coverage))
+}
+
+async fn all(api: &Api, args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<bool> {
+    let mut target = Target::new("/v1/coverage");
+    if args.incomplete {
+        target = target.with("incomplete", true);
+    }
+    loop {
+        let page = api.get(&target).await?;
+        for coverage in page.get("peers").and_then(Value::as_array).into_iter().flatten() {
+            if globals.json {
+                out.json(coverage)?;
+            } else {
+                let line = for_people(coverage, out);
+                out.line(line)?;
+            }
+        }
+        if let Some(next) = page.get("next") {
+            target = target.with("after", next);
+            continue;
+        }
+        let summary = page.get("summary").cloned().unwrap_or_default();
+        if !globals.json {
+            let number = |name: &str| summary.get(name).and_then(Value::as_u64).unwrap_or_default();
+            out.line(format_args!(
+                "{} of {} peers complete, {} messages, {} ids missing, {} to be read again",
+                number("peers_complete"),
+                number("peers"),
+                number("messages"),
+                number("missing"),
+                number("recheck"),
+            ))?;
+        }
+        return Ok(is_complete(&summary));
+    }
+}
+
+fn is_complete(value: &Value) -> bool {
+    value.get("complete").and_then(Value::as_bool).unwrap_or_default()
+}
+
+fn for_people(coverage: &Value, out: &Out) -> String {
+    let number = |name: &str| coverage.get(name).and_then(Value::as_i64).unwrap_or_default();
+    let peer = coverage.get("peer").cloned().unwrap_or_default();
+    let id = peer.get("id").and_then(Value::as_i64).unwrap_or_default();
+    let state =
+        if is_complete(coverage) { "complete".to_owned() } else { format!("{} missing", number("missing") + number("recheck")) };
+    let why = coverage.get("unavailable").and_then(Value::as_str).map(|why| format!("  ({})", one_line(why))).unwrap_or_default();
+    format!(
+        "{id:>16}  {state:<16}  {:>9} messages up to id {:>9}  {}{why}",
+        number("messages"),
+        number("top"),
+        out.strong(&title(&peer))
+    )
+}

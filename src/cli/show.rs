@@ -1,0 +1,106 @@
+//! `telescribe show`: one message with everything that is known of it.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::client::{Api, Globals, Refusal, Target, segment};
+use super::output::{Out, ended, harmless, tell};
+use super::peers::title;
+
+/// Show one message with its earlier versions; the exit status is 1 when there is none
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  telescribe show @example_channel 42
+  telescribe show -1001500000001 42 --json
+  telescribe show -1001500000001 42 --raw --json | jq -r .raw.tl | base64 -d | xxd")]
+pub struct Args {
+    /// A marked id, or @ and a username
+    #[arg(value_name = "PEER", allow_hyphen_values = true)]
+    pub peer: String,
+    /// Telegram's message id
+    #[arg(value_name = "ID")]
+    pub id: i32,
+    /// Also Telegram's own bytes, in base64
+    #[arg(long)]
+    pub raw: bool,
+}
+
+/// Runs the command on standard output; the status is 1 when there is no such message.
+///
+/// # Errors
+/// When nobody could be asked.
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
+    ended(write(&args, globals, &mut Out::stdout()).await)
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// See [`run`].
+pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
+    let mut target = Target::new(format!("/v1/peers/{}/messages/{}", segment(&args.peer), args.id));
+    if args.raw {
+        target = target.with("raw", true);
+    }
+    let detail = match Api::open(globals).await?.get(&target).await {
+        Ok(detail) => detail,
+        Err(error) if Refusal::is_absence(&error) => {
+            tell(error);
+            return Ok(ExitCode::from(1));
+        }
+        Err(error) => return Err(error),
+    };
+    if globals.json {
+        out.json(&detail)?;
+    } else {
+        for_people(&detail, out)?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn for_people(detail: &Value, out: &mut Out) -> std::io::Result<()> {
+    let empty = Value::Null;
+    let message = detail.get("message").unwrap_or(&empty);
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let head = out.strong(&title(detail.get("peer").unwrap_or(&empty)));
+    out.line(format_args!("{head}  {}", text(message, "date")))?;
+    if let Some(sender) = message.get("sender") {
+        out.line(format_args!("from {}", name(detail, sender)))?;
+    }
+    for member in ["edited", "deleted"] {
+        let when = text(message, member);
+        if !when.is_empty() {
+            out.line(format_args!("{member} {when}"))?;
+        }
+    }
+    let counters = ["views", "forwards", "replies"].map(|name| message.get(name).map(|count| format!("{name} {count}")));
+    let counters: Vec<String> = counters.into_iter().flatten().collect();
+    if !counters.is_empty() {
+        out.line(counters.join(", "))?;
+    }
+    for member in ["reply_to", "forward", "media", "service"] {
+        if let Some(value) = message.get(member) {
+            out.line(format_args!("{} {}", member.replace('_', " "), harmless(&value.to_string())))?;
+        }
+    }
+    out.line("")?;
+    out.line(harmless(&text(message, "text")))?;
+    for (number, version) in message.get("versions").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        let archived = detail.pointer(&format!("/archived/{number}")).and_then(Value::as_str).unwrap_or_default();
+        let head = out.faint(&format!("version {number}, archived {archived}"));
+        out.line(format_args!("\n{head}\n{}", harmless(&text(version, "text"))))?;
+    }
+    if let Some(raw) = detail.get("raw") {
+        let layer = raw.get("layer").and_then(Value::as_i64).unwrap_or_default();
+        out.line(format_args!("\nlayer {layer}\n{}", text(raw, "tl")))?;
+    }
+    Ok(())
+}
+
+/// The name of a peer that an answer describes, or its id.
+pub(super) fn name(answer: &Value, id: &Value) -> String {
+    let known = answer.get("peers").and_then(Value::as_array).into_iter().flatten();
+    known.chain(answer.get("peer")).find(|peer| peer.get("id") == Some(id)).map_or_else(|| id.to_string(), title)
+}

@@ -1,0 +1,110 @@
+//! HTTP: search and fetch for people and programs, sealed where the listener asks for it.
+//!
+//! Guarantees:
+//! - `http` never causes a Telegram request and never writes to the archive;
+//! - where a listener says `required`, nothing archived leaves the program unsealed;
+//! - every answer is bounded: pages by entries and bytes, streams by the chunk in hand, searches by number and time;
+//! - errors are RFC 9457 problem details with a stable code, and hold no text of a library or of the archive.
+//!
+//! It does not speak TLS (sealing protects the content end to end; a proxy may add TLS) and keeps no sessions.
+//!
+//! The way through: `server` accepts connections and states their `door`; `log` goes around everything; `envelope` opens and seals;
+//! then one file a resource (`search`, `peers`, `messages`, `coverage`, `changes`, `dump`, `status`, `page`, `openapi`), made of what
+//! `context` holds, asked by what `query` reads, refused by a `problem`. `local` is the router without a wire, for commands.
+
+mod changes;
+mod context;
+mod coverage;
+mod door;
+mod dump;
+mod envelope;
+mod keys;
+mod lines;
+mod local;
+mod log;
+mod messages;
+mod openapi;
+mod page;
+mod peers;
+mod problem;
+mod query;
+mod search;
+mod server;
+mod settings;
+pub(crate) mod socket;
+mod status;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::IntoResponse as _;
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use context::{Context, NotRunning, StatusSource};
+pub use door::Door;
+pub use keys::Keys;
+pub use local::Local;
+pub use problem::Problem;
+pub use server::{Bound, ServeError};
+pub use settings::{Listener, Sealing, Settings, SettingsError};
+
+/// Every path that is described, for unknown ones to be compared with.
+const PATHS: [&str; 8] =
+    ["/v1/search", "/v1/peers", "/v1/coverage", "/v1/changes", "/v1/dump", "/v1/status", "/healthz", "/openapi.json"];
+
+/// The API with everything around it; requests need a [`Door`] among their extensions.
+pub(crate) fn router(context: Arc<Context>) -> Router {
+    let (routes, mut description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
+        .routes(routes!(search::get, search::post))
+        .routes(routes!(peers::list))
+        .routes(routes!(peers::one))
+        .routes(routes!(messages::history))
+        .routes(routes!(messages::one))
+        .routes(routes!(coverage::one))
+        .routes(routes!(coverage::all))
+        .routes(routes!(changes::list))
+        .routes(routes!(dump::dump))
+        .routes(routes!(status::status))
+        .routes(routes!(status::healthz))
+        .routes(routes!(status::readyz))
+        .split_for_parts();
+    openapi::complete(&mut description);
+    let description = Arc::new(description);
+    let routes = routes
+        .route("/", get(page::html))
+        .route("/page.js", get(page::script))
+        .route("/page.css", get(page::style))
+        .route("/openapi.json", get(move || async move { openapi::answer(&description) }));
+    around(routes.fallback(unknown_path).method_not_allowed_fallback(wrong_method), context)
+}
+
+/// `/metrics` alone, for listeners that only this machine reaches.
+pub(crate) fn metrics_router(context: Arc<Context>) -> Router {
+    let routes = Router::new().route("/metrics", get(status::metrics));
+    around(routes.fallback(unknown_path).method_not_allowed_fallback(wrong_method), context)
+}
+
+fn around(routes: Router<Arc<Context>>, context: Arc<Context>) -> Router {
+    // The last is the outermost.
+    routes
+        .layer(from_fn_with_state(Arc::clone(&context), log::limit_time))
+        .layer(CatchPanicLayer::custom(log::panicked))
+        .layer(from_fn_with_state(Arc::clone(&context), envelope::open_and_seal))
+        .layer(from_fn(log::record))
+        .with_state(context)
+}
+
+async fn unknown_path(request: Request) -> Problem {
+    Problem::unknown_path(query::unknown(request.uri().path(), &PATHS))
+}
+
+async fn wrong_method(request: Request) -> axum::response::Response {
+    Problem::method_not_allowed(format!("`{}` does nothing here; the header `Allow` says what does", request.method()))
+        .into_response()
+}

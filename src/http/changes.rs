@@ -1,0 +1,214 @@
+//! `/v1/changes`: what was archived, in order, from a position on; the stream that readers outside follow.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
+use serde::Serialize;
+use tokio::sync::watch;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::archive::Archive;
+use crate::model::{Change, ChangeKind, Seq};
+use crate::show::{self, PeerView, StoredView};
+
+use super::context::{Context, Room};
+use super::door::Door;
+use super::lines::{self, Chunk, Lines};
+use super::problem::Problem;
+use super::query::{FromQuery, Query, Values};
+
+/// Changes read at once.
+const BATCH: usize = 500;
+/// How long a sealed `follow` waits for a change before it answers with an empty page, as a part of the request timeout.
+const WAIT_SHARE: f32 = 0.6;
+
+/// Which changes.
+#[derive(Clone, Copy, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Which {
+    /// The position after which to start: 0, the default, is before the first change.
+    #[param(value_type = Option<u64>)]
+    after: u64,
+    /// How many at most; without it, a stream goes to the newest and a sealed page to its own limit.
+    #[param(value_type = Option<usize>, minimum = 1)]
+    limit: Option<NonZeroUsize>,
+    /// Wait for further changes at the end.
+    #[param(value_type = Option<bool>)]
+    follow: bool,
+}
+
+impl FromQuery for Which {
+    const NAMES: &'static [&'static str] = &["after", "limit", "follow"];
+
+    fn from_query(values: &Values) -> Result<Self, Problem> {
+        Ok(Self {
+            after: values.parsed("after", "a position, a number from 0 up")?.unwrap_or(0),
+            limit: values.parsed("limit", "a number from 1 up")?,
+            follow: values.claim("follow")?,
+        })
+    }
+}
+
+/// One change, and what it is about as it is now.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Change)]
+pub(super) struct ChangeView {
+    /// Its number: the position of whoever has handled it.
+    seq: u64,
+    /// When it was archived.
+    at: String,
+    /// `message.new`, `message.edited`, `message.deleted` or `peer.changed`.
+    kind: &'static str,
+    /// The peer that it is about.
+    peer: i64,
+    /// The id of the message that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<i32>,
+    /// The number of the new version of an edited message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u32>,
+    /// The message in its newest form, which may be newer than the change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<StoredView>,
+    /// The peer that changed, as it is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed: Option<PeerView>,
+}
+
+/// A page of changes; sealed answers only.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ChangesPage {
+    changes: Vec<ChangeView>,
+    /// What to give as `after` for the next page; also on the last, which has no changes.
+    next: u64,
+}
+
+impl ChangeView {
+    fn read(archive: &Archive, change: &Change) -> Result<Self, Problem> {
+        let message = match change.kind.message() {
+            Some(key) => archive.message(key)?.map(|stored| StoredView::new(&stored, &[])),
+            None => None,
+        };
+        let changed = match change.kind {
+            ChangeKind::PeerChanged { peer } => archive.peer(peer)?.as_ref().map(show::peer),
+            _ => None,
+        };
+        let version = match change.kind {
+            ChangeKind::MessageEdited { version, .. } => Some(version),
+            _ => None,
+        };
+        Ok(Self {
+            seq: change.seq.0,
+            at: change.at.to_string(),
+            kind: change.kind.name(),
+            peer: change.kind.peer().0,
+            id: change.kind.message().map(|key| key.id.0),
+            version,
+            message,
+            changed,
+        })
+    }
+}
+
+/// Streams changes as NDJSON; a sealed request gets a page.
+#[utoipa::path(
+    get, path = "/v1/changes", tag = "archive", params(Which),
+    responses(
+        (status = 200, description = "Plain: NDJSON, one change a line. Sealed: a page.", content(
+            (ChangeView = "application/x-ndjson"), (ChangesPage = "application/json"),
+        )),
+    ),
+)]
+pub(super) async fn list(
+    State(context): State<Arc<Context>>,
+    Extension(door): Extension<Door>,
+    Query(which): Query<Which>,
+) -> Result<Response, Problem> {
+    let news = context.archive.subscribe();
+    if !door.is_sealed() {
+        let left = which.limit.map_or(usize::MAX, NonZeroUsize::get);
+        return lines::stream(Following { context, news, after: Seq(which.after), left, follow: which.follow }).await;
+    }
+    let limit = context.page_size(which.limit)?;
+    if which.follow {
+        let patience = context.settings.request_timeout.duration().mul_f32(WAIT_SHARE);
+        wait(&context, news, Seq(which.after), patience).await;
+    }
+    let page = context.read(move |context| page(&context.archive, Seq(which.after), limit, Room::of(&door))).await?;
+    Ok(Json(page).into_response())
+}
+
+fn page(archive: &Archive, after: Seq, limit: usize, mut room: Room) -> Result<ChangesPage, Problem> {
+    let mut page = ChangesPage { changes: Vec::new(), next: after.0 };
+    for change in archive.changes(after, limit)? {
+        let view = ChangeView::read(archive, &change)?;
+        if !room.takes(&view) {
+            break;
+        }
+        page.next = view.seq;
+        page.changes.push(view);
+    }
+    Ok(page)
+}
+
+/// Returns when there is a change after a position, time is up, or the program stops.
+async fn wait(context: &Context, mut news: watch::Receiver<Seq>, after: Seq, patience: Duration) {
+    tokio::select! {
+        _ = news.wait_for(|last| *last > after) => {}
+        () = tokio::time::sleep(patience) => {}
+        () = context.lifecycle.stop_asked() => {}
+    }
+}
+
+/// Gives changes until the newest, or until the program stops.
+struct Following {
+    context: Arc<Context>,
+    news: watch::Receiver<Seq>,
+    after: Seq,
+    left: usize,
+    follow: bool,
+}
+
+impl Lines for Following {
+    async fn next(&mut self) -> Result<Option<Chunk>, Problem> {
+        loop {
+            if self.left == 0 || (self.follow && self.context.lifecycle.stopping()) {
+                return Ok(None);
+            }
+            let (after, limit) = (self.after, self.left.min(BATCH));
+            let (chunk, last, count) = self.context.read(move |context| batch(&context.archive, after, limit)).await?;
+            self.after = last;
+            self.left -= count;
+            if count > 0 {
+                return Ok(Some(chunk));
+            }
+            if !self.follow {
+                return Ok(None);
+            }
+            tokio::select! {
+                changed = self.news.wait_for(|last| *last > after) => {
+                    if changed.is_err() {
+                        return Ok(None);
+                    }
+                }
+                () = self.context.lifecycle.stop_asked() => return Ok(None),
+            }
+        }
+    }
+}
+
+fn batch(archive: &Archive, after: Seq, limit: usize) -> Result<(Chunk, Seq, usize), Problem> {
+    let (mut chunk, mut last, mut count) = (Chunk::default(), after, 0);
+    for change in archive.changes(after, limit)? {
+        chunk.line(&ChangeView::read(archive, &change)?)?;
+        (last, count) = (change.seq, count + 1);
+        if chunk.is_full() {
+            break;
+        }
+    }
+    Ok((chunk, last, count))
+}

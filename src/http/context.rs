@@ -1,0 +1,196 @@
+//! What the answers are made from, and the bounds on making them.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::archive::Archive;
+use crate::lifecycle::Lifecycle;
+use crate::model::Clock;
+use crate::seal::Nonces;
+use crate::search::Index;
+
+use super::door::Door;
+use super::keys::Keys;
+use super::problem::Problem;
+use super::settings::Settings;
+
+/// How many reads of the archive run at once: each is a page at most, and more than a disk has queues for gains nothing.
+const CONCURRENT_READS_MAX: usize = 32;
+/// Entries of a page when the client does not say.
+const PAGE_SIZE: usize = 50;
+/// Bytes of JSON in a sealed page: below what every library opens as it comes (`seal::PORTABLE_PLAINTEXT_MAX`), with room for
+/// the envelope's own members and the page's frame.
+const SEALED_PAGE_BYTES: usize = 45 * 1024;
+/// Bytes of JSON in a plain page: a page is built in memory.
+const PLAIN_PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// The rest of the program, as far as `/v1/status` shows it.
+pub trait StatusSource: Send + Sync {
+    /// What is shown beside the archive and the index: accounts, jobs, workers, publishing, crawling. May read the disk.
+    fn status(&self) -> serde_json::Map<String, serde_json::Value>;
+
+    /// Why the program cannot do its work yet, for `/readyz`.
+    fn unready(&self) -> Option<String> {
+        None
+    }
+}
+
+/// A program that only reads: a command over an archive that no daemon has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NotRunning;
+
+impl StatusSource for NotRunning {
+    fn status(&self) -> serde_json::Map<String, serde_json::Value> {
+        [("running".to_owned(), false.into())].into_iter().collect()
+    }
+}
+
+/// What the router answers from.
+pub struct Context {
+    /// What is true.
+    pub archive: Arc<Archive>,
+    /// What is found.
+    pub index: Arc<Index>,
+    /// Who may ask.
+    pub keys: Keys,
+    /// Which requests were seen already.
+    pub nonces: Nonces,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The rest of the program.
+    pub status: Arc<dyn StatusSource>,
+    /// Prometheus' text form of all metrics.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// What the operator set.
+    pub settings: Settings,
+    /// Says when to stop; streams end then.
+    pub lifecycle: Lifecycle,
+    searches: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("archive", &self.archive).finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// A context that answers from an archive and its index, with default settings and no keys.
+    #[must_use]
+    pub fn new(archive: Arc<Archive>, index: Arc<Index>, clock: Arc<dyn Clock>, lifecycle: Lifecycle) -> Self {
+        Self {
+            archive,
+            index,
+            keys: Keys::none(),
+            nonces: Nonces::new(),
+            clock,
+            status: Arc::new(NotRunning),
+            metrics: Arc::new(String::new),
+            settings: Settings::default(),
+            lifecycle,
+            searches: Arc::new(Semaphore::new(1)),
+            reads: Arc::new(Semaphore::new(CONCURRENT_READS_MAX)),
+        }
+        .with_settings(Settings::default())
+    }
+
+    /// The same with the operator's settings.
+    #[must_use]
+    pub fn with_settings(self, settings: Settings) -> Self {
+        Self { searches: Arc::new(Semaphore::new(settings.concurrent_searches_max)), settings, ..self }
+    }
+
+    /// The same with the clients' keys.
+    #[must_use]
+    pub fn with_keys(self, keys: Keys) -> Self {
+        Self { keys, ..self }
+    }
+
+    /// The same with the rest of the program to show.
+    #[must_use]
+    pub fn with_status(self, status: Arc<dyn StatusSource>) -> Self {
+        Self { status, ..self }
+    }
+
+    /// The same with metrics to show.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Arc<dyn Fn() -> String + Send + Sync>) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// Reads the archive where blocking is allowed.
+    pub(super) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.blocking(&self.reads, read).await
+    }
+
+    /// Searches where blocking is allowed. One that outlives its request keeps its place until it ends, so that there are never
+    /// more than the settings say.
+    pub(super) async fn search<T: Send + 'static>(
+        self: &Arc<Self>,
+        search: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.blocking(&self.searches, search).await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        places: &Arc<Semaphore>,
+        work: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let place = Arc::clone(places).acquire_owned().await.map_err(|e| Problem::hidden(&e))?;
+        let context = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            work(&context)
+        });
+        done.await.map_err(|e| Problem::hidden(&e))?
+    }
+
+    /// How many entries a page may have.
+    pub(super) fn page_size(&self, limit: Option<NonZeroUsize>) -> Result<usize, Problem> {
+        let max = self.settings.page_size_max;
+        match limit {
+            None => Ok(PAGE_SIZE.min(max)),
+            Some(limit) if limit.get() <= max => Ok(limit.get()),
+            Some(limit) => {
+                Err(Problem::bad_parameter(format!("`limit` is at most {max}, not {limit}; use `next` for further pages")))
+            }
+        }
+    }
+}
+
+/// Counts a page's bytes, so that it ends before it is too long; its first entry always fits.
+pub(super) struct Room {
+    left: usize,
+    used: bool,
+}
+
+impl Room {
+    /// The room of a page that leaves through a door.
+    pub(super) fn of(door: &Door) -> Self {
+        Self { left: Self::bytes(door), used: false }
+    }
+
+    /// How many bytes a page may have.
+    pub(super) fn bytes(door: &Door) -> usize {
+        if door.is_sealed() { SEALED_PAGE_BYTES } else { PLAIN_PAGE_BYTES }
+    }
+
+    /// Whether an entry still fits; if so, it is counted.
+    pub(super) fn takes(&mut self, entry: &impl serde::Serialize) -> bool {
+        // What cannot be written as JSON takes no room; the answer that holds it fails with its own words.
+        let size = serde_json::to_vec(entry).map_or(0, |json| json.len() + 1);
+        let fits = size <= self.left || !self.used;
+        if fits {
+            self.left = self.left.saturating_sub(size);
+            self.used = true;
+        }
+        fits
+    }
+}

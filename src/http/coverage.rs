@@ -1,0 +1,217 @@
+//! `/v1/coverage`: which ids were really read, and what is still missing.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::archive::{Archive, Coverage, Cursor};
+use crate::model::{IdRange, Peer, PeerId, RangeSet};
+use crate::show::{self, PeerView};
+
+use super::context::{Context, Room};
+use super::door::Door;
+use super::peers;
+use super::problem::Problem;
+use super::query::{FromQuery, Nothing, Query, Values};
+
+/// Ranges listed of each kind; a peer with more is being crawled in a strange way, and its counts still say everything.
+const RANGES_MAX: usize = 500;
+
+/// How complete a peer is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Coverage)]
+pub(super) struct CoverageView {
+    peer: PeerView,
+    /// Whether every id up to `top` was read and none must be read again.
+    complete: bool,
+    /// The greatest message id that Telegram was seen to use.
+    top: i32,
+    /// How many messages are archived, also those deleted since.
+    messages: u64,
+    /// Of these, how many were deleted in Telegram.
+    deleted: u64,
+    /// How many ids up to `top` were not read yet.
+    missing: u64,
+    /// How many ids were read but must be read again, because Telegram skipped their edits and deletions.
+    recheck: u64,
+    /// When Telegram was last asked about the peer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checked_at: Option<String>,
+    /// Why the peer cannot be read at present: Telegram's error name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unavailable: Option<String>,
+}
+
+/// How complete a peer is, with the ranges of ids.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CoverageDetail {
+    #[serde(flatten)]
+    coverage: CoverageView,
+    /// What was read: first and last id of each range, ascending; at most 500 ranges.
+    ranges: Vec<[i32; 2]>,
+    /// What was not read; at most 500 ranges.
+    missing_ranges: Vec<[i32; 2]>,
+    /// What must be read again; at most 500 ranges.
+    recheck_ranges: Vec<[i32; 2]>,
+}
+
+/// All crawled peers together.
+#[derive(Default, Serialize, ToSchema)]
+pub(super) struct Summary {
+    /// Whether every peer is complete; an archive of nobody is not.
+    complete: bool,
+    /// How many peers are crawled.
+    peers: u64,
+    /// Of these, how many are complete.
+    peers_complete: u64,
+    /// Of these, how many cannot be read at present.
+    peers_unavailable: u64,
+    /// How many messages are archived, also those deleted since.
+    messages: u64,
+    /// Of these, how many were deleted in Telegram.
+    deleted: u64,
+    /// How many ids were not read yet.
+    missing: u64,
+    /// How many ids must be read again.
+    recheck: u64,
+}
+
+/// A page of coverages, by ascending peer id, and the sum of all.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CoveragePage {
+    summary: Summary,
+    peers: Vec<CoverageView>,
+    /// What to give as `after` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<i64>,
+}
+
+impl CoverageView {
+    fn new(peer: &Peer, coverage: &Coverage, cursor: &Cursor) -> Self {
+        let missing = missing(coverage, cursor).len();
+        let recheck = cursor.recheck.len();
+        Self {
+            peer: show::peer(peer),
+            complete: missing == 0 && recheck == 0,
+            top: cursor.top,
+            messages: coverage.messages,
+            deleted: coverage.deleted,
+            missing,
+            recheck,
+            checked_at: cursor.checked_at.map(|at| at.to_string()),
+            unavailable: cursor.unavailable.clone(),
+        }
+    }
+}
+
+impl Summary {
+    fn add(&mut self, view: &CoverageView) {
+        self.peers += 1;
+        self.peers_complete += u64::from(view.complete);
+        self.peers_unavailable += u64::from(view.unavailable.is_some());
+        self.messages += view.messages;
+        self.deleted += view.deleted;
+        self.missing += view.missing;
+        self.recheck += view.recheck;
+        self.complete = self.peers > 0 && self.peers == self.peers_complete;
+    }
+}
+
+fn missing(coverage: &Coverage, cursor: &Cursor) -> RangeSet {
+    IdRange::new(1, cursor.top).map(|all| coverage.read.missing(all)).unwrap_or_default()
+}
+
+fn bounds(set: &RangeSet) -> Vec<[i32; 2]> {
+    set.ranges().iter().take(RANGES_MAX).map(|range| [range.first, range.last]).collect()
+}
+
+/// Which peers.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Which {
+    /// The `next` of the page before.
+    after: Option<i64>,
+    /// How many.
+    #[param(value_type = Option<usize>, minimum = 1)]
+    limit: Option<NonZeroUsize>,
+    /// Only peers that are not complete.
+    #[param(value_type = Option<bool>)]
+    incomplete: bool,
+}
+
+impl FromQuery for Which {
+    const NAMES: &'static [&'static str] = &["after", "limit", "incomplete"];
+
+    fn from_query(values: &Values) -> Result<Self, Problem> {
+        Ok(Self {
+            after: values.parsed("after", "a peer's id")?,
+            limit: values.parsed("limit", "a number from 1 up")?,
+            incomplete: values.claim("incomplete")?,
+        })
+    }
+}
+
+/// Gives the coverage of all crawled peers.
+#[utoipa::path(get, path = "/v1/coverage", tag = "crawl", params(Which), responses((status = 200, body = CoveragePage)))]
+pub(super) async fn all(
+    State(context): State<Arc<Context>>,
+    Extension(door): Extension<Door>,
+    Query(which): Query<Which>,
+) -> Result<Json<CoveragePage>, Problem> {
+    let limit = context.page_size(which.limit)?;
+    context.read(move |context| page(&context.archive, &which, limit, Room::of(&door))).await.map(Json)
+}
+
+fn page(archive: &Archive, which: &Which, limit: usize, mut room: Room) -> Result<CoveragePage, Problem> {
+    let after = which.after.map_or(PeerId(i64::MIN), PeerId);
+    let mut page = CoveragePage { summary: Summary::default(), peers: Vec::new(), next: None };
+    let mut full = false;
+    for cursor in archive.cursors() {
+        let (id, cursor) = cursor?;
+        let view = CoverageView::new(&peers::named(archive, id)?, &archive.coverage(id)?, &cursor);
+        page.summary.add(&view);
+        if full || id <= after || (which.incomplete && view.complete) {
+            continue;
+        }
+        if page.peers.len() == limit || !room.takes(&view) {
+            full = true;
+            page.next = page.peers.last().map(|last| last.peer.id);
+            continue;
+        }
+        page.peers.push(view);
+    }
+    Ok(page)
+}
+
+/// Gives the coverage of one peer, with its ranges.
+#[utoipa::path(
+    get, path = "/v1/peers/{peer}/coverage", tag = "crawl",
+    params(("peer" = String, Path, description = "A marked id, or `@` and a username.")),
+    responses((status = 200, body = CoverageDetail), (status = 404, body = Problem, content_type = "application/problem+json")),
+)]
+pub(super) async fn one(
+    State(context): State<Arc<Context>>,
+    peer: Result<Path<String>, PathRejection>,
+    _: Query<Nothing>,
+) -> Result<Json<CoverageDetail>, Problem> {
+    let Path(peer) = peer?;
+    context.read(move |context| detail(&context.archive, &peer)).await.map(Json)
+}
+
+fn detail(archive: &Archive, peer: &str) -> Result<CoverageDetail, Problem> {
+    let peer = peers::resolve(archive, peer)?;
+    let unknown = || Problem::unknown_peer("this peer is known, but not crawled");
+    let cursor = archive.cursor(peer.id)?.ok_or_else(unknown)?;
+    let coverage = archive.coverage(peer.id)?;
+    Ok(CoverageDetail {
+        ranges: bounds(&coverage.read),
+        missing_ranges: bounds(&missing(&coverage, &cursor)),
+        recheck_ranges: bounds(&cursor.recheck),
+        coverage: CoverageView::new(&peer, &coverage, &cursor),
+    })
+}

@@ -1,0 +1,62 @@
+//! The clients' keys as they are on the disk now: `telescribe key new` and `key remove` take effect without a restart.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::seal::{Key, KeyFileError, KeyRing};
+
+/// The clients' keys.
+#[derive(Debug)]
+pub struct Keys {
+    path: Option<PathBuf>,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    keys: Arc<[Arc<Key>]>,
+    stamp: Option<Stamp>,
+}
+
+/// Tells one state of the file from another; each write of ours makes a new inode.
+type Stamp = (u64, u64, i64, i64);
+
+impl Keys {
+    /// No keys: nothing sealed is opened.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { path: None, held: Mutex::default() }
+    }
+
+    /// The keys of a file, which may not be there yet.
+    ///
+    /// # Errors
+    /// When it is there but cannot be read, or others can read it.
+    pub fn open(path: &Path) -> Result<Self, KeyFileError> {
+        let stamp = stamp(path);
+        let keys = KeyRing::load(path)?.keys().into();
+        Ok(Self { path: Some(path.to_owned()), held: Mutex::new(Held { keys, stamp }) })
+    }
+
+    /// The keys now. A file that went bad leaves the last good ones, because a slip of the operator must not shut everybody out.
+    pub(super) fn now(&self) -> Arc<[Arc<Key>]> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(path) = &self.path {
+            let current = stamp(path);
+            if current != held.stamp {
+                match KeyRing::load(path) {
+                    Ok(ring) => held.keys = ring.keys().into(),
+                    Err(error) => tracing::error!("{error}; the keys loaded before stay in use"),
+                }
+                held.stamp = current;
+            }
+        }
+        Arc::clone(&held.keys)
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
+}

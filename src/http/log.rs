@@ -1,0 +1,63 @@
+//! Around every request: its id, its metrics, its line in the log, its time limit, and the net for panics.
+//!
+//! Queries and paths of peers are what somebody is interested in: neither is logged or counted, only the route.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use super::context::Context;
+use super::door::Door;
+use super::problem::Problem;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Characters of a client's own request id.
+const REQUEST_ID_LENGTH_MAX: usize = 64;
+
+/// Gives the request an id (or keeps the client's), and counts and logs how it went.
+pub(super) async fn record(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(&request);
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let method = request.method().clone();
+    let door = request.extensions().get::<Door>().map_or("none", Door::name);
+    let mut response = next.run(request).await;
+    let status = response.status().as_u16();
+    metrics::counter!("telescribe_http_requests_total", "route" => route.clone(), "status" => status.to_string()).increment(1);
+    metrics::histogram!("telescribe_http_request_seconds", "route" => route.clone()).record(started.elapsed());
+    let text = id.to_str().unwrap_or_default();
+    tracing::debug!(request.id = text, %method, route, door, status, elapsed_ms = started.elapsed().as_millis(), "request `{text}`");
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+fn request_id(request: &Request) -> HeaderValue {
+    let given = request.headers().get(REQUEST_ID).filter(|id| {
+        let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        (1..=REQUEST_ID_LENGTH_MAX).contains(&id.len()) && id.as_bytes().iter().all(fits)
+    });
+    let made = || HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("none"));
+    given.cloned().unwrap_or_else(made)
+}
+
+/// Ends what takes longer than the operator allows; a stream is on time when it has begun.
+pub(super) async fn limit_time(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
+    let limit = context.settings.request_timeout;
+    match tokio::time::timeout(limit.duration(), next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            Problem::timed_out(format!("it took longer than {limit}; ask for less, or raise `request_timeout`")).into_response()
+        }
+    }
+}
+
+/// What a client is told when a handler panicked: nothing of why.
+pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let why = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Problem::hidden(&format!("panicked: {}", why.unwrap_or("no message"))).into_response()
+}

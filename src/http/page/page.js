@@ -1,0 +1,350 @@
+// The page of Telescribe: searches and reads over /v1, plainly or sealed. Archived text is only ever set as text, never as markup.
+"use strict";
+
+const $ = (id) => document.getElementById(id);
+const HISTORY_PAGE = 40;
+const STATUS_INTERVAL_MS = 10_000;
+
+// ---- Asking: JWE compact, "dir" with A256CBC-HS512 (RFC 7518, section 5.2.5), by WebCrypto; see docs/sealing.md. ----
+
+const utf8 = new TextEncoder();
+let held = null; // { kid, mac, cipher }: CryptoKeys that cannot be exported; they go with the tab.
+
+const base64url = (bytes) => {
+  let text = "";
+  for (const byte of new Uint8Array(bytes)) text += String.fromCharCode(byte);
+  return btoa(text).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+};
+const bytesOf = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
+
+async function readKey(text) {
+  // Browsers offer their cryptography to pages from this machine or over TLS only.
+  if (!crypto.subtle) throw new Error("this browser opens sealed answers only on localhost or over TLS: use a tunnel (ssh -L) or a proxy with TLS");
+  const parsed = JSON.parse(text);
+  const jwk = parsed.keys ? parsed.keys.at(-1) : parsed;
+  if (jwk?.kty !== "oct" || !jwk.kid || !jwk.k) throw new Error("this is no key of Telescribe");
+  const bytes = bytesOf(jwk.k);
+  if (bytes.length !== 64) throw new Error("the key must have 64 bytes");
+  const mac = await crypto.subtle.importKey("raw", bytes.slice(0, 32), { name: "HMAC", hash: "SHA-512" }, false, ["sign"]);
+  const cipher = await crypto.subtle.importKey("raw", bytes.slice(32), "AES-CBC", false, ["encrypt", "decrypt"]);
+  bytes.fill(0);
+  return { kid: jwk.kid, mac, cipher };
+}
+
+async function tagOf(key, header, iv, ciphertext) {
+  const aad = utf8.encode(header);
+  const length = new DataView(new ArrayBuffer(8));
+  length.setBigUint64(0, BigInt(aad.length * 8));
+  const all = new Uint8Array(aad.length + iv.length + ciphertext.length + 8);
+  all.set(aad);
+  all.set(iv, aad.length);
+  all.set(ciphertext, aad.length + iv.length);
+  all.set(new Uint8Array(length.buffer), all.length - 8);
+  return new Uint8Array(await crypto.subtle.sign("HMAC", key.mac, all)).slice(0, 32);
+}
+
+async function seal(key, plaintext) {
+  const members = { alg: "dir", enc: "A256CBC-HS512", kid: key.kid, typ: "telescribe-req+jwe", cty: "application/json" };
+  const header = base64url(utf8.encode(JSON.stringify(members)));
+  const iv = crypto.getRandomValues(new Uint8Array(16));
+  const encrypted = await crypto.subtle.encrypt({ name: "AES-CBC", iv }, key.cipher, utf8.encode(JSON.stringify(plaintext)));
+  const ciphertext = new Uint8Array(encrypted);
+  const tag = await tagOf(key, header, iv, ciphertext);
+  return [header, "", base64url(iv), base64url(ciphertext), base64url(tag)].join(".");
+}
+
+async function open(key, token, jti) {
+  const [header, wrapped, iv, ciphertext, tag, ...more] = token.trim().split(".");
+  if (!tag || wrapped !== "" || more.length) throw new Error("the answer is not sealed");
+  const members = JSON.parse(new TextDecoder().decode(bytesOf(header)));
+  const expected = { alg: "dir", enc: "A256CBC-HS512", kid: key.kid, typ: "telescribe-res+jwe" };
+  for (const [name, value] of Object.entries(expected)) if (members[name] !== value) throw new Error("the answer is sealed for something else");
+  const [ivBytes, data, given] = [bytesOf(iv), bytesOf(ciphertext), bytesOf(tag)];
+  const right = await tagOf(key, header, ivBytes, data);
+  let difference = given.length ^ right.length;
+  for (let i = 0; i < right.length; i++) difference |= right[i] ^ given[i];
+  if (difference !== 0) throw new Error("the answer was changed on its way");
+  const plaintext = await crypto.subtle.decrypt({ name: "AES-CBC", iv: ivBytes }, key.cipher, data);
+  const answer = JSON.parse(new TextDecoder().decode(plaintext));
+  if (answer.req !== jti) throw new Error("the answer is to another question");
+  return answer;
+}
+
+const nonce = () => base64url(crypto.getRandomValues(new Uint8Array(16)));
+
+class Refused extends Error {
+  constructor(status, problem) {
+    super(problem?.detail || problem?.title || `the server answered ${status}`);
+    this.status = status;
+  }
+}
+
+async function ask(method, target, body) {
+  const key = held;
+  const options = { method, cache: "no-store", credentials: "omit", headers: {} };
+  const jti = nonce();
+  if (key) {
+    const token = await seal(key, { iat: Math.floor(Date.now() / 1000), jti, htm: method, htu: target, ...(body && { body }) });
+    if (method === "GET") options.headers.Authorization = `Bearer ${token}`;
+    else Object.assign(options, { body: token, headers: { "Content-Type": "application/jose" } });
+  } else if (body) {
+    Object.assign(options, { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+  }
+  let response;
+  try {
+    response = await fetch(target, options);
+  } catch {
+    throw new Error("the server cannot be reached");
+  }
+  let { status } = response;
+  let answer;
+  if (key && (response.headers.get("content-type") ?? "").startsWith("application/jose")) {
+    ({ status, body: answer } = await open(key, await response.text(), jti));
+  } else if (key && status !== 401) {
+    throw new Error("the answer is not sealed; something is between this page and the server");
+  } else {
+    answer = await response.json().catch(() => null);
+  }
+  if (status === 401) {
+    askForKey(key ? "The server does not take this key, or this device's clock is more than two minutes wrong." : "");
+  }
+  if (status >= 400) throw new Refused(status, answer);
+  return answer;
+}
+
+// ---- Showing ----
+
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value === true) made.setAttribute(name, "");
+    else if (value !== undefined && value !== false) made.setAttribute(name, value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+const note = (text, bad) => element("p", { class: bad ? "note error" : "note", role: bad && "alert" }, text);
+const date = (text) => element("time", { datetime: text }, new Date(text).toLocaleString());
+const known = new Map();
+const learn = (peers) => peers.forEach((peer) => known.set(peer.id, peer));
+const named = (id) => known.get(id)?.title || known.get(id)?.username || String(id);
+
+function marked(snippet) {
+  const parts = [];
+  let at = 0;
+  for (const [from, length] of snippet.highlights) {
+    parts.push(snippet.text.slice(at, from), element("mark", {}, snippet.text.slice(from, from + length)));
+    at = from + length;
+  }
+  return [...parts, snippet.text.slice(at)];
+}
+
+function messageText(message) {
+  if (message.text) return message.text;
+  if (message.service) return `[${message.service.action.replaceAll("_", " ")}] ${message.service.title ?? ""}`;
+  return "";
+}
+
+function card(message, options = {}) {
+  const { media } = message;
+  const badge = (text) => element("span", { class: "badge" }, text);
+  const meta = element("div", { class: "meta" },
+    options.withPeer ? element("b", { dir: "auto" }, named(message.peer)) : null,
+    message.sender && message.sender !== message.peer ? element("span", { dir: "auto" }, named(message.sender)) : null,
+    date(message.date),
+    message.edited ? badge("edited") : null,
+    message.deleted ? badge("deleted") : null,
+    message.forward ? badge(`forwarded${message.forward.from ? ` from ${named(message.forward.from)}` : ""}`) : null,
+    media ? badge([media.kind, media.name ?? media.title ?? media.question].filter(Boolean).join(": ")) : null,
+    message.views ? element("span", {}, `${message.views.toLocaleString()} views`) : null);
+  const text = element("p", { class: "text", dir: "auto" }, ...(options.snippet ? marked(options.snippet) : [messageText(message)]));
+  return element("article", { class: [options.class, message.deleted && "deleted"].filter(Boolean).join(" ") || undefined }, meta, text);
+}
+
+// ---- Searching ----
+
+let latest = 0;
+
+async function search(cursor) {
+  const mine = ++latest;
+  const results = $("results");
+  const q = $("q").value.trim();
+  if (!cursor) results.replaceChildren(note("Searching …"));
+  try {
+    const found = await ask("POST", "/v1/search", { q, sort: $("sort").value, ...(cursor && { cursor }) });
+    if (mine !== latest) return;
+    learn(found.peers);
+    if (!cursor) {
+      const count = `${found.total.exact ? "" : "at least "}${found.total.count.toLocaleString()}`;
+      results.replaceChildren(note(found.total.count ? `${count} found` : "Nothing found."));
+    }
+    for (const hit of found.hits) {
+      const shown = card(hit.message, { withPeer: true, snippet: hit.snippet, class: "hit" });
+      const go = () => read(hit.message.peer, hit.message.id);
+      shown.tabIndex = 0;
+      shown.addEventListener("click", go);
+      shown.addEventListener("keydown", (event) => event.key === "Enter" && go());
+      results.append(shown);
+    }
+    if (found.next) {
+      results.append(element("button", { type: "button", class: "more", onclick: (event) => { event.target.remove(); search(found.next); } }, "More"));
+    }
+  } catch (error) {
+    if (mine === latest) results.append(note(error.message, true));
+    if (!cursor) results.firstElementChild?.remove();
+  }
+}
+
+// ---- Reading: a peer's history, oldest above, around a message where one is named. ----
+
+async function read(peer, around) {
+  const history = $("history");
+  $("reader").hidden = false;
+  document.querySelector("main").classList.add("reading");
+  history.replaceChildren(note("Reading …"));
+  markCurrent(peer);
+  const part = (query) => ask("GET", `/v1/peers/${peer}/messages?limit=${HISTORY_PAGE}&${query}`);
+  const show = (messages) => messages.map((message) => card(message, { class: message.id === around ? "here" : undefined }));
+  try {
+    const older = await part(around === undefined ? "order=newest" : `order=newest&before=${around + 1}`);
+    const newer = around === undefined ? null : await part(`order=oldest&after=${around}`);
+    for (const page of [older, newer]) if (page) learn([page.peer, ...page.peers]);
+    $("reader-title").textContent = named(peer);
+    history.replaceChildren(...show(older.messages.toReversed()), ...show(newer?.messages ?? []));
+    if (!history.children.length) history.append(note("Nothing archived yet."));
+    const more = (page, query, place) => {
+      if (page?.next === undefined) return;
+      const button = element("button", { type: "button", class: "more" }, place === "prepend" ? "Earlier" : "Later");
+      button.addEventListener("click", async () => {
+        button.disabled = true;
+        const next = await part(`${query}${page.next}`).catch((error) => void button.replaceWith(note(error.message, true)));
+        if (!next) return;
+        learn(next.peers);
+        const height = history.scrollHeight;
+        button.remove();
+        history[place](...show(place === "prepend" ? next.messages.toReversed() : next.messages));
+        if (place === "prepend") history.scrollTop += history.scrollHeight - height;
+        more(next, query, place);
+      });
+      history[place](button);
+    };
+    more(older, "order=newest&before=", "prepend");
+    more(newer, "order=oldest&after=", "append");
+    const here = history.querySelector(".here");
+    if (here) here.scrollIntoView({ block: "center" });
+    else history.scrollTop = history.scrollHeight;
+  } catch (error) {
+    history.replaceChildren(note(error.message, true));
+  }
+}
+
+function markCurrent(peer) {
+  for (const button of $("peers").querySelectorAll("button")) {
+    if (button.dataset.peer === String(peer)) button.setAttribute("aria-current", "true");
+    else button.removeAttribute("aria-current");
+  }
+}
+
+// ---- Peers and status ----
+
+async function loadPeers() {
+  const all = [];
+  let after = "";
+  do {
+    const page = await ask("GET", `/v1/peers?limit=200${after}`);
+    all.push(...page.peers);
+    after = page.next === undefined ? "" : `&after=${page.next}`;
+  } while (after);
+  learn(all);
+  all.sort((a, b) => b.messages - a.messages);
+  $("peers").replaceChildren(...all.map((peer) => {
+    const button = element("button", { type: "button", title: peer.username ? `@${peer.username}` : peer.kind, onclick: () => read(peer.id) },
+      element("span", { class: "title", dir: "auto" }, named(peer.id)), element("span", { class: "count" }, peer.messages.toLocaleString()));
+    button.dataset.peer = peer.id;
+    return element("li", {}, button);
+  }));
+  filterPeers();
+}
+
+function filterPeers() {
+  const wanted = $("filter").value.trim().toLowerCase();
+  for (const item of $("peers").children) {
+    const button = item.firstElementChild;
+    item.hidden = wanted !== "" && !`${button.textContent} ${button.title}`.toLowerCase().includes(wanted);
+  }
+}
+
+let peersShown = -1;
+
+async function refresh() {
+  const status = $("status");
+  try {
+    const [{ summary }, program] = [await ask("GET", "/v1/coverage?limit=1"), await ask("GET", "/v1/status")];
+    const known = summary.messages + summary.missing;
+    const parts = [`${summary.messages.toLocaleString()} messages in ${summary.peers} peers`];
+    if (!summary.complete) parts.push(`${summary.peers_complete} of ${summary.peers} complete`);
+    if (program.index.behind) parts.push(`${program.index.behind.toLocaleString()} changes not yet searchable`);
+    const bar = element("progress", { max: Math.max(known, 1), value: summary.messages, "aria-label": "Archived" });
+    status.replaceChildren(summary.complete ? "Complete" : bar, ` · ${parts.join(" · ")}`);
+    status.classList.remove("error");
+    if (summary.peers !== peersShown) {
+      await loadPeers();
+      peersShown = summary.peers;
+    }
+  } catch (error) {
+    status.textContent = error.message;
+    status.classList.add("error");
+  }
+}
+
+// ---- The key ----
+
+function askForKey(why) {
+  $("key-error").textContent = why;
+  if (!$("key-dialog").open) $("key-dialog").showModal();
+}
+
+async function useKey() {
+  try {
+    held = await readKey($("key-text").value);
+  } catch (error) {
+    $("key-error").textContent = error instanceof SyntaxError ? "this is no JSON" : error.message;
+    return;
+  }
+  $("key-text").value = "";
+  $("key-file").value = "";
+  $("key-button").classList.add("held");
+  $("key-button").textContent = held.kid;
+  $("key-dialog").close();
+  peersShown = -1;
+  refresh();
+}
+
+$("key-file").addEventListener("change", async (event) => {
+  const [file] = event.target.files;
+  if (file) $("key-text").value = await file.text();
+});
+$("key-use").addEventListener("click", useKey);
+$("key-forget").addEventListener("click", () => {
+  held = null;
+  $("key-button").classList.remove("held");
+  $("key-button").textContent = "Key";
+  $("key-dialog").close();
+});
+$("key-button").addEventListener("click", () => askForKey(""));
+$("search").addEventListener("submit", (event) => {
+  event.preventDefault();
+  search();
+});
+$("sort").addEventListener("change", () => $("q").value && search());
+$("filter").addEventListener("input", filterPeers);
+$("close").addEventListener("click", () => {
+  $("reader").hidden = true;
+  document.querySelector("main").classList.remove("reading");
+  markCurrent();
+});
+
+refresh();
+setInterval(() => document.visibilityState === "visible" && !$("key-dialog").open && refresh(), STATUS_INTERVAL_MS);

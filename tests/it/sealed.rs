@@ -1,0 +1,202 @@
+//! A sealed listener answers those who hold a key, and tells everybody else one and the same thing.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use telescribe::archive::DataFolder;
+use telescribe::cli::client::Globals;
+use telescribe::cli::{self, Out};
+use telescribe::http::Sealing;
+use telescribe::model::{Clock as _, FixedClock};
+use telescribe::seal::{self, Key, KeyRing, SealedRequest};
+
+use crate::http::{Answer, NOW, Served, Written, globals, listening};
+
+/// A key that the server knows.
+fn key(served: &Served) -> Arc<Key> {
+    let path = DataFolder::keys(served.folder.path());
+    let mut ring = KeyRing::load(&path).unwrap();
+    let key = ring.add_new(&"tester".parse().unwrap(), served.clock.now(), &mut seal::system_random());
+    ring.save(&path).unwrap();
+    key
+}
+
+fn sealed(served: &Served, key: &Key, method: &str, target: &str, body: Option<&Value>) -> SealedRequest {
+    seal::seal_request(key, method, target, body, served.clock.now(), &mut seal::system_random())
+}
+
+async fn get(served: &Served, target: &str, token: &str) -> Answer {
+    served.ask("GET", target, &[("authorization", &format!("Bearer {token}"))], "").await
+}
+
+/// Asks sealed and opens the answer.
+async fn ask(served: &Served, key: &Arc<Key>, target: &str) -> (u16, Value) {
+    let request = sealed(served, key, "GET", target, None);
+    let answer = get(served, target, &request.token).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("content-type"), answer.header("cache-control")),
+        (200, "application/jose", "no-store")
+    );
+    let opened = seal::open_answer(std::str::from_utf8(&answer.body).unwrap(), key, &request.jti).unwrap();
+    (opened.status, opened.body)
+}
+
+#[tokio::test]
+async fn a_sealed_question_gets_a_sealed_answer() {
+    let served = Served::start(listening(Sealing::Required)).await;
+    let key = key(&served);
+    let (status, found) = ask(&served, &key, "/v1/search?q=%E4%BB%8A%E5%A4%A9").await;
+    assert_eq!((status, &found["hits"][0]["message"]["text"]), (200, &json!("我觉得今天天气很好")));
+
+    let body = json!({ "q": "книга" });
+    let request = sealed(&served, &key, "POST", "/v1/search", Some(&body));
+    let answer = served.ask("POST", "/v1/search", &[("content-type", "application/jose")], &request.token).await;
+    let opened = seal::open_answer(std::str::from_utf8(&answer.body).unwrap(), &key, &request.jti).unwrap();
+    assert_eq!(opened.body["hits"][0]["message"]["text"], "Читаю новую книгу");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_opened_question_is_told_sealed() {
+    let served = Served::start(listening(Sealing::Required)).await;
+    let key = key(&served);
+    for (target, status, code) in [
+        ("/v1/peers/@nobody", 404, "unknown-peer"),
+        ("/v1/search?q=a&limit=x", 400, "bad-parameter"),
+        ("/v1/nowhere", 404, "unknown-path"),
+    ] {
+        let (inner, problem) = ask(&served, &key, target).await;
+        assert_eq!((inner, &problem["code"]), (status, &json!(code)), "{target}");
+    }
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_holds_no_key_is_told_one_and_the_same_thing() {
+    let served = Served::start(listening(Sealing::Required)).await;
+    let key = key(&served);
+    let target = "/v1/peers";
+    let good = sealed(&served, &key, "GET", target, None).token;
+    assert_eq!(get(&served, target, &good).await.status, 200);
+
+    let random = &mut seal::system_random();
+    let stranger = Key::generate(&"tester".parse().unwrap(), served.clock.now(), random);
+    let at = |seconds: i64| {
+        let clock = FixedClock::new(NOW);
+        clock.advance(seconds);
+        seal::seal_request(&key, "GET", target, None, clock.now(), &mut seal::system_random()).token
+    };
+    let mut tampered = sealed(&served, &key, "GET", target, None).token.into_bytes();
+    let middle = tampered.len() / 2;
+    tampered[middle] = if tampered[middle] == b'A' { b'B' } else { b'A' };
+    let reflected = get(&served, target, &sealed(&served, &key, "GET", target, None).token).await.body;
+    let tokens = [
+        ("nothing", String::new()),
+        ("no token", "abc".to_owned()),
+        ("a stranger's key", sealed(&served, &stranger, "GET", target, None).token),
+        ("a changed byte", String::from_utf8(tampered).unwrap()),
+        ("an old request", at(-121)),
+        ("a request from the future", at(121)),
+        ("a replayed request", good),
+        ("another path", sealed(&served, &key, "GET", "/v1/status", None).token),
+        ("another query", sealed(&served, &key, "GET", "/v1/peers?all=true", None).token),
+        ("another method", sealed(&served, &key, "POST", target, None).token),
+        ("a reflected answer", String::from_utf8(reflected.to_vec()).unwrap()),
+    ];
+    let plain = served.get(target).await;
+    assert_eq!(plain.status, 401);
+    insta::assert_json_snapshot!(plain.json());
+    for (what, token) in tokens {
+        let started = Instant::now();
+        let answer = get(&served, target, &token).await;
+        assert!(started.elapsed() >= seal::REFUSAL_DELAY, "{what} was refused early");
+        assert_eq!((answer.status, &answer.body), (plain.status, &plain.body), "{what}");
+        let mut names: Vec<_> = answer.headers.keys().collect();
+        let mut expected: Vec<_> = plain.headers.keys().collect();
+        names.sort_by_key(|name| name.as_str());
+        expected.sort_by_key(|name| name.as_str());
+        assert_eq!(names, expected, "{what}");
+    }
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_key_works_and_a_removed_one_stops_without_a_restart() {
+    let served = Served::start(listening(Sealing::Required)).await;
+    let key = key(&served);
+    assert_eq!(ask(&served, &key, "/v1/status").await.0, 200);
+    let path = DataFolder::keys(served.folder.path());
+    let mut ring = KeyRing::load(&path).unwrap();
+    ring.remove(key.id());
+    ring.save(&path).unwrap();
+    let request = sealed(&served, &key, "GET", "/v1/status", None);
+    assert_eq!(get(&served, "/v1/status", &request.token).await.status, 401);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn an_optional_listener_takes_both_from_this_machine_but_not_through_a_proxy() {
+    let served = Served::start(listening(Sealing::Optional)).await;
+    let key = key(&served);
+    assert_eq!(served.get("/v1/peers").await.status, 200);
+    assert_eq!(ask(&served, &key, "/v1/peers").await.0, 200);
+    assert_eq!(served.ask("GET", "/v1/peers", &[("x-forwarded-for", "203.0.113.9")], "").await.status, 401);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn sealed_pages_are_small_enough_for_every_library() {
+    let served = Served::start(listening(Sealing::Required)).await;
+    let key = key(&served);
+    let mut write = served.archive.write(NOW);
+    for id in 1..=100 {
+        let key = telescribe::model::MessageKey { peer: telescribe::model::PeerId(-60), id: telescribe::model::MessageId(id) };
+        let message = telescribe::model::Message { text: "长".repeat(2_000), ..telescribe::model::Message::new(key, NOW) };
+        write.message(message, telescribe::archive::Raw::default(), 0);
+    }
+    write.commit().unwrap();
+    let mut target = "/v1/dump?peer=-60".to_owned();
+    let mut lines = 0;
+    loop {
+        let (status, page) = ask(&served, &key, &target).await;
+        assert_eq!(status, 200);
+        assert!(page.to_string().len() < seal::PORTABLE_PLAINTEXT_MAX, "{}", page.to_string().len());
+        lines += page["lines"].as_array().unwrap().len();
+        let Some(next) = page["next"].as_str() else { break };
+        target = format!("/v1/dump?peer=-60&after={}", next.replace('/', "%2F"));
+    }
+    assert_eq!(lines, 101);
+    let (_, page) = ask(&served, &key, "/v1/changes?limit=200").await;
+    assert!(page.to_string().len() < seal::PORTABLE_PLAINTEXT_MAX);
+    assert_eq!(page["next"], page["changes"].as_array().unwrap().last().unwrap()["seq"]);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn commands_ask_a_server_elsewhere_sealed() {
+    let served = Served::start(listening(Sealing::Required)).await;
+    let path = served.folder.path().join("client.json");
+    let mut ring = KeyRing::default();
+    // The commands ask the real clock.
+    served.clock.advance(telescribe::model::SystemClock.timestamp().0 - NOW.0);
+    let shared = key(&served);
+    ring.save(&path).unwrap();
+    std::fs::write(&path, &*KeyRing::export(&shared)).unwrap();
+    let plain = Globals { json: true, ..globals(served.folder.path()) };
+    let sealed = Globals { server: Some(format!("http://{}", served.address)), key: Some(path), ..plain.clone() };
+    let (written, mut texts) = (Written::default(), Vec::new());
+    for globals in [&plain, &sealed] {
+        let mut out = Out::to(written.clone());
+        cli::dump::write(&cli::dump::Args { all: true, peer: None }, globals, &mut out).await.unwrap();
+        let changes = cli::changes::Args { after: 3, limit: Some(7.try_into().unwrap()), follow: false };
+        cli::changes::write(&changes, globals, &mut out).await.unwrap();
+        cli::peers::write(&cli::peers::Args { all: false }, globals, &mut out).await.unwrap();
+        texts.push(written.text());
+    }
+    assert!(texts[0].lines().count() > 30);
+    assert_eq!(texts[0], texts[1]);
+    served.stop().await;
+}
