@@ -9,9 +9,11 @@
 //! It never asks Telegram anything.
 
 mod pool;
+mod saver;
 mod session;
 mod store;
 
 pub use pool::{AccountState, AccountStatus, Lease, Pool, PoolSettings, Turn};
+pub use saver::Saver;
 pub use session::{AuthKey, DataCentre, HomeKeyKept, Session, UpdatesState};
 pub use store::{SessionError, Sessions};

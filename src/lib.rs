@@ -6,32 +6,48 @@
 //! ```text
 //!  schedule ─► accounts ─► telegram ─► parse ─► ARCHIVE ─┬─► search  (Tantivy)  ─┐
 //!   "is due"    "who may"   "ask"      "mean"    "true"  └─► publish (RabbitMQ) ─┴─► http ─► people, programs
+//!                              └──────── crawl ────┘
 //! ```
+//!
+//! One page of history, or one live update, becomes true in ONE archive write. Everything right of the archive reads its change
+//! log with a position of its own.
 
+// What everybody may use: the words of the house, and the loop that everything runs in.
+pub mod lifecycle;
 pub mod model;
 
+// What is due, who may ask, what Telegram's answers mean, and how to ask.
+pub mod schedule;
+
 pub mod accounts;
-pub mod telegram;
+
 pub mod parse;
 
+pub mod telegram;
+
+// What is true.
 pub mod archive;
 
+// The way from a question to what its answer makes true.
 pub mod crawl;
 
-pub mod seal;
-
-pub mod lifecycle;
+// Readers of what changed.
+pub mod search;
 
 pub mod show;
 
 pub mod publish;
-pub mod search;
+
+// The way out: sealed, over HTTP.
 pub mod seal;
-
-pub mod config;
-
-pub mod search;
 
 pub mod http;
 
+// How it is put together: the operator's settings, the composition root, the command line.
+pub mod config;
+
+pub mod app;
+
 pub mod cli;
+
+pub mod telemetry;

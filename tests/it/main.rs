@@ -1,11 +1,8 @@
-//! The integration tests: one file per promise.
-
-mod publish;
-mod rabbit;
-//! One binary of promises: a file for each part, a test for each promise.
-
-mod search;
-//! The promises of the program, kept against the real thing: one file a promise.
+//! The promises of the program, kept against real parts: RocksDB, Tantivy, RabbitMQ, HTTP over TCP, and the simulated Telegram over
+//! MTProto. One file a promise, or a part with several.
 
 mod http;
+mod publish;
+mod rabbit;
 mod sealed;
+mod search;

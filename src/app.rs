@@ -1,0 +1,199 @@
+//! The composition root: everything made once, from the configuration, and given to those who need it.
+//!
+//! Nothing below knows the configuration file, the environment or the operating system's clock; they are handed what they need.
+//! [`App::start`] makes the data folder ours, opens what is in it, and starts the workers: crawl, indexer, publisher, the
+//! clock's jobs, the session saver, and HTTP. [`App::ended`] returns when a stop has let them finish.
+
+mod jobs;
+mod status;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+
+use crate::accounts::{Pool, PoolSettings, Saver, Session, Sessions};
+use crate::archive::{Archive, DataFolder, Durability};
+use crate::config::{Config, Server, Sync};
+use crate::crawl::{self, Crawler};
+use crate::http;
+use crate::lifecycle::Lifecycle;
+use crate::model::{AccountName, Clock};
+use crate::publish::{self, Publisher};
+use crate::search::{Index, Indexer, IndexerSettings};
+use crate::telegram::{self, Reach};
+
+/// What runs beside the configuration: time, and where metrics are shown.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Prometheus' text form of all metrics.
+    pub metrics: Arc<dyn Fn() -> String + Send + std::marker::Sync>,
+}
+
+/// The running program.
+pub struct App {
+    /// Stops it.
+    pub lifecycle: Lifecycle,
+    /// What is true.
+    pub archive: Arc<Archive>,
+    /// What is found.
+    pub index: Arc<Index>,
+    /// Who asks.
+    pub crawler: Arc<Crawler>,
+    /// How publishing is doing; `None` when no broker is configured.
+    pub publishing: Option<Arc<publish::Status>>,
+    /// Where HTTP answers.
+    pub addresses: Vec<SocketAddr>,
+    folder: Mutex<Option<DataFolder>>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("archive", &self.archive).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// When the data folder is in use or damaged, a session cannot be used, an address is taken, or a setting cannot be meant.
+    pub async fn start(config: &Config, data: &Path, around: Surroundings) -> anyhow::Result<Self> {
+        let folder = DataFolder::lock(data)?;
+        let store = Sessions::new(&config.accounts.sessions, config.telegram.server.name());
+        let sessions = store.load_all()?;
+        check_accounts(config, &sessions)?;
+        let durability = match config.archive.sync {
+            Sync::Os => Durability::Os,
+            Sync::Always => Durability::Always,
+        };
+        let (archive, index) = {
+            let (archive_path, index_path) = (folder.archive(), folder.index());
+            let open = move || anyhow::Ok((Archive::open(&archive_path, durability)?, Index::open(&index_path)?));
+            let (archive, index) = tokio::task::block_in_place(open)?;
+            (Arc::new(archive), Arc::new(index))
+        };
+        let bound = http::Bound::bind(&config.http, Some(&DataFolder::socket(data))).await?;
+        let keys = http::Keys::open(&DataFolder::keys(data))?;
+        let lifecycle = Lifecycle::new();
+
+        let names: Vec<AccountName> = sessions.keys().cloned().collect();
+        let pacing = PoolSettings {
+            request_interval: config.accounts.request_interval.duration(),
+            requests_in_flight_max: config.accounts.requests_in_flight_max,
+        };
+        let pool = Pool::new(names.iter().cloned(), pacing, Arc::clone(&around.clock));
+        lifecycle.work("sessions", {
+            let sessions = sessions.clone();
+            move || Saver::new(store.clone(), &sessions)
+        });
+        let crawler = Crawler::start(
+            Arc::clone(&archive),
+            pool,
+            sessions.into_values(),
+            Arc::clone(&around.clock),
+            &config.telegram.settings(),
+            config.crawl_settings(names.len()),
+            &lifecycle,
+        );
+        lifecycle.work("indexer", {
+            let (index, archive) = (Arc::clone(&index), Arc::clone(&archive));
+            let settings = IndexerSettings { memory: config.search.memory_mib << 20, ..IndexerSettings::default() };
+            move || Indexer::new(Arc::clone(&index), Arc::clone(&archive), settings)
+        });
+        let publishing = start_publishing(config, &archive, &lifecycle)?;
+        let plans = jobs::plans(&config.jobs)?;
+        lifecycle.work("schedule", {
+            let (crawler, archive, clock) = (Arc::clone(&crawler), Arc::clone(&archive), Arc::clone(&around.clock));
+            let plans = plans.clone();
+            move || jobs::Jobs::new(plans.clone(), Arc::clone(&crawler), Arc::clone(&archive), Arc::clone(&clock))
+        });
+        let addresses = bound.addresses();
+        let running = status::Running {
+            crawler: Arc::clone(&crawler),
+            archive: Arc::clone(&archive),
+            publishing: publishing.clone(),
+            lifecycle: lifecycle.clone(),
+            clock: Arc::clone(&around.clock),
+            plans,
+        };
+        let context = http::Context::new(Arc::clone(&archive), Arc::clone(&index), Arc::clone(&around.clock), lifecycle.clone())
+            .with_settings(config.http.clone())
+            .with_keys(keys)
+            .with_status(Arc::new(running))
+            .with_metrics(around.metrics);
+        bound.serve(&Arc::new(context));
+        Ok(Self { lifecycle, archive, index, crawler, publishing, addresses, folder: Mutex::new(Some(folder)) })
+    }
+
+    /// Returns when a stop has let everything finish; the data folder is free then.
+    ///
+    /// # Errors
+    /// When the disk refuses the last flush.
+    pub async fn ended(&self) -> anyhow::Result<()> {
+        self.lifecycle.ended().await;
+        tokio::task::block_in_place(|| self.archive.flush())?;
+        self.folder.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(())
+    }
+}
+
+fn check_accounts(config: &Config, sessions: &BTreeMap<AccountName, Arc<Session>>) -> anyhow::Result<()> {
+    if sessions.is_empty() {
+        anyhow::bail!(
+            "there is no account in `{}`; add one with `telescribe login NAME`, or try everything out with `telescribe demo`",
+            config.accounts.sessions.display()
+        );
+    }
+    if config.telegram.server == Server::Telegram && config.telegram.api_id == 0 {
+        anyhow::bail!("`telegram.api_id` is not set; get one from https://my.telegram.org/apps and put it into the configuration");
+    }
+    Ok(())
+}
+
+fn start_publishing(config: &Config, archive: &Arc<Archive>, lifecycle: &Lifecycle) -> anyhow::Result<Option<Arc<publish::Status>>> {
+    if config.publish.url.is_empty() {
+        return Ok(None);
+    }
+    let settings = publish::Settings { exchange: config.publish.exchange.clone(), ..publish::Settings::new(&config.publish.url) };
+    settings.check().context("`publish` of the configuration")?;
+    let status = Arc::new(publish::Status::new());
+    let (archive, shown) = (Arc::clone(archive), Arc::clone(&status));
+    lifecycle.work("publisher", move || Publisher::new(settings.clone(), Arc::clone(&archive), Arc::clone(&shown)));
+    Ok(Some(status))
+}
+
+impl Config {
+    fn crawl_settings(&self, accounts: usize) -> crawl::Settings {
+        // One worker for each request that may be under way, and one that writes meanwhile.
+        let workers = accounts * self.accounts.requests_in_flight_max + 1;
+        crawl::Settings { recheck_ids_max: self.crawl.recheck_ids_max, workers }
+    }
+}
+
+impl crate::config::TelegramConfig {
+    /// Where this kind of server may be.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        match self.server {
+            Server::Telegram => Reach::Network,
+            Server::Simulated => Reach::Loopback,
+            Server::SelfHosted => Reach::Anywhere,
+        }
+    }
+
+    /// How to speak to it.
+    #[must_use]
+    pub fn settings(&self) -> telegram::Settings {
+        telegram::Settings {
+            api_id: self.api_id,
+            request_timeout: self.request_timeout.duration(),
+            reach: self.reach(),
+            proxy: Some(self.proxy.clone()).filter(|p| !p.is_empty()),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What the running program shows of itself in `/v1/status`.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::accounts::AccountState;
+use crate::archive::Archive;
+use crate::crawl::{Crawler, Progress};
+use crate::http::StatusSource;
+use crate::lifecycle::Lifecycle;
+use crate::model::{Clock, Timestamp};
+use crate::publish;
+use crate::schedule::{Due, Job, Plan, due};
+
+pub(super) struct Running {
+    pub(super) crawler: Arc<Crawler>,
+    pub(super) archive: Arc<Archive>,
+    pub(super) publishing: Option<Arc<publish::Status>>,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) plans: Vec<(Job, Plan)>,
+}
+
+impl Running {
+    fn accounts(&self) -> Value {
+        let account = |a: &crate::accounts::AccountStatus| {
+            let parked: Map<String, Value> =
+                a.parked.iter().map(|(method, until)| ((*method).to_owned(), until.to_rfc3339().into())).collect();
+            let (state, why) = match &a.state {
+                AccountState::Ready => ("ready", Value::Null),
+                AccountState::SignedOut(why) => ("signed_out", why.as_str().into()),
+            };
+            json!({
+                "name": a.name.as_str(), "state": state, "reason": why, "requests": a.requests,
+                "requests_running": a.requests_running, "parked_until": parked,
+            })
+        };
+        self.crawler.accounts().iter().map(account).collect()
+    }
+
+    fn jobs(&self) -> Value {
+        let now = self.clock.now();
+        let job = |(job, plan): &(Job, Plan)| {
+            let last = self.archive.job_started(job.name()).ok().flatten().map(Timestamp::to_utc);
+            let next = match due(plan, last, now) {
+                Due::Now => Some(now),
+                Due::At(at) => Some(at),
+                Due::Never => None,
+            };
+            json!({ "name": job.name(), "last_started": last.map(|t| t.to_rfc3339()), "next": next.map(|t| t.to_rfc3339()) })
+        };
+        self.plans.iter().map(job).collect()
+    }
+
+    fn crawl(&self) -> Value {
+        let (waiting, working) = self.crawler.backlog();
+        let mut crawl = json!({ "units_waiting": waiting, "units_running": working, "not_understood": self.crawler.not_understood() });
+        if let (Ok(p), Some(members)) = (Progress::of(&self.archive), crawl.as_object_mut()) {
+            let counts = [
+                ("peers", p.peers),
+                ("peers_complete", p.peers_complete),
+                ("peers_unavailable", p.peers_unavailable),
+                ("messages", p.messages),
+                ("ids_read", p.ids_read),
+                ("ids_missing", p.ids_missing),
+            ];
+            members.extend(counts.map(|(name, count)| (name.to_owned(), count.into())));
+        }
+        crawl
+    }
+
+    fn workers(&self) -> Value {
+        let worker = |(name, w): (&String, &crate::lifecycle::WorkerStatus)| {
+            json!({ "name": name, "steps": w.steps, "failures": w.failures, "failing": w.failing, "stopped": w.stopped })
+        };
+        self.lifecycle.workers().iter().map(worker).collect()
+    }
+}
+
+impl StatusSource for Running {
+    fn status(&self) -> Map<String, Value> {
+        let publishing = self.publishing.as_ref().map(|status| status.report(self.archive.last_seq()));
+        [
+            ("running".to_owned(), true.into()),
+            ("crawl".to_owned(), self.crawl()),
+            ("accounts".to_owned(), self.accounts()),
+            ("jobs".to_owned(), self.jobs()),
+            ("publish".to_owned(), serde_json::to_value(publishing).unwrap_or_default()),
+            ("workers".to_owned(), self.workers()),
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    fn unready(&self) -> Option<String> {
+        let accounts = self.crawler.accounts();
+        let nobody = accounts.iter().all(|a| a.state != AccountState::Ready);
+        nobody.then(|| "no account is signed in".to_owned())
+    }
+}

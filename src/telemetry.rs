@@ -1,0 +1,44 @@
+//! Logs and metrics: where they go.
+//!
+//! Message texts, phone numbers, keys, access hashes and file references never reach a log. Libraries that would log them are
+//! held to errors here, whatever the operator's filter says.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LogConfig, LogFormat};
+
+/// Libraries that may put contents into their log lines: lapin logs returned messages with their bodies, grammers' transport
+/// logs requests and answers.
+const HELD_TO_ERRORS: [&str; 3] = ["lapin=error", "grammers_mtsender=error", "grammers_mtproto=error"];
+
+/// Starts logging to standard error.
+///
+/// # Errors
+/// When the filter is none.
+pub fn log(config: &LogConfig) -> anyhow::Result<()> {
+    let mut filter = EnvFilter::try_new(&config.filter)
+        .with_context(|| format!("`log.filter` is no filter: `{}`; write a level, as in \"info\"", config.filter))?;
+    for directive in HELD_TO_ERRORS {
+        filter = filter.add_directive(directive.parse()?);
+    }
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let started = match config.format {
+        LogFormat::Text => builder.with_ansi(colours).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    started.map_err(|e| anyhow::anyhow!("logging could not be started: {e}"))
+}
+
+/// Starts counting; the returned function renders what was counted for Prometheus.
+///
+/// # Errors
+/// When it was started before.
+pub fn metrics() -> anyhow::Result<Arc<dyn Fn() -> String + Send + Sync>> {
+    let handle = PrometheusBuilder::new().install_recorder().context("metrics could not be started")?;
+    Ok(Arc::new(move || handle.render()))
+}
