@@ -1,0 +1,207 @@
+//! Methods: what a request means.
+//!
+//! One request goes: unwrapped from its layers ([`unwrap`]), written into the ledger, struck by a fault perhaps, refused if
+//! the account may not ask, and answered by the file that its method belongs to.
+
+mod auth;
+mod dialogs;
+mod digest;
+mod download;
+mod history;
+mod peers;
+mod resolve;
+mod twostep;
+mod unwrap;
+mod updates;
+
+use std::time::Duration;
+
+use grammers_tl_types::{self as tl, Cursor, Deserializable, Identifiable, Serializable, enums, functions as f, types};
+use tokio::sync::mpsc;
+
+use crate::clock;
+use crate::encode;
+use crate::faults::Fault;
+use crate::ledger::{LedgerEntry, Outcome};
+use crate::simulator::Core;
+use crate::wire::session::{Answer, RpcError};
+use crate::world::Standing;
+
+/// What is answered when a request does not decode.
+pub(crate) const INPUT_FETCH_ERROR: RpcError = RpcError::new(400, "INPUT_FETCH_ERROR");
+const AUTH_KEY_UNREGISTERED: RpcError = RpcError::new(401, "AUTH_KEY_UNREGISTERED");
+
+/// Who asks, over which connection.
+pub(crate) struct Caller {
+    pub account: usize,
+    pub dc: i32,
+    pushes: mpsc::Sender<Vec<u8>>,
+    subscribed: bool,
+}
+
+impl Caller {
+    pub(crate) fn new(account: usize, dc: i32, pushes: mpsc::Sender<Vec<u8>>) -> Self {
+        Self { account, dc, pushes, subscribed: false }
+    }
+}
+
+/// What happens to a request.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// It is answered.
+    Answer(Answer),
+    /// It is answered later.
+    Late(Duration, Answer),
+    /// It is answered under a wrong session id.
+    WrongSession(Answer),
+    /// It is never answered.
+    Silence,
+    /// The connection is closed.
+    Close,
+}
+
+/// A request, unwrapped, on its way through the methods.
+pub(crate) struct Call<'c> {
+    pub core: &'c Core,
+    pub account: usize,
+    pub dc: i32,
+    /// Whether a fault wants a difference to be too long.
+    pub too_long: bool,
+    /// The parameters, without the method's constructor.
+    body: &'c [u8],
+}
+
+impl Call<'_> {
+    /// Decodes the parameters.
+    pub(crate) fn request<R: Deserializable>(&self) -> Result<R, RpcError> {
+        R::deserialize(&mut Cursor::from_slice(self.body)).map_err(|_| INPUT_FETCH_ERROR)
+    }
+}
+
+impl Core {
+    /// Handles one request from start to end.
+    pub(crate) fn handle(&self, caller: &mut Caller, body: &[u8]) -> Verdict {
+        let at = self.ledger.now();
+        let unwrapped = match unwrap::unwrap(body) {
+            Ok(unwrapped) => unwrapped,
+            Err(error) => return Verdict::Answer(Err(error)),
+        };
+        let method = tl::name_for_id(unwrapped.constructor);
+        let parameters = digest::digest(unwrapped.constructor, unwrapped.body);
+        let (account, home_dc, standing) = {
+            let world = self.world();
+            match world.accounts.get(caller.account) {
+                Some(account) => (account.name.clone(), account.home_dc, account.standing),
+                None => return Verdict::Close,
+            }
+        };
+        // As with Telegram, updates go to the home data centre's connections that did not ask to be spared.
+        if !caller.subscribed && !unwrapped.without_updates && caller.dc == home_dc && standing == Standing::SignedIn {
+            caller.subscribed = true;
+            self.hub.subscribe(caller.account, caller.pushes.clone());
+        }
+        let fault = self.faults.strike(&account, method);
+        let call = Call {
+            core: self,
+            account: caller.account,
+            dc: caller.dc,
+            too_long: fault == Some(Fault::TooLong),
+            body: unwrapped.body,
+        };
+        let verdict = match fault {
+            Some(Fault::Drop) => Verdict::Close,
+            Some(Fault::Silence) => Verdict::Silence,
+            Some(Fault::Delay(delay)) => Verdict::Late(delay, call.answer(unwrapped.constructor)),
+            Some(Fault::WrongSession) => Verdict::WrongSession(call.answer(unwrapped.constructor)),
+            Some(fault) if fault.error().is_some() => Verdict::Answer(fault.error().map_or(Ok(vec![]), Err)),
+            Some(_) | None => Verdict::Answer(call.answer(unwrapped.constructor)),
+        };
+        let outcome = match &verdict {
+            Verdict::Answer(answer) | Verdict::Late(_, answer) | Verdict::WrongSession(answer) => match answer {
+                Ok(_) => Outcome::Ok,
+                Err(error) => Outcome::Error(error.name.to_string()),
+            },
+            Verdict::Silence => Outcome::Silent,
+            Verdict::Close => Outcome::Closed,
+        };
+        tracing::trace!(account.name = account, dc = caller.dc, method, ?outcome, "request");
+        self.ledger.write(LedgerEntry { at, account, dc: caller.dc, method, parameters, outcome });
+        verdict
+    }
+}
+
+impl Call<'_> {
+    /// What an account may not ask in its standing, or here.
+    fn refuse(&self, constructor: u32) -> Result<(), RpcError> {
+        let open = [
+            f::help::GetConfig::CONSTRUCTOR_ID,
+            f::help::GetNearestDc::CONSTRUCTOR_ID,
+            f::auth::ImportAuthorization::CONSTRUCTOR_ID,
+            f::auth::SendCode::CONSTRUCTOR_ID,
+            f::auth::ResendCode::CONSTRUCTOR_ID,
+            f::auth::SignIn::CONSTRUCTOR_ID,
+            f::auth::CheckPassword::CONSTRUCTOR_ID,
+            f::auth::ExportLoginToken::CONSTRUCTOR_ID,
+            f::auth::LogOut::CONSTRUCTOR_ID,
+            f::account::GetPassword::CONSTRUCTOR_ID,
+        ];
+        if open.contains(&constructor) {
+            return Ok(());
+        }
+        let world = self.core.world();
+        let account = world.accounts.get(self.account).ok_or(AUTH_KEY_UNREGISTERED)?;
+        match account.standing {
+            Standing::SignedOut => Err(AUTH_KEY_UNREGISTERED),
+            Standing::Banned => Err(RpcError::new(401, "USER_DEACTIVATED_BAN")),
+            Standing::SignedIn if self.dc != account.home_dc && !account.imported.contains(&self.dc) => {
+                Err(AUTH_KEY_UNREGISTERED)
+            }
+            Standing::SignedIn => Ok(()),
+        }
+    }
+
+    fn answer(&self, constructor: u32) -> Answer {
+        self.refuse(constructor)?;
+        match constructor {
+            f::help::GetConfig::CONSTRUCTOR_ID => Ok(encode::config(self.dc, &self.core.ports, clock::unix_seconds()).to_bytes()),
+            f::help::GetNearestDc::CONSTRUCTOR_ID => self.get_nearest_dc(),
+            f::users::GetUsers::CONSTRUCTOR_ID => self.get_users(),
+            f::users::GetFullUser::CONSTRUCTOR_ID => self.get_full_user(),
+            f::updates::GetState::CONSTRUCTOR_ID => Ok(self.state().to_bytes()),
+            f::updates::GetDifference::CONSTRUCTOR_ID => self.get_difference(),
+            f::updates::GetChannelDifference::CONSTRUCTOR_ID => self.get_channel_difference(),
+            f::messages::GetDialogs::CONSTRUCTOR_ID => self.get_dialogs(),
+            f::messages::GetPinnedDialogs::CONSTRUCTOR_ID => self.get_pinned_dialogs(),
+            f::messages::GetDialogFilters::CONSTRUCTOR_ID => self.get_dialog_filters(),
+            f::messages::GetPeerDialogs::CONSTRUCTOR_ID => self.get_peer_dialogs(),
+            f::messages::GetHistory::CONSTRUCTOR_ID => self.get_history(),
+            f::messages::GetMessages::CONSTRUCTOR_ID => self.get_messages(),
+            f::channels::GetMessages::CONSTRUCTOR_ID => self.get_channel_messages(),
+            f::channels::GetChannels::CONSTRUCTOR_ID => self.get_channels(),
+            f::channels::GetFullChannel::CONSTRUCTOR_ID => self.get_full_channel(),
+            f::channels::GetParticipants::CONSTRUCTOR_ID => self.get_participants(),
+            f::messages::GetFullChat::CONSTRUCTOR_ID => self.get_full_chat(),
+            f::messages::GetChats::CONSTRUCTOR_ID => self.get_chats(),
+            f::contacts::ResolveUsername::CONSTRUCTOR_ID => self.resolve_username(),
+            f::upload::GetFile::CONSTRUCTOR_ID => self.get_file(),
+            f::account::InitTakeoutSession::CONSTRUCTOR_ID => {
+                Ok(enums::account::Takeout::Takeout(types::account::Takeout { id: unwrap::TAKEOUT_ID }).to_bytes())
+            }
+            f::account::FinishTakeoutSession::CONSTRUCTOR_ID | f::account::UpdateStatus::CONSTRUCTOR_ID => Ok(true.to_bytes()),
+            f::account::GetPassword::CONSTRUCTOR_ID => self.get_password(),
+            f::auth::SendCode::CONSTRUCTOR_ID | f::auth::ResendCode::CONSTRUCTOR_ID => self.send_code(constructor),
+            f::auth::SignIn::CONSTRUCTOR_ID => self.sign_in(),
+            f::auth::CheckPassword::CONSTRUCTOR_ID => self.check_password(),
+            f::auth::LogOut::CONSTRUCTOR_ID => self.log_out(),
+            f::auth::ExportLoginToken::CONSTRUCTOR_ID => self.export_login_token(),
+            f::auth::ExportAuthorization::CONSTRUCTOR_ID => self.export_authorization(),
+            f::auth::ImportAuthorization::CONSTRUCTOR_ID => self.import_authorization(),
+            _ => Err(RpcError::new(400, "METHOD_NOT_SIMULATED")),
+        }
+    }
+
+    fn get_nearest_dc(&self) -> Answer {
+        let nearest = types::NearestDc { country: "FI".into(), this_dc: self.dc, nearest_dc: self.dc };
+        Ok(enums::NearestDc::Dc(nearest).to_bytes())
+    }
+}

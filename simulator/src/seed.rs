@@ -1,0 +1,72 @@
+//! Worlds from a seed: the same numbers give the same world, message by message, on any machine and day.
+//!
+//! [`layout`] decides which chats there are and how large they are, [`people`] who writes, [`history`] what happens in a
+//! chat, [`text`] what is said in which [`language`], [`attachment`] what is attached. Every chat has a generator of its
+//! own, so a change in one does not move the others.
+
+mod attachment;
+mod history;
+mod language;
+mod layout;
+mod people;
+mod phrases;
+mod text;
+
+use crate::world::World;
+
+/// What a generated world is like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorldSpec {
+    /// Everything follows from it.
+    pub seed: u64,
+    /// Accounts that can be signed in as; at least one.
+    pub accounts: usize,
+    /// Groups, supergroups and channels together.
+    pub peers: usize,
+    /// Messages in all of them together, exactly.
+    pub messages: usize,
+    /// Data centres; at least two.
+    pub data_centres: usize,
+    /// Users that write, the accounts not counted; where 0, as many as fit the messages.
+    pub users: usize,
+    /// Whether every second account has a two-step password.
+    pub passwords: bool,
+    /// Whether the accounts are signed in from the start.
+    pub signed_in: bool,
+    /// Whether files are spread over all data centres, and not kept in the home of the first account.
+    pub media_everywhere: bool,
+    /// Whether about a tenth of the dialogs is in the archive folder.
+    pub archive_folder: bool,
+}
+
+impl Default for WorldSpec {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            accounts: 3,
+            peers: 30,
+            messages: 10_000,
+            data_centres: 3,
+            users: 0,
+            passwords: true,
+            signed_in: true,
+            media_everywhere: true,
+            archive_folder: true,
+        }
+    }
+}
+
+impl WorldSpec {
+    /// Makes the world.
+    #[must_use]
+    pub fn generate(&self) -> World {
+        layout::generate(self)
+    }
+}
+
+/// A generator for one purpose and one subject, independent of all others.
+fn generator(seed: u64, purpose: u64, subject: u64) -> rand_chacha::ChaCha8Rng {
+    use crate::world::mix;
+    use rand::SeedableRng;
+    rand_chacha::ChaCha8Rng::seed_from_u64(mix(seed ^ mix(purpose ^ mix(subject))))
+}

@@ -1,0 +1,242 @@
+//! The running simulator: listeners, shared state, and the handle that scripts it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::access::{self, AccountAccess};
+use crate::clock;
+use crate::faults::{Faults, Rule, RuleId};
+use crate::hub::Hub;
+use crate::ledger::{Ledger, LedgerEntry};
+use crate::truth;
+use crate::wire::{connection, sealing::AuthKey};
+use crate::world::{World, mix};
+
+/// How a simulator is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A port for each data centre in order; those that are missing or 0 are chosen by the system.
+    pub ports: Vec<u16>,
+    /// Answers above so many bytes are compressed; none by default.
+    pub gzip_above: Option<usize>,
+    /// `updates.getDifference` over more pts than this answers `differenceTooLong`.
+    pub difference_gap_max: i32,
+    /// `updates.getChannelDifference` over more pts than this answers `channelDifferenceTooLong`.
+    pub channel_difference_gap_max: i32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        // Telegram does not say its bounds; these are in the range that clients report.
+        Self { ports: Vec::new(), gzip_above: None, difference_gap_max: 5_000, channel_difference_gap_max: 1_000 }
+    }
+}
+
+/// What every connection shares.
+pub(crate) struct Core {
+    world: RwLock<World>,
+    pub(crate) options: Options,
+    pub(crate) faults: Faults,
+    pub(crate) ledger: Ledger,
+    pub(crate) hub: Hub,
+    pub(crate) ports: Vec<(i32, u16)>,
+    pub(crate) tasks: TaskTracker,
+    keys: HashMap<(i32, [u8; 8]), (usize, AuthKey)>,
+    salts: HashMap<i32, Arc<AtomicI64>>,
+}
+
+impl Core {
+    pub(crate) fn world(&self) -> RwLockReadGuard<'_, World> {
+        self.world.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn world_mut(&self) -> RwLockWriteGuard<'_, World> {
+        self.world.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The account of a key in a data centre.
+    pub(crate) fn key(&self, dc: i32, id: [u8; 8]) -> Option<(usize, AuthKey)> {
+        self.keys.get(&(dc, id)).cloned()
+    }
+
+    /// The salt that a data centre accepts.
+    pub(crate) fn salt(&self, dc: i32) -> Arc<AtomicI64> {
+        self.salts.get(&dc).cloned().unwrap_or_default()
+    }
+}
+
+/// A running simulator. Dropping it stops the listeners too, but only [`Simulator::stop`] waits for them.
+pub struct Simulator {
+    pub(crate) core: Arc<Core>,
+    stop: CancellationToken,
+    /// The token of each data centre's connections; replaced when it restarts.
+    connections: Arc<Mutex<HashMap<i32, CancellationToken>>>,
+}
+
+impl Simulator {
+    /// Starts to serve a world: one listener a data centre on 127.0.0.1.
+    ///
+    /// # Errors
+    /// When a port cannot be bound.
+    pub async fn start(world: World, options: Options) -> io::Result<Self> {
+        let mut listeners = Vec::new();
+        for (at, dc) in world.data_centres.iter().enumerate() {
+            let port = options.ports.get(at).copied().unwrap_or(0);
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+            listeners.push((*dc, listener.local_addr()?.port(), listener));
+        }
+        let keys = world
+            .data_centres
+            .iter()
+            .flat_map(|dc| (0..).zip(&world.accounts).map(move |(at, account)| (*dc, at, account.user_id)))
+            .map(|(dc, account, user_id)| {
+                let key = AuthKey::derive(world.seed, user_id, dc);
+                ((dc, key.id()), (account, key))
+            })
+            .collect();
+        let salt = |dc: i32| Arc::new(AtomicI64::new(mix(world.seed ^ mix(dc as u64)) as i64));
+        let core = Arc::new(Core {
+            salts: world.data_centres.iter().map(|dc| (*dc, salt(*dc))).collect(),
+            keys,
+            options,
+            faults: Faults::default(),
+            ledger: Ledger::new(),
+            hub: Hub::default(),
+            ports: listeners.iter().map(|(dc, port, _)| (*dc, *port)).collect(),
+            tasks: TaskTracker::new(),
+            world: RwLock::new(world),
+        });
+        let stop = CancellationToken::new();
+        let connections =
+            Arc::new(Mutex::new(core.ports.iter().map(|(dc, _)| (*dc, stop.child_token())).collect::<HashMap<_, _>>()));
+        for (dc, port, listener) in listeners {
+            tracing::info!(dc, port, "simulated data centre listens");
+            let (core, stop, connections) = (Arc::clone(&core), stop.clone(), Arc::clone(&connections));
+            core.tasks.clone().spawn(accept(core, dc, listener, connections, stop));
+        }
+        Ok(Self { core, stop, connections })
+    }
+
+    /// Everything that a client must be given, for each account.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<AccountAccess> {
+        access::of_accounts(&self.core)
+    }
+
+    /// [`Simulator::accounts`] as JSON: `{"accounts": [..]}`, keys in hexadecimal.
+    #[must_use]
+    pub fn access_json(&self) -> String {
+        serde_json::to_string_pretty(&serde_json::json!({ "accounts": self.accounts() })).unwrap_or_default()
+    }
+
+    /// Looks at the world; requests wait as long as the closure runs if it would have to wait for a script.
+    pub fn inspect<T>(&self, look: impl FnOnce(&World) -> T) -> T {
+        look(&self.core.world())
+    }
+
+    /// Every request so far, in order of arrival.
+    #[must_use]
+    pub fn ledger(&self) -> Vec<LedgerEntry> {
+        self.core.ledger.entries()
+    }
+
+    /// How often each account called each method.
+    #[must_use]
+    pub fn request_counts(&self) -> BTreeMap<(String, &'static str), u64> {
+        self.core.ledger.counts()
+    }
+
+    /// How often a method was called by all accounts together.
+    #[must_use]
+    pub fn request_count(&self, method: &str) -> u64 {
+        self.request_counts().iter().filter(|((_, name), _)| *name == method).map(|(_, count)| count).sum()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_ledger(&self) {
+        self.core.ledger.clear();
+    }
+
+    /// Adds a fault; rules are tried in the order in which they were added.
+    pub fn fault(&self, rule: Rule) -> RuleId {
+        self.core.faults.add(rule)
+    }
+
+    /// Takes a fault back.
+    pub fn remove_fault(&self, id: RuleId) {
+        self.core.faults.remove(id);
+    }
+
+    /// Takes all faults back.
+    pub fn clear_faults(&self) {
+        self.core.faults.clear();
+    }
+
+    /// Restarts a data centre: every connection to it is closed, new ones are accepted at once.
+    pub fn restart_dc(&self, dc: i32) {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(token) = connections.insert(dc, self.stop.child_token()) {
+            token.cancel();
+        }
+    }
+
+    /// Changes the salt of a data centre: the next request of every session is answered `bad_server_salt`.
+    pub fn rotate_salt(&self, dc: i32) {
+        let salt = self.core.salt(dc);
+        salt.store(mix(salt.load(Ordering::Relaxed) as u64 ^ clock::since_epoch().as_nanos() as u64) as i64, Ordering::Relaxed);
+    }
+
+    /// Writes the truth as NDJSON in the schema of `docs/dump.md`.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn truth(&self, out: &mut impl io::Write) -> io::Result<()> {
+        truth::write(&self.core.world(), out)
+    }
+
+    /// Stops listening, closes every connection, and waits until nothing is left running.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.core.tasks.close();
+        self.core.tasks.wait().await;
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.core.tasks.close();
+    }
+}
+
+async fn accept(
+    core: Arc<Core>,
+    dc: i32,
+    listener: TcpListener,
+    connections: Arc<Mutex<HashMap<i32, CancellationToken>>>,
+    stop: CancellationToken,
+) {
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(dc, %error, "cannot accept a connection");
+                // Out of file descriptors, most likely: give others the time to close some.
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let token = {
+            let connections = connections.lock().unwrap_or_else(PoisonError::into_inner);
+            connections.get(&dc).map_or_else(|| stop.child_token(), CancellationToken::child_token)
+        };
+        core.tasks.spawn(connection::serve(Arc::clone(&core), dc, stream, token));
+    }
+}

@@ -1,0 +1,132 @@
+//! The world: what the simulated Telegram holds, as plain data and without any TL.
+//!
+//! Guarantees: [`World::chats`] is ordered by nothing in particular and never reordered, so an index into it stays valid for
+//! the life of the world; a history is ordered by message id; a message that was deleted is gone from its history, and only
+//! its number and the event that deleted it remain.
+
+mod account;
+mod chat;
+mod identity;
+mod journal;
+mod media;
+mod message;
+mod user;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+pub(crate) use account::NO_CHAT;
+pub use account::{Account, Standing};
+pub use chat::{Chat, ChatKind, History};
+pub(crate) use identity::Bare;
+pub use identity::PeerId;
+pub use journal::{Event, Journal};
+pub(crate) use media::photo_sizes;
+pub use media::{Document, DocumentKind, FileEntry, FileSource, Media, Photo, PhotoSize};
+pub use message::{Entity, EntityKind, Extra, Forward, Message, Reaction, Reply, Service};
+pub use user::User;
+
+/// The date that generated histories end at (October 2025): a constant, so that a seed means the same world on any day.
+pub const BASE_DATE: i32 = 1_760_000_000;
+
+/// Everything that the simulated Telegram holds.
+#[derive(Debug)]
+pub struct World {
+    /// The seed of everything that is derived: access hashes, keys, file contents.
+    pub seed: u64,
+    /// The numbers of the data centres, ascending.
+    pub data_centres: Vec<i32>,
+    /// The accounts that can be signed in as.
+    pub accounts: Vec<Account>,
+    /// Groups, channels and private chats.
+    pub chats: Vec<Chat>,
+    /// Every user, the accounts' own among them, ascending by id.
+    pub users: Vec<User>,
+    /// Every file by photo or document id.
+    pub files: HashMap<i64, FileEntry>,
+    /// The folder that files of an export are read from.
+    pub file_root: Option<PathBuf>,
+    pub(crate) chat_of: HashMap<PeerId, u32>,
+    pub(crate) peer_of_username: HashMap<String, PeerId>,
+}
+
+impl World {
+    pub(crate) fn empty(seed: u64, data_centres: Vec<i32>) -> Self {
+        Self {
+            seed,
+            data_centres,
+            accounts: Vec::new(),
+            chats: Vec::new(),
+            users: Vec::new(),
+            files: HashMap::new(),
+            file_root: None,
+            chat_of: HashMap::new(),
+            peer_of_username: HashMap::new(),
+        }
+    }
+
+    /// How many messages the groups and channels hold: the number of messages in the truth.
+    #[must_use]
+    pub fn message_count(&self) -> usize {
+        self.chats.iter().filter(|chat| chat.kind != ChatKind::Private).map(|chat| chat.history.len()).sum()
+    }
+
+    /// The user of an id.
+    #[must_use]
+    pub fn user(&self, id: i64) -> Option<&User> {
+        self.users.binary_search_by_key(&id, |user| user.id).ok().and_then(|at| self.users.get(at))
+    }
+
+    /// The group, supergroup or channel of an id; private chats are found through their account.
+    #[must_use]
+    pub fn chat(&self, peer: PeerId) -> Option<&Chat> {
+        self.chats.get(*self.chat_of.get(&peer)? as usize)
+    }
+
+    /// The position of an account by its name.
+    #[must_use]
+    pub fn account_named(&self, name: &str) -> Option<usize> {
+        self.accounts.iter().position(|account| account.name == name)
+    }
+
+    /// Where a chat is, as an account sees it: private chats are the account's own.
+    pub(crate) fn chat_index(&self, account: usize, peer: PeerId) -> Option<u32> {
+        match peer.bare() {
+            Bare::User(id) => self.accounts.get(account)?.private.get(&id).copied(),
+            _ => self.chat_of.get(&peer).copied(),
+        }
+    }
+
+    /// The hash that one account addresses a peer by. No two accounts share one.
+    #[must_use]
+    pub fn access_hash(&self, account: usize, peer: PeerId) -> i64 {
+        let mixed = mix(self.seed ^ mix(account as u64 + 1) ^ mix(peer.marked() as u64));
+        // Zero means "no hash" to many clients.
+        (mixed | 1) as i64
+    }
+
+    /// Rebuilds what is looked up by name; called once, when all chats and users are there.
+    pub(crate) fn build_indexes(&mut self) {
+        self.users.sort_by_key(|user| user.id);
+        self.chat_of = (0u32..)
+            .zip(&self.chats)
+            .filter(|(_, chat)| chat.kind != ChatKind::Private)
+            .map(|(at, chat)| (chat.peer, at))
+            .collect();
+        self.peer_of_username = self
+            .chats
+            .iter()
+            .filter(|chat| chat.kind != ChatKind::Private)
+            .filter_map(|chat| Some((chat.username.as_deref()?.to_lowercase(), chat.peer)))
+            .chain(self.users.iter().filter_map(|user| Some((user.username.as_deref()?.to_lowercase(), PeerId::user(user.id)))))
+            .collect();
+    }
+}
+
+/// A well-known integer hash (the finaliser of splitmix64): cheap, and good enough for numbers that nobody attacks.
+pub(crate) fn mix(mut x: u64) -> u64 {
+    x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}

@@ -1,0 +1,94 @@
+//! Accounts: the users that a client can be signed in as, with what is theirs alone.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Journal, PeerId};
+
+/// What no chat is numbered by: marks an id of the account's sequence that was deleted.
+pub(crate) const NO_CHAT: u32 = u32::MAX;
+
+/// What Telegram thinks of an account at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Signed in.
+    SignedIn,
+    /// Its key is known but no user is bound to it.
+    SignedOut,
+    /// Banned: every request says so.
+    Banned,
+}
+
+/// An account.
+#[derive(Debug)]
+pub struct Account {
+    /// Its name in the access file, not known to Telegram.
+    pub name: String,
+    /// Its user.
+    pub user_id: i64,
+    /// The phone number it signs in with, digits only.
+    pub phone: String,
+    /// The code that signs it in.
+    pub code: String,
+    /// The two-step password, where one is set.
+    pub password: Option<String>,
+    /// The data centre it lives in.
+    pub home_dc: i32,
+    /// What Telegram thinks of it.
+    pub standing: Standing,
+    /// The chats in its dialog list, as positions in the world.
+    pub dialogs: Vec<u32>,
+    /// Which of them are in the archive folder.
+    pub archived: HashSet<u32>,
+    /// Its private chats by the other user's id.
+    pub private: HashMap<i64, u32>,
+    /// The chat of every id of its own message sequence, from id 1 on.
+    pub(crate) sequence: Vec<u32>,
+    /// What happened in that sequence: the account's pts.
+    pub journal: Journal,
+    /// Data centres other than its own that it was let into.
+    pub(crate) imported: HashSet<i32>,
+    /// Peers that it was thrown out of: `CHANNEL_PRIVATE`.
+    pub(crate) forbidden: HashSet<PeerId>,
+    /// Whether live updates are withheld from it.
+    pub(crate) muted: bool,
+    /// Grows whenever its file references are made to expire.
+    pub(crate) reference_epoch: u32,
+    /// A QR login that was accepted but not yet collected.
+    pub(crate) login_accepted: bool,
+}
+
+impl Account {
+    pub(crate) fn new(name: String, user_id: i64, home_dc: i32) -> Self {
+        Self {
+            name,
+            user_id,
+            phone: String::new(),
+            code: String::new(),
+            password: None,
+            home_dc,
+            standing: Standing::SignedIn,
+            dialogs: Vec::new(),
+            archived: HashSet::new(),
+            private: HashMap::new(),
+            sequence: Vec::new(),
+            journal: Journal::default(),
+            imported: HashSet::new(),
+            forbidden: HashSet::new(),
+            muted: false,
+            reference_epoch: 1,
+            login_accepted: false,
+        }
+    }
+
+    /// The chat of a message of the account's own sequence.
+    pub(crate) fn chat_of_message(&self, id: i32) -> Option<u32> {
+        let at = usize::try_from(id).ok()?.checked_sub(1)?;
+        self.sequence.get(at).copied().filter(|chat| *chat != NO_CHAT)
+    }
+
+    /// Whether the chat is among its dialogs.
+    #[must_use]
+    pub fn is_member(&self, chat: u32) -> bool {
+        self.dialogs.contains(&chat)
+    }
+}

@@ -1,0 +1,130 @@
+//! A client: grammers' own sender pool over a session that was given the simulator's keys.
+
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::sync::Arc;
+use std::time::Duration;
+
+use grammers_mtsender::{ConnectionParams, InvocationError, NoRetries, SenderPool, SenderPoolFatHandle};
+use grammers_session::SessionData;
+use grammers_session::storages::MemorySession;
+use grammers_session::types::DcOption;
+use grammers_session::updates::UpdatesLike;
+use grammers_tl_types::{RemoteCall, enums, functions as f, types};
+use telescribe_simulator::{AccountAccess, Options, PeerId, Simulator, World, WorldSpec};
+use tokio::sync::mpsc;
+
+/// Nothing on loopback takes this long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Client {
+    pub(crate) access: AccountAccess,
+    pub(crate) handle: SenderPoolFatHandle,
+    pub(crate) updates: mpsc::Receiver<UpdatesLike>,
+}
+
+pub(crate) fn spec() -> WorldSpec {
+    WorldSpec { seed: 11, accounts: 3, peers: 10, messages: 1_000, ..WorldSpec::default() }
+}
+
+pub(crate) async fn start(spec: &WorldSpec) -> Simulator {
+    Simulator::start(spec.generate(), Options::default()).await.unwrap()
+}
+
+impl Client {
+    #[expect(clippy::disallowed_methods, reason = "the client is not part of what counts its tasks")]
+    pub(crate) fn connect(simulator: &Simulator, name: &str) -> Self {
+        let access = simulator.accounts().into_iter().find(|account| account.name == name).unwrap();
+        let mut data = SessionData { home_dc: access.home_dc, ..SessionData::default() };
+        data.dc_options.clear();
+        for dc in &access.data_centres {
+            let ipv6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, dc.address.port(), 0, 0);
+            data.dc_options.insert(dc.id, DcOption { id: dc.id, ipv4: dc.address, ipv6, auth_key: Some(dc.auth_key) });
+        }
+        let parameters = ConnectionParams { retry_policy: Box::new(NoRetries), ..ConnectionParams::default() };
+        let SenderPool { runner, handle, updates } =
+            SenderPool::with_configuration(Arc::new(MemorySession::from(data)), 1, parameters);
+        tokio::spawn(runner.run());
+        Self { access, handle, updates }
+    }
+
+    pub(crate) async fn call<R: RemoteCall>(&self, request: &R) -> Result<R::Return, InvocationError> {
+        self.call_in(self.access.home_dc, request).await
+    }
+
+    pub(crate) async fn call_in<R: RemoteCall>(&self, dc: i32, request: &R) -> Result<R::Return, InvocationError> {
+        tokio::time::timeout(PATIENCE, self.handle.invoke_in_dc(dc, request)).await.expect("the simulator answers in time")
+    }
+
+    /// The error name that a request is refused with, digits included.
+    pub(crate) async fn refusal<R: RemoteCall>(&self, request: &R) -> String {
+        refusal(self.call(request).await)
+    }
+
+    pub(crate) async fn next_update(&mut self) -> enums::Update {
+        loop {
+            let update = tokio::time::timeout(PATIENCE, self.updates.recv()).await.expect("an update comes in time").unwrap();
+            if let UpdatesLike::Updates(enums::Updates::Updates(mut updates)) = update {
+                return updates.updates.remove(0);
+            }
+        }
+    }
+}
+
+pub(crate) fn refusal<T>(result: Result<T, InvocationError>) -> String {
+    match result.err().expect("the request is refused") {
+        InvocationError::Rpc(error) => match error.value {
+            Some(value) => format!("{}_{value}", error.name),
+            None => error.name,
+        },
+        other => panic!("not an answer: {other}"),
+    }
+}
+
+/// The first chat of a kind that the account is in.
+pub(crate) fn chat_of(world: &World, account: &str, matches: impl Fn(&telescribe_simulator::world::Chat) -> bool) -> PeerId {
+    let index = world.account_named(account).unwrap();
+    let found = world.accounts[index].dialogs.iter().map(|at| &world.chats[*at as usize]).find(|chat| matches(chat));
+    found.unwrap().peer
+}
+
+fn bare_channel(peer: PeerId) -> i64 {
+    -peer.marked() - 1_000_000_000_000
+}
+
+pub(crate) fn input_channel(world: &World, account: &str, peer: PeerId) -> enums::InputChannel {
+    let access_hash = world.access_hash(world.account_named(account).unwrap(), peer);
+    types::InputChannel { channel_id: bare_channel(peer), access_hash }.into()
+}
+
+pub(crate) fn input_peer(world: &World, account: &str, peer: PeerId) -> enums::InputPeer {
+    let access_hash = world.access_hash(world.account_named(account).unwrap(), peer);
+    match peer.marked() {
+        id if id > 0 => types::InputPeerUser { user_id: id, access_hash }.into(),
+        id if id > -1_000_000_000_000 => types::InputPeerChat { chat_id: -id }.into(),
+        _ => types::InputPeerChannel { channel_id: bare_channel(peer), access_hash }.into(),
+    }
+}
+
+pub(crate) fn history(peer: enums::InputPeer) -> f::messages::GetHistory {
+    f::messages::GetHistory { peer, offset_id: 0, offset_date: 0, add_offset: 0, limit: 100, max_id: 0, min_id: 0, hash: 0 }
+}
+
+pub(crate) fn messages_in(answer: enums::messages::Messages) -> Vec<enums::Message> {
+    match answer {
+        enums::messages::Messages::Messages(messages) => messages.messages,
+        enums::messages::Messages::Slice(messages) => messages.messages,
+        enums::messages::Messages::ChannelMessages(messages) => messages.messages,
+        enums::messages::Messages::NotModified(_) => vec![],
+    }
+}
+
+pub(crate) fn ids(messages: &[enums::Message]) -> Vec<i32> {
+    messages
+        .iter()
+        .map(|message| match message {
+            enums::Message::Message(message) => message.id,
+            enums::Message::Service(message) => message.id,
+            enums::Message::Empty(message) => message.id,
+        })
+        .collect()
+}

@@ -1,0 +1,15 @@
+//! What the simulator promises, tried from outside with the real client over the real wire.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod client;
+mod dialogs;
+mod downloads;
+mod exports;
+mod faults;
+mod histories;
+mod malformed;
+mod signing_in;
+mod speed;
+mod updates;
+mod worlds;
