@@ -22,6 +22,7 @@ mod read;
 mod record;
 mod schema;
 mod upgrade;
+mod verify;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ pub use folder::{DataFolder, FolderError};
 pub use read::{Order, StoredMessage};
 pub use record::{Coverage, Cursor, Raw, RecordError};
 pub use schema::FORMAT;
+pub use verify::ArchiveReport;
 pub use write::{Archived, Write};
 
 use crate::model::Seq;

@@ -1,13 +1,119 @@
-//! Placeholder of this branch: the reading commands; the composition root adds the others.
+//! The command line: one file a command.
+//!
+//! Commands that read (`search`, `show`, `peers`, `changes`, `dump`, `coverage`, `status`) ask over HTTP, whoever answers: see
+//! [`client`]. Commands that change what is on disk take the data folder for themselves.
+//!
+//! The exit status is 0 when all is well, 1 when the answer is no (nothing found, something incomplete or different), 2 when
+//! the command could not do its work.
 
-pub mod changes;
+mod account;
+mod changes;
+mod check_config;
 pub mod client;
-pub mod coverage;
-pub mod dump;
+mod coverage;
+mod demo;
+mod dump;
+mod key;
+mod login;
 mod output;
-pub mod peers;
-pub mod search;
-pub mod show;
-pub mod status;
+mod peers;
+mod reindex;
+mod run;
+mod search;
+mod show;
+mod simulate;
+mod status;
+mod verify;
 
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+use client::Globals;
 pub use output::Out;
+
+/// An archival crawler for Telegram: crawl, archive, search, publish, serve
+#[derive(Debug, Parser)]
+#[command(name = "telescribe", version, propagate_version = true, max_term_width = 120)]
+#[command(after_help = "Examples:
+  telescribe demo                     everything, on a simulated Telegram, without an account
+  telescribe login alpha              sign an account in
+  telescribe run                      crawl, archive, index, publish, serve
+  telescribe search 今天              find messages")]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    /// The configuration file [default: config.toml, where there is one]
+    #[arg(long, global = true, value_name = "FILE", env = "TELESCRIBE_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Run(run::Args),
+    Simulate(simulate::Args),
+    Login(login::Args),
+    Account(account::Args),
+    Peers(peers::Args),
+    Search(search::Args),
+    Show(show::Args),
+    Changes(changes::Args),
+    Dump(dump::Args),
+    Coverage(coverage::Args),
+    Status(status::Args),
+    Verify(verify::Args),
+    Reindex(reindex::Args),
+    Key(key::Args),
+    Config(check_config::Args),
+}
+
+/// Runs the command of this process's arguments.
+pub async fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; where even their printing fails nobody is left to tell.
+            let failed = error.print().is_err() || error.use_stderr();
+            return ExitCode::from(if failed { 2 } else { 0 });
+        }
+    };
+    let outcome = dispatch(cli).await;
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            output::tell(format_args!("telescribe: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let Cli { globals, config, command } = cli;
+    let config = || {
+        let path = config.clone().unwrap_or_else(|| PathBuf::from("config.toml"));
+        Config::load(&path, config.is_some(), std::env::vars()).map_err(anyhow::Error::from)
+    };
+    match command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Run(args) => run::run(args, &globals, &config()?).await,
+        Command::Simulate(args) => simulate::run(args).await,
+        Command::Login(args) => login::run(args, &globals, &config()?).await,
+        Command::Account(args) => account::run(args, &globals, &config()?).await,
+        Command::Peers(args) => peers::run(args, &globals).await,
+        Command::Search(args) => search::run(args, &globals).await,
+        Command::Show(args) => show::run(args, &globals).await,
+        Command::Changes(args) => changes::run(args, &globals).await,
+        Command::Dump(args) => dump::run(args, &globals).await,
+        Command::Coverage(args) => coverage::run(args, &globals).await,
+        Command::Status(args) => status::run(args, &globals).await,
+        Command::Verify(args) => verify::run(args, &globals),
+        Command::Reindex(args) => reindex::run(args, &globals, &config()?).await,
+        Command::Key(args) => key::run(args, &globals),
+        Command::Config(args) => check_config::run(args, config),
+    }
+}

@@ -46,8 +46,10 @@ pub mod http;
 // How it is put together: the operator's settings, the composition root, the command line.
 pub mod config;
 
+pub mod telemetry;
+
 pub mod app;
 
 pub mod cli;
 
-pub mod telemetry;
+

@@ -45,3 +45,9 @@ impl Reach {
 
 /// The TL layer that requests are made in and raw bytes are to be read with.
 pub const LAYER: i32 = grammers_tl_types::LAYER;
+
+/// The addresses of Telegram's own data centres, from which a new account starts.
+#[must_use]
+pub fn data_centres() -> Vec<(i32, std::net::SocketAddrV4)> {
+    grammers_session::SessionData::default().dc_options.into_values().map(|dc| (dc.id, dc.ipv4)).collect()
+}

@@ -36,6 +36,14 @@ pub enum FolderError {
 }
 
 impl DataFolder {
+    /// Makes the folder where it is missing, readable by its owner only.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn make(root: &Path) -> Result<(), FolderError> {
+        make_private(root).map_err(|source| FolderError::Io { path: root.to_owned(), source })
+    }
+
     /// Makes the folder where it is missing (readable by its owner only) and locks it.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ pub struct StoredMessage {
 }
 
 impl StoredMessage {
-    fn read(key: MessageKey, bytes: &[u8]) -> Result<Self, ArchiveError> {
+    pub(super) fn read(key: MessageKey, bytes: &[u8]) -> Result<Self, ArchiveError> {
         let record: MessageRecord = decode("message", bytes)?;
         Ok(Self {
             version: record.version,
