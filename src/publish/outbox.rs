@@ -88,3 +88,34 @@ fn readable<T>(read: Result<Option<T>, ArchiveError>) -> Result<Option<T>, Archi
         read => read,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::archive::{Durability, Raw};
+    use crate::model::{Message, MessageId, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn an_event_shows_the_form_that_its_change_is_about_also_when_it_is_published_late() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Archive::open(folder.path(), Durability::Os).unwrap();
+        let key = MessageKey { peer: PeerId::channel(1), id: MessageId(1) };
+        for (revision, text) in ["first", "second", "third"].into_iter().enumerate() {
+            let mut write = archive.write(Timestamp(10));
+            let message = Message { text: text.to_owned(), ..Message::new(key, Timestamp(1)) };
+            write.message(message, Raw::default(), revision as i64);
+            write.commit().unwrap();
+        }
+        let mut write = archive.write(Timestamp(11));
+        write.delete(key);
+        write.commit().unwrap();
+        let texts: Vec<serde_json::Value> = events(&archive, Seq(0), 10)
+            .unwrap()
+            .iter()
+            .map(|e| serde_json::from_slice::<serde_json::Value>(&e.body).unwrap()["data"]["message"]["text"].clone())
+            .collect();
+        assert_eq!(texts, ["first".into(), "second".into(), "third".into(), serde_json::Value::Null]);
+        assert_eq!(events(&archive, Seq(1), 1).unwrap(), events(&archive, Seq(0), 4).unwrap()[1..2], "the same each time");
+    }
+}

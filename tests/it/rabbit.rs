@@ -42,7 +42,7 @@ rm -rf "$BASE"
 "#;
 
 /// A running node.
-pub struct Node {
+pub(crate) struct Node {
     keeper: Child,
     base: PathBuf,
     port: u16,
@@ -51,19 +51,19 @@ pub struct Node {
 
 impl Node {
     /// The node that all tests share; nobody may disturb it.
-    pub fn shared() -> &'static Node {
+    pub(crate) fn shared() -> &'static Node {
         static NODE: OnceLock<Node> = OnceLock::new();
         NODE.get_or_init(Node::start)
     }
 
     /// The node that may be restarted, blocked and broken by one test at a time.
-    pub async fn disturbed() -> MutexGuard<'static, Node> {
+    pub(crate) async fn disturbed() -> MutexGuard<'static, Node> {
         static NODE: OnceLock<Mutex<Node>> = OnceLock::new();
         NODE.get_or_init(|| Mutex::new(Node::start())).lock().await
     }
 
     /// Starts a node and waits until it answers.
-    pub fn start() -> Node {
+    pub(crate) fn start() -> Node {
         assert!(
             Path::new(SCRIPTS).join("rabbitmq-server").exists(),
             "RabbitMQ is not installed: run `./dev test`, which installs it (Debian's package rabbitmq-server)"
@@ -80,12 +80,12 @@ impl Node {
     }
 
     /// The node's address, with the password of its only user.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
     }
 
     /// Ends the node as a power cut would, without telling anyone.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         use std::io::{BufRead as _, BufReader};
         self.tell("kill");
         let mut answer = String::new();
@@ -94,13 +94,13 @@ impl Node {
     }
 
     /// Starts the node again, with the data it had.
-    pub fn start_again(&mut self) {
+    pub(crate) fn start_again(&mut self) {
         self.tell("start");
         self.wait_until_ready();
     }
 
     /// Runs an operator's command on the node.
-    pub fn ctl(&self, arguments: &[&str]) {
+    pub(crate) fn ctl(&self, arguments: &[&str]) {
         let mut ctl = Command::new(Path::new(SCRIPTS).join("rabbitmqctl"));
         ctl.args(["-n", self.get("RABBITMQ_NODENAME")]).args(arguments).envs(self.environment.iter().map(|(k, v)| (k, v)));
         let output = ctl.stdin(Stdio::null()).output().unwrap();
