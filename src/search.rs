@@ -38,7 +38,7 @@ mod yardstick;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use find::{Hit, Page, Request, Sort, Total, PAGE_SIZE_MAX};
+pub use find::{Hit, PAGE_SIZE_MAX, Page, Request, Sort, Total};
 pub use index::Index;
 pub use indexer::{Indexer, IndexerSettings};
 pub use query::{PREFIX_LENGTH_MIN, QUERY_DEPTH_MAX, QUERY_LENGTH_MAX, QUERY_TERMS_MAX, Query, QueryError};
