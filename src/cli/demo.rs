@@ -1,0 +1,177 @@
+//! `telescribe demo`: everything at once, on a simulated Telegram: crawl, archive, index, publish, serve.
+
+mod live;
+mod progress;
+mod try_out;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use telescribe_simulator::{Options, Simulator, World, WorldSpec};
+
+use super::output::{ended, tell};
+use super::simulate::write_sessions;
+use crate::app::{App, Surroundings};
+use crate::archive::DataFolder;
+use crate::config::{Config, JobConfig, Server, Span};
+use crate::http::{Listener, Sealing};
+use crate::model::{Clock as _, SystemClock};
+use crate::seal::{KeyRing, system_random};
+use crate::telemetry;
+
+/// Marks a folder as the demo's own, so that nobody's data is ever wiped.
+const MARK: &str = "telescribe-demo";
+
+/// Try everything out on a simulated Telegram, without an account
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  telescribe demo
+  telescribe demo --world ~/Downloads/Telegram/result.json
+  telescribe demo --amqp amqp://guest:guest@127.0.0.1:5672/%2f
+
+It starts from nothing each time, and stops cleanly on Ctrl-C.")]
+pub(super) struct Args {
+    /// Where the demo keeps its data; wiped at each start
+    #[arg(long, value_name = "FOLDER", default_value = "data/demo")]
+    folder: PathBuf,
+    /// Everything in the simulated world follows from this
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Accounts that crawl
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    accounts: u16,
+    /// Groups and channels
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    peers: u32,
+    /// Messages in all of them together
+    #[arg(long, default_value_t = 24_000)]
+    messages: u32,
+    /// Crawl a Telegram Desktop export (result.json, or its folder) instead of a generated world
+    #[arg(long, value_name = "EXPORT", conflicts_with_all = ["seed", "accounts", "peers", "messages"])]
+    world: Option<PathBuf>,
+    /// A RabbitMQ broker to publish to; nothing is published without
+    #[arg(long, value_name = "URL")]
+    amqp: Option<String>,
+    /// Where HTTP listens
+    #[arg(long, default_value = "127.0.0.1:8470")]
+    listen: std::net::SocketAddr,
+    /// Stop when everything is crawled, indexed and published, without live messages
+    #[arg(long)]
+    once: bool,
+}
+
+pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    ended(demo(args).await)
+}
+
+async fn demo(args: Args) -> anyhow::Result<ExitCode> {
+    let config = config(&args);
+    telemetry::log(&config.log)?;
+    let data = args.folder.join("data");
+    prepare(&args.folder, &data)?;
+    tell("1. A simulated Telegram starts on loopback.");
+    let simulator = Simulator::start(world(&args)?, Options::default()).await.context("the simulated Telegram cannot be served")?;
+    write_sessions(&simulator, &config.accounts.sessions)?;
+    let total = simulator.inspect(World::message_count);
+    let peers = simulator.inspect(|world| world.chats.len());
+    tell(format_args!("   {} accounts, {peers} groups and channels, {total} messages in six languages", simulator.accounts().len()));
+    let key = client_key(&args.folder, &data)?;
+
+    tell("2. Telescribe crawls it.");
+    let around = Surroundings { clock: Arc::new(SystemClock), metrics: telemetry::metrics()? };
+    let app = App::start(&config, &data, around).await?;
+    let stop = async {
+        super::run::stopped(&app.lifecycle).await
+    };
+    let show = async {
+        progress::until_caught_up(&app).await?;
+        if args.once {
+            app.lifecycle.stop_soft();
+            return Ok(());
+        }
+        try_out::print(&app, &data, &key)?;
+        live::trickle(&simulator, &app).await;
+        anyhow::Ok(())
+    };
+    let (stopped, shown) = tokio::join!(stop, show);
+    app.ended().await?;
+    let truth = args.folder.join("truth.ndjson");
+    let mut file = std::io::BufWriter::new(std::fs::File::create(&truth)?);
+    simulator.truth(&mut file).and_then(|()| std::io::Write::flush(&mut file)).with_context(|| format!("cannot write `{}`", truth.display()))?;
+    simulator.stop().await;
+    stopped.and(shown)?;
+    tell(format_args!(
+        "Stopped. What the simulated Telegram holds is in {0}; the archive must say the same:\n  telescribe --data {1} dump | diff - {0}",
+        truth.display(),
+        data.display(),
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn world(args: &Args) -> anyhow::Result<World> {
+    if let Some(path) = &args.world {
+        let (world, warnings) = World::from_export(path)?;
+        for warning in warnings {
+            tell(format_args!("telescribe: {warning}"));
+        }
+        return Ok(world);
+    }
+    let spec = WorldSpec {
+        seed: args.seed,
+        accounts: usize::from(args.accounts),
+        peers: usize::try_from(args.peers)?,
+        messages: usize::try_from(args.messages)?,
+        ..WorldSpec::default()
+    };
+    Ok(spec.generate())
+}
+
+fn config(args: &Args) -> Config {
+    let mut config = Config::default();
+    config.telegram.server = Server::Simulated;
+    config.telegram.request_timeout = Span::seconds(10);
+    config.accounts.sessions = args.folder.join("sessions");
+    // Nobody's account: the simulated Telegram bears any pace.
+    config.accounts.request_interval = Span::seconds(0);
+    let every = |cron: &str| JobConfig { cron: cron.to_owned(), zone: "UTC".to_owned() };
+    config.jobs.catch_up = every("*/5 * * * * *");
+    config.jobs.backfill = every("*/10 * * * * *");
+    // Plain for the browser on this machine, sealed for everyone else.
+    config.http.listeners = vec![Listener { address: args.listen, sealing: Sealing::Optional }];
+    config.http.metrics = Vec::new();
+    config.publish.url = args.amqp.clone().unwrap_or_default();
+    config.log.filter = "warn".to_owned();
+    config
+}
+
+/// Wipes what an earlier demo left; refuses a folder that is not a demo's.
+fn prepare(folder: &Path, data: &Path) -> anyhow::Result<()> {
+    let mark = folder.join(MARK);
+    let foreign = || folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) && !mark.exists();
+    if foreign() {
+        bail!("`{}` is not empty and was not made by the demo; choose another folder with --folder", folder.display());
+    }
+    // A demo that still runs keeps its data.
+    drop(DataFolder::lock(data)?);
+    for part in [data.to_owned(), folder.join("sessions")] {
+        if part.exists() {
+            std::fs::remove_dir_all(&part).with_context(|| format!("cannot remove `{}`", part.display()))?;
+        }
+    }
+    std::fs::write(&mark, "This folder is wiped at each `telescribe demo`.\n")?;
+    Ok(DataFolder::make(data)?)
+}
+
+/// Makes a client's key, in the data folder and as the file that the client would be handed.
+fn client_key(folder: &Path, data: &Path) -> anyhow::Result<PathBuf> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut ring = KeyRing::default();
+    let key = ring.add_new(&"demo".parse()?, SystemClock.now(), &mut system_random());
+    ring.save(&DataFolder::keys(data))?;
+    let path = folder.join("demo.jwks.json");
+    let mut file = std::fs::File::options().create(true).truncate(true).write(true).mode(0o600).open(&path)?;
+    std::io::Write::write_all(&mut file, &KeyRing::export(&key))?;
+    Ok(path)
+}
