@@ -30,10 +30,14 @@ fn verify(globals: &Globals) -> anyhow::Result<ExitCode> {
     let mut differences = report.differences;
     let index = Index::open(&folder.index())?;
     let found = index.verify(&archive)?;
-    differences.extend(found.first.iter().map(|d| format!("index: {d}")));
-    let unlisted = found.differences.saturating_sub(u64::try_from(found.first.len()).unwrap_or(u64::MAX));
+    differences.extend(found.differences.iter().map(|d| format!("index: {d:?}")));
+    let all = found.missing + found.doubled + found.stale + found.foreign;
+    let unlisted = all.saturating_sub(u64::try_from(found.differences.len()).unwrap_or(u64::MAX));
     if unlisted > 0 {
         differences.push(format!("index: {unlisted} more differences"));
+    }
+    if found.position != found.last {
+        differences.push(format!("index: it has read {} of {} changes", found.position, found.last));
     }
     let last = archive.last_seq();
     for (reader, position) in [("search", index.position()), (READER, archive.position(READER)?)] {
