@@ -20,7 +20,7 @@ const RANGES_SHOWN: usize = 10;
   telescribe coverage > /dev/null && echo complete")]
 pub struct Args {
     /// Only this peer, with its ranges: a marked id, or @ and a username
-    #[arg(value_name = "PEER", allow_hyphen_values = true)]
+    #[arg(value_name = "PEER", allow_negative_numbers = true)]
     pub peer: Option<String>,
     /// Only peers that are not complete
     #[arg(long, conflicts_with = "peer")]

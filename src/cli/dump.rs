@@ -16,7 +16,7 @@ pub struct Args {
     #[arg(long)]
     pub all: bool,
     /// Only this peer: a marked id, or @ and a username
-    #[arg(long, value_name = "PEER", allow_hyphen_values = true)]
+    #[arg(long, value_name = "PEER", allow_negative_numbers = true)]
     pub peer: Option<String>,
 }
 

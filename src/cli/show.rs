@@ -16,7 +16,7 @@ use super::peers::title;
   telescribe show -1001500000001 42 --raw --json | jq -r .raw.tl | base64 -d | xxd")]
 pub struct Args {
     /// A marked id, or @ and a username
-    #[arg(value_name = "PEER", allow_hyphen_values = true)]
+    #[arg(value_name = "PEER", allow_negative_numbers = true)]
     pub peer: String,
     /// Telegram's message id
     #[arg(value_name = "ID")]

@@ -8,11 +8,13 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::watch;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::archive::Archive;
 use crate::model::{Change, ChangeKind, Seq};
+use crate::publish;
 use crate::show::{self, PeerView, StoredView};
 
 use super::context::{Context, Room};
@@ -39,16 +41,20 @@ pub(super) struct Which {
     /// Wait for further changes at the end.
     #[param(value_type = Option<bool>)]
     follow: bool,
+    /// As the CloudEvents that RabbitMQ gets, for those who run without a broker.
+    #[param(value_type = Option<bool>)]
+    events: bool,
 }
 
 impl FromQuery for Which {
-    const NAMES: &'static [&'static str] = &["after", "limit", "follow"];
+    const NAMES: &'static [&'static str] = &["after", "limit", "follow", "events"];
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
         Ok(Self {
             after: values.parsed("after", "a position, a number from 0 up")?.unwrap_or(0),
             limit: values.parsed("limit", "a number from 1 up")?,
             follow: values.claim("follow")?,
+            events: values.claim("events")?,
         })
     }
 }
@@ -82,9 +88,49 @@ pub(super) struct ChangeView {
 /// A page of changes; sealed answers only.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ChangesPage {
-    changes: Vec<ChangeView>,
+    changes: Vec<Line>,
     /// What to give as `after` for the next page; also on the last, which has no changes.
     next: u64,
+}
+
+/// A change in the form that was asked for.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Line {
+    /// With the message as it is now.
+    Change(Box<ChangeView>),
+    /// As it is published.
+    #[schema(value_type = Object)]
+    Event(Value),
+}
+
+impl Line {
+    /// Gives the changes after a position, in the form that is asked for, until `take` refuses one.
+    fn each(archive: &Archive, from: From, mut take: impl FnMut(Seq, Self) -> Result<bool, Problem>) -> Result<(), Problem> {
+        if from.events {
+            for event in publish::events(archive, from.after, from.limit).map_err(|e| Problem::hidden(&e))? {
+                let body = serde_json::from_slice(&event.body).map_err(|e| Problem::hidden(&e))?;
+                if !take(event.seq, Self::Event(body))? {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        for change in archive.changes(from.after, from.limit)? {
+            if !take(change.seq, Self::Change(Box::new(ChangeView::read(archive, &change)?)))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where to read, how far, and in which form.
+#[derive(Clone, Copy)]
+struct From {
+    after: Seq,
+    limit: usize,
+    events: bool,
 }
 
 impl ChangeView {
@@ -119,7 +165,7 @@ impl ChangeView {
     get, path = "/v1/changes", tag = "archive", params(Which),
     responses(
         (status = 200, description = "Plain: NDJSON, one change a line. Sealed: a page.", content(
-            (ChangeView = "application/x-ndjson"), (ChangesPage = "application/json"),
+            (Line = "application/x-ndjson"), (ChangesPage = "application/json"),
         )),
     ),
 )]
@@ -131,27 +177,29 @@ pub(super) async fn list(
     let news = context.archive.subscribe();
     if !door.is_sealed() {
         let left = which.limit.map_or(usize::MAX, NonZeroUsize::get);
-        return lines::stream(Following { context, news, after: Seq(which.after), left, follow: which.follow }).await;
+        let following = Following { context, news, after: Seq(which.after), left, follow: which.follow, events: which.events };
+        return lines::stream(following).await;
     }
     let limit = context.page_size(which.limit)?;
     if which.follow {
         let patience = context.settings.request_timeout.duration().mul_f32(WAIT_SHARE);
         wait(&context, news, Seq(which.after), patience).await;
     }
-    let page = context.read(move |context| page(&context.archive, Seq(which.after), limit, Room::of(&door))).await?;
+    let from = From { after: Seq(which.after), limit, events: which.events };
+    let page = context.read(move |context| page(&context.archive, from, Room::of(&door))).await?;
     Ok(Json(page).into_response())
 }
 
-fn page(archive: &Archive, after: Seq, limit: usize, mut room: Room) -> Result<ChangesPage, Problem> {
-    let mut page = ChangesPage { changes: Vec::new(), next: after.0 };
-    for change in archive.changes(after, limit)? {
-        let view = ChangeView::read(archive, &change)?;
-        if !room.takes(&view) {
-            break;
+fn page(archive: &Archive, from: From, mut room: Room) -> Result<ChangesPage, Problem> {
+    let mut page = ChangesPage { changes: Vec::new(), next: from.after.0 };
+    Line::each(archive, from, |seq, line| {
+        let fits = room.takes(&line);
+        if fits {
+            page.next = seq.0;
+            page.changes.push(line);
         }
-        page.next = view.seq;
-        page.changes.push(view);
-    }
+        Ok(fits)
+    })?;
     Ok(page)
 }
 
@@ -171,6 +219,7 @@ struct Following {
     after: Seq,
     left: usize,
     follow: bool,
+    events: bool,
 }
 
 impl Lines for Following {
@@ -179,8 +228,9 @@ impl Lines for Following {
             if self.left == 0 || (self.follow && self.context.lifecycle.stopping()) {
                 return Ok(None);
             }
-            let (after, limit) = (self.after, self.left.min(BATCH));
-            let (chunk, last, count) = self.context.read(move |context| batch(&context.archive, after, limit)).await?;
+            let after = self.after;
+            let from = From { after, limit: self.left.min(BATCH), events: self.events };
+            let (chunk, last, count) = self.context.read(move |context| batch(&context.archive, from)).await?;
             self.after = last;
             self.left -= count;
             if count > 0 {
@@ -201,14 +251,12 @@ impl Lines for Following {
     }
 }
 
-fn batch(archive: &Archive, after: Seq, limit: usize) -> Result<(Chunk, Seq, usize), Problem> {
-    let (mut chunk, mut last, mut count) = (Chunk::default(), after, 0);
-    for change in archive.changes(after, limit)? {
-        chunk.line(&ChangeView::read(archive, &change)?)?;
-        (last, count) = (change.seq, count + 1);
-        if chunk.is_full() {
-            break;
-        }
-    }
+fn batch(archive: &Archive, from: From) -> Result<(Chunk, Seq, usize), Problem> {
+    let (mut chunk, mut last, mut count) = (Chunk::default(), from.after, 0);
+    Line::each(archive, from, |seq, line| {
+        chunk.line(&line)?;
+        (last, count) = (seq, count + 1);
+        Ok(!chunk.is_full())
+    })?;
     Ok((chunk, last, count))
 }

@@ -144,9 +144,10 @@ impl Context {
         work: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let place = Arc::clone(places).acquire_owned().await.map_err(|e| Problem::hidden(&e))?;
-        let context = Arc::clone(self);
+        let (context, request) = (Arc::clone(self), tracing::Span::current());
         let done = tokio::task::spawn_blocking(move || {
             let _place = place;
+            let _request = request.enter();
             work(&context)
         });
         done.await.map_err(|e| Problem::hidden(&e))?

@@ -10,6 +10,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use tracing::Instrument as _;
 
 use super::context::Context;
 use super::door::Door;
@@ -26,11 +27,11 @@ pub(super) async fn record(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
     let door = request.extensions().get::<Door>().map_or("none", Door::name);
-    let mut response = next.run(request).await;
+    let text = id.to_str().unwrap_or_default();
+    let mut response = next.run(request).instrument(tracing::info_span!("request", id = text, route)).await;
     let status = response.status().as_u16();
     metrics::counter!("telescribe_http_requests_total", "route" => route.clone(), "status" => status.to_string()).increment(1);
     metrics::histogram!("telescribe_http_request_seconds", "route" => route.clone()).record(started.elapsed());
-    let text = id.to_str().unwrap_or_default();
     tracing::debug!(request.id = text, %method, route, door, status, elapsed_ms = started.elapsed().as_millis(), "request `{text}`");
     response.headers_mut().insert(REQUEST_ID, id);
     response

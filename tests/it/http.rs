@@ -17,7 +17,7 @@ use telescribe::archive::{Archive, DataFolder, Durability, Raw};
 use telescribe::cli::client::Globals;
 use telescribe::cli::{self, Out};
 use telescribe::config::Span;
-use telescribe::http::{Bound, Context, Keys, Listener, Sealing, Settings, SettingsError};
+use telescribe::http::{Bound, Context, Keys, Listener, Local, Sealing, Settings, SettingsError, StatusSource};
 use telescribe::lifecycle::Lifecycle;
 use telescribe::model::{FixedClock, IdRange, Message, MessageId, MessageKey, Peer, PeerId, PeerKind, Timestamp};
 use telescribe::search::{Index, Indexer, IndexerSettings};
@@ -344,6 +344,11 @@ async fn changes_come_in_order_and_a_follower_sees_new_ones() {
     assert_eq!(seqs, (1..=served.archive.last_seq().0).collect::<Vec<_>>());
     insta::assert_json_snapshot!([&all[0], &all[3], &all[all.len() - 2], &all[all.len() - 1]]);
 
+    let events = served.get("/v1/changes?events=true&limit=29").await;
+    let published = telescribe::publish::events(&served.archive, telescribe::model::Seq(0), 29).unwrap();
+    let bodies: Vec<u8> = published.into_iter().flat_map(|event| [event.body, vec![b'\n']].concat()).collect();
+    assert_eq!(events.body, bodies, "the stream is what a broker would get");
+
     let last = served.archive.last_seq().0;
     let mut stream = TcpStream::connect(served.address).await.unwrap();
     let head = format!("GET /v1/changes?follow=true&after={last} HTTP/1.1\r\nHost: {}\r\n\r\n", served.address);
@@ -439,6 +444,46 @@ async fn the_page_loads_nothing_from_elsewhere_and_everybody_may_load_it() {
         assert_eq!(served.get(path).await.status, StatusCode::OK, "{path}");
     }
     served.stop().await;
+}
+
+/// A program that is slow, fails, or is not ready.
+struct Troubled(&'static str);
+
+impl StatusSource for Troubled {
+    fn status(&self) -> serde_json::Map<String, Value> {
+        match self.0 {
+            "slow" => std::thread::sleep(Duration::from_secs(1)),
+            "fails" => panic!("secret"),
+            _ => {}
+        }
+        [("accounts".to_owned(), json!(3))].into_iter().collect()
+    }
+
+    fn unready(&self) -> Option<String> {
+        Some("the archive is being upgraded".to_owned())
+    }
+}
+
+#[tokio::test]
+async fn what_is_slow_or_fails_inside_is_answered_in_time_and_without_its_words() {
+    let folder = TempDir::new().unwrap();
+    let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
+    let index = Arc::new(Index::open(&folder.path().join("index")).unwrap());
+    let settings = Settings { request_timeout: Span::new(Duration::from_millis(300)), ..Settings::default() };
+    let mut answers = Vec::new();
+    for trouble in ["none", "slow", "fails"] {
+        let context = Context::new(Arc::clone(&archive), Arc::clone(&index), Arc::new(FixedClock::new(NOW)), Lifecycle::new())
+            .with_settings(settings.clone())
+            .with_status(Arc::new(Troubled(trouble)));
+        let local = Local::new(Arc::new(context));
+        for target in ["/v1/status", "/readyz"] {
+            let response = local.ask(Request::get(target).body(Bytes::new()).unwrap()).await;
+            let status = response.status();
+            let body: Value = serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
+            answers.push(format!("{trouble} {target}: {status} {} {} {}", body["code"], body["detail"], body["accounts"]));
+        }
+    }
+    insta::assert_snapshot!(answers.join("\n"));
 }
 
 #[tokio::test]
@@ -539,6 +584,57 @@ async fn commands_show_the_same_whether_a_daemon_has_the_archive_or_nobody() {
     served.stop().await;
     assert!(!DataFolder::socket(folder.path()).exists(), "the socket went with the daemon");
     assert_eq!(run_all(&globals(folder.path())).await, over_the_socket, "in this process");
+}
+
+#[test]
+fn commands_are_written_as_their_examples_say() {
+    use clap::{CommandFactory as _, Parser as _};
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        globals: Globals,
+        #[command(subcommand)]
+        command: Command,
+    }
+
+    #[derive(clap::Subcommand)]
+    enum Command {
+        Search(cli::search::Args),
+        Show(cli::show::Args),
+        Peers(cli::peers::Args),
+        Changes(cli::changes::Args),
+        Dump(cli::dump::Args),
+        Coverage(cli::coverage::Args),
+        Status(cli::status::Args),
+    }
+
+    Line::command().debug_assert();
+    let read = |line: &str| Line::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{line}: {e}"));
+    let Line { globals, command: Command::Search(search) } = read("telescribe search 今天 天气 --json --limit 5") else {
+        panic!()
+    };
+    assert_eq!((search.query.len(), search.limit.get(), globals.json), (2, 5, true));
+    let Command::Search(search) = read("telescribe search -- -bad good").command else { panic!() };
+    assert_eq!(search.query, ["-bad", "good"]);
+    let Line { globals, command: Command::Show(show) } = read("telescribe show -1001500000001 42 --json") else { panic!() };
+    assert_eq!((show.peer.as_str(), show.id, globals.json), ("-1001500000001", 42, true));
+    let Command::Dump(dump) = read("telescribe dump --all --peer -1001500000001").command else { panic!() };
+    assert_eq!(dump.peer.as_deref(), Some("-1001500000001"));
+    for line in [
+        "peers --all",
+        "changes --after 7 --follow",
+        "coverage -1001500000001",
+        "coverage --incomplete",
+        "status --data elsewhere",
+    ] {
+        read(&format!("telescribe {line}"));
+    }
+    for name in ["search", "show", "peers", "changes", "dump", "coverage", "status"] {
+        let mut line = Line::command();
+        let help = line.find_subcommand_mut(name).unwrap().render_help().to_string();
+        assert!(help.contains("Examples:\n  telescribe "), "{name}: {help}");
+    }
 }
 
 #[tokio::test]
