@@ -150,12 +150,18 @@ fn check_accounts(config: &Config, sessions: &BTreeMap<AccountName, Arc<Session>
         );
     }
     if config.telegram.server == Server::Telegram && config.telegram.api_id == 0 {
-        anyhow::bail!("`telegram.api_id` is not set; get one from https://my.telegram.org/apps and put it into the configuration");
+        anyhow::bail!(
+            "`telegram.api_id` is not set; get one from https://my.telegram.org/apps and put it into the configuration"
+        );
     }
     Ok(())
 }
 
-fn start_publishing(config: &Config, archive: &Arc<Archive>, lifecycle: &Lifecycle) -> anyhow::Result<Option<Arc<publish::Status>>> {
+fn start_publishing(
+    config: &Config,
+    archive: &Arc<Archive>,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Option<Arc<publish::Status>>> {
     if config.publish.url.is_empty() {
         return Ok(None);
     }

@@ -9,7 +9,7 @@
 mod account;
 mod changes;
 mod check_config;
-pub mod client;
+pub(crate) mod client;
 mod coverage;
 mod demo;
 mod dump;

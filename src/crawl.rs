@@ -35,8 +35,8 @@ use crate::parse::Parsed;
 use crate::telegram::{self, Client, Seen};
 
 pub use progress::Progress;
-use queue::{Priority, Queue};
 pub use queue::Unit;
+use queue::{Priority, Queue};
 
 /// How to crawl.
 #[derive(Clone, Copy, Debug)]

@@ -51,5 +51,3 @@ pub mod telemetry;
 pub mod app;
 
 pub mod cli;
-
-

@@ -109,7 +109,8 @@ fn reactions(tl: &enums::MessageReactions) -> Vec<Reaction> {
 
 fn entity(tl: &enums::MessageEntity, not_understood: &mut Vec<&'static str>) -> Entity {
     use enums::MessageEntity as E;
-    let mut entity = Entity { kind: EntityKind::Unknown, offset: 0, length: 0, url: None, language: None, user: None, emoji: None };
+    let mut entity =
+        Entity { kind: EntityKind::Unknown, offset: 0, length: 0, url: None, language: None, user: None, emoji: None };
     macro_rules! plain {
         ($e:expr, $kind:ident) => {
             (EntityKind::$kind, $e.offset, $e.length)

@@ -55,7 +55,8 @@ impl Running {
 
     fn crawl(&self) -> Value {
         let (waiting, working) = self.crawler.backlog();
-        let mut crawl = json!({ "units_waiting": waiting, "units_running": working, "not_understood": self.crawler.not_understood() });
+        let mut crawl =
+            json!({ "units_waiting": waiting, "units_running": working, "not_understood": self.crawler.not_understood() });
         if let (Ok(p), Some(members)) = (Progress::of(&self.archive), crawl.as_object_mut()) {
             let counts = [
                 ("peers", p.peers),
@@ -71,9 +72,7 @@ impl Running {
     }
 
     fn workers(&self) -> Value {
-        let worker = |(name, w): (&String, &crate::lifecycle::WorkerStatus)| {
-            json!({ "name": name, "steps": w.steps, "failures": w.failures, "failing": w.failing, "stopped": w.stopped })
-        };
+        let worker = |(name, w): (&String, &crate::lifecycle::WorkerStatus)| json!({ "name": name, "steps": w.steps, "failures": w.failures, "failing": w.failing, "stopped": w.stopped });
         self.lifecycle.workers().iter().map(worker).collect()
     }
 }

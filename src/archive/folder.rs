@@ -51,7 +51,8 @@ impl DataFolder {
     pub fn lock(root: &Path) -> Result<Self, FolderError> {
         let failed = |source| FolderError::Io { path: root.to_owned(), source };
         make_private(root).map_err(failed)?;
-        let mut lock = File::options().create(true).truncate(false).read(true).write(true).open(root.join("lock")).map_err(failed)?;
+        let mut lock =
+            File::options().create(true).truncate(false).read(true).write(true).open(root.join("lock")).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

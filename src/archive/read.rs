@@ -85,7 +85,12 @@ impl Archive {
     }
 
     /// The messages of a peer in a range of ids, also those marked deleted, lazily.
-    pub fn messages(&self, peer: PeerId, range: IdRange, order: Order) -> impl Iterator<Item = Result<StoredMessage, ArchiveError>> {
+    pub fn messages(
+        &self,
+        peer: PeerId,
+        range: IdRange,
+        order: Order,
+    ) -> impl Iterator<Item = Result<StoredMessage, ArchiveError>> {
         let first = key::message(MessageKey { peer, id: MessageId(range.first) }).to_vec();
         // The upper bound is excluded: a byte more than the last key's.
         let mut after = key::message(MessageKey { peer, id: MessageId(range.last) }).to_vec();

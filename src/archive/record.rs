@@ -3,8 +3,8 @@
 //! Field numbers are for ever: add new ones, never reuse or renumber. A message's peer and id are in its key only.
 
 use crate::model::{
-    AccountName, Change, ChangeKind, Entity, EntityKind, Forward, IdRange, Media, MediaKind, Message, MessageId, MessageKey, Peer,
-    PeerId, PeerKind, RangeSet, Reaction, Reply, Seq, Service, Timestamp,
+    AccountName, Change, ChangeKind, Entity, EntityKind, Forward, IdRange, Media, MediaKind, Message, MessageId, MessageKey,
+    Peer, PeerId, PeerKind, RangeSet, Reaction, Reply, Seq, Service, Timestamp,
 };
 
 /// Something stored could not be understood.
@@ -289,15 +289,45 @@ impl EntityRecord {
 
 impl MediaRecord {
     fn of(m: &Media) -> Self {
-        let Media { kind, id, name, mime, size, width, height, duration, url, title, question, options, latitude, longitude, phone } =
-            m.clone();
+        let Media {
+            kind,
+            id,
+            name,
+            mime,
+            size,
+            width,
+            height,
+            duration,
+            url,
+            title,
+            question,
+            options,
+            latitude,
+            longitude,
+            phone,
+        } = m.clone();
         let kind = number_of(&MediaKind::ALL, kind);
         Self { kind, id, name, mime, size, width, height, duration, url, title, question, options, latitude, longitude, phone }
     }
 
     fn into_media(self) -> Media {
-        let Self { kind, id, name, mime, size, width, height, duration, url, title, question, options, latitude, longitude, phone } =
-            self;
+        let Self {
+            kind,
+            id,
+            name,
+            mime,
+            size,
+            width,
+            height,
+            duration,
+            url,
+            title,
+            question,
+            options,
+            latitude,
+            longitude,
+            phone,
+        } = self;
         let kind = numbered(&MediaKind::ALL, kind).unwrap_or(MediaKind::Other);
         Media { kind, id, name, mime, size, width, height, duration, url, title, question, options, latitude, longitude, phone }
     }
@@ -371,7 +401,8 @@ impl PeerRecord {
 
     pub(super) fn read(id: PeerId, bytes: &[u8]) -> Result<Peer, RecordError> {
         let r: Self = decode("peer", bytes)?;
-        let kind = numbered(&PeerKind::ALL, r.kind).ok_or_else(|| RecordError::value("peer", format!("unknown kind {}", r.kind)))?;
+        let kind =
+            numbered(&PeerKind::ALL, r.kind).ok_or_else(|| RecordError::value("peer", format!("unknown kind {}", r.kind)))?;
         Ok(Peer { id, kind, title: r.title, username: r.username })
     }
 }

@@ -80,7 +80,8 @@ impl Archive {
             let coverage = self.coverage(peer)?;
             if (coverage.messages, coverage.deleted) != (messages, deleted) {
                 let (m, d) = (coverage.messages, coverage.deleted);
-                report.differs(|| format!("peer {peer} has {messages} messages ({deleted} deleted), its coverage says {m} ({d})"));
+                report
+                    .differs(|| format!("peer {peer} has {messages} messages ({deleted} deleted), its coverage says {m} ({d})"));
             }
         }
         Ok(report)

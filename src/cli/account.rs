@@ -75,7 +75,9 @@ async fn dispatch(args: Args, globals: &Globals, config: &Config) -> anyhow::Res
             let mut data_centres = super::login::data_centres(config)?;
             let known = data_centres.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let Some(home) = data_centres.get_mut(&dc) else {
-                bail!("data centre {dc} is not known; there are {known} (`telegram.data_centres` of the configuration adds more)");
+                bail!(
+                    "data centre {dc} is not known; there are {known} (`telegram.data_centres` of the configuration adds more)"
+                );
             };
             *home = DataCentre { auth_key: Some(read_key(&key_file)?), ..home.clone() };
             store.create(&Session::new(name.clone(), config.telegram.server.name(), dc, data_centres))?;

@@ -72,19 +72,21 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
     let data = args.folder.join("data");
     prepare(&args.folder, &data)?;
     tell("1. A simulated Telegram starts on loopback.");
-    let simulator = Simulator::start(world(&args)?, Options::default()).await.context("the simulated Telegram cannot be served")?;
+    let simulator =
+        Simulator::start(world(&args)?, Options::default()).await.context("the simulated Telegram cannot be served")?;
     write_sessions(&simulator, &config.accounts.sessions)?;
     let total = simulator.inspect(World::message_count);
     let peers = simulator.inspect(|world| world.chats.len());
-    tell(format_args!("   {} accounts, {peers} groups and channels, {total} messages in six languages", simulator.accounts().len()));
+    tell(format_args!(
+        "   {} accounts, {peers} groups and channels, {total} messages in six languages",
+        simulator.accounts().len()
+    ));
     let key = client_key(&args.folder, &data)?;
 
     tell("2. Telescribe crawls it.");
     let around = Surroundings { clock: Arc::new(SystemClock), metrics: telemetry::metrics()? };
     let app = App::start(&config, &data, around).await?;
-    let stop = async {
-        super::run::stopped(&app.lifecycle).await
-    };
+    let stop = async { super::run::stopped(&app.lifecycle).await };
     let show = async {
         progress::until_caught_up(&app).await?;
         if args.once {
@@ -99,7 +101,10 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
     app.ended().await?;
     let truth = args.folder.join("truth.ndjson");
     let mut file = std::io::BufWriter::new(std::fs::File::create(&truth)?);
-    simulator.truth(&mut file).and_then(|()| std::io::Write::flush(&mut file)).with_context(|| format!("cannot write `{}`", truth.display()))?;
+    simulator
+        .truth(&mut file)
+        .and_then(|()| std::io::Write::flush(&mut file))
+        .with_context(|| format!("cannot write `{}`", truth.display()))?;
     simulator.stop().await;
     stopped.and(shown)?;
     tell(format_args!(

@@ -102,7 +102,9 @@ pub(super) fn data_centres(config: &Config) -> anyhow::Result<BTreeMap<i32, Data
         return Ok(configured.iter().map(|dc| (dc.id, of(dc.address))).collect());
     }
     if config.telegram.server != Server::Telegram {
-        bail!("`telegram.data_centres` is empty; a server that is not Telegram needs addresses, or session files made by `telescribe simulate`");
+        bail!(
+            "`telegram.data_centres` is empty; a server that is not Telegram needs addresses, or session files made by `telescribe simulate`"
+        );
     }
     Ok(crate::telegram::data_centres().into_iter().map(|(id, address)| (id, of(address))).collect())
 }

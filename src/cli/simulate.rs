@@ -77,7 +77,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 async fn serve(args: Args) -> anyhow::Result<ExitCode> {
     telemetry::log(&LogConfig::default())?;
-    let simulator = Simulator::start(args.world()?, Options::default()).await.context("the simulated Telegram cannot be served")?;
+    let simulator =
+        Simulator::start(args.world()?, Options::default()).await.context("the simulated Telegram cannot be served")?;
     if let Some(path) = &args.truth {
         write_truth(&simulator, path)?;
         if path == Path::new("-") {

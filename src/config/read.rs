@@ -71,7 +71,8 @@ pub(super) fn read(place: &str, text: &str, environment: impl Iterator<Item = (S
             set(one.as_table_mut(), &key, item.clone());
             check_keys(one.as_table(), &schema, schema.as_value(), "", &|_| format!("environment variable {name}"))?;
             set(whole.as_table_mut(), &key, item);
-            config = toml::from_str(&whole.to_string()).map_err(|e| invalid(&format!("environment variable {name}"), e.to_string()))?;
+            config = toml::from_str(&whole.to_string())
+                .map_err(|e| invalid(&format!("environment variable {name}"), e.to_string()))?;
         }
     }
     check_values(place, &config)?;
@@ -163,7 +164,10 @@ fn check_values(place: &str, config: &Config) -> Result<(), ConfigError> {
         }
     }
     if !config.telegram.proxy.is_empty() && !config.telegram.proxy.starts_with("socks5://") {
-        return wrong("telegram.proxy", "must start with socks5://; other proxies are not supported, and none is used silently".to_owned());
+        return wrong(
+            "telegram.proxy",
+            "must start with socks5://; other proxies are not supported, and none is used silently".to_owned(),
+        );
     }
     Ok(())
 }
@@ -173,7 +177,8 @@ impl JobConfig {
     pub(crate) fn plan(&self) -> Result<crate::schedule::Plan, (&'static str, String)> {
         let form = "seconds, minutes, hours, day of month, month, day of week, as in \"0 */5 * * * *\"";
         let cron = self.cron.parse().map_err(|e| ("cron", format!("is no cron expression ({e}); it has {form}")))?;
-        let zone = self.zone.parse().map_err(|_| ("zone", format!("`{}` is no time zone, such as \"Europe/Berlin\"", self.zone)))?;
+        let zone =
+            self.zone.parse().map_err(|_| ("zone", format!("`{}` is no time zone, such as \"Europe/Berlin\"", self.zone)))?;
         Ok(crate::schedule::Plan { cron, zone })
     }
 }
@@ -212,7 +217,10 @@ mod tests {
         let config = config.unwrap();
         assert_eq!((config.telegram.api_id, config.jobs.catch_up.cron.as_str()), (7, "0 * * * * *"));
         let error = read_text("", &[("TELESCRIBE__TELEGRAM__APIID", "7")]).unwrap_err();
-        assert_eq!(error, "environment variable TELESCRIBE__TELEGRAM__APIID: unknown key `telegram.apiid`; did you mean `api_id`?");
+        assert_eq!(
+            error,
+            "environment variable TELESCRIBE__TELEGRAM__APIID: unknown key `telegram.apiid`; did you mean `api_id`?"
+        );
     }
 
     #[test]
@@ -221,7 +229,10 @@ mod tests {
             ("[jobs.discover]\ncron = \"every hour\"\n", "jobs.discover.cron` is no cron expression"),
             ("[jobs.discover]\ncron = \"0 7 * * * *\"\nzone = \"Mars/Base\"\n", "is no time zone"),
             ("[telegram]\ndata_centres = [{ id = 2, address = \"127.0.0.1:443\" }]\n", "must not be on loopback"),
-            ("[telegram]\nserver = \"simulated\"\ndata_centres = [{ id = 2, address = \"192.0.2.1:443\" }]\n", "must be on loopback"),
+            (
+                "[telegram]\nserver = \"simulated\"\ndata_centres = [{ id = 2, address = \"192.0.2.1:443\" }]\n",
+                "must be on loopback",
+            ),
             ("[telegram]\nproxy = \"http://proxy:80\"\n", "must start with socks5://"),
             ("[[http.listeners]]\naddress = \"0.0.0.0:80\"\nsealing = \"off\"\n", "sealing = \"off\""),
             ("[http]\nrequest_timeout = 10\n", "line 2"),

@@ -24,7 +24,8 @@ pub fn template() -> String {
 }
 
 fn table(text: &mut String, root: &Schema, schema: &Json, defaults: &Json, path: &str) {
-    let (Some(properties), Some(defaults)) = (resolve(root, schema).get("properties").and_then(Json::as_object), defaults.as_object())
+    let (Some(properties), Some(defaults)) =
+        (resolve(root, schema).get("properties").and_then(Json::as_object), defaults.as_object())
     else {
         return;
     };

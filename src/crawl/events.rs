@@ -8,7 +8,12 @@ use crate::telegram::{ChannelDifference, CommonDifference, Event, Seen, Telegram
 
 impl Crawler {
     /// Asks once what happened in a channel.
-    pub(super) async fn channel_events(&self, lease: Lease, peer: PeerId, priority: Priority) -> anyhow::Result<Result<(), TelegramError>> {
+    pub(super) async fn channel_events(
+        &self,
+        lease: Lease,
+        peer: PeerId,
+        priority: Priority,
+    ) -> anyhow::Result<Result<(), TelegramError>> {
         let cursor = self.archive.cursor(peer)?.unwrap_or_default();
         let Some(pts) = cursor.pts else {
             // Without a state there is no difference: the next page of history brings one.
@@ -106,12 +111,10 @@ impl Crawler {
         };
         let difference = match client.common_difference(from).await {
             Ok(difference) => difference,
-            Err(TelegramError::Refused { name, .. }) if name.starts_with("PERSISTENT_TIMESTAMP") => {
-                match client.state().await {
-                    Ok(state) => CommonDifference::TooLong { pts: state.pts },
-                    Err(error) => return Ok(Err(error)),
-                }
-            }
+            Err(TelegramError::Refused { name, .. }) if name.starts_with("PERSISTENT_TIMESTAMP") => match client.state().await {
+                Ok(state) => CommonDifference::TooLong { pts: state.pts },
+                Err(error) => return Ok(Err(error)),
+            },
             Err(error) => return Ok(Err(error)),
         };
         drop(lease);
@@ -159,7 +162,9 @@ impl Crawler {
                     }
                 }
             }
-            Event::Deleted { channel: Some(peer), .. } | Event::ChannelMoved { channel: peer, .. } | Event::ChannelGap { channel: peer } => {
+            Event::Deleted { channel: Some(peer), .. }
+            | Event::ChannelMoved { channel: peer, .. }
+            | Event::ChannelGap { channel: peer } => {
                 self.queue.add(Unit::Events { peer }, Priority::Live);
             }
             Event::Deleted { channel: None, ids, .. } => {

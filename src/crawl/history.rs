@@ -15,7 +15,12 @@ pub(super) fn next_range(coverage: &Coverage, cursor: &Cursor) -> Option<IdRange
 
 impl Crawler {
     /// Reads one page of a peer's history.
-    pub(super) async fn history_page(&self, lease: Lease, peer: PeerId, priority: Priority) -> anyhow::Result<Result<(), TelegramError>> {
+    pub(super) async fn history_page(
+        &self,
+        lease: Lease,
+        peer: PeerId,
+        priority: Priority,
+    ) -> anyhow::Result<Result<(), TelegramError>> {
         let (coverage, cursor) = (self.archive.coverage(peer)?, self.archive.cursor(peer)?.unwrap_or_default());
         let Some(range) = next_range(&coverage, &cursor) else { return Ok(Ok(())) };
         let Some(client) = self.clients.get(lease.account()) else { return Ok(Ok(())) };

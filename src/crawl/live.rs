@@ -169,7 +169,9 @@ impl Crawler {
 /// The state after an event, and how far it moved that state.
 fn place(event: &Event) -> (i32, i32) {
     match *event {
-        Event::Message { pts, count, .. } | Event::Deleted { pts, count, .. } | Event::ChannelMoved { pts, count, .. } => (pts, count),
+        Event::Message { pts, count, .. } | Event::Deleted { pts, count, .. } | Event::ChannelMoved { pts, count, .. } => {
+            (pts, count)
+        }
         Event::ChannelGap { .. } | Event::Membership | Event::Gap => (0, 0),
     }
 }

@@ -16,7 +16,12 @@ pub enum Reach {
 
 impl Crawler {
     /// Reads one page of dialogs.
-    pub(super) async fn walk_page(&self, lease: Lease, reach: Reach, from: Option<Offset>) -> anyhow::Result<Result<(), TelegramError>> {
+    pub(super) async fn walk_page(
+        &self,
+        lease: Lease,
+        reach: Reach,
+        from: Option<Offset>,
+    ) -> anyhow::Result<Result<(), TelegramError>> {
         let account = lease.account().clone();
         let Some(client) = self.clients.get(&account) else { return Ok(Ok(())) };
         let page = match client.dialogs(from.as_ref()).await {

@@ -43,12 +43,9 @@ pub fn chat(tl: &enums::Chat) -> Option<Peer> {
             title: c.title.clone(),
             username: username(c.username.as_ref(), c.usernames.as_ref()),
         }),
-        enums::Chat::ChannelForbidden(c) => Some(Peer {
-            id: PeerId::channel(c.id),
-            kind: channel_kind(c.megagroup),
-            title: c.title.clone(),
-            username: None,
-        }),
+        enums::Chat::ChannelForbidden(c) => {
+            Some(Peer { id: PeerId::channel(c.id), kind: channel_kind(c.megagroup), title: c.title.clone(), username: None })
+        }
     }
 }
 

@@ -205,9 +205,7 @@ impl Client {
     /// What happened in a channel since a state.
     pub async fn channel_difference(&self, peer: PeerId, pts: i32) -> Result<ChannelDifference, TelegramError> {
         let channel = match self.input_peer(peer)? {
-            enums::InputPeer::Channel(c) => {
-                types::InputChannel { channel_id: c.channel_id, access_hash: c.access_hash }.into()
-            }
+            enums::InputPeer::Channel(c) => types::InputChannel { channel_id: c.channel_id, access_hash: c.access_hash }.into(),
             _ => return Err(TelegramError::PeerUnavailable { name: "not a channel".to_owned() }),
         };
         let request = functions::updates::GetChannelDifference {

@@ -47,7 +47,9 @@ pub enum LoginError {
     #[error("this phone number has no Telegram account; sign up with an official app first")]
     NoAccount,
     /// The server wants something this version cannot do.
-    #[error("Telegram asks for a way to sign in that this version does not know ({0}); sign in with an official app first, then try again")]
+    #[error(
+        "Telegram asks for a way to sign in that this version does not know ({0}); sign in with an official app first, then try again"
+    )]
     Unsupported(&'static str),
     /// Telegram gave no answer or refused.
     #[error(transparent)]

@@ -68,9 +68,7 @@ impl Event {
     #[must_use]
     pub fn channel(&self) -> Option<PeerId> {
         match self {
-            Self::Message { parsed, .. } => {
-                Some(parsed.message.key.peer).filter(|p| p.kind() == PeerKindOfId::Channel)
-            }
+            Self::Message { parsed, .. } => Some(parsed.message.key.peer).filter(|p| p.kind() == PeerKindOfId::Channel),
             Self::Deleted { channel, .. } => *channel,
             Self::ChannelMoved { channel, .. } | Self::ChannelGap { channel } => Some(*channel),
             Self::Membership | Self::Gap => None,

@@ -45,7 +45,11 @@ pub(super) async fn until_caught_up(app: &App) -> anyhow::Result<()> {
         if crawled && position == last && confirmed == last {
             archived.finish();
             indexed.finish();
-            if app.publishing.is_some() { published.finish() } else { published.finish_and_clear() }
+            if app.publishing.is_some() {
+                published.finish()
+            } else {
+                published.finish_and_clear()
+            }
             tell(format_args!("   {} messages archived, {} indexed", progress.messages, app.index.document_count()));
             break;
         }

@@ -21,7 +21,9 @@ pub(super) fn print(app: &App, data: &Path, key: &Path) -> anyhow::Result<()> {
         tell(format_args!("   # {what}\n   {command}"));
     }
     if let Some(address) = app.addresses.first() {
-        tell(format_args!("   # the same search, sealed, over HTTP\n   {program} --server http://{address} --key {key} search 今天天气"));
+        tell(format_args!(
+            "   # the same search, sealed, over HTTP\n   {program} --server http://{address} --key {key} search 今天天气"
+        ));
         tell(format_args!("   # the web page\n   http://{address}/"));
     }
     tell("Ctrl-C stops.");
