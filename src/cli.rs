@@ -7,22 +7,22 @@
 //! the command could not do its work.
 
 mod account;
-mod changes;
+pub mod changes;
 mod check_config;
-pub(crate) mod client;
-mod coverage;
+pub mod client;
+pub mod coverage;
 mod demo;
-mod dump;
+pub mod dump;
 mod key;
 mod login;
 mod output;
-mod peers;
+pub mod peers;
 mod reindex;
 mod run;
-mod search;
-mod show;
+pub mod search;
+pub mod show;
 mod simulate;
-mod status;
+pub mod status;
 mod verify;
 
 use std::path::PathBuf;
