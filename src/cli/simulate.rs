@@ -122,7 +122,7 @@ fn write_truth(simulator: &Simulator, path: &Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub fn write_sessions(simulator: &Simulator, folder: &Path) -> anyhow::Result<()> {
+pub(super) fn write_sessions(simulator: &Simulator, folder: &Path) -> anyhow::Result<()> {
     let store = Sessions::new(folder, Server::Simulated.name());
     for account in simulator.accounts() {
         store.save(&session(&account)?)?;

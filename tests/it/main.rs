@@ -1,7 +1,9 @@
 //! The promises of the program, kept against real parts: RocksDB, Tantivy, RabbitMQ, HTTP over TCP, and the simulated Telegram over
 //! MTProto. One file a promise, or a part with several.
 
+mod fleet;
 mod http;
+mod pipeline;
 mod publish;
 mod rabbit;
 mod sealed;

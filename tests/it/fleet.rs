@@ -1,0 +1,151 @@
+//! A simulated Telegram and the whole program on it, in one process: what the promises about crawling are tried on.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use telescribe::accounts::{AuthKey, DataCentre, Session, Sessions};
+use telescribe::app::{App, Surroundings};
+use telescribe::cli::client::Globals;
+use telescribe::cli::{Out, dump};
+use telescribe::config::{Config, JobConfig, Server, Span};
+use telescribe::crawl::Progress;
+use telescribe::model::SystemClock;
+use telescribe_simulator::{Options, Simulator, World, WorldSpec};
+use tokio::time::{Instant, sleep};
+
+/// Longer than anything here takes, on a machine that does four other things.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A simulated Telegram, and a folder for the program on it.
+pub(crate) struct Fleet {
+    pub(crate) simulator: Simulator,
+    pub(crate) config: Config,
+    folder: tempfile::TempDir,
+}
+
+/// A small world that holds everything a large one does.
+pub(crate) fn small() -> WorldSpec {
+    WorldSpec { seed: 11, accounts: 3, peers: 12, messages: 2_400, ..WorldSpec::default() }
+}
+
+impl Fleet {
+    pub(crate) async fn new(spec: WorldSpec) -> Self {
+        Self::of(spec.generate(), Options::default()).await
+    }
+
+    pub(crate) async fn of(world: World, options: Options) -> Self {
+        let simulator = Simulator::start(world, options).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let sessions = folder.path().join("sessions");
+        write_sessions(&simulator, &sessions);
+        let mut config = Config::default();
+        config.telegram.server = Server::Simulated;
+        config.telegram.request_timeout = Span::seconds(2);
+        config.accounts.sessions = sessions;
+        config.accounts.request_interval = Span::seconds(0);
+        let every_second = JobConfig { cron: "* * * * * *".to_owned(), zone: "UTC".to_owned() };
+        config.jobs.catch_up = every_second.clone();
+        config.jobs.backfill = every_second;
+        config.http.listeners = Vec::new();
+        config.http.metrics = Vec::new();
+        Self { simulator, config, folder }
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts the program.
+    pub(crate) async fn start(&self) -> App {
+        let around = Surroundings { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
+        App::start(&self.config, &self.data(), around).await.unwrap()
+    }
+
+    /// Starts the program and waits until the archive says what Telegram says.
+    pub(crate) async fn start_and_finish(&self) -> App {
+        let app = self.start().await;
+        self.until_equal(&app).await;
+        app
+    }
+
+    /// Waits until the dump equals the truth, byte for byte, and nothing is left to do.
+    pub(crate) async fn until_equal(&self, app: &App) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let (idle, progress) = (app.crawler.backlog() == (0, 0), Progress::of(&app.archive).unwrap());
+            let late = Instant::now() > end;
+            if late || (idle && progress.peers > 0 && progress.ids_missing == 0) {
+                let (dump, truth) = (self.dump().await, self.truth());
+                if dump == truth {
+                    return;
+                }
+                assert!(!late, "the archive is not what Telegram holds: {}", first_differences(&dump, &truth));
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until something holds.
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !holds() {
+            assert!(Instant::now() < end, "not seen: {what}");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What `telescribe dump` writes.
+    pub(crate) async fn dump(&self) -> String {
+        let file = self.folder.path().join("dump.ndjson");
+        let globals = Globals { data: self.data(), json: false, server: None, key: None };
+        let mut out = Out::to(std::fs::File::create(&file).unwrap());
+        dump::write(&dump::Args { all: false, peer: None }, &globals, &mut out).await.unwrap();
+        std::fs::read_to_string(file).unwrap()
+    }
+
+    /// What the simulated Telegram holds.
+    pub(crate) fn truth(&self) -> String {
+        let mut truth = Vec::new();
+        self.simulator.truth(&mut truth).unwrap();
+        String::from_utf8(truth).unwrap()
+    }
+
+    /// Stops the program softly; everything must end.
+    pub(crate) async fn stop(&self, app: App) {
+        app.lifecycle.stop_soft();
+        tokio::time::timeout(PATIENCE, app.ended()).await.expect("a soft stop ends").unwrap();
+        assert_eq!(app.lifecycle.tasks(), 0);
+    }
+}
+
+/// Writes the session files of a simulator's accounts.
+pub(crate) fn write_sessions(simulator: &Simulator, folder: &Path) {
+    let store = Sessions::new(folder, Server::Simulated.name());
+    for account in simulator.accounts() {
+        let dc = |dc: &telescribe_simulator::DataCentreAccess| {
+            (dc.id, DataCentre { ipv4: dc.address, ipv6: None, auth_key: Some(AuthKey::new(dc.auth_key)) })
+        };
+        let data_centres: BTreeMap<i32, DataCentre> = account.data_centres.iter().map(dc).collect();
+        let name = account.name.parse().unwrap();
+        store.save(&Session::new(name, Server::Simulated.name(), account.home_dc, data_centres)).unwrap();
+    }
+}
+
+/// The first lines that differ, for a person.
+pub(crate) fn first_differences(dump: &str, truth: &str) -> String {
+    let (mut left, mut right) = (dump.lines().collect::<Vec<_>>(), truth.lines().collect::<Vec<_>>());
+    let (d, t): (std::collections::HashSet<_>, std::collections::HashSet<_>) =
+        (left.iter().copied().collect(), right.iter().copied().collect());
+    left.retain(|line| !t.contains(line));
+    right.retain(|line| !d.contains(line));
+    let show = |lines: &[&str]| lines.iter().take(3).copied().collect::<Vec<_>>().join("\n    ");
+    format!("{} lines only archived:\n    {}\n  {} lines only true:\n    {}", left.len(), show(&left), right.len(), show(&right))
+}
