@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -24,6 +25,9 @@ use crate::model::{AccountName, Clock};
 use crate::publish::{self, Publisher};
 use crate::search::{Index, Indexer, IndexerSettings};
 use crate::telegram::{self, Reach};
+
+/// How long to wait for a command that reads the data folder while nobody serves it: such a command takes well under a second.
+const FOLDER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What runs beside the configuration: time, and where metrics are shown.
 #[derive(Clone)]
@@ -63,7 +67,7 @@ impl App {
     /// # Errors
     /// When the data folder is in use or damaged, a session cannot be used, an address is taken, or a setting cannot be meant.
     pub async fn start(config: &Config, data: &Path, around: Surroundings) -> anyhow::Result<Self> {
-        let folder = DataFolder::lock(data)?;
+        let folder = DataFolder::lock_within(data, FOLDER_PATIENCE).await?;
         let store = Sessions::new(&config.accounts.sessions, config.telegram.server.name());
         let sessions = store.load_all()?;
         check_accounts(config, &sessions)?;

@@ -3,6 +3,10 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long to wait before trying a folder again that another process has.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The data folder, locked for as long as this lives.
 #[derive(Debug)]
@@ -66,6 +70,23 @@ impl DataFolder {
         // For the other's error message only; the lock itself is the kernel's.
         lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", std::process::id())).map_err(failed)?;
         Ok(Self { root: root.to_owned(), lock })
+    }
+
+    /// The same, but waits for another process that has the folder for a moment only, as the reading commands do.
+    ///
+    /// # Errors
+    /// When another process still has it after the wait, or it cannot be made.
+    pub async fn lock_within(root: &Path, patience: Duration) -> Result<Self, FolderError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match Self::lock(root) {
+                Err(FolderError::InUse { .. }) if waited < patience => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    waited += LOOK_AGAIN;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// The folder itself.

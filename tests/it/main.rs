@@ -6,5 +6,6 @@ mod http;
 mod pipeline;
 mod publish;
 mod rabbit;
+mod restart;
 mod sealed;
 mod search;

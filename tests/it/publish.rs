@@ -25,27 +25,33 @@ const NOW: Timestamp = Timestamp(1_706_702_400);
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// An archive and what publishes it.
-struct Desk {
+pub(crate) struct Desk {
     folder: TempDir,
-    archive: Arc<Archive>,
+    pub(crate) archive: Arc<Archive>,
     status: Arc<Status>,
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 impl Desk {
     /// `name` keeps the tests apart on their common broker.
-    fn new(url: &str, name: &str) -> Self {
+    pub(crate) fn new(url: &str, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
         let settings = Settings { exchange: format!("test.{name}"), ..Settings::new(url) };
         Self { folder, archive, status: Arc::new(Status::new()), settings }
     }
 
+    /// What publishes another archive to the same exchange.
+    pub(crate) fn with_archive(mut self, archive: Arc<Archive>) -> Self {
+        self.archive = archive;
+        self
+    }
+
     fn publisher(&self) -> Publisher {
         Publisher::new(self.settings.clone(), Arc::clone(&self.archive), Arc::clone(&self.status))
     }
 
-    fn run(&self) -> Lifecycle {
+    pub(crate) fn run(&self) -> Lifecycle {
         let lifecycle = Lifecycle::new();
         let (settings, archive, status) = (self.settings.clone(), Arc::clone(&self.archive), Arc::clone(&self.status));
         lifecycle.work("publish", move || Publisher::new(settings.clone(), Arc::clone(&archive), Arc::clone(&status)));
@@ -56,7 +62,7 @@ impl Desk {
         self.status.report(self.archive.last_seq())
     }
 
-    async fn until(&self, what: &str, holds: impl Fn(&Report) -> bool) {
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Report) -> bool) {
         let end = Instant::now() + PATIENCE;
         while !holds(&self.report()) {
             assert!(Instant::now() < end, "not seen: {what}; {:?}", self.report());
@@ -82,7 +88,7 @@ impl Desk {
     }
 
     /// Binds a durable queue to the exchange, which must be there.
-    async fn bind(&self, queue: &str, key: &str, arguments: FieldTable) -> Channel {
+    pub(crate) async fn bind(&self, queue: &str, key: &str, arguments: FieldTable) -> Channel {
         let channel = channel(&self.settings.url).await;
         let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
         channel.queue_declare(queue.into(), options, arguments).await.unwrap();
@@ -92,7 +98,7 @@ impl Desk {
     }
 
     /// What pika reads from a queue of this desk: at least as many distinct events as there are changes.
-    async fn subscribe(&self, queue: &str) -> Vec<serde_json::Value> {
+    pub(crate) async fn subscribe(&self, queue: &str) -> Vec<serde_json::Value> {
         let out = self.folder.path().join(format!("{queue}.ndjson"));
         let count = self.archive.last_seq().0;
         let mut subscriber = subscriber(&self.settings, queue, count, &out);
@@ -103,7 +109,7 @@ impl Desk {
     }
 
     /// Checks that every change arrived, and that none arrived for the first time before one that precedes it.
-    fn check(&self, seen: &[serde_json::Value]) {
+    pub(crate) fn check(&self, seen: &[serde_json::Value]) {
         let mut known = BTreeSet::new();
         let firsts: Vec<u64> = seen.iter().map(|e| e["seq"].as_u64().unwrap()).filter(|seq| known.insert(*seq)).collect();
         assert_eq!(firsts, (1..=self.archive.last_seq().0).collect::<Vec<_>>());
