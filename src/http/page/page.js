@@ -336,6 +336,8 @@ $("key-forget").addEventListener("click", () => {
 $("key-button").addEventListener("click", () => askForKey(""));
 $("search").addEventListener("submit", (event) => {
   event.preventDefault();
+  // A search can be linked to; what stands behind # never reaches a server or its log.
+  history.replaceState(null, "", `#${new URLSearchParams({ q: $("q").value })}`);
   search();
 });
 $("sort").addEventListener("change", () => $("q").value && search());
@@ -347,4 +349,9 @@ $("close").addEventListener("click", () => {
 });
 
 refresh();
+const linked = new URLSearchParams(location.hash.slice(1)).get("q");
+if (linked) {
+  $("q").value = linked;
+  search();
+}
 setInterval(() => document.visibilityState === "visible" && !$("key-dialog").open && refresh(), STATUS_INTERVAL_MS);
