@@ -2,6 +2,7 @@
 //! MTProto. One file a promise, or a part with several.
 
 mod http;
+mod parse;
 mod publish;
 mod rabbit;
 mod sealed;
