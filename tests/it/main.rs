@@ -1,6 +1,7 @@
 //! The promises of the program, kept against real parts: RocksDB, Tantivy, RabbitMQ, HTTP over TCP, and the simulated Telegram over
 //! MTProto. One file a promise, or a part with several.
 
+mod architecture;
 mod archive;
 mod http;
 mod parse;
