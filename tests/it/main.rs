@@ -4,8 +4,10 @@
 mod architecture;
 mod archive;
 mod http;
+mod interop;
 mod parse;
 mod publish;
 mod rabbit;
 mod sealed;
 mod search;
+mod telethon;
