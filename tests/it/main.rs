@@ -3,6 +3,7 @@
 
 mod architecture;
 mod archive;
+mod commands;
 mod http;
 mod interop;
 mod parse;
