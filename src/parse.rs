@@ -39,6 +39,9 @@ pub fn message(tl: &enums::Message) -> Option<Parsed> {
 }
 
 fn ordinary(m: &types::Message, not_understood: &mut Vec<&'static str>) -> Message {
+    if let Some(rich) = &m.rich_message {
+        not_understood.push(name(rich));
+    }
     let peer = peer_id(&m.peer_id);
     Message {
         key: MessageKey { peer, id: MessageId(m.id) },
@@ -151,11 +154,15 @@ fn entity(tl: &enums::MessageEntity, not_understood: &mut Vec<&'static str>) -> 
         E::Unknown(e) => plain!(e, Unknown),
         other => {
             not_understood.push(name(other));
-            // Where it stands differs from one to the next; it stays in the raw bytes.
-            (EntityKind::Unknown, 0, 0)
+            (EntityKind::Unknown, other.offset(), other.length())
         }
     };
     Entity { kind, offset, length, ..entity }
+}
+
+/// A number that is one: what is not a number would be unequal to itself, and each reading of the message an edit.
+fn finite(number: f64) -> Option<f64> {
+    Some(number).filter(|n| n.is_finite())
 }
 
 /// The TL name of a boxed value.

@@ -33,10 +33,12 @@ impl Archive {
     /// # Errors
     /// When the disk refuses, or something stored could not be understood.
     pub fn changes(&self, after: Seq, limit: usize) -> Result<Vec<Change>, ArchiveError> {
+        let last = Seq(u64::MAX);
         let from = key::seq(after.next());
         self.db
             .iterator_cf(self.cf(Cf::Change), IteratorMode::From(&from, Direction::Forward))
-            .take(limit)
+            // After the last number there is nothing, though `next` stays on it.
+            .take(if after == last { 0 } else { limit })
             .map(|entry| {
                 let (key, value) = entry.map_err(|e| self.store(e))?;
                 Ok(ChangeRecord::read(key::read_seq(&key)?, &value)?)

@@ -4,7 +4,7 @@ use rocksdb::{Direction, IteratorMode, ReadOptions};
 
 use crate::model::{IdRange, Message, MessageId, MessageKey, Peer, PeerId, Timestamp};
 
-use super::record::{Coverage, CoverageRecord, Cursor, CursorRecord, MessageRecord, PeerRecord, Raw, decode};
+use super::record::{Coverage, CoverageRecord, Cursor, CursorRecord, MessageRecord, PeerRecord, Raw, RecordError, decode};
 use super::schema::Cf;
 use super::{Archive, ArchiveError, key};
 
@@ -32,6 +32,10 @@ pub struct StoredMessage {
 
 impl StoredMessage {
     pub(super) fn read(key: MessageKey, bytes: &[u8]) -> Result<Self, ArchiveError> {
+        Ok(Self::decode(key, bytes)?)
+    }
+
+    pub(super) fn decode(key: MessageKey, bytes: &[u8]) -> Result<Self, RecordError> {
         let record: MessageRecord = decode("message", bytes)?;
         Ok(Self {
             version: record.version,
@@ -128,10 +132,15 @@ impl Archive {
     /// # Errors
     /// See [`Archive::message`].
     pub fn peer_by_username(&self, username: &str) -> Result<Option<Peer>, ArchiveError> {
-        match self.get(Cf::Username, username.to_lowercase())? {
-            Some(id) => self.peer(key::read_peer(&id)?),
+        match self.username_holder(&username.to_lowercase())? {
+            Some(id) => self.peer(id),
             None => Ok(None),
         }
+    }
+
+    /// The id under which a lower-case username is kept.
+    pub(super) fn username_holder(&self, username: &str) -> Result<Option<PeerId>, ArchiveError> {
+        Ok(self.get(Cf::Username, username)?.map(|id| key::read_peer(&id)).transpose()?)
     }
 
     /// Every peer seen (crawled ones, senders, sources of forwards), by ascending id, from an id on, lazily.

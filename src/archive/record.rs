@@ -23,6 +23,11 @@ impl RecordError {
     pub(super) fn value(what: &'static str, why: impl ToString) -> Self {
         Self { what, why: why.to_string() }
     }
+
+    /// What is wrong, without the way out.
+    pub(super) fn why(&self) -> &str {
+        &self.why
+    }
 }
 
 /// Telegram's own bytes of a message, and the schema layer they are to be read with.

@@ -1,17 +1,23 @@
-//! Checking the archive against itself: each fact that is stored twice must be the same both times.
+//! Checking the archive against itself: each fact that is stored twice must be the same both times, and all must be readable.
+//!
+//! What is damaged is listed and passed over, so that one look tells how far the damage goes.
 
 use std::collections::HashMap;
+use std::iter::Peekable;
+
+use rocksdb::IteratorMode;
 
 use crate::model::{ChangeKind, MessageKey, PeerId, Seq};
 
 use super::read::StoredMessage;
+use super::record::{ChangeRecord, Coverage, CoverageRecord, CursorRecord, PeerRecord, Raw, RecordError, decode};
 use super::schema::Cf;
 use super::{Archive, ArchiveError, key};
 
-/// Changes read at once: a few megabytes.
-const CHANGES_AT_ONCE: usize = 10_000;
 /// Differences that are listed: enough to see what kind they are.
 const LISTED_MAX: usize = 100;
+/// Bytes of a key that name the message; what follows is the version.
+const MESSAGE_KEY_LENGTH: usize = 12;
 
 /// What a verification found.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +26,7 @@ pub struct ArchiveReport {
     pub messages: u64,
     /// Changes.
     pub changes: u64,
-    /// What differs, in words; at most a hundred.
+    /// What differs or is damaged, in words; at most a hundred.
     pub differences: Vec<String>,
 }
 
@@ -30,87 +36,212 @@ impl ArchiveReport {
             self.differences.push(what());
         }
     }
+
+    /// What was stored, or `None` and a difference where it is damaged.
+    fn readable<T>(&mut self, what: impl FnOnce() -> String, read: Result<T, RecordError>) -> Option<T> {
+        read.map_err(|error| self.differs(|| format!("{} is damaged ({})", what(), error.why()))).ok()
+    }
 }
 
+/// What the change log tells of a message.
 #[derive(Default)]
 struct Told {
     versions: u32,
-    deletions: u32,
+    deleted: bool,
 }
 
+/// Messages of a peer, and how many of them are marked deleted.
+type Counts = HashMap<PeerId, (u64, u64)>;
+type Entry = Result<(Box<[u8]>, Box<[u8]>), ArchiveError>;
+
 impl Archive {
-    /// Compares messages with the change log, with their raw bytes, and with coverage and its counts.
+    /// Compares messages with the change log, with their raw bytes and earlier versions, and with coverage and its counts; and
+    /// peers with their usernames.
     ///
     /// # Errors
-    /// When the disk refuses, or something stored could not be understood.
+    /// When the disk refuses.
     pub fn verify(&self) -> Result<ArchiveReport, ArchiveError> {
         let mut report = ArchiveReport::default();
-        let mut told = self.read_log(&mut report)?;
-        let mut counts: HashMap<PeerId, (u64, u64)> = HashMap::new();
-        for entry in self.db.iterator_cf(self.cf(Cf::Message), rocksdb::IteratorMode::Start) {
-            let (bytes, value) = entry.map_err(|e| self.store(e))?;
-            let at = key::read_message(&bytes)?;
-            let stored = StoredMessage::read(at, &value)?;
-            report.messages += 1;
-            let count = counts.entry(at.peer).or_default();
-            count.0 += 1;
-            count.1 += u64::from(stored.deleted_at.is_some());
-            match told.remove(&at) {
-                None => report.differs(|| format!("message {at} is not in the change log")),
-                Some(t) if t.versions != stored.version + 1 => {
-                    report.differs(|| format!("message {at} has {} versions, the change log {}", stored.version + 1, t.versions));
-                }
-                Some(t) if t.deletions == 0 && stored.deleted_at.is_some() => {
-                    report.differs(|| format!("message {at} is marked deleted, but not in the change log"));
-                }
-                Some(_) => {}
-            }
-            if self.get(Cf::Raw, &bytes)?.is_none() {
-                report.differs(|| format!("message {at} has no raw bytes"));
-            }
-            let versions = self.versions(at)?.len();
-            if versions != stored.version as usize {
-                report.differs(|| format!("message {at} has {} earlier versions, {versions} are stored", stored.version));
-            }
-        }
-        for at in told.keys() {
-            report.differs(|| format!("the change log tells of message {at}, which is not archived"));
-        }
-        for (peer, (messages, deleted)) in counts {
-            let coverage = self.coverage(peer)?;
-            if (coverage.messages, coverage.deleted) != (messages, deleted) {
-                let (m, d) = (coverage.messages, coverage.deleted);
-                report
-                    .differs(|| format!("peer {peer} has {messages} messages ({deleted} deleted), its coverage says {m} ({d})"));
-            }
-        }
+        let told = self.read_log(&mut report)?;
+        let counts = self.check_messages(told, &mut report)?;
+        self.check_coverage(counts, &mut report)?;
+        self.check_peers(&mut report)?;
         Ok(report)
+    }
+
+    fn entries(&self, cf: Cf) -> impl Iterator<Item = Entry> {
+        self.db.iterator_cf(self.cf(cf), IteratorMode::Start).map(|entry| entry.map_err(|e| self.store(e)))
     }
 
     fn read_log(&self, report: &mut ArchiveReport) -> Result<HashMap<MessageKey, Told>, ArchiveError> {
         let mut told: HashMap<MessageKey, Told> = HashMap::new();
         let mut at = Seq(0);
-        loop {
-            let changes = self.changes(at, CHANGES_AT_ONCE)?;
-            let Some(last) = changes.last().map(|c| c.seq) else { return Ok(told) };
-            for change in changes {
-                if change.seq != at.next() {
-                    report.differs(|| format!("the change log jumps from {at} to {}", change.seq));
-                }
-                at = change.seq;
-                report.changes += 1;
-                match change.kind {
-                    ChangeKind::MessageNew { key } => {
-                        if told.insert(key, Told { versions: 1, deletions: 0 }).is_some() {
-                            report.differs(|| format!("message {key} is new twice in the change log"));
-                        }
-                    }
-                    ChangeKind::MessageEdited { key, .. } => told.entry(key).or_default().versions += 1,
-                    ChangeKind::MessageDeleted { key } => told.entry(key).or_default().deletions += 1,
-                    ChangeKind::PeerChanged { .. } => {}
-                }
+        for entry in self.entries(Cf::Change) {
+            let (bytes, value) = entry?;
+            let Some(seq) = report.readable(|| format!("the change log after {at}"), key::read_seq(&bytes)) else { continue };
+            if seq != at.next() {
+                report.differs(|| format!("the change log jumps from {at} to {seq}"));
             }
-            at = last;
+            at = seq;
+            report.changes += 1;
+            let Some(change) = report.readable(|| format!("change {seq}"), ChangeRecord::read(seq, &value)) else { continue };
+            match change.kind {
+                ChangeKind::MessageNew { key } => {
+                    if told.insert(key, Told { versions: 1, deleted: false }).is_some() {
+                        report.differs(|| format!("message {key} is new twice in the change log"));
+                    }
+                }
+                ChangeKind::MessageEdited { key, .. } => {
+                    let told = told.entry(key).or_default();
+                    (told.versions, told.deleted) = (told.versions.saturating_add(1), false);
+                }
+                ChangeKind::MessageDeleted { key } => told.entry(key).or_default().deleted = true,
+                ChangeKind::PeerChanged { .. } => {}
+            }
         }
+        Ok(told)
+    }
+
+    fn check_messages(&self, mut told: HashMap<MessageKey, Told>, report: &mut ArchiveReport) -> Result<Counts, ArchiveError> {
+        let mut counts = Counts::new();
+        let mut covered: Option<(PeerId, Coverage)> = None;
+        // Ordered by the same keys, so one pass over each finds what has no counterpart.
+        let mut raws = self.entries(Cf::Raw).peekable();
+        let mut versions = self.entries(Cf::Version).peekable();
+        for entry in self.entries(Cf::Message) {
+            let (bytes, value) = entry?;
+            let Some(at) = report.readable(|| "a message".to_owned(), key::read_message(&bytes)) else { continue };
+            report.messages += 1;
+            let told = told.remove(&at);
+            let raw = beside(&mut raws, Some(&bytes), |key| report.differs(|| orphan("raw bytes", key)))?;
+            let earlier = beside(&mut versions, Some(&bytes), |key| report.differs(|| orphan("earlier version", key)))?;
+            match raw.first() {
+                None => report.differs(|| format!("message {at} has no raw bytes")),
+                Some(raw) => drop(report.readable(|| format!("raw bytes of message {at}"), decode::<Raw>("raw message", raw))),
+            }
+            for version in &earlier {
+                report.readable(|| format!("an earlier version of message {at}"), StoredMessage::decode(at, version));
+            }
+            let stored = report.readable(|| format!("message {at}"), StoredMessage::decode(at, &value));
+            let count = counts.entry(at.peer).or_default();
+            count.0 += 1;
+            let Some(stored) = stored else { continue };
+            let deleted = stored.deleted_at.is_some();
+            count.1 += u64::from(deleted);
+            match told {
+                None => report.differs(|| format!("message {at} is not in the change log")),
+                Some(t) if t.versions != stored.version.saturating_add(1) => report.differs(|| {
+                    format!("message {at} has {} versions, the change log {}", stored.version.saturating_add(1), t.versions)
+                }),
+                Some(t) if deleted && !t.deleted => {
+                    report.differs(|| format!("message {at} is marked deleted, but not in the change log"));
+                }
+                Some(t) if t.deleted && !deleted => {
+                    report.differs(|| format!("message {at} is deleted in the change log, but not marked"));
+                }
+                Some(_) => {}
+            }
+            if u32::try_from(earlier.len()) != Ok(stored.version) {
+                let stored_of = earlier.len();
+                report.differs(|| format!("message {at} has {} earlier versions, {stored_of} are stored", stored.version));
+            }
+            if covered.as_ref().is_none_or(|(peer, _)| *peer != at.peer) {
+                // What is damaged there is told by the look at coverage itself.
+                let coverage = self.get(Cf::Coverage, key::peer(at.peer))?;
+                covered = Some((at.peer, coverage.and_then(|c| CoverageRecord::read(&c).ok()).unwrap_or_default()));
+            }
+            if covered.as_ref().is_some_and(|(_, coverage)| !coverage.read.contains(at.id.0)) {
+                report.differs(|| format!("message {at} is not covered"));
+            }
+        }
+        beside(&mut raws, None, |key| report.differs(|| orphan("raw bytes", key)))?;
+        beside(&mut versions, None, |key| report.differs(|| orphan("earlier version", key)))?;
+        for at in told.keys() {
+            report.differs(|| format!("the change log tells of message {at}, which is not archived"));
+        }
+        Ok(counts)
+    }
+
+    fn check_coverage(&self, mut counts: Counts, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
+        let compare = |peer: PeerId, (messages, deleted): (u64, u64), c: &Coverage, report: &mut ArchiveReport| {
+            if (c.messages, c.deleted) != (messages, deleted) {
+                let (m, d) = (c.messages, c.deleted);
+                report
+                    .differs(|| format!("peer {peer} has {messages} messages ({deleted} deleted), its coverage says {m} ({d})"));
+            }
+        };
+        for entry in self.entries(Cf::Coverage) {
+            let (bytes, value) = entry?;
+            let Some(peer) = report.readable(|| "a coverage".to_owned(), key::read_peer(&bytes)) else { continue };
+            let count = counts.remove(&peer).unwrap_or_default();
+            if let Some(coverage) = report.readable(|| format!("coverage of peer {peer}"), CoverageRecord::read(&value)) {
+                compare(peer, count, &coverage, report);
+            }
+        }
+        for (peer, count) in counts {
+            compare(peer, count, &Coverage::default(), report);
+        }
+        for entry in self.entries(Cf::Cursor) {
+            let (bytes, value) = entry?;
+            let Some(peer) = report.readable(|| "a cursor".to_owned(), key::read_peer(&bytes)) else { continue };
+            report.readable(|| format!("cursor of peer {peer}"), CursorRecord::read(&value));
+        }
+        Ok(())
+    }
+
+    fn check_peers(&self, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
+        for entry in self.entries(Cf::Peer) {
+            let (bytes, value) = entry?;
+            let Some(id) = report.readable(|| "a peer".to_owned(), key::read_peer(&bytes)) else { continue };
+            let Some(peer) = report.readable(|| format!("peer {id}"), PeerRecord::read(id, &value)) else { continue };
+            let Some(username) = peer.username.map(|name| name.to_lowercase()) else { continue };
+            // Another peer may have it by now; then this one was not seen since, and there is no difference.
+            if self.get(Cf::Username, &username)?.is_none() {
+                report.differs(|| format!("username `{username}` of peer {id} leads nowhere"));
+            }
+        }
+        for entry in self.entries(Cf::Username) {
+            let (name, value) = entry?;
+            let name = String::from_utf8_lossy(&name);
+            let Some(id) = report.readable(|| format!("username `{name}`"), key::read_peer(&value)) else { continue };
+            // A peer that is damaged was told of above.
+            match self.get(Cf::Peer, key::peer(id))?.map(|bytes| PeerRecord::read(id, &bytes)) {
+                None => report.differs(|| format!("username `{name}` leads to peer {id}, which is not archived")),
+                Some(Ok(peer)) if peer.username.as_ref().is_none_or(|u| u.to_lowercase() != name) => {
+                    report.differs(|| format!("username `{name}` leads to peer {id}, which does not have it"));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The values beside a message's key, in a family that is ordered by the same keys; what is skipped has no message.
+fn beside(
+    entries: &mut Peekable<impl Iterator<Item = Entry>>,
+    message: Option<&[u8]>,
+    mut skipped: impl FnMut(&[u8]),
+) -> Result<Vec<Box<[u8]>>, ArchiveError> {
+    let mut found = Vec::new();
+    let here = |entry: &Entry| match (entry, message) {
+        (Ok((key, _)), Some(message)) => key.get(..MESSAGE_KEY_LENGTH).unwrap_or(key) <= message,
+        _ => true,
+    };
+    while let Some(entry) = entries.next_if(here) {
+        let (key, value) = entry?;
+        if message.is_some_and(|message| key.get(..MESSAGE_KEY_LENGTH) == Some(message)) {
+            found.push(value);
+        } else {
+            skipped(&key);
+        }
+    }
+    Ok(found)
+}
+
+fn orphan(what: &str, key: &[u8]) -> String {
+    match key::read_message(key.get(..MESSAGE_KEY_LENGTH).unwrap_or(key)) {
+        Ok(at) => format!("{what} of message {at}, which is not archived"),
+        Err(error) => format!("{what} of no message ({})", error.why()),
     }
 }

@@ -135,7 +135,7 @@ impl Write<'_> {
         options.set_sync(archive.durability == Durability::Always);
         archive.db.write_opt(batch, &options).map_err(|e| archive.store(e))?;
         *next = after;
-        archived.last = Seq(after.0 - 1);
+        archived.last = Seq(after.0.saturating_sub(1));
         archive.last.send_if_modified(|last| std::mem::replace(last, archived.last) != archived.last);
         Ok(archived)
     }
@@ -148,6 +148,9 @@ struct Staged<'a> {
     as_of: Option<i32>,
     next: Seq,
     batch: WriteBatch,
+    peers: BTreeMap<PeerId, Peer>,
+    /// Lower-case usernames that this write gives to a peer, or takes back.
+    usernames: BTreeMap<String, Option<PeerId>>,
     messages: BTreeMap<MessageKey, Option<MessageRecord>>,
     coverage: BTreeMap<PeerId, Coverage>,
     cursors: BTreeMap<PeerId, Cursor>,
@@ -162,6 +165,8 @@ impl<'a> Staged<'a> {
             as_of,
             next,
             batch: WriteBatch::default(),
+            peers: BTreeMap::new(),
+            usernames: BTreeMap::new(),
             messages: BTreeMap::new(),
             coverage: BTreeMap::new(),
             cursors: BTreeMap::new(),
@@ -170,24 +175,28 @@ impl<'a> Staged<'a> {
     }
 
     fn peer(&mut self, peer: &Peer) -> Result<(), ArchiveError> {
-        let known = self.archive.peer(peer.id)?;
+        let known = match self.peers.get(&peer.id) {
+            Some(staged) => Some(staged.clone()),
+            None => self.archive.peer(peer.id)?,
+        };
         if known.as_ref() == Some(peer) {
             return Ok(());
         }
-        let usernames = self.archive.cf(Cf::Username);
-        let before = known.as_ref().and_then(|k| k.username.as_deref());
-        if before != peer.username.as_deref() {
-            // A username may have moved to another peer since: only our own entry is taken back.
-            if let Some(old) = before
-                && self.archive.peer_by_username(old)?.is_some_and(|p| p.id == peer.id)
-            {
-                self.batch.delete_cf(usernames, old.to_lowercase());
+        if let Some(old) = known.and_then(|k| k.username).map(|name| name.to_lowercase()) {
+            // A username may have moved to another peer since, also in this very write: only our own entry is taken back.
+            let holder = match self.usernames.get(&old) {
+                Some(staged) => *staged,
+                None => self.archive.username_holder(&old)?,
+            };
+            if holder == Some(peer.id) {
+                self.usernames.insert(old, None);
             }
         }
         if let Some(new) = &peer.username {
-            self.batch.put_cf(usernames, new.to_lowercase(), key::peer(peer.id));
+            self.usernames.insert(new.to_lowercase(), Some(peer.id));
         }
         self.batch.put_cf(self.archive.cf(Cf::Peer), key::peer(peer.id), PeerRecord::of(peer).encode_to_vec());
+        self.peers.insert(peer.id, peer.clone());
         self.change(ChangeKind::PeerChanged { peer: peer.id });
         Ok(())
     }
@@ -203,7 +212,8 @@ impl<'a> Staged<'a> {
         record.as_of = self.as_of;
         record.revision = revision;
         let Some(known) = self.stored(key)?.clone() else {
-            self.coverage(key.peer)?.messages += 1;
+            let coverage = self.coverage(key.peer)?;
+            coverage.messages = coverage.messages.saturating_add(1);
             self.archived.new += 1;
             self.change(ChangeKind::MessageNew { key });
             self.put(key, record, Some(raw));
@@ -215,6 +225,8 @@ impl<'a> Staged<'a> {
             return Ok(());
         }
         record.version = known.version;
+        // An answer without pts does not make room for those that were too early before it.
+        record.as_of = record.as_of.or(known.as_of);
         let same = known.clone().into_message(key).says_the_same(&message);
         if same && known.deleted_at.is_none() {
             self.archived.unchanged += 1;
@@ -230,7 +242,7 @@ impl<'a> Staged<'a> {
             coverage.deleted = coverage.deleted.saturating_sub(1);
         }
         self.batch.put_cf(self.archive.cf(Cf::Version), key::version(key, known.version), known.encode_to_vec());
-        record.version = known.version + 1;
+        record.version = known.version.saturating_add(1);
         self.archived.edited += 1;
         self.change(ChangeKind::MessageEdited { key, version: record.version });
         self.put(key, record, Some(raw));
@@ -256,7 +268,8 @@ impl<'a> Staged<'a> {
         if known.deleted_at.is_some() || older {
             return Ok(());
         }
-        self.coverage(key.peer)?.deleted += 1;
+        let coverage = self.coverage(key.peer)?;
+        coverage.deleted = coverage.deleted.saturating_add(1);
         self.archived.deleted += 1;
         self.change(ChangeKind::MessageDeleted { key });
         let mut record = known;
@@ -304,6 +317,13 @@ impl<'a> Staged<'a> {
     }
 
     fn finish(mut self) -> (WriteBatch, Seq, Archived) {
+        let usernames = self.archive.cf(Cf::Username);
+        for (name, holder) in &self.usernames {
+            match holder {
+                Some(peer) => self.batch.put_cf(usernames, name, key::peer(*peer)),
+                None => self.batch.delete_cf(usernames, name),
+            }
+        }
         for (peer, coverage) in &self.coverage {
             self.batch.put_cf(self.archive.cf(Cf::Coverage), key::peer(*peer), CoverageRecord::of(coverage).encode_to_vec());
         }

@@ -9,10 +9,10 @@ use super::{MessageKey, PeerId, Timestamp};
 pub struct Seq(pub u64);
 
 impl Seq {
-    /// The number after this one.
+    /// The number after this one; the last number there is, after itself (a caller may ask for what follows on any number).
     #[must_use]
     pub fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 

@@ -4,7 +4,7 @@ use grammers_tl_types::{enums, types};
 
 use crate::model::{Media, MediaKind};
 
-use super::name;
+use super::{finite, name};
 
 /// Parses media; `None` for Telegram's explicit "nothing".
 pub(super) fn media(tl: &enums::MessageMedia, not_understood: &mut Vec<&'static str>) -> Option<Media> {
@@ -104,7 +104,7 @@ fn document(m: &types::MessageMediaDocument) -> Media {
             A::Video(a) => {
                 video = true;
                 round |= a.round_message;
-                (media.width, media.height, media.duration) = (Some(a.w), Some(a.h), Some(a.duration));
+                (media.width, media.height, media.duration) = (Some(a.w), Some(a.h), finite(a.duration));
             }
             A::Audio(a) => {
                 audio = true;
@@ -147,7 +147,7 @@ fn webpage(tl: &enums::WebPage) -> Media {
 
 fn geo(tl: &enums::GeoPoint, kind: MediaKind) -> Media {
     match tl {
-        enums::GeoPoint::Point(p) => Media { latitude: Some(p.lat), longitude: Some(p.long), ..Media::new(kind) },
+        enums::GeoPoint::Point(p) => Media { latitude: finite(p.lat), longitude: finite(p.long), ..Media::new(kind) },
         enums::GeoPoint::Empty => Media::new(kind),
     }
 }

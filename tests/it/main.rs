@@ -1,11 +1,17 @@
 //! The promises of the program, kept against real parts: RocksDB, Tantivy, RabbitMQ, HTTP over TCP, and the simulated Telegram over
 //! MTProto. One file a promise, or a part with several.
 
+mod architecture;
+mod archive;
+mod commands;
 mod fleet;
 mod http;
+mod interop;
+mod parse;
 mod pipeline;
 mod publish;
 mod rabbit;
 mod restart;
 mod sealed;
 mod search;
+mod telethon;

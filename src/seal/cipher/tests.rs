@@ -1,3 +1,5 @@
+//! The cipher agrees with RFC 7518 and refuses what was changed.
+
 use super::*;
 
 /// RFC 7518 appendix B.3, as printed there.

@@ -1,3 +1,5 @@
+//! What a request and an answer are good for, and what they are refused for.
+
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;

@@ -1,3 +1,5 @@
+//! What a key shows of itself.
+
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 

@@ -1,3 +1,5 @@
+//! A nonce is good once, for as long as its request is.
+
 use super::*;
 
 fn key(name: &str) -> KeyId {

@@ -1,3 +1,5 @@
+//! The key file: what is written, what is refused.
+
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 

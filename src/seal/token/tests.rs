@@ -1,3 +1,5 @@
+//! The one form of a token that is understood.
+
 use std::time::{Duration, UNIX_EPOCH};
 
 use chrono::DateTime;
