@@ -24,7 +24,6 @@ use crate::lifecycle::Lifecycle;
 use crate::model::{AccountName, Clock};
 use crate::publish::{self, Publisher};
 use crate::search::{Index, Indexer, IndexerSettings};
-use crate::telegram::{self, Reach};
 
 /// How long to wait for a command that reads the data folder while nobody serves it: such a command takes well under a second.
 const FOLDER_PATIENCE: Duration = Duration::from_secs(5);
@@ -182,28 +181,5 @@ impl Config {
         // One worker for each request that may be under way, and one that writes meanwhile.
         let workers = accounts * self.accounts.requests_in_flight_max + 1;
         crawl::Settings { recheck_ids_max: self.crawl.recheck_ids_max, workers }
-    }
-}
-
-impl crate::config::TelegramConfig {
-    /// Where this kind of server may be.
-    #[must_use]
-    pub fn reach(&self) -> Reach {
-        match self.server {
-            Server::Telegram => Reach::Network,
-            Server::Simulated => Reach::Loopback,
-            Server::SelfHosted => Reach::Anywhere,
-        }
-    }
-
-    /// How to speak to it.
-    #[must_use]
-    pub fn settings(&self) -> telegram::Settings {
-        telegram::Settings {
-            api_id: self.api_id,
-            request_timeout: self.request_timeout.duration(),
-            reach: self.reach(),
-            proxy: Some(self.proxy.clone()).filter(|p| !p.is_empty()),
-        }
     }
 }

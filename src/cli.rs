@@ -86,10 +86,23 @@ pub async fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            output::tell(format_args!("telescribe: {error:#}"));
+            output::tell(format_args!("telescribe: {}", in_full(&error)));
             ExitCode::from(2)
         }
     }
+}
+
+/// An error with its causes. Many errors state their cause in their own text already: no cause is said twice.
+fn in_full(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {

@@ -3,7 +3,6 @@
 //! An unknown key is refused with its line and the nearest known key. An environment variable overrides a key:
 //! `TELESCRIBE__HTTP__REQUEST_TIMEOUT=5s` is `http.request_timeout = "5s"` (two underscores for each dot).
 
-mod duration;
 mod read;
 mod template;
 
@@ -13,7 +12,9 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use duration::{InvalidSpan, Span};
+use crate::telegram::{self, Reach};
+pub use crate::span::{InvalidSpan, Span};
+
 pub use read::ConfigError;
 pub use template::template;
 
@@ -279,5 +280,28 @@ impl Config {
             Err(source) => return Err(ConfigError::Io { path: path.to_owned(), source }),
         };
         read::read(&path.display().to_string(), &text, environment)
+    }
+}
+
+impl TelegramConfig {
+    /// Where this kind of server may be.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        match self.server {
+            Server::Telegram => Reach::Network,
+            Server::Simulated => Reach::Loopback,
+            Server::SelfHosted => Reach::Anywhere,
+        }
+    }
+
+    /// How to speak to it.
+    #[must_use]
+    pub fn settings(&self) -> telegram::Settings {
+        telegram::Settings {
+            api_id: self.api_id,
+            request_timeout: self.request_timeout.duration(),
+            reach: self.reach(),
+            proxy: Some(self.proxy.clone()).filter(|p| !p.is_empty()),
+        }
     }
 }

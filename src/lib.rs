@@ -15,6 +15,7 @@
 // What everybody may use: the words of the house, and the loop that everything runs in.
 pub mod lifecycle;
 pub mod model;
+pub mod span;
 
 // What is due, who may ask, what Telegram's answers mean, and how to ask.
 pub mod schedule;

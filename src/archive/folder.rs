@@ -29,6 +29,12 @@ pub enum FolderError {
         /// The other's process id, or `unknown`.
         process: String,
     },
+    /// It has no archive.
+    #[error("there is no archive in `{}`; `telescribe run` makes one", path.display())]
+    NoArchive {
+        /// The folder.
+        path: PathBuf,
+    },
     /// It could not be made or read.
     #[error("data folder `{}`: {source}", path.display())]
     Io {
@@ -72,6 +78,17 @@ impl DataFolder {
         Ok(Self { root: root.to_owned(), lock })
     }
 
+    /// The same, but only where there is an archive: looking at one makes none.
+    ///
+    /// # Errors
+    /// When there is none, another process has it, or the folder cannot be read.
+    pub fn lock_existing(root: &Path) -> Result<Self, FolderError> {
+        if !archive_of(root).is_dir() {
+            return Err(FolderError::NoArchive { path: root.to_owned() });
+        }
+        Self::lock(root)
+    }
+
     /// The same, but waits for another process that has the folder for a moment only, as the reading commands do.
     ///
     /// # Errors
@@ -98,7 +115,7 @@ impl DataFolder {
     /// Where the archive is.
     #[must_use]
     pub fn archive(&self) -> PathBuf {
-        self.root.join("archive")
+        archive_of(&self.root)
     }
 
     /// Where the full-text index is; may be deleted, it is rebuilt.
@@ -127,6 +144,10 @@ impl Drop for DataFolder {
             tracing::debug!(%error, "data folder's lock was not given back");
         }
     }
+}
+
+fn archive_of(root: &Path) -> PathBuf {
+    root.join("archive")
 }
 
 fn make_private(root: &Path) -> io::Result<()> {

@@ -100,7 +100,11 @@ async fn dispatch(args: Args, globals: &Globals, config: &Config) -> anyhow::Res
 
 fn list(store: &Sessions, globals: &Globals) -> anyhow::Result<ExitCode> {
     let mut out = Out::stdout();
-    for (name, session) in store.load_all()? {
+    let sessions = store.load_all()?;
+    if sessions.is_empty() {
+        tell("there is no account yet; `telescribe login NAME` adds one");
+    }
+    for (name, session) in sessions {
         let (user, dc, peers) = (session.user_id(), session.home(), session.peers().len());
         if globals.json {
             out.json(&json!({ "name": name.as_str(), "user": user, "home_dc": dc, "peers_known": peers }))?;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use telescribe_simulator::world::ChatKind;
 use telescribe_simulator::{Options, Simulator, World, WorldSpec};
 
 use super::output::{ended, tell};
@@ -76,7 +77,7 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
         Simulator::start(world(&args)?, Options::default()).await.context("the simulated Telegram cannot be served")?;
     write_sessions(&simulator, &config.accounts.sessions)?;
     let total = simulator.inspect(World::message_count);
-    let peers = simulator.inspect(|world| world.chats.len());
+    let peers = simulator.inspect(|world| world.chats.iter().filter(|chat| chat.kind != ChatKind::Private).count());
     tell(format_args!(
         "   {} accounts, {peers} groups and channels, {total} messages in six languages",
         simulator.accounts().len()

@@ -22,7 +22,7 @@ Needed after nothing: a missing or outdated index is rebuilt by `telescribe run`
 pub(super) struct Args {}
 
 pub(super) async fn run(_: Args, globals: &Globals, config: &Config) -> anyhow::Result<ExitCode> {
-    let folder = DataFolder::lock(&globals.data)?;
+    let folder = DataFolder::lock_existing(&globals.data)?;
     let archive = Arc::new(Archive::open(&folder.archive(), Durability::Os)?);
     let path = folder.index();
     if path.exists() {

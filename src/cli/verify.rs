@@ -24,7 +24,7 @@ pub(super) fn run(_: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 }
 
 fn verify(globals: &Globals) -> anyhow::Result<ExitCode> {
-    let folder = DataFolder::lock(&globals.data)?;
+    let folder = DataFolder::lock_existing(&globals.data)?;
     let archive = Archive::open(&folder.archive(), Durability::Os)?;
     let report = archive.verify()?;
     let mut differences = report.differences;
