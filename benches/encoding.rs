@@ -101,11 +101,14 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
+type Encode<'a> = dyn Fn(usize) -> anyhow::Result<Vec<u8>> + 'a;
+type Decode<'a> = dyn Fn(usize, &[u8]) -> anyhow::Result<()> + 'a;
+
 /// A way to write messages, by their place among all.
 struct Encoding<'a> {
     name: &'static str,
-    encode: Box<dyn Fn(usize) -> anyhow::Result<Vec<u8>> + 'a>,
-    decode: Box<dyn Fn(usize, &[u8]) -> anyhow::Result<()> + 'a>,
+    encode: Box<Encode<'a>>,
+    decode: Box<Decode<'a>>,
 }
 
 fn encodings<'a>(messages: &'a [Parsed], tl: &'a [enums::Message]) -> [Encoding<'a>; 4] {
