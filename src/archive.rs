@@ -24,6 +24,7 @@ mod schema;
 mod upgrade;
 mod verify;
 mod write;
+mod yardstick;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -37,6 +38,7 @@ pub use record::{Coverage, Cursor, Raw, RecordError};
 pub use schema::FORMAT;
 pub use verify::ArchiveReport;
 pub use write::{Archived, Write};
+pub use yardstick::Yardstick;
 
 use crate::model::Seq;
 use schema::Cf;

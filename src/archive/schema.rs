@@ -69,7 +69,7 @@ impl Cf {
         }
     }
 
-    fn options(self) -> Options {
+    pub(super) fn options(self) -> Options {
         let mut blocks = BlockBasedOptions::default();
         blocks.set_block_size(BLOCK_SIZE);
         blocks.set_format_version(6);

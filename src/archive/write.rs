@@ -151,7 +151,8 @@ struct Staged<'a> {
     peers: BTreeMap<PeerId, Peer>,
     /// Lower-case usernames that this write gives to a peer, or takes back.
     usernames: BTreeMap<String, Option<PeerId>>,
-    messages: BTreeMap<MessageKey, Option<MessageRecord>>,
+    /// Boxed, because the map moves its entries about.
+    messages: BTreeMap<MessageKey, Option<Box<MessageRecord>>>,
     coverage: BTreeMap<PeerId, Coverage>,
     cursors: BTreeMap<PeerId, Cursor>,
     archived: Archived,
@@ -204,14 +205,18 @@ impl<'a> Staged<'a> {
     fn message(&mut self, message: Message, raw: &Raw, revision: i64) -> Result<(), ArchiveError> {
         let key = message.key;
         self.cursor(key.peer)?.see(key.id);
+        let read = &mut self.coverage(key.peer)?.read;
+        let covered = read.contains(key.id.0);
         if let Some(id) = IdRange::new(key.id.0, key.id.0) {
-            self.coverage(key.peer)?.read.insert(id);
+            read.insert(id);
         }
         let mut record = MessageRecord::of(&message);
         record.archived_at = self.now.0;
         record.as_of = self.as_of;
         record.revision = revision;
-        let Some(known) = self.stored(key)?.clone() else {
+        // What is archived is covered: an id that is not needs no look into the store, and in unread history none is.
+        let known = if covered { self.stored(key)?.clone() } else { None };
+        let Some(known) = known else {
             let coverage = self.coverage(key.peer)?;
             coverage.messages = coverage.messages.saturating_add(1);
             self.archived.new += 1;
@@ -232,7 +237,7 @@ impl<'a> Staged<'a> {
             self.archived.unchanged += 1;
             record.archived_at = known.archived_at;
             // Counters move all the time: the newest are kept, without a version and without waking the readers.
-            if record != known {
+            if record != *known {
                 self.put(key, record, Some(raw));
             }
             return Ok(());
@@ -272,7 +277,7 @@ impl<'a> Staged<'a> {
         coverage.deleted = coverage.deleted.saturating_add(1);
         self.archived.deleted += 1;
         self.change(ChangeKind::MessageDeleted { key });
-        let mut record = known;
+        let mut record = *known;
         record.deleted_at = Some(self.now.0);
         record.as_of = self.as_of.or(record.as_of);
         self.put(key, record, None);
@@ -285,7 +290,7 @@ impl<'a> Staged<'a> {
         if let Some(raw) = raw {
             self.batch.put_cf(self.archive.cf(Cf::Raw), bytes, raw.encode_to_vec());
         }
-        self.messages.insert(key, Some(record));
+        self.messages.insert(key, Some(Box::new(record)));
     }
 
     fn change(&mut self, kind: ChangeKind) {
@@ -293,10 +298,10 @@ impl<'a> Staged<'a> {
         self.next = self.next.next();
     }
 
-    fn stored(&mut self, key: MessageKey) -> Result<&Option<MessageRecord>, ArchiveError> {
+    fn stored(&mut self, key: MessageKey) -> Result<&Option<Box<MessageRecord>>, ArchiveError> {
         if !self.messages.contains_key(&key) {
             let bytes = self.archive.get(Cf::Message, key::message(key))?;
-            let record = bytes.map(|b| decode("message", &b)).transpose()?;
+            let record = bytes.map(|b| decode("message", &b)).transpose()?.map(Box::new);
             self.messages.insert(key, record);
         }
         Ok(self.messages.entry(key).or_default())

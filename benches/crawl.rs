@@ -1,0 +1,525 @@
+//! From the wire to the durable archive, against the same client that only reads and drops, from the same simulated Telegram.
+//!
+//! Every side reads the same dialogs and the same pages of history, in the same order, over the same connections, with as many
+//! requests under way:
+//! - *archived*: a [`Crawler`] with a real archive, until nothing is missing in it; once with [`Durability::Os`], once with
+//!   [`Durability::Always`], which has each page on the disk before the next is asked for;
+//! - *read*: our own client, which parses every message and then drops it: what the target is measured against;
+//! - *raw*: the same requests, answers decoded by grammers and dropped unparsed.
+//!
+//! The simulator is a process of its own and so is every take, so that processor time and memory belong to one of them. Sides
+//! take turns in changing order, and medians are compared. `TELESCRIBE_BENCH_MESSAGES`, `TELESCRIBE_BENCH_ROUNDS` and
+//! `TELESCRIBE_CORPUS` change the world (see `simulated/world.rs`).
+//!
+//! Prints lines for people on stderr and a line of JSON on stdout.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark says what it measured")]
+
+#[path = "simulated/world.rs"]
+mod world;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use grammers_tl_types::{enums, functions, types};
+use serde::{Deserialize, Serialize};
+use telescribe::accounts::{Pool, PoolSettings, Session, Sessions};
+use telescribe::archive::{Archive, Durability, Order};
+use telescribe::config::Server;
+use telescribe::crawl::{self, Crawler, Progress};
+use telescribe::lifecycle::Lifecycle;
+use telescribe::model::{AccountName, IdRange, PeerId, PeerKindOfId, SystemClock};
+use telescribe::search::{Index, Indexer, IndexerSettings};
+use telescribe::telegram::Client;
+use telescribe_simulator::{Options, Simulator};
+use tokio::runtime::Runtime;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use world::{median, number};
+
+/// Enough that connecting and the dialogs do not count.
+const MESSAGES: usize = 60_000;
+/// Takes of each side; odd, so that a median is one of them.
+const ROUNDS: usize = 5;
+/// Requests under way, of all accounts together: enough that neither side waits for the wire.
+const REQUESTS_IN_FLIGHT: usize = 12;
+/// The issue's: what is archived is at least half as fast as what is only read.
+const TARGET: f64 = 0.5;
+/// How often a take looks whether the crawl is complete.
+const LOOK: Duration = Duration::from_millis(2);
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match arguments[..] {
+        ["serve", folder] => runtime()?.block_on(serve(Path::new(folder))),
+        ["take", side, folder, messages] => {
+            let runtime = runtime()?;
+            let took = runtime.block_on(take(side.parse()?, Path::new(folder), messages.parse()?))?;
+            println!("{}", serde_json::to_string(&took)?);
+            Ok(())
+        }
+        ["weigh", folder] => weigh(Path::new(folder), &runtime()?),
+        _ => compare(),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Side {
+    ArchivedOs,
+    ArchivedAlways,
+    Read,
+    Raw,
+}
+
+impl Side {
+    const ALL: [Self; 4] = [Self::ArchivedOs, Self::Read, Self::ArchivedAlways, Self::Raw];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::ArchivedOs => "archived",
+            Self::ArchivedAlways => "archived_always",
+            Self::Read => "read",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+impl std::str::FromStr for Side {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> anyhow::Result<Self> {
+        Self::ALL.into_iter().find(|side| side.name() == name).with_context(|| format!("there is no side `{name}`"))
+    }
+}
+
+/// What a take says of itself.
+#[derive(Debug, Serialize, Deserialize)]
+struct Took {
+    seconds: f64,
+    cpu_seconds: f64,
+    /// Bytes in memory at the end, and at most: programs, memory-mapped files and allocator's reserves included.
+    resident: u64,
+    resident_max: u64,
+}
+
+/// What the simulator says when it is asked what was done to it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Served {
+    history_requests: u64,
+    requests: u64,
+    cpu_seconds: f64,
+}
+
+/// What an archive and its index weigh.
+#[derive(Debug, Serialize, Deserialize)]
+struct Weight {
+    archive: u64,
+    index: u64,
+    text: u64,
+}
+
+fn compare() -> anyhow::Result<()> {
+    let rounds = number("TELESCRIBE_BENCH_ROUNDS", ROUNDS)?;
+    let folder = tempfile::tempdir()?;
+    let mut telegram = Telegram::start(folder.path())?;
+    let messages = telegram.messages;
+    let mut all: BTreeMap<Side, Vec<(Took, Served)>> = BTreeMap::new();
+    for round in 0..=rounds {
+        let mut sides = Side::ALL;
+        // Who goes first changes, so that none always finds the caches warm.
+        sides.rotate_left(round % Side::ALL.len());
+        for side in sides {
+            let took: Took = child(&["take", side.name(), path(folder.path())?, &messages.to_string()])?;
+            let served = telegram.served()?;
+            // The first round warms up the simulator and the disk.
+            if round > 0 {
+                all.entry(side).or_default().push((took, served));
+            }
+        }
+    }
+    let weight: Weight = child(&["weigh", path(folder.path())?])?;
+    telegram.stop()?;
+
+    let of = |side: Side, figure: &dyn Fn(&(Took, Served)) -> f64| median(all[&side].iter().map(figure).collect());
+    let rate = |side| messages as f64 / of(side, &|(took, _)| took.seconds);
+    let cpu = |side| of(side, &|(took, _)| took.cpu_seconds) * 1e6 / messages as f64;
+    let ratio = rate(Side::ArchivedOs) / rate(Side::Read);
+    // Where processors are what there is too little of, the ratio tends towards this one.
+    let processor = |side| cpu(side) + of(side, &|(_, served)| served.cpu_seconds) * 1e6 / messages as f64;
+    let cpu_ratio = processor(Side::Read) / processor(Side::ArchivedOs);
+    let per_message = |bytes: u64| bytes as f64 / messages as f64;
+    let mut sides = serde_json::Map::new();
+    eprintln!("{messages} messages, {REQUESTS_IN_FLIGHT} requests in flight, medians of {rounds}:");
+    for side in Side::ALL {
+        let requests = of(side, &|(_, served)| served.history_requests as f64);
+        let resident = [of(side, &|(took, _)| took.resident as f64), of(side, &|(took, _)| took.resident_max as f64)];
+        let server = of(side, &|(_, served)| served.cpu_seconds) * 1e6 / messages as f64;
+        eprintln!(
+            "  {:15} {:7.0} messages/s, {:4.1} us of processor a message ({server:.1} of the simulator's), {requests} pages; \
+             {:.0} MB resident, {:.0} MB at most",
+            side.name(),
+            rate(side),
+            cpu(side),
+            resident[0] / 1e6,
+            resident[1] / 1e6,
+        );
+        let figures = serde_json::json!({
+            "per_second": rate(side), "cpu_us_per_message": cpu(side), "simulator_cpu_us_per_message": server,
+            "history_requests": requests, "resident_bytes": resident[0], "resident_max_bytes": resident[1],
+        });
+        sides.insert(side.name().to_owned(), figures);
+    }
+    eprintln!(
+        "wire to durable archive: {ratio:.2} of only reading (target {TARGET}; {cpu_ratio:.2} by processor time, the simulator's \
+         included), {:.2} with each page on the disk, {:.2} of only decoding; {:.1} bytes a message in the archive and {:.1} in the index for {:.1} of text",
+        rate(Side::ArchivedAlways) / rate(Side::Read),
+        rate(Side::ArchivedOs) / rate(Side::Raw),
+        per_message(weight.archive),
+        per_message(weight.index),
+        per_message(weight.text),
+    );
+    println!(
+        "{}",
+        serde_json::json!({
+            "benchmark": "crawl", "messages": messages, "rounds": rounds, "corpus": std::env::var("TELESCRIBE_CORPUS").is_ok(),
+            "requests_in_flight": REQUESTS_IN_FLIGHT, "sides": sides, "ratio": ratio, "target": TARGET, "cpu_ratio": cpu_ratio,
+            "ratio_always": rate(Side::ArchivedAlways) / rate(Side::Read), "ratio_to_raw": rate(Side::ArchivedOs) / rate(Side::Raw),
+            "archive_bytes_per_message": per_message(weight.archive), "index_bytes_per_message": per_message(weight.index),
+            "text_bytes_per_message": per_message(weight.text),
+        })
+    );
+    Ok(())
+}
+
+/// Runs this program again with other arguments and reads what it says.
+fn child<T: for<'a> Deserialize<'a>>(arguments: &[&str]) -> anyhow::Result<T> {
+    let child = Command::new(std::env::current_exe()?).args(arguments).stderr(Stdio::inherit()).output()?;
+    ensure!(child.status.success(), "`{}` failed", arguments.join(" "));
+    Ok(serde_json::from_slice(&child.stdout)?)
+}
+
+fn path(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().context("the temporary folder's name is not UTF-8")
+}
+
+/// The simulator's process, as this one sees it.
+struct Telegram {
+    child: Child,
+    ask: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    messages: usize,
+}
+
+impl Telegram {
+    fn start(folder: &Path) -> anyhow::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["serve", path(folder)?])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let ask = child.stdin.take();
+        let answers = BufReader::new(child.stdout.take().context("the simulator has no output")?);
+        let mut telegram = Self { child, ask, answers, messages: 0 };
+        telegram.messages = telegram.line()?.parse()?;
+        Ok(telegram)
+    }
+
+    /// What was asked of it since the last call.
+    fn served(&mut self) -> anyhow::Result<Served> {
+        self.ask.as_mut().context("the simulator was stopped")?.write_all(b"served\n")?;
+        Ok(serde_json::from_str(&self.line()?)?)
+    }
+
+    fn stop(mut self) -> anyhow::Result<()> {
+        self.ask.take();
+        ensure!(self.child.wait()?.success(), "the simulator failed");
+        Ok(())
+    }
+
+    fn line(&mut self) -> anyhow::Result<String> {
+        let mut line = String::new();
+        ensure!(self.answers.read_line(&mut line)? > 0, "the simulator has ended");
+        Ok(line.trim_end().to_owned())
+    }
+}
+
+impl Drop for Telegram {
+    fn drop(&mut self) {
+        // Without its input it ends by itself; this is for a benchmark that failed.
+        self.ask.take();
+        if let Err(error) = self.child.wait() {
+            eprintln!("the simulator: {error}");
+        }
+    }
+}
+
+/// The simulator's process: serves until its input ends, and says what it served when a line comes in.
+async fn serve(folder: &Path) -> anyhow::Result<()> {
+    let world = world::world(number("TELESCRIBE_BENCH_MESSAGES", MESSAGES)?)?;
+    let messages = world.message_count();
+    let simulator = Simulator::start(world, Options::default()).await?;
+    let store = Sessions::new(&folder.join("sessions"), Server::Simulated.name());
+    for session in world::sessions(&simulator)? {
+        store.save(&session)?;
+    }
+    println!("{messages}");
+    let mut before = cpu_seconds()?;
+    let mut lines = std::io::stdin().lines();
+    while tokio::task::block_in_place(|| lines.next()).transpose()?.is_some() {
+        let counts = simulator.request_counts();
+        let now = cpu_seconds()?;
+        let served = Served {
+            history_requests: simulator.request_count("messages.getHistory"),
+            requests: counts.values().sum(),
+            cpu_seconds: now - std::mem::replace(&mut before, now),
+        };
+        simulator.clear_ledger();
+        println!("{}", serde_json::to_string(&served)?);
+    }
+    simulator.stop().await;
+    Ok(())
+}
+
+/// One take of one side, in a process of its own.
+async fn take(side: Side, folder: &Path, messages: usize) -> anyhow::Result<Took> {
+    let sessions = Sessions::new(&folder.join("sessions"), Server::Simulated.name()).load_all()?;
+    let in_flight = REQUESTS_IN_FLIGHT / sessions.len();
+    match side {
+        Side::ArchivedOs => archived(folder, sessions, in_flight, Durability::Os, messages).await,
+        Side::ArchivedAlways => archived(folder, sessions, in_flight, Durability::Always, messages).await,
+        Side::Read => dropped(sessions, in_flight, true, messages).await,
+        Side::Raw => dropped(sessions, in_flight, false, messages).await,
+    }
+}
+
+/// Crawls into an empty archive until it has everything.
+async fn archived(
+    folder: &Path,
+    sessions: BTreeMap<AccountName, Arc<Session>>,
+    in_flight: usize,
+    durability: Durability,
+    messages: usize,
+) -> anyhow::Result<Took> {
+    let folder = folder.join("archive");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    let archive = Arc::new(Archive::open(&folder, durability)?);
+    let lifecycle = Lifecycle::new();
+    let clock = Arc::new(SystemClock);
+    let pacing = PoolSettings { request_interval: Duration::ZERO, requests_in_flight_max: in_flight };
+    let settings = crawl::Settings { recheck_ids_max: 1_000, workers: REQUESTS_IN_FLIGHT + 1 };
+    let stopwatch = Stopwatch::start()?;
+    let pool = Pool::new(sessions.keys().cloned(), pacing, clock.clone());
+    let crawler =
+        Crawler::start(Arc::clone(&archive), pool, sessions.into_values(), clock, &world::settings(), settings, &lifecycle);
+    crawler.discover();
+    let progress = loop {
+        tokio::time::sleep(LOOK).await;
+        if crawler.backlog() == (0, 0) {
+            let progress = Progress::of(&archive)?;
+            if progress.messages >= messages as u64 && progress.ids_missing == 0 {
+                break progress;
+            }
+        }
+    };
+    let took = stopwatch.stop()?;
+    ensure!(progress.messages == messages as u64 && crawler.not_understood() == 0, "{progress:?} for {messages} messages");
+    lifecycle.stop_soft();
+    lifecycle.ended().await;
+    archive.flush()?;
+    Ok(took)
+}
+
+/// What the reading side has still to read: peers in turn, a page each, as the crawl does it.
+#[derive(Default)]
+struct Unread {
+    waiting: Mutex<Waiting>,
+    moved: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    peers: VecDeque<(PeerId, IdRange)>,
+    being_read: usize,
+}
+
+impl Unread {
+    /// The next range of a peer that an account can read; `None` when everything was read.
+    async fn next(&self, session: &Session) -> Option<(PeerId, IdRange)> {
+        loop {
+            let mut moved = std::pin::pin!(self.moved.notified());
+            moved.as_mut().enable();
+            {
+                let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(at) = waiting.peers.iter().position(|(peer, _)| session.knows(*peer)) {
+                    waiting.being_read += 1;
+                    return waiting.peers.remove(at);
+                }
+                if waiting.peers.is_empty() && waiting.being_read == 0 {
+                    return None;
+                }
+            }
+            moved.await;
+        }
+    }
+
+    /// A page was read down to an id.
+    fn read(&self, peer: PeerId, range: IdRange, lowest: i32) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.being_read -= 1;
+        waiting.peers.extend(IdRange::new(range.first, lowest - 1).map(|rest| (peer, rest)));
+        self.moved.notify_waiters();
+    }
+}
+
+/// Reads everything and drops it.
+async fn dropped(
+    sessions: BTreeMap<AccountName, Arc<Session>>,
+    in_flight: usize,
+    parsed: bool,
+    messages: usize,
+) -> anyhow::Result<Took> {
+    let lifecycle = Lifecycle::new();
+    // Nothing is pushed to a connection that did not ask for updates.
+    let (pushes, _inbox) = mpsc::channel(1);
+    let stopwatch = Stopwatch::start()?;
+    let client = |session| Arc::new(Client::new(session, world::settings(), lifecycle.clone(), pushes.clone()));
+    let clients: Vec<Arc<Client>> = sessions.into_values().map(client).collect();
+    let mut walks = JoinSet::new();
+    for client in &clients {
+        walks.spawn(dialogs(Arc::clone(client)));
+    }
+    let mut tops = BTreeMap::new();
+    while let Some(walked) = walks.join_next().await {
+        tops.extend(walked??);
+    }
+    let unread = Arc::new(Unread::default());
+    let ranges = tops.into_iter().filter_map(|(peer, top)| Some((peer, IdRange::new(1, top)?)));
+    unread.waiting.lock().unwrap_or_else(PoisonError::into_inner).peers.extend(ranges);
+    let mut readers = JoinSet::new();
+    for client in clients.iter().flat_map(|client| std::iter::repeat_n(client, in_flight)) {
+        let (client, unread) = (Arc::clone(client), Arc::clone(&unread));
+        readers.spawn(async move {
+            let mut read = 0;
+            while let Some((peer, range)) = unread.next(client.session()).await {
+                let (count, lowest) = if parsed {
+                    let page = client.history(peer, range).await?;
+                    (page.messages.len(), page.window.first)
+                } else {
+                    decoded(&client, peer, range).await?
+                };
+                read += count;
+                unread.read(peer, range, lowest);
+            }
+            anyhow::Ok(read)
+        });
+    }
+    let mut read = 0;
+    while let Some(reader) = readers.join_next().await {
+        read += reader??;
+    }
+    let took = stopwatch.stop()?;
+    ensure!(read == messages, "{read} of {messages} messages were read");
+    drop(clients);
+    lifecycle.ended().await;
+    Ok(took)
+}
+
+/// The groups and channels of an account's dialogs and their newest messages.
+async fn dialogs(client: Arc<Client>) -> anyhow::Result<Vec<(PeerId, i32)>> {
+    let (mut tops, mut from) = (Vec::new(), None);
+    loop {
+        let page = client.dialogs(from.as_ref()).await?;
+        tops.extend(page.tops.iter().filter(|t| t.peer.kind() != PeerKindOfId::User).map(|t| (t.peer, t.top.0)));
+        from = page.next;
+        if from.is_none() {
+            return Ok(tops);
+        }
+    }
+}
+
+/// Asks for a page of history as [`Client::history`] does and only decodes it: how many messages it has, and the lowest id.
+async fn decoded(client: &Client, peer: PeerId, range: IdRange) -> anyhow::Result<(usize, i32)> {
+    let access_hash = client.session().access_hash(peer).unwrap_or_default();
+    let peer = match peer.kind() {
+        PeerKindOfId::Chat => types::InputPeerChat { chat_id: peer.bare() }.into(),
+        PeerKindOfId::Channel => types::InputPeerChannel { channel_id: peer.bare(), access_hash }.into(),
+        PeerKindOfId::User => bail!("private chats are not crawled"),
+    };
+    let request = functions::messages::GetHistory {
+        peer,
+        offset_id: range.last.saturating_add(1),
+        offset_date: 0,
+        add_offset: 0,
+        limit: 100,
+        max_id: 0,
+        min_id: range.first.saturating_sub(1),
+        hash: 0,
+    };
+    let messages = match client.invoke(&request).await? {
+        enums::messages::Messages::Messages(m) => m.messages,
+        enums::messages::Messages::Slice(m) => m.messages,
+        enums::messages::Messages::ChannelMessages(m) => m.messages,
+        enums::messages::Messages::NotModified(_) => Vec::new(),
+    };
+    Ok((messages.len(), messages.iter().map(enums::Message::id).min().unwrap_or(range.first)))
+}
+
+/// Weighs the archive that the last take left, and the index that is made of it.
+fn weigh(folder: &Path, runtime: &Runtime) -> anyhow::Result<()> {
+    let archive = Arc::new(Archive::open(&folder.join("archive"), Durability::Os)?);
+    archive.compact()?;
+    let mut text = 0;
+    for entry in archive.cursors() {
+        let (peer, cursor) = entry?;
+        let Some(all) = IdRange::new(1, cursor.top) else { continue };
+        for stored in archive.messages(peer, all, Order::OldestFirst) {
+            text += stored?.message.text.len() as u64;
+        }
+    }
+    let index = Arc::new(Index::open(&folder.join("index"))?);
+    runtime.block_on(Indexer::new(Arc::clone(&index), Arc::clone(&archive), IndexerSettings::default()).catch_up())?;
+    println!("{}", serde_json::to_string(&Weight { archive: archive.disk_size(), index: index.disk_size(), text })?);
+    Ok(())
+}
+
+/// Time and processor time since it was started.
+struct Stopwatch {
+    start: Instant,
+    cpu: f64,
+}
+
+impl Stopwatch {
+    fn start() -> anyhow::Result<Self> {
+        Ok(Self { cpu: cpu_seconds()?, start: Instant::now() })
+    }
+
+    fn stop(&self) -> anyhow::Result<Took> {
+        let seconds = self.start.elapsed().as_secs_f64();
+        let cpu_seconds = cpu_seconds()? - self.cpu;
+        let status = std::fs::read_to_string("/proc/self/status")?;
+        let kilobytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no `{name}`"))?;
+            Ok::<u64, anyhow::Error>(line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<u64>()? * 1_024)
+        };
+        Ok(Took { seconds, cpu_seconds, resident: kilobytes("VmRSS")?, resident_max: kilobytes("VmHWM")? })
+    }
+}
+
+/// Processor time of this process, of the program and of the system on its behalf.
+fn cpu_seconds() -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // The name, in brackets, may hold anything; user and system time are the 12th and 13th words after it.
+    let after = stat.rsplit_once(')').context("/proc/self/stat has no name")?.1;
+    let ticks: Vec<f64> = after.split_whitespace().skip(11).take(2).filter_map(|word| word.parse().ok()).collect();
+    // Linux counts in hundredths of a second towards programs.
+    Ok(ticks.iter().sum::<f64>() / 100.0)
+}
