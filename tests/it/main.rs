@@ -1,9 +1,9 @@
 //! The promises of the program, kept against real parts: RocksDB, Tantivy, RabbitMQ, HTTP over TCP, and the simulated Telegram over
 //! MTProto. One file a promise, or a part with several.
-
 mod architecture;
 mod archive;
 mod commands;
+mod config_file;
 mod fleet;
 mod http;
 mod interop;
@@ -11,6 +11,7 @@ mod parse;
 mod pipeline;
 mod publish;
 mod rabbit;
+mod readme;
 mod restart;
 mod sealed;
 mod search;
