@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::telegram::{self, Reach};
 pub use crate::span::{InvalidSpan, Span};
+use crate::telegram::{self, Reach};
 
 pub use read::ConfigError;
 pub use template::template;

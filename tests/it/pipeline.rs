@@ -133,9 +133,9 @@ async fn a_flood_wait_is_waited_for_and_stops_nobody_else() {
         .find(|e| e.account == flooded.account && e.method == HISTORY && e.at > flooded.at)
         .map(|e| e.at - flooded.at);
     assert!(next.is_none_or(|after| after >= Duration::from_secs(u64::from(wait))), "asked again after {next:?}");
-    let others = ledger.iter().any(|e| {
-        e.account != flooded.account && e.at > flooded.at && e.at < flooded.at + Duration::from_secs(u64::from(wait))
-    });
+    let others = ledger
+        .iter()
+        .any(|e| e.account != flooded.account && e.at > flooded.at && e.at < flooded.at + Duration::from_secs(u64::from(wait)));
     assert!(others, "the others went on");
     fleet.stop(app).await;
 }
@@ -234,8 +234,7 @@ async fn a_stop_in_the_middle_is_soft_and_the_next_start_goes_on_there() {
     fleet.until("the crawl is under way", || requests(&fleet, HISTORY) > 6).await;
     fleet.stop(app).await;
     let app = fleet.start_and_finish().await;
-    let pages: Vec<String> =
-        fleet.simulator.ledger().into_iter().filter(|e| e.method == HISTORY).map(|e| e.parameters).collect();
+    let pages: Vec<String> = fleet.simulator.ledger().into_iter().filter(|e| e.method == HISTORY).map(|e| e.parameters).collect();
     let distinct: BTreeSet<&String> = pages.iter().collect();
     assert_eq!(pages.len(), distinct.len(), "a page was read twice");
     fleet.stop(app).await;

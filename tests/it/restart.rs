@@ -55,7 +55,8 @@ async fn twenty_kills_in_a_crawl_of_twenty_thousand_messages_lose_and_double_not
     let peers: Vec<PeerId> =
         fleet.simulator.inspect(|world| world.chats.iter().map(|c| c.peer).filter(|p| p.marked() < 0).collect());
     // Slow enough that the crawl outlasts the kills.
-    let delay = fleet.simulator.fault(Rule::new(Fault::Delay(Duration::from_millis(40)), When::Always).method("messages.getHistory"));
+    let delay =
+        fleet.simulator.fault(Rule::new(Fault::Delay(Duration::from_millis(40)), When::Always).method("messages.getHistory"));
     for kill in 0..KILLS {
         let mut child = daemon(&fleet, &desk);
         tokio::time::sleep(rand::rng().random_range(Duration::ZERO..LIFE_MAX)).await;
@@ -109,7 +110,8 @@ async fn twenty_kills_in_a_crawl_of_twenty_thousand_messages_lose_and_double_not
 
 /// How many changes the index has still to read.
 fn behind(fleet: &Fleet) -> u64 {
-    let status = Command::new(env!("CARGO_BIN_EXE_telescribe")).arg("--data").arg(fleet.data()).args(["status", "--json"]).output();
+    let status =
+        Command::new(env!("CARGO_BIN_EXE_telescribe")).arg("--data").arg(fleet.data()).args(["status", "--json"]).output();
     let status: serde_json::Value = serde_json::from_slice(&status.unwrap().stdout).unwrap();
     status["index"]["behind"].as_u64().unwrap()
 }

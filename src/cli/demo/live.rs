@@ -29,7 +29,8 @@ const TEXTS: [&str; 12] = [
 
 /// Posts, edits and deletes until a stop is asked for.
 pub(super) async fn trickle(simulator: &Simulator, app: &App) {
-    let peers: Vec<PeerId> = simulator.inspect(|world| world.chats.iter().map(|chat| chat.peer).filter(|peer| peer.marked() < 0).collect());
+    let peers: Vec<PeerId> =
+        simulator.inspect(|world| world.chats.iter().map(|chat| chat.peer).filter(|peer| peer.marked() < 0).collect());
     let mut posted: Vec<(PeerId, i32)> = Vec::new();
     for n in 0.. {
         tokio::select! {
