@@ -187,7 +187,11 @@ impl Crawler {
 
     /// Commits a write off the scheduler's threads.
     fn commit(write: Write<'_>) -> Result<Archived, ArchiveError> {
-        tokio::task::block_in_place(|| write.commit())
+        let archived = tokio::task::block_in_place(|| write.commit())?;
+        for (kind, count) in [("new", archived.new), ("edited", archived.edited), ("deleted", archived.deleted)] {
+            metrics::counter!("telescribe_messages_total", "change" => kind).increment(count as u64);
+        }
+        Ok(archived)
     }
 
     /// Called by each worker when it ends: the last one closes the connections.

@@ -107,6 +107,15 @@ impl Crawler {
             Unit::Events { peer } => self.channel_events(lease, peer, priority).await,
             Unit::History { peer } => self.history_page(lease, peer, priority).await,
         };
+        let label = match &outcome {
+            Ok(Ok(())) => "ok",
+            Ok(Err(TelegramError::FloodWait { .. })) => "flood_wait",
+            Ok(Err(TelegramError::SignedOut { .. })) => "signed_out",
+            Ok(Err(TelegramError::Transient { .. })) => "no_answer",
+            Ok(Err(TelegramError::PeerUnavailable { .. } | TelegramError::Refused { .. })) => "refused",
+            Err(_) => "not_archived",
+        };
+        metrics::counter!("telescribe_requests_total", "method" => unit.method(), "outcome" => label).increment(1);
         let now = self.clock.now();
         let again = |failures: u32, at| self.queue.put_back(unit.clone(), priority, failures, at);
         let failed = match outcome {
