@@ -16,7 +16,7 @@ use crate::search::Index;
   telescribe verify
   telescribe verify --json | jq .differences
 
-The exit status is 1 when anything differs. A running telescribe must be stopped first.")]
+The exit status is 1 when anything differs, or is not indexed yet. A running telescribe must be stopped first.")]
 pub(super) struct Args {}
 
 pub(super) fn run(_: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
@@ -53,7 +53,10 @@ fn verify(globals: &Globals) -> anyhow::Result<ExitCode> {
         let indexed = index.document_count();
         out.line(format_args!("{} messages archived, {indexed} indexed, {} changes", report.messages, report.changes))?;
         if found.pending > 0 {
-            out.line(format_args!("{} messages are not indexed yet; `telescribe run` goes on with them", found.pending))?;
+            out.line(format_args!(
+                "{} messages are not indexed yet; `telescribe run` or `telescribe reindex` adds them",
+                found.pending
+            ))?;
         }
         for difference in &differences {
             out.line(format_args!("differs: {difference}"))?;
@@ -61,5 +64,5 @@ fn verify(globals: &Globals) -> anyhow::Result<ExitCode> {
         out.line(if differences.is_empty() { "no differences" } else { "`telescribe reindex` mends the index" })?;
     }
     out.flush()?;
-    Ok(ExitCode::from(u8::from(!differences.is_empty())))
+    Ok(ExitCode::from(u8::from(!differences.is_empty() || found.pending > 0)))
 }

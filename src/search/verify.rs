@@ -54,10 +54,10 @@ pub enum Difference {
 }
 
 impl Verification {
-    /// Whether index and archive say the same of everything that the index has read.
+    /// Whether index and archive say the same.
     #[must_use]
     pub fn is_equal(&self) -> bool {
-        self.position <= self.last && self.missing + self.doubled + self.stale + self.foreign == 0
+        self.position == self.last && self.missing + self.doubled + self.stale + self.foreign == 0
     }
 
     fn note(&mut self, difference: Difference) {
