@@ -456,7 +456,7 @@ struct Troubled(&'static str);
 impl StatusSource for Troubled {
     fn status(&self) -> serde_json::Map<String, Value> {
         match self.0 {
-            "slow" => std::thread::sleep(Duration::from_secs(1)),
+            "slow" => std::thread::sleep(Duration::from_secs(4)),
             "fails" => panic!("secret"),
             _ => {}
         }
