@@ -28,10 +28,7 @@ const MODULES: [(&str, &[&str]); 18] = [
     ("http", &["lifecycle", "model", "archive", "search", "show", "publish", "seal", "span"]),
     ("config", &["span", "schedule", "telegram", "http"]),
     ("telemetry", &["config"]),
-    (
-        "app",
-        &["lifecycle", "model", "schedule", "accounts", "telegram", "archive", "crawl", "search", "publish", "http", "config"],
-    ),
+    ("app", &["lifecycle", "model", "schedule", "accounts", "archive", "crawl", "search", "publish", "http", "config"]),
     (
         "cli",
         &[

@@ -537,7 +537,7 @@ async fn relevance_puts_the_better_match_first_and_filters_do_not_weigh() {
 }
 
 #[tokio::test]
-async fn verify_finds_what_is_missing() {
+async fn what_is_not_read_yet_is_pending_and_no_difference() {
     let mut world = World::new();
     world.archive([message(1, "one"), message(2, "two")]);
     world.index().await;
@@ -546,8 +546,32 @@ async fn verify_finds_what_is_missing() {
     world.archive([edited, message(3, "three")]);
     let found = world.index.verify(&world.archive).expect("a comparison");
     assert!(!found.is_equal());
-    assert_eq!(found.differences, [Difference::Stale(key(1)), Difference::Missing(key(3))]);
-    assert_eq!((found.messages, found.documents, found.stale, found.missing), (3, 2, 1, 1));
+    assert_eq!(found.differences, []);
+    assert_eq!((found.messages, found.documents, found.pending), (3, 2, 2));
+}
+
+#[tokio::test]
+async fn verify_finds_what_is_missing() {
+    let mut world = World::new();
+    world.archive([message(1, "one"), message(2, "two")]);
+    world.index().await;
+    let mut world = world.reopened(|folder| {
+        // Another hand empties the index, and leaves the position as it was.
+        let index = tantivy::Index::open_in_dir(folder).expect("an index");
+        let payload = index.load_metas().expect("its state").payload.expect("its position");
+        let mut writer = index.writer_with_num_threads::<tantivy::TantivyDocument>(1, 16 << 20).expect("its writer");
+        writer.delete_all_documents().expect("an empty index");
+        let mut commit = writer.prepare_commit().expect("a commit");
+        commit.set_payload(&payload);
+        commit.commit().expect("a commit");
+    });
+    let found = world.index.verify(&world.archive).expect("a comparison");
+    assert!(!found.is_equal());
+    assert_eq!(found.differences, [Difference::Missing(key(1)), Difference::Missing(key(2))]);
+    assert_eq!((found.messages, found.documents, found.missing), (2, 0, 2));
+    world.archive([message(3, "three")]);
+    world.indexer.catch_up().await.expect("indexing");
+    assert_eq!(world.index.verify(&world.archive).expect("a comparison").missing, 2, "only a rebuild mends it");
 }
 
 #[tokio::test]
