@@ -131,11 +131,15 @@ impl Write<'_> {
             staged.batch.put_cf(archive.cf(Cf::Meta), super::changes::position_key(&reader), key::seq(position));
         }
         let (batch, after, mut archived) = staged.finish();
+        archived.last = Seq(after.0.saturating_sub(1));
+        // Nothing new: most pushed updates mention peers that are known. Not worth a place in the log, or a disk flush.
+        if batch.is_empty() {
+            return Ok(archived);
+        }
         let mut options = WriteOptions::default();
         options.set_sync(archive.durability == Durability::Always);
         archive.db.write_opt(batch, &options).map_err(|e| archive.store(e))?;
         *next = after;
-        archived.last = Seq(after.0.saturating_sub(1));
         archive.last.send_if_modified(|last| std::mem::replace(last, archived.last) != archived.last);
         Ok(archived)
     }
