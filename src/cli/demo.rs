@@ -13,7 +13,7 @@ use telescribe_simulator::world::ChatKind;
 use telescribe_simulator::{Options, Simulator, World, WorldSpec};
 
 use super::output::{ended, tell};
-use super::simulate::write_sessions;
+use super::simulate::{world, write_sessions};
 use crate::app::{App, Surroundings};
 use crate::archive::DataFolder;
 use crate::config::{Config, JobConfig, Server, Span};
@@ -73,8 +73,9 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
     let data = args.folder.join("data");
     prepare(&args.folder, &data)?;
     tell("1. A simulated Telegram starts on loopback.");
-    let simulator =
-        Simulator::start(world(&args)?, Options::default()).await.context("the simulated Telegram cannot be served")?;
+    let simulator = Simulator::start(world(args.world.as_deref(), &spec(&args)?)?, Options::default())
+        .await
+        .context("the simulated Telegram cannot be served")?;
     write_sessions(&simulator, &config.accounts.sessions)?;
     let total = simulator.inspect(World::message_count);
     let peers = simulator.inspect(|world| world.chats.iter().filter(|chat| chat.kind != ChatKind::Private).count());
@@ -116,22 +117,14 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn world(args: &Args) -> anyhow::Result<World> {
-    if let Some(path) = &args.world {
-        let (world, warnings) = World::from_export(path)?;
-        for warning in warnings {
-            tell(format_args!("telescribe: {warning}"));
-        }
-        return Ok(world);
-    }
-    let spec = WorldSpec {
+fn spec(args: &Args) -> anyhow::Result<WorldSpec> {
+    Ok(WorldSpec {
         seed: args.seed,
         accounts: usize::from(args.accounts),
         peers: usize::try_from(args.peers)?,
         messages: usize::try_from(args.messages)?,
         ..WorldSpec::default()
-    };
-    Ok(spec.generate())
+    })
 }
 
 fn config(args: &Args) -> Config {

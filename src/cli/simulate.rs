@@ -50,24 +50,26 @@ pub(super) struct Args {
     truth: Option<PathBuf>,
 }
 
+/// The world of an export, or one that follows from a seed.
+pub(super) fn world(export: Option<&Path>, spec: &WorldSpec) -> anyhow::Result<World> {
+    let Some(path) = export else { return Ok(spec.generate()) };
+    let (world, warnings) = World::from_export(path)?;
+    for warning in warnings {
+        tell(format_args!("telescribe: {warning}"));
+    }
+    Ok(world)
+}
+
 impl Args {
-    fn world(&self) -> anyhow::Result<World> {
-        if let Some(path) = &self.world {
-            let (world, warnings) = World::from_export(path)?;
-            for warning in warnings {
-                tell(format_args!("telescribe: {warning}"));
-            }
-            return Ok(world);
-        }
-        let spec = WorldSpec {
+    fn spec(&self) -> anyhow::Result<WorldSpec> {
+        Ok(WorldSpec {
             seed: self.seed,
             accounts: usize::from(self.accounts),
             peers: usize::try_from(self.peers)?,
             messages: usize::try_from(self.messages)?,
             signed_in: !self.signed_out,
             ..WorldSpec::default()
-        };
-        Ok(spec.generate())
+        })
     }
 }
 
@@ -77,8 +79,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 async fn serve(args: Args) -> anyhow::Result<ExitCode> {
     telemetry::log(&LogConfig::default())?;
-    let simulator =
-        Simulator::start(args.world()?, Options::default()).await.context("the simulated Telegram cannot be served")?;
+    let simulator = Simulator::start(world(args.world.as_deref(), &args.spec()?)?, Options::default())
+        .await
+        .context("the simulated Telegram cannot be served")?;
     if let Some(path) = &args.truth {
         write_truth(&simulator, path)?;
         if path == Path::new("-") {

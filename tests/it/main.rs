@@ -7,6 +7,7 @@ mod config_file;
 mod fleet;
 mod http;
 mod interop;
+mod login;
 mod parse;
 mod pipeline;
 mod publish;
