@@ -10,7 +10,7 @@ use super::output::{Out, ended};
 #[command(after_help = "Examples:
   telescribe dump > archive.ndjson
   telescribe dump --all --peer @example_channel | jq -r .text
-  diff <(telescribe simulate --truth) <(telescribe dump) && echo complete")]
+  diff <(telescribe simulate --truth -) <(telescribe dump) && echo complete")]
 pub struct Args {
     /// Also deleted messages and earlier versions
     #[arg(long)]

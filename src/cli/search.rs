@@ -20,7 +20,7 @@ use super::show::name;
 
 The exit status is 1 when nothing is found. docs/query.md has the whole language.")]
 pub struct Args {
-    /// Words, "phrases", -not, OR, prefix*, and filters such as in: from: has: after: before: is: lang:; quote it, or put -- before a leading -
+    /// Words, "phrases", -not, OR, prefix*, and filters such as in: from: has: after: before: is:; quote it, or put -- before a leading -
     #[arg(value_name = "QUERY", required = true)]
     pub query: Vec<String>,
     /// Which come first
