@@ -12,15 +12,19 @@
 //!
 //! It does not interpret Telegram's bytes, ask Telegram anything, or know who reads it.
 //!
-//! The way through: [`schema`](self) lists the column families, `key` their keys, `record` their values; `write` makes a batch;
-//! `read` and `changes` give it back; `folder` locks the data folder; `upgrade` brings an older archive to this format.
+//! The way through: [`schema`](self) lists the column families, `key` their keys, `record` their values; `write` collects a batch and `staged` works it out;
+//! `read`, `changes`, `members`, `series` and `topics` give it back; `folder` locks the data folder; `upgrade` brings an older archive to this format.
 
 mod changes;
 mod folder;
 mod key;
+mod members;
 mod read;
 mod record;
 mod schema;
+mod series;
+mod staged;
+mod topics;
 mod upgrade;
 mod verify;
 mod write;
@@ -33,11 +37,14 @@ use rocksdb::{ColumnFamily, DB};
 use tokio::sync::watch;
 
 pub use folder::{DataFolder, FolderError};
+pub use members::Membership;
 pub use read::{Order, StoredMessage};
 pub use record::{Coverage, Cursor, Raw, RecordError};
 pub use schema::FORMAT;
+pub use series::Sample;
+pub use topics::Topic;
 pub use verify::ArchiveReport;
-pub use write::{Archived, Write};
+pub use write::{Archived, MassDeletion, Write};
 pub use yardstick::Yardstick;
 
 use crate::model::Seq;

@@ -15,6 +15,6 @@ pub use change::{Change, ChangeKind, Seq};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use id::{AccountName, InvalidAccountName, MessageId, MessageKey, PeerId, PeerKindOfId};
 pub use media::{Media, MediaKind};
-pub use message::{Entity, EntityKind, Forward, Message, Reaction, Reply, Service};
+pub use message::{Counters, Entity, EntityKind, Forward, Message, Reaction, Reply, Service};
 pub use peer::{Peer, PeerKind};
 pub use range::{IdRange, RangeSet};

@@ -8,16 +8,25 @@
 //! library failed. It decides nothing about what is asked or when.
 
 mod client;
+mod dialogs;
+mod difference;
 mod error;
 mod history;
 mod login;
+pub mod method;
+mod peers;
+mod seen;
 mod session;
 mod updates;
 
 pub use client::{Client, Settings};
+pub use dialogs::{DialogPage, DialogTop, Folder, Offset, PEER_DIALOGS_MAX};
+pub use difference::{ChannelDifference, CommonDifference};
 pub use error::TelegramError;
-pub use history::{ChannelDifference, CommonDifference, DialogPage, DialogTop, Offset, Page, Resolved, Seen, method};
+pub use history::Page;
 pub use login::{Login, LoginError, SignIn};
+pub use peers::{FullChannel, Joined, Resolved, VIEWS_MAX};
+pub use seen::Seen;
 pub use updates::{Event, Push};
 
 /// Where data centres may be, so that a simulated session and the real network can never mix.

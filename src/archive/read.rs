@@ -181,7 +181,7 @@ impl Archive {
     }
 }
 
-fn bounds(first: Vec<u8>, after: Vec<u8>) -> ReadOptions {
+pub(super) fn bounds(first: Vec<u8>, after: Vec<u8>) -> ReadOptions {
     let mut options = ReadOptions::default();
     options.set_iterate_lower_bound(first);
     options.set_iterate_upper_bound(after);

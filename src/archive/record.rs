@@ -3,7 +3,7 @@
 //! Field numbers are for ever: add new ones, never reuse or renumber. A message's peer and id are in its key only.
 
 use crate::model::{
-    AccountName, Change, ChangeKind, Entity, EntityKind, Forward, IdRange, Media, MediaKind, Message, MessageId, MessageKey,
+    AccountName, Change, ChangeKind, Counters, Entity, EntityKind, Forward, IdRange, Media, MediaKind, Message, MessageId, MessageKey,
     Peer, PeerId, PeerKind, RangeSet, Reaction, Reply, Seq, Service, Timestamp,
 };
 
@@ -188,6 +188,9 @@ pub(super) struct MessageRecord {
     /// When the archive learned that the message was deleted.
     #[prost(int64, optional, tag = "36")]
     pub(super) deleted_at: Option<i64>,
+    /// When the counters were seen to have become what they are; absent while they are as first archived.
+    #[prost(int64, optional, tag = "37")]
+    pub(super) counted_at: Option<i64>,
 }
 
 impl MessageRecord {
@@ -229,6 +232,23 @@ impl MessageRecord {
             as_of: None,
             revision: 0,
             deleted_at: None,
+            counted_at: None,
+        }
+    }
+
+    /// What is counted about the message.
+    pub(super) fn counters(&self) -> Counters {
+        let reactions = self.reactions.iter().map(|r| Reaction { emoji: r.emoji.clone(), count: r.count }).collect();
+        Counters { views: self.views, forwards: self.forwards, replies: self.replies, reactions: Some(reactions) }
+    }
+
+    /// Takes over those counters that are given. Reactions are given whole or, where nothing is known of them, not at all.
+    pub(super) fn count(&mut self, new: &Counters) {
+        self.views = new.views.or(self.views);
+        self.forwards = new.forwards.or(self.forwards);
+        self.replies = new.replies.or(self.replies);
+        if let Some(reactions) = &new.reactions {
+            self.reactions = reactions.iter().map(|r| ReactionRecord { emoji: r.emoji.clone(), count: r.count }).collect();
         }
     }
 
@@ -349,7 +369,7 @@ fn numbered<K: Copy>(all: &[K], number: u32) -> Option<K> {
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct ChangeRecord {
-    /// 1 new, 2 edited, 3 deleted, 4 peer changed.
+    /// 1 new, 2 edited, 3 deleted, 4 peer changed, 5 peer joined, 6 peer left.
     #[prost(uint32, tag = "1")]
     kind: u32,
     #[prost(sint64, tag = "2")]
@@ -369,6 +389,8 @@ impl ChangeRecord {
             ChangeKind::MessageEdited { version, .. } => (2, version),
             ChangeKind::MessageDeleted { .. } => (3, 0),
             ChangeKind::PeerChanged { .. } => (4, 0),
+            ChangeKind::PeerJoined { .. } => (5, 0),
+            ChangeKind::PeerLeft { .. } => (6, 0),
         };
         let id = kind.message().map_or(0, |key| key.id.0);
         Self { kind: number, peer: kind.peer().0, id, version, at: at.0 }
@@ -382,6 +404,8 @@ impl ChangeRecord {
             2 => ChangeKind::MessageEdited { key, version: r.version },
             3 => ChangeKind::MessageDeleted { key },
             4 => ChangeKind::PeerChanged { peer: key.peer },
+            5 => ChangeKind::PeerJoined { peer: key.peer },
+            6 => ChangeKind::PeerLeft { peer: key.peer },
             other => return Err(RecordError::value("change", format!("unknown kind {other} at {seq}"))),
         };
         Ok(Change { seq, at: Timestamp(r.at), kind })
@@ -471,8 +495,14 @@ pub struct Cursor {
     /// Why the peer cannot be read at present, if so: Telegram's error name.
     pub unavailable: Option<String>,
     /// Ids that are covered but must be read again, because Telegram skipped their edits and deletions (a `TooLong`
-    /// difference).
+    /// difference), or because the recheck job asked for it.
     pub recheck: RangeSet,
+    /// Ids whose messages Telegram no longer shows, too many at once to be believed before they were asked for again.
+    pub held: RangeSet,
+    /// When they may be asked for again.
+    pub held_until: Option<Timestamp>,
+    /// The discussion group of a channel, or the channel of a discussion group.
+    pub linked: Option<PeerId>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -489,6 +519,12 @@ pub(super) struct CursorRecord {
     unavailable: Option<String>,
     #[prost(int32, repeated, tag = "6")]
     recheck: Vec<i32>,
+    #[prost(int32, repeated, tag = "7")]
+    held: Vec<i32>,
+    #[prost(int64, optional, tag = "8")]
+    held_until: Option<i64>,
+    #[prost(sint64, optional, tag = "9")]
+    linked: Option<i64>,
 }
 
 impl CursorRecord {
@@ -500,6 +536,9 @@ impl CursorRecord {
             checked_at: c.checked_at.map(|t| t.0),
             unavailable: c.unavailable.clone(),
             recheck: bounds(&c.recheck),
+            held: bounds(&c.held),
+            held_until: c.held_until.map(|t| t.0),
+            linked: c.linked.map(|p| p.0),
         }
     }
 
@@ -513,6 +552,9 @@ impl CursorRecord {
             checked_at: r.checked_at.map(Timestamp),
             unavailable: r.unavailable,
             recheck: ranges(&r.recheck)?,
+            held: ranges(&r.held)?,
+            held_until: r.held_until.map(Timestamp),
+            linked: r.linked.map(PeerId),
         })
     }
 }

@@ -10,12 +10,16 @@
 //! | `peer` | peer | title, kind, username |
 //! | `username` | lower-case username | peer |
 //! | `coverage` | peer | id ranges that were read, counts |
-//! | `cursor` | peer | newest id and pts known, the account that archives |
+//! | `cursor` | peer | newest id and pts known, the account that archives, what is to be read again |
+//! | `member` | peer, account | since when an account sees a peer, and in which folders |
+//! | `counters` | peer, id, time | what a message's views, reactions, ... were until then |
+//! | `size` | peer, time | how many members it had from then on |
+//! | `topic` | peer, root message | a forum's topic |
 
 use rocksdb::{BlockBasedOptions, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, Options};
 
 /// The format number of what is on disk; raised by every change that an older version could not read.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Target size of a data block before compression: at 16 KiB a ZSTD dictionary makes 91-byte texts cost about 80 bytes, and a
 /// point read still decompresses little.
@@ -40,10 +44,14 @@ pub(super) enum Cf {
     Username,
     Coverage,
     Cursor,
+    Member,
+    Counters,
+    Size,
+    Topic,
 }
 
 impl Cf {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Meta,
         Self::Message,
         Self::Version,
@@ -53,6 +61,10 @@ impl Cf {
         Self::Username,
         Self::Coverage,
         Self::Cursor,
+        Self::Member,
+        Self::Counters,
+        Self::Size,
+        Self::Topic,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -66,6 +78,10 @@ impl Cf {
             Self::Username => "username",
             Self::Coverage => "coverage",
             Self::Cursor => "cursor",
+            Self::Member => "member",
+            Self::Counters => "counters",
+            Self::Size => "size",
+            Self::Topic => "topic",
         }
     }
 
@@ -76,19 +92,26 @@ impl Cf {
         let mut options = Options::default();
         match self {
             // Large and written once: cheap LZ4 while it is young, ZSTD with a dictionary where most of it ends up.
-            Self::Message | Self::Version | Self::Raw | Self::Change => {
+            Self::Message | Self::Version | Self::Raw | Self::Change | Self::Counters => {
                 options.set_compression_type(DBCompressionType::Lz4);
                 options.set_bottommost_compression_type(DBCompressionType::Zstd);
                 options.set_bottommost_compression_options(ZSTD_WINDOW_BITS, ZSTD_LEVEL, 0, DICTIONARY_SIZE, true);
                 options.set_bottommost_zstd_max_train_bytes(DICTIONARY_SAMPLES, true);
             }
             // Small and rewritten often.
-            Self::Meta | Self::Peer | Self::Username | Self::Coverage | Self::Cursor => {
+            Self::Meta
+            | Self::Peer
+            | Self::Username
+            | Self::Coverage
+            | Self::Cursor
+            | Self::Member
+            | Self::Size
+            | Self::Topic => {
                 options.set_compression_type(DBCompressionType::Lz4);
             }
         }
         // Point reads of keys that are often absent (is this message known?): a Bloom filter answers most of them.
-        if matches!(self, Self::Message | Self::Peer | Self::Username) {
+        if matches!(self, Self::Message | Self::Peer | Self::Username | Self::Member) {
             blocks.set_bloom_filter(10.0, false);
         }
         options.set_block_based_table_factory(&blocks);

@@ -1,17 +1,27 @@
 //! One write: what it brings is collected first, then becomes true at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use prost::Message as _;
-use rocksdb::{WriteBatch, WriteOptions};
+use rocksdb::WriteOptions;
 
-use crate::model::{ChangeKind, IdRange, Message, MessageId, MessageKey, Peer, PeerId, Seq, Timestamp};
+use crate::model::{AccountName, Counters, IdRange, Message, MessageKey, Peer, PeerId, Seq, Timestamp};
 
-use super::record::{ChangeRecord, Coverage, CoverageRecord, Cursor, CursorRecord, MessageRecord, PeerRecord, Raw, decode};
+use super::record::{Cursor, Raw};
 use super::schema::Cf;
+use super::staged::{Sight, Staged};
 use super::{Archive, ArchiveError, Durability, key};
 
 type CursorChange = Box<dyn FnOnce(&mut Cursor) + Send>;
+
+/// When so many messages vanish at once that it is not believed before Telegram was asked again. An account that loses sight of a
+/// history, and a server with a bad day, look just like a chat that was wiped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MassDeletion {
+    /// How many in one answer are too many.
+    pub ids_min: usize,
+    /// How long after the first answer the second one may be asked for, when the first did not name them.
+    pub confirm_after: Timestamp,
+}
 
 /// A page of history, a live update, or anything else that must become true as one.
 #[must_use = "a write that is not committed changes nothing"]
@@ -19,10 +29,14 @@ pub struct Write<'a> {
     archive: &'a Archive,
     now: Timestamp,
     as_of: Option<i32>,
+    mass_deletion: Option<MassDeletion>,
     messages: Vec<(Message, Raw, i64)>,
     deleted: Vec<MessageKey>,
     windows: Vec<(PeerId, IdRange)>,
     peers: Vec<Peer>,
+    sights: Vec<(PeerId, AccountName, Sight)>,
+    counters: Vec<(MessageKey, Counters)>,
+    sizes: Vec<(PeerId, i32)>,
     cursors: Vec<(PeerId, CursorChange)>,
     positions: Vec<(String, Seq)>,
 }
@@ -36,6 +50,8 @@ pub struct Archived {
     pub edited: usize,
     /// Messages newly marked deleted.
     pub deleted: usize,
+    /// Messages that are said to be deleted, too many at once to be believed yet.
+    pub held: usize,
     /// Messages that were known like this, or whose newer form was known.
     pub unchanged: usize,
     /// The number of the newest change afterwards.
@@ -49,10 +65,14 @@ impl Archive {
             archive: self,
             now,
             as_of: None,
+            mass_deletion: None,
             messages: Vec::new(),
             deleted: Vec::new(),
             windows: Vec::new(),
             peers: Vec::new(),
+            sights: Vec::new(),
+            counters: Vec::new(),
+            sizes: Vec::new(),
             cursors: Vec::new(),
             positions: Vec::new(),
         }
@@ -63,6 +83,12 @@ impl Write<'_> {
     /// States the peer's pts at which Telegram gave the answer, so that it cannot replace what a later answer said.
     pub fn as_of(&mut self, pts: Option<i32>) -> &mut Self {
         self.as_of = pts;
+        self
+    }
+
+    /// Holds mass deletions back: they become ids to be asked for again, and are believed when they are still not there.
+    pub fn mass_deletion(&mut self, rule: MassDeletion) -> &mut Self {
+        self.mass_deletion = Some(rule);
         self
     }
 
@@ -91,6 +117,36 @@ impl Write<'_> {
         self
     }
 
+    /// Notes that a peer is among an account's dialogs.
+    pub fn joined(&mut self, peer: PeerId, account: &AccountName) -> &mut Self {
+        self.sights.push((peer, account.clone(), Sight::Joined));
+        self
+    }
+
+    /// Notes that a peer is no longer among an account's dialogs; nothing happens when it never was.
+    pub fn left(&mut self, peer: PeerId, account: &AccountName) -> &mut Self {
+        self.sights.push((peer, account.clone(), Sight::Left));
+        self
+    }
+
+    /// Notes in which of an account's folders a peer is; nothing happens when it is not among its dialogs.
+    pub fn folders(&mut self, peer: PeerId, account: &AccountName, folders: Vec<String>) -> &mut Self {
+        self.sights.push((peer, account.clone(), Sight::Folders(folders)));
+        self
+    }
+
+    /// Notes what is counted about a message: those of its counters that are given replace what was known.
+    pub fn counters(&mut self, key: MessageKey, counters: Counters) -> &mut Self {
+        self.counters.push((key, counters));
+        self
+    }
+
+    /// Notes how many members a peer has.
+    pub fn member_count(&mut self, peer: PeerId, count: i32) -> &mut Self {
+        self.sizes.push((peer, count));
+        self
+    }
+
     /// Changes a peer's cursor, as it is when the write is committed.
     pub fn cursor(&mut self, peer: PeerId, change: impl FnOnce(&mut Cursor) + Send + 'static) -> &mut Self {
         self.cursors.push((peer, Box::new(change)));
@@ -111,8 +167,12 @@ impl Write<'_> {
         let archive = self.archive;
         let mut next = archive.writer();
         let mut staged = Staged::new(archive, self.now, self.as_of, *next);
+        staged.mass_deletion = self.mass_deletion;
         for peer in &self.peers {
             staged.peer(peer)?;
+        }
+        for (peer, account, sight) in self.sights {
+            staged.sight(peer, &account, sight)?;
         }
         let brought: BTreeSet<MessageKey> = self.messages.iter().map(|(m, ..)| m.key).collect();
         for (message, raw, revision) in self.messages {
@@ -121,8 +181,12 @@ impl Write<'_> {
         for (peer, range) in self.windows {
             staged.window(peer, range, &brought)?;
         }
-        for key in self.deleted {
-            staged.delete(key)?;
+        staged.delete_all(self.deleted)?;
+        for (key, counters) in self.counters {
+            staged.counters(key, counters)?;
+        }
+        for (peer, count) in self.sizes {
+            staged.size(peer, count)?;
         }
         for (peer, change) in self.cursors {
             change(staged.cursor(peer)?);
@@ -142,209 +206,5 @@ impl Write<'_> {
         *next = after;
         archive.last.send_if_modified(|last| std::mem::replace(last, archived.last) != archived.last);
         Ok(archived)
-    }
-}
-
-/// A write while it is being worked out: what it reads it reads once, what it changes it changes here first.
-struct Staged<'a> {
-    archive: &'a Archive,
-    now: Timestamp,
-    as_of: Option<i32>,
-    next: Seq,
-    batch: WriteBatch,
-    peers: BTreeMap<PeerId, Peer>,
-    /// Lower-case usernames that this write gives to a peer, or takes back.
-    usernames: BTreeMap<String, Option<PeerId>>,
-    /// Boxed, because the map moves its entries about.
-    messages: BTreeMap<MessageKey, Option<Box<MessageRecord>>>,
-    coverage: BTreeMap<PeerId, Coverage>,
-    cursors: BTreeMap<PeerId, Cursor>,
-    archived: Archived,
-}
-
-impl<'a> Staged<'a> {
-    fn new(archive: &'a Archive, now: Timestamp, as_of: Option<i32>, next: Seq) -> Self {
-        Self {
-            archive,
-            now,
-            as_of,
-            next,
-            batch: WriteBatch::default(),
-            peers: BTreeMap::new(),
-            usernames: BTreeMap::new(),
-            messages: BTreeMap::new(),
-            coverage: BTreeMap::new(),
-            cursors: BTreeMap::new(),
-            archived: Archived::default(),
-        }
-    }
-
-    fn peer(&mut self, peer: &Peer) -> Result<(), ArchiveError> {
-        let known = match self.peers.get(&peer.id) {
-            Some(staged) => Some(staged.clone()),
-            None => self.archive.peer(peer.id)?,
-        };
-        if known.as_ref() == Some(peer) {
-            return Ok(());
-        }
-        if let Some(old) = known.and_then(|k| k.username).map(|name| name.to_lowercase()) {
-            // A username may have moved to another peer since, also in this very write: only our own entry is taken back.
-            let holder = match self.usernames.get(&old) {
-                Some(staged) => *staged,
-                None => self.archive.username_holder(&old)?,
-            };
-            if holder == Some(peer.id) {
-                self.usernames.insert(old, None);
-            }
-        }
-        if let Some(new) = &peer.username {
-            self.usernames.insert(new.to_lowercase(), Some(peer.id));
-        }
-        self.batch.put_cf(self.archive.cf(Cf::Peer), key::peer(peer.id), PeerRecord::of(peer).encode_to_vec());
-        self.peers.insert(peer.id, peer.clone());
-        self.change(ChangeKind::PeerChanged { peer: peer.id });
-        Ok(())
-    }
-
-    fn message(&mut self, message: Message, raw: &Raw, revision: i64) -> Result<(), ArchiveError> {
-        let key = message.key;
-        self.cursor(key.peer)?.see(key.id);
-        let read = &mut self.coverage(key.peer)?.read;
-        let covered = read.contains(key.id.0);
-        if let Some(id) = IdRange::new(key.id.0, key.id.0) {
-            read.insert(id);
-        }
-        let mut record = MessageRecord::of(&message);
-        record.archived_at = self.now.0;
-        record.as_of = self.as_of;
-        record.revision = revision;
-        // What is archived is covered: an id that is not needs no look into the store, and in unread history none is.
-        let known = if covered { self.stored(key)?.clone() } else { None };
-        let Some(known) = known else {
-            let coverage = self.coverage(key.peer)?;
-            coverage.messages = coverage.messages.saturating_add(1);
-            self.archived.new += 1;
-            self.change(ChangeKind::MessageNew { key });
-            self.put(key, record, Some(raw));
-            return Ok(());
-        };
-        let older = matches!((record.as_of, known.as_of), (Some(new), Some(old)) if new < old) || revision < known.revision;
-        if older {
-            self.archived.unchanged += 1;
-            return Ok(());
-        }
-        record.version = known.version;
-        // An answer without pts does not make room for those that were too early before it.
-        record.as_of = record.as_of.or(known.as_of);
-        let same = known.clone().into_message(key).says_the_same(&message);
-        if same && known.deleted_at.is_none() {
-            self.archived.unchanged += 1;
-            record.archived_at = known.archived_at;
-            // Counters move all the time: the newest are kept, without a version and without waking the readers.
-            if record != *known {
-                self.put(key, record, Some(raw));
-            }
-            return Ok(());
-        }
-        if known.deleted_at.is_some() {
-            let coverage = self.coverage(key.peer)?;
-            coverage.deleted = coverage.deleted.saturating_sub(1);
-        }
-        self.batch.put_cf(self.archive.cf(Cf::Version), key::version(key, known.version), known.encode_to_vec());
-        record.version = known.version.saturating_add(1);
-        self.archived.edited += 1;
-        self.change(ChangeKind::MessageEdited { key, version: record.version });
-        self.put(key, record, Some(raw));
-        Ok(())
-    }
-
-    fn window(&mut self, peer: PeerId, range: IdRange, brought: &BTreeSet<MessageKey>) -> Result<(), ArchiveError> {
-        self.coverage(peer)?.read.insert(range);
-        self.cursor(peer)?.recheck.remove(range);
-        let known = self.archive.live_ids(peer, range)?;
-        for id in known {
-            let key = MessageKey { peer, id };
-            if !brought.contains(&key) {
-                self.delete(key)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn delete(&mut self, key: MessageKey) -> Result<(), ArchiveError> {
-        let Some(known) = self.stored(key)?.clone() else { return Ok(()) };
-        let older = matches!((self.as_of, known.as_of), (Some(new), Some(old)) if new < old);
-        if known.deleted_at.is_some() || older {
-            return Ok(());
-        }
-        let coverage = self.coverage(key.peer)?;
-        coverage.deleted = coverage.deleted.saturating_add(1);
-        self.archived.deleted += 1;
-        self.change(ChangeKind::MessageDeleted { key });
-        let mut record = *known;
-        record.deleted_at = Some(self.now.0);
-        record.as_of = self.as_of.or(record.as_of);
-        self.put(key, record, None);
-        Ok(())
-    }
-
-    fn put(&mut self, key: MessageKey, record: MessageRecord, raw: Option<&Raw>) {
-        let bytes = key::message(key);
-        self.batch.put_cf(self.archive.cf(Cf::Message), bytes, record.encode_to_vec());
-        if let Some(raw) = raw {
-            self.batch.put_cf(self.archive.cf(Cf::Raw), bytes, raw.encode_to_vec());
-        }
-        self.messages.insert(key, Some(Box::new(record)));
-    }
-
-    fn change(&mut self, kind: ChangeKind) {
-        self.batch.put_cf(self.archive.cf(Cf::Change), key::seq(self.next), ChangeRecord::of(kind, self.now).encode_to_vec());
-        self.next = self.next.next();
-    }
-
-    fn stored(&mut self, key: MessageKey) -> Result<&Option<Box<MessageRecord>>, ArchiveError> {
-        if !self.messages.contains_key(&key) {
-            let bytes = self.archive.get(Cf::Message, key::message(key))?;
-            let record = bytes.map(|b| decode("message", &b)).transpose()?.map(Box::new);
-            self.messages.insert(key, record);
-        }
-        Ok(self.messages.entry(key).or_default())
-    }
-
-    fn coverage(&mut self, peer: PeerId) -> Result<&mut Coverage, ArchiveError> {
-        if !self.coverage.contains_key(&peer) {
-            self.coverage.insert(peer, self.archive.coverage(peer)?);
-        }
-        Ok(self.coverage.entry(peer).or_default())
-    }
-
-    fn cursor(&mut self, peer: PeerId) -> Result<&mut Cursor, ArchiveError> {
-        if !self.cursors.contains_key(&peer) {
-            self.cursors.insert(peer, self.archive.cursor(peer)?.unwrap_or_default());
-        }
-        Ok(self.cursors.entry(peer).or_default())
-    }
-
-    fn finish(mut self) -> (WriteBatch, Seq, Archived) {
-        let usernames = self.archive.cf(Cf::Username);
-        for (name, holder) in &self.usernames {
-            match holder {
-                Some(peer) => self.batch.put_cf(usernames, name, key::peer(*peer)),
-                None => self.batch.delete_cf(usernames, name),
-            }
-        }
-        for (peer, coverage) in &self.coverage {
-            self.batch.put_cf(self.archive.cf(Cf::Coverage), key::peer(*peer), CoverageRecord::of(coverage).encode_to_vec());
-        }
-        for (peer, cursor) in &self.cursors {
-            self.batch.put_cf(self.archive.cf(Cf::Cursor), key::peer(*peer), CursorRecord::of(cursor).encode_to_vec());
-        }
-        (self.batch, self.next, self.archived)
-    }
-}
-
-impl Cursor {
-    fn see(&mut self, id: MessageId) {
-        self.top = self.top.max(id.0);
     }
 }

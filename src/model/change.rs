@@ -47,6 +47,16 @@ pub enum ChangeKind {
         /// The peer.
         peer: PeerId,
     },
+    /// The first account that sees a peer has come: its dialogs hold it.
+    PeerJoined {
+        /// The peer.
+        peer: PeerId,
+    },
+    /// The last account that saw a peer has left it, or was thrown out.
+    PeerLeft {
+        /// The peer.
+        peer: PeerId,
+    },
 }
 
 impl ChangeKind {
@@ -55,7 +65,7 @@ impl ChangeKind {
     pub fn peer(&self) -> PeerId {
         match *self {
             Self::MessageNew { key } | Self::MessageEdited { key, .. } | Self::MessageDeleted { key } => key.peer,
-            Self::PeerChanged { peer } => peer,
+            Self::PeerChanged { peer } | Self::PeerJoined { peer } | Self::PeerLeft { peer } => peer,
         }
     }
 
@@ -64,7 +74,7 @@ impl ChangeKind {
     pub fn message(&self) -> Option<MessageKey> {
         match *self {
             Self::MessageNew { key } | Self::MessageEdited { key, .. } | Self::MessageDeleted { key } => Some(key),
-            Self::PeerChanged { .. } => None,
+            Self::PeerChanged { .. } | Self::PeerJoined { .. } | Self::PeerLeft { .. } => None,
         }
     }
 
@@ -76,6 +86,8 @@ impl ChangeKind {
             Self::MessageEdited { .. } => "message.edited",
             Self::MessageDeleted { .. } => "message.deleted",
             Self::PeerChanged { .. } => "peer.changed",
+            Self::PeerJoined { .. } => "peer.joined",
+            Self::PeerLeft { .. } => "peer.left",
         }
     }
 }

@@ -152,6 +152,19 @@ pub struct Reaction {
     pub count: i32,
 }
 
+/// What moves about a message without being an edit.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// How often it was viewed.
+    pub views: Option<i32>,
+    /// How often it was forwarded.
+    pub forwards: Option<i32>,
+    /// How many replies or comments it has.
+    pub replies: Option<i32>,
+    /// Reactions, in Telegram's order; `None` where an answer does not tell of them.
+    pub reactions: Option<Vec<Reaction>>,
+}
+
 /// What a service message reports.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Service {
@@ -230,6 +243,13 @@ impl Message {
             pinned: false,
             service: None,
         }
+    }
+
+    /// What is counted about it.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let (views, forwards, replies) = (self.views, self.forwards, self.replies);
+        Counters { views, forwards, replies, reactions: Some(self.reactions.clone()) }
     }
 
     /// Whether two forms of a message say the same: a difference only in counters (views, forwards, replies, reactions)

@@ -76,6 +76,11 @@ impl RangeSet {
         self.0.splice(from..to, [merged]);
     }
 
+    /// Adds one id.
+    pub fn add(&mut self, id: i32) {
+        self.insert(IdRange { first: id, last: id });
+    }
+
     /// Removes every id of a range.
     pub fn remove(&mut self, range: IdRange) {
         let mut kept = Vec::with_capacity(self.0.len() + 1);

@@ -99,7 +99,10 @@ impl Data {
             peer: peer.map(Into::into),
         };
         match change.kind {
-            ChangeKind::MessageNew { .. } | ChangeKind::PeerChanged { .. } => {}
+            ChangeKind::MessageNew { .. }
+            | ChangeKind::PeerChanged { .. }
+            | ChangeKind::PeerJoined { .. }
+            | ChangeKind::PeerLeft { .. } => {}
             ChangeKind::MessageEdited { version, .. } => data.version = Some(version),
             ChangeKind::MessageDeleted { key: MessageKey { peer, id } } => {
                 data.key = Some(Key { peer: peer.0, id: id.0 });
@@ -142,6 +145,7 @@ mod tests {
         );
         insta::assert_snapshot!("message.deleted", shown(ChangeKind::MessageDeleted { key }, Some(&stored), Some(&peer)));
         insta::assert_snapshot!("peer.changed", shown(ChangeKind::PeerChanged { peer: key.peer }, None, Some(&peer)));
+        insta::assert_snapshot!("peer.left", shown(ChangeKind::PeerLeft { peer: key.peer }, None, Some(&peer)));
         insta::assert_snapshot!("nothing_known", shown(ChangeKind::MessageNew { key }, None, None));
     }
 }

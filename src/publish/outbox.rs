@@ -32,7 +32,10 @@ fn messages(archive: &Archive, changes: &[Change]) -> Result<Vec<Option<StoredMe
     let wanted = |kind: &ChangeKind| match *kind {
         ChangeKind::MessageNew { key } => Some((key, 0)),
         ChangeKind::MessageEdited { key, version } => Some((key, version)),
-        ChangeKind::MessageDeleted { .. } | ChangeKind::PeerChanged { .. } => None,
+        ChangeKind::MessageDeleted { .. }
+        | ChangeKind::PeerChanged { .. }
+        | ChangeKind::PeerJoined { .. }
+        | ChangeKind::PeerLeft { .. } => None,
     };
     let keys: Vec<MessageKey> = changes.iter().filter_map(|c| wanted(&c.kind)).map(|(key, _)| key).collect();
     let mut newest = match archive.messages_by_key(&keys) {

@@ -3,7 +3,7 @@
 use grammers_session::updates::UpdatesLike;
 use grammers_tl_types::enums;
 
-use super::history::{self, Seen};
+use super::seen::{Seen, harvest};
 use crate::accounts::Session;
 use crate::model::{AccountName, MessageId, PeerId, PeerKindOfId};
 use crate::parse::{self, Parsed};
@@ -80,11 +80,11 @@ pub(super) fn read(account: &AccountName, session: &Session, update: UpdatesLike
     let mut push = Push { account: account.clone(), seen: Seen::default(), events: Vec::new() };
     match update {
         UpdatesLike::Updates(enums::Updates::Updates(u)) => {
-            push.seen = history::harvest(session, &u.users, &u.chats);
+            push.seen = harvest(session, &u.users, &u.chats);
             push.events = u.updates.iter().filter_map(event).collect();
         }
         UpdatesLike::Updates(enums::Updates::Combined(u)) => {
-            push.seen = history::harvest(session, &u.users, &u.chats);
+            push.seen = harvest(session, &u.users, &u.chats);
             push.events = u.updates.iter().filter_map(event).collect();
         }
         UpdatesLike::Updates(enums::Updates::UpdateShort(u)) => push.events.extend(event(&u.update)),
