@@ -3,8 +3,12 @@
 //! A job that missed any number of runs (the program was not running, the machine slept) is due once. A job that never ran is
 //! due at once. A clock that was set back makes nothing due twice.
 
+mod selector;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+
+pub use selector::{InvalidSelector, PeerFacts, Scope, Selector};
 
 /// What the program does by the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -15,7 +15,7 @@ const MODULES: [(&str, &[&str]); 18] = [
     ("lifecycle", &[]),
     ("model", &[]),
     ("span", &[]),
-    ("schedule", &[]),
+    ("schedule", &["model"]),
     ("accounts", &["lifecycle", "model"]),
     ("parse", &["model"]),
     ("telegram", &["lifecycle", "model", "accounts", "parse"]),
