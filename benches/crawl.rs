@@ -32,6 +32,7 @@ use telescribe::accounts::{Pool, PoolSettings, Session, Sessions};
 use telescribe::archive::{Archive, Durability, Order};
 use telescribe::config::Server;
 use telescribe::crawl::{self, Crawler, Progress};
+use telescribe::schedule::{Job, Scope};
 use telescribe::lifecycle::Lifecycle;
 use telescribe::model::{AccountName, IdRange, PeerId, PeerKindOfId, SystemClock};
 use telescribe::search::{Index, Indexer, IndexerSettings};
@@ -315,12 +316,12 @@ async fn archived(
     let lifecycle = Lifecycle::new();
     let clock = Arc::new(SystemClock);
     let pacing = PoolSettings { request_interval: Duration::ZERO, requests_in_flight_max: in_flight };
-    let settings = crawl::Settings { recheck_ids_max: 1_000, workers: REQUESTS_IN_FLIGHT + 1 };
+    let settings = crawl::Settings { recheck_ids_max: 1_000, workers: REQUESTS_IN_FLIGHT + 1, ..crawl::Settings::default() };
     let stopwatch = Stopwatch::start()?;
     let pool = Pool::new(sessions.keys().cloned(), pacing, clock.clone());
     let crawler =
-        Crawler::start(Arc::clone(&archive), pool, sessions.into_values(), clock, &world::settings(), settings, &lifecycle);
-    crawler.discover();
+        Crawler::start(Arc::clone(&archive), pool, sessions.into_values(), clock, &world::settings(), settings, &lifecycle)?;
+    crawler.run(Job::Discover, &Scope::all())?;
     let progress = loop {
         tokio::time::sleep(LOOK).await;
         if crawler.backlog() == (0, 0) {
@@ -331,7 +332,7 @@ async fn archived(
         }
     };
     let took = stopwatch.stop()?;
-    ensure!(progress.messages == messages as u64 && crawler.not_understood() == 0, "{progress:?} for {messages} messages");
+    ensure!(progress.messages == messages as u64 && crawler.not_understood().is_empty(), "{progress:?} for {messages} messages");
     lifecycle.stop_soft();
     lifecycle.ended().await;
     archive.flush()?;

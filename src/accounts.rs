@@ -13,7 +13,7 @@ mod saver;
 mod session;
 mod store;
 
-pub use pool::{AccountState, AccountStatus, Lease, Pool, PoolSettings, Turn};
+pub use pool::{AccountState, AccountStatus, Lease, Pool, PoolSettings, Turn, Urgency};
 pub use saver::Saver;
 pub use session::{AuthKey, DataCentre, HomeKeyKept, Session, UpdatesState};
 pub use store::{SessionError, Sessions};

@@ -102,7 +102,7 @@ impl App {
             &config.telegram.settings(),
             config.crawl_settings(names.len()),
             &lifecycle,
-        );
+        )?;
         lifecycle.work("indexer", {
             let (index, archive) = (Arc::clone(&index), Arc::clone(&archive));
             let settings = IndexerSettings { memory: config.search.memory_mib << 20, ..IndexerSettings::default() };
@@ -180,6 +180,6 @@ impl Config {
     fn crawl_settings(&self, accounts: usize) -> crawl::Settings {
         // One worker for each request that may be under way, and one that writes meanwhile.
         let workers = accounts * self.accounts.requests_in_flight_max + 1;
-        crawl::Settings { recheck_ids_max: self.crawl.recheck_ids_max, workers }
+        crawl::Settings { recheck_ids_max: self.crawl.recheck_ids_max, workers, ..crawl::Settings::default() }
     }
 }

@@ -1,50 +1,96 @@
 //! Crawling: which question to ask next, through which account, and what its answer makes true.
 //!
-//! Work is cut into units of one request each ([`Unit`]). A worker takes the most urgent unit for which an account is free,
-//! asks, and writes the answer in one archive write; what is left to do becomes further units. So every moment is a good
-//! moment to stop, and the next start goes on exactly there: the archive's coverage and cursors *are* the plan.
+//! Work is cut into units of one request each ([`Unit`]). One dispatcher takes the most urgent unit for which an account is free and
+//! hands it to a worker, which asks, and writes the answer in one archive write; what is left to do becomes further units. So every
+//! moment is a good moment to stop, and the next start goes on exactly there: the archive's coverage and cursors *are* the plan.
 //!
 //! - **Walk** (`discover`, `catch-up`): the list of dialogs tells each peer's newest message and state, a hundred peers a
 //!   request. A catch-up stops at the first page on which nothing is new; a discovery goes to the end.
+//! - **Poll**: the same of single peers, a hundred a request: those that no walk finds, and those with a schedule of their own.
 //! - **Events** (a channel's difference): what is new, edited and deleted since the state that the archive has.
 //! - **History**: the newest ids that coverage lacks. A page states what is there *and* what is not, so reading again finds deletions.
+//! - **Full**, **Views** (`counters`): how many members, how often seen.
 //! - **Live**: what Telegram pushes is archived at once when it follows on the known state; a gap becomes an events unit.
 //!
 //! Polling is the truth; pushed updates only make it earlier. A peer is worked on by one unit at a time, and crawled once for all
-//! accounts that can read it. A message that cannot be understood is archived raw, counted and passed over.
+//! accounts that can read it. A message that cannot be understood is archived raw, counted and passed over. A deletion is
+//! believed when Telegram names it or a page of the peer does not show it; a mass deletion only when it was asked for again.
+//!
+//! The way through: `unit` says what there is to do, `queue` what is next, `dispatch` who does it; `walk`, `poll`, `events`,
+//! `history`, `counters` do it, `live` listens; `sweep` finds work for the jobs, `discovery` and `join` decide which peers there are.
 
+mod counters;
+mod discovery;
+mod dispatch;
 mod events;
 mod history;
+mod join;
 mod live;
+mod poll;
 mod progress;
 mod queue;
+mod sweep;
+mod unit;
 mod walk;
-mod worker;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::accounts::Pool;
-use crate::archive::{Archive, ArchiveError, Archived, Raw, Write};
+use crate::archive::{Archive, ArchiveError, Archived, MassDeletion, Raw, Write};
 use crate::lifecycle::Lifecycle;
-use crate::model::{AccountName, Clock, IdRange, PeerId, PeerKindOfId};
+use crate::model::{AccountName, Clock, IdRange, PeerId, PeerKind, PeerKindOfId};
 use crate::parse::Parsed;
-use crate::telegram::{self, Client, Seen};
+use crate::schedule::{Job, Scope};
+use crate::telegram::{self, Client};
 
+pub use discovery::Rules;
+pub use join::{JoinError, Joining, Target};
 pub use progress::Progress;
-pub use queue::Unit;
-use queue::{Priority, Queue};
+pub use unit::Unit;
+
+use queue::Queue;
+use unit::{Doer, Priority, Subject};
+use walk::Reach;
 
 /// How to crawl.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
-    /// How many of a channel's newest ids are read again after Telegram skipped edits and deletions.
+    /// How many of a channel's newest ids are read again after Telegram skipped edits and deletions, and by a recheck.
     pub recheck_ids_max: u32,
+    /// How far back a recheck reads.
+    pub recheck_window: Duration,
+    /// How many messages that vanish at once are not believed to be deleted before they were asked for again.
+    pub mass_deletion: MassDeletion,
+    /// Which peers are crawled.
+    pub rules: Rules,
+    /// Whether the discussion groups of crawled channels are crawled too.
+    pub linked_groups: bool,
+    /// Whether history is read in takeout sessions, where Telegram grants one.
+    pub takeout: bool,
     /// How many workers fetch and write; one more than requests may be under way keeps fetching while another writes.
     pub workers: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            // A hundred requests: what an account can spare after an outage.
+            recheck_ids_max: 10_000,
+            // Telegram lets most messages be edited for 48 hours.
+            recheck_window: Duration::from_hours(48),
+            // A page: nobody deletes by hand what a page cannot show, and an hour is longer than Telegram's bad moments.
+            mass_deletion: MassDeletion { ids_min: 100, confirm_after: Duration::from_hours(1) },
+            rules: Rules::default(),
+            linked_groups: true,
+            takeout: false,
+            workers: 2,
+        }
+    }
 }
 
 /// What Telegram pushed and is not archived yet: a burst while the disk is busy. Beyond it the connection waits.
@@ -58,7 +104,15 @@ pub struct Crawler {
     clock: Arc<dyn Clock>,
     settings: Settings,
     queue: Queue,
-    not_understood: AtomicU64,
+    sweeps: Mutex<sweep::Sweeps>,
+    swept: Notify,
+    walks: Mutex<BTreeMap<AccountName, walk::Walked>>,
+    /// Peers whose message ids are an account's own, by the account that archives them.
+    owned: Mutex<BTreeMap<AccountName, BTreeSet<PeerId>>>,
+    /// Peers that are crawled though no account has them among its dialogs.
+    followed: Mutex<BTreeSet<PeerId>>,
+    /// Constructors that this version has no name for, and how often they came.
+    not_understood: Mutex<BTreeMap<&'static str, u64>>,
     workers_left: AtomicUsize,
 }
 
@@ -70,6 +124,9 @@ impl std::fmt::Debug for Crawler {
 
 impl Crawler {
     /// Starts crawling with the accounts of a pool: workers, and the reception of what Telegram pushes.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
     pub fn start(
         archive: Arc<Archive>,
         pool: Arc<Pool>,
@@ -78,13 +135,14 @@ impl Crawler {
         telegram: &telegram::Settings,
         settings: Settings,
         lifecycle: &Lifecycle,
-    ) -> Arc<Self> {
+    ) -> anyhow::Result<Arc<Self>> {
         let (pushes, inbox) = mpsc::channel(PUSHES_IN_FLIGHT_MAX);
         let client = |session: Arc<crate::accounts::Session>| {
             let name = session.name().clone();
             (name, Arc::new(Client::new(session, telegram.clone(), lifecycle.clone(), pushes.clone())))
         };
         let clients = sessions.into_iter().map(client).collect();
+        let workers_left = AtomicUsize::new(settings.workers + 1);
         let crawler = Arc::new(Self {
             archive,
             pool,
@@ -92,62 +150,138 @@ impl Crawler {
             clock,
             settings,
             queue: Queue::default(),
-            not_understood: AtomicU64::new(0),
-            workers_left: AtomicUsize::new(settings.workers + 1),
+            sweeps: Mutex::default(),
+            swept: Notify::new(),
+            walks: Mutex::default(),
+            owned: Mutex::default(),
+            followed: Mutex::default(),
+            not_understood: Mutex::default(),
+            workers_left,
         });
+        crawler.resume()?;
         for name in crawler.clients.keys() {
-            crawler.queue.add(Unit::Start { account: name.clone() }, Priority::Live);
+            crawler.enqueue(Unit::Start { account: name.clone() }, Priority::Live);
         }
-        for n in 1..=settings.workers {
-            let c = Arc::clone(&crawler);
-            lifecycle.work(format!("crawl-{n}"), move || worker::CrawlWorker::new(Arc::clone(&c)));
-        }
+        dispatch::start(&crawler, lifecycle);
+        sweep::start(&crawler, lifecycle);
         live::start(&crawler, inbox, lifecycle);
-        crawler
+        Ok(crawler)
     }
 
-    /// Reads every account's list of dialogs to its end.
-    pub fn discover(&self) {
-        self.walk(walk::Reach::Everything);
-    }
-
-    /// Reads every account's list of dialogs down to where nothing is new.
-    pub fn catch_up(&self) {
-        self.walk(walk::Reach::News);
-    }
-
-    /// Reads what coverage lacks, of every peer.
+    /// Starts a job for the peers that a scope covers. What waits already waits once.
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn backfill(&self) -> Result<(), ArchiveError> {
+    pub fn run(&self, job: Job, scope: &Scope) -> Result<(), ArchiveError> {
+        match job {
+            Job::Discover => {
+                for name in self.clients.keys() {
+                    self.enqueue(Unit::Walk { account: name.clone(), reach: Reach::Everything, from: None }, Priority::Fresh);
+                    self.enqueue(Unit::Folders { account: name.clone() }, Priority::Fresh);
+                }
+            }
+            Job::CatchUp if scope.only.is_empty() => {
+                let scope = Arc::new(scope.clone());
+                for name in self.clients.keys() {
+                    let reach = Reach::News(Arc::clone(&scope));
+                    self.enqueue(Unit::Walk { account: name.clone(), reach, from: None }, Priority::Fresh);
+                }
+                self.poll_followed()?;
+            }
+            Job::CatchUp => self.poll(self.crawled(scope)?)?,
+            Job::Backfill | Job::Recheck | Job::Counters => self.sweep(job, scope)?,
+        }
+        Ok(())
+    }
+
+    /// Whether a job for the peers of a scope is still being done, so that it is not started on top of itself.
+    #[must_use]
+    pub fn running(&self, job: Job, scope: &Scope) -> bool {
+        let waits = |kind: fn(&Unit, Priority) -> bool| self.queue.has(kind);
+        match job {
+            Job::Discover => waits(|unit, _| matches!(unit, Unit::Walk { reach: Reach::Everything, .. } | Unit::Folders { .. })),
+            Job::CatchUp if scope.only.is_empty() => waits(|unit, _| matches!(unit, Unit::Walk { .. })),
+            Job::CatchUp => waits(|unit, priority| matches!(unit, Unit::Poll { .. }) && priority == Priority::Fresh),
+            // What is left of the past is added again: it waits once, and a peer that got one more reader gets it too.
+            Job::Backfill => self.sweeping(job),
+            Job::Recheck => self.sweeping(job) || waits(|_, priority| priority == Priority::Recheck),
+            Job::Counters => self.sweeping(job) || waits(|unit, _| matches!(unit, Unit::Full { .. } | Unit::Views { .. })),
+        }
+    }
+
+    /// Learns from the archive what is kept in memory: who archives what, and what is crawled without a member.
+    fn resume(&self) -> anyhow::Result<()> {
+        let mut members = BTreeSet::new();
+        for entry in self.archive.memberships() {
+            let (peer, membership) = entry?;
+            if membership.current() {
+                members.insert(peer);
+            }
+        }
         for entry in self.archive.cursors() {
             let (peer, cursor) = entry?;
-            if cursor.unavailable.is_none() {
-                self.add_history(peer, Priority::Backfill)?;
+            if let Some(owner) = &cursor.account {
+                self.owned(owner, peer);
+            }
+            if cursor.unavailable.is_none() && !members.contains(&peer) {
+                self.follow_alone(peer);
             }
         }
         Ok(())
     }
 
-    /// Whether units of a job are still to be done, so that it is not started on top of itself.
-    #[must_use]
-    pub fn walking(&self) -> bool {
-        self.queue.has(|unit| matches!(unit, Unit::Walk { .. }))
-    }
-
-    fn walk(&self, reach: walk::Reach) {
-        for name in self.clients.keys() {
-            self.queue.add(Unit::Walk { account: name.clone(), reach, from: None }, Priority::Fresh);
-        }
+    fn look_for_news(&self, account: &AccountName) {
+        let reach = Reach::News(Arc::new(Scope::all()));
+        self.enqueue(Unit::Walk { account: account.clone(), reach, from: None }, Priority::Fresh);
     }
 
     /// Adds a history unit when the peer lacks anything.
     fn add_history(&self, peer: PeerId, priority: Priority) -> Result<(), ArchiveError> {
-        if history::next_range(&self.archive.coverage(peer)?, &self.archive.cursor(peer)?.unwrap_or_default()).is_some() {
-            self.queue.add(Unit::History { peer }, priority);
+        let (coverage, cursor) = (self.archive.coverage(peer)?, self.archive.cursor(peer)?.unwrap_or_default());
+        if history::next_range(&coverage, &cursor, self.clock.timestamp()).is_some() && self.admits(peer, None)? {
+            self.enqueue(Unit::History { peer }, priority);
         }
         Ok(())
+    }
+
+    /// Has the peers of an account asked again whose messages were said to be deleted, too many at once.
+    fn confirm_deletions(&self, account: &AccountName, archived: &Archived) -> Result<(), ArchiveError> {
+        if archived.held > 0 {
+            for peer in self.owned_by(account) {
+                self.add_history(peer, Priority::Fresh)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a unit to the queue; without anybody who could do it, it is left for a later walk to find again.
+    fn enqueue(&self, unit: Unit, priority: Priority) {
+        if let Some((subject, candidates)) = self.place(&unit) {
+            self.queue.add(unit, priority, subject, candidates);
+        }
+    }
+
+    /// What a unit works on, and who could do it.
+    fn place(&self, unit: &Unit) -> Option<(Subject, Vec<AccountName>)> {
+        let own_ids = |peer: &PeerId| peer.kind() != PeerKindOfId::Channel;
+        let found = || {
+            let owner = match unit.peer().filter(own_ids) {
+                Some(peer) => self.archive.cursor(peer)?.and_then(|c| c.account),
+                None => None,
+            };
+            let candidates = match unit.doer() {
+                Doer::Account(account) => vec![account.clone()],
+                Doer::ReaderOf(peer) => self.readers(peer)?,
+            };
+            Ok::<_, ArchiveError>((unit.subject(owner), candidates))
+        };
+        match found() {
+            Ok(place) => Some(place),
+            Err(error) => {
+                tracing::error!("{error}; a later walk looks again");
+                None
+            }
+        }
     }
 
     /// The accounts that can read a peer: those that have an access hash for it, or, where ids are the account's own, the
@@ -163,10 +297,30 @@ impl Crawler {
         Ok(self.clients.iter().filter(may).map(|(name, _)| name.clone()).collect())
     }
 
+    /// Notes that an account archives a peer whose ids are its own.
+    fn owned(&self, account: &AccountName, peer: PeerId) {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner).entry(account.clone()).or_default().insert(peer);
+    }
+
+    /// The peers that an account archives because their ids are its own.
+    fn owned_by(&self, account: &AccountName) -> Vec<PeerId> {
+        let owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
+        owned.get(account).into_iter().flatten().copied().collect()
+    }
+
+    /// Whether the operator wants peers of this kind at all.
+    fn may_be_crawled(&self, peer: PeerId) -> bool {
+        let kinds = &self.settings.rules.kinds;
+        match peer.kind() {
+            PeerKindOfId::User => kinds.contains(&PeerKind::User),
+            PeerKindOfId::Chat => kinds.contains(&PeerKind::Group),
+            PeerKindOfId::Channel => true,
+        }
+    }
+
     /// Adds a parsed message to a write.
     fn put(&self, write: &mut Write<'_>, parsed: Parsed) {
         if !parsed.not_understood.is_empty() {
-            self.not_understood.fetch_add(1, Ordering::Relaxed);
             let key = parsed.message.key;
             tracing::warn!(
                 peer.id = key.peer.0,
@@ -174,21 +328,19 @@ impl Crawler {
                 "message {key} holds what this version has no name for ({}); it is archived raw",
                 parsed.not_understood.join(", "),
             );
+            let mut counts = self.not_understood.lock().unwrap_or_else(PoisonError::into_inner);
+            for name in &parsed.not_understood {
+                *counts.entry(name).or_default() += 1;
+                metrics::counter!("telescribe_not_understood_total", "constructor" => *name).increment(1);
+            }
         }
         write.message(parsed.message, Raw { layer: telegram::LAYER, tl: parsed.raw }, parsed.revision);
-    }
-
-    /// Adds the peers that an answer mentions to a write.
-    fn see(write: &mut Write<'_>, seen: Seen) {
-        for peer in seen.peers {
-            write.peer(peer);
-        }
     }
 
     /// Commits a write off the scheduler's threads.
     fn commit(write: Write<'_>) -> Result<Archived, ArchiveError> {
         let archived = tokio::task::block_in_place(|| write.commit())?;
-        for (kind, count) in [("new", archived.new), ("edited", archived.edited), ("deleted", archived.deleted)] {
+        for (kind, count) in [("new", archived.new), ("edited", archived.edited), ("deleted", archived.deleted), ("held", archived.held)] {
             metrics::counter!("telescribe_messages_total", "change" => kind).increment(count as u64);
         }
         Ok(archived)

@@ -19,6 +19,10 @@ pub enum Job {
     CatchUp,
     /// Read what coverage lacks.
     Backfill,
+    /// Read the recent past again.
+    Recheck,
+    /// Count members and views.
+    Counters,
 }
 
 impl Job {
@@ -32,6 +36,8 @@ impl Job {
             Self::Discover => "discover",
             Self::CatchUp => "catch-up",
             Self::Backfill => "backfill",
+            Self::Recheck => "recheck",
+            Self::Counters => "counters",
         }
     }
 }

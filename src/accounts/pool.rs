@@ -22,6 +22,17 @@ pub struct PoolSettings {
     pub requests_in_flight_max: usize,
 }
 
+/// How urgent a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// Something happened just now.
+    Live,
+    /// Something may have happened.
+    Fresh,
+    /// Anything else.
+    Background,
+}
+
 /// What state an account is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountState {
@@ -29,6 +40,20 @@ pub enum AccountState {
     Ready,
     /// Telegram ended its session; only a new login helps. The text is Telegram's error name.
     SignedOut(String),
+}
+
+impl AccountState {
+    /// Whether it may be asked.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        *self == Self::Ready
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn way_out(&self, account: &AccountName) -> String {
+        format!("run `telescribe login {account}`")
+    }
 }
 
 /// How an account is doing.
@@ -100,7 +125,7 @@ impl Pool {
     }
 
     /// Asks for the turn of one of several accounts to call a method.
-    pub fn lease<'a>(self: &Arc<Self>, candidates: impl IntoIterator<Item = &'a AccountName>, method: &'static str) -> Turn {
+    pub fn lease<'a>(self: &Arc<Self>, candidates: impl IntoIterator<Item = &'a AccountName>, method: &'static str, _: Urgency) -> Turn {
         let now = self.clock.now();
         let mut accounts = self.lock();
         let mut best: Option<(DateTime<Utc>, usize, &AccountName)> = None;
@@ -132,7 +157,7 @@ impl Pool {
     }
 
     /// Parks a method of an account: Telegram asked for a flood wait.
-    pub fn park(&self, account: &AccountName, method: &'static str, wait: Duration) {
+    pub fn flood(&self, account: &AccountName, method: &'static str, wait: Duration, _: &str) {
         let until = self.clock.now() + wait;
         if let Some(account) = self.lock().get_mut(account) {
             let parked = account.parked.entry(method).or_insert(until);
@@ -141,9 +166,9 @@ impl Pool {
     }
 
     /// Takes an account out of the pool: Telegram ended its session.
-    pub fn sign_out(&self, account: &AccountName, why: &str) {
+    pub fn lose(&self, account: &AccountName, state: AccountState) {
         if let Some(account) = self.lock().get_mut(account) {
-            account.state = AccountState::SignedOut(why.to_owned());
+            account.state = state;
         }
     }
 
@@ -201,68 +226,3 @@ impl Drop for Lease {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{FixedClock, Timestamp};
-
-    fn pool(in_flight: usize, interval: Duration) -> (Arc<Pool>, FixedClock, Vec<AccountName>) {
-        let clock = FixedClock::new(Timestamp(1_000));
-        let names: Vec<AccountName> = ["alpha", "bravo"].iter().map(|n| n.parse().unwrap()).collect();
-        let settings = PoolSettings { request_interval: interval, requests_in_flight_max: in_flight };
-        (Pool::new(names.clone(), settings, Arc::new(clock.clone())), clock, names)
-    }
-
-    fn whose(turn: &Turn) -> &str {
-        match turn {
-            Turn::Now(lease) => lease.account().as_str(),
-            other => panic!("no lease: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn the_account_with_the_least_to_do_is_asked() {
-        let (pool, _, names) = pool(2, Duration::ZERO);
-        let first = pool.lease(&names, "m");
-        let second = pool.lease(&names, "m");
-        assert_ne!(whose(&first), whose(&second));
-        let rest = (pool.lease(&names, "m"), pool.lease(&names, "m"));
-        assert!(matches!(pool.lease(&names, "m"), Turn::Busy));
-        drop(first);
-        assert!(matches!(pool.lease(&names, "m"), Turn::Now(_)));
-        drop(rest);
-    }
-
-    #[test]
-    fn a_flood_wait_on_one_account_does_not_stop_the_others_nor_its_other_methods() {
-        let (pool, clock, names) = pool(9, Duration::ZERO);
-        pool.park(&names[0], "history", Duration::from_secs(30));
-        for _ in 0..3 {
-            assert_eq!(whose(&pool.lease(&names, "history")), "bravo");
-        }
-        assert_eq!(whose(&pool.lease(&names[..1], "dialogs")), "alpha");
-        clock.advance(29);
-        assert!(matches!(pool.lease(&names[..1], "history"), Turn::NotBefore(_)));
-        clock.advance(1);
-        assert_eq!(whose(&pool.lease(&names[..1], "history")), "alpha");
-    }
-
-    #[test]
-    fn an_account_is_paced() {
-        let (pool, clock, names) = pool(9, Duration::from_secs(2));
-        drop(pool.lease(&names[..1], "m"));
-        assert!(matches!(pool.lease(&names[..1], "m"), Turn::NotBefore(_)));
-        clock.advance(2);
-        assert!(matches!(pool.lease(&names[..1], "m"), Turn::Now(_)));
-    }
-
-    #[test]
-    fn a_signed_out_account_is_not_asked_again() {
-        let (pool, _, names) = pool(1, Duration::ZERO);
-        pool.sign_out(&names[0], "AUTH_KEY_UNREGISTERED");
-        assert_eq!(whose(&pool.lease(&names, "m")), "bravo");
-        pool.sign_out(&names[1], "USER_DEACTIVATED");
-        assert!(matches!(pool.lease(&names, "m"), Turn::Nobody));
-        assert!(!pool.anybody());
-    }
-}

@@ -20,7 +20,7 @@ pub(super) fn plans(config: &JobsConfig) -> anyhow::Result<Vec<(Job, Plan)>> {
         let config = match job {
             Job::Discover => &config.discover,
             Job::CatchUp => &config.catch_up,
-            Job::Backfill => &config.backfill,
+            Job::Backfill | Job::Recheck | Job::Counters => &config.backfill,
         };
         let plan = config.plan().map_err(|(key, why)| anyhow::anyhow!("`jobs.{}.{key}` {why}", Job::name(job)))?;
         Ok((job, plan))
@@ -44,11 +44,7 @@ impl Jobs {
 
     fn start(&self, job: Job) -> anyhow::Result<()> {
         tracing::debug!(job = job.name(), "job `{}` starts", job.name());
-        match job {
-            Job::Discover => self.crawler.discover(),
-            Job::CatchUp => self.crawler.catch_up(),
-            Job::Backfill => tokio::task::block_in_place(|| self.crawler.backfill())?,
-        }
+        tokio::task::block_in_place(|| self.crawler.run(job, &crate::schedule::Scope::all()))?;
         Ok(())
     }
 }
@@ -63,7 +59,7 @@ impl Worker for Jobs {
             let last = self.archive.job_started(job.name())?.filter(|_| self.started).map(Timestamp::to_utc);
             match due(plan, last, now) {
                 Due::Now => {
-                    let running = *job != Job::Backfill && self.crawler.walking();
+                    let running = self.crawler.running(*job, &crate::schedule::Scope::all());
                     // A walk that has not ended is not started again; it counts as this run.
                     if !running {
                         self.start(*job)?;

@@ -27,6 +27,10 @@ fn job_key(job: &str) -> String {
     format!("job/{job}")
 }
 
+fn unknown_key(username: &str) -> String {
+    format!("unknown/{}", username.to_lowercase())
+}
+
 impl Archive {
     /// The changes after a position, in order, at most `limit`.
     ///
@@ -62,6 +66,23 @@ impl Archive {
         let bytes = self.get(Cf::Meta, job_key(job))?;
         // A damaged time is no reason to stop: the job is run again.
         Ok(bytes.and_then(|b| b.try_into().ok()).map(|b| Timestamp(i64::from_be_bytes(b))))
+    }
+
+    /// Since when nobody is known to have a username (without `@`, in any case).
+    ///
+    /// # Errors
+    /// See [`Archive::changes`].
+    pub fn username_unknown_since(&self, name: &str) -> Result<Option<Timestamp>, ArchiveError> {
+        let bytes = self.get(Cf::Meta, unknown_key(name))?;
+        Ok(bytes.and_then(|b| b.try_into().ok()).map(|b| Timestamp(i64::from_be_bytes(b))))
+    }
+
+    /// Notes that nobody has a username.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn set_username_unknown(&self, name: &str, at: Timestamp) -> Result<(), ArchiveError> {
+        self.db.put_cf(self.cf(Cf::Meta), unknown_key(name), at.0.to_be_bytes()).map_err(|e| self.store(e))
     }
 
     /// Notes that a job was started.

@@ -159,7 +159,8 @@ impl<'a> Staged<'a> {
         let known_to_be_held = asked_again && absent.iter().all(|id| cursor.held.contains(id.0));
         match rule.filter(|rule| absent.len() >= rule.ids_min && !known_to_be_held) {
             Some(rule) => {
-                self.hold(peer, &absent, rule.confirm_after)?;
+                let wait = i64::try_from(rule.confirm_after.as_secs()).unwrap_or(i64::MAX);
+                self.hold(peer, &absent, Timestamp(now.0.saturating_add(wait)))?;
             }
             None => {
                 self.release(peer, range)?;

@@ -96,7 +96,7 @@ impl Archive {
                     (told.versions, told.deleted) = (told.versions.saturating_add(1), false);
                 }
                 ChangeKind::MessageDeleted { key } => told.entry(key).or_default().deleted = true,
-                ChangeKind::PeerChanged { .. } => {}
+                ChangeKind::PeerChanged { .. } | ChangeKind::PeerJoined { .. } | ChangeKind::PeerLeft { .. } => {}
             }
         }
         Ok(told)

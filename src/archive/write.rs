@@ -1,6 +1,7 @@
 //! One write: what it brings is collected first, then becomes true at once.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use rocksdb::WriteOptions;
 
@@ -20,7 +21,7 @@ pub struct MassDeletion {
     /// How many in one answer are too many.
     pub ids_min: usize,
     /// How long after the first answer the second one may be asked for, when the first did not name them.
-    pub confirm_after: Timestamp,
+    pub confirm_after: Duration,
 }
 
 /// A page of history, a live update, or anything else that must become true as one.

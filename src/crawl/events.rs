@@ -1,6 +1,7 @@
 //! Differences: what happened since a known state, asked for rather than pushed.
 
-use super::{Crawler, Priority, Unit, newest, walk};
+use super::unit::{Priority, Unit};
+use super::{Crawler, newest};
 use crate::accounts::{Lease, UpdatesState};
 use crate::archive::Write;
 use crate::model::{AccountName, MessageId, MessageKey, PeerId, PeerKindOfId};
@@ -20,13 +21,14 @@ impl Crawler {
             self.add_history(peer, priority)?;
             return Ok(Ok(()));
         };
-        let Some(client) = self.clients.get(lease.account()) else { return Ok(Ok(())) };
+        let account = lease.account().clone();
+        let Some(client) = self.clients.get(&account) else { return Ok(Ok(())) };
         let difference = match client.channel_difference(peer, pts).await {
             Ok(difference) => difference,
             // Telegram does not accept the state any more: the same as a difference that is too long.
             Err(TelegramError::Refused { name, .. }) if name.starts_with("PERSISTENT_TIMESTAMP") => {
                 drop(lease);
-                self.lost_track(peer, None, MessageId(0), Seen::default())?;
+                self.lost_track(&account, peer, None, MessageId(0), Seen::default())?;
                 return Ok(Ok(()));
             }
             Err(error) => return Ok(Err(error)),
@@ -36,13 +38,13 @@ impl Crawler {
             ChannelDifference::Events { events, pts, last, seen } => {
                 let now = self.clock.timestamp();
                 let mut write = self.archive.write(now);
-                write.as_of(Some(pts));
-                Self::see(&mut write, seen);
+                write.as_of(Some(pts)).mass_deletion(self.settings.mass_deletion);
+                self.see(&mut write, &account, seen)?;
                 for event in events {
                     match event {
                         Event::Message { parsed, .. } => self.put(&mut write, *parsed),
                         Event::Deleted { ids, .. } => delete(&mut write, peer, ids),
-                        Event::ChannelMoved { .. } | Event::ChannelGap { .. } | Event::Membership | Event::Gap => {}
+                        Event::ChannelMoved { .. } | Event::ChannelGap { .. } | Event::Membership { .. } | Event::Gap => {}
                     }
                 }
                 write.cursor(peer, move |cursor| {
@@ -53,20 +55,27 @@ impl Crawler {
                 if last {
                     self.add_history(peer, Priority::Fresh)?;
                 } else {
-                    self.queue.add(Unit::Events { peer }, priority);
+                    self.enqueue(Unit::Events { peer }, priority);
                 }
             }
-            ChannelDifference::TooLong { top, pts, seen } => self.lost_track(peer, Some(pts), top, seen)?,
+            ChannelDifference::TooLong { top, pts, seen } => self.lost_track(&account, peer, Some(pts), top, seen)?,
         }
         Ok(Ok(()))
     }
 
     /// Telegram skipped what happened in a channel: go on from its new state, and read again what may have changed.
-    fn lost_track(&self, peer: PeerId, pts: Option<i32>, top: MessageId, seen: Seen) -> anyhow::Result<()> {
+    fn lost_track(
+        &self,
+        account: &AccountName,
+        peer: PeerId,
+        pts: Option<i32>,
+        top: MessageId,
+        seen: Seen,
+    ) -> anyhow::Result<()> {
         tracing::info!(peer.id = peer.0, "Telegram skipped events of peer {peer}; its newest messages are read again");
         let again = newest(&self.archive.coverage(peer)?.read, self.settings.recheck_ids_max);
         let mut write = self.archive.write(self.clock.timestamp());
-        Self::see(&mut write, seen);
+        self.see(&mut write, account, seen)?;
         write.cursor(peer, move |cursor| {
             cursor.pts = pts;
             cursor.top = cursor.top.max(top.0);
@@ -90,7 +99,7 @@ impl Crawler {
         }
         if client.session().updates().is_some() {
             drop(lease);
-            self.queue.add(Unit::AccountEvents { account }, Priority::Live);
+            self.enqueue(Unit::AccountEvents { account }, Priority::Live);
             return Ok(Ok(()));
         }
         match client.state().await {
@@ -106,7 +115,7 @@ impl Crawler {
         let Some(client) = self.clients.get(&account) else { return Ok(Ok(())) };
         let Some(from) = client.session().updates() else {
             drop(lease);
-            self.queue.add(Unit::Start { account }, Priority::Live);
+            self.enqueue(Unit::Start { account }, Priority::Live);
             return Ok(Ok(()));
         };
         let difference = match client.common_difference(from).await {
@@ -121,23 +130,25 @@ impl Crawler {
         match difference {
             CommonDifference::Events { events, state, last, seen } => {
                 let mut write = self.archive.write(self.clock.timestamp());
-                Self::see(&mut write, seen);
+                self.see(&mut write, &account, seen)?;
+                write.mass_deletion(self.settings.mass_deletion);
                 for event in events {
                     self.common_event(&mut write, &account, event)?;
                 }
-                Self::commit(write)?;
+                let archived = Self::commit(write)?;
                 client.session().set_updates(state);
+                self.confirm_deletions(&account, &archived)?;
                 if !last {
-                    self.queue.add(Unit::AccountEvents { account }, Priority::Live);
+                    self.enqueue(Unit::AccountEvents { account }, Priority::Live);
                 }
             }
             CommonDifference::TooLong { pts } => {
-                for peer in self.groups_of(&account)? {
-                    self.lost_track(peer, None, MessageId(0), Seen::default())?;
+                for peer in self.owned_by(&account) {
+                    self.lost_track(&account, peer, None, MessageId(0), Seen::default())?;
                 }
                 client.session().set_updates(UpdatesState { pts, ..from });
-                self.queue.add(Unit::AccountEvents { account: account.clone() }, Priority::Live);
-                self.queue.add(Unit::Walk { account, reach: walk::Reach::News, from: None }, Priority::Fresh);
+                self.enqueue(Unit::AccountEvents { account: account.clone() }, Priority::Live);
+                self.look_for_news(&account);
             }
         }
         Ok(Ok(()))
@@ -149,15 +160,13 @@ impl Crawler {
             Event::Message { parsed, .. } => {
                 let peer = parsed.message.key.peer;
                 match peer.kind() {
-                    PeerKindOfId::Channel => self.queue.add(Unit::Events { peer }, Priority::Live),
-                    PeerKindOfId::User => {}
-                    PeerKindOfId::Chat => {
+                    PeerKindOfId::Channel => self.enqueue(Unit::Events { peer }, Priority::Live),
+                    PeerKindOfId::User | PeerKindOfId::Chat => {
                         let owner = self.archive.cursor(peer)?.and_then(|c| c.account);
-                        if owner.is_none() {
-                            let account = account.clone();
-                            self.queue.add(Unit::Walk { account, reach: walk::Reach::News, from: None }, Priority::Fresh);
-                        } else if owner.as_ref() == Some(account) {
+                        if owner.as_ref() == Some(account) {
                             self.put(write, *parsed);
+                        } else if owner.is_none() && self.may_be_crawled(peer) {
+                            self.look_for_news(account);
                         }
                     }
                 }
@@ -165,31 +174,19 @@ impl Crawler {
             Event::Deleted { channel: Some(peer), .. }
             | Event::ChannelMoved { channel: peer, .. }
             | Event::ChannelGap { channel: peer } => {
-                self.queue.add(Unit::Events { peer }, Priority::Live);
+                self.enqueue(Unit::Events { peer }, Priority::Live);
             }
             Event::Deleted { channel: None, ids, .. } => {
                 // Telegram names only ids: outside channels they are unique in the account.
-                for peer in self.groups_of(account)? {
+                for peer in self.owned_by(account) {
                     for id in &ids {
                         write.delete(MessageKey { peer, id: *id });
                     }
                 }
             }
-            Event::Membership | Event::Gap => {}
+            Event::Membership { .. } | Event::Gap => {}
         }
         Ok(())
-    }
-
-    /// The basic groups that an account archives.
-    pub(super) fn groups_of(&self, account: &AccountName) -> anyhow::Result<Vec<PeerId>> {
-        let mut groups = Vec::new();
-        for entry in self.archive.cursors() {
-            let (peer, cursor) = entry?;
-            if cursor.account.as_ref() == Some(account) {
-                groups.push(peer);
-            }
-        }
-        Ok(groups)
     }
 }
 

@@ -1,16 +1,23 @@
 //! History: reading what coverage lacks, newest first.
 
-use super::{Crawler, Priority, Unit, newest};
+use super::unit::Priority;
+use super::{Crawler, newest};
 use crate::accounts::Lease;
 use crate::archive::{Coverage, Cursor};
-use crate::model::{IdRange, PeerId, PeerKindOfId};
+use crate::model::{IdRange, PeerId, PeerKindOfId, Timestamp};
 use crate::telegram::TelegramError;
 
-/// The range to ask for next: the newest that was never read, else the newest that must be read again.
-pub(super) fn next_range(coverage: &Coverage, cursor: &Cursor) -> Option<IdRange> {
+/// The range to ask for next: the newest that was never read, else the newest that must be read again, else the newest of which a
+/// mass deletion is still to be confirmed.
+pub(super) fn next_range(coverage: &Coverage, cursor: &Cursor, now: Timestamp) -> Option<IdRange> {
     let all = IdRange::new(1, cursor.top)?;
     let never = coverage.read.missing(all).ranges().last().copied();
-    never.or_else(|| cursor.recheck.ranges().last().copied())
+    never.or_else(|| cursor.recheck.ranges().last().copied()).or_else(|| {
+        let due = cursor.held_until.is_some_and(|until| until <= now);
+        // As one range: what lies between held ids is asked for along the way, and saves a request for each gap.
+        let (first, last) = (cursor.held.ranges().first()?, cursor.held.ranges().last()?);
+        due.then_some(IdRange { first: first.first, last: last.last })
+    })
 }
 
 impl Crawler {
@@ -22,8 +29,9 @@ impl Crawler {
         priority: Priority,
     ) -> anyhow::Result<Result<(), TelegramError>> {
         let (coverage, cursor) = (self.archive.coverage(peer)?, self.archive.cursor(peer)?.unwrap_or_default());
-        let Some(range) = next_range(&coverage, &cursor) else { return Ok(Ok(())) };
-        let Some(client) = self.clients.get(lease.account()) else { return Ok(Ok(())) };
+        let Some(range) = next_range(&coverage, &cursor, self.clock.timestamp()) else { return Ok(Ok(())) };
+        let account = lease.account().clone();
+        let Some(client) = self.clients.get(&account) else { return Ok(Ok(())) };
         let page = match client.history(peer, range).await {
             Ok(page) => page,
             Err(error) => return Ok(Err(error)),
@@ -31,11 +39,11 @@ impl Crawler {
         drop(lease);
         let now = self.clock.timestamp();
         let mut write = self.archive.write(now);
-        write.as_of(page.pts).window(peer, page.window);
+        write.as_of(page.pts).mass_deletion(self.settings.mass_deletion).window(peer, page.window);
         for parsed in page.messages {
             self.put(&mut write, parsed);
         }
-        Self::see(&mut write, page.seen);
+        self.see(&mut write, &account, page.seen)?;
         let stateless = peer.kind() == PeerKindOfId::Channel && cursor.pts.is_none();
         let again = if stateless { newest(&coverage.read, self.settings.recheck_ids_max) } else { Default::default() };
         let pts = page.pts;
@@ -50,10 +58,15 @@ impl Crawler {
                 }
             }
         });
-        Self::commit(write)?;
-        if next_range(&self.archive.coverage(peer)?, &self.archive.cursor(peer)?.unwrap_or_default()).is_some() {
-            self.queue.add(Unit::History { peer }, priority);
+        let archived = Self::commit(write)?;
+        if archived.held > 0 {
+            tracing::warn!(
+                peer.id = peer.0,
+                "{} messages of peer {peer} are gone at once; they are asked for again before that is believed",
+                archived.held
+            );
         }
+        self.add_history(peer, priority)?;
         Ok(Ok(()))
     }
 }
@@ -69,6 +82,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_held_is_asked_for_again_when_its_time_has_come() {
+        let (coverage, mut cursor) = state(50, &[(1, 50)], &[]);
+        cursor.held = [(5, 9), (20, 21)].iter().filter_map(|(a, b)| IdRange::new(*a, *b)).collect();
+        cursor.held_until = Some(Timestamp(10));
+        assert_eq!(next_range(&coverage, &cursor, Timestamp(9)), None);
+        assert_eq!(next_range(&coverage, &cursor, Timestamp(10)), IdRange::new(5, 21));
+    }
+
+    #[test]
     fn the_newest_hole_is_read_first_then_what_must_be_read_again_then_nothing() {
         for (top, read, recheck, next) in [
             (0, vec![], vec![], None),
@@ -80,7 +102,7 @@ mod tests {
             (50, vec![(1, 50)], vec![], None),
         ] {
             let (coverage, cursor) = state(top, &read, &recheck);
-            assert_eq!(next_range(&coverage, &cursor).map(|r| (r.first, r.last)), next, "{top} {read:?} {recheck:?}");
+            assert_eq!(next_range(&coverage, &cursor, Timestamp(0)).map(|r| (r.first, r.last)), next, "{top} {read:?} {recheck:?}");
         }
     }
 }

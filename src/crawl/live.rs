@@ -1,11 +1,12 @@
 //! Live: what Telegram pushes, archived at once when it follows on what is known.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::queue::Subject;
-use super::{Crawler, Priority, Unit, events, walk};
+use super::unit::{Priority, Subject, Unit};
+use super::{Crawler, events};
 use crate::lifecycle::{Lifecycle, Step, Worker};
 use crate::model::{AccountName, PeerId};
 use crate::telegram::{Event, Push};
@@ -74,17 +75,18 @@ impl Worker for LiveWorker {
 impl Crawler {
     fn receive(&self, push: Push) -> anyhow::Result<()> {
         let Push { account, seen, events } = push;
+        let gone: BTreeSet<PeerId> = seen.left.iter().chain(&seen.lost).copied().collect();
         let mut write = self.archive.write(self.clock.timestamp());
-        Self::see(&mut write, seen);
+        self.see(&mut write, &account, seen)?;
         Self::commit(write)?;
         for event in events {
             match event {
                 Event::Gap => {
-                    self.queue.add(Unit::AccountEvents { account: account.clone() }, Priority::Live);
+                    self.enqueue(Unit::AccountEvents { account: account.clone() }, Priority::Live);
                     self.look_for_news(&account);
                 }
-                Event::Membership => self.look_for_news(&account),
-                Event::ChannelGap { channel } => self.queue.add(Unit::Events { peer: channel }, Priority::Live),
+                Event::Membership { channel } => self.membership_changed(&account, channel, gone.contains(&channel)),
+                Event::ChannelGap { channel } => self.enqueue(Unit::Events { peer: channel }, Priority::Live),
                 event => match event.channel() {
                     Some(peer) => self.channel_pushed(&account, peer, event)?,
                     None => self.common_pushed(&account, event)?,
@@ -95,9 +97,10 @@ impl Crawler {
     }
 
     fn channel_pushed(&self, account: &AccountName, peer: PeerId, event: Event) -> anyhow::Result<()> {
-        // While a unit works on the peer, its answer may be older than this event: the difference will bring it afterwards.
+        // While a difference is asked for, its answer may be older than this event: the next one will bring it. A page of history
+        // says as of when it is, so the event stands beside it.
         let Some(_claim) = self.queue.claim(Subject::Channel(peer)) else {
-            self.queue.add(Unit::Events { peer }, Priority::Live);
+            self.enqueue(Unit::Events { peer }, Priority::Live);
             return Ok(());
         };
         let Some(cursor) = self.archive.cursor(peer)? else {
@@ -108,11 +111,11 @@ impl Crawler {
         let Some(known) = cursor.pts else { return Ok(()) };
         match follows(known, pts, count) {
             Follows::Known => {}
-            Follows::Gap => self.queue.add(Unit::Events { peer }, Priority::Live),
+            Follows::Gap => self.enqueue(Unit::Events { peer }, Priority::Live),
             Follows::On => {
                 let now = self.clock.timestamp();
                 let mut write = self.archive.write(now);
-                write.as_of(Some(pts));
+                write.as_of(Some(pts)).mass_deletion(self.settings.mass_deletion);
                 match event {
                     Event::Message { parsed, .. } => self.put(&mut write, *parsed),
                     Event::Deleted { ids, .. } => events::delete(&mut write, peer, ids),
@@ -130,7 +133,7 @@ impl Crawler {
     }
 
     fn common_pushed(&self, account: &AccountName, event: Event) -> anyhow::Result<()> {
-        let difference = || self.queue.add(Unit::AccountEvents { account: account.clone() }, Priority::Live);
+        let difference = || self.enqueue(Unit::AccountEvents { account: account.clone() }, Priority::Live);
         let Some(_claim) = self.queue.claim(Subject::Account(account.clone())) else {
             difference();
             return Ok(());
@@ -150,19 +153,17 @@ impl Crawler {
                     _ => None,
                 };
                 let mut write = self.archive.write(self.clock.timestamp());
+                write.mass_deletion(self.settings.mass_deletion);
                 self.common_event(&mut write, account, event)?;
-                Self::commit(write)?;
+                let archived = Self::commit(write)?;
                 session.set_updates(crate::accounts::UpdatesState { pts, ..known });
-                if let Some(peer) = touched.filter(|p| walk::is_crawled(*p)) {
+                self.confirm_deletions(account, &archived)?;
+                if let Some(peer) = touched {
                     self.add_history(peer, Priority::Fresh)?;
                 }
             }
         }
         Ok(())
-    }
-
-    fn look_for_news(&self, account: &AccountName) {
-        self.queue.add(Unit::Walk { account: account.clone(), reach: walk::Reach::News, from: None }, Priority::Fresh);
     }
 }
 
@@ -172,7 +173,7 @@ fn place(event: &Event) -> (i32, i32) {
         Event::Message { pts, count, .. } | Event::Deleted { pts, count, .. } | Event::ChannelMoved { pts, count, .. } => {
             (pts, count)
         }
-        Event::ChannelGap { .. } | Event::Membership | Event::Gap => (0, 0),
+        Event::ChannelGap { .. } | Event::Membership { .. } | Event::Gap => (0, 0),
     }
 }
 

@@ -1,6 +1,7 @@
 //! How far the crawl has got, for people who wait.
 
-use std::sync::atomic::Ordering;
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use super::Crawler;
 use crate::accounts::AccountStatus;
@@ -22,6 +23,10 @@ pub struct Progress {
     pub ids_read: u64,
     /// Ids that were not read yet.
     pub ids_missing: u64,
+    /// Ids that are to be read again.
+    pub ids_recheck: u64,
+    /// Messages that are said to be deleted, too many at once to be believed yet.
+    pub deletions_held: u64,
 }
 
 impl Progress {
@@ -41,6 +46,8 @@ impl Progress {
             progress.messages += coverage.messages;
             progress.ids_read += coverage.read.len();
             progress.ids_missing += missing;
+            progress.ids_recheck += cursor.recheck.len();
+            progress.deletions_held += cursor.held.len();
         }
         Ok(progress)
     }
@@ -53,10 +60,10 @@ impl Crawler {
         self.queue.len()
     }
 
-    /// Messages that held something this version has no name for, since the start.
+    /// Constructors that this version has no name for, and how many messages held each, since the start.
     #[must_use]
-    pub fn not_understood(&self) -> u64 {
-        self.not_understood.load(Ordering::Relaxed)
+    pub fn not_understood(&self) -> BTreeMap<&'static str, u64> {
+        self.not_understood.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How the accounts are doing.

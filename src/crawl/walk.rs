@@ -1,17 +1,32 @@
-//! Walking an account's dialogs: who is there, and who has news.
+//! Walking an account's dialogs: who is there, who has news, who has gone.
 
-use super::{Crawler, Priority, Unit};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::unit::{Priority, Unit};
+use super::Crawler;
 use crate::accounts::Lease;
-use crate::model::{PeerId, PeerKindOfId};
+use crate::archive::Write;
+use crate::model::{AccountName, Peer, PeerId, PeerKindOfId, Timestamp};
+use crate::schedule::Scope;
 use crate::telegram::{DialogTop, Offset, TelegramError};
 
 /// How far a walk goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// To the first page on which nothing is new: dialogs come in the order of their newest messages.
-    News,
+    /// To the first page on which nothing is new: dialogs come in the order of their newest messages. Peers that the scope does not
+    /// cover have a schedule of their own.
+    News(Arc<Scope>),
     /// To the end.
     Everything,
+}
+
+/// What a walk to the end has seen of an account's dialogs.
+#[derive(Debug, Default)]
+pub(super) struct Walked {
+    seen: BTreeSet<PeerId>,
+    /// Peers that the walk before did not see either. A dialog may move up past a walk on its way down; it does not do so twice.
+    absent: BTreeSet<PeerId>,
 }
 
 impl Crawler {
@@ -32,49 +47,107 @@ impl Crawler {
         let now = self.clock.timestamp();
         let mut news = Vec::new();
         let mut write = self.archive.write(now);
-        for top in page.tops.iter().filter(|top| is_crawled(top.peer)) {
-            let known = self.archive.cursor(top.peer)?;
-            let new = known.as_ref().is_none_or(|c| c.top < top.top.0 || c.pts < top.pts || c.unavailable.is_some());
-            if new {
+        let described: BTreeMap<PeerId, &Peer> = page.seen.peers.iter().map(|p| (p.id, p)).collect();
+        for top in &page.tops {
+            let peer = described.get(&top.peer).copied();
+            if !self.admits(top.peer, peer)? {
+                continue;
+            }
+            write.joined(top.peer, &account);
+            if let Reach::News(scope) = &reach
+                && !self.covers(scope, top.peer, peer)?
+            {
+                continue;
+            }
+            if self.is_news(top)? {
                 news.push(*top);
             }
-            let owner = (top.peer.kind() != PeerKindOfId::Channel).then(|| account.clone());
-            let top = *top;
-            write.cursor(top.peer, move |cursor| {
-                cursor.top = cursor.top.max(top.top.0);
-                // The state from which differences start: everything before it is read as history.
-                cursor.pts = cursor.pts.or(top.pts);
-                cursor.account = cursor.account.take().or(owner);
-                cursor.checked_at = Some(now);
-                cursor.unavailable = None;
-            });
+            self.note_top(&mut write, &account, *top, now);
         }
+        if reach == Reach::Everything {
+            let last = page.next.is_none();
+            self.walked(&mut write, &account, from.is_none(), last, page.tops.iter().map(|t| t.peer))?;
+        }
+        drop(described);
         let unpinned_news = news.iter().any(|top| !top.pinned);
-        Self::see(&mut write, page.seen);
+        self.see(&mut write, &account, page.seen)?;
         Self::commit(write)?;
+        self.not_followed_alone(page.tops.iter().map(|t| t.peer));
         for top in news {
             self.follow(top)?;
         }
         let go_on = reach == Reach::Everything || unpinned_news;
         if let Some(next) = page.next.filter(|_| go_on) {
-            self.queue.add(Unit::Walk { account, reach, from: Some(next) }, Priority::Fresh);
+            self.enqueue(Unit::Walk { account, reach, from: Some(next) }, Priority::Fresh);
         }
         Ok(Ok(()))
     }
 
-    fn follow(&self, top: DialogTop) -> anyhow::Result<()> {
+    /// Whether a dialog says something that the archive does not know.
+    fn is_news(&self, top: &DialogTop) -> anyhow::Result<bool> {
+        let known = self.archive.cursor(top.peer)?;
+        Ok(known.as_ref().is_none_or(|c| c.top < top.top.0 || c.pts < top.pts || c.unavailable.is_some()))
+    }
+
+    /// Notes what a dialog tells of a peer.
+    pub(super) fn note_top(&self, write: &mut Write<'_>, account: &AccountName, top: DialogTop, now: Timestamp) {
+        let owner = (top.peer.kind() != PeerKindOfId::Channel).then(|| account.clone());
+        if owner.is_some() {
+            self.owned(account, top.peer);
+        }
+        write.cursor(top.peer, move |cursor| {
+            cursor.top = cursor.top.max(top.top.0);
+            // The state from which differences start: everything before it is read as history.
+            cursor.pts = cursor.pts.or(top.pts);
+            cursor.account = cursor.account.take().or(owner);
+            cursor.checked_at = Some(now);
+            cursor.unavailable = None;
+        });
+    }
+
+    /// Asks for what a peer has new.
+    pub(super) fn follow(&self, top: DialogTop) -> anyhow::Result<()> {
         let state = self.archive.cursor(top.peer)?.and_then(|c| c.pts);
         if state.is_some() && state < top.pts {
-            self.queue.add(Unit::Events { peer: top.peer }, Priority::Fresh);
+            self.enqueue(Unit::Events { peer: top.peer }, Priority::Fresh);
         } else {
             let fresh = self.archive.coverage(top.peer)?.read.last().is_some();
             self.add_history(top.peer, if fresh { Priority::Fresh } else { Priority::Backfill })?;
         }
         Ok(())
     }
-}
 
-/// Whether a peer is crawled: groups and channels, not private chats.
-pub(super) fn is_crawled(peer: PeerId) -> bool {
-    peer.kind() != PeerKindOfId::User
+    /// Keeps account of a walk to the end: what an account was in and two walks do not show, it has left.
+    fn walked(
+        &self,
+        write: &mut Write<'_>,
+        account: &AccountName,
+        first: bool,
+        last: bool,
+        peers: impl Iterator<Item = PeerId>,
+    ) -> anyhow::Result<()> {
+        let mut walks = self.walks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let walk = walks.entry(account.clone()).or_default();
+        if first {
+            walk.seen.clear();
+        }
+        walk.seen.extend(peers);
+        if !last {
+            return Ok(());
+        }
+        let mut absent = BTreeSet::new();
+        for entry in self.archive.memberships() {
+            let (peer, membership) = entry?;
+            if membership.account == *account && membership.current() && !walk.seen.contains(&peer) {
+                absent.insert(peer);
+            }
+        }
+        for peer in absent.intersection(&walk.absent) {
+            tracing::info!(account.name = %account, peer.id = peer.0, "account `{account}` has left peer {peer}");
+            write.left(*peer, account);
+        }
+        walk.absent = absent;
+        walk.seen = BTreeSet::new();
+        Ok(())
+    }
 }

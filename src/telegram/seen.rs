@@ -62,7 +62,8 @@ pub(super) fn harvest(session: &Session, users: &[enums::User], chats: &[enums::
                     seen.left.push(peer.id);
                 }
             }
-            enums::Chat::Chat(c) if !c.left && !c.deactivated => session.learn(peer.id, None),
+            // A group that became a supergroup keeps its history, and can be read for as long as anyone likes.
+            enums::Chat::Chat(c) if !c.left && (!c.deactivated || c.migrated_to.is_some()) => session.learn(peer.id, None),
             _ => {
                 session.forget(peer.id);
                 seen.lost.push(peer.id);

@@ -57,8 +57,11 @@ pub enum Event {
         /// The channel.
         channel: PeerId,
     },
-    /// The account joined, left, or lost a channel.
-    Membership,
+    /// The account joined, left, or lost a channel, or the channel's settings changed; the push's peers say which.
+    Membership {
+        /// The channel.
+        channel: PeerId,
+    },
     /// Something happened outside channels that was not pushed, or the connection was lost for a while.
     Gap,
 }
@@ -71,7 +74,7 @@ impl Event {
             Self::Message { parsed, .. } => Some(parsed.message.key.peer).filter(|p| p.kind() == PeerKindOfId::Channel),
             Self::Deleted { channel, .. } => *channel,
             Self::ChannelMoved { channel, .. } | Self::ChannelGap { channel } => Some(*channel),
-            Self::Membership | Self::Gap => None,
+            Self::Membership { .. } | Self::Gap => None,
         }
     }
 }
@@ -121,7 +124,7 @@ pub(super) fn event(update: &enums::Update) -> Option<Event> {
             Some(Event::ChannelMoved { channel: PeerId::channel(u.channel_id), pts: u.pts, count: u.pts_count })
         }
         U::ChannelTooLong(u) => Some(Event::ChannelGap { channel: PeerId::channel(u.channel_id) }),
-        U::Channel(_) => Some(Event::Membership),
+        U::Channel(u) => Some(Event::Membership { channel: PeerId::channel(u.channel_id) }),
         _ => None,
     }
 }

@@ -20,7 +20,7 @@ const MODULES: [(&str, &[&str]); 18] = [
     ("parse", &["model"]),
     ("telegram", &["lifecycle", "model", "accounts", "parse"]),
     ("archive", &["model"]),
-    ("crawl", &["lifecycle", "model", "accounts", "parse", "telegram", "archive"]),
+    ("crawl", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "archive"]),
     ("search", &["lifecycle", "model", "archive"]),
     ("show", &["model", "archive"]),
     ("publish", &["lifecycle", "model", "archive", "show"]),

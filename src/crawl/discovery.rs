@@ -1,0 +1,142 @@
+//! Discovery: which peers are crawled, by the operator's rules; which folders they are in; what an answer tells of who sees what.
+
+use std::collections::BTreeSet;
+
+use super::Crawler;
+use super::unit::{Priority, Unit};
+use crate::accounts::Lease;
+use crate::archive::{ArchiveError, Membership, Write};
+use crate::model::{AccountName, Peer, PeerId, PeerKind};
+use crate::schedule::{PeerFacts, Scope};
+use crate::telegram::{Folder, Seen, TelegramError};
+
+/// Which peers are crawled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Kinds of peers.
+    pub kinds: Vec<PeerKind>,
+    /// Of these, which.
+    pub scope: Scope,
+}
+
+impl Default for Rules {
+    /// All groups and channels; no private chats.
+    fn default() -> Self {
+        Self { kinds: vec![PeerKind::Group, PeerKind::Supergroup, PeerKind::Channel], scope: Scope::all() }
+    }
+}
+
+impl Crawler {
+    /// Whether the operator's rules let a peer be crawled. `peer` is what an answer says of it, else the archive is asked.
+    pub(super) fn admits(&self, id: PeerId, peer: Option<&Peer>) -> Result<bool, ArchiveError> {
+        let known = match peer {
+            Some(_) => None,
+            None => self.archive.peer(id)?,
+        };
+        // A peer that nothing is known of cannot be said to be allowed.
+        let Some(peer) = peer.or(known.as_ref()) else { return Ok(false) };
+        Ok(self.settings.rules.kinds.contains(&peer.kind) && self.covers(&self.settings.rules.scope, id, Some(peer))?)
+    }
+
+    /// Whether a scope covers a peer.
+    pub(super) fn covers(&self, scope: &Scope, id: PeerId, peer: Option<&Peer>) -> Result<bool, ArchiveError> {
+        if scope.is_all() {
+            return Ok(true);
+        }
+        let known = match peer {
+            Some(_) => None,
+            None => self.archive.peer(id)?,
+        };
+        let Some(peer) = peer.or(known.as_ref()) else { return Ok(false) };
+        let folders: Vec<String> = self.archive.members(id)?.into_iter().filter(Membership::current).flat_map(|m| m.folders).collect();
+        let usernames: Vec<&str> = peer.username.iter().map(String::as_str).collect();
+        Ok(scope.covers(&PeerFacts { id, usernames: &usernames, title: &peer.title, kind: peer.kind, folders: &folders }))
+    }
+
+    /// Adds the peers that an answer mentions to a write, and what it says of who sees them.
+    pub(super) fn see(&self, write: &mut Write<'_>, account: &AccountName, seen: Seen) -> Result<(), ArchiveError> {
+        for peer in seen.peers {
+            write.peer(peer);
+        }
+        for peer in seen.left {
+            write.left(peer, account);
+        }
+        for peer in seen.lost {
+            write.left(peer, account);
+            self.queue.withdraw(account, peer);
+            if self.archive.cursor(peer)?.is_some_and(|c| c.unavailable.is_none()) && self.readers(peer)?.is_empty() {
+                tracing::warn!(account.name = %account, peer.id = peer.0, "no account can read peer {peer} any more");
+                write.cursor(peer, |cursor| cursor.unavailable = Some("CHANNEL_PRIVATE".to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// An account's membership in a channel has changed: what it is now says the channel itself.
+    pub(super) fn membership_changed(&self, account: &AccountName, channel: PeerId, gone: bool) {
+        // One that the account is out of was told by the same update; one that it is in may be far down in its dialogs.
+        if !gone && self.clients.get(account).is_some_and(|client| client.session().knows(channel)) {
+            self.enqueue(Unit::Poll { account: account.clone(), peers: vec![channel] }, Priority::Live);
+        }
+    }
+
+    /// Reads an account's folders.
+    pub(super) async fn read_folders(&self, lease: Lease) -> anyhow::Result<Result<(), TelegramError>> {
+        let account = lease.account().clone();
+        let Some(client) = self.clients.get(&account) else { return Ok(Ok(())) };
+        let folders = match client.folders().await {
+            Ok(folders) => folders,
+            Err(error) => return Ok(Err(error)),
+        };
+        drop(lease);
+        let mut write = self.archive.write(self.clock.timestamp());
+        for entry in self.archive.memberships() {
+            let (peer, membership) = entry?;
+            if membership.account != account || !membership.current() {
+                continue;
+            }
+            let kind = self.archive.peer(peer)?.map(|p| p.kind);
+            let titles: BTreeSet<&str> =
+                folders.iter().filter(|f| holds(f, peer, kind)).map(|f| f.title.as_str()).collect();
+            let titles: Vec<String> = titles.into_iter().map(str::to_owned).collect();
+            if titles != membership.folders {
+                write.folders(peer, &account, titles);
+            }
+        }
+        Self::commit(write)?;
+        Ok(Ok(()))
+    }
+}
+
+/// Whether a folder holds a peer. What depends on being muted or read changes by the minute, and is not looked at.
+fn holds(folder: &Folder, peer: PeerId, kind: Option<PeerKind>) -> bool {
+    let by_kind = match kind {
+        Some(PeerKind::Group | PeerKind::Supergroup) => folder.groups,
+        Some(PeerKind::Channel) => folder.channels,
+        Some(PeerKind::User) | None => false,
+    };
+    folder.include.contains(&peer) || (by_kind && !folder.exclude.contains(&peer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_holds_what_it_names_and_the_kinds_it_wants_without_what_it_excludes() {
+        let [named, excluded, other] = [1, 2, 3].map(PeerId::channel);
+        let folder = Folder {
+            title: "Work".to_owned(),
+            include: vec![named],
+            exclude: vec![excluded, named],
+            groups: false,
+            channels: true,
+        };
+        let channel = Some(PeerKind::Channel);
+        assert!(holds(&folder, named, Some(PeerKind::Supergroup)), "named, whatever else is said");
+        assert!(!holds(&folder, excluded, channel));
+        assert!(holds(&folder, other, channel));
+        assert!(!holds(&folder, other, Some(PeerKind::Group)));
+        assert!(!holds(&folder, other, None));
+    }
+}

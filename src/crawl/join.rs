@@ -1,0 +1,252 @@
+//! Joining, only ever because somebody asked for it: by username or by invite link.
+//!
+//! A username is resolved only when the joining account has no hash for its peer, and one that nobody has is remembered, because
+//! this is the call that Telegram limits most. What was joined is crawled from then on.
+
+use std::time::Duration;
+
+use super::Crawler;
+use super::unit::{Priority, Unit};
+use crate::accounts::{Lease, Turn, Urgency};
+use crate::archive::ArchiveError;
+use crate::model::{AccountName, Peer, PeerId};
+use crate::telegram::{Joined, Seen, TelegramError, method};
+
+/// How long a username that nobody has is not asked for again.
+const UNKNOWN_FOR: Duration = Duration::from_hours(24);
+
+/// What to join.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Who has this username, without `@`.
+    Username(String),
+    /// Whatever this invite's hash leads to.
+    Invite(String),
+}
+
+/// What became of a wish to join.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joining {
+    /// Which account.
+    pub account: AccountName,
+    /// The peer, where Telegram told it.
+    pub peer: Option<Peer>,
+    /// Whether the account was in before.
+    pub already: bool,
+    /// Whether an administrator has to agree first.
+    pub requested: bool,
+}
+
+/// Why a peer could not be joined.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// No such account is signed in.
+    #[error("there is no account `{0}` that is signed in; `telescribe account list` shows those that exist")]
+    NoAccount(String),
+    /// No account is signed in.
+    #[error("no account is signed in")]
+    Nobody,
+    /// The account must rest.
+    #[error("account `{account}` may not join before {until}; joining often gets accounts banned, so it is paced")]
+    TooEarly {
+        /// Which account.
+        account: AccountName,
+        /// When it may.
+        until: String,
+    },
+    /// The account is busy.
+    #[error("account `{0}` is busy; try again")]
+    Busy(AccountName),
+    /// Nobody has the username.
+    #[error("nobody has the username `@{0}`")]
+    UnknownUsername(String),
+    /// The username is a person's.
+    #[error("`@{0}` is a person; only groups and channels can be joined")]
+    Person(String),
+    /// Telegram refuses.
+    #[error("Telegram refuses account `{account}`: {}", explained(name))]
+    Refused {
+        /// Which account.
+        account: AccountName,
+        /// Telegram's error name.
+        name: String,
+    },
+    /// Telegram gave no answer.
+    #[error("no answer: {0}; it is not known whether the account has joined, `telescribe peers` shows it once it is seen")]
+    NoAnswer(String),
+    /// The archive cannot be read or written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+}
+
+fn explained(name: &str) -> String {
+    let why = match name {
+        "INVITE_HASH_EXPIRED" => "the invite link has expired",
+        "INVITE_HASH_INVALID" | "INVITE_HASH_EMPTY" => "this is no invite link",
+        "CHANNELS_TOO_MUCH" => "the account is in as many channels as Telegram allows; leave some, or use another account",
+        "CHANNEL_PRIVATE" => "the channel is private, or the account was banned from it; an invite link is needed",
+        "CHANNEL_INVALID" => "this is no channel that the account can see",
+        "USERS_TOO_MUCH" => "the group is full",
+        _ => return name.to_owned(),
+    };
+    format!("{why} ({name})")
+}
+
+impl Target {
+    /// Reads `@username`, `username`, or a link of `t.me` to a public peer or an invite; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let link = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
+        let path = ["t.me/", "telegram.me/", "telegram.dog/"].iter().find_map(|host| link.strip_prefix(host));
+        let hash = |hash: &str| {
+            let hash = hash.trim_end_matches('/');
+            let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            (8..=64).contains(&hash.len()).then_some(())?;
+            hash.chars().all(fits).then(|| Self::Invite(hash.to_owned()))
+        };
+        if let Some(invite) = path.and_then(|p| p.strip_prefix('+').or_else(|| p.strip_prefix("joinchat/"))) {
+            return hash(invite);
+        }
+        if let Some(invite) = text.strip_prefix("tg://join?invite=") {
+            return hash(invite);
+        }
+        let name = path.or_else(|| text.strip_prefix('@')).unwrap_or(text).trim_end_matches('/');
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let starts = name.starts_with(|c: char| c.is_ascii_alphabetic());
+        (starts && (4..=32).contains(&name.len()) && name.chars().all(fits)).then(|| Self::Username(name.to_owned()))
+    }
+}
+
+impl Crawler {
+    /// Joins a peer with an account, or with the signed-in one that is in the fewest.
+    ///
+    /// # Errors
+    /// See [`JoinError`].
+    pub async fn join(&self, account: Option<&str>, target: &Target) -> Result<Joining, JoinError> {
+        let account = self.joiner(account)?;
+        let client = self.clients.get(&account).ok_or(JoinError::Nobody)?;
+        let answer = match target {
+            Target::Invite(hash) => {
+                let lease = self.lease_now(&account, method::JOIN_BY_INVITE)?;
+                let answer = client.join_by_invite(hash).await;
+                drop(lease);
+                answer.map_err(|e| self.join_failed(&account, method::JOIN_BY_INVITE, e))?
+            }
+            Target::Username(name) => {
+                let peer = self.resolve(&account, name).await?;
+                let lease = self.lease_now(&account, method::JOIN)?;
+                let answer = client.join(peer).await;
+                drop(lease);
+                answer.map_err(|e| self.join_failed(&account, method::JOIN, e))?
+            }
+        };
+        let (seen, peer, already, requested) = match answer {
+            Joined::In { seen } => {
+                let peer = seen.peers.iter().find(|p| p.id.0 < 0).map(|p| p.id);
+                (seen, peer, false, false)
+            }
+            Joined::Already { peer } => (Seen::default(), peer, true, false),
+            Joined::Requested => (Seen::default(), None, false, true),
+        };
+        let mut write = self.archive.write(self.clock.timestamp());
+        self.see(&mut write, &account, seen)?;
+        Self::commit(write)?;
+        if let Some(peer) = peer.filter(|peer| client.session().knows(*peer)) {
+            self.enqueue(Unit::Poll { account: account.clone(), peers: vec![peer] }, Priority::Live);
+        }
+        let peer = peer.map(|peer| self.archive.peer(peer)).transpose()?.flatten();
+        Ok(Joining { account, peer, already, requested })
+    }
+
+    fn joiner(&self, named: Option<&str>) -> Result<AccountName, JoinError> {
+        let mut ready: Vec<AccountName> = self.pool.status().into_iter().filter(|a| a.state.is_ready()).map(|a| a.name).collect();
+        if let Some(named) = named {
+            return ready.into_iter().find(|name| name.as_str() == named).ok_or_else(|| JoinError::NoAccount(named.to_owned()));
+        }
+        ready.sort_by_key(|name| self.clients.get(name).map(|c| c.session().peers().len()));
+        ready.into_iter().next().ok_or(JoinError::Nobody)
+    }
+
+    fn lease_now(&self, account: &AccountName, method: &'static str) -> Result<Lease, JoinError> {
+        match self.pool.lease([account], method, Urgency::Live) {
+            Turn::Now(lease) => Ok(lease),
+            Turn::NotBefore(until) => Err(JoinError::TooEarly { account: account.clone(), until: until.to_rfc3339() }),
+            Turn::Busy => Err(JoinError::Busy(account.clone())),
+            Turn::Nobody => Err(JoinError::NoAccount(account.to_string())),
+        }
+    }
+
+    /// The peer of a username, as this account can address it.
+    async fn resolve(&self, account: &AccountName, name: &str) -> Result<PeerId, JoinError> {
+        let client = self.clients.get(account).ok_or(JoinError::Nobody)?;
+        if let Some(peer) = self.archive.peer_by_username(name)?
+            && client.session().knows(peer.id)
+        {
+            return Ok(peer.id);
+        }
+        let now = self.clock.timestamp();
+        let unknown_for = i64::try_from(UNKNOWN_FOR.as_secs()).unwrap_or(i64::MAX);
+        if self.archive.username_unknown_since(name)?.is_some_and(|since| (0..unknown_for).contains(&(now.0 - since.0))) {
+            return Err(JoinError::UnknownUsername(name.to_owned()));
+        }
+        let lease = self.lease_now(account, method::RESOLVE_USERNAME)?;
+        let answer = client.resolve_username(name).await;
+        drop(lease);
+        match answer {
+            Ok(resolved) if resolved.peer.0 > 0 => Err(JoinError::Person(name.to_owned())),
+            Ok(resolved) => {
+                let mut write = self.archive.write(now);
+                self.see(&mut write, account, resolved.seen)?;
+                Self::commit(write)?;
+                Ok(resolved.peer)
+            }
+            Err(TelegramError::Refused { name: why, .. }) if why.starts_with("USERNAME_") => {
+                self.archive.set_username_unknown(name, now)?;
+                Err(JoinError::UnknownUsername(name.to_owned()))
+            }
+            Err(error) => Err(self.join_failed(account, method::RESOLVE_USERNAME, error)),
+        }
+    }
+
+    fn join_failed(&self, account: &AccountName, method: &'static str, error: TelegramError) -> JoinError {
+        match error {
+            TelegramError::FloodWait { wait, name } => {
+                self.pool.flood(account, method, wait, &name);
+                let until = self.clock.now() + wait;
+                JoinError::TooEarly { account: account.clone(), until: until.to_rfc3339() }
+            }
+            TelegramError::PeerUnavailable { name } | TelegramError::Refused { name, .. } => {
+                JoinError::Refused { account: account.clone(), name }
+            }
+            error => JoinError::NoAnswer(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_a_username_or_a_link() {
+        let username = |name: &str| Some(Target::Username(name.to_owned()));
+        let invite = |hash: &str| Some(Target::Invite(hash.to_owned()));
+        for (text, target) in [
+            ("@durov", username("durov")),
+            ("durov", username("durov")),
+            ("https://t.me/durov", username("durov")),
+            ("t.me/durov/", username("durov")),
+            ("https://t.me/+AbCdEfGh_1-2", invite("AbCdEfGh_1-2")),
+            ("https://t.me/joinchat/AbCdEfGh12", invite("AbCdEfGh12")),
+            ("tg://join?invite=AbCdEfGh12", invite("AbCdEfGh12")),
+            ("https://example.org/durov", None),
+            ("https://t.me/durov/17", None),
+            ("https://t.me/+a b", None),
+            ("@1abc", None),
+            ("", None),
+        ] {
+            assert_eq!(Target::parse(text), target, "{text}");
+        }
+    }
+}
