@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::crawl::{self, Rules};
+use crate::model::PeerKind;
+use crate::schedule::{InvalidSelector, Scope, Selector};
 pub use crate::span::{InvalidSpan, Span};
 use crate::telegram::{self, Reach};
 
@@ -112,8 +115,61 @@ pub struct AccountsConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CrawlConfig {
-    /// How many of a channel's newest ids are read again after Telegram skipped its edits and deletions.
+    /// Which kinds of peers: "channel", "supergroup", "group" (basic) and "user" (private chats).
+    pub kinds: Vec<Kind>,
+    /// Of these, only: marked ids, "@username", "title:*news*", "folder:Work", "kind:channel"; empty for all.
+    pub allow: Vec<String>,
+    /// Of these, never; written alike.
+    pub deny: Vec<String>,
+    /// Whether the discussion groups of crawled channels are crawled too, where they can be read without joining.
+    pub linked_groups: bool,
+    /// How far back the recheck job reads for edits, deletions, reactions and views that nobody told of.
+    pub recheck_window: Span,
+    /// How many of a peer's newest ids are read again at most, by the recheck job and after Telegram skipped edits and deletions.
     pub recheck_ids_max: u32,
+    /// So many messages that vanish in one answer are not believed to be deleted before they were asked for again.
+    pub mass_deletion_min: usize,
+    /// How long after the first answer they are asked for again, when Telegram has not named them.
+    pub mass_deletion_confirm_after: Span,
+}
+
+/// A kind of peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A broadcast channel.
+    Channel,
+    /// A supergroup.
+    Supergroup,
+    /// A basic group.
+    Group,
+    /// A private chat.
+    User,
+}
+
+impl Kind {
+    fn kind(self) -> PeerKind {
+        match self {
+            Self::Channel => PeerKind::Channel,
+            Self::Supergroup => PeerKind::Supergroup,
+            Self::Group => PeerKind::Group,
+            Self::User => PeerKind::User,
+        }
+    }
+}
+
+impl CrawlConfig {
+    /// Which peers are crawled.
+    ///
+    /// # Errors
+    /// With the key and what is wrong with it, when a selector cannot be meant.
+    pub fn rules(&self) -> Result<Rules, (&'static str, InvalidSelector)> {
+        let read = |key, selectors: &[String]| {
+            selectors.iter().map(|s| s.parse()).collect::<Result<Vec<Selector>, _>>().map_err(|e| (key, e))
+        };
+        let scope = Scope { only: read("allow", &self.allow)?, except: read("deny", &self.deny)? };
+        Ok(Rules { kinds: self.kinds.iter().map(|k| k.kind()).collect(), scope })
+    }
 }
 
 /// When each job runs. Missed runs are made up once; a job that still runs is not started again.
@@ -234,8 +290,17 @@ impl Default for AccountsConfig {
 
 impl Default for CrawlConfig {
     fn default() -> Self {
-        // A hundred requests: what an account can spare after an outage.
-        Self { recheck_ids_max: 10_000 }
+        let crawl::Settings { recheck_ids_max, recheck_window, mass_deletion, linked_groups, .. } = crawl::Settings::default();
+        Self {
+            kinds: vec![Kind::Channel, Kind::Supergroup, Kind::Group],
+            allow: Vec::new(),
+            deny: Vec::new(),
+            linked_groups,
+            recheck_window: Span::seconds(recheck_window.as_secs()),
+            recheck_ids_max,
+            mass_deletion_min: mass_deletion.ids_min,
+            mass_deletion_confirm_after: Span::seconds(mass_deletion.confirm_after.as_secs()),
+        }
     }
 }
 

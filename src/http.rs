@@ -9,11 +9,12 @@
 //! It does not speak TLS (sealing protects the content end to end; a proxy may add TLS) and keeps no sessions.
 //!
 //! The way through: `server` accepts connections and states their `door`; `log` goes around everything; `envelope` opens and seals;
-//! then one file a resource (`search`, `peers`, `messages`, `coverage`, `changes`, `dump`, `status`, `page`, `openapi`), made of what
+//! then one file a resource (`search`, `peers`, `messages`, `sight`, `counters`, `coverage`, `changes`, `dump`, `status`, `page`, `openapi`), made of what
 //! `context` holds, asked by what `query` reads, refused by a `problem`. `local` is the router without a wire, for commands.
 
 mod changes;
 mod context;
+mod counters;
 mod coverage;
 mod door;
 mod dump;
@@ -31,6 +32,7 @@ mod query;
 mod search;
 mod server;
 mod settings;
+mod sight;
 pub(crate) mod socket;
 mod status;
 
@@ -66,6 +68,10 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(peers::one))
         .routes(routes!(messages::history))
         .routes(routes!(messages::one))
+        .routes(routes!(counters::of_message))
+        .routes(routes!(counters::of_peer))
+        .routes(routes!(sight::accounts))
+        .routes(routes!(sight::topics))
         .routes(routes!(coverage::one))
         .routes(routes!(coverage::all))
         .routes(routes!(changes::list))

@@ -9,7 +9,7 @@ use crate::archive::Archive;
 use crate::crawl::{Crawler, Progress};
 use crate::http::StatusSource;
 use crate::lifecycle::Lifecycle;
-use crate::model::{Clock, Timestamp};
+use crate::model::{Clock, PeerId, Timestamp};
 use crate::publish;
 use crate::schedule::{Due, Job, Plan, due};
 
@@ -65,6 +65,8 @@ impl Running {
                 ("messages", p.messages),
                 ("ids_read", p.ids_read),
                 ("ids_missing", p.ids_missing),
+                ("ids_recheck", p.ids_recheck),
+                ("deletions_held", p.deletions_held),
             ];
             members.extend(counts.map(|(name, count)| (name.to_owned(), count.into())));
         }
@@ -96,5 +98,9 @@ impl StatusSource for Running {
         let accounts = self.crawler.accounts();
         let nobody = accounts.iter().all(|a| a.state != AccountState::Ready);
         nobody.then(|| "no account is signed in".to_owned())
+    }
+
+    fn hindrance(&self, peer: PeerId) -> Option<String> {
+        self.crawler.hindrance(peer)
     }
 }

@@ -9,7 +9,7 @@ use rocksdb::IteratorMode;
 use crate::model::{Counters, MessageKey, PeerId, Reaction, Timestamp};
 
 use super::read::bounds;
-use super::record::{RecordError, decode};
+use super::record::{MessageRecord, RecordError, decode};
 use super::schema::Cf;
 use super::{Archive, ArchiveError, key};
 
@@ -71,20 +71,24 @@ pub(super) fn read_size(value: &[u8]) -> Result<i32, RecordError> {
 }
 
 impl Archive {
-    /// What a message's counters were before they became what its record says, oldest first.
+    /// How a message's counters moved, oldest first; the last is what they are now. `None` for a message that is not archived.
     ///
     /// # Errors
     /// When the disk refuses, or something stored could not be understood.
-    pub fn counters(&self, message: MessageKey) -> Result<Vec<Sample<Counters>>, ArchiveError> {
+    pub fn counters(&self, message: MessageKey) -> Result<Option<Vec<Sample<Counters>>>, ArchiveError> {
+        let Some(bytes) = self.get(Cf::Message, key::message(message))? else { return Ok(None) };
+        let record: MessageRecord = decode("message", &bytes)?;
+        let now = Sample { at: Timestamp(record.counted_at.unwrap_or(record.archived_at)), value: record.counters() };
         let mut after = key::message(message).to_vec();
         after.extend_from_slice(&[u8::MAX; 9]);
-        self.db
+        let earlier = self
+            .db
             .iterator_cf_opt(self.cf(Cf::Counters), bounds(key::message(message).to_vec(), after), IteratorMode::Start)
             .map(|entry| {
                 let (key, value) = entry.map_err(|e| self.store(e))?;
                 Ok(Sample { at: time_of("counters", &key, KEY_LEN)?, value: read_counters(&value)? })
-            })
-            .collect()
+            });
+        earlier.chain([Ok(now)]).collect::<Result<_, _>>().map(Some)
     }
 
     /// How many members a peer was seen to have, oldest first; an entry for each change.

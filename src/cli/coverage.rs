@@ -57,16 +57,30 @@ async fn one(api: &Api, peer: &str, globals: &Globals, out: &mut Out) -> anyhow:
     }
     let line = for_people(&coverage, out);
     out.line(line)?;
-    for (name, words) in [("ranges", "read"), ("missing_ranges", "missing"), ("recheck_ranges", "to be read again")] {
-        let ranges = coverage.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let bound = |range: &Value, at: usize| range.get(at).and_then(Value::as_i64).unwrap_or_default();
-        let shown: Vec<String> = ranges.iter().take(RANGES_SHOWN).map(|r| format!("{}-{}", bound(r, 0), bound(r, 1))).collect();
-        let more = if ranges.len() > RANGES_SHOWN { format!(" and {} more", ranges.len() - RANGES_SHOWN) } else { String::new() };
-        if !shown.is_empty() {
-            out.line(format_args!("  {words}: {}{more}", shown.join(" ")))?;
-        }
+    let ranges = coverage.get("ranges").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let bound = |range: &Value, at: usize| range.get(at).and_then(Value::as_i64).unwrap_or_default();
+    say("read", ranges.iter().map(|r| (bound(r, 0), bound(r, 1))).collect(), out)?;
+    let holes = coverage.get("holes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    for (reason, words) in [
+        ("not_read_yet", "not read yet"),
+        ("peer_unavailable", "not read, and the peer cannot be read at present"),
+        ("to_be_read_again", "to be read again"),
+        ("deletion_to_be_confirmed", "said to be deleted, too many at once; to be asked for again"),
+    ] {
+        let number = |hole: &Value, name: &str| hole.get(name).and_then(Value::as_i64).unwrap_or_default();
+        let of_reason = |hole: &&Value| hole.get("reason").and_then(Value::as_str) == Some(reason);
+        say(words, holes.iter().filter(of_reason).map(|h| (number(h, "first"), number(h, "last"))).collect(), out)?;
     }
     Ok(is_complete(&coverage))
+}
+
+fn say(words: &str, ranges: Vec<(i64, i64)>, out: &mut Out) -> std::io::Result<()> {
+    if ranges.is_empty() {
+        return Ok(());
+    }
+    let shown: Vec<String> = ranges.iter().take(RANGES_SHOWN).map(|(first, last)| format!("{first}-{last}")).collect();
+    let more = if ranges.len() > RANGES_SHOWN { format!(" and {} more", ranges.len() - RANGES_SHOWN) } else { String::new() };
+    out.line(format_args!("  {words}: {}{more}", shown.join(" ")))
 }
 
 async fn all(api: &Api, args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<bool> {
@@ -92,12 +106,13 @@ async fn all(api: &Api, args: &Args, globals: &Globals, out: &mut Out) -> anyhow
         if !globals.json {
             let number = |name: &str| summary.get(name).and_then(Value::as_u64).unwrap_or_default();
             out.line(format_args!(
-                "{} of {} peers complete, {} messages, {} ids missing, {} to be read again",
+                "{} of {} peers complete, {} messages, {} ids missing, {} to be read again, {} deletions to be confirmed",
                 number("peers_complete"),
                 number("peers"),
                 number("messages"),
                 number("missing"),
                 number("recheck"),
+                number("held"),
             ))?;
         }
         return Ok(is_complete(&summary));
@@ -113,8 +128,9 @@ fn for_people(coverage: &Value, out: &Out) -> String {
     let peer = coverage.get("peer").cloned().unwrap_or_default();
     let id = peer.get("id").and_then(Value::as_i64).unwrap_or_default();
     let state =
-        if is_complete(coverage) { "complete".to_owned() } else { format!("{} missing", number("missing") + number("recheck")) };
-    let why = coverage.get("unavailable").and_then(Value::as_str).map(|why| format!("  ({})", one_line(why))).unwrap_or_default();
+        if is_complete(coverage) { "complete".to_owned() } else { format!("{} missing", number("missing") + number("recheck") + number("held")) };
+    let why = coverage.get("unavailable").or_else(|| coverage.get("hindered")).and_then(Value::as_str);
+    let why = why.map(|why| format!("  ({})", one_line(why))).unwrap_or_default();
     format!(
         "{id:>16}  {state:<16}  {:>9} messages up to id {:>9}  {}{why}",
         number("messages"),

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use super::Crawler;
-use crate::accounts::AccountStatus;
+use crate::accounts::{AccountStatus, Urgency};
 use crate::archive::{Archive, ArchiveError};
-use crate::model::IdRange;
+use crate::model::{IdRange, PeerId, Timestamp};
+use crate::telegram::method;
+
+/// A wait up to this is pacing, which nobody needs to be told of.
+const PACING: Duration = Duration::from_secs(30);
 
 /// How far the crawl has got.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +59,22 @@ impl Progress {
 }
 
 impl Crawler {
+    /// What keeps a peer from being read on just now: nobody who can read it, or a wait that Telegram asked for.
+    #[must_use]
+    pub fn hindrance(&self, peer: PeerId) -> Option<String> {
+        let readers = self.readers(peer).ok()?;
+        if readers.is_empty() {
+            return Some("no account of ours can read it".to_owned());
+        }
+        let now = self.clock.now();
+        let free = readers.iter().filter_map(|account| self.pool.free_at(account, method::HISTORY, Urgency::Background)).min();
+        match free {
+            None => Some("the accounts that can read it are lost; `telescribe account list` says how".to_owned()),
+            Some(at) if at > now + PACING => Some(format!("Telegram asked to wait until {}", Timestamp::from(at))),
+            Some(_) => None,
+        }
+    }
+
     /// Units that wait, and subjects that are being worked on.
     #[must_use]
     pub fn backlog(&self) -> (usize, usize) {

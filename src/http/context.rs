@@ -35,6 +35,11 @@ pub trait StatusSource: Send + Sync {
     fn unready(&self) -> Option<String> {
         None
     }
+
+    /// What keeps the program from reading on in a peer just now.
+    fn hindrance(&self, _: PeerId) -> Option<String> {
+        None
+    }
 }
 
 /// A program that only reads: a command over an archive that no daemon has.

@@ -9,11 +9,11 @@ use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::archive::{Archive, Coverage, Cursor};
+use crate::archive::{Coverage, Cursor};
 use crate::model::{IdRange, Peer, PeerId, RangeSet};
 use crate::show::{self, PeerView};
 
-use super::context::{Context, Room};
+use super::context::{Context, Room, StatusSource};
 use super::door::Door;
 use super::peers;
 use super::problem::Problem;
@@ -39,12 +39,31 @@ pub(super) struct CoverageView {
     missing: u64,
     /// How many ids were read but must be read again, because Telegram skipped their edits and deletions.
     recheck: u64,
+    /// How many messages are said to be deleted, too many at once to be believed before they were asked for again.
+    held: u64,
+    /// When they are asked for again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_until: Option<String>,
     /// When Telegram was last asked about the peer.
     #[serde(skip_serializing_if = "Option::is_none")]
     checked_at: Option<String>,
     /// Why the peer cannot be read at present: Telegram's error name.
     #[serde(skip_serializing_if = "Option::is_none")]
     unavailable: Option<String>,
+    /// What keeps the running program from reading on just now, such as a flood wait and its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hindered: Option<String>,
+}
+
+/// Ids that keep a peer from being complete.
+#[derive(Serialize, ToSchema)]
+struct Hole {
+    /// The first id.
+    first: i32,
+    /// The last id.
+    last: i32,
+    /// `not_read_yet`, `peer_unavailable`, `to_be_read_again` or `deletion_to_be_confirmed`.
+    reason: &'static str,
 }
 
 /// How complete a peer is, with the ranges of ids.
@@ -58,6 +77,8 @@ pub(super) struct CoverageDetail {
     missing_ranges: Vec<[i32; 2]>,
     /// What must be read again; at most 500 ranges.
     recheck_ranges: Vec<[i32; 2]>,
+    /// Everything that keeps the peer from being complete, and why; at most 500 of each reason.
+    holes: Vec<Hole>,
 }
 
 /// All crawled peers together.
@@ -79,6 +100,8 @@ pub(super) struct Summary {
     missing: u64,
     /// How many ids must be read again.
     recheck: u64,
+    /// How many messages are said to be deleted, and are to be asked for again.
+    held: u64,
 }
 
 /// A page of coverages, by ascending peer id, and the sum of all.
@@ -92,19 +115,23 @@ pub(super) struct CoveragePage {
 }
 
 impl CoverageView {
-    fn new(peer: &Peer, coverage: &Coverage, cursor: &Cursor) -> Self {
+    fn new(peer: &Peer, coverage: &Coverage, cursor: &Cursor, status: &dyn StatusSource) -> Self {
         let missing = missing(coverage, cursor).len();
-        let recheck = cursor.recheck.len();
+        let (recheck, held) = (cursor.recheck.len(), cursor.held.len());
+        let complete = missing == 0 && recheck == 0 && held == 0;
         Self {
             peer: show::peer(peer),
-            complete: missing == 0 && recheck == 0,
+            complete,
             top: cursor.top,
             messages: coverage.messages,
             deleted: coverage.deleted,
             missing,
             recheck,
+            held,
+            held_until: cursor.held_until.map(|at| at.to_string()),
             checked_at: cursor.checked_at.map(|at| at.to_string()),
             unavailable: cursor.unavailable.clone(),
+            hindered: if complete { None } else { status.hindrance(peer.id) },
         }
     }
 }
@@ -118,12 +145,26 @@ impl Summary {
         self.deleted += view.deleted;
         self.missing += view.missing;
         self.recheck += view.recheck;
+        self.held += view.held;
         self.complete = self.peers > 0 && self.peers == self.peers_complete;
     }
 }
 
 fn missing(coverage: &Coverage, cursor: &Cursor) -> RangeSet {
     IdRange::new(1, cursor.top).map(|all| coverage.read.missing(all)).unwrap_or_default()
+}
+
+fn holes(coverage: &Coverage, cursor: &Cursor) -> Vec<Hole> {
+    let never = if cursor.unavailable.is_some() { "peer_unavailable" } else { "not_read_yet" };
+    let (missing, of) = (missing(coverage, cursor), |set: &RangeSet, reason| {
+        let hole = move |range: &IdRange| Hole { first: range.first, last: range.last, reason };
+        set.ranges().iter().take(RANGES_MAX).map(hole).collect::<Vec<_>>()
+    });
+    let mut holes = of(&missing, never);
+    holes.extend(of(&cursor.recheck, "to_be_read_again"));
+    holes.extend(of(&cursor.held, "deletion_to_be_confirmed"));
+    holes.sort_by_key(|hole| hole.first);
+    holes
 }
 
 fn bounds(set: &RangeSet) -> Vec<[i32; 2]> {
@@ -164,16 +205,17 @@ pub(super) async fn all(
     Query(which): Query<Which>,
 ) -> Result<Json<CoveragePage>, Problem> {
     let limit = context.page_size(which.limit)?;
-    context.read(move |context| page(&context.archive, &which, limit, Room::of(&door))).await.map(Json)
+    context.read(move |context| page(context, &which, limit, Room::of(&door))).await.map(Json)
 }
 
-fn page(archive: &Archive, which: &Which, limit: usize, mut room: Room) -> Result<CoveragePage, Problem> {
+fn page(context: &Context, which: &Which, limit: usize, mut room: Room) -> Result<CoveragePage, Problem> {
+    let archive = &context.archive;
     let after = which.after.map_or(PeerId(i64::MIN), PeerId);
     let mut page = CoveragePage { summary: Summary::default(), peers: Vec::new(), next: None };
     let mut full = false;
     for cursor in archive.cursors() {
         let (id, cursor) = cursor?;
-        let view = CoverageView::new(&peers::named(archive, id)?, &archive.coverage(id)?, &cursor);
+        let view = CoverageView::new(&peers::named(archive, id)?, &archive.coverage(id)?, &cursor, &*context.status);
         page.summary.add(&view);
         if full || id <= after || (which.incomplete && view.complete) {
             continue;
@@ -200,10 +242,11 @@ pub(super) async fn one(
     _: Query<Nothing>,
 ) -> Result<Json<CoverageDetail>, Problem> {
     let Path(peer) = peer?;
-    context.read(move |context| detail(&context.archive, &peer)).await.map(Json)
+    context.read(move |context| detail(context, &peer)).await.map(Json)
 }
 
-fn detail(archive: &Archive, peer: &str) -> Result<CoverageDetail, Problem> {
+fn detail(context: &Context, peer: &str) -> Result<CoverageDetail, Problem> {
+    let archive = &context.archive;
     let peer = peers::resolve(archive, peer)?;
     let unknown = || Problem::unknown_peer("this peer is known, but not crawled");
     let cursor = archive.cursor(peer.id)?.ok_or_else(unknown)?;
@@ -212,6 +255,7 @@ fn detail(archive: &Archive, peer: &str) -> Result<CoverageDetail, Problem> {
         ranges: bounds(&coverage.read),
         missing_ranges: bounds(&missing(&coverage, &cursor)),
         recheck_ranges: bounds(&cursor.recheck),
-        coverage: CoverageView::new(&peer, &coverage, &cursor),
+        holes: holes(&coverage, &cursor),
+        coverage: CoverageView::new(&peer, &coverage, &cursor, &*context.status),
     })
 }
