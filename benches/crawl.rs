@@ -33,6 +33,7 @@ use telescribe::archive::{Archive, Durability, Order};
 use telescribe::config::Server;
 use telescribe::crawl::{self, Crawler, Progress};
 use telescribe::lifecycle::Lifecycle;
+use telescribe::schedule::{Job, Scope};
 use telescribe::model::{AccountName, IdRange, PeerId, PeerKindOfId, SystemClock};
 use telescribe::search::{Index, Indexer, IndexerSettings};
 use telescribe::telegram::Client;
@@ -320,7 +321,7 @@ async fn archived(
     let pool = Pool::new(sessions.keys().cloned(), pacing, clock.clone());
     let crawler =
         Crawler::start(Arc::clone(&archive), pool, sessions.into_values(), clock, &world::settings(), settings, &lifecycle);
-    crawler.discover();
+    crawler.run(Job::Discover, &Scope::all())?;
     let progress = loop {
         tokio::time::sleep(LOOK).await;
         if crawler.backlog() == (0, 0) {

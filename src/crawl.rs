@@ -28,10 +28,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 
 use crate::accounts::Pool;
-use crate::archive::{Archive, ArchiveError, Archived, Raw, Write};
+use crate::archive::{Archive, ArchiveError, Archived, Cursor, Raw, Write};
 use crate::lifecycle::Lifecycle;
-use crate::model::{AccountName, Clock, IdRange, PeerId, PeerKindOfId};
+use crate::model::{AccountName, Clock, IdRange, Peer, PeerId, PeerKindOfId};
 use crate::parse::Parsed;
+use crate::schedule::{Job, PeerFacts, Scope};
 use crate::telegram::{self, Client, Seen};
 
 pub use progress::Progress;
@@ -49,6 +50,9 @@ pub struct Settings {
 
 /// What Telegram pushed and is not archived yet: a burst while the disk is busy. Beyond it the connection waits.
 const PUSHES_IN_FLIGHT_MAX: usize = 1_000;
+
+/// Ids that one request for history reads.
+const PAGE_SIZE: u32 = 100;
 
 /// The crawl.
 pub struct Crawler {
@@ -106,34 +110,80 @@ impl Crawler {
         crawler
     }
 
-    /// Reads every account's list of dialogs to its end.
-    pub fn discover(&self) {
-        self.walk(walk::Reach::Everything);
-    }
-
-    /// Reads every account's list of dialogs down to where nothing is new.
-    pub fn catch_up(&self) {
-        self.walk(walk::Reach::News);
-    }
-
-    /// Reads what coverage lacks, of every peer.
+    /// Starts a job for some peers: adds its units. Nothing is asked yet when this returns.
     ///
     /// # Errors
-    /// When the archive cannot be read.
-    pub fn backfill(&self) -> Result<(), ArchiveError> {
-        for entry in self.archive.cursors() {
-            let (peer, cursor) = entry?;
-            if cursor.unavailable.is_none() {
-                self.add_history(peer, Priority::Backfill)?;
+    /// When the archive cannot be read or written.
+    pub fn run(&self, job: Job, scope: &Scope) -> Result<(), ArchiveError> {
+        match job {
+            Job::Discover => self.walk(walk::Reach::Everything),
+            // A list of dialogs is read for all of its peers, whoever is meant; for a few it is more than is needed.
+            Job::CatchUp if scope.only.is_empty() => self.walk(walk::Reach::News),
+            Job::CatchUp => {
+                for (peer, cursor) in self.covered(scope)? {
+                    let unit = match cursor.account {
+                        Some(account) if peer.kind() != PeerKindOfId::Channel => Unit::AccountEvents { account },
+                        _ => Unit::Events { peer },
+                    };
+                    self.queue.add(unit, Priority::Fresh);
+                }
             }
+            Job::Backfill => {
+                for (peer, _) in self.covered(scope)? {
+                    self.add_history(peer, Priority::Backfill)?;
+                }
+            }
+            Job::Recheck => self.read_again(scope, self.settings.recheck_ids_max)?,
+            // A page of history brings the counters of its messages along; older messages are hardly read any more.
+            Job::Counters => self.read_again(scope, PAGE_SIZE)?,
         }
         Ok(())
     }
 
-    /// Whether units of a job are still to be done, so that it is not started on top of itself.
+    /// Whether units of a job for some peers are still to be done, so that it is not started on top of itself.
     #[must_use]
-    pub fn walking(&self) -> bool {
-        self.queue.has(|unit| matches!(unit, Unit::Walk { .. }))
+    pub fn running(&self, job: Job, scope: &Scope) -> bool {
+        self.queue.has(|unit| match (job, unit) {
+            (Job::Discover, Unit::Walk { reach, .. }) => *reach == walk::Reach::Everything,
+            (Job::CatchUp, Unit::Walk { reach, .. }) => scope.only.is_empty() && *reach == walk::Reach::News,
+            (Job::CatchUp, Unit::Events { peer }) => !scope.only.is_empty() && self.covers(scope, *peer),
+            (Job::Backfill | Job::Recheck | Job::Counters, Unit::History { peer }) => self.covers(scope, *peer),
+            _ => false,
+        })
+    }
+
+    /// Marks the newest ids of some peers as to be read again.
+    fn read_again(&self, scope: &Scope, ids_max: u32) -> Result<(), ArchiveError> {
+        for (peer, _) in self.covered(scope)? {
+            let again = newest(&self.archive.coverage(peer)?.read, ids_max);
+            let mut write = self.archive.write(self.clock.timestamp());
+            write.cursor(peer, move |cursor| again.ranges().iter().for_each(|range| cursor.recheck.insert(*range)));
+            Self::commit(write)?;
+            self.add_history(peer, Priority::Backfill)?;
+        }
+        Ok(())
+    }
+
+    /// The peers of a scope that are crawled and can be read.
+    fn covered(&self, scope: &Scope) -> Result<Vec<(PeerId, Cursor)>, ArchiveError> {
+        let mut covered = Vec::new();
+        for entry in self.archive.cursors() {
+            let (peer, cursor) = entry?;
+            if cursor.unavailable.is_none() && self.covers(scope, peer) {
+                covered.push((peer, cursor));
+            }
+        }
+        Ok(covered)
+    }
+
+    fn covers(&self, scope: &Scope, peer: PeerId) -> bool {
+        let covers = |known: Peer| {
+            let username = known.username.as_deref();
+            let (usernames, title) = (username.as_slice(), known.title.as_str());
+            scope.covers(&PeerFacts { id: peer, usernames, title, kind: known.kind, folders: &[] })
+        };
+        // A peer that the archive cannot describe is in no run that names some, and in every one that names all.
+        scope.is_all() || self.archive.peer(peer).ok().flatten().is_some_and(covers)
     }
 
     fn walk(&self, reach: walk::Reach) {

@@ -81,7 +81,9 @@ impl Unit {
     fn identity(&self) -> (u8, String) {
         match self {
             Self::Start { account } => (0, account.to_string()),
-            Self::Walk { account, .. } => (1, account.to_string()),
+            Self::Walk { account, reach: Reach::News, .. } => (1, account.to_string()),
+            // A walk to the end is more than one to where nothing is new: neither stands for the other.
+            Self::Walk { account, reach: Reach::Everything, .. } => (5, account.to_string()),
             Self::AccountEvents { account } => (2, account.to_string()),
             Self::Events { peer } => (3, peer.to_string()),
             Self::History { peer } => (4, peer.to_string()),
