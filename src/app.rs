@@ -60,6 +60,14 @@ impl std::fmt::Debug for App {
     }
 }
 
+/// The schedule of a program that does not run, for the commands: what the configuration plans and the archive remembers.
+///
+/// # Errors
+/// When a plan cannot be meant, or the archive cannot be read.
+pub fn planned(config: &Config, archive: Arc<Archive>, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn http::Operator>> {
+    Ok(Arc::new(jobs::Timetable::new(config, archive, clock, None)?))
+}
+
 impl App {
     /// Starts everything.
     ///
@@ -109,11 +117,11 @@ impl App {
             move || Indexer::new(Arc::clone(&index), Arc::clone(&archive), settings)
         });
         let publishing = start_publishing(config, &archive, &lifecycle)?;
-        let plans = jobs::plans(&config.jobs)?;
+        let timetable = jobs::Timetable::new(config, Arc::clone(&archive), Arc::clone(&around.clock), Some(Arc::clone(&crawler)))?;
+        let timetable = Arc::new(timetable);
         lifecycle.work("schedule", {
-            let (crawler, archive, clock) = (Arc::clone(&crawler), Arc::clone(&archive), Arc::clone(&around.clock));
-            let plans = plans.clone();
-            move || jobs::Jobs::new(plans.clone(), Arc::clone(&crawler), Arc::clone(&archive), Arc::clone(&clock))
+            let (timetable, crawler) = (Arc::clone(&timetable), Arc::clone(&crawler));
+            move || jobs::Hand::new(Arc::clone(&timetable), Arc::clone(&crawler))
         });
         let addresses = bound.addresses();
         let running = status::Running {
@@ -121,13 +129,13 @@ impl App {
             archive: Arc::clone(&archive),
             publishing: publishing.clone(),
             lifecycle: lifecycle.clone(),
-            clock: Arc::clone(&around.clock),
-            plans,
+            timetable: Arc::clone(&timetable),
         };
         let context = http::Context::new(Arc::clone(&archive), Arc::clone(&index), Arc::clone(&around.clock), lifecycle.clone())
             .with_settings(config.http.clone())
             .with_keys(keys)
             .with_status(Arc::new(running))
+            .with_operator(timetable)
             .with_metrics(around.metrics);
         bound.serve(&Arc::new(context));
         Ok(Self { lifecycle, archive, index, crawler, publishing, addresses, folder: Mutex::new(Some(folder)) })

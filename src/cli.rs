@@ -1,7 +1,7 @@
 //! The command line: one file a command.
 //!
-//! Commands that read (`search`, `show`, `peers`, `changes`, `dump`, `coverage`, `status`) ask over HTTP, whoever answers: see
-//! [`client`]. Commands that change what is on disk take the data folder for themselves.
+//! Commands that read (`search`, `show`, `peers`, `changes`, `dump`, `coverage`, `status`, `schedule`) ask over HTTP, whoever answers:
+//! see [`client`]. Commands that change what is on disk take the data folder for themselves.
 //!
 //! The exit status is 0 when all is well, 1 when the answer is no (nothing found, something incomplete or different), 2 when
 //! the command could not do its work.
@@ -19,6 +19,7 @@ mod output;
 pub mod peers;
 mod reindex;
 mod run;
+pub mod schedule;
 pub mod search;
 pub mod show;
 mod simulate;
@@ -66,6 +67,7 @@ enum Command {
     Dump(dump::Args),
     Coverage(coverage::Args),
     Status(status::Args),
+    Schedule(schedule::Args),
     Verify(verify::Args),
     Reindex(reindex::Args),
     Key(key::Args),
@@ -124,6 +126,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Dump(args) => dump::run(args, &globals).await,
         Command::Coverage(args) => coverage::run(args, &globals).await,
         Command::Status(args) => status::run(args, &globals).await,
+        Command::Schedule(args) => schedule::run(args, &globals, config).await,
         Command::Verify(args) => verify::run(args, &globals),
         Command::Reindex(args) => reindex::run(args, &globals, &config()?).await,
         Command::Key(args) => key::run(args, &globals),

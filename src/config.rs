@@ -3,6 +3,7 @@
 //! An unknown key is refused with its line and the nearest known key. An environment variable overrides a key:
 //! `TELESCRIBE__HTTP__REQUEST_TIMEOUT=5s` is `http.request_timeout = "5s"` (two underscores for each dot).
 
+mod jobs;
 mod read;
 mod template;
 
@@ -18,6 +19,7 @@ use crate::schedule::{InvalidSelector, Scope, Selector};
 pub use crate::span::{InvalidSpan, Span};
 use crate::telegram::{self, Reach};
 
+pub use jobs::{InvalidPlan, JobChange, JobConfig, JobsConfig, MissedConfig, OverrideConfig};
 pub use read::ConfigError;
 pub use template::template;
 
@@ -172,29 +174,6 @@ impl CrawlConfig {
     }
 }
 
-/// When each job runs. Missed runs are made up once; a job that still runs is not started again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct JobsConfig {
-    /// Reads every account's list of dialogs to its end: what joined, left, or was renamed.
-    pub discover: JobConfig,
-    /// Reads what is new: one request an account when nothing is.
-    pub catch_up: JobConfig,
-    /// Reads what coverage lacks.
-    pub backfill: JobConfig,
-}
-
-/// When a job runs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct JobConfig {
-    /// A cron expression with seconds: second, minute, hour, day of month, month, day of week.
-    pub cron: String,
-    /// The time zone of the expression, such as "Europe/Berlin".
-    #[serde(default = "utc")]
-    pub zone: String,
-}
-
 /// The archive on disk.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -253,16 +232,6 @@ pub enum LogFormat {
     Json,
 }
 
-fn utc() -> String {
-    "UTC".to_owned()
-}
-
-impl JobConfig {
-    fn every(cron: &str) -> Self {
-        Self { cron: cron.to_owned(), zone: utc() }
-    }
-}
-
 impl Default for TelegramConfig {
     fn default() -> Self {
         Self {
@@ -300,16 +269,6 @@ impl Default for CrawlConfig {
             recheck_ids_max,
             mass_deletion_min: mass_deletion.ids_min,
             mass_deletion_confirm_after: Span::seconds(mass_deletion.confirm_after.as_secs()),
-        }
-    }
-}
-
-impl Default for JobsConfig {
-    fn default() -> Self {
-        Self {
-            discover: JobConfig::every("0 7 * * * *"),
-            catch_up: JobConfig::every("*/30 * * * * *"),
-            backfill: JobConfig::every("0 */5 * * * *"),
         }
     }
 }

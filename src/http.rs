@@ -1,7 +1,8 @@
 //! HTTP: search and fetch for people and programs, sealed where the listener asks for it.
 //!
 //! Guarantees:
-//! - `http` never causes a Telegram request and never writes to the archive;
+//! - `http` asks Telegram nothing and never writes to the archive: an operator's wish is only handed to the scheduler, which starts it
+//!   by its own rules, and only from doors that may operate;
 //! - where a listener says `required`, nothing archived leaves the program unsealed;
 //! - every answer is bounded: pages by entries and bytes, streams by the chunk in hand, searches by number and time;
 //! - errors are RFC 9457 problem details with a stable code, and hold no text of a library or of the archive.
@@ -9,8 +10,9 @@
 //! It does not speak TLS (sealing protects the content end to end; a proxy may add TLS) and keeps no sessions.
 //!
 //! The way through: `server` accepts connections and states their `door`; `log` goes around everything; `envelope` opens and seals;
-//! then one file a resource (`search`, `peers`, `messages`, `sight`, `counters`, `coverage`, `changes`, `dump`, `status`, `page`, `openapi`), made of what
-//! `context` holds, asked by what `query` reads, refused by a `problem`. `local` is the router without a wire, for commands.
+//! then one file a resource (`search`, `peers`, `messages`, `sight`, `counters`, `coverage`, `changes`, `dump`, `status`, `jobs`,
+//! `page`, `openapi`), made of what `context` holds, asked by what `query` reads, refused by a `problem`; what somebody wants done goes
+//! to an `operator`. `local` is the router without a wire, for commands.
 
 mod changes;
 mod context;
@@ -19,12 +21,14 @@ mod coverage;
 mod door;
 mod dump;
 mod envelope;
+mod jobs;
 mod keys;
 mod lines;
 mod local;
 mod log;
 mod messages;
 mod openapi;
+mod operator;
 mod page;
 mod peers;
 mod problem;
@@ -52,13 +56,23 @@ pub use context::{Context, NotRunning, StatusSource};
 pub use door::Door;
 pub use keys::Keys;
 pub use local::Local;
+pub use operator::{JobView, Operator, OperatorError, PeersView, StartView};
 pub use problem::Problem;
 pub use server::{Bound, ServeError};
 pub use settings::{Listener, Sealing, Settings, SettingsError};
 
 /// Every path that is described, for unknown ones to be compared with.
-const PATHS: [&str; 8] =
-    ["/v1/search", "/v1/peers", "/v1/coverage", "/v1/changes", "/v1/dump", "/v1/status", "/healthz", "/openapi.json"];
+const PATHS: [&str; 9] = [
+    "/v1/search",
+    "/v1/peers",
+    "/v1/coverage",
+    "/v1/changes",
+    "/v1/dump",
+    "/v1/status",
+    "/v1/jobs",
+    "/healthz",
+    "/openapi.json",
+];
 
 /// The API with everything around it; requests need a [`Door`] among their extensions.
 pub(crate) fn router(context: Arc<Context>) -> Router {
@@ -77,6 +91,8 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(changes::list))
         .routes(routes!(dump::dump))
         .routes(routes!(status::status))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::run))
         .routes(routes!(status::healthz))
         .routes(routes!(status::readyz))
         .split_for_parts();

@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::jobs::Timetable;
+
 use crate::accounts::AccountState;
 use crate::archive::Archive;
 use crate::crawl::{Crawler, Progress};
-use crate::http::StatusSource;
+use crate::http::{Operator as _, StatusSource};
 use crate::lifecycle::Lifecycle;
-use crate::model::{Clock, PeerId, Timestamp};
+use crate::model::PeerId;
 use crate::publish;
-use crate::schedule::{Due, Job, Plan, due};
 
 pub(super) struct Running {
     pub(super) crawler: Arc<Crawler>,
     pub(super) archive: Arc<Archive>,
     pub(super) publishing: Option<Arc<publish::Status>>,
     pub(super) lifecycle: Lifecycle,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) plans: Vec<(Job, Plan)>,
+    pub(super) timetable: Arc<Timetable>,
 }
 
 impl Running {
@@ -37,20 +37,6 @@ impl Running {
             })
         };
         self.crawler.accounts().iter().map(account).collect()
-    }
-
-    fn jobs(&self) -> Value {
-        let now = self.clock.now();
-        let job = |(job, plan): &(Job, Plan)| {
-            let last = self.archive.job_started(job.name()).ok().flatten().map(Timestamp::to_utc);
-            let next = match due(plan, last, now) {
-                Due::Now => Some(now),
-                Due::At(at) => Some(at),
-                Due::Never => None,
-            };
-            json!({ "name": job.name(), "last_started": last.map(|t| t.to_rfc3339()), "next": next.map(|t| t.to_rfc3339()) })
-        };
-        self.plans.iter().map(job).collect()
     }
 
     fn crawl(&self) -> Value {
@@ -86,7 +72,7 @@ impl StatusSource for Running {
             ("running".to_owned(), true.into()),
             ("crawl".to_owned(), self.crawl()),
             ("accounts".to_owned(), self.accounts()),
-            ("jobs".to_owned(), self.jobs()),
+            ("jobs".to_owned(), serde_json::to_value(self.timetable.jobs()).unwrap_or_default()),
             ("publish".to_owned(), serde_json::to_value(publishing).unwrap_or_default()),
             ("workers".to_owned(), self.workers()),
         ]

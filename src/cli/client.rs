@@ -1,4 +1,4 @@
-//! How the reading commands ask: always over HTTP, whoever answers.
+//! How the commands that read, or wish for something, ask: always over HTTP, whoever answers.
 //!
 //! Without `--server`, a running daemon answers on the socket in the data folder; where there is none, the same router answers in this
 //! process, over the archive that is then free to be opened. With `--server`, a server elsewhere answers, sealed with `--key`.
@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::archive::{Archive, DataFolder, Durability, FolderError};
-use crate::http::{Context, Local};
+use crate::http::{Context, Local, Operator};
 use crate::lifecycle::Lifecycle;
 use crate::model::{Clock, SystemClock};
 use crate::seal::{self, Key, KeyRing};
@@ -145,11 +145,23 @@ impl Api {
     /// # Errors
     /// When there is no archive, nobody answers, or the key cannot be read.
     pub async fn open(globals: &Globals) -> anyhow::Result<Self> {
+        Self::find(globals, None).await
+    }
+
+    /// The same; where the archive is opened in this process, `operator` makes what answers for a program that does not run.
+    ///
+    /// # Errors
+    /// See [`Api::open`]; also when `operator` fails.
+    pub async fn open_with(globals: &Globals, operator: &MakeOperator<'_>) -> anyhow::Result<Self> {
+        Self::find(globals, Some(operator)).await
+    }
+
+    async fn find(globals: &Globals, operator: Option<&MakeOperator<'_>>) -> anyhow::Result<Self> {
         let lifecycle = Lifecycle::new();
         let way = match (&globals.server, &globals.key) {
             (Some(server), key) => Way::Server { authority: authority(server)?, key: key.as_deref().map(read_key).transpose()? },
             (None, Some(_)) => bail!("`--key` is for `--server`; the data folder of this machine needs none"),
-            (None, None) => folder(&globals.data, &lifecycle).await?,
+            (None, None) => folder(&globals.data, &lifecycle, operator).await?,
         };
         Ok(Self { way, lifecycle })
     }
@@ -166,11 +178,23 @@ impl Api {
     /// # Errors
     /// [`Refusal`] when the server said no; others when nobody could be asked.
     pub async fn get(&self, target: &Target) -> anyhow::Result<Value> {
-        let target = target.text()?;
+        self.call(&target.text()?, None).await
+    }
+
+    /// Posts JSON and gets a JSON answer.
+    ///
+    /// # Errors
+    /// See [`Api::get`].
+    pub async fn post(&self, target: &Target, body: &Value) -> anyhow::Result<Value> {
+        self.call(&target.text()?, Some(body)).await
+    }
+
+    async fn call(&self, target: &str, posted: Option<&Value>) -> anyhow::Result<Value> {
         let (status, body) = match self.key() {
-            Some(key) => self.get_sealed(&target, key).await?,
+            Some(key) => self.call_sealed(target, posted, key).await?,
             None => {
-                let (status, bytes) = self.get_whole(&target, None).await?;
+                let sending = posted.map(|body| Sending::Json(body.to_string())).unwrap_or_default();
+                let (status, bytes) = self.whole(target, sending).await?;
                 (status, serde_json::from_slice(&bytes).unwrap_or_default())
             }
         };
@@ -185,7 +209,7 @@ impl Api {
         if self.key().is_some() {
             return self.each_sealed_line(target, take).await;
         }
-        let response = self.ask(&target.text()?, None).await?;
+        let response = self.ask(&target.text()?, Sending::Nothing).await?;
         let status = response.status();
         let mut body = response.into_body();
         let mut rest: Vec<u8> = Vec::new();
@@ -234,9 +258,12 @@ impl Api {
         }
     }
 
-    async fn get_sealed(&self, target: &str, key: &Arc<Key>) -> anyhow::Result<(StatusCode, Value)> {
-        let request = seal::seal_request(key, "GET", target, None, SystemClock.now(), &mut seal::system_random());
-        let (status, bytes) = self.get_whole(target, Some(&request.token)).await?;
+    async fn call_sealed(&self, target: &str, posted: Option<&Value>, key: &Arc<Key>) -> anyhow::Result<(StatusCode, Value)> {
+        let method = if posted.is_some() { "POST" } else { "GET" };
+        let request = seal::seal_request(key, method, target, posted, SystemClock.now(), &mut seal::system_random());
+        let token = request.token;
+        let sending = if posted.is_some() { Sending::Sealed(token) } else { Sending::Bearer(token) };
+        let (status, bytes) = self.whole(target, sending).await?;
         if status == StatusCode::UNAUTHORIZED {
             bail!(
                 "the server refused the sealed request; is `{}` a key of this server, and is this machine's clock right to two minutes?",
@@ -250,34 +277,38 @@ impl Api {
         Ok((StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY), answer.body))
     }
 
-    async fn get_whole(&self, target: &str, token: Option<&str>) -> anyhow::Result<(StatusCode, Bytes)> {
+    async fn whole(&self, target: &str, sending: Sending) -> anyhow::Result<(StatusCode, Bytes)> {
         let asking = async {
-            let response = self.ask(target, token).await?;
+            let response = self.ask(target, sending).await?;
             let status = response.status();
             Ok((status, response.into_body().collect().await.context("the answer broke off")?.to_bytes()))
         };
         tokio::time::timeout(ANSWER_TIMEOUT, asking).await.unwrap_or_else(|_| bail!("no answer within {ANSWER_TIMEOUT:?}"))
     }
 
-    async fn ask(&self, target: &str, token: Option<&str>) -> anyhow::Result<Response<AnswerBody>> {
-        let mut request = Request::builder().method(Method::GET).uri(target);
-        if let Some(token) = token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-        }
+    async fn ask(&self, target: &str, sending: Sending) -> anyhow::Result<Response<AnswerBody>> {
+        let request = Request::builder().uri(target);
+        let post = |media_type| Request::builder().uri(target).method(Method::POST).header(header::CONTENT_TYPE, media_type);
+        let (request, body) = match sending {
+            Sending::Nothing => (request, Bytes::new()),
+            Sending::Bearer(token) => (request.header(header::AUTHORIZATION, format!("Bearer {token}")), Bytes::new()),
+            Sending::Json(json) => (post("application/json"), json.into()),
+            Sending::Sealed(token) => (post(seal::MEDIA_TYPE), token.into()),
+        };
         let response = match &self.way {
             Way::Here { local, .. } => {
-                local.ask(request.body(Bytes::new())?).await.map(|body| AnswerBody::new(body.map_err(anyhow::Error::from)))
+                local.ask(request.body(body)?).await.map(|body| AnswerBody::new(body.map_err(anyhow::Error::from)))
             }
             Way::Socket(path) => {
                 let stream = connect_socket(path)?;
-                let request = request.header(header::HOST, "localhost").body(Full::default())?;
+                let request = request.header(header::HOST, "localhost").body(Full::new(body))?;
                 self.exchange(stream, request).await?
             }
             Way::Server { authority, .. } => {
                 let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(authority.as_str()));
                 let stream = connecting.await.map_err(|_| anyhow::anyhow!("no connection within {CONNECT_TIMEOUT:?}"));
                 let stream = stream.and_then(|stream| Ok(stream?)).with_context(|| format!("cannot reach `{authority}`"))?;
-                let request = request.header(header::HOST, authority).body(Full::default())?;
+                let request = request.header(header::HOST, authority).body(Full::new(body))?;
                 self.exchange(stream, request).await?
             }
         };
@@ -301,10 +332,27 @@ impl Api {
     }
 }
 
+/// What goes along with a request.
+#[derive(Default)]
+enum Sending {
+    /// Nothing: a plain GET.
+    #[default]
+    Nothing,
+    /// A sealed GET.
+    Bearer(String),
+    /// A plain POST.
+    Json(String),
+    /// A sealed POST.
+    Sealed(String),
+}
+
+/// Makes what answers for a program that does not run.
+pub type MakeOperator<'a> = dyn Fn(Arc<Archive>, Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Operator>> + Send + std::marker::Sync + 'a;
+
 type AnswerBody = http_body_util::combinators::UnsyncBoxBody<Bytes, anyhow::Error>;
 
 /// The socket of a running daemon, or the archive itself.
-async fn folder(root: &Path, lifecycle: &Lifecycle) -> anyhow::Result<Way> {
+async fn folder(root: &Path, lifecycle: &Lifecycle, operator: Option<&MakeOperator<'_>>) -> anyhow::Result<Way> {
     if !root.join("archive").is_dir() {
         bail!("there is no archive in `{}`; `telescribe run` makes one, and `--data` names another folder", root.display());
     }
@@ -312,7 +360,7 @@ async fn folder(root: &Path, lifecycle: &Lifecycle) -> anyhow::Result<Way> {
     let started = Instant::now();
     loop {
         match DataFolder::lock(root) {
-            Ok(folder) => return Ok(Way::Here { local: here(&folder, lifecycle)?, _folder: folder }),
+            Ok(folder) => return Ok(Way::Here { local: here(&folder, lifecycle, operator)?, _folder: folder }),
             Err(FolderError::InUse { path, process }) => {
                 if connect_socket(&socket).is_ok() {
                     return Ok(Way::Socket(socket));
@@ -330,7 +378,7 @@ async fn folder(root: &Path, lifecycle: &Lifecycle) -> anyhow::Result<Way> {
     }
 }
 
-fn here(folder: &DataFolder, lifecycle: &Lifecycle) -> anyhow::Result<Local> {
+fn here(folder: &DataFolder, lifecycle: &Lifecycle, operator: Option<&MakeOperator<'_>>) -> anyhow::Result<Local> {
     let archive = Arc::new(Archive::open(&folder.archive(), Durability::Os)?);
     let index = Arc::new(Index::open(&folder.index())?);
     let behind = archive.last_seq().0.saturating_sub(index.position().0);
@@ -339,7 +387,12 @@ fn here(folder: &DataFolder, lifecycle: &Lifecycle) -> anyhow::Result<Local> {
             "note: the newest {behind} changes cannot be found by `search` yet; `telescribe run` or `telescribe reindex` adds them"
         ));
     }
-    Ok(Local::new(Arc::new(Context::new(archive, index, Arc::new(SystemClock), lifecycle.clone()))))
+    let operator = operator.map(|make| make(Arc::clone(&archive), Arc::new(SystemClock))).transpose()?;
+    let context = Context::new(archive, index, Arc::new(SystemClock), lifecycle.clone());
+    Ok(Local::new(Arc::new(match operator {
+        Some(operator) => context.with_operator(operator),
+        None => context,
+    })))
 }
 
 fn connect_socket(path: &Path) -> anyhow::Result<UnixStream> {

@@ -134,11 +134,10 @@ fn config(args: &Args) -> Config {
     config.accounts.sessions = args.folder.join("sessions");
     // Nobody's account: the simulated Telegram bears any pace.
     config.accounts.request_interval = Span::seconds(0);
-    let every = |cron: &str| JobConfig { cron: cron.to_owned(), zone: "UTC".to_owned() };
-    config.jobs.catch_up = every("*/5 * * * * *");
-    config.jobs.backfill = every("*/10 * * * * *");
+    config.jobs.catch_up = JobConfig::every("*/5 * * * * *");
+    config.jobs.backfill = JobConfig::every("*/10 * * * * *");
     // Plain for the browser on this machine, sealed for everyone else.
-    config.http.listeners = vec![Listener { address: args.listen, sealing: Sealing::Optional }];
+    config.http.listeners = vec![Listener::new(args.listen, Sealing::Optional)];
     config.http.metrics = Vec::new();
     config.publish.url = args.amqp.clone().unwrap_or_default();
     config.log.filter = "warn".to_owned();

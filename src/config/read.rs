@@ -6,7 +6,7 @@ use schemars::Schema;
 use serde_json::Value as Json;
 use toml_edit::{Document, Item, Table, TableLike, Value};
 
-use super::{Config, JobConfig, Server};
+use super::{Config, Server};
 
 /// What an environment variable that overrides a key starts with.
 const PREFIX: &str = "TELESCRIBE__";
@@ -43,7 +43,7 @@ pub enum ConfigError {
     /// A value cannot be meant.
     #[error("{place}: `{key}` {why}")]
     Value {
-        /// The file.
+        /// File and line, or the environment variable.
         place: String,
         /// The key.
         key: String,
@@ -75,7 +75,14 @@ pub(super) fn read(place: &str, text: &str, environment: impl Iterator<Item = (S
                 .map_err(|e| invalid(&format!("environment variable {name}"), e.to_string()))?;
         }
     }
-    check_values(place, &config)?;
+    let overridden = |name: &String| name.trim_start_matches(PREFIX).to_lowercase().replace("__", ".");
+    check_values(
+        &|key| match overrides.iter().map(|(name, _)| name).rfind(|name| key == overridden(name)) {
+            Some(name) => format!("environment variable {name}"),
+            None => line_of(text, key).map_or_else(|| place.to_owned(), |line| format!("{place}, line {line}")),
+        },
+        &config,
+    )?;
     Ok(config)
 }
 
@@ -91,6 +98,24 @@ fn set(table: &mut Table, key: &str, value: Value) {
             }
         }
     }
+}
+
+/// The line on which the file sets a key or, where it leaves it to the default, the nearest table around it.
+fn line_of(text: &str, key: &str) -> Option<usize> {
+    let document = Document::parse(text).ok()?;
+    let mut here = document.as_item();
+    let mut offset = None;
+    for part in key.split('.') {
+        let inner = match part.parse::<usize>() {
+            Ok(at) => here.get(at),
+            Err(_) => here.get(part),
+        };
+        let Some(inner) = inner else { break };
+        let key = here.as_table_like().and_then(|table| table.key(part)).and_then(toml_edit::Key::span);
+        offset = key.or_else(|| inner.span()).map(|span| span.start).or(offset);
+        here = inner;
+    }
+    text.get(..offset?).map(|before| before.matches('\n').count() + 1)
 }
 
 /// Compares the keys of a table, and of those in it, with the schema's.
@@ -134,13 +159,10 @@ pub(super) fn resolve<'a>(root: &'a Schema, schema: &'a Json) -> &'a Json {
     name.and_then(|name| root.as_value().get("$defs")?.get(name)).unwrap_or(schema)
 }
 
-fn check_values(place: &str, config: &Config) -> Result<(), ConfigError> {
-    let wrong = |key: &str, why: String| Err(ConfigError::Value { place: place.to_owned(), key: key.to_owned(), why });
-    let jobs = [("discover", &config.jobs.discover), ("catch_up", &config.jobs.catch_up), ("backfill", &config.jobs.backfill)];
-    for (name, job) in jobs {
-        if let Err((key, why)) = job.plan() {
-            return wrong(&format!("jobs.{name}.{key}"), why);
-        }
+fn check_values(place: &dyn Fn(&str) -> String, config: &Config) -> Result<(), ConfigError> {
+    let wrong = |key: &str, why: String| Err(ConfigError::Value { place: place(key), key: key.to_owned(), why });
+    if let Err(error) = config.jobs.runs() {
+        return wrong(&error.key, error.why);
     }
     if config.accounts.requests_in_flight_max == 0 {
         return wrong("accounts.requests_in_flight_max", "must be at least 1".to_owned());
@@ -170,17 +192,6 @@ fn check_values(place: &str, config: &Config) -> Result<(), ConfigError> {
         );
     }
     Ok(())
-}
-
-impl JobConfig {
-    /// The plan that the two texts say; the key and what is wrong with it otherwise.
-    pub(crate) fn plan(&self) -> Result<crate::schedule::Plan, (&'static str, String)> {
-        let form = "seconds, minutes, hours, day of month, month, day of week, as in \"0 */5 * * * *\"";
-        let cron = self.cron.parse().map_err(|e| ("cron", format!("is no cron expression ({e}); it has {form}")))?;
-        let zone =
-            self.zone.parse().map_err(|_| ("zone", format!("`{}` is no time zone, such as \"Europe/Berlin\"", self.zone)))?;
-        Ok(crate::schedule::Plan { cron, zone })
-    }
 }
 
 #[cfg(test)]
@@ -228,6 +239,8 @@ mod tests {
         for (text, part) in [
             ("[jobs.discover]\ncron = \"every hour\"\n", "jobs.discover.cron` is no cron expression"),
             ("[jobs.discover]\ncron = \"0 7 * * * *\"\nzone = \"Mars/Base\"\n", "is no time zone"),
+            ("[jobs.recheck]\njitter = \"1500ms\"\n", "config.toml, line 2: `jobs.recheck.jitter` must be whole seconds"),
+            ("[jobs.recheck]\njitter = \"2d\"\n", "is at most 1d"),
             ("[telegram]\ndata_centres = [{ id = 2, address = \"127.0.0.1:443\" }]\n", "must not be on loopback"),
             (
                 "[telegram]\nserver = \"simulated\"\ndata_centres = [{ id = 2, address = \"192.0.2.1:443\" }]\n",
@@ -240,6 +253,34 @@ mod tests {
             let error = read_text(text, &[]).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn an_override_that_cannot_be_meant_is_refused_with_its_line_and_the_reason() {
+        let one = "[[jobs.overrides]]\nname = \"a\"\npeers = [\"@a\"]\n";
+        let refused = |text: &str| read_text(text, &[]).unwrap_err();
+        assert_eq!(
+            refused(&format!("{one}discover = {{ cron = \"0 0 * * * *\" }}\n")),
+            "config.toml, line 4: `jobs.overrides.0.discover` cannot be planned for some peers: it reads an account's whole list, and is what finds the peers; set `jobs.discover`"
+        );
+        for (text, part) in [
+            (format!("{one}catch_up = {{ cron = \"often\" }}\n"), "line 4: `jobs.overrides.0.catch_up.cron` is no cron expression"),
+            (format!("{one}catch_up = {{}}\n\n{one}catch_up = {{}}\n"), "line 7: `jobs.overrides.1.name` `a` is used twice"),
+            (one.to_owned(), "line 2: `jobs.overrides.0.name` `a` changes no job"),
+            ("[[jobs.overrides]]\nname = \"a/b\"\npeers = [\"@a\"]\n".to_owned(), "line 2: `jobs.overrides.0.name` must have"),
+            (format!("{one}catch_up = {{}}\n").replace("\"@a\"", ""), "line 3: `jobs.overrides.0.peers` names nobody"),
+            (one.replace("@a", "news") + "catch_up = {}\n", "line 3: `jobs.overrides.0.peers` is wrong: `news` names no peers"),
+            (format!("{one}catch_upp = {{}}\n"), "line 4: unknown key `jobs.overrides.catch_upp`; did you mean `catch_up`?"),
+            (format!("{one}catch_up = {{ crom = \"\" }}\n"), "line 4: unknown key `jobs.overrides.catch_up.crom`; did you mean `cron`?"),
+        ] {
+            let error = refused(&text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+        let error = read_text("[jobs.recheck]\n", &[("TELESCRIBE__JOBS__RECHECK__ZONE", "Mars/Base")]).unwrap_err();
+        assert_eq!(
+            error,
+            "environment variable TELESCRIBE__JOBS__RECHECK__ZONE: `jobs.recheck.zone` `Mars/Base` is no time zone, such as \"Europe/Berlin\""
+        );
     }
 
     #[test]

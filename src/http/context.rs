@@ -13,6 +13,7 @@ use crate::search::Index;
 
 use super::door::Door;
 use super::keys::Keys;
+use super::operator::{JobView, Operator, OperatorError, StartView};
 use super::problem::Problem;
 use super::settings::Settings;
 
@@ -46,6 +47,16 @@ pub trait StatusSource: Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NotRunning;
 
+impl Operator for NotRunning {
+    fn jobs(&self) -> Vec<JobView> {
+        Vec::new()
+    }
+
+    fn run(&self, _: &str, _: &[String]) -> Result<Vec<StartView>, OperatorError> {
+        Err(OperatorError::NotRunning)
+    }
+}
+
 impl StatusSource for NotRunning {
     fn status(&self) -> serde_json::Map<String, serde_json::Value> {
         [("running".to_owned(), false.into())].into_iter().collect()
@@ -66,6 +77,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// The rest of the program.
     pub status: Arc<dyn StatusSource>,
+    /// Whom wishes are handed to.
+    pub operator: Arc<dyn Operator>,
     /// Prometheus' text form of all metrics.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// What the operator set.
@@ -93,6 +106,7 @@ impl Context {
             nonces: Nonces::new(),
             clock,
             status: Arc::new(NotRunning),
+            operator: Arc::new(NotRunning),
             metrics: Arc::new(String::new),
             settings: Settings::default(),
             lifecycle,
@@ -118,6 +132,12 @@ impl Context {
     #[must_use]
     pub fn with_status(self, status: Arc<dyn StatusSource>) -> Self {
         Self { status, ..self }
+    }
+
+    /// The same with somebody to hand wishes to.
+    #[must_use]
+    pub fn with_operator(self, operator: Arc<dyn Operator>) -> Self {
+        Self { operator, ..self }
     }
 
     /// The same with metrics to show.

@@ -19,6 +19,8 @@ pub enum Door {
     Tcp {
         /// What the listener asks for.
         sealing: Sealing,
+        /// Whether the program may be operated through it.
+        operate: bool,
         /// Who connected.
         from: SocketAddr,
     },
@@ -26,6 +28,8 @@ pub enum Door {
     Sealed {
         /// Who asks.
         client: ClientName,
+        /// Whether the program may be operated through it.
+        operate: bool,
     },
 }
 
@@ -43,6 +47,14 @@ impl Door {
         matches!(self, Self::Sealed { .. })
     }
 
+    /// Whether whoever comes through may operate the program, and not only read.
+    pub(super) fn may_operate(&self) -> bool {
+        match self {
+            Self::Owner => true,
+            Self::Tcp { operate, .. } | Self::Sealed { operate, .. } => *operate,
+        }
+    }
+
     /// The door's name in logs and metrics.
     pub(super) fn name(&self) -> &'static str {
         match self {
@@ -57,7 +69,7 @@ impl Door {
         match self {
             Self::Owner | Self::Sealed { .. } => Plain::Allowed,
             Self::Tcp { sealing: Sealing::Required, .. } => Plain::SealFirst,
-            Self::Tcp { sealing: Sealing::Optional, from } if !from.ip().to_canonical().is_loopback() || came_on(headers) => {
+            Self::Tcp { sealing: Sealing::Optional, from, .. } if !from.ip().to_canonical().is_loopback() || came_on(headers) => {
                 Plain::SealFirst
             }
             // A page of some website, open in a browser of this machine, must not read the archive: by DNS rebinding its name

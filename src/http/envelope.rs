@@ -68,7 +68,7 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
         Ok(sealed) => sealed,
         Err(refused) => return refuse(arrived, refused.why()).await,
     };
-    parts.extensions.insert(Door::Sealed { client: sealed.client().clone() });
+    parts.extensions.insert(Door::Sealed { client: sealed.client().clone(), operate: door.may_operate() });
     let inner = inner(parts, &sealed.body);
     let (status, body) = json(next.run(inner).await).await;
     let now = context.clock.now();

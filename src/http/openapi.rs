@@ -19,7 +19,7 @@ is a JWE too, of outer status 200, with the true status inside. See docs/http.md
         (name = "search", description = "Finding"),
         (name = "archive", description = "Reading"),
         (name = "crawl", description = "Completeness"),
-        (name = "program", description = "Status"),
+        (name = "program", description = "Status and jobs"),
     ),
 )]
 pub(super) struct Description;

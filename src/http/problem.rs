@@ -58,6 +58,18 @@ problems! {
     unknown_peer = NOT_FOUND, "unknown-peer", "The archive has no such peer";
     /// The archive has no such message.
     unknown_message = NOT_FOUND, "unknown-message", "The archive has no such message";
+    /// There is no such job.
+    unknown_job = NOT_FOUND, "unknown-job", "There is no such job";
+    /// A selector that names no peers.
+    bad_selector = BAD_REQUEST, "bad-selector", "The peers cannot be meant";
+    /// A wish from where only reading is allowed.
+    not_operator = FORBIDDEN, "not-operator", "Only reading is allowed here";
+    /// The job runs already.
+    job_running = CONFLICT, "job-running", "The job runs already";
+    /// Too many wishes wait.
+    busy = SERVICE_UNAVAILABLE, "busy", "Too much is asked at once";
+    /// Nobody is there to do it.
+    not_running = SERVICE_UNAVAILABLE, "not-running", "The program does not run";
     /// The resource does not take this method.
     method_not_allowed = METHOD_NOT_ALLOWED, "method-not-allowed", "The resource does not take this method";
     /// The body is longer than allowed.

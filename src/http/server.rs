@@ -25,7 +25,7 @@ use tower::ServiceExt as _;
 
 use super::context::Context;
 use super::door::Door;
-use super::settings::{Sealing, Settings, SettingsError};
+use super::settings::{Listener, Sealing, Settings, SettingsError};
 
 /// How long requests in hand may still take after a stop was asked for: below the 10 s in which service managers start to kill.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -63,7 +63,7 @@ pub enum ServeError {
 /// Addresses that are taken but not served yet.
 #[derive(Debug)]
 pub struct Bound {
-    tcp: Vec<(TcpListener, Sealing)>,
+    tcp: Vec<(TcpListener, Listener)>,
     metrics: Vec<TcpListener>,
     socket: Option<(UnixListener, PathBuf)>,
 }
@@ -77,7 +77,7 @@ impl Bound {
         settings.check()?;
         let (mut tcp, mut metrics) = (Vec::new(), Vec::new());
         for listener in &settings.listeners {
-            tcp.push((bind_tcp(listener.address).await?, listener.sealing));
+            tcp.push((bind_tcp(listener.address).await?, listener.clone()));
         }
         for address in &settings.metrics {
             metrics.push(bind_tcp(*address).await?);
@@ -107,12 +107,13 @@ impl Bound {
     /// Answers on all of them, in tasks of the context's lifecycle, until that is stopped.
     pub fn serve(self, context: &Arc<Context>) {
         let api = super::router(Arc::clone(context));
-        for (listener, sealing) in self.tcp {
-            context.lifecycle.task(accept(Listening::Tcp(listener, sealing), api.clone(), Arc::clone(context)));
+        for (listener, Listener { sealing, operate, .. }) in self.tcp {
+            context.lifecycle.task(accept(Listening::Tcp { listener, sealing, operate }, api.clone(), Arc::clone(context)));
         }
         for listener in self.metrics {
             let metrics = super::metrics_router(Arc::clone(context));
-            context.lifecycle.task(accept(Listening::Tcp(listener, Sealing::Off), metrics, Arc::clone(context)));
+            let listening = Listening::Tcp { listener, sealing: Sealing::Off, operate: false };
+            context.lifecycle.task(accept(listening, metrics, Arc::clone(context)));
         }
         if let Some((listener, path)) = self.socket {
             let serving = accept(Listening::Socket(listener), api, Arc::clone(context));
@@ -147,7 +148,7 @@ fn bind_socket(path: &Path) -> io::Result<UnixListener> {
 }
 
 enum Listening {
-    Tcp(TcpListener, Sealing),
+    Tcp { listener: TcpListener, sealing: Sealing, operate: bool },
     Socket(UnixListener),
 }
 
@@ -157,11 +158,11 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 impl Listening {
     async fn accept(&self) -> io::Result<(Box<dyn Stream>, Door)> {
         match self {
-            Self::Tcp(listener, sealing) => {
+            Self::Tcp { listener, sealing, operate } => {
                 let (stream, from) = listener.accept().await?;
                 // Answers are written whole; waiting for more to send only delays their last packet.
                 stream.set_nodelay(true)?;
-                Ok((Box::new(stream), Door::Tcp { sealing: *sealing, from }))
+                Ok((Box::new(stream), Door::Tcp { sealing: *sealing, operate: *operate, from }))
             }
             Self::Socket(listener) => {
                 let (stream, _) = listener.accept().await?;

@@ -38,6 +38,18 @@ pub struct Listener {
     /// Whether requests must be sealed.
     #[serde(default)]
     pub sealing: Sealing,
+    /// Whether the program may also be operated here, such as jobs be run now; otherwise only read. Where `sealing` is not "required",
+    /// this means everybody on this machine.
+    #[serde(default)]
+    pub operate: bool,
+}
+
+impl Listener {
+    /// A listener that only reads.
+    #[must_use]
+    pub fn new(address: SocketAddr, sealing: Sealing) -> Self {
+        Self { address, sealing, operate: false }
+    }
 }
 
 /// Whether requests must be sealed.
@@ -73,7 +85,7 @@ pub enum SettingsError {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            listeners: vec![Listener { address: SocketAddr::from(([127, 0, 0, 1], 8470)), sealing: Sealing::Required }],
+            listeners: vec![Listener::new(SocketAddr::from(([127, 0, 0, 1], 8470)), Sealing::Required)],
             metrics: vec![SocketAddr::from(([127, 0, 0, 1], 9470))],
             // A person has left after 10 s, and no search of the benchmarks takes one.
             request_timeout: Span::seconds(10),

@@ -104,7 +104,7 @@ const DOORS: [(&str, &[&str]); 42] = [
     // Logs and metrics.
     ("tracing_subscriber", &["telemetry"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
-    ("metrics", &["crawl", "http"]),
+    ("metrics", &["app", "crawl", "http"]),
     // Tasks are spawned in one place; `telegram` needs the token that stops them.
     ("tokio_util", &["lifecycle", "telegram"]),
     // Errors without a type, at the edge and where a worker ends.

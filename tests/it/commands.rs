@@ -11,8 +11,8 @@ use serde_json::Value;
 use telescribe::archive::DataFolder;
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 16] = [
-    "demo", "run", "simulate", "login", "account", "peers", "search", "show", "changes", "dump", "coverage", "status", "verify",
+const COMMANDS: [&str; 17] = [
+    "demo", "run", "simulate", "login", "account", "peers", "search", "show", "changes", "dump", "coverage", "status", "schedule", "verify",
     "reindex", "key", "config",
 ];
 

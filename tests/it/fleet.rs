@@ -47,7 +47,7 @@ impl Fleet {
         config.telegram.request_timeout = Span::seconds(2);
         config.accounts.sessions = sessions;
         config.accounts.request_interval = Span::seconds(0);
-        let every_second = JobConfig { cron: "* * * * * *".to_owned(), zone: "UTC".to_owned() };
+        let every_second = JobConfig::every("* * * * * *");
         config.jobs.catch_up = every_second.clone();
         config.jobs.backfill = every_second;
         config.http.listeners = Vec::new();

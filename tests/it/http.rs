@@ -60,7 +60,7 @@ impl Answer {
 
 pub(crate) fn listening(sealing: Sealing) -> Settings {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    Settings { listeners: vec![Listener { address: any, sealing }], metrics: vec![any], ..Settings::default() }
+    Settings { listeners: vec![Listener::new(any, sealing)], metrics: vec![any], ..Settings::default() }
 }
 
 impl Served {
@@ -401,7 +401,7 @@ async fn a_body_over_the_limit_is_refused() {
 #[tokio::test]
 async fn nothing_plain_is_offered_to_other_machines() {
     let everywhere: SocketAddr = "0.0.0.0:8470".parse().unwrap();
-    let off = Settings { listeners: vec![Listener { address: everywhere, sealing: Sealing::Off }], ..Settings::default() };
+    let off = Settings { listeners: vec![Listener::new(everywhere, Sealing::Off)], ..Settings::default() };
     assert_eq!(off.check(), Err(SettingsError::PlainForOthers(everywhere)));
     insta::assert_snapshot!(off.check().unwrap_err());
     let metrics = Settings { metrics: vec!["0.0.0.0:9470".parse().unwrap()], ..Settings::default() };

@@ -1,0 +1,156 @@
+//! `telescribe schedule`: what runs when, and running it now.
+//!
+//! Where the program runs it is asked. Where it does not, the configuration says what is planned and the archive what was; nothing can
+//! be run then, and the command says so.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::client::{Api, Globals, Target, segment};
+use super::output::{Out, ended, one_line};
+use crate::config::Config;
+
+/// Show what runs when, or run a job now
+#[derive(Clone, Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "Examples:
+  telescribe schedule
+  telescribe schedule --json | jq -r '.name + \" \" + .next[0]'
+  telescribe schedule run catch-up
+  telescribe schedule run recheck --peers @example_channel 'title:*news*'
+
+Peers are named by marked id, @username, title:PATTERN, folder:PATTERN or kind:channel|supergroup|group.")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum Command {
+    /// Run a job now, by the scheduler's own rules
+    Run {
+        /// discover, catch-up, backfill, recheck or counters
+        job: String,
+        /// For these peers only; otherwise for all that it is planned for
+        #[arg(long, value_name = "SELECTOR", num_args = 1.., allow_negative_numbers = true)]
+        peers: Vec<String>,
+    },
+}
+
+/// Runs the command on standard output.
+///
+/// # Errors
+/// When nobody could be asked, or the job cannot be run.
+pub async fn run(
+    args: Args,
+    globals: &Globals,
+    config: impl Fn() -> anyhow::Result<Config> + Send + Sync,
+) -> anyhow::Result<ExitCode> {
+    ended(write(&args, globals, config, &mut Out::stdout()).await)
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// See [`run`].
+pub async fn write(
+    args: &Args,
+    globals: &Globals,
+    config: impl Fn() -> anyhow::Result<Config> + Send + Sync,
+    out: &mut Out,
+) -> anyhow::Result<ExitCode> {
+    let planned = |archive, clock| crate::app::planned(&config()?, archive, clock);
+    let api = Api::open_with(globals, &planned).await?;
+    match &args.command {
+        None => show(&api, globals, out).await?,
+        Some(Command::Run { job, peers }) => start(&api, job, peers, globals, out).await?,
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn start(api: &Api, job: &str, peers: &[String], globals: &Globals, out: &mut Out) -> anyhow::Result<()> {
+    let body = if peers.is_empty() { json!({}) } else { json!({ "peers": peers }) };
+    let answer = api.post(&Target::new(format!("/v1/jobs/{}/run", segment(job))), &body).await?;
+    if globals.json {
+        out.json(&answer)?;
+        return Ok(());
+    }
+    for start in list(&answer, "starts") {
+        let text = start.get("run").and_then(Value::as_str).unwrap_or_default();
+        let whom = whom(start);
+        out.line(format_args!("{} starts{}", out.strong(&one_line(text)), if whom.is_empty() { whom } else { format!(" for {whom}") }))?;
+    }
+    Ok(())
+}
+
+async fn show(api: &Api, globals: &Globals, out: &mut Out) -> anyhow::Result<()> {
+    let answer = api.get(&Target::new("/v1/jobs")).await?;
+    let jobs = list(&answer, "jobs");
+    if globals.json {
+        for job in jobs {
+            out.json(job)?;
+        }
+        return Ok(());
+    }
+    let head = ["JOB", "EXPRESSION", "ZONE", "STATE", "LAST START", "NEXT STARTS"].map(str::to_owned);
+    let rows: Vec<[String; 6]> = std::iter::once(head).chain(jobs.iter().map(row)).collect();
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    for (at, row) in rows.iter().enumerate() {
+        let cell = |(column, cell): (usize, &String)| format!("{cell:<width$}", width = width(column).unwrap_or_default());
+        let line = row.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ");
+        let line = line.trim_end();
+        out.line(if at == 0 { out.faint(line) } else { line.to_owned() })?;
+        if let Some(whom) = at.checked_sub(1).and_then(|job| jobs.get(job)).map(whom).filter(|whom| !whom.is_empty()) {
+            out.line(out.faint(&format!("  for {whom}")))?;
+        }
+    }
+    Ok(())
+}
+
+fn row(job: &Value) -> [String; 6] {
+    let text = |name: &str| job.get(name).and_then(Value::as_str).map(one_line).unwrap_or_default();
+    let name = match text("override") {
+        name if name.is_empty() => text("name"),
+        name => format!("{}/{name}", text("name")),
+    };
+    let state = match job.get("skipped").and_then(Value::as_u64) {
+        Some(skipped) if skipped > 0 => format!("{} ({skipped} skipped)", text("state")),
+        _ => text("state"),
+    };
+    let last = Some(text("last_started")).filter(|last| !last.is_empty()).map_or_else(|| "never".to_owned(), |last| civil(&last));
+    [name, text("cron"), text("zone"), state, last, next(&list(job, "next").iter().filter_map(Value::as_str).collect::<Vec<_>>())]
+}
+
+/// Times in a row; what is as in the one before is not said again.
+fn next(times: &[&str]) -> String {
+    let mut shown: Vec<String> = Vec::new();
+    let mut day = String::new();
+    for time in times {
+        let civil = civil(time);
+        let (date, clock) = civil.split_once(' ').unwrap_or((&civil, ""));
+        shown.push(if day == date { clock.to_owned() } else { civil.clone() });
+        day = date.to_owned();
+    }
+    shown.join(", ")
+}
+
+/// `2026-03-28T12:00:00+01:00` as its zone's clock shows it: the zone is in a column of its own.
+fn civil(time: &str) -> String {
+    time.get(..19).unwrap_or(time).replace('T', " ")
+}
+
+fn whom(value: &Value) -> String {
+    let peers = value.get("peers").cloned().unwrap_or_default();
+    let named = |name: &str| list(&peers, name).iter().filter_map(Value::as_str).map(one_line).collect::<Vec<_>>().join(", ");
+    match (named("only"), named("except")) {
+        (only, except) if except.is_empty() => only,
+        (only, except) if only.is_empty() => format!("all but {except}"),
+        (only, except) => format!("{only}, but not {except}"),
+    }
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}

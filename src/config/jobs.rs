@@ -1,0 +1,367 @@
+//! When each job runs, and the exceptions: from what the operator writes to the runs that the scheduler makes.
+//!
+//! A peer belongs to the first override that names it and that plans the job; the job's own run takes the others.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::Span;
+use crate::schedule::{Job, Missed, Plan, Run, Scope, Selector};
+
+/// The longest jitter: longer ones are another expression.
+const JITTER_MAX: Span = Span::seconds(24 * 60 * 60);
+/// Characters of an override's name.
+const NAME_LENGTH_MAX: usize = 64;
+
+/// When each job runs. A job that still runs is not started again, and `telescribe schedule` shows what comes next.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct JobsConfig {
+    /// Reads every account's list of dialogs to its end: what joined, left, or was renamed.
+    #[serde(deserialize_with = "discover")]
+    pub discover: JobConfig,
+    /// Reads what is new: one request an account when nothing is.
+    #[serde(deserialize_with = "catch_up")]
+    pub catch_up: JobConfig,
+    /// Reads what coverage lacks.
+    #[serde(deserialize_with = "backfill")]
+    pub backfill: JobConfig,
+    /// Reads again what was read, to find edits and deletions that nobody told of.
+    #[serde(deserialize_with = "recheck")]
+    pub recheck: JobConfig,
+    /// Reads how often messages were seen, forwarded and reacted to.
+    #[serde(deserialize_with = "counters")]
+    pub counters: JobConfig,
+    /// Other plans for some peers. A peer belongs to the first one that names it and the job; what is not set is as in the job itself.
+    /// Peers are "-1001234567890", "@username", "title:*news*", "folder:Work" or "kind:channel". Instead of the line below:
+    ///   [[jobs.overrides]]
+    ///   name = "breaking news"
+    ///   peers = ["@example_news", "title:*breaking*", "folder:Work"]
+    ///   catch_up = { cron = "*/5 * * * * *", jitter = "0s" }
+    ///   backfill = { enabled = false }
+    pub overrides: Vec<OverrideConfig>,
+}
+
+/// When a job runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobConfig {
+    /// A cron expression with seconds: second, minute, hour, day of month, month, day of week (1 or SUN is Sunday, 7 or SAT is Saturday).
+    /// A day must fit both its fields.
+    pub cron: String,
+    /// The time zone of the expression, such as "Europe/Berlin".
+    pub zone: String,
+    /// How much later a run may start, so that not all machines ask in the same second; whole seconds, and never past the next run.
+    pub jitter: Span,
+    /// What becomes of runs that were missed because the program did not run or the machine slept: "once" makes them up once, "skip" does not.
+    pub missed: MissedConfig,
+    /// Whether it runs by the clock at all; `telescribe schedule run` starts it even so.
+    pub enabled: bool,
+}
+
+/// What becomes of missed runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MissedConfig {
+    /// They are made up once.
+    #[default]
+    Once,
+    /// They are left out.
+    Skip,
+}
+
+/// What an override, or a file, changes of a job's plan.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct JobChange {
+    /// Another expression.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cron: Option<String>,
+    /// Another time zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// Another jitter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<Span>,
+    /// Another say on missed runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missed: Option<MissedConfig>,
+    /// Whether it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+}
+
+/// Other plans for some peers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OverrideConfig {
+    /// What it is called in the schedule.
+    pub name: String,
+    /// Which peers.
+    pub peers: Vec<String>,
+    /// Not possible: a discovery reads an account's whole list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "JobChange")]
+    pub discover: Option<JobChange>,
+    /// When what is new is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "JobChange")]
+    pub catch_up: Option<JobChange>,
+    /// When what coverage lacks is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "JobChange")]
+    pub backfill: Option<JobChange>,
+    /// When what was read is read again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "JobChange")]
+    pub recheck: Option<JobChange>,
+    /// When counters are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "JobChange")]
+    pub counters: Option<JobChange>,
+}
+
+/// A plan cannot be meant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{key}` {why}")]
+pub struct InvalidPlan {
+    /// The key, with the tables it is in.
+    pub key: String,
+    /// What is wrong and what would be right.
+    pub why: String,
+}
+
+impl JobConfig {
+    /// A plan in UTC without jitter.
+    #[must_use]
+    pub fn every(cron: &str) -> Self {
+        let zone = "UTC".to_owned();
+        Self { cron: cron.to_owned(), zone, jitter: Span::seconds(0), missed: MissedConfig::Once, enabled: true }
+    }
+
+    fn with_jitter(self, minutes: u64, seconds: u64) -> Self {
+        Self { jitter: Span::seconds(minutes * 60 + seconds), ..self }
+    }
+
+    fn changed(mut self, change: JobChange) -> Self {
+        self.cron = change.cron.unwrap_or(self.cron);
+        self.zone = change.zone.unwrap_or(self.zone);
+        self.jitter = change.jitter.unwrap_or(self.jitter);
+        self.missed = change.missed.unwrap_or(self.missed);
+        self.enabled = change.enabled.unwrap_or(self.enabled);
+        self
+    }
+
+    fn plan(&self, place: &str) -> Result<Plan, InvalidPlan> {
+        let wrong = |key: &str, why: String| InvalidPlan { key: format!("{place}.{key}"), why };
+        let form = "seconds, minutes, hours, day of month, month, day of week, as in \"0 */5 * * * *\"";
+        let cron =
+            self.cron.parse().map_err(|e| wrong("cron", format!("is no cron expression ({}); it has {form}", one_line(&e))))?;
+        let zone = self
+            .zone
+            .parse()
+            .map_err(|_| wrong("zone", format!("`{}` is no time zone, such as \"Europe/Berlin\"", self.zone)))?;
+        let jitter = self.jitter.duration();
+        if jitter.subsec_nanos() != 0 {
+            return Err(wrong("jitter", format!("must be whole seconds, not `{}`", self.jitter)));
+        }
+        if self.jitter > JITTER_MAX {
+            return Err(wrong("jitter", format!("is at most {JITTER_MAX}, not `{}`", self.jitter)));
+        }
+        let missed = match self.missed {
+            MissedConfig::Once => Missed::Once,
+            MissedConfig::Skip => Missed::Skip,
+        };
+        Ok(Plan { jitter, missed, enabled: self.enabled, ..Plan::new(cron, zone) })
+    }
+}
+
+impl OverrideConfig {
+    fn of(&self, job: Job) -> Option<&JobChange> {
+        match job {
+            Job::Discover => self.discover.as_ref(),
+            Job::CatchUp => self.catch_up.as_ref(),
+            Job::Backfill => self.backfill.as_ref(),
+            Job::Recheck => self.recheck.as_ref(),
+            Job::Counters => self.counters.as_ref(),
+        }
+    }
+}
+
+impl JobsConfig {
+    /// A job's own plan.
+    #[must_use]
+    pub fn of(&self, job: Job) -> &JobConfig {
+        match job {
+            Job::Discover => &self.discover,
+            Job::CatchUp => &self.catch_up,
+            Job::Backfill => &self.backfill,
+            Job::Recheck => &self.recheck,
+            Job::Counters => &self.counters,
+        }
+    }
+
+    /// What runs: for each job its own run, and then those of its overrides.
+    ///
+    /// # Errors
+    /// The first plan that cannot be meant.
+    pub fn runs(&self) -> Result<Vec<Run>, InvalidPlan> {
+        let overrides = self.selected()?;
+        let mut runs = Vec::new();
+        for job in Job::ALL {
+            let own = self.of(job);
+            let mut taken: Vec<Selector> = Vec::new();
+            let mut others = Vec::new();
+            for (at, (settings, peers)) in overrides.iter().enumerate() {
+                let Some(change) = settings.of(job) else { continue };
+                let place = format!("jobs.overrides.{at}.{}", key(job));
+                if !job.is_per_peer() {
+                    let why = "cannot be planned for some peers: it reads an account's whole list, and is what finds the peers; set `jobs.discover`";
+                    return Err(InvalidPlan { key: place, why: why.to_owned() });
+                }
+                let plan = own.clone().changed(change.clone()).plan(&place)?;
+                let scope = Scope { only: peers.clone(), except: taken.clone() };
+                others.push(Run { job, name: Some(settings.name.clone()), scope, plan });
+                taken.extend(peers.iter().cloned());
+            }
+            let plan = own.plan(&format!("jobs.{}", key(job)))?;
+            runs.push(Run { job, name: None, scope: Scope { only: Vec::new(), except: taken }, plan });
+            runs.append(&mut others);
+        }
+        Ok(runs)
+    }
+
+    /// The overrides with the peers that they name.
+    fn selected(&self) -> Result<Vec<(&OverrideConfig, Vec<Selector>)>, InvalidPlan> {
+        let mut selected = Vec::new();
+        for (at, settings) in self.overrides.iter().enumerate() {
+            let wrong = |key: &str, why: String| InvalidPlan { key: format!("jobs.overrides.{at}.{key}"), why };
+            let name = &settings.name;
+            let fits = |c: char| !c.is_control() && c != '/';
+            if name.trim().is_empty() || name.chars().count() > NAME_LENGTH_MAX || !name.chars().all(fits) {
+                return Err(wrong("name", format!("must have 1 to {NAME_LENGTH_MAX} characters, none of them `/`")));
+            }
+            if self.overrides.iter().take(at).any(|earlier| earlier.name == *name) {
+                return Err(wrong("name", format!("`{name}` is used twice; a name tells one override from another")));
+            }
+            if settings.peers.is_empty() {
+                return Err(wrong("peers", "names nobody; plans for everybody are in the job itself".to_owned()));
+            }
+            if Job::ALL.iter().all(|job| settings.of(*job).is_none()) {
+                return Err(wrong("name", format!("`{name}` changes no job; add one, such as catch_up = {{ cron = \"…\" }}")));
+            }
+            let peers: Result<Vec<Selector>, _> = settings.peers.iter().map(|text| text.parse()).collect();
+            selected.push((settings, peers.map_err(|error| wrong("peers", format!("is wrong: {error}")))?));
+        }
+        Ok(selected)
+    }
+}
+
+impl Default for JobsConfig {
+    fn default() -> Self {
+        Self {
+            discover: JobConfig::every("0 7 * * * *").with_jitter(5, 0),
+            // Half a minute is what people call at once, and costs an account two requests a minute.
+            catch_up: JobConfig::every("*/30 * * * * *").with_jitter(0, 10),
+            backfill: JobConfig::every("0 */5 * * * *").with_jitter(1, 0),
+            // At night in Europe, where most of the world posts least.
+            recheck: JobConfig::every("0 30 2 * * *").with_jitter(30, 0),
+            counters: JobConfig::every("0 20 */6 * * *").with_jitter(20, 0),
+            overrides: Vec::new(),
+        }
+    }
+}
+
+/// A job's key in the configuration.
+fn key(job: Job) -> String {
+    job.name().replace('-', "_")
+}
+
+/// An expression's error draws what is wrong over several lines; ours have one.
+fn one_line(error: &dyn std::fmt::Display) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+// A file that sets one key of a job leaves the job's other defaults as they are.
+macro_rules! changes_of_the_default {
+    ($($job:ident),*) => {
+        $(fn $job<'de, D: Deserializer<'de>>(deserializer: D) -> Result<JobConfig, D::Error> {
+            Ok(JobsConfig::default().$job.changed(JobChange::deserialize(deserializer)?))
+        })*
+    };
+}
+
+changes_of_the_default!(discover, catch_up, backfill, recheck, counters);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{PeerId, PeerKind};
+    use crate::schedule::PeerFacts;
+
+    fn jobs(text: &str) -> JobsConfig {
+        toml::from_str(text).unwrap()
+    }
+
+    const OVERRIDES: &str = r#"
+        catch_up = { zone = "Europe/Berlin" }
+        [[overrides]]
+        name = "breaking news"
+        peers = ["@a", "title:*news*"]
+        catch_up = { cron = "*/5 * * * * *" }
+        backfill = { enabled = false }
+        [[overrides]]
+        name = "quiet"
+        peers = ["@a", "@b"]
+        catch_up = { cron = "0 0 * * * *", jitter = "1m" }
+        recheck = { missed = "skip" }
+    "#;
+
+    #[test]
+    fn what_a_file_does_not_set_of_a_job_stays_as_it_is() {
+        let config = jobs(OVERRIDES);
+        assert_eq!(config.catch_up, JobConfig { zone: "Europe/Berlin".to_owned(), ..JobsConfig::default().catch_up });
+        assert_eq!(config.recheck, JobsConfig::default().recheck);
+        let runs = config.runs().unwrap();
+        let keys: Vec<String> = runs.iter().map(Run::key).collect();
+        assert_eq!(
+            keys,
+            [
+                "discover",
+                "catch-up",
+                "catch-up/breaking news",
+                "catch-up/quiet",
+                "backfill",
+                "backfill/breaking news",
+                "recheck",
+                "recheck/quiet",
+                "counters"
+            ]
+        );
+        let quiet = &runs[3].plan;
+        assert_eq!((quiet.cron.source(), quiet.zone.name(), quiet.jitter.as_secs()), ("0 0 * * * *", "Europe/Berlin", 60));
+        assert_eq!(runs[2].plan.jitter, runs[1].plan.jitter, "as in the job itself");
+        assert!(!runs[5].plan.enabled && runs[4].plan.enabled);
+        assert_eq!((runs[7].plan.missed, runs[6].plan.missed), (Missed::Skip, Missed::Once));
+    }
+
+    #[test]
+    fn each_peer_is_in_one_run_of_a_job_the_first_override_that_names_it_or_the_jobs_own() {
+        let runs = jobs(OVERRIDES).runs().unwrap();
+        for (username, title, catch_up, recheck) in [
+            ("a", "x", "catch-up/breaking news", "recheck/quiet"),
+            ("b", "x", "catch-up/quiet", "recheck/quiet"),
+            ("b", "the news", "catch-up/breaking news", "recheck/quiet"),
+            ("c", "x", "catch-up", "recheck"),
+        ] {
+            let usernames = [username];
+            let peer =
+                PeerFacts { id: PeerId(-1), usernames: &usernames, title, kind: PeerKind::Channel, folders: &[] };
+            for (job, expected) in [(Job::CatchUp, catch_up), (Job::Recheck, recheck), (Job::Discover, "discover")] {
+                let covering: Vec<String> =
+                    runs.iter().filter(|run| run.job == job && run.scope.covers(&peer)).map(Run::key).collect();
+                assert_eq!(covering, [expected], "@{username} `{title}`");
+            }
+        }
+    }
+}

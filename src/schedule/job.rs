@@ -1,0 +1,61 @@
+//! What the program does by the clock.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What the program does by the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Job {
+    /// Read every account's list of dialogs to its end.
+    Discover,
+    /// Read what is new.
+    CatchUp,
+    /// Read what coverage lacks.
+    Backfill,
+    /// Read again what was read, to find edits and deletions that nobody told of.
+    Recheck,
+    /// Read how often messages were seen, forwarded and reacted to.
+    Counters,
+}
+
+/// No job has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no job `{0}`; jobs are `discover`, `catch-up`, `backfill`, `recheck`, `counters`")]
+pub struct UnknownJob(pub String);
+
+impl Job {
+    /// Every job.
+    pub const ALL: [Self; 5] = [Self::Discover, Self::CatchUp, Self::Backfill, Self::Recheck, Self::Counters];
+
+    /// The name under which it is stored, shown and asked for; in the configuration with `_` for `-`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Discover => "discover",
+            Self::CatchUp => "catch-up",
+            Self::Backfill => "backfill",
+            Self::Recheck => "recheck",
+            Self::Counters => "counters",
+        }
+    }
+
+    /// Whether it can be done for some peers only. A discovery cannot: it is what finds the peers.
+    #[must_use]
+    pub fn is_per_peer(self) -> bool {
+        self != Self::Discover
+    }
+}
+
+impl FromStr for Job {
+    type Err = UnknownJob;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|job| job.name() == name).ok_or_else(|| UnknownJob(name.to_owned()))
+    }
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

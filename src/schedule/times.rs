@@ -1,0 +1,224 @@
+//! From an expression in a time zone to instants.
+//!
+//! The `cron` crate is asked in civil time only, because of a zone it knows neither gaps nor repetitions: it leaves a time that does
+//! not exist out, and gives one that exists twice twice.
+
+use chrono::{DateTime, Duration, NaiveDateTime, Offset as _, TimeZone as _, Utc};
+use chrono_tz::{GapInfo, Tz};
+use cron::TimeUnitSpec as _;
+
+use super::Plan;
+
+/// How far one look for a change of the zone's offset reaches: below the weeks that always lie between two of them, and above what
+/// any of them moves the clock by.
+const WINDOW: Duration = Duration::hours(26);
+const SECOND: Duration = Duration::seconds(1);
+
+impl Plan {
+    /// The first occurrence after a moment, without jitter.
+    pub(super) fn occurrence_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        if self.cron.hours().count() < 24 { self.time_of_day_after(after) } else { self.interval_after(after) }
+    }
+
+    /// Each civil time happens once: the first time where the clock is set back, right after the gap where it is set forward.
+    fn time_of_day_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let mut civil = after.with_timezone(&self.zone).naive_local();
+        loop {
+            civil = self.civil_after(civil)?;
+            let at = first_instant(self.zone, civil)?;
+            if at > after {
+                return Some(at);
+            }
+        }
+    }
+
+    /// Every instant at which the clock shows a civil time that fits.
+    fn interval_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let (mut from, mut offset) = (after, offset(self.zone, after));
+        loop {
+            let at = (self.civil_after(from.naive_utc() + offset)? - offset).and_utc();
+            let window_end = from + WINDOW;
+            match change(self.zone, from, offset, window_end) {
+                Some(change) if at >= change => {
+                    offset = self::offset(self.zone, change);
+                    from = change - SECOND;
+                }
+                _ if at <= window_end => return Some(at),
+                // Until shortly before it nothing fits, whatever becomes of the offset.
+                _ => {
+                    from = window_end.max(at - WINDOW);
+                    offset = self::offset(self.zone, from);
+                }
+            }
+        }
+    }
+
+    fn civil_after(&self, civil: NaiveDateTime) -> Option<NaiveDateTime> {
+        self.cron.after(&civil.and_utc()).next().map(|t| t.naive_utc())
+    }
+}
+
+fn first_instant(zone: Tz, civil: NaiveDateTime) -> Option<DateTime<Utc>> {
+    let instant = zone.from_local_datetime(&civil).earliest();
+    instant.or_else(|| GapInfo::new(&civil, &zone)?.end).map(|t| t.with_timezone(&Utc))
+}
+
+fn offset(zone: Tz, at: DateTime<Utc>) -> Duration {
+    Duration::seconds(zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc().into())
+}
+
+/// The first second after `from`, up to `to`, at which the zone has another offset.
+fn change(zone: Tz, from: DateTime<Utc>, known: Duration, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let differs = |second: i64| DateTime::from_timestamp(second, 0).is_some_and(|at| offset(zone, at) != known);
+    let (mut same, mut other) = (from.timestamp(), to.timestamp());
+    if !differs(other) {
+        return None;
+    }
+    while other - same > 1 {
+        let middle = same + (other - same) / 2;
+        if differs(middle) {
+            other = middle;
+        } else {
+            same = middle;
+        }
+    }
+    DateTime::from_timestamp(other, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn plan(cron: &str, zone: Tz) -> Plan {
+        Plan::new(cron.parse().unwrap(), zone)
+    }
+
+    /// The occurrences in a span of time, as text in UTC.
+    fn occurrences(cron: &str, zone: Tz, from: &str, to: &str) -> Vec<String> {
+        let (from, to): (DateTime<Utc>, DateTime<Utc>) = (from.parse().unwrap(), to.parse().unwrap());
+        let plan = plan(cron, zone);
+        let all = std::iter::successors(plan.occurrence_after(from), |at| plan.occurrence_after(*at));
+        all.take_while(|at| *at <= to).map(|at| at.format("%m-%dT%H:%M").to_string()).collect()
+    }
+
+    #[test]
+    fn a_time_of_day_that_does_not_exist_is_run_right_after_the_gap() {
+        // 2026-03-29: Berlin goes from 02:00 to 03:00 at 01:00Z.
+        let seen = |cron| occurrences(cron, Tz::Europe__Berlin, "2026-03-28T12:00:00Z", "2026-03-30T12:00:00Z");
+        assert_eq!(seen("0 30 2 * * *"), ["03-29T01:00", "03-30T00:30"]);
+        assert_eq!(seen("0 0,15,30 2 * * *"), ["03-29T01:00", "03-30T00:00", "03-30T00:15", "03-30T00:30"], "all of them once");
+        assert_eq!(seen("0 0 3 * * *"), ["03-29T01:00", "03-30T01:00"]);
+    }
+
+    #[test]
+    fn a_time_of_day_that_exists_twice_is_run_once() {
+        // 2026-10-25: Berlin goes from 03:00 back to 02:00 at 01:00Z.
+        let seen = |cron| occurrences(cron, Tz::Europe__Berlin, "2026-10-24T12:00:00Z", "2026-10-26T12:00:00Z");
+        assert_eq!(seen("0 30 2 * * *"), ["10-25T00:30", "10-26T01:30"]);
+        assert_eq!(seen("0 0 3 * * *"), ["10-25T02:00", "10-26T02:00"]);
+        assert_eq!(occurrences("0 30 2 * * *", Tz::Europe__Berlin, "2026-10-25T01:10:00Z", "2026-10-25T20:00:00Z").len(), 0);
+    }
+
+    #[test]
+    fn intervals_go_on_while_the_clock_shows_the_same_hour_again() {
+        let seen = |cron, zone, day| occurrences(cron, zone, &format!("{day}T00:10:00Z"), &format!("{day}T02:10:00Z"));
+        let berlin = Tz::Europe__Berlin;
+        assert_eq!(
+            seen("0 */30 * * * *", berlin, "2026-10-25"),
+            ["10-25T00:30", "10-25T01:00", "10-25T01:30", "10-25T02:00"]
+        );
+        assert_eq!(
+            seen("0 */30 * * * *", berlin, "2026-03-29"),
+            ["03-29T00:30", "03-29T01:00", "03-29T01:30", "03-29T02:00"]
+        );
+        // Lord Howe moves by half an hour: 2026-04-04T15:00Z is 02:00, which becomes 01:30.
+        let howe = occurrences("0 0 * * * *", Tz::Australia__Lord_Howe, "2026-04-04T12:30:00Z", "2026-04-04T17:00:00Z");
+        assert_eq!(howe, ["04-04T13:00", "04-04T14:00", "04-04T15:30", "04-04T16:30"]);
+    }
+
+    #[test]
+    fn a_day_that_a_country_left_out_is_made_up_and_an_expression_of_the_past_is_over() {
+        // Samoa had no 2011-12-30.
+        let samoa = occurrences("0 0 12 * * *", Tz::Pacific__Apia, "2011-12-29T00:00:00Z", "2012-01-01T00:00:00Z");
+        assert_eq!(samoa, ["12-29T22:00", "12-30T10:00", "12-30T22:00", "12-31T22:00"]);
+        let never = plan("0 0 0 1 1 * 2020", Tz::Europe__Berlin);
+        assert_eq!(never.occurrence_after("2026-01-01T00:00:00Z".parse().unwrap()), None);
+        let leap = plan("0 0 * 29 2 *", Tz::Europe__Berlin);
+        let next = leap.occurrence_after("2026-01-01T00:00:00Z".parse().unwrap());
+        assert_eq!(next.unwrap().to_rfc3339(), "2028-02-28T23:00:00+00:00");
+    }
+
+    /// What the clock on the wall shows in each minute of a year, and what an expression makes of it.
+    fn year(zone: Tz) -> impl Iterator<Item = (DateTime<Utc>, NaiveDateTime)> {
+        let first: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
+        (0..366 * 24 * 60).map(move |minute| {
+            let at = first + Duration::minutes(minute);
+            (at, at.with_timezone(&zone).naive_local())
+        })
+    }
+
+    const ZONES: [Tz; 9] = [
+        Tz::UTC,
+        Tz::Europe__Berlin,
+        Tz::Europe__Dublin,
+        Tz::America__New_York,
+        Tz::Australia__Lord_Howe,
+        Tz::Asia__Kathmandu,
+        Tz::Africa__Casablanca,
+        Tz::Antarctica__Troll,
+        Tz::America__St_Johns,
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+        /// The oracle looks at every minute of a year and knows nothing of offsets: a time of day happens when the clock first shows
+        /// it or, where the clock jumps over it, in the minute after the jump.
+        #[test]
+        fn every_time_of_day_of_a_year_leads_to_exactly_one_run(
+            zone in prop::sample::select(ZONES.to_vec()), minute in 0_u32..60, hours in prop::collection::btree_set(0_u32..24, 1..6),
+        ) {
+            let list = hours.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+            let plan = plan(&format!("0 {minute} {list} * * *"), zone);
+            let mut expected: BTreeMap<NaiveDateTime, DateTime<Utc>> = BTreeMap::new();
+            let mut shown: Option<NaiveDateTime> = None;
+            for (at, civil) in year(zone) {
+                let mut passed = shown.map_or(civil, |shown| shown + Duration::minutes(1));
+                while passed <= civil {
+                    if passed.and_utc().format("%-M").to_string() == minute.to_string()
+                        && hours.contains(&passed.and_utc().format("%-H").to_string().parse().unwrap())
+                    {
+                        expected.entry(passed).or_insert(at);
+                    }
+                    passed += Duration::minutes(1);
+                }
+                shown = Some(shown.map_or(civil, |shown| shown.max(civil)));
+            }
+            let mut expected: Vec<DateTime<Utc>> = expected.into_values().collect();
+            expected.dedup();
+            let (before, end) = (year(zone).next().unwrap().0 - Duration::minutes(1), year(zone).last().unwrap().0);
+            let found = std::iter::successors(plan.occurrence_after(before), |at| plan.occurrence_after(*at));
+            let found: Vec<DateTime<Utc>> = found.take_while(|at| *at <= end).collect();
+            prop_assert_eq!(found, expected);
+        }
+
+        /// By the interval: exactly the minutes in which the clock shows what fits, however often it does.
+        #[test]
+        fn every_minute_of_a_year_whose_clock_fits_an_interval_is_run(
+            zone in prop::sample::select(ZONES.to_vec()), every in prop::sample::select(vec![1_u32, 5, 7, 15, 20, 30, 59]),
+        ) {
+            let plan = plan(&format!("0 */{every} * * * *"), zone);
+            let fits = |civil: NaiveDateTime| civil.and_utc().format("%-M").to_string().parse::<u32>().unwrap() % every == 0;
+            let expected: Vec<DateTime<Utc>> = year(zone).filter(|(_, civil)| fits(*civil)).map(|(at, _)| at).collect();
+            let mut at = expected[0] - Duration::minutes(1);
+            for expected in expected {
+                at = plan.occurrence_after(at).unwrap();
+                prop_assert_eq!(at, expected);
+            }
+        }
+    }
+}
