@@ -188,7 +188,7 @@ impl Queue {
         &self,
         now: DateTime<Utc>,
         subject: impl Fn(&Unit) -> Subject,
-        mut decide: impl FnMut(&Unit) -> Verdict<T>,
+        mut decide: impl FnMut(&Unit, Priority) -> Verdict<T>,
     ) -> Found<T> {
         let mut inner = lock(&self.inner);
         let mut next: Option<DateTime<Utc>> = None;
@@ -204,7 +204,7 @@ impl Queue {
             if inner.claimed.contains(&subject) {
                 continue;
             }
-            match decide(&waiting.unit) {
+            match decide(&waiting.unit, place.0) {
                 Verdict::Take(with) => {
                     found = Some((*place, subject, with));
                     break;
@@ -286,7 +286,7 @@ mod tests {
     }
 
     fn take(queue: &Queue) -> Option<Taken> {
-        match queue.take(NOW, subject, |_| Verdict::Take(())) {
+        match queue.take(NOW, subject, |_, _| Verdict::Take(())) {
             Found::Unit(taken, ()) => Some(taken),
             Found::Nothing(_) => None,
         }
@@ -323,7 +323,7 @@ mod tests {
         queue.put_back(history(1), Priority::Live, 1, NOW + chrono::Duration::seconds(5));
         queue.add(history(2), Priority::Backfill);
         assert_eq!(take(&queue).unwrap().unit, history(2));
-        let Found::Nothing(Some(at)) = queue.take(NOW, subject, |_| Verdict::Take(())) else { panic!() };
+        let Found::Nothing(Some(at)) = queue.take(NOW, subject, |_, _| Verdict::Take(())) else { panic!() };
         assert_eq!(at, NOW + chrono::Duration::seconds(5));
     }
 }

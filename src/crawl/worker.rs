@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::queue::{Found, Subject, Taken, Verdict};
+use super::queue::{Found, Priority, Subject, Taken, Verdict};
 use super::{Crawler, Unit};
-use crate::accounts::{Lease, Turn};
+use crate::accounts::{Lease, Turn, Urgency};
 use crate::lifecycle::{Step, Worker};
 use crate::model::{AccountName, PeerId, PeerKindOfId};
 use crate::telegram::TelegramError;
@@ -62,14 +62,14 @@ impl Worker for CrawlWorker {
 
 impl Crawler {
     fn take(&self) -> Found<Lease> {
-        let decide = |unit: &Unit| {
-            let method = unit.method();
+        let decide = |unit: &Unit, priority: Priority| {
+            let (method, urgency) = (unit.method(), urgency(priority));
             let turn = match unit {
                 Unit::Start { account } | Unit::Walk { account, .. } | Unit::AccountEvents { account } => {
-                    self.pool.lease([account], method)
+                    self.pool.lease([account], method, urgency)
                 }
                 Unit::Events { peer } | Unit::History { peer } => match self.readers(*peer) {
-                    Ok(readers) => self.pool.lease(&readers, method),
+                    Ok(readers) => self.pool.lease(&readers, method, urgency),
                     // The archive cannot be read now; the next look may succeed.
                     Err(_) => Turn::Busy,
                 },
@@ -110,9 +110,9 @@ impl Crawler {
         let label = match &outcome {
             Ok(Ok(())) => "ok",
             Ok(Err(TelegramError::FloodWait { .. })) => "flood_wait",
-            Ok(Err(TelegramError::SignedOut { .. })) => "signed_out",
+            Ok(Err(error)) if error.lost().is_some() => "signed_out",
             Ok(Err(TelegramError::Transient { .. })) => "no_answer",
-            Ok(Err(TelegramError::PeerUnavailable { .. } | TelegramError::Refused { .. })) => "refused",
+            Ok(Err(_)) => "refused",
             Err(_) => "not_archived",
         };
         metrics::counter!("telescribe_requests_total", "method" => unit.method(), "outcome" => label).increment(1);
@@ -133,15 +133,16 @@ impl Crawler {
             Some(TelegramError::FloodWait { wait, name }) => {
                 let method = unit.method();
                 tracing::warn!(account.name = %account, method, "account `{account}`: {name} for {method}, {} s", wait.as_secs());
-                self.pool.park(&account, method, wait);
+                self.pool.flood(&account, method, wait, &name);
                 again(failures, now);
             }
-            Some(TelegramError::SignedOut { name }) => {
-                tracing::error!(
-                    account.name = %account,
-                    "account `{account}` was signed out by Telegram ({name}); run `telescribe login {account}`"
-                );
-                self.pool.sign_out(&account, &name);
+            Some(
+                error @ (TelegramError::SignedOut { .. } | TelegramError::Banned { .. } | TelegramError::Duplicated { .. }),
+            ) => {
+                tracing::error!(account.name = %account, "account `{account}` was {error}; run `telescribe login {account}`");
+                if let Some(state) = error.lost() {
+                    self.pool.lose(&account, state);
+                }
                 again(failures, now);
             }
             Some(TelegramError::Transient { why }) => {
@@ -180,5 +181,13 @@ impl Crawler {
         if let Some(client) = self.clients.get(account) {
             client.session().forget(peer);
         }
+    }
+}
+
+fn urgency(priority: Priority) -> Urgency {
+    match priority {
+        Priority::Live => Urgency::Live,
+        Priority::Fresh => Urgency::Fresh,
+        Priority::Backfill => Urgency::Background,
     }
 }
