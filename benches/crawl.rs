@@ -315,7 +315,7 @@ async fn archived(
     let archive = Arc::new(Archive::open(&folder, durability)?);
     let lifecycle = Lifecycle::new();
     let clock = Arc::new(SystemClock);
-    let pacing = PoolSettings { request_interval: Duration::ZERO, requests_in_flight_max: in_flight };
+    let pacing = PoolSettings { request_interval: Duration::ZERO, requests_in_flight_max: in_flight, ..PoolSettings::default() };
     let settings = crawl::Settings { recheck_ids_max: 1_000, workers: REQUESTS_IN_FLIGHT + 1, ..crawl::Settings::default() };
     let stopwatch = Stopwatch::start()?;
     let pool = Pool::new(sessions.keys().cloned(), pacing, clock.clone());

@@ -13,6 +13,7 @@ mod saver;
 mod session;
 mod store;
 
+pub use pool::limits::{is_known_method, known_methods};
 pub use pool::{AccountState, AccountStatus, Lease, Pool, PoolSettings, Turn, Urgency};
 pub use saver::Saver;
 pub use session::{AuthKey, DataCentre, HomeKeyKept, Session, UpdatesState};

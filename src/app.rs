@@ -96,6 +96,8 @@ impl App {
         let pacing = PoolSettings {
             request_interval: config.accounts.request_interval.duration(),
             requests_in_flight_max: config.accounts.requests_in_flight_max,
+            intervals: config.accounts.intervals.iter().map(|(method, span)| (method.clone(), span.duration())).collect(),
+            ..PoolSettings::default()
         };
         let pool = Pool::new(names.iter().cloned(), pacing, Arc::clone(&around.clock));
         lifecycle.work("sessions", {
@@ -107,7 +109,7 @@ impl App {
             pool,
             sessions.into_values(),
             Arc::clone(&around.clock),
-            &config.telegram.settings(),
+            &config.telegram_settings(),
             config.crawl_settings(names.len()),
             &lifecycle,
         )?;
@@ -163,6 +165,11 @@ fn check_accounts(config: &Config, sessions: &BTreeMap<AccountName, Arc<Session>
     if config.telegram.server == Server::Telegram && config.telegram.api_id == 0 {
         anyhow::bail!(
             "`telegram.api_id` is not set; get one from https://my.telegram.org/apps and put it into the configuration"
+        );
+    }
+    if let Some(name) = config.accounts.proxies.keys().find(|name| !sessions.keys().any(|known| known.as_str() == name.as_str())) {
+        anyhow::bail!(
+            "`accounts.proxies` has a proxy for account `{name}`, which does not exist; `telescribe account list` shows those that do"
         );
     }
     Ok(())

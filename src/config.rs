@@ -4,9 +4,11 @@
 //! `TELESCRIBE__HTTP__REQUEST_TIMEOUT=5s` is `http.request_timeout = "5s"` (two underscores for each dot).
 
 mod jobs;
+mod proxy;
 mod read;
 mod template;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,7 @@ pub use crate::span::{InvalidSpan, Span};
 use crate::telegram::{self, Reach};
 
 pub use jobs::{InvalidPlan, JobChange, JobConfig, JobsConfig, MissedConfig, OverrideConfig};
+pub use proxy::ProxyUrl;
 pub use read::ConfigError;
 pub use template::template;
 
@@ -97,8 +100,8 @@ pub struct TelegramConfig {
     pub data_centres: Vec<DataCentreConfig>,
     /// How long a request may take, connecting included.
     pub request_timeout: Span,
-    /// A SOCKS5 proxy for all accounts, such as "socks5://user:password@127.0.0.1:1080"; empty for none.
-    pub proxy: String,
+    /// A SOCKS5 proxy for all accounts, such as "socks5://user:password@127.0.0.1:1080"; empty for none. Letters, digits and -._~!$&'()*+, alone in user and password.
+    pub proxy: ProxyUrl,
 }
 
 /// The accounts that crawl.
@@ -109,8 +112,17 @@ pub struct AccountsConfig {
     pub sessions: PathBuf,
     /// The shortest time between two requests of one account. Telegram bears about one request for history a second; less risks flood waits and bans.
     pub request_interval: Span,
-    /// How many requests of one account may be under way.
+    /// How many requests of one account may be under way; what just happened has a place beside them.
     pub requests_in_flight_max: usize,
+    /// Whether large histories are read by takeout: about four times as fast, but Telegram tells the account's owner, and may make a new
+    /// takeout wait for a day.
+    pub takeout: bool,
+    /// The shortest time between two calls of one method by one account, where it is not to be the usual one of docs/limits.md, such
+    /// as "contacts.resolveUsername" = "10s". Flood waits make it longer, never shorter.
+    pub intervals: BTreeMap<String, Span>,
+    /// SOCKS5 proxies of single accounts, such as alpha = "socks5://user:password@127.0.0.1:1080"; the others use telegram.proxy. An account
+    /// never connects without its proxy.
+    pub proxies: BTreeMap<String, ProxyUrl>,
 }
 
 /// What is read, and how.
@@ -241,7 +253,7 @@ impl Default for TelegramConfig {
             data_centres: Vec::new(),
             // Connecting through a slow proxy included; Telegram itself answers within a second or not at all.
             request_timeout: Span::seconds(30),
-            proxy: String::new(),
+            proxy: ProxyUrl::default(),
         }
     }
 }
@@ -253,6 +265,9 @@ impl Default for AccountsConfig {
             // Peers report 95 messages a second of plain history without flood waits: one page of a hundred a second.
             request_interval: Span::seconds(1),
             requests_in_flight_max: 1,
+            takeout: false,
+            intervals: BTreeMap::new(),
+            proxies: BTreeMap::new(),
         }
     }
 }
@@ -317,15 +332,24 @@ impl TelegramConfig {
             Server::SelfHosted => Reach::Anywhere,
         }
     }
+}
 
-    /// How to speak to it.
+impl Config {
+    /// How to speak to the server, as which application, and through which proxies.
     #[must_use]
-    pub fn settings(&self) -> telegram::Settings {
+    pub fn telegram_settings(&self) -> telegram::Settings {
         telegram::Settings {
-            api_id: self.api_id,
-            request_timeout: self.request_timeout.duration(),
-            reach: self.reach(),
-            proxy: Some(self.proxy.clone()).filter(|p| !p.is_empty()),
+            api_id: self.telegram.api_id,
+            request_timeout: self.telegram.request_timeout.duration(),
+            reach: self.telegram.reach(),
+            proxy: self.telegram.proxy.proxy().cloned(),
+            proxies: self
+                .accounts
+                .proxies
+                .iter()
+                .filter_map(|(name, url)| Some((name.clone(), url.proxy()?.clone())))
+                .collect(),
+            takeout: self.accounts.takeout,
         }
     }
 }

@@ -4,8 +4,9 @@
 //! a full updates channel, a download that ends early), so paging, differences and retries are ours.
 //!
 //! Guarantees: every call ends within [`Settings::request_timeout`]; a connection whose runner died is made anew at the next
-//! call; every peer that an answer mentions is learnt by the account's session; errors say what to do next, not which
-//! library failed. It decides nothing about what is asked or when.
+//! call, less often while nobody answers; an account that has a proxy never connects without it; an account that Telegram moves to
+//! another data centre is followed there; every peer that an answer mentions is learnt by the account's session; errors say what
+//! to do next, not which library failed. It decides nothing about what is asked or when.
 
 mod client;
 mod dialogs;
@@ -16,7 +17,10 @@ mod login;
 pub mod method;
 mod peers;
 mod seen;
+mod migrate;
+mod proxy;
 mod session;
+mod takeout;
 mod updates;
 
 pub use client::{Client, Settings};
@@ -27,6 +31,7 @@ pub use history::Page;
 pub use login::{Login, LoginError, SignIn};
 pub use peers::{FullChannel, Joined, Resolved, VIEWS_MAX};
 pub use seen::Seen;
+pub use proxy::{InvalidProxy, Proxy};
 pub use updates::{Event, Push};
 
 /// Where data centres may be, so that a simulated session and the real network can never mix.

@@ -1,59 +1,90 @@
-//! Whose turn it is: the account that is free of floods and has the least to do.
+//! Whose turn it is: the account that is free soonest and has the least to do.
 //!
-//! A lease is one request's permission. It is given to the candidate with the smallest (free at, running downloads, running
-//! requests), so that load spreads and no account's wait holds up another. Pacing and flood waits are decided *before* the
-//! request is spent: a method that is parked is not asked for again before its time.
+//! A lease is one request's permission. Among the accounts that could ask, it goes to the one with the smallest (free at, running
+//! downloads, running requests), and among equals they take turns; no account's wait holds up another. Pacing, what is more urgent, and
+//! flood waits are decided *before* the request is spent:
+//!
+//! - **Pace.** Each account has a turn every `request_interval`, each of its methods as [`limits`] says or as was learnt, whichever
+//!   is slower. Two turns are kept back for what is fresh and live, the last one for what is live.
+//! - **Waits.** What Telegram asks for is waited for, and a little longer. It parks one method of one account, or the methods that
+//!   the error is about. Each wait makes that method slower; time without one makes it faster again.
+//! - **Memory.** [`Pool::budgets`] and [`Pool::restore`] carry waits and what was learnt over a restart.
+//!
+//! Promises, checked with random histories: no lease before a wait has ended, however the clock is set; a live request waits for the
+//! pace only behind other live ones, an interval for each.
+
+mod account;
+mod bucket;
+mod budget;
+pub(super) mod limits;
+mod saved;
+
+#[cfg(test)]
+mod promises;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::Notify;
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
 
 use crate::model::{AccountName, Clock};
+use account::{Account, Weight};
+use budget::Now;
+use limits::{INIT_TAKEOUT, Kind, Limits, budget_of, of_kind};
 
 /// How the pool paces its accounts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PoolSettings {
-    /// The shortest time between two requests of one account.
+    /// The shortest time between two requests of one account, over time; zero paces nothing, for a server of one's own.
     pub request_interval: Duration,
-    /// How many requests of one account may be under way.
+    /// How many requests of one account may be under way; a live one has a place beside them.
     pub requests_in_flight_max: usize,
+    /// How many file requests of one account may be under way, beside the other requests.
+    pub downloads_in_flight_max: usize,
+    /// The shortest time between two calls of a method by one account, where it is not the usual one.
+    pub intervals: BTreeMap<String, Duration>,
 }
 
-/// How urgent a request is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            // Peers report 95 messages a second of plain history without flood waits: one page of a hundred a second.
+            request_interval: Duration::from_secs(1),
+            requests_in_flight_max: 1,
+            // What official apps open for one file.
+            downloads_in_flight_max: 4,
+            intervals: BTreeMap::new(),
+        }
+    }
+}
+
+/// How urgent a request is; what is more urgent comes first, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Urgency {
     /// Something happened just now.
     Live,
     /// Something may have happened.
     Fresh,
-    /// Anything else.
+    /// The past: it gets what nobody else wants.
     Background,
 }
 
-/// What state an account is in.
+/// What state an account is in. The text is Telegram's error name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountState {
     /// It may be asked.
     Ready,
-    /// Telegram ended its session; only a new login helps. The text is Telegram's error name.
+    /// Telegram ended its session; only a new login helps.
     SignedOut(String),
-}
-
-impl AccountState {
-    /// Whether it may be asked.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        *self == Self::Ready
-    }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn way_out(&self, account: &AccountName) -> String {
-        format!("run `telescribe login {account}`")
-    }
+    /// Telegram closed the account itself.
+    Banned(String),
+    /// Its session is used somewhere else as well, and Telegram ended it for that.
+    Duplicated(String),
 }
 
 /// How an account is doing.
@@ -63,21 +94,20 @@ pub struct AccountStatus {
     pub name: AccountName,
     /// What state it is in.
     pub state: AccountState,
-    /// Requests under way.
+    /// Requests under way, file requests aside.
     pub requests_running: usize,
+    /// File requests under way.
+    pub downloads_running: usize,
     /// Requests made since the start.
     pub requests: u64,
     /// Methods that are parked, and until when.
-    pub parked: BTreeMap<&'static str, DateTime<Utc>>,
-}
-
-#[derive(Debug)]
-struct Account {
-    state: AccountState,
-    running: usize,
-    requests: u64,
-    paced_until: DateTime<Utc>,
-    parked: BTreeMap<&'static str, DateTime<Utc>>,
+    pub parked: BTreeMap<String, DateTime<Utc>>,
+    /// The least time between two calls of each method that was called, as far as was learnt.
+    pub intervals: BTreeMap<String, Duration>,
+    /// Flood waits that Telegram ever asked for.
+    pub floods: u64,
+    /// The last of them: for which method, and when.
+    pub last_flood: Option<(String, DateTime<Utc>)>,
 }
 
 /// What a call for a lease got.
@@ -93,13 +123,21 @@ pub enum Turn {
     Nobody,
 }
 
+#[derive(Debug)]
+struct Accounts {
+    by_name: BTreeMap<AccountName, Account>,
+    turns: u64,
+}
+
 /// The accounts.
 #[derive(Debug)]
 pub struct Pool {
-    accounts: Mutex<BTreeMap<AccountName, Account>>,
+    accounts: Mutex<Accounts>,
+    limits: Limits,
     settings: PoolSettings,
     clock: Arc<dyn Clock>,
     freed: Notify,
+    budgets: watch::Sender<u64>,
 }
 
 /// Permission for one request of one account; ends when dropped.
@@ -108,103 +146,176 @@ pub struct Pool {
 pub struct Lease {
     pool: Arc<Pool>,
     account: AccountName,
+    kind: Kind,
 }
 
 impl Pool {
     /// A pool of accounts.
     pub fn new(names: impl IntoIterator<Item = AccountName>, settings: PoolSettings, clock: Arc<dyn Clock>) -> Arc<Self> {
-        let account = || Account {
-            state: AccountState::Ready,
-            running: 0,
-            requests: 0,
-            paced_until: DateTime::UNIX_EPOCH,
-            parked: BTreeMap::new(),
-        };
-        let accounts = names.into_iter().map(|name| (name, account())).collect();
-        Arc::new(Self { accounts: Mutex::new(accounts), settings, clock, freed: Notify::new() })
+        let limits = Limits::new(settings.request_interval, settings.intervals.clone());
+        let now = clock.elapsed();
+        let by_name = names.into_iter().map(|name| (name, Account::new(&limits, now))).collect();
+        let accounts = Mutex::new(Accounts { by_name, turns: 0 });
+        Arc::new(Self { accounts, limits, settings, clock, freed: Notify::new(), budgets: watch::Sender::new(0) })
     }
 
     /// Asks for the turn of one of several accounts to call a method.
-    pub fn lease<'a>(self: &Arc<Self>, candidates: impl IntoIterator<Item = &'a AccountName>, method: &'static str, _: Urgency) -> Turn {
-        let now = self.clock.now();
+    pub fn lease<'a>(
+        self: &Arc<Self>,
+        candidates: impl IntoIterator<Item = &'a AccountName>,
+        method: &'static str,
+        urgency: Urgency,
+    ) -> Turn {
+        let (budget, now) = (budget_of(method), self.now());
+        let limit = self.limits.of(budget);
         let mut accounts = self.lock();
-        let mut best: Option<(DateTime<Utc>, usize, &AccountName)> = None;
+        let mut best: Option<(Weight, &AccountName)> = None;
         let mut busy = false;
         for name in candidates {
-            let Some(account) = accounts.get(name).filter(|a| a.state == AccountState::Ready) else { continue };
-            if account.running >= self.settings.requests_in_flight_max {
+            let Some(account) = accounts.by_name.get(name).filter(|a| a.state == AccountState::Ready) else { continue };
+            if account.is_full(limit.kind, urgency, &self.settings) {
                 busy = true;
                 continue;
             }
-            let free_at = account.free_at(method).max(now);
-            if best.is_none_or(|(at, running, _)| (free_at, account.running) < (at, running)) {
-                best = Some((free_at, account.running, name));
+            let weight = account.weight(account.free_at(budget, limit, &self.limits, urgency, now.at));
+            if best.is_none_or(|(least, _)| weight < least) {
+                best = Some((weight, name));
             }
         }
         match best {
-            Some((at, ..)) if at > now => Turn::NotBefore(at),
-            Some((.., name)) => {
-                if let Some(account) = accounts.get_mut(name) {
-                    account.running += 1;
-                    account.requests += 1;
-                    account.paced_until = now + self.settings.request_interval;
+            Some(((at, ..), _)) if at > now.at => Turn::NotBefore(now.show(at)),
+            Some((_, name)) => {
+                accounts.turns += 1;
+                let turn = accounts.turns;
+                if let Some(account) = accounts.by_name.get_mut(name) {
+                    account.take(budget, limit, &self.limits, turn, now.at);
                 }
-                Turn::Now(Lease { pool: Arc::clone(self), account: name.clone() })
+                drop(accounts);
+                if limit.rate.interval >= saved::OWED_MIN {
+                    self.tell();
+                }
+                Turn::Now(Lease { pool: Arc::clone(self), account: name.clone(), kind: limit.kind })
             }
             None if busy => Turn::Busy,
             None => Turn::Nobody,
         }
     }
 
-    /// Parks a method of an account: Telegram asked for a flood wait.
-    pub fn flood(&self, account: &AccountName, method: &'static str, wait: Duration, _: &str) {
-        let until = self.clock.now() + wait;
-        if let Some(account) = self.lock().get_mut(account) {
-            let parked = account.parked.entry(method).or_insert(until);
-            *parked = until.max(*parked);
+    /// When an account may call a method, as far as waits and pace are concerned; `None` when it is not in the pool or lost.
+    #[must_use]
+    pub fn free_at(&self, account: &AccountName, method: &'static str, urgency: Urgency) -> Option<DateTime<Utc>> {
+        let (budget, now) = (budget_of(method), self.now());
+        let accounts = self.lock();
+        let account = accounts.by_name.get(account).filter(|a| a.state == AccountState::Ready)?;
+        Some(now.show(account.free_at(budget, self.limits.of(budget), &self.limits, urgency, now.at)))
+    }
+
+    /// Telegram asked an account for a wait, under an error's name and in answer to a method. It parks:
+    ///
+    /// - that method, for `FLOOD_WAIT`, `SLOWMODE_WAIT` (which is about one peer's senders; we never send) and unknown waits;
+    /// - every file method, for `FLOOD_PREMIUM_WAIT`;
+    /// - every method that makes contact (resolving, joining), for `PEER_FLOOD`: the account is suspected of spam, and reads on;
+    /// - only the beginning of takeouts, for `TAKEOUT_INIT_DELAY`, whatever the method was.
+    ///
+    /// What is about the pace makes the method slower as well.
+    pub fn flood(&self, account: &AccountName, method: &'static str, wait: Duration, name: &str) {
+        let mut methods = vec![budget_of(method)];
+        let learn = match name {
+            "TAKEOUT_INIT_DELAY" => {
+                methods = vec![INIT_TAKEOUT];
+                false
+            }
+            "PEER_FLOOD" => {
+                methods.extend(of_kind(Kind::Contact));
+                false
+            }
+            "FLOOD_PREMIUM_WAIT" => {
+                methods.extend(of_kind(Kind::File));
+                true
+            }
+            "SLOWMODE_WAIT" => false,
+            _ => true,
+        };
+        methods.sort_unstable();
+        methods.dedup();
+        let now = self.now();
+        if let Some(parked) = self.lock().by_name.get_mut(account) {
+            for method in methods {
+                parked.budget(method, self.limits.of(method), now.at).flood(wait, learn, account.as_str(), now);
+            }
+        }
+        self.tell();
+    }
+
+    /// Takes an account out of the pool: Telegram ended its session, or closed the account.
+    pub fn lose(&self, account: &AccountName, state: AccountState) {
+        if let Some(account) = self.lock().by_name.get_mut(account) {
+            account.state = state;
         }
     }
 
-    /// Takes an account out of the pool: Telegram ended its session.
-    pub fn lose(&self, account: &AccountName, state: AccountState) {
-        if let Some(account) = self.lock().get_mut(account) {
-            account.state = state;
+    /// Takes an account back: it is signed in again.
+    pub fn back(&self, account: &AccountName) {
+        if let Some(account) = self.lock().by_name.get_mut(account) {
+            account.state = AccountState::Ready;
         }
+        self.free();
     }
 
     /// Whether any account may still act.
     #[must_use]
     pub fn anybody(&self) -> bool {
-        self.lock().values().any(|a| a.state == AccountState::Ready)
+        self.lock().by_name.values().any(|a| a.state == AccountState::Ready)
+    }
+
+    /// What of an account must outlive the program: waits, what was learnt from them, and what rare methods still owe.
+    #[must_use]
+    pub fn budgets(&self, account: &AccountName) -> Value {
+        let now = self.now();
+        self.lock().by_name.get_mut(account).map(|a| saved::save(a, &self.limits, now)).unwrap_or_default()
+    }
+
+    /// Takes up what [`Pool::budgets`] said of an account. What cannot be read is learnt again.
+    pub fn restore(&self, account: &AccountName, budgets: &Value) {
+        let now = self.now();
+        if let Some(account) = self.lock().by_name.get_mut(account) {
+            saved::restore(account, budgets, &self.limits, now);
+        }
+    }
+
+    /// Tells of every change of budgets that must be saved.
+    #[must_use]
+    pub fn budgets_changed(&self) -> watch::Receiver<u64> {
+        self.budgets.subscribe()
     }
 
     /// How the accounts are doing, by name.
     #[must_use]
     pub fn status(&self) -> Vec<AccountStatus> {
-        let now = self.clock.now();
-        let status = |(name, a): (&AccountName, &Account)| AccountStatus {
-            name: name.clone(),
-            state: a.state.clone(),
-            requests_running: a.running,
-            requests: a.requests,
-            parked: a.parked.iter().filter(|(_, until)| **until > now).map(|(m, until)| (*m, *until)).collect(),
-        };
-        self.lock().iter().map(status).collect()
+        let now = self.now();
+        self.lock().by_name.iter().map(|(name, account)| account.status(name, &self.limits, now)).collect()
     }
 
-    /// Returns when a lease has ended since the last call.
+    /// Returns when a lease has ended, or an account has come back, since the last call.
     pub async fn freed(&self) {
         self.freed.notified().await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<AccountName, Account>> {
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn free(&self) {
+        self.freed.notify_waiters();
+        self.freed.notify_one();
     }
-}
 
-impl Account {
-    fn free_at(&self, method: &str) -> DateTime<Utc> {
-        self.parked.get(method).copied().unwrap_or_default().max(self.paced_until)
+    fn tell(&self) {
+        self.budgets.send_modify(|n| *n += 1);
+    }
+
+    fn now(&self) -> Now {
+        Now { at: self.clock.elapsed(), shown: self.clock.now() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Accounts> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -218,11 +329,9 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(account) = self.pool.lock().get_mut(&self.account) {
-            account.running = account.running.saturating_sub(1);
+        if let Some(account) = self.pool.lock().by_name.get_mut(&self.account) {
+            account.done(self.kind);
         }
-        self.pool.freed.notify_waiters();
-        self.pool.freed.notify_one();
+        self.pool.free();
     }
 }
-

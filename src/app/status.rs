@@ -26,14 +26,20 @@ impl Running {
     fn accounts(&self) -> Value {
         let account = |a: &crate::accounts::AccountStatus| {
             let parked: Map<String, Value> =
-                a.parked.iter().map(|(method, until)| ((*method).to_owned(), until.to_rfc3339().into())).collect();
+                a.parked.iter().map(|(method, until)| (method.clone(), until.to_rfc3339().into())).collect();
             let (state, why) = match &a.state {
                 AccountState::Ready => ("ready", Value::Null),
                 AccountState::SignedOut(why) => ("signed_out", why.as_str().into()),
+                AccountState::Banned(why) => ("banned", why.as_str().into()),
+                AccountState::Duplicated(why) => ("duplicated", why.as_str().into()),
             };
+            let intervals: Map<String, Value> =
+                a.intervals.iter().map(|(method, interval)| (method.clone(), interval.as_secs_f64().into())).collect();
+            let last_flood = a.last_flood.as_ref().map(|(method, at)| json!({ "method": method, "at": at.to_rfc3339() }));
             json!({
                 "name": a.name.as_str(), "state": state, "reason": why, "requests": a.requests,
-                "requests_running": a.requests_running, "parked_until": parked,
+                "requests_running": a.requests_running, "downloads_running": a.downloads_running, "parked_until": parked,
+                "interval_seconds": intervals, "floods": a.floods, "last_flood": last_flood,
             })
         };
         self.crawler.accounts().iter().map(account).collect()

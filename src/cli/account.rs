@@ -88,7 +88,8 @@ async fn dispatch(args: Args, globals: &Globals, config: &Config) -> anyhow::Res
             let _folder = DataFolder::lock(&globals.data)?;
             let session = Arc::new(store.load(&name)?);
             match ask(session, config, async |client| client.log_out().await).await {
-                Ok(()) | Err(TelegramError::SignedOut { .. }) => {}
+                Ok(()) => {}
+                Err(error) if error.lost().is_some() => {}
                 Err(error) => bail!("account `{name}` could not be logged out: {error}; its session file was kept"),
             }
             store.remove(&name)?;
@@ -132,9 +133,8 @@ async fn check(store: &Sessions, only: Option<AccountName>, globals: &Globals, c
         store.save(&session)?;
         let (state, text) = match answer {
             Ok(_) => ("ready", "signed in".to_owned()),
-            Err(TelegramError::SignedOut { name: why }) => {
-                ("signed_out", format!("signed out by Telegram ({why}); run `telescribe login {name}`"))
-            }
+            Err(error @ TelegramError::Banned { .. }) => ("banned", error.to_string()),
+            Err(error) if error.lost().is_some() => ("signed_out", format!("{error}; run `telescribe login {name}`")),
             Err(error) => ("unknown", format!("no answer: {error}")),
         };
         all_well &= state == "ready";
@@ -156,7 +156,7 @@ async fn ask<T>(
 ) -> Result<T, TelegramError> {
     let lifecycle = Lifecycle::new();
     let (pushes, _inbox) = mpsc::channel(1);
-    let client = Client::new(session, config.telegram.settings(), lifecycle.clone(), pushes);
+    let client = Client::new(session, config.telegram_settings(), lifecycle.clone(), pushes);
     let answer = question(&client).await;
     client.close();
     lifecycle.stop_hard();

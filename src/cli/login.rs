@@ -51,7 +51,7 @@ pub(super) async fn run(args: Args, globals: &Globals, config: &Config) -> anyho
     let session = Arc::new(session);
     let lifecycle = Lifecycle::new();
     let (pushes, _inbox) = mpsc::channel(1);
-    let client = Client::new(Arc::clone(&session), config.telegram.settings(), lifecycle.clone(), pushes);
+    let client = Client::new(Arc::clone(&session), config.telegram_settings(), lifecycle.clone(), pushes);
     let outcome = sign_in(&client, &args, config).await;
     // The key is kept even when the login failed: it is the same device that tries again.
     if session.data_centre(session.home()).is_some_and(|dc| dc.auth_key.is_some()) {

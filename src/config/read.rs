@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use toml_edit::{Document, Item, Table, TableLike, Value};
 
 use super::{Config, Server};
+use crate::accounts;
 
 /// What an environment variable that overrides a key starts with.
 const PREFIX: &str = "TELESCRIBE__";
@@ -185,11 +186,15 @@ fn check_values(place: &dyn Fn(&str) -> String, config: &Config) -> Result<(), C
             return wrong("telegram.data_centres", format!("{} {why}", dc.address));
         }
     }
-    if !config.telegram.proxy.is_empty() && !config.telegram.proxy.starts_with("socks5://") {
-        return wrong(
-            "telegram.proxy",
-            "must start with socks5://; other proxies are not supported, and none is used silently".to_owned(),
-        );
+    let own = config.accounts.proxies.iter().map(|(name, url)| (format!("accounts.proxies.{name}"), url));
+    for (key, url) in own.chain([("telegram.proxy".to_owned(), &config.telegram.proxy)]) {
+        if let Err(error) = url.check() {
+            return wrong(&key, error.to_string());
+        }
+    }
+    for method in config.accounts.intervals.keys().filter(|method| !accounts::is_known_method(method)) {
+        let known = accounts::known_methods().collect::<Vec<_>>().join(", ");
+        return wrong(&format!("accounts.intervals.{method}"), format!("is not a method that is paced by itself; those are {known}"));
     }
     Ok(())
 }
@@ -247,6 +252,8 @@ mod tests {
                 "must be on loopback",
             ),
             ("[telegram]\nproxy = \"http://proxy:80\"\n", "must start with socks5://"),
+            ("[accounts.proxies]\nalpha = \"socks5://user:p@ss@proxy:1\"\n", "accounts.proxies.alpha` must have both user and password"),
+            ("[accounts.intervals]\n\"messages.getHistroy\" = \"1s\"\n", "those are messages.getHistory"),
             ("[[http.listeners]]\naddress = \"0.0.0.0:80\"\nsealing = \"off\"\n", "sealing = \"off\""),
             ("[http]\nrequest_timeout = 10\n", "line 2"),
         ] {
@@ -281,6 +288,17 @@ mod tests {
             error,
             "environment variable TELESCRIBE__JOBS__RECHECK__ZONE: `jobs.recheck.zone` `Mars/Base` is no time zone, such as \"Europe/Berlin\""
         );
+    }
+
+    #[test]
+    fn a_proxys_password_is_never_shown() {
+        let text = "[accounts.proxies]\nalpha = \"socks5://user:secret@127.0.0.1:1080\"\n[telegram]\nproxy = \"socks5://u:secret@h:1\"\n";
+        let config = read_text(text, &[]).unwrap();
+        assert_eq!(config.telegram_settings().proxies["alpha"].to_string(), "socks5://127.0.0.1:1080");
+        let shown = format!("{config:?} {:?} {}", config.telegram_settings(), serde_json::to_string(&config).unwrap());
+        assert!(shown.contains("127.0.0.1:1080") && !shown.contains("secret"), "{shown}");
+        let error = read_text(&text.replace("socks5", "socks4"), &[]).unwrap_err();
+        assert!(!error.contains("secret"), "{error}");
     }
 
     #[test]

@@ -159,8 +159,10 @@ impl Crawler {
             TelegramError::PeerUnavailable { name } | TelegramError::Refused { name, .. } => {
                 self.refused(&unit, &account, &name)?;
             }
-            TelegramError::SignedOut { name } => {
-                self.lost_account(&account, AccountState::SignedOut(name));
+            error @ (TelegramError::SignedOut { .. } | TelegramError::Banned { .. } | TelegramError::Duplicated { .. }) => {
+                if let Some(state) = error.lost() {
+                    self.lost_account(&account, state);
+                }
                 self.again(unit, priority, failures, now);
             }
         }
@@ -222,9 +224,9 @@ fn label(outcome: &anyhow::Result<Result<(), TelegramError>>) -> &'static str {
     match outcome {
         Ok(Ok(())) => "ok",
         Ok(Err(TelegramError::FloodWait { .. })) => "flood_wait",
-        Ok(Err(TelegramError::SignedOut { .. })) => "signed_out",
+        Ok(Err(error)) if error.lost().is_some() => "lost",
         Ok(Err(TelegramError::Transient { .. })) => "no_answer",
-        Ok(Err(TelegramError::PeerUnavailable { .. } | TelegramError::Refused { .. })) => "refused",
+        Ok(Err(_)) => "refused",
         Err(_) => "not_archived",
     }
 }

@@ -1,8 +1,9 @@
 //! Time, passed in: nothing below the composition root asks the operating system what time it is.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -31,10 +32,13 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A source of civil time.
+/// A source of civil time, and of time that nobody can set.
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The time now.
     fn now(&self) -> DateTime<Utc>;
+
+    /// The time since some moment. Setting the clock does not change it: for waits that must not end early.
+    fn elapsed(&self) -> Duration;
 
     /// The time now in whole seconds.
     fn timestamp(&self) -> Timestamp {
@@ -51,27 +55,46 @@ impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
     }
+
+    fn elapsed(&self) -> Duration {
+        /// When it was first asked.
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
+    }
 }
 
-/// A clock that stands still until it is set; for tests.
+/// A clock that stands still until it is moved; for tests.
 #[derive(Clone, Debug)]
-pub struct FixedClock(Arc<AtomicI64>);
+pub struct FixedClock {
+    shows: Arc<AtomicI64>,
+    elapsed: Arc<AtomicU64>,
+}
 
 impl FixedClock {
     /// A clock that shows `at`.
     #[must_use]
     pub fn new(at: Timestamp) -> Self {
-        Self(Arc::new(AtomicI64::new(at.0)))
+        Self { shows: Arc::new(AtomicI64::new(at.0)), elapsed: Arc::default() }
     }
 
-    /// Moves the clock by a number of seconds, also backwards.
+    /// Moves the clock by a number of seconds, also backwards. Forwards, that time has passed.
     pub fn advance(&self, seconds: i64) {
-        self.0.fetch_add(seconds, Ordering::SeqCst);
+        self.set_by(seconds);
+        self.elapsed.fetch_add(u64::try_from(seconds).unwrap_or_default(), Ordering::SeqCst);
+    }
+
+    /// Sets the clock by a number of seconds, without time passing.
+    pub fn set_by(&self, seconds: i64) {
+        self.shows.fetch_add(seconds, Ordering::SeqCst);
     }
 }
 
 impl Clock for FixedClock {
     fn now(&self) -> DateTime<Utc> {
-        Timestamp(self.0.load(Ordering::SeqCst)).to_utc()
+        Timestamp(self.shows.load(Ordering::SeqCst)).to_utc()
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_secs(self.elapsed.load(Ordering::SeqCst))
     }
 }

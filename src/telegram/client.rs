@@ -1,15 +1,22 @@
 //! One account's connections: made when first needed, made anew when they died, never waited for without end.
+//!
+//! Making one anew waits longer each time until Telegram has answered again, so that a data centre that is down, or a proxy, or a
+//! transport that panics, costs a few attempts a minute and no more.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use grammers_mtsender::{ConnectionParams, NoRetries, SenderPool, SenderPoolHandle};
+use grammers_mtsender::{ConnectionParams, InvocationError, NoRetries, SenderPool, SenderPoolHandle};
 use grammers_tl_types::RemoteCall;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::session::Adapter;
-use super::{Push, Reach, TelegramError, updates};
+use super::takeout::Takeout;
+use super::{Proxy, Push, Reach, TelegramError, updates};
 use crate::accounts::Session;
 use crate::lifecycle::Lifecycle;
 
@@ -22,13 +29,23 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// Where data centres may be.
     pub reach: Reach,
-    /// A SOCKS5 proxy, `socks5://[user:password@]host:port`.
-    pub proxy: Option<String>,
+    /// The proxy of every account that has none of its own.
+    pub proxy: Option<Proxy>,
+    /// Accounts' own proxies, by name.
+    pub proxies: BTreeMap<String, Proxy>,
+    /// Whether [`Client::history_by_takeout`] opens a takeout session.
+    pub takeout: bool,
 }
 
 /// Updates that grammers may hold for us: a burst of a busy account for the time of one archive write. What overflows is
 /// noticed as a gap in pts and fetched as a difference.
 const UPDATES_IN_FLIGHT_MAX: usize = 10_000;
+/// The wait between connections once two in a row got no answer; doubled each time. The second is made at once, because Telegram closes
+/// connections now and then for no reason.
+const RECONNECT_MIN: Duration = Duration::from_millis(250);
+/// The longest wait: an outage that ends is noticed within it. Half a request's time where that is less, so that every second
+/// request at least tries.
+const RECONNECT_MAX: Duration = Duration::from_secs(15);
 
 /// One account's way to Telegram.
 pub struct Client {
@@ -36,10 +53,22 @@ pub struct Client {
     settings: Settings,
     lifecycle: Lifecycle,
     pushes: mpsc::Sender<Push>,
-    connection: Mutex<Option<Connection>>,
+    line: Mutex<Line>,
     closed: CancellationToken,
+    pub(super) takeout: tokio::sync::Mutex<Takeout>,
 }
 
+/// The connection, and how making it went lately.
+#[derive(Default)]
+struct Line {
+    connection: Option<Connection>,
+    /// Connections made since Telegram last answered.
+    unanswered: u32,
+    /// When the last one was made.
+    made: Option<Instant>,
+}
+
+#[derive(Clone)]
 struct Connection {
     handle: SenderPoolHandle,
     ended: CancellationToken,
@@ -55,7 +84,8 @@ impl Client {
     /// A client of an account. What Telegram pushes goes to `pushes`.
     #[must_use]
     pub fn new(session: Arc<Session>, settings: Settings, lifecycle: Lifecycle, pushes: mpsc::Sender<Push>) -> Self {
-        Self { session, settings, lifecycle, pushes, connection: Mutex::new(None), closed: CancellationToken::new() }
+        let (line, closed, takeout) = (Mutex::default(), CancellationToken::new(), tokio::sync::Mutex::default());
+        Self { session, settings, lifecycle, pushes, line, closed, takeout }
     }
 
     /// The account's session.
@@ -69,45 +99,128 @@ impl Client {
         self.settings.api_id
     }
 
+    /// How this client speaks to Telegram.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The proxy of this account.
+    fn proxy(&self) -> Option<&Proxy> {
+        self.settings.proxies.get(self.session.name().as_str()).or(self.settings.proxy.as_ref())
+    }
+
     /// Ends the connections for good.
     pub fn close(&self) {
         self.closed.cancel();
     }
 
-    /// Calls a method in the account's home data centre.
+    /// Calls a method in the account's home data centre, and follows the account when Telegram says that it lives elsewhere.
     ///
     /// # Errors
     /// See [`TelegramError`]; at the latest after [`Settings::request_timeout`].
     pub async fn invoke<R: RemoteCall>(&self, request: &R) -> Result<R::Return, TelegramError> {
-        let (handle, ended) = self.connect();
-        let limit = self.settings.request_timeout;
-        let call = handle.invoke_in_dc(self.session.home(), request);
+        let deadline = Instant::now() + self.settings.request_timeout;
+        let error = match self.invoke_in_dc(self.session.home(), request, deadline).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let Some(moved) = self.moved(&error) else { return Err(error) };
+        self.follow(moved, deadline).await?;
+        self.invoke_in_dc(moved.to, request, deadline).await
+    }
+
+    /// Calls a method in a data centre.
+    pub(super) async fn invoke_in_dc<R: RemoteCall>(
+        &self,
+        dc: i32,
+        request: &R,
+        deadline: Instant,
+    ) -> Result<R::Return, TelegramError> {
+        let timeout = || TelegramError::timeout(self.settings.request_timeout);
+        let Ok(connection) = tokio::time::timeout_at(deadline, self.connected()).await else { return Err(self.explain(timeout())) };
+        let call = connection.handle.invoke_in_dc(dc, request);
         let error = tokio::select! {
-            answer = tokio::time::timeout(limit, call) => match answer {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(error)) => TelegramError::from(error),
-                Err(_) => TelegramError::timeout(limit),
+            answer = tokio::time::timeout_at(deadline, call) => match answer {
+                Ok(Ok(answer)) => {
+                    self.line().unanswered = 0;
+                    return Ok(answer);
+                }
+                // Refusals and faults of the server are answers: the connection is well.
+                Ok(Err(InvocationError::Rpc(error))) => {
+                    self.line().unanswered = 0;
+                    return Err(error.into());
+                }
+                Ok(Err(error)) => error.into(),
+                Err(_) => timeout(),
             },
-            () = ended.cancelled() => TelegramError::Transient { why: "connection ended".to_owned() },
+            () = connection.ended.cancelled() => TelegramError::Transient { why: "connection ended".to_owned() },
         };
         if matches!(error, TelegramError::Transient { .. }) {
             // A connection that broke or fell silent may never speak again, and a runner that is stuck connecting blocks
             // every request: the next call starts from nothing.
-            ended.cancel();
+            connection.ended.cancel();
         }
-        Err(error)
+        Err(self.explain(error))
     }
 
-    fn connect(&self) -> (SenderPoolHandle, CancellationToken) {
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(c) = connection.as_ref().filter(|c| !c.ended.is_cancelled()) {
-            return (c.handle.clone(), c.ended.clone());
+    /// Ends the connections; the next call makes new ones.
+    pub(super) fn disconnect(&self) {
+        if let Some(connection) = self.line().connection.take() {
+            connection.ended.cancel();
         }
+    }
+
+    /// Says which proxy was in the way of an answer, as far as one may have been.
+    fn explain(&self, error: TelegramError) -> TelegramError {
+        match (error, self.proxy()) {
+            (TelegramError::Transient { why }, Some(proxy)) => TelegramError::Transient { why: format!("through {proxy}: {why}") },
+            (error, _) => error,
+        }
+    }
+
+    /// The connection, made anew where it has ended and the time for that has come.
+    async fn connected(&self) -> Connection {
+        loop {
+            let not_before = {
+                let mut line = self.line();
+                if let Some(connection) = line.connection.as_ref().filter(|c| !c.ended.is_cancelled()) {
+                    return connection.clone();
+                }
+                let not_before = line.made.map(|made| made + self.backoff(line.unanswered));
+                match not_before.filter(|at| *at > Instant::now()) {
+                    Some(at) => at,
+                    None => {
+                        line.unanswered = line.unanswered.saturating_add(1);
+                        line.made = Some(Instant::now());
+                        return line.connection.insert(self.connect()).clone();
+                    }
+                }
+            };
+            tokio::time::sleep_until(not_before).await;
+        }
+    }
+
+    /// How long after one connection the next may be made, when so many in a row got no answer.
+    fn backoff(&self, unanswered: u32) -> Duration {
+        let Some(doublings) = unanswered.checked_sub(2) else { return Duration::ZERO };
+        let max = RECONNECT_MAX.min(self.settings.request_timeout / 2);
+        let mut hasher = DefaultHasher::new();
+        self.session.name().hash(&mut hasher);
+        // Accounts whose data centre comes back do not all knock at once.
+        let share = 0.75 + 0.25 * (hasher.finish() >> 11) as f64 / (1_u64 << 53) as f64;
+        RECONNECT_MIN.saturating_mul(1 << doublings.min(16)).min(max).mul_f64(share)
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn connect(&self) -> Connection {
         let adapter = Arc::new(Adapter { session: Arc::clone(&self.session), reach: self.settings.reach });
         let capacity = std::num::NonZeroUsize::new(UPDATES_IN_FLIGHT_MAX).unwrap_or(std::num::NonZeroUsize::MIN);
         let params = ConnectionParams {
             app_version: env!("CARGO_PKG_VERSION").to_owned(),
-            proxy_url: self.settings.proxy.clone(),
+            proxy_url: self.proxy().map(|proxy| proxy.url().to_owned()),
             retry_policy: Box::new(NoRetries),
             updates_channel_capacity: capacity,
             ..Default::default()
@@ -140,9 +253,7 @@ impl Client {
                 }
             }
         });
-        let handle = handle.thin;
-        *connection = Some(Connection { handle: handle.clone(), ended: ended.clone() });
-        (handle, ended)
+        Connection { handle: handle.thin, ended }
     }
 }
 

@@ -9,7 +9,6 @@ use crate::parse::{self, Parsed};
 
 /// Messages Telegram gives at most in one page of history.
 const PAGE_SIZE: i32 = 100;
-
 /// A page of history.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -29,7 +28,13 @@ impl Client {
     /// # Errors
     /// See [`TelegramError`].
     pub async fn history(&self, peer: PeerId, range: IdRange) -> Result<Page, TelegramError> {
-        let request = functions::messages::GetHistory {
+        let messages = self.invoke(&self.history_request(peer, range)?).await?;
+        self.page(peer, range, messages)
+    }
+
+    /// Asks for the newest messages of a range.
+    pub(super) fn history_request(&self, peer: PeerId, range: IdRange) -> Result<functions::messages::GetHistory, TelegramError> {
+        Ok(functions::messages::GetHistory {
             peer: self.input_peer(peer)?,
             offset_id: range.last.saturating_add(1),
             offset_date: 0,
@@ -38,8 +43,12 @@ impl Client {
             max_id: 0,
             min_id: range.first.saturating_sub(1),
             hash: 0,
-        };
-        let (messages, users, chats, pts) = match self.invoke(&request).await? {
+        })
+    }
+
+    /// What the answer to that says.
+    pub(super) fn page(&self, peer: PeerId, range: IdRange, answer: enums::messages::Messages) -> Result<Page, TelegramError> {
+        let (messages, users, chats, pts) = match answer {
             enums::messages::Messages::Messages(m) => (m.messages, m.users, m.chats, None),
             enums::messages::Messages::Slice(m) => (m.messages, m.users, m.chats, None),
             enums::messages::Messages::ChannelMessages(m) => (m.messages, m.users, m.chats, Some(m.pts)),

@@ -79,14 +79,7 @@ impl Client {
             }
             .into(),
         };
-        let sent = match self.invoke(&request).await {
-            // The account lives in another data centre: Telegram names it once, and the second answer is from there.
-            Err(TelegramError::Refused { name, value: Some(dc) }) if name.ends_with("_MIGRATE") => {
-                self.session().set_home(i32::try_from(dc).unwrap_or_default());
-                self.invoke(&request).await
-            }
-            sent => sent,
-        };
+        let sent = self.invoke(&request).await;
         match sent.map_err(named)? {
             enums::auth::SentCode::Code(c) => {
                 Ok(Login { phone: phone.to_owned(), code_hash: c.phone_code_hash, sent_by: sent_by(&c.r#type) })
@@ -170,7 +163,7 @@ fn sent_by(kind: &enums::auth::SentCodeType) -> &'static str {
 
 fn named(error: TelegramError) -> LoginError {
     let name = match &error {
-        TelegramError::Refused { name, .. } | TelegramError::SignedOut { name } => name.as_str(),
+        TelegramError::Refused { name, .. } | TelegramError::SignedOut { name } | TelegramError::Banned { name } => name.as_str(),
         _ => return LoginError::Telegram(error),
     };
     match name {

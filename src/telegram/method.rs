@@ -22,3 +22,5 @@ pub const RESOLVE_USERNAME: &str = "contacts.resolveUsername";
 pub const JOIN: &str = "channels.joinChannel";
 /// `messages.importChatInvite`
 pub const JOIN_BY_INVITE: &str = "messages.importChatInvite";
+/// `account.initTakeoutSession`
+pub const INIT_TAKEOUT: &str = "account.initTakeoutSession";

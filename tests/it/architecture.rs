@@ -26,7 +26,7 @@ const MODULES: [(&str, &[&str]); 18] = [
     ("publish", &["lifecycle", "model", "archive", "show"]),
     ("seal", &[]),
     ("http", &["lifecycle", "model", "archive", "search", "show", "publish", "seal", "span"]),
-    ("config", &["span", "schedule", "telegram", "http"]),
+    ("config", &["span", "schedule", "accounts", "telegram", "http"]),
     ("telemetry", &["config"]),
     ("app", &["lifecycle", "model", "schedule", "accounts", "archive", "crawl", "search", "publish", "http", "config"]),
     (

@@ -1,0 +1,110 @@
+//! One account as the pool sees it: its state, what it is doing, its own pace, and a budget for each method.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::budget::{Budget, Now};
+use super::bucket::Bucket;
+use super::limits::{Kind, Limit, Limits};
+use super::{AccountState, AccountStatus, PoolSettings, Urgency};
+use crate::model::AccountName;
+
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) state: AccountState,
+    pub(super) running: usize,
+    pub(super) downloads: usize,
+    requests: u64,
+    /// Which turn its last one was, counted over all accounts: equals take turns.
+    last_turn: u64,
+    pace: Bucket,
+    pub(super) budgets: BTreeMap<String, Budget>,
+}
+
+/// What decides whose turn it is: the least comes first.
+pub(super) type Weight = (Duration, usize, usize, u64);
+
+impl Account {
+    pub(super) fn new(limits: &Limits, now: Duration) -> Self {
+        Self {
+            state: AccountState::Ready,
+            running: 0,
+            downloads: 0,
+            requests: 0,
+            last_turn: 0,
+            pace: Bucket::full(limits.account, now),
+            budgets: BTreeMap::new(),
+        }
+    }
+
+    /// Whether as many requests are under way as may be. What is live has a place of its own, so that it never waits for the
+    /// answer to something less urgent.
+    pub(super) fn is_full(&self, kind: Kind, urgency: Urgency, settings: &PoolSettings) -> bool {
+        match kind {
+            Kind::File => self.downloads >= settings.downloads_in_flight_max,
+            Kind::Read | Kind::Contact => {
+                self.running >= settings.requests_in_flight_max + usize::from(urgency == Urgency::Live)
+            }
+        }
+    }
+
+    /// When it may call a method: `now`, or later.
+    pub(super) fn free_at(&self, budget: &str, limit: Limit, limits: &Limits, urgency: Urgency, now: Duration) -> Duration {
+        let paced = match limit.kind {
+            Kind::File => now,
+            Kind::Read | Kind::Contact => self.pace.free_at(limits.account, urgency, now),
+        };
+        self.budgets.get(budget).map_or(paced, |budget| budget.free_at(limit.rate, urgency, now).max(paced))
+    }
+
+    pub(super) fn weight(&self, free_at: Duration) -> Weight {
+        (free_at, self.downloads, self.running, self.last_turn)
+    }
+
+    /// Spends a turn.
+    pub(super) fn take(&mut self, budget: &str, limit: Limit, limits: &Limits, turn: u64, now: Duration) {
+        self.requests += 1;
+        self.last_turn = turn;
+        match limit.kind {
+            Kind::File => self.downloads += 1,
+            Kind::Read | Kind::Contact => {
+                self.running += 1;
+                self.pace.take(limits.account, now);
+            }
+        }
+        self.budget(budget, limit, now).take(limit.rate, now);
+    }
+
+    /// Ends a turn.
+    pub(super) fn done(&mut self, kind: Kind) {
+        let running = if kind == Kind::File { &mut self.downloads } else { &mut self.running };
+        *running = running.saturating_sub(1);
+    }
+
+    pub(super) fn budget(&mut self, budget: &str, limit: Limit, now: Duration) -> &mut Budget {
+        self.budgets.entry(budget.to_owned()).or_insert_with(|| Budget::new(limit.rate, now))
+    }
+
+    pub(super) fn status(&self, name: &AccountName, limits: &Limits, now: Now) -> AccountStatus {
+        let parked = |(method, budget): (&String, &Budget)| Some((method.clone(), now.show(budget.waiting(now.at)?.until)));
+        let interval = |(method, budget): (&String, &Budget)| {
+            (method.clone(), budget.rate(limits.of(method).rate, now.at).interval)
+        };
+        AccountStatus {
+            name: name.clone(),
+            state: self.state.clone(),
+            requests_running: self.running,
+            downloads_running: self.downloads,
+            requests: self.requests,
+            parked: self.budgets.iter().filter_map(parked).collect(),
+            intervals: self.budgets.iter().map(interval).collect(),
+            floods: self.budgets.values().map(|b| b.floods).sum(),
+            last_flood: self
+                .budgets
+                .iter()
+                .filter_map(|(method, b)| Some((b.last_flood?, method.clone())))
+                .max()
+                .map(|(at, method)| (method, at)),
+        }
+    }
+}
