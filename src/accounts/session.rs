@@ -103,6 +103,9 @@ pub(super) struct SessionData {
     /// Access hashes by marked peer id; `None` for basic groups, which have none.
     #[serde(default)]
     pub peers: BTreeMap<i64, Option<i64>>,
+    /// What the account's budgets have learnt; whoever decides whose turn it is knows the form.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub budgets: serde_json::Value,
 }
 
 pub(super) const VERSION: u32 = 1;
@@ -127,6 +130,7 @@ impl Session {
             user_id: None,
             updates: None,
             peers: BTreeMap::new(),
+            budgets: serde_json::Value::Null,
         };
         Self::of(name, data)
     }
@@ -243,6 +247,21 @@ impl Session {
     #[must_use]
     pub fn peers(&self) -> Vec<PeerId> {
         self.lock().peers.keys().copied().map(PeerId).collect()
+    }
+
+    /// What the account's budgets have learnt, as [`Session::set_budgets`] left it; null at first.
+    #[must_use]
+    pub fn budgets(&self) -> serde_json::Value {
+        self.lock().budgets.clone()
+    }
+
+    /// Notes what the account's budgets have learnt. A restart must not forget a flood wait, so it is saved at once.
+    pub fn set_budgets(&self, budgets: serde_json::Value) {
+        self.change(|data| {
+            let changed = data.budgets != budgets;
+            data.budgets = budgets;
+            changed
+        });
     }
 
     fn change(&self, change: impl FnOnce(&mut SessionData) -> bool) {

@@ -201,6 +201,7 @@ mod tests {
         s.learn(PeerId::channel(5), Some(-9));
         s.learn(PeerId::chat(6), None);
         s.set_updates(UpdatesState { pts: 3, qts: 0, date: 1, seq: 0 });
+        s.set_budgets(serde_json::json!({ "messages.getHistory": 3 }));
         store.create(&s).unwrap();
         assert_eq!(store.load(s.name()).unwrap().data(), s.data());
         let mode = std::fs::metadata(store.path(s.name())).unwrap().permissions().mode() & 0o777;
