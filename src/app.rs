@@ -5,6 +5,7 @@
 //! clock's jobs, the session saver, and HTTP. [`App::ended`] returns when a stop has let them finish.
 
 mod jobs;
+mod sessions;
 mod status;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::accounts::{Pool, PoolSettings, Saver, Session, Sessions};
+use crate::accounts::{Pool, PoolSettings, Saver, Session, SessionLock};
 use crate::archive::{Archive, DataFolder, Durability};
 use crate::config::{Config, Server, Sync};
 use crate::crawl::{self, Crawler};
@@ -24,6 +25,8 @@ use crate::lifecycle::Lifecycle;
 use crate::model::{AccountName, Clock};
 use crate::publish::{self, Publisher};
 use crate::search::{Index, Indexer, IndexerSettings};
+
+pub use sessions::{MASTER_KEY_VARIABLE, open_sessions};
 
 /// How long to wait for a command that reads the data folder while nobody serves it: such a command takes well under a second.
 const FOLDER_PATIENCE: Duration = Duration::from_secs(5);
@@ -51,7 +54,8 @@ pub struct App {
     pub publishing: Option<Arc<publish::Status>>,
     /// Where HTTP answers.
     pub addresses: Vec<SocketAddr>,
-    folder: Mutex<Option<DataFolder>>,
+    /// What is this process's own for as long as it runs.
+    own: Mutex<Option<(DataFolder, Vec<SessionLock>)>>,
 }
 
 impl std::fmt::Debug for App {
@@ -67,8 +71,8 @@ impl App {
     /// When the data folder is in use or damaged, a session cannot be used, an address is taken, or a setting cannot be meant.
     pub async fn start(config: &Config, data: &Path, around: Surroundings) -> anyhow::Result<Self> {
         let folder = DataFolder::lock_within(data, FOLDER_PATIENCE).await?;
-        let store = Sessions::new(&config.accounts.sessions, config.telegram.server.name());
-        let sessions = store.load_all()?;
+        let store = open_sessions(config)?;
+        let (sessions, locks) = store.take_all()?;
         check_accounts(config, &sessions)?;
         let durability = match config.archive.sync {
             Sync::Os => Durability::Os,
@@ -130,17 +134,17 @@ impl App {
             .with_status(Arc::new(running))
             .with_metrics(around.metrics);
         bound.serve(&Arc::new(context));
-        Ok(Self { lifecycle, archive, index, crawler, publishing, addresses, folder: Mutex::new(Some(folder)) })
+        Ok(Self { lifecycle, archive, index, crawler, publishing, addresses, own: Mutex::new(Some((folder, locks))) })
     }
 
-    /// Returns when a stop has let everything finish; the data folder is free then.
+    /// Returns when a stop has let everything finish; the data folder and the sessions are free then.
     ///
     /// # Errors
     /// When the disk refuses the last flush.
     pub async fn ended(&self) -> anyhow::Result<()> {
         self.lifecycle.ended().await;
         tokio::task::block_in_place(|| self.archive.flush())?;
-        self.folder.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(())
     }
 }

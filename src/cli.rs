@@ -115,7 +115,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args).await,
         Command::Run(args) => run::run(args, &globals, &config()?).await,
         Command::Simulate(args) => simulate::run(args).await,
-        Command::Login(args) => login::run(args, &globals, &config()?).await,
+        Command::Login(args) => login::run(args, &config()?).await,
         Command::Account(args) => account::run(args, &globals, &config()?).await,
         Command::Peers(args) => peers::run(args, &globals).await,
         Command::Search(args) => search::run(args, &globals).await,

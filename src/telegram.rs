@@ -11,6 +11,7 @@ mod client;
 mod error;
 mod history;
 mod login;
+mod qr;
 mod session;
 mod updates;
 
@@ -18,6 +19,7 @@ pub use client::{Client, Settings};
 pub use error::TelegramError;
 pub use history::{ChannelDifference, CommonDifference, DialogPage, DialogTop, Offset, Page, Resolved, Seen, method};
 pub use login::{Login, LoginError, SignIn};
+pub use qr::{LoginLink, QrLogin};
 pub use updates::{Event, Push};
 
 /// Where data centres may be, so that a simulated session and the real network can never mix.
