@@ -27,4 +27,4 @@ pub use lost::{Loss, LostState};
 pub use pool::{AccountState, AccountStatus, Lease, Pool, PoolSettings, Turn};
 pub use saver::Saver;
 pub use session::{AuthKey, DataCentre, HomeKeyKept, Session, UpdatesState};
-pub use store::Sessions;
+pub use store::{Sessions, Taken};

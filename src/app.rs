@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::accounts::{Pool, PoolSettings, Saver, Session, SessionLock};
+use crate::accounts::{Pool, PoolSettings, Saver, Session, SessionLock, Taken};
 use crate::archive::{Archive, DataFolder, Durability};
 use crate::config::{Config, Server, Sync};
 use crate::crawl::{self, Crawler};
@@ -72,7 +72,7 @@ impl App {
     pub async fn start(config: &Config, data: &Path, around: Surroundings) -> anyhow::Result<Self> {
         let folder = DataFolder::lock_within(data, FOLDER_PATIENCE).await?;
         let store = open_sessions(config)?;
-        let (sessions, locks) = store.take_all()?;
+        let Taken { sessions, locks } = store.take_all()?;
         check_accounts(config, &sessions)?;
         let durability = match config.archive.sync {
             Sync::Os => Durability::Os,

@@ -57,7 +57,8 @@ impl Saver {
         let now = Instant::now();
         let mut outcome = Ok(Step::Idle);
         for watched in &mut self.sessions {
-            if !watched.is_due(now, self.gather) && !(everything && watched.changed()) {
+            let wanted = watched.is_due(now, self.gather) || everything && watched.changed();
+            if !wanted {
                 continue;
             }
             let saved = watched.counted();

@@ -24,6 +24,15 @@ pub struct Sessions {
     keys: Arc<[MasterKey]>,
 }
 
+/// Sessions that are this process's own, for as long as the locks live.
+#[derive(Debug)]
+pub struct Taken {
+    /// The sessions, by name.
+    pub sessions: BTreeMap<AccountName, Arc<Session>>,
+    /// What keeps other processes out.
+    pub locks: Vec<SessionLock>,
+}
+
 impl Sessions {
     /// The session files of a folder, for a kind of server; plain on the disk.
     #[must_use]
@@ -97,14 +106,14 @@ impl Sessions {
     ///
     /// # Errors
     /// At the first that cannot be used.
-    pub fn take_all(&self) -> Result<(BTreeMap<AccountName, Arc<Session>>, Vec<SessionLock>), SessionError> {
+    pub fn take_all(&self) -> Result<Taken, SessionError> {
         let (mut sessions, mut locks) = (BTreeMap::new(), Vec::new());
         for name in self.names()? {
             let (session, lock) = self.take(&name)?;
             sessions.insert(name, Arc::new(session));
             locks.push(lock);
         }
-        Ok((sessions, locks))
+        Ok(Taken { sessions, locks })
     }
 
     /// Loads every session, by name, to look at.

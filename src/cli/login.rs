@@ -110,7 +110,11 @@ pub(super) async fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode>
     speaker.end().await;
     let user = outcome?;
     store.save(&session)?;
-    tell(format_args!("account `{}` is signed in as {}; `telescribe run` crawls with it", args.name, harmless(&user.title)));
+    tell(format_args!(
+        "account `{}` is signed in as {}; `telescribe run` crawls with it, one that runs already after a restart",
+        args.name,
+        harmless(&user.title)
+    ));
     Ok(ExitCode::SUCCESS)
 }
 

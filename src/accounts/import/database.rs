@@ -65,9 +65,15 @@ fn is_table(database: &Connection, name: &str) -> rusqlite::Result<bool> {
     database.query_row(query, [name], |row| row.get::<_, i64>(0)).map(|count| count == 1)
 }
 
+/// The names of a table's columns. Asked for as rows, because rusqlite panics at a statement's column name that is not UTF-8.
 fn columns(database: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
-    let statement = database.prepare(&format!("SELECT * FROM {table}"))?;
-    Ok(statement.column_names().into_iter().map(str::to_owned).collect())
+    let mut statement = database.prepare("SELECT name FROM pragma_table_info(?1)")?;
+    let mut rows = statement.query([table])?;
+    let mut names = Vec::new();
+    while let Some(row) = rows.next()? {
+        names.extend(row.get_ref(0)?.as_str().map(str::to_owned));
+    }
+    Ok(names)
 }
 
 /// Telethon keeps one row a file.

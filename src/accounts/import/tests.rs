@@ -1,3 +1,5 @@
+//! Every form that the two libraries write, what is refused, and damage of any kind.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! What is saved at once, what is gathered, and that nothing happens for nothing.
+
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! What a session file promises: whole, private, sealed under the right key, one process at a time.
+
 use super::*;
 use crate::accounts::{AuthKey, DataCentre, UpdatesState};
 use crate::model::PeerId;
@@ -127,7 +129,7 @@ fn a_session_serves_one_holder_at_a_time_and_leaves_no_lock_behind() {
     let folder = tempfile::tempdir().unwrap();
     let store = Sessions::new(folder.path(), "simulated");
     store.create(&session("alpha")).unwrap();
-    let (_, locks) = store.take_all().unwrap();
+    let Taken { locks, .. } = store.take_all().unwrap();
     let name = "alpha".parse().unwrap();
     let error = store.lock(&name).unwrap_err().to_string();
     assert!(error.contains("`alpha` is in use") && error.contains(&std::process::id().to_string()), "{error}");

@@ -77,7 +77,7 @@ fn is_within_reach(config: &Config, address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => reach.allows(address),
         IpAddr::V6(address) if address.is_loopback() => reach.allows(std::net::Ipv4Addr::LOCALHOST),
-        // Where it stands for is all that matters; the connection itself goes to the configured address.
+        // Any other is on the network, for which an address of the documentation stands here.
         IpAddr::V6(_) => reach.allows(std::net::Ipv4Addr::new(192, 0, 2, 1)),
     }
 }

@@ -6,30 +6,42 @@ use std::time::Duration;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::super::output::tell;
 use crate::model::{Clock as _, SystemClock};
-use crate::telegram::{Client, LoginLink, Push, QrLogin, SignIn};
+use crate::telegram::{Client, LoginError, LoginLink, Push, QrLogin, SignIn, TelegramError};
 
-/// How many codes are shown before nobody seems to be there: ten minutes of half a minute each.
-const CODES_MAX: usize = 20;
+/// How long codes are shown before nobody seems to be there.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How many questions in a row may stay without an answer: a connection that broke is made anew at the next one.
+const FAILURES_MAX: usize = 3;
 /// The shortest and the longest time a code is shown, should this machine's clock be wrong.
 const SHOWN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 /// The shortest time between two questions, whatever is pushed.
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) async fn sign_in(client: &Client, pushes: &mut mpsc::Receiver<Push>, api_hash: &str) -> anyhow::Result<SignIn> {
-    let mut drawn = Drawn::default();
-    for _ in 0..CODES_MAX {
-        match client.login_by_qr(api_hash).await? {
-            QrLogin::Accepted(signed_in) => return Ok(signed_in),
-            QrLogin::Show(link) => {
+    let (mut drawn, mut failures) = (Drawn::default(), 0);
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        match client.login_by_qr(api_hash).await {
+            Ok(QrLogin::Accepted(signed_in)) => return Ok(signed_in),
+            Ok(QrLogin::Show(link)) => {
+                failures = 0;
                 drawn.draw(&link)?;
                 sleep(PAUSE).await;
                 // The app that accepts makes Telegram push; should that be missed, the next question tells.
-                let _pushed = timeout(left(&link), pushes.recv()).await;
+                tokio::select! {
+                    _ = pushes.recv() => {}
+                    () = sleep(left(&link)) => {}
+                }
             }
+            Err(LoginError::Telegram(TelegramError::Transient { .. })) if failures < FAILURES_MAX => {
+                failures += 1;
+                sleep(PAUSE).await;
+            }
+            Err(error) => return Err(error.into()),
         }
     }
     anyhow::bail!("nobody scanned the code; run the command again, or sign in with a phone number")
