@@ -5,6 +5,7 @@
 //! clock's jobs, the session saver, and HTTP. [`App::ended`] returns when a stop has let them finish.
 
 mod jobs;
+mod sessions;
 mod status;
 
 use std::collections::BTreeMap;
@@ -15,8 +16,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::accounts::{Pool, PoolSettings, Saver, Session, Sessions};
-use crate::archive::{Archive, DataFolder, Durability};
+use crate::accounts::{BudgetKeeper, Pool, PoolSettings, Saver, Session, SessionLock, Taken};
+use crate::archive::{Archive, DataFolder, Durability, MassDeletion};
 use crate::config::{Config, Server, Sync};
 use crate::crawl::{self, Crawler};
 use crate::http;
@@ -24,6 +25,8 @@ use crate::lifecycle::Lifecycle;
 use crate::model::{AccountName, Clock};
 use crate::publish::{self, Publisher};
 use crate::search::{Index, Indexer, IndexerSettings};
+
+pub use sessions::{MASTER_KEY_VARIABLE, open_sessions};
 
 /// How long to wait for a command that reads the data folder while nobody serves it: such a command takes well under a second.
 const FOLDER_PATIENCE: Duration = Duration::from_secs(5);
@@ -51,7 +54,8 @@ pub struct App {
     pub publishing: Option<Arc<publish::Status>>,
     /// Where HTTP answers.
     pub addresses: Vec<SocketAddr>,
-    folder: Mutex<Option<DataFolder>>,
+    /// What is this process's own for as long as it runs.
+    own: Mutex<Option<(DataFolder, Vec<SessionLock>)>>,
 }
 
 impl std::fmt::Debug for App {
@@ -75,8 +79,8 @@ impl App {
     /// When the data folder is in use or damaged, a session cannot be used, an address is taken, or a setting cannot be meant.
     pub async fn start(config: &Config, data: &Path, around: Surroundings) -> anyhow::Result<Self> {
         let folder = DataFolder::lock_within(data, FOLDER_PATIENCE).await?;
-        let store = Sessions::new(&config.accounts.sessions, config.telegram.server.name());
-        let sessions = store.load_all()?;
+        let store = open_sessions(config)?;
+        let Taken { sessions, locks } = store.take_all()?;
         check_accounts(config, &sessions)?;
         let durability = match config.archive.sync {
             Sync::Os => Durability::Os,
@@ -100,6 +104,11 @@ impl App {
             ..PoolSettings::default()
         };
         let pool = Pool::new(names.iter().cloned(), pacing, Arc::clone(&around.clock));
+        BudgetKeeper::restore(&pool, &sessions);
+        lifecycle.work("budgets", {
+            let (pool, sessions) = (Arc::clone(&pool), sessions.clone());
+            move || BudgetKeeper::new(Arc::clone(&pool), &sessions)
+        });
         lifecycle.work("sessions", {
             let sessions = sessions.clone();
             move || Saver::new(store.clone(), &sessions)
@@ -110,7 +119,7 @@ impl App {
             sessions.into_values(),
             Arc::clone(&around.clock),
             &config.telegram_settings(),
-            config.crawl_settings(names.len()),
+            config.crawl_settings(names.len())?,
             &lifecycle,
         )?;
         lifecycle.work("indexer", {
@@ -140,17 +149,17 @@ impl App {
             .with_operator(timetable)
             .with_metrics(around.metrics);
         bound.serve(&Arc::new(context));
-        Ok(Self { lifecycle, archive, index, crawler, publishing, addresses, folder: Mutex::new(Some(folder)) })
+        Ok(Self { lifecycle, archive, index, crawler, publishing, addresses, own: Mutex::new(Some((folder, locks))) })
     }
 
-    /// Returns when a stop has let everything finish; the data folder is free then.
+    /// Returns when a stop has let everything finish; the data folder and the sessions are free then.
     ///
     /// # Errors
     /// When the disk refuses the last flush.
     pub async fn ended(&self) -> anyhow::Result<()> {
         self.lifecycle.ended().await;
         tokio::task::block_in_place(|| self.archive.flush())?;
-        self.folder.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(())
     }
 }
@@ -192,9 +201,21 @@ fn start_publishing(
 }
 
 impl Config {
-    fn crawl_settings(&self, accounts: usize) -> crawl::Settings {
-        // One worker for each request that may be under way, and one that writes meanwhile.
-        let workers = accounts * self.accounts.requests_in_flight_max + 1;
-        crawl::Settings { recheck_ids_max: self.crawl.recheck_ids_max, workers, ..crawl::Settings::default() }
+    fn crawl_settings(&self, accounts: usize) -> anyhow::Result<crawl::Settings> {
+        let crawl = &self.crawl;
+        let rules = crawl.rules().map_err(|(key, error)| anyhow::anyhow!("`crawl.{key}` of the configuration: {error}"))?;
+        Ok(crawl::Settings {
+            recheck_ids_max: crawl.recheck_ids_max,
+            recheck_window: crawl.recheck_window.duration(),
+            mass_deletion: MassDeletion {
+                ids_min: crawl.mass_deletion_min,
+                confirm_after: crawl.mass_deletion_confirm_after.duration(),
+            },
+            rules,
+            linked_groups: crawl.linked_groups,
+            // One worker for each request that may be under way (a live one has a place beside the others), and one that writes
+            // meanwhile.
+            workers: accounts * (self.accounts.requests_in_flight_max + 1) + 1,
+        })
     }
 }

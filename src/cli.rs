@@ -10,9 +10,11 @@ mod account;
 pub mod changes;
 mod check_config;
 pub mod client;
+pub mod counters;
 pub mod coverage;
 mod demo;
 pub mod dump;
+mod join;
 mod key;
 mod login;
 mod output;
@@ -66,6 +68,8 @@ enum Command {
     Changes(changes::Args),
     Dump(dump::Args),
     Coverage(coverage::Args),
+    Counters(counters::Args),
+    Join(join::Args),
     Status(status::Args),
     Schedule(schedule::Args),
     Verify(verify::Args),
@@ -117,7 +121,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args).await,
         Command::Run(args) => run::run(args, &globals, &config()?).await,
         Command::Simulate(args) => simulate::run(args).await,
-        Command::Login(args) => login::run(args, &globals, &config()?).await,
+        Command::Login(args) => login::run(args, &config()?).await,
         Command::Account(args) => account::run(args, &globals, &config()?).await,
         Command::Peers(args) => peers::run(args, &globals).await,
         Command::Search(args) => search::run(args, &globals).await,
@@ -125,6 +129,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Changes(args) => changes::run(args, &globals).await,
         Command::Dump(args) => dump::run(args, &globals).await,
         Command::Coverage(args) => coverage::run(args, &globals).await,
+        Command::Counters(args) => counters::run(args, &globals).await,
+        Command::Join(args) => join::run(args, &globals).await,
         Command::Status(args) => status::run(args, &globals).await,
         Command::Schedule(args) => schedule::run(args, &globals, config).await,
         Command::Verify(args) => verify::run(args, &globals),

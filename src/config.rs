@@ -110,6 +110,8 @@ pub struct TelegramConfig {
 pub struct AccountsConfig {
     /// Where the session files are, one an account.
     pub sessions: PathBuf,
+    /// A file with the master key that session files are sealed under, made with `telescribe account new-key`; empty for none. The environment variable TELESCRIBE_MASTER_KEY may hold the key instead.
+    pub master_key_file: PathBuf,
     /// The shortest time between two requests of one account. Telegram bears about one request for history a second; less risks flood waits and bans.
     pub request_interval: Span,
     /// How many requests of one account may be under way; what just happened has a place beside them.
@@ -262,6 +264,7 @@ impl Default for AccountsConfig {
     fn default() -> Self {
         Self {
             sessions: PathBuf::from("sessions"),
+            master_key_file: PathBuf::new(),
             // Peers report 95 messages a second of plain history without flood waits: one page of a hundred a second.
             request_interval: Span::seconds(1),
             requests_in_flight_max: 1,

@@ -70,8 +70,6 @@ pub struct Settings {
     pub rules: Rules,
     /// Whether the discussion groups of crawled channels are crawled too.
     pub linked_groups: bool,
-    /// Whether history is read in takeout sessions, where Telegram grants one.
-    pub takeout: bool,
     /// How many workers fetch and write; one more than requests may be under way keeps fetching while another writes.
     pub workers: usize,
 }
@@ -87,7 +85,6 @@ impl Default for Settings {
             mass_deletion: MassDeletion { ids_min: 100, confirm_after: Duration::from_hours(1) },
             rules: Rules::default(),
             linked_groups: true,
-            takeout: false,
             workers: 2,
         }
     }

@@ -22,6 +22,7 @@ mod door;
 mod dump;
 mod envelope;
 mod jobs;
+mod join;
 mod keys;
 mod lines;
 mod local;
@@ -56,13 +57,14 @@ pub use context::{Context, NotRunning, StatusSource};
 pub use door::Door;
 pub use keys::Keys;
 pub use local::Local;
-pub use operator::{JobView, Operator, OperatorError, PeersView, StartView};
+pub use operator::{JobView, JoinView, Operator, OperatorError, PeersView, StartView};
 pub use problem::Problem;
 pub use server::{Bound, ServeError};
 pub use settings::{Listener, Sealing, Settings, SettingsError};
 
 /// Every path that is described, for unknown ones to be compared with.
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 10] = [
+    "/v1/join",
     "/v1/search",
     "/v1/peers",
     "/v1/coverage",
@@ -93,6 +95,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(status::status))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::run))
+        .routes(routes!(join::join))
         .routes(routes!(status::healthz))
         .routes(routes!(status::readyz))
         .split_for_parts();

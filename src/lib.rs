@@ -12,10 +12,12 @@
 //! One page of history, or one live update, becomes true in ONE archive write. Everything right of the archive reads its change
 //! log with a position of its own.
 
-// What everybody may use: the words of the house, and the loop that everything runs in.
+// What everybody may use: the words of the house, the loop that everything runs in, and sealing.
 pub mod lifecycle;
 pub mod model;
 pub mod span;
+
+pub mod seal;
 
 // What is due, who may ask, what Telegram's answers mean, and how to ask.
 pub mod schedule;
@@ -40,8 +42,6 @@ pub mod show;
 pub mod publish;
 
 // The way out: sealed, over HTTP.
-pub mod seal;
-
 pub mod http;
 
 // How it is put together: the operator's settings, the composition root, the command line.

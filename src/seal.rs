@@ -12,18 +12,20 @@
 //! agreement, signatures, compression (`zip`; it leaks), other algorithms, and HTTP itself. Nothing reaches for the clock or for
 //! randomness: `now` and the generator are passed in, [`system_random`] is the generator of the running program.
 //!
-//! Rooms, each building on the one before: `cipher` (bytes), `key`, `ring` (the file), `token` (JWE), `nonces` (what was seen),
-//! `exchange` (requests and answers). The format and two worked clients: `docs/sealing.md`.
+//! Rooms, each building on the one before: `cipher` (bytes), `key`, `ring` (the file), `token` (JWE), `master` (what lies on the
+//! disk), `nonces` (what was seen), `exchange` (requests and answers). The format and two worked clients: `docs/sealing.md`.
 
 mod cipher;
 mod exchange;
 mod key;
+mod master;
 mod nonces;
 mod ring;
 mod token;
 
 pub use exchange::{Answer, CLOCK_TOLERANCE, Request, SealedRequest, open_answer, open_request, seal_answer, seal_request};
 pub use key::{ClientName, InvalidName, Key, KeyId};
+pub use master::{InvalidMasterKey, MasterKey, sealed_by};
 pub use nonces::{NONCES_PER_KEY_MAX, Nonces};
 pub use rand::CryptoRng;
 pub use ring::{KeyFileError, KeyRing};

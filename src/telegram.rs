@@ -19,6 +19,7 @@ mod peers;
 mod seen;
 mod migrate;
 mod proxy;
+mod qr;
 mod session;
 mod takeout;
 mod updates;
@@ -32,6 +33,7 @@ pub use login::{Login, LoginError, SignIn};
 pub use peers::{FullChannel, Joined, Resolved, VIEWS_MAX};
 pub use seen::Seen;
 pub use proxy::{InvalidProxy, Proxy};
+pub use qr::{LoginLink, QrLogin};
 pub use updates::{Event, Push};
 
 /// Where data centres may be, so that a simulated session and the real network can never mix.

@@ -95,8 +95,11 @@ impl Core {
                 None => return Verdict::Close,
             }
         };
-        // As with Telegram, updates go to the home data centre's connections that did not ask to be spared.
-        if !caller.subscribed && !unwrapped.without_updates && caller.dc == home_dc && standing == Standing::SignedIn {
+        // As with Telegram, updates go to the home data centre's connections that did not ask to be spared; and whoever shows a
+        // QR code, wherever, is told when it was accepted.
+        let wants_updates = caller.dc == home_dc && standing == Standing::SignedIn;
+        let shows_code = unwrapped.constructor == f::auth::ExportLoginToken::CONSTRUCTOR_ID;
+        if !caller.subscribed && !unwrapped.without_updates && (wants_updates || shows_code) {
             caller.subscribed = true;
             self.hub.subscribe(caller.account, caller.pushes.clone());
         }
@@ -142,6 +145,7 @@ impl Call<'_> {
             f::auth::SignIn::CONSTRUCTOR_ID,
             f::auth::CheckPassword::CONSTRUCTOR_ID,
             f::auth::ExportLoginToken::CONSTRUCTOR_ID,
+            f::auth::ImportLoginToken::CONSTRUCTOR_ID,
             f::auth::LogOut::CONSTRUCTOR_ID,
             f::account::GetPassword::CONSTRUCTOR_ID,
         ];
@@ -194,6 +198,7 @@ impl Call<'_> {
             f::auth::CheckPassword::CONSTRUCTOR_ID => self.check_password(),
             f::auth::LogOut::CONSTRUCTOR_ID => self.log_out(),
             f::auth::ExportLoginToken::CONSTRUCTOR_ID => self.export_login_token(),
+            f::auth::ImportLoginToken::CONSTRUCTOR_ID => self.import_login_token(),
             f::auth::ExportAuthorization::CONSTRUCTOR_ID => self.export_authorization(),
             f::auth::ImportAuthorization::CONSTRUCTOR_ID => self.import_authorization(),
             _ => Err(RpcError::new(400, "METHOD_NOT_SIMULATED")),

@@ -248,12 +248,16 @@ impl Simulator {
         self.with_account(account, |account| account.standing = Standing::Banned)
     }
 
-    /// Accepts the QR login that an account's client shows.
+    /// Accepts the QR login that an account's client shows, which is told so at once.
     ///
     /// # Errors
     /// When there is no such account.
     pub fn accept_login(&self, account: &str) -> Result<(), ScriptError> {
-        self.with_account(account, |account| account.login_accepted = true)
+        self.with_account(account, |account| account.login_accepted = true)?;
+        let told = types::UpdateShort { update: enums::Update::LoginToken, date: clock::unix_seconds() };
+        let index = self.inspect(|world| world.accounts.iter().position(|a| a.name == account));
+        self.core.hub.push(index.unwrap_or_default(), &enums::Updates::UpdateShort(told).to_bytes());
+        Ok(())
     }
 
     /// Throws an account out of a peer (`CHANNEL_PRIVATE`), or lets it back in.

@@ -1,59 +1,137 @@
 //! Keeps session files up to date with the sessions in memory.
+//!
+//! A file is replaced as a whole, and with tens of thousands of peers in it that is not little: what can be learnt again is
+//! gathered, what cannot is saved at once. While nothing changes nothing runs.
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::select_all;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
-use super::{Session, Sessions};
+use super::session::Changes;
+use super::{Session, SessionError, Sessions};
 use crate::lifecycle::{Step, Worker};
 use crate::model::AccountName;
 
-/// How long changes are gathered before a file is replaced. What a crash loses of it (access hashes, an update state) is
-/// learnt again from the next answers; authorisation keys and a login are saved at once by those who make them.
-const GATHER: Duration = Duration::from_secs(2);
+/// How long changes that the next answers would teach again (access hashes, an updates state) are gathered before a file is
+/// replaced: a busy account moves its state several times a second, and half a minute of it is one request to learn again.
+const GATHER: Duration = Duration::from_secs(30);
 
 /// The worker that saves sessions.
 #[derive(Debug)]
 pub struct Saver {
     store: Sessions,
-    sessions: Vec<(Arc<Session>, watch::Receiver<u64>)>,
+    sessions: Vec<Watched>,
+    gather: Duration,
+}
+
+#[derive(Debug)]
+struct Watched {
+    session: Arc<Session>,
+    changes: Changes<watch::Receiver<u64>>,
+    /// The changes that the file has.
+    saved: Changes<u64>,
+    /// When what is being gathered is to be saved.
+    due: Option<Instant>,
 }
 
 impl Saver {
-    /// A saver of these sessions.
+    /// A saver of these sessions. What changed since they were loaded is saved at its first step.
     #[must_use]
     pub fn new(store: Sessions, sessions: &BTreeMap<AccountName, Arc<Session>>) -> Self {
-        Self { store, sessions: sessions.values().map(|s| (Arc::clone(s), s.changes())).collect() }
+        let watch = |session: &Arc<Session>| Watched {
+            session: Arc::clone(session),
+            changes: session.changes(),
+            saved: Changes::default(),
+            due: None,
+        };
+        Self { store, sessions: sessions.values().map(watch).collect(), gather: GATHER }
     }
 
-    fn save(&mut self) -> anyhow::Result<Step> {
-        let mut step = Step::Idle;
-        for (session, changes) in &mut self.sessions {
-            if changes.has_changed().unwrap_or(false) {
-                changes.mark_unchanged();
-                if let Err(error) = self.store.save(session) {
-                    changes.mark_changed();
-                    return Err(error.into());
+    /// Saves the sessions whose turn it is; one that cannot be saved does not keep the others from it.
+    fn save(&mut self, everything: bool) -> Result<Step, SessionError> {
+        let now = Instant::now();
+        let mut outcome = Ok(Step::Idle);
+        for watched in &mut self.sessions {
+            let wanted = watched.is_due(now, self.gather) || everything && watched.changed();
+            if !wanted {
+                continue;
+            }
+            let saved = watched.counted();
+            match self.store.save(&watched.session) {
+                Ok(()) => {
+                    (watched.saved, watched.due) = (saved, None);
+                    outcome = outcome.map(|_| Step::Busy);
                 }
-                step = Step::Busy;
+                Err(error) => outcome = outcome.and(Err(error)),
             }
         }
-        Ok(step)
+        outcome
+    }
+}
+
+impl Watched {
+    fn counted(&self) -> Changes<u64> {
+        Changes { urgent: *self.changes.urgent.borrow(), gathered: *self.changes.gathered.borrow() }
+    }
+
+    fn changed(&self) -> bool {
+        self.counted() != self.saved
+    }
+
+    /// Whether the file is to be replaced now; begins to gather where that is what a change needs.
+    fn is_due(&mut self, now: Instant, gather: Duration) -> bool {
+        let counted = self.counted();
+        if counted.urgent != self.saved.urgent {
+            return true;
+        }
+        counted.gathered != self.saved.gathered && *self.due.get_or_insert(now + gather) <= now
+    }
+
+    /// Returns when there is a change that [`Watched::is_due`] has not seen.
+    async fn moved(&mut self) {
+        let (saved, gathering) = (self.saved, self.due.is_some());
+        let Changes { urgent, gathered } = &mut self.changes;
+        // A session outlives its watcher, so neither channel ever closes.
+        tokio::select! {
+            _ = urgent.wait_for(|n| *n != saved.urgent) => {}
+            _ = gathered.wait_for(|n| *n != saved.gathered), if !gathering => {}
+        }
     }
 }
 
 impl Worker for Saver {
     async fn step(&mut self) -> anyhow::Result<Step> {
-        tokio::task::block_in_place(|| self.save())
+        Ok(tokio::task::block_in_place(|| self.save(false))?)
     }
 
     async fn wait(&mut self) {
-        tokio::time::sleep(GATHER).await;
+        let due = self.sessions.iter().filter_map(|watched| watched.due).min();
+        let at = async {
+            match due {
+                Some(due) => sleep_until(due).await,
+                None => pending().await,
+            }
+        };
+        if self.sessions.is_empty() {
+            return at.await;
+        }
+        let moved = select_all(self.sessions.iter_mut().map(|watched| Box::pin(watched.moved())));
+        tokio::select! {
+            _ = moved => {}
+            () = at => {}
+        }
     }
 
     async fn finish(&mut self) -> anyhow::Result<()> {
-        self.save().map(|_| ())
+        tokio::task::block_in_place(|| self.save(true))?;
+        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,10 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use super::lost::LostState;
 use crate::model::{AccountName, PeerId, PeerKindOfId};
 
 /// An authorisation key: whoever has it *is* the account. Never printed.
@@ -103,6 +105,12 @@ pub(super) struct SessionData {
     /// Access hashes by marked peer id; `None` for basic groups, which have none.
     #[serde(default)]
     pub peers: BTreeMap<i64, Option<i64>>,
+    /// What the account's budgets have learnt; whoever decides whose turn it is knows the form.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub budgets: serde_json::Value,
+    /// What Telegram said when it stopped serving the session; absent while it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<LostState>,
 }
 
 pub(super) const VERSION: u32 = 1;
@@ -112,7 +120,23 @@ pub(super) const VERSION: u32 = 1;
 pub struct Session {
     name: AccountName,
     data: Mutex<SessionData>,
-    changed: watch::Sender<u64>,
+    changed: Changes<watch::Sender<u64>>,
+}
+
+/// How many changes there were, or a channel that tells of them, by how soon they must be saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) struct Changes<T> {
+    /// What cannot be learnt again: keys, the home data centre, who the account is, flood waits.
+    pub urgent: T,
+    /// What the next answers would teach again: access hashes, the updates state.
+    pub gathered: T,
+}
+
+/// How soon a change must be saved.
+#[derive(Clone, Copy)]
+enum Urgency {
+    Now,
+    Gathered,
 }
 
 impl Session {
@@ -127,12 +151,14 @@ impl Session {
             user_id: None,
             updates: None,
             peers: BTreeMap::new(),
+            budgets: serde_json::Value::Null,
+            lost: None,
         };
         Self::of(name, data)
     }
 
     pub(super) fn of(name: AccountName, data: SessionData) -> Self {
-        Self { name, data: Mutex::new(data), changed: watch::Sender::new(0) }
+        Self { name, data: Mutex::new(data), changed: Changes { urgent: watch::Sender::new(0), gathered: watch::Sender::new(0) } }
     }
 
     pub(super) fn data(&self) -> SessionData {
@@ -145,10 +171,14 @@ impl Session {
         &self.name
     }
 
-    /// Tells of every change that must be saved.
-    #[must_use]
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
+    /// Tells of every change, counted from 0 when the session was made or loaded.
+    pub(super) fn changes(&self) -> Changes<watch::Receiver<u64>> {
+        Changes { urgent: self.changed.urgent.subscribe(), gathered: self.changed.gathered.subscribe() }
+    }
+
+    /// Asks for the file to be replaced although nothing in the session changed.
+    pub(super) fn save_soon(&self) {
+        self.change(Urgency::Now, |_| true);
     }
 
     /// The data centre the account lives on.
@@ -159,7 +189,7 @@ impl Session {
 
     /// Moves the account to another data centre, as Telegram asks at login.
     pub fn set_home(&self, home: i32) {
-        self.change(|data| std::mem::replace(&mut data.home, home) != home);
+        self.change(Urgency::Now, |data| std::mem::replace(&mut data.home, home) != home);
     }
 
     /// A data centre.
@@ -175,7 +205,7 @@ impl Session {
     /// When that would happen.
     pub fn set_data_centre(&self, id: i32, new: DataCentre) -> Result<(), HomeKeyKept> {
         let mut kept = Ok(());
-        self.change(|data| {
+        self.change(Urgency::Now, |data| {
             let home = data.home == id;
             if let Some(old) = data.data_centres.get(&id) {
                 if home && old.auth_key.is_some() && old.auth_key != new.auth_key {
@@ -200,7 +230,7 @@ impl Session {
 
     /// Notes the user the account is.
     pub fn set_user_id(&self, id: i64) {
-        self.change(|data| data.user_id.replace(id) != Some(id));
+        self.change(Urgency::Now, |data| data.user_id.replace(id) != Some(id));
     }
 
     /// How far the account has followed Telegram's updates outside channels.
@@ -211,7 +241,7 @@ impl Session {
 
     /// Notes how far the account has followed Telegram's updates outside channels.
     pub fn set_updates(&self, state: UpdatesState) {
-        self.change(|data| data.updates.replace(state) != Some(state));
+        self.change(Urgency::Gathered, |data| data.updates.replace(state) != Some(state));
     }
 
     /// Notes a peer that this account can address. A basic group has no access hash.
@@ -219,12 +249,12 @@ impl Session {
         if access_hash.is_none() && peer.kind() != PeerKindOfId::Chat {
             return;
         }
-        self.change(|data| data.peers.insert(peer.0, access_hash) != Some(access_hash));
+        self.change(Urgency::Gathered, |data| data.peers.insert(peer.0, access_hash) != Some(access_hash));
     }
 
     /// Forgets a peer that this account can no longer read.
     pub fn forget(&self, peer: PeerId) {
-        self.change(|data| data.peers.remove(&peer.0).is_some());
+        self.change(Urgency::Gathered, |data| data.peers.remove(&peer.0).is_some());
     }
 
     /// Whether this account can address a peer.
@@ -245,9 +275,58 @@ impl Session {
         self.lock().peers.keys().copied().map(PeerId).collect()
     }
 
-    fn change(&self, change: impl FnOnce(&mut SessionData) -> bool) {
+    /// What the account's budgets have learnt, as [`Session::set_budgets`] left it; null at first.
+    #[must_use]
+    pub fn budgets(&self) -> serde_json::Value {
+        self.lock().budgets.clone()
+    }
+
+    /// Notes what the account's budgets have learnt. A restart must not forget a flood wait, so it is saved at once.
+    pub fn set_budgets(&self, budgets: serde_json::Value) {
+        self.change(Urgency::Now, |data| {
+            let changed = data.budgets != budgets;
+            data.budgets = budgets;
+            changed
+        });
+    }
+
+    /// What Telegram said when it stopped serving the session; `None` while it does, as far as is known.
+    #[must_use]
+    pub fn lost(&self) -> Option<LostState> {
+        self.lock().lost.clone()
+    }
+
+    /// Notes that Telegram stopped serving the session. The first time counts until [`Session::found`].
+    pub fn set_lost(&self, name: &str, at: DateTime<Utc>) {
+        self.change(Urgency::Now, |data| {
+            if data.lost.as_ref().is_some_and(|lost| lost.name == name) {
+                return false;
+            }
+            data.lost = Some(LostState { name: name.to_owned(), at });
+            true
+        });
+    }
+
+    /// Notes that Telegram serves the session.
+    pub fn found(&self) {
+        self.change(Urgency::Now, |data| data.lost.take().is_some());
+    }
+
+    /// Gives up every authorisation key, because Telegram no longer takes them: the next login makes new ones.
+    pub fn forget_keys(&self) {
+        self.change(Urgency::Now, |data| {
+            let keys = data.data_centres.values_mut().filter_map(|dc| dc.auth_key.take()).count();
+            keys > 0
+        });
+    }
+
+    fn change(&self, urgency: Urgency, change: impl FnOnce(&mut SessionData) -> bool) {
         if change(&mut self.lock()) {
-            self.changed.send_modify(|n| *n += 1);
+            let counted = match urgency {
+                Urgency::Now => &self.changed.urgent,
+                Urgency::Gathered => &self.changed.gathered,
+            };
+            counted.send_modify(|n| *n += 1);
         }
     }
 

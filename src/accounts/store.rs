@@ -1,4 +1,4 @@
-//! Session files: `sessions/<name>.session`, one an account, JSON, mode 0600, replaced as a whole.
+//! Session files: `sessions/<name>.session`, one an account, mode 0600, replaced as a whole; sealed where a master key is set.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -6,71 +6,50 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::session::{Session, SessionData, VERSION};
+use zeroize::Zeroizing;
+
+use super::SessionError;
+use super::form::{self, Form, Unread};
+use super::lock::{SessionLock, Unlocked};
+use super::session::{Session, SessionData};
 use crate::model::AccountName;
+use crate::seal::MasterKey;
 
 /// The folder of session files, for one kind of server.
 #[derive(Clone, Debug)]
 pub struct Sessions {
     folder: PathBuf,
     server: String,
+    /// The first one seals, every one opens.
+    keys: Arc<[MasterKey]>,
 }
 
-/// A session file could not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// Reading or writing failed.
-    #[error("session file `{}`: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It is not a session file.
-    #[error("session file `{}` cannot be read ({why}); restore a copy, or remove it and sign in again with `telescribe login {account}`", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Whose.
-        account: AccountName,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// Other users of the machine could read it.
-    #[error("session file `{}` can be read by others (mode {mode:o}); whoever reads it is the account: `chmod 600` it", path.display())]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its mode.
-        mode: u32,
-    },
-    /// It was made for another kind of server.
-    #[error(
-        "session of account `{account}` was made for server `{made_for}`, but the configuration says `{configured}`; \
-         use another sessions folder for each"
-    )]
-    OtherServer {
-        /// Whose.
-        account: AccountName,
-        /// The server it was made for.
-        made_for: String,
-        /// The server that is configured.
-        configured: String,
-    },
-    /// There is already one of that name.
-    #[error("account `{0}` exists already; choose another name, or remove its session file first")]
-    Exists(AccountName),
-    /// There is none of that name.
-    #[error("there is no account `{0}`; `telescribe account list` shows those that exist, `telescribe login {0}` adds it")]
-    Unknown(AccountName),
+/// Sessions that are this process's own, for as long as the locks live.
+#[derive(Debug)]
+pub struct Taken {
+    /// The sessions, by name.
+    pub sessions: BTreeMap<AccountName, Arc<Session>>,
+    /// What keeps other processes out.
+    pub locks: Vec<SessionLock>,
 }
 
 impl Sessions {
-    /// The session files of a folder, for a kind of server.
+    /// The session files of a folder, for a kind of server; plain on the disk.
     #[must_use]
     pub fn new(folder: &Path, server: &str) -> Self {
-        Self { folder: folder.to_owned(), server: server.to_owned() }
+        Self { folder: folder.to_owned(), server: server.to_owned(), keys: Arc::default() }
+    }
+
+    /// The same, sealed on the disk: the first key seals, every one of them opens. Files that are plain are sealed at the next save.
+    #[must_use]
+    pub fn sealed(self, keys: impl IntoIterator<Item = MasterKey>) -> Self {
+        Self { keys: keys.into_iter().collect(), ..self }
+    }
+
+    /// The key that seals, if any.
+    #[must_use]
+    pub fn master_key(&self) -> Option<&MasterKey> {
+        self.keys.first()
     }
 
     /// The names of all accounts, in order.
@@ -97,7 +76,47 @@ impl Sessions {
         Ok(names)
     }
 
-    /// Loads every session, by name.
+    /// Makes an account's session this process's own, whether there is one yet or not.
+    ///
+    /// # Errors
+    /// When another process uses it, or the folder cannot be written.
+    pub fn lock(&self, name: &AccountName) -> Result<SessionLock, SessionError> {
+        let path = self.folder.join(format!("{name}.lock"));
+        let io = |path: &Path, source| SessionError::Io { path: path.to_owned(), source };
+        self.make_folder().map_err(|source| io(&self.folder, source))?;
+        SessionLock::take(&path).map_err(|unlocked| match unlocked {
+            Unlocked::InUse(process) => SessionError::InUse { account: name.clone(), process },
+            Unlocked::Io(source) => io(&path, source),
+        })
+    }
+
+    /// Locks and loads one session.
+    ///
+    /// # Errors
+    /// As [`Sessions::lock`] and [`Sessions::load`].
+    pub fn take(&self, name: &AccountName) -> Result<(Session, SessionLock), SessionError> {
+        if !self.path(name).exists() {
+            return Err(SessionError::Unknown(name.clone()));
+        }
+        let lock = self.lock(name)?;
+        Ok((self.load(name)?, lock))
+    }
+
+    /// Locks and loads every session, by name.
+    ///
+    /// # Errors
+    /// At the first that cannot be used.
+    pub fn take_all(&self) -> Result<Taken, SessionError> {
+        let (mut sessions, mut locks) = (BTreeMap::new(), Vec::new());
+        for name in self.names()? {
+            let (session, lock) = self.take(&name)?;
+            sessions.insert(name, Arc::new(session));
+            locks.push(lock);
+        }
+        Ok(Taken { sessions, locks })
+    }
+
+    /// Loads every session, by name, to look at.
     ///
     /// # Errors
     /// At the first that cannot be used.
@@ -108,28 +127,23 @@ impl Sessions {
     /// Loads one session.
     ///
     /// # Errors
-    /// When it is missing, damaged, readable by others, or made for another kind of server.
+    /// When it is missing, damaged, readable by others, made for another kind of server, or sealed under another key.
     pub fn load(&self, name: &AccountName) -> Result<Session, SessionError> {
-        let path = self.path(name);
-        let io = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => SessionError::Unknown(name.clone()),
-            _ => SessionError::Io { path: path.clone(), source },
-        };
-        let mode = std::fs::metadata(&path).map_err(io)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(SessionError::Exposed { path, mode });
+        let (data, form) = self.read(name)?;
+        let session = Session::of(name.clone(), data);
+        if form == Form::Plain && !self.keys.is_empty() {
+            tracing::info!(account.name = %name, "session of account `{name}` is not sealed yet; it will be at its next save");
+            session.save_soon();
         }
-        let bytes = zeroize::Zeroizing::new(std::fs::read(&path).map_err(io)?);
-        let damaged = |why: String| SessionError::Damaged { path: path.clone(), account: name.clone(), why };
-        let data: SessionData = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
-        if data.version != VERSION {
-            return Err(damaged(format!("form {} is not known to this version", data.version)));
-        }
-        if data.server != self.server {
-            let (made_for, configured) = (data.server, self.server.clone());
-            return Err(SessionError::OtherServer { account: name.clone(), made_for, configured });
-        }
-        Ok(Session::of(name.clone(), data))
+        Ok(session)
+    }
+
+    /// Tells whether an account's session file is sealed, without opening it.
+    ///
+    /// # Errors
+    /// When it is missing, unreadable, readable by others, or neither plain nor sealed.
+    pub fn form(&self, name: &AccountName) -> Result<Form, SessionError> {
+        form::form(&self.bytes(name)?).map_err(|unread| self.unread(name, unread))
     }
 
     /// Saves a new session.
@@ -148,8 +162,24 @@ impl Sessions {
     /// # Errors
     /// When the disk refuses.
     pub fn save(&self, session: &Session) -> Result<(), SessionError> {
-        let path = self.path(session.name());
-        self.replace(&path, session).map_err(|source| SessionError::Io { path, source })
+        self.write(session.name(), &session.data())
+    }
+
+    /// Replaces an account's session file by the same in the form of `to`, whatever server it was made for: sealed under
+    /// the first key where there is one, plain otherwise. Says whether there was anything to change.
+    ///
+    /// # Errors
+    /// As [`Sessions::take`]; the file is the old one or the new one, never half of either.
+    pub fn convert(&self, name: &AccountName, to: &Self) -> Result<bool, SessionError> {
+        let _lock = self.lock(name)?;
+        let bytes = self.bytes(name)?;
+        let (data, form) = form::read(&bytes, &self.keys).map_err(|unread| self.unread(name, unread))?;
+        let wanted = to.master_key().map_or(Form::Plain, |key| Form::Sealed(key.id().clone()));
+        if form == wanted {
+            return Ok(false);
+        }
+        to.write(name, &data)?;
+        Ok(true)
     }
 
     /// Removes an account's session file. The authorisation itself lives on at Telegram until it is logged out there.
@@ -164,17 +194,60 @@ impl Sessions {
         })
     }
 
-    fn replace(&self, path: &Path, session: &Session) -> io::Result<()> {
-        if !self.folder.is_dir() {
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+    fn read(&self, name: &AccountName) -> Result<(SessionData, Form), SessionError> {
+        let (data, form) = form::read(&self.bytes(name)?, &self.keys).map_err(|unread| self.unread(name, unread))?;
+        if data.server != self.server {
+            let (made_for, configured) = (data.server, self.server.clone());
+            return Err(SessionError::OtherServer { account: name.clone(), made_for, configured });
         }
-        let json = zeroize::Zeroizing::new(serde_json::to_vec(&session.data())?);
+        Ok((data, form))
+    }
+
+    fn bytes(&self, name: &AccountName) -> Result<Zeroizing<Vec<u8>>, SessionError> {
+        let path = self.path(name);
+        let io = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => SessionError::Unknown(name.clone()),
+            _ => SessionError::Io { path: path.clone(), source },
+        };
+        let mode = std::fs::metadata(&path).map_err(io)?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(SessionError::Exposed { path, mode });
+        }
+        Ok(Zeroizing::new(std::fs::read(&path).map_err(io)?))
+    }
+
+    fn unread(&self, name: &AccountName, unread: Unread) -> SessionError {
+        let account = name.clone();
+        match (unread, self.keys.first()) {
+            (Unread::Damaged(why), _) => SessionError::Damaged { path: self.path(name), account, why },
+            (Unread::KeyMissing(sealed_by), None) => SessionError::NoMasterKey { account, sealed_by },
+            (Unread::KeyMissing(sealed_by), Some(key)) => {
+                SessionError::OtherMasterKey { account, sealed_by, set: key.id().clone() }
+            }
+        }
+    }
+
+    fn write(&self, name: &AccountName, data: &SessionData) -> Result<(), SessionError> {
+        let path = self.path(name);
+        self.replace(&path, data).map_err(|source| SessionError::Io { path, source })
+    }
+
+    fn replace(&self, path: &Path, data: &SessionData) -> io::Result<()> {
+        self.make_folder()?;
+        let bytes = form::write(data, self.keys.first())?;
         // A NamedTempFile is made with mode 0600.
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        file.write_all(&json)?;
+        file.write_all(&bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|e| e.error)?;
         std::fs::File::open(&self.folder)?.sync_all()
+    }
+
+    fn make_folder(&self) -> io::Result<()> {
+        if self.folder.is_dir() {
+            return Ok(());
+        }
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)
     }
 
     fn path(&self, name: &AccountName) -> PathBuf {
@@ -183,66 +256,4 @@ impl Sessions {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::session::{AuthKey, DataCentre, UpdatesState};
-    use super::*;
-    use crate::model::PeerId;
-
-    fn session(name: &str) -> Session {
-        let dc = DataCentre { ipv4: "127.0.0.1:443".parse().unwrap(), ipv6: None, auth_key: Some(AuthKey::new([7; 256])) };
-        Session::new(name.parse().unwrap(), "simulated", 2, BTreeMap::from([(2, dc)]))
-    }
-
-    #[test]
-    fn a_session_comes_back_as_it_was_saved_and_only_its_owner_can_read_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Sessions::new(folder.path(), "simulated");
-        let s = session("alpha");
-        s.learn(PeerId::channel(5), Some(-9));
-        s.learn(PeerId::chat(6), None);
-        s.set_updates(UpdatesState { pts: 3, qts: 0, date: 1, seq: 0 });
-        store.create(&s).unwrap();
-        assert_eq!(store.load(s.name()).unwrap().data(), s.data());
-        let mode = std::fs::metadata(store.path(s.name())).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode, 0o600);
-        assert!(matches!(store.create(&s), Err(SessionError::Exists(_))));
-    }
-
-    #[test]
-    fn a_session_of_another_kind_of_server_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        Sessions::new(folder.path(), "simulated").create(&session("alpha")).unwrap();
-        let error = Sessions::new(folder.path(), "telegram").load_all().unwrap_err();
-        assert!(matches!(error, SessionError::OtherServer { .. }), "{error}");
-    }
-
-    #[test]
-    fn a_session_that_others_can_read_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Sessions::new(folder.path(), "simulated");
-        store.create(&session("alpha")).unwrap();
-        let path = store.path(&"alpha".parse().unwrap());
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(store.load_all(), Err(SessionError::Exposed { .. })));
-    }
-
-    #[test]
-    fn a_damaged_session_file_is_a_clear_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Sessions::new(folder.path(), "simulated");
-        store.create(&session("alpha")).unwrap();
-        let path = store.path(&"alpha".parse().unwrap());
-        std::fs::write(&path, b"{\"version\":1").unwrap();
-        let error = store.load_all().unwrap_err().to_string();
-        assert!(error.contains("alpha.session") && error.contains("telescribe login alpha"), "{error}");
-    }
-
-    #[test]
-    fn the_home_key_is_never_replaced() {
-        let s = session("alpha");
-        let other = DataCentre { auth_key: Some(AuthKey::new([8; 256])), ..s.data_centre(2).unwrap() };
-        assert!(s.set_data_centre(2, other.clone()).is_err());
-        assert_eq!(s.data_centre(2).unwrap().auth_key, Some(AuthKey::new([7; 256])));
-        s.set_data_centre(4, other).unwrap();
-    }
-}
+mod tests;

@@ -7,15 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 use crate::archive::{Archive, ArchiveError};
 use crate::config::{Config, InvalidPlan};
-use crate::crawl::Crawler;
-use crate::http::{JobView, Operator, OperatorError, PeersView, StartView};
+use crate::crawl::{Crawler, Joining, Target};
+use crate::http::{JobView, JoinView, Operator, OperatorError, PeersView, StartView};
 use crate::lifecycle::{Step, Worker};
 use crate::model::{Clock, Timestamp};
 use crate::schedule::{Due, Job, Look, Missed, Run, Scope, Selector, Watch};
+use crate::show;
 
 /// The longest wait before the clock is looked at again: it may have been set, or the machine may have slept.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -127,6 +129,25 @@ fn ended_key(run: &Run) -> String {
 }
 
 impl Operator for Timetable {
+    fn join<'a>(&'a self, account: Option<&'a str>, target: &'a str) -> BoxFuture<'a, Result<JoinView, OperatorError>> {
+        Box::pin(async move {
+            let crawler = self.crawler.as_ref().ok_or(OperatorError::NotRunning)?;
+            let wrong = || {
+                let forms = "`@username`, `https://t.me/username` or `https://t.me/+hash`";
+                OperatorError::BadTarget(format!("this is neither a username nor an invite link; write {forms}"))
+            };
+            let target = Target::parse(target).ok_or_else(wrong)?;
+            let joining = crawler.join(account, &target).await.map_err(|error| OperatorError::NotJoined(error.to_string()))?;
+            let outcome = match joining {
+                Joining { requested: true, .. } => "requested",
+                Joining { already: true, .. } => "already_in",
+                Joining { .. } => "joined",
+            };
+            let peer = joining.peer.as_ref().map(show::peer);
+            Ok(JoinView { account: joining.account.to_string(), peer, outcome })
+        })
+    }
+
     fn jobs(&self) -> Vec<JobView> {
         let now = self.clock.now();
         let watches = self.state().watches.clone();

@@ -1,94 +1,190 @@
-//! `telescribe login`: signs an account in with its phone number, code and two-step password.
+//! `telescribe login`: signs an account in, by phone number and code or by QR code, and its two-step password.
+//!
+//! Nothing is written before the login is through: whatever ends it earlier leaves the sessions folder as it was.
+
+mod phone;
+mod qr;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::net::SocketAddrV4;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use tokio::sync::mpsc;
 
-use super::client::Globals;
-use super::output::tell;
-use crate::accounts::{DataCentre, Session, SessionError, Sessions};
-use crate::archive::DataFolder;
+use super::output::{harmless, tell};
+use crate::accounts::{DataCentre, Loss, Session, SessionError, Sessions};
+use crate::app::open_sessions;
 use crate::config::{Config, Server};
 use crate::lifecycle::Lifecycle;
-use crate::model::AccountName;
-use crate::telegram::{Client, LoginError, SignIn};
+use crate::model::{AccountName, Clock as _, Peer, SystemClock};
+use crate::telegram::{Client, LoginError, Push, SignIn, TelegramError};
 
 /// How often a wrong code or password may be typed again: Telegram itself gives up soon after.
 const TRIES_MAX: usize = 3;
+/// What Telegram may push while somebody types: a login waits for one thing only.
+const PUSHES_MAX: usize = 16;
 
 /// Sign an account in
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe login alpha
+  telescribe login alpha --qr
   telescribe login alpha --phone +491701234567
 
-The code arrives in the account's Telegram app. Nothing is posted, joined or marked as read.")]
+The code arrives in the account's Telegram app; with --qr the app scans a code instead. Nothing is posted, joined or marked
+as read.")]
 pub(super) struct Args {
     /// The account's name; its session file is called so
     name: AccountName,
     /// The phone number with its country code; asked for when missing
     #[arg(long)]
-    phone: Option<String>,
+    phone: Option<Phone>,
+    /// Show a QR code that the account's Telegram app scans (Settings, Devices, Link Desktop Device)
+    #[arg(long, conflicts_with = "phone")]
+    qr: bool,
 }
 
-pub(super) async fn run(args: Args, globals: &Globals, config: &Config) -> anyhow::Result<ExitCode> {
+/// A phone number, which no log ever shows.
+#[derive(Clone)]
+struct Phone(String);
+
+impl FromStr for Phone {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.trim().to_owned()))
+    }
+}
+
+impl std::fmt::Debug for Phone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Phone(..)")
+    }
+}
+
+/// An account's session and the one connection that a login speaks over.
+struct Speaker {
+    client: Client,
+    pushes: mpsc::Receiver<Push>,
+    lifecycle: Lifecycle,
+}
+
+impl Speaker {
+    fn new(session: &Arc<Session>, config: &Config) -> Self {
+        let lifecycle = Lifecycle::new();
+        let (sender, pushes) = mpsc::channel(PUSHES_MAX);
+        let client = Client::new(Arc::clone(session), config.telegram_settings(), lifecycle.clone(), sender);
+        Self { client, pushes, lifecycle }
+    }
+
+    async fn end(self) {
+        self.client.close();
+        self.lifecycle.stop_hard();
+        self.lifecycle.ended().await;
+    }
+}
+
+pub(super) async fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
     if config.telegram.api_hash.is_empty() && config.telegram.server == Server::Telegram {
         bail!("`telegram.api_id` and `telegram.api_hash` are not set; get them from https://my.telegram.org/apps");
     }
-    // A daemon that runs has the session in memory and would overwrite what this command saves.
-    let _folder = DataFolder::lock(&globals.data)?;
-    let store = Sessions::new(&config.accounts.sessions, config.telegram.server.name());
+    let store = open_sessions(config)?;
+    let _lock = store.lock(&args.name)?;
+    let server = config.telegram.server.name();
     let session = match store.load(&args.name) {
         Ok(session) => session,
-        Err(SessionError::Unknown(_)) => Session::new(args.name.clone(), config.telegram.server.name(), 2, data_centres(config)?),
+        Err(SessionError::Unknown(_)) => Session::new(args.name.clone(), server, 2, data_centres(config)?),
         Err(error) => return Err(error.into()),
     };
     let session = Arc::new(session);
-    let lifecycle = Lifecycle::new();
-    let (pushes, _inbox) = mpsc::channel(1);
-    let client = Client::new(Arc::clone(&session), config.telegram_settings(), lifecycle.clone(), pushes);
-    let outcome = sign_in(&client, &args, config).await;
-    // The key is kept even when the login failed: it is the same device that tries again.
-    if session.data_centre(session.home()).is_some_and(|dc| dc.auth_key.is_some()) {
-        store.save(&session)?;
+    if let Some(user) = signed_in_already(&session, &store, config).await? {
+        tell(format_args!("account `{}` is signed in already{user}; there is nothing to do", args.name));
+        return Ok(ExitCode::SUCCESS);
     }
-    client.close();
-    lifecycle.stop_hard();
-    lifecycle.ended().await;
-    let name = outcome?;
-    tell(format_args!("account `{}` is signed in as {name}; `telescribe run` crawls with it", args.name));
+    let mut speaker = Speaker::new(&session, config);
+    let outcome = sign_in(&mut speaker, &args, config).await;
+    speaker.end().await;
+    let user = outcome?;
+    store.save(&session)?;
+    tell(format_args!(
+        "account `{}` is signed in as {}; `telescribe run` crawls with it, one that runs already after a restart",
+        args.name,
+        harmless(&user.title)
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
-async fn sign_in(client: &Client, args: &Args, config: &Config) -> anyhow::Result<String> {
-    let phone = match &args.phone {
-        Some(phone) => phone.clone(),
-        None => ask("Phone number, with country code: ")?,
-    };
-    let login = client.request_code(phone.trim(), &config.telegram.api_hash).await?;
-    tell(format_args!("A code was sent by {}.", login.sent_by));
-    let mut tries = 1;
-    let signed_in = loop {
-        match client.sign_in(&login, &ask("Code: ")?).await {
-            Err(error @ LoginError::WrongCode) if tries < TRIES_MAX => tell(error),
-            outcome => break outcome?,
+/// Asks whether there is anything to do for an account that exists; tells who it is when there is not.
+async fn signed_in_already(session: &Arc<Session>, store: &Sessions, config: &Config) -> anyhow::Result<Option<String>> {
+    if session.data_centre(session.home()).is_none_or(|dc| dc.auth_key.is_none()) {
+        return Ok(None);
+    }
+    let name = session.name();
+    let speaker = Speaker::new(session, config);
+    let answer = speaker.client.myself().await;
+    speaker.end().await;
+    match answer {
+        Ok(user) => {
+            session.found();
+            store.save(session)?;
+            Ok(Some(user.map(|user| format!(" as {}", harmless(&user.title))).unwrap_or_default()))
         }
-        tries += 1;
+        Err(error) if error.lost_name().is_some() => {
+            let lost = note_lost(session, &error);
+            store.save(session)?;
+            if let Some(lost) = lost.filter(|lost| lost.loss() == Loss::Banned) {
+                bail!("account `{name}` is {}", lost.in_full(name));
+            }
+            // The simulated server makes no keys: what it handed out is all there is.
+            if error.is_key_dead() && config.telegram.server != Server::Simulated {
+                session.forget_keys();
+            }
+            Ok(None)
+        }
+        Err(error) => bail!("whether account `{name}` is signed in cannot be told: {}", LoginError::from(error)),
+    }
+}
+
+/// Notes in the session that Telegram no longer serves it.
+pub(super) fn note_lost(session: &Session, error: &TelegramError) -> Option<crate::accounts::LostState> {
+    if let Some(name) = error.lost_name() {
+        session.set_lost(name, SystemClock.now());
+    }
+    session.lost()
+}
+
+async fn sign_in(speaker: &mut Speaker, args: &Args, config: &Config) -> anyhow::Result<Peer> {
+    let api_hash = &config.telegram.api_hash;
+    let signed_in = match args.qr {
+        true => qr::sign_in(&speaker.client, &mut speaker.pushes, api_hash).await?,
+        false => phone::sign_in(&speaker.client, args.phone.as_ref().map(|phone| phone.0.as_str()), api_hash).await?,
     };
-    let hint = match signed_in {
-        SignIn::Done(user) => return Ok(user.title),
-        SignIn::PasswordNeeded { hint } => hint.map(|h| format!(" (hint: {h})")).unwrap_or_default(),
+    let user = match signed_in {
+        SignIn::Done(user) => user,
+        SignIn::PasswordNeeded { hint } => password(&speaker.client, hint).await?,
     };
+    // What happens from now on is news: a session that knows no state yet starts from here.
+    if speaker.client.session().updates().is_none() {
+        match speaker.client.state().await {
+            Ok(state) => speaker.client.session().set_updates(state),
+            // The first crawl asks again.
+            Err(error) => tracing::debug!(%error, "the updates state could not be had"),
+        }
+    }
+    Ok(user)
+}
+
+async fn password(client: &Client, hint: Option<String>) -> anyhow::Result<Peer> {
+    let hint = hint.map(|hint| format!(" (hint: {})", harmless(&hint))).unwrap_or_default();
     let mut tries = 1;
     loop {
         match client.check_password(&ask_secret(&format!("Two-step password{hint}: "))?).await {
             Err(error @ LoginError::WrongPassword) if tries < TRIES_MAX => tell(error),
-            outcome => return Ok(outcome?.title),
+            outcome => return Ok(outcome?),
         }
         tries += 1;
     }

@@ -168,6 +168,15 @@ fn check_values(place: &dyn Fn(&str) -> String, config: &Config) -> Result<(), C
     if config.accounts.requests_in_flight_max == 0 {
         return wrong("accounts.requests_in_flight_max", "must be at least 1".to_owned());
     }
+    if let Err((key, error)) = config.crawl.rules() {
+        return wrong(&format!("crawl.{key}"), format!("is wrong: {error}"));
+    }
+    if config.crawl.kinds.is_empty() {
+        return wrong("crawl.kinds", "must name at least one kind, or nothing would be crawled".to_owned());
+    }
+    if config.crawl.mass_deletion_min == 0 {
+        return wrong("crawl.mass_deletion_min", "must be at least 1; a very large number believes every deletion at once".to_owned());
+    }
     if config.search.memory_mib < 15 {
         return wrong("search.memory_mib", "must be at least 15: the index cannot work with less".to_owned());
     }

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, mpsc};
 use super::Crawler;
 use super::queue::{Found, Taken, Verdict};
 use super::unit::Unit;
-use crate::accounts::{AccountState, Lease, Turn};
+use crate::accounts::{Lease, Turn};
 use crate::lifecycle::{Lifecycle, Step, Worker};
 use crate::model::{AccountName, PeerId};
 use crate::telegram::TelegramError;
@@ -160,9 +160,7 @@ impl Crawler {
                 self.refused(&unit, &account, &name)?;
             }
             error @ (TelegramError::SignedOut { .. } | TelegramError::Banned { .. } | TelegramError::Duplicated { .. }) => {
-                if let Some(state) = error.lost() {
-                    self.lost_account(&account, state);
-                }
+                self.lost_account(&account, &error);
                 self.again(unit, priority, failures, now);
             }
         }
@@ -171,9 +169,14 @@ impl Crawler {
     }
 
     /// Telegram ended an account's session, or the account: its work is for the others.
-    fn lost_account(&self, account: &AccountName, state: AccountState) {
-        tracing::error!(account.name = %account, "account `{account}` is lost: {}", state.way_out(account));
+    fn lost_account(&self, account: &AccountName, error: &TelegramError) {
+        let (Some(name), Some(state)) = (error.lost_name(), error.lost()) else { return };
         self.pool.lose(account, state);
+        let Some(session) = self.clients.get(account).map(|client| client.session()) else { return };
+        session.set_lost(name, self.clock.now());
+        if let Some(lost) = session.lost() {
+            tracing::error!(account.name = %account, "account `{account}`: {}", lost.in_full(account));
+        }
     }
 
     fn again(&self, unit: Unit, priority: super::unit::Priority, failures: u32, not_before: DateTime<Utc>) {

@@ -32,7 +32,12 @@ impl Crawler {
         let Some(range) = next_range(&coverage, &cursor, self.clock.timestamp()) else { return Ok(Ok(())) };
         let account = lease.account().clone();
         let Some(client) = self.clients.get(&account) else { return Ok(Ok(())) };
-        let page = match client.history(peer, range).await {
+        // Only the past is large enough to be worth what a takeout asks of the account's owner.
+        let answer = match priority {
+            Priority::Backfill => client.history_by_takeout(peer, range).await,
+            _ => client.history(peer, range).await,
+        };
+        let page = match answer {
             Ok(page) => page,
             Err(error) => return Ok(Err(error)),
         };

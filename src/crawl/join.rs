@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Crawler;
 use super::unit::{Priority, Unit};
-use crate::accounts::{Lease, Turn, Urgency};
+use crate::accounts::{AccountState, Lease, Turn, Urgency};
 use crate::archive::ArchiveError;
 use crate::model::{AccountName, Peer, PeerId};
 use crate::telegram::{Joined, Seen, TelegramError, method};
@@ -160,7 +160,7 @@ impl Crawler {
     }
 
     fn joiner(&self, named: Option<&str>) -> Result<AccountName, JoinError> {
-        let mut ready: Vec<AccountName> = self.pool.status().into_iter().filter(|a| a.state.is_ready()).map(|a| a.name).collect();
+        let mut ready: Vec<AccountName> = self.pool.status().into_iter().filter(|a| a.state == AccountState::Ready).map(|a| a.name).collect();
         if let Some(named) = named {
             return ready.into_iter().find(|name| name.as_str() == named).ok_or_else(|| JoinError::NoAccount(named.to_owned()));
         }

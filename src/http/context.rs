@@ -3,17 +3,18 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
 use crate::archive::Archive;
 use crate::lifecycle::Lifecycle;
-use crate::model::Clock;
+use crate::model::{Clock, PeerId};
 use crate::seal::Nonces;
 use crate::search::Index;
 
 use super::door::Door;
 use super::keys::Keys;
-use super::operator::{JobView, Operator, OperatorError, StartView};
+use super::operator::{JobView, JoinView, Operator, OperatorError, StartView};
 use super::problem::Problem;
 use super::settings::Settings;
 
@@ -54,6 +55,10 @@ impl Operator for NotRunning {
 
     fn run(&self, _: &str, _: &[String]) -> Result<Vec<StartView>, OperatorError> {
         Err(OperatorError::NotRunning)
+    }
+
+    fn join<'a>(&'a self, _: Option<&'a str>, _: &'a str) -> BoxFuture<'a, Result<JoinView, OperatorError>> {
+        Box::pin(async { Err(OperatorError::NotRunning) })
     }
 }
 

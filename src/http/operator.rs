@@ -6,7 +6,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use futures_util::future::BoxFuture;
+
 use super::problem::Problem;
+use crate::show::PeerView;
 
 /// The part of the program that wishes are handed to.
 pub trait Operator: Send + Sync {
@@ -19,6 +22,9 @@ pub trait Operator: Send + Sync {
     /// # Errors
     /// When there is no such job, the peers cannot be meant, it runs already, or nobody is there to run it.
     fn run(&self, job: &str, peers: &[String]) -> Result<Vec<StartView>, OperatorError>;
+
+    /// Has an account join a peer: the one that is named, or one that is in few.
+    fn join<'a>(&'a self, account: Option<&'a str>, target: &'a str) -> BoxFuture<'a, Result<JoinView, OperatorError>>;
 }
 
 /// A wish is refused. Each kind has a stable code.
@@ -33,6 +39,12 @@ pub enum OperatorError {
     /// It runs already.
     #[error("{0}")]
     Running(String),
+    /// What is to be joined cannot be meant.
+    #[error("{0}")]
+    BadTarget(String),
+    /// It cannot be joined, or not now.
+    #[error("{0}")]
+    NotJoined(String),
     /// Too many wishes wait.
     #[error("many wishes wait already; try again in a moment")]
     Busy,
@@ -48,6 +60,8 @@ impl From<OperatorError> for Problem {
             OperatorError::UnknownJob(_) => Self::unknown_job(detail),
             OperatorError::BadSelector(_) => Self::bad_selector(detail),
             OperatorError::Running(_) => Self::job_running(detail),
+            OperatorError::BadTarget(_) => Self::bad_target(detail),
+            OperatorError::NotJoined(_) => Self::not_joined(detail),
             OperatorError::Busy => Self::busy(detail),
             OperatorError::NotRunning => Self::not_running(detail),
         }
@@ -110,6 +124,19 @@ pub struct StartView {
     /// For whom; absent where it is everybody.
     #[serde(skip_serializing_if = "PeersView::is_everybody")]
     pub peers: PeersView,
+}
+
+/// What became of a wish to join.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Join)]
+pub struct JoinView {
+    /// Which account.
+    pub account: String,
+    /// The peer, where Telegram told it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<PeerView>,
+    /// `joined`, `already_in`, or `requested`: an administrator of the peer has to agree first.
+    pub outcome: &'static str,
 }
 
 impl PeersView {

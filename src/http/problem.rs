@@ -66,6 +66,10 @@ problems! {
     not_operator = FORBIDDEN, "not-operator", "Only reading is allowed here";
     /// The job runs already.
     job_running = CONFLICT, "job-running", "The job runs already";
+    /// What is to be joined cannot be meant.
+    bad_target = BAD_REQUEST, "bad-target", "What is to be joined cannot be meant";
+    /// It cannot be joined, or not now.
+    not_joined = CONFLICT, "not-joined", "It was not joined";
     /// Too many wishes wait.
     busy = SERVICE_UNAVAILABLE, "busy", "Too much is asked at once";
     /// Nobody is there to do it.

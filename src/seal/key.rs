@@ -116,6 +116,11 @@ impl std::str::FromStr for KeyId {
 }
 
 impl ClientName {
+    /// Returns the name that stands for the operator, where a key belongs to no client.
+    pub(super) fn of_operator() -> Self {
+        Self("operator".to_owned())
+    }
+
     /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -123,6 +128,11 @@ impl ClientName {
 }
 
 impl KeyId {
+    /// Returns the id of a master key, from hexadecimal digits that follow from it.
+    pub(super) fn of_master(digits: &str) -> Self {
+        Self(format!("master-{digits}"))
+    }
+
     /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0

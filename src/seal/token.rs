@@ -27,13 +27,15 @@ const HEADER_LENGTH_MAX: usize = 1_024;
 /// ciphertext unless it is told otherwise, which is 49,152 bytes of it with at least one of padding.
 pub const PORTABLE_PLAINTEXT_MAX: usize = 49_151;
 
-/// What a token is for; it is told by `typ`, so that a request cannot be sent back as an answer nor the reverse.
+/// What a token is for; it is told by `typ`, so that a request cannot be sent back as an answer, nor a session file be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// From a client to the program.
     Request,
     /// From the program to a client.
     Answer,
+    /// From the program to itself: an account's session, at rest.
+    Session,
 }
 
 impl Purpose {
@@ -42,17 +44,18 @@ impl Purpose {
         match self {
             Self::Request => "telescribe-req+jwe",
             Self::Answer => "telescribe-res+jwe",
+            Self::Session => "telescribe-session+jwe",
         }
     }
 
     /// Returns the longest token that is looked at, in characters.
     ///
     /// Requests hold a query or a saved search, so 256 KiB is generous and keeps the work that strangers can cause small. Answers come
-    /// from a program that the client trusts; 64 MiB only stops a runaway.
+    /// from a program that the client trusts, sessions from a folder that only the owner can write; 64 MiB only stops a runaway.
     pub fn length_max(self) -> usize {
         match self {
             Self::Request => 256 * 1024,
-            Self::Answer => 64 * 1024 * 1024,
+            Self::Answer | Self::Session => 64 * 1024 * 1024,
         }
     }
 }
@@ -178,6 +181,11 @@ pub fn open(token: &str, keys: &[Arc<Key>], purpose: Purpose) -> Result<Opened, 
         (Some(key), Ok(plaintext)) => Ok(Opened { key: Arc::clone(key), plaintext }),
         _ => Err(Why::Authentication.into()),
     }
+}
+
+/// Returns the key's id that a token of this purpose names, unverified.
+pub(super) fn named_key(token: &str, purpose: Purpose) -> Option<String> {
+    Parts::read(token, purpose).map(|parts| parts.kid)
 }
 
 /// A token's parts, decoded and of the right form; nothing in them is authentic yet.

@@ -107,8 +107,25 @@ const FLOOD: i32 = 420;
 const UNAUTHORIZED: i32 = 401;
 
 impl TelegramError {
+    /// Whether Telegram will never take the session's authorisation key again, so that only a new one helps.
+    #[must_use]
+    pub fn is_key_dead(&self) -> bool {
+        let Self::SignedOut { name } = self else { return false };
+        matches!(name.as_str(), "AUTH_KEY_DUPLICATED" | "AUTH_KEY_INVALID" | "AUTH_KEY_PERM_EMPTY")
+            || *name == HomeKeyKept.to_string()
+    }
+
     pub(super) fn timeout(after: Duration) -> Self {
         Self::Transient { why: format!("timed out after {after:?}") }
+    }
+
+    /// Telegram's error name, when the account is lost by the error.
+    #[must_use]
+    pub fn lost_name(&self) -> Option<&str> {
+        match self {
+            Self::SignedOut { name } | Self::Banned { name } | Self::Duplicated { name } => Some(name),
+            Self::FloodWait { .. } | Self::PeerUnavailable { .. } | Self::Transient { .. } | Self::Refused { .. } => None,
+        }
     }
 
     /// What state the error leaves the account in, when it is lost by it.

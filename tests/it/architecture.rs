@@ -15,8 +15,9 @@ const MODULES: [(&str, &[&str]); 18] = [
     ("lifecycle", &[]),
     ("model", &[]),
     ("span", &[]),
+    ("seal", &[]),
     ("schedule", &["model"]),
-    ("accounts", &["lifecycle", "model"]),
+    ("accounts", &["lifecycle", "model", "seal"]),
     ("parse", &["model"]),
     ("telegram", &["lifecycle", "model", "accounts", "parse"]),
     ("archive", &["model"]),
@@ -24,11 +25,10 @@ const MODULES: [(&str, &[&str]); 18] = [
     ("search", &["lifecycle", "model", "archive"]),
     ("show", &["model", "archive"]),
     ("publish", &["lifecycle", "model", "archive", "show"]),
-    ("seal", &[]),
     ("http", &["lifecycle", "model", "archive", "search", "show", "publish", "seal", "span"]),
-    ("config", &["span", "schedule", "accounts", "telegram", "http"]),
+    ("config", &["span", "model", "schedule", "accounts", "telegram", "crawl", "http"]),
     ("telemetry", &["config"]),
-    ("app", &["lifecycle", "model", "schedule", "accounts", "archive", "crawl", "search", "publish", "http", "config"]),
+    ("app", &["lifecycle", "model", "seal", "schedule", "accounts", "archive", "crawl", "search", "show", "publish", "http", "config"]),
     (
         "cli",
         &[
@@ -53,7 +53,7 @@ const MODULES: [(&str, &[&str]); 18] = [
 const BACKWARDS: [(&str, &str, &str); 0] = [];
 
 /// Foreign libraries that only some modules may name, and which.
-const DOORS: [(&str, &[&str]); 42] = [
+const DOORS: [(&str, &[&str]); 44] = [
     // Telegram.
     ("grammers_mtsender", &["telegram"]),
     ("grammers_session", &["telegram"]),
@@ -89,7 +89,9 @@ const DOORS: [(&str, &[&str]); 42] = [
     ("hmac", &["seal"]),
     ("sha2", &["seal"]),
     ("rand", &["seal"]),
-    ("zeroize", &["seal", "accounts", "cli"]),
+    ("zeroize", &["seal", "accounts", "app", "cli"]),
+    // Other programs' sessions.
+    ("rusqlite", &["accounts"]),
     // Time.
     ("cron", &["schedule"]),
     ("chrono_tz", &["schedule"]),
@@ -101,6 +103,7 @@ const DOORS: [(&str, &[&str]); 42] = [
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("rpassword", &["cli"]),
+    ("qrcode", &["cli"]),
     // Logs and metrics.
     ("tracing_subscriber", &["telemetry"]),
     ("metrics_exporter_prometheus", &["telemetry"]),

@@ -280,11 +280,11 @@ fn an_account_is_imported_from_a_raw_key_and_listed() {
     assert_eq!(run_in(folder.path(), &["account", "list"]).well().out, "");
     fs::write(folder.path().join("bravo.key"), [7; 256]).unwrap();
     fs::write(folder.path().join("short.key"), [7; 255]).unwrap();
-    let import = |key: &str, dc: &str| run_in(folder.path(), &["account", "import", "bravo", "--dc", dc, "--key-file", key]);
+    let import = |key: &str, dc: &str| run_in(folder.path(), &["account", "import", "bravo", key, "--dc", dc]);
     for (key, dc, says) in [
-        ("short.key", "4", "`short.key` holds no authorisation key: expected 256 bytes"),
+        ("short.key", "4", "`short.key` is no session that is known: expected "),
         ("none.key", "4", "cannot read `none.key`"),
-        ("bravo.key", "77", "data centre 77 is not known; there are "),
+        ("bravo.key", "77", "`bravo.key` is of data centre 77, which is not known; there are "),
     ] {
         let ended = import(key, dc);
         assert_eq!(ended.status, 2);
@@ -294,7 +294,7 @@ fn an_account_is_imported_from_a_raw_key_and_listed() {
     let twice = import("bravo.key", "4");
     assert_eq!(twice.status, 2, "{}", twice.err);
     let listed = run_in(folder.path(), &["account", "list"]).well();
-    assert_eq!(listed.out, "bravo: user not asked yet, data centre 4, 0 peers known\n");
+    assert_eq!(listed.out, "bravo: user not asked yet, data centre 4, 0 peers known, plain\n");
     assert_eq!(run_in(folder.path(), &["account", "list", "--json"]).well().lines()[0]["home_dc"], 4);
     use std::os::unix::fs::PermissionsExt as _;
     let session = folder.path().join("sessions/bravo.session");

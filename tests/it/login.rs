@@ -1,36 +1,61 @@
-//! Signing in, as a person does it: phone number, code and two-step password, with a typing error in each.
+//! Signing in, as a person does it: phone number, code and two-step password, with a typing error in each; or by QR code.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
-use telescribe_simulator::{Options, Simulator, WorldSpec};
+use telescribe::accounts::{Session, Sessions};
+use telescribe_simulator::{AccountAccess, Fault, Options, Rule, Simulator, When, WorldSpec};
 
 use crate::fleet::write_sessions;
 
-fn run(folder: &Path, arguments: &[&str], typed: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_telescribe"))
+/// The program in a folder, on the simulated Telegram.
+pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_telescribe"));
+    command
         .args(arguments)
         .current_dir(folder)
+        .env_remove("TELESCRIBE_MASTER_KEY")
         .env("TELESCRIBE__TELEGRAM__SERVER", "simulated")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .stderr(Stdio::piped());
+    command
+}
+
+pub(crate) fn run(folder: &Path, arguments: &[&str], typed: &str) -> Output {
+    let mut child = program(folder, arguments).spawn().unwrap();
     child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
     child.wait_with_output().unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_account_is_signed_in_by_code_and_password_and_out_again() {
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A world with nobody signed in, and the session files of its accounts in a folder.
+async fn signed_out() -> (Simulator, tempfile::TempDir) {
     let spec = WorldSpec { accounts: 2, peers: 4, messages: 100, signed_in: false, ..WorldSpec::default() };
     let simulator = Simulator::start(spec.generate(), Options::default()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     write_sessions(&simulator, &folder.path().join("sessions"));
-    let account = simulator.accounts().into_iter().find(|a| a.password.is_some()).unwrap();
+    (simulator, folder)
+}
+
+fn account(simulator: &Simulator, with_password: bool) -> AccountAccess {
+    simulator.accounts().into_iter().find(|a| a.password.is_some() == with_password).unwrap()
+}
+
+fn stored(folder: &Path, name: &str) -> Session {
+    Sessions::new(&folder.join("sessions"), "simulated").load(&name.parse().unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_signed_in_by_code_and_password_and_out_again() {
+    let (simulator, folder) = signed_out().await;
+    let account = account(&simulator, true);
     let name = account.name.as_str();
 
     let before = run(folder.path(), &["account", "check", name], "");
@@ -40,18 +65,192 @@ async fn an_account_is_signed_in_by_code_and_password_and_out_again() {
 
     let typed = format!("+{}\n00000\n{}\nwrong\n{}\n", account.phone, account.code, account.password.as_deref().unwrap());
     let login = run(folder.path(), &["login", name], &typed);
-    let told = String::from_utf8_lossy(&login.stderr);
-    assert!(login.status.success(), "{told}");
-    assert!(
-        told.contains("the code is wrong") && told.contains("the password is wrong") && told.contains("is signed in as"),
-        "{told}"
-    );
+    let says = told(&login);
+    assert!(login.status.success(), "{says}");
+    for part in ["the code is wrong", "the password is wrong", "(hint: the simulated one)", "is signed in as"] {
+        assert!(says.contains(part), "{part}: {says}");
+    }
+    assert!(!says.contains(&account.phone), "the phone number is shown: {says}");
     assert!(run(folder.path(), &["account", "check", name], "").status.success());
+    let session = stored(folder.path(), name);
+    assert_eq!(session.user_id(), Some(account.user_id));
+    assert!(session.updates().is_some_and(|state| state.pts > 0), "the state to follow updates from is kept");
+    let own = telescribe::model::PeerId::user(account.user_id);
+    assert_eq!(session.access_hash(own), Some(account.access_hash));
+
+    // Once more: nothing to do, and nothing asked.
+    simulator.clear_ledger();
+    let again = run(folder.path(), &["login", name], "");
+    assert!(again.status.success() && told(&again).contains("is signed in already as"), "{}", told(&again));
+    assert_eq!(simulator.request_count("auth.sendCode"), 0);
 
     assert!(run(folder.path(), &["account", "logout", name], "").status.success());
     assert!(!folder.path().join(format!("sessions/{name}.session")).exists());
     let unknown = run(folder.path(), &["account", "check", name], "");
     assert_eq!(unknown.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&unknown.stderr).contains(&format!("there is no account `{name}`")));
+    assert!(told(&unknown).contains(&format!("there is no account `{name}`")));
+    simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_is_sent_again_when_it_has_expired_or_when_it_is_asked_for() {
+    let (simulator, folder) = signed_out().await;
+    let account = account(&simulator, false);
+    let name = account.name.as_str();
+    let expired = Fault::Error { code: 400, name: "PHONE_CODE_EXPIRED".to_owned() };
+    simulator.fault(Rule::new(expired, When::Next(1)).method("auth.signIn"));
+    let typed = format!("{}\n\n{}\n", account.code, account.code);
+    let login = run(folder.path(), &["login", name, "--phone", &format!("+{}", account.phone)], &typed);
+    let says = told(&login);
+    assert!(login.status.success(), "{says}");
+    assert!(says.contains("The code has expired; another one is being sent."), "{says}");
+    assert_eq!((simulator.request_count("auth.sendCode"), simulator.request_count("auth.resendCode")), (2, 1));
+    simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_telegram_refuses_at_a_login_is_told_with_the_way_out_and_changes_no_file() {
+    let (simulator, folder) = signed_out().await;
+    let account = account(&simulator, false);
+    let (name, phone) = (account.name.as_str(), format!("+{}", account.phone));
+    // The first question notes that the session is signed out.
+    run(folder.path(), &["account", "check", name], "");
+    let file = folder.path().join(format!("sessions/{name}.session"));
+    let before = std::fs::read(&file).unwrap();
+    let error = |code: i32, name: &str| Fault::Error { code, name: name.to_owned() };
+    for (fault, says) in [
+        (Fault::FloodWait { seconds: 8_000 }, "for the next 2 h 14 min"),
+        (error(406, "PHONE_NUMBER_FLOOD"), "try again tomorrow"),
+        (error(400, "PHONE_NUMBER_BANNED"), "has banned this phone number; appeal"),
+        (error(400, "API_ID_INVALID"), "copy both anew from https://my.telegram.org/apps"),
+        (error(400, "PHONE_NUMBER_INVALID"), "write it with its country code"),
+    ] {
+        let rule = simulator.fault(Rule::new(fault, When::Always).method("auth.sendCode"));
+        let login = run(folder.path(), &["login", name, "--phone", &phone], "");
+        assert_eq!(login.status.code(), Some(2));
+        let told = told(&login);
+        assert!(told.contains(says) && !told.contains(&account.phone), "{says}: {told}");
+        simulator.remove_fault(rule);
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_fails_leaves_no_half_made_session_file() {
+    let (simulator, folder) = signed_out().await;
+    let dc = account(&simulator, false).data_centres.first().unwrap().clone();
+    // The simulated server makes no keys for whoever comes without one.
+    let login = program(folder.path(), &["login", "new", "--phone", "+1"])
+        .env("TELESCRIBE__TELEGRAM__DATA_CENTRES", format!("[{{ id = 2, address = \"{}\" }}]", dc.address))
+        .env("TELESCRIBE__TELEGRAM__REQUEST_TIMEOUT", "2s")
+        .output()
+        .unwrap();
+    assert_eq!(login.status.code(), Some(2), "{}", told(&login));
+    let left: Vec<_> = std::fs::read_dir(folder.path().join("sessions")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert!(!folder.path().join("data").exists());
+    simulator.stop().await;
+}
+
+/// A login by QR code under way.
+struct Scan {
+    child: Child,
+    err: BufReader<ChildStderr>,
+}
+
+impl Scan {
+    fn begin(folder: &Path, name: &str, password: Option<&str>) -> Self {
+        let mut child = program(folder, &["login", name, "--qr"]).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        writeln!(stdin, "{}", password.unwrap_or_default()).unwrap();
+        let err = BufReader::new(child.stderr.take().unwrap());
+        Self { child, err }
+    }
+
+    /// The link that somebody without a screen is shown, and the picture above it.
+    fn link(&mut self) -> (String, String) {
+        let mut picture = String::new();
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.err.read_line(&mut line).unwrap(), 0, "no link is shown: {picture}");
+            if line.starts_with("tg://login?token=") {
+                return (line.trim().to_owned(), picture);
+            }
+            picture.push_str(&line);
+        }
+    }
+
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut told = String::new();
+        self.err.read_to_string(&mut told).unwrap();
+        (self.child.wait().unwrap().code(), told)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_signed_in_by_a_qr_code_with_and_without_a_password() {
+    let (simulator, folder) = signed_out().await;
+    for with_password in [false, true] {
+        let account = account(&simulator, with_password);
+        let mut scan = Scan::begin(folder.path(), &account.name, account.password.as_deref());
+        let (link, picture) = scan.link();
+        assert!(link.len() > 40 && picture.contains('\u{2580}'), "{picture}");
+        simulator.accept_login(&account.name).unwrap();
+        let (status, told) = scan.end();
+        assert_eq!(status, Some(0), "{told}");
+        assert!(told.contains("is signed in as"), "{told}");
+        // Pushed, not waited for: the second question is the last.
+        assert_eq!(simulator.request_counts().get(&(account.name.clone(), "auth.exportLoginToken")), Some(&2));
+        assert!(run(folder.path(), &["account", "check", &account.name], "").status.success());
+        assert!(stored(folder.path(), &account.name).updates().is_some());
+    }
+    simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_qr_code_scanned_by_an_account_of_another_data_centre_signs_in_there() {
+    let (simulator, folder) = signed_out().await;
+    let account = account(&simulator, false);
+    let away = account.data_centres.iter().map(|dc| dc.id).find(|id| *id != account.home_dc).unwrap();
+    let session = stored(folder.path(), &account.name);
+    session.set_home(away);
+    Sessions::new(&folder.path().join("sessions"), "simulated").save(&session).unwrap();
+    let mut scan = Scan::begin(folder.path(), &account.name, None);
+    scan.link();
+    simulator.accept_login(&account.name).unwrap();
+    let (status, told) = scan.end();
+    assert_eq!(status, Some(0), "{told}");
+    assert_eq!(simulator.request_count("auth.importLoginToken"), 1);
+    assert_eq!(stored(folder.path(), &account.name).home(), account.home_dc);
+    assert!(run(folder.path(), &["account", "check", &account.name], "").status.success());
+    simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_qr_login_leaves_the_session_file_as_it_was() {
+    let (simulator, folder) = signed_out().await;
+    let account = account(&simulator, false);
+    run(folder.path(), &["account", "check", &account.name], "");
+    let sessions = || {
+        let entries = std::fs::read_dir(folder.path().join("sessions")).unwrap().map(|e| e.unwrap().path());
+        // The lock of a process that was killed stays and locks nothing.
+        let mut files: Vec<_> = entries
+            .filter(|path| path.extension().is_some_and(|e| e == "session"))
+            .map(|p| (std::fs::read(&p).unwrap(), p))
+            .collect();
+        files.sort();
+        files
+    };
+    let before = sessions();
+    let mut scan = Scan::begin(folder.path(), &account.name, None);
+    scan.link();
+    Command::new("kill").args(["-INT", &scan.child.id().to_string()]).status().unwrap();
+    let (status, told) = scan.end();
+    assert_ne!(status, Some(0), "{told}");
+    assert_eq!(sessions(), before);
+    simulator.accept_login(&account.name).unwrap();
+    let (status, told) = Scan::begin(folder.path(), &account.name, None).end();
+    assert_eq!(status, Some(0), "{told}");
     simulator.stop().await;
 }

@@ -105,25 +105,46 @@ impl Call<'_> {
         Ok(enums::auth::LoggedOut::Out(types::auth::LoggedOut { future_auth_token: None }).to_bytes())
     }
 
+    fn login_token(&self, world: &World) -> Vec<u8> {
+        mix(world.seed ^ mix(self.account as u64 ^ 0x0071)).to_le_bytes().repeat(4)
+    }
+
+    /// Hands out a QR login's token until it was accepted; what follows happens at home.
     pub(super) fn export_login_token(&self) -> Answer {
         let mut world = self.core.world_mut();
-        let seed = world.seed;
-        let index = self.account;
-        let account = world.accounts.get_mut(index).ok_or(RpcError::new(401, "AUTH_KEY_UNREGISTERED"))?;
-        if account.standing != Standing::SignedIn && account.login_accepted {
-            if account.password.is_some() {
-                return Err(RpcError::new(401, "SESSION_PASSWORD_NEEDED"));
-            }
-            account.standing = Standing::SignedIn;
-            account.login_accepted = false;
+        let token = self.login_token(&world);
+        let account = world.accounts.get(self.account).ok_or(RpcError::new(401, "AUTH_KEY_UNREGISTERED"))?;
+        if account.standing != Standing::SignedIn && !account.login_accepted {
+            let token = types::auth::LoginToken { expires: clock::unix_seconds() + LOGIN_TOKEN_SECONDS, token };
+            return Ok(enums::auth::LoginToken::Token(token).to_bytes());
         }
-        if account.standing == Standing::SignedIn {
-            let success = types::auth::LoginTokenSuccess { authorization: self.authorization(&world) };
-            return Ok(enums::auth::LoginToken::Success(success).to_bytes());
+        if account.home_dc != self.dc {
+            let elsewhere = types::auth::LoginTokenMigrateTo { dc_id: account.home_dc, token };
+            return Ok(enums::auth::LoginToken::MigrateTo(elsewhere).to_bytes());
         }
-        let token = mix(seed ^ mix(index as u64 ^ 0x0071)).to_le_bytes().repeat(4);
-        let token = types::auth::LoginToken { expires: clock::unix_seconds() + LOGIN_TOKEN_SECONDS, token };
-        Ok(enums::auth::LoginToken::Token(token).to_bytes())
+        self.accepted_login(&mut world)
+    }
+
+    /// Signs in with a token that another data centre handed out.
+    pub(super) fn import_login_token(&self) -> Answer {
+        let request: f::auth::ImportLoginToken = self.request()?;
+        let mut world = self.core.world_mut();
+        if request.token != self.login_token(&world) {
+            return Err(RpcError::new(400, "AUTH_TOKEN_INVALID"));
+        }
+        self.at_home(&world, "USER_MIGRATE")?;
+        self.accepted_login(&mut world)
+    }
+
+    fn accepted_login(&self, world: &mut World) -> Answer {
+        let account = world.accounts.get_mut(self.account).ok_or(RpcError::new(401, "AUTH_KEY_UNREGISTERED"))?;
+        if account.standing != Standing::SignedIn && account.password.is_some() {
+            return Err(RpcError::new(401, "SESSION_PASSWORD_NEEDED"));
+        }
+        account.standing = Standing::SignedIn;
+        account.login_accepted = false;
+        let success = types::auth::LoginTokenSuccess { authorization: self.authorization(world) };
+        Ok(enums::auth::LoginToken::Success(success).to_bytes())
     }
 
     fn export_bytes(&self, world: &World, dc: i32) -> Vec<u8> {

@@ -1,0 +1,104 @@
+//! What is saved at once, what is gathered, and that nothing happens for nothing.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use super::*;
+use crate::accounts::{DataCentre, UpdatesState};
+use crate::model::PeerId;
+
+/// A whole second, so that a loaded machine does not decide.
+const SOON: Duration = Duration::from_secs(1);
+
+struct Setting {
+    folder: tempfile::TempDir,
+    session: Arc<Session>,
+    saver: Saver,
+}
+
+fn setting() -> Setting {
+    let folder = tempfile::tempdir().unwrap();
+    let dc = DataCentre { ipv4: "127.0.0.1:443".parse().unwrap(), ipv6: None, auth_key: None };
+    let name: AccountName = "alpha".parse().unwrap();
+    let session = Arc::new(Session::new(name.clone(), "simulated", 2, BTreeMap::from([(2, dc)])));
+    let store = Sessions::new(folder.path(), "simulated");
+    store.create(&session).unwrap();
+    let saver = Saver::new(store, &BTreeMap::from([(name, Arc::clone(&session))]));
+    Setting { folder, session, saver }
+}
+
+/// Each save makes a new file.
+fn file(folder: &Path) -> u64 {
+    folder.join("alpha.session").metadata().unwrap().ino()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_saved_and_nothing_runs_while_nothing_changes() {
+    let mut s = setting();
+    let before = file(s.folder.path());
+    assert_eq!(s.saver.step().await.unwrap(), Step::Idle);
+    assert!(tokio::time::timeout(SOON / 4, s.saver.wait()).await.is_err(), "the saver woke for nothing");
+    s.saver.finish().await.unwrap();
+    assert_eq!(file(s.folder.path()), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_learnt_again_is_saved_at_once() {
+    let mut s = setting();
+    let changes: [fn(&Session); 4] = [
+        |s| s.set_budgets(serde_json::json!({ "getHistory": 1 })),
+        |s| s.set_home(4),
+        |s| s.set_user_id(7),
+        |s| s.set_lost("SESSION_REVOKED", chrono::DateTime::UNIX_EPOCH),
+    ];
+    for change in changes {
+        assert_eq!(s.saver.step().await.unwrap(), Step::Idle);
+        let before = file(s.folder.path());
+        change(&s.session);
+        tokio::time::timeout(SOON, s.saver.wait()).await.expect("an urgent change wakes the saver");
+        assert_eq!(s.saver.step().await.unwrap(), Step::Busy);
+        assert_ne!(file(s.folder.path()), before);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_next_answers_teach_again_is_gathered_and_then_saved_once() {
+    let mut s = setting();
+    s.saver.gather = SOON;
+    let before = file(s.folder.path());
+    let begun = Instant::now();
+    let mut saves = 0;
+    for pts in 1..=20 {
+        s.session.learn(PeerId::channel(i64::from(pts)), Some(-1));
+        s.session.set_updates(UpdatesState { pts, ..UpdatesState::default() });
+        saves += usize::from(s.saver.step().await.unwrap() == Step::Busy);
+    }
+    assert!(saves == 0 || begun.elapsed() >= SOON);
+    assert!(file(s.folder.path()) == before || begun.elapsed() >= SOON);
+    while s.saver.step().await.unwrap() == Step::Idle {
+        tokio::time::timeout(SOON * 30, s.saver.wait()).await.expect("what is gathered falls due");
+    }
+    assert!(begun.elapsed() >= SOON);
+    assert_eq!(s.saver.step().await.unwrap(), Step::Idle);
+    assert_eq!(s.saver.store.load(s.session.name()).unwrap().data(), s.session.data());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_saves_what_is_still_being_gathered() {
+    let mut s = setting();
+    s.session.learn(PeerId::channel(5), Some(-9));
+    assert_eq!(s.saver.step().await.unwrap(), Step::Idle);
+    s.saver.finish().await.unwrap();
+    assert_eq!(s.saver.store.load(s.session.name()).unwrap().access_hash(PeerId::channel(5)), Some(-9));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_save_that_failed_is_tried_again() {
+    let mut s = setting();
+    s.session.set_user_id(7);
+    let sessions = std::mem::replace(&mut s.saver.store, Sessions::new(Path::new("/dev/null/none"), "simulated"));
+    assert!(s.saver.step().await.is_err());
+    s.saver.store = sessions;
+    assert_eq!(s.saver.step().await.unwrap(), Step::Busy);
+    assert_eq!(s.saver.store.load(s.session.name()).unwrap().user_id(), Some(7));
+}

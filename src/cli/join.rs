@@ -1,0 +1,55 @@
+//! `telescribe join`: has an account join a group or channel.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::client::{Api, Globals, Target};
+use super::output::{Out, ended};
+use super::peers::title;
+
+/// Have an account join a group or channel, which is crawled from then on
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  telescribe join @example_channel
+  telescribe join https://t.me/+AbCdEfGh12345678 --account alpha
+
+The program must run. Joining is paced far more than reading: who joins much in little time is banned by Telegram. The exit
+status is 1 when an administrator of the peer has to agree first.")]
+pub(super) struct Args {
+    /// @username, or a link: https://t.me/username, https://t.me/+hash
+    #[arg(value_name = "PEER")]
+    peer: String,
+    /// Which account joins; otherwise a signed-in one that is in few peers
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
+}
+
+/// Runs the command on standard output.
+///
+/// # Errors
+/// When nobody could be asked, or the peer cannot be joined.
+pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
+    ended(write(&args, globals, &mut Out::stdout()).await)
+}
+
+async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
+    let api = Api::open(globals).await?;
+    let body = json!({ "peer": args.peer, "account": args.account });
+    let answer = api.post(&Target::new("/v1/join"), &body).await?;
+    let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
+    let requested = text("outcome") == "requested";
+    if globals.json {
+        out.json(&answer)?;
+    } else {
+        let peer = answer.get("peer").map_or_else(|| args.peer.clone(), title);
+        let what = match text("outcome") {
+            "already_in" => "is in already:",
+            "requested" => "has asked to join; an administrator has to agree first:",
+            _ => "has joined",
+        };
+        out.line(format_args!("account {} {what} {}", text("account"), out.strong(&peer)))?;
+    }
+    out.flush()?;
+    Ok(ExitCode::from(u8::from(requested)))
+}
