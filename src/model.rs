@@ -3,18 +3,28 @@
 //! No I/O, no serialisation, no foreign library: how a message is stored is the archive's business, how it is shown is
 //! HTTP's and the dump's. Everything else in the crate may use this module; this module uses nothing.
 
+mod button;
 mod change;
 mod clock;
+mod entity;
 mod id;
 mod media;
+mod media_kind;
 mod message;
+mod origin;
 mod peer;
 mod range;
+mod service;
 
+pub use button::{Button, ButtonKind};
 pub use change::{Change, ChangeKind, Seq};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
+pub use entity::{Entity, EntityKind};
 pub use id::{AccountName, InvalidAccountName, MessageId, MessageKey, PeerId, PeerKindOfId};
-pub use media::{Media, MediaKind};
-pub use message::{Counters, Entity, EntityKind, Forward, Message, Reaction, Reply, Service};
-pub use peer::{Peer, PeerKind};
+pub use media::{Giveaway, Media, Page, Payment, Place, Poll, PollResult, Story, Task};
+pub use media_kind::MediaKind;
+pub use message::{Counters, Message, Reaction, Restriction};
+pub use origin::{Forward, Reply};
+pub use peer::{Peer, PeerKind, PeerMarks};
 pub use range::{IdRange, RangeSet};
+pub use service::Service;

@@ -3,13 +3,19 @@
 //! Pure, and it never fails: what this version has no name for becomes `other` or `unknown`, is reported in
 //! [`Parsed::not_understood`], and stays in the raw bytes that are archived beside, so that a later version can parse again.
 
+mod button;
+mod entity;
+mod file;
 mod media;
+mod origin;
 mod peer;
+mod poll;
+mod rich;
 mod service;
 
-use grammers_tl_types::{Serializable as _, enums, types};
+use grammers_tl_types::{Serializable, enums, types};
 
-use crate::model::{Entity, EntityKind, Forward, Message, MessageId, MessageKey, PeerId, Reaction, Reply, Timestamp};
+use crate::model::{Message, MessageId, MessageKey, PeerId, Reaction, Restriction, Timestamp};
 
 pub use peer::{chat, peer_id, user};
 
@@ -22,45 +28,75 @@ pub struct Parsed {
     pub revision: i64,
     /// Telegram's bytes of the message.
     pub raw: Vec<u8>,
-    /// Names of the constructors that have no counterpart in the model.
+    /// TL names of the constructors that have no counterpart in the model, each once.
     pub not_understood: Vec<&'static str>,
 }
 
 /// Parses a message. `None` for an empty one: Telegram's way to say that an id holds nothing.
 #[must_use]
 pub fn message(tl: &enums::Message) -> Option<Parsed> {
-    let mut not_understood = Vec::new();
+    let mut unknown = Unknown::default();
     let (message, revision) = match tl {
         enums::Message::Empty(_) => return None,
-        enums::Message::Message(m) => (ordinary(m, &mut not_understood), m.edit_date.map_or(0, i64::from)),
-        enums::Message::Service(m) => (service::message(m), 0),
+        enums::Message::Message(m) => (ordinary(m, &mut unknown), m.edit_date.map_or(0, i64::from)),
+        enums::Message::Service(m) => (service::message(m, &mut unknown), 0),
     };
-    Some(Parsed { message, revision, raw: tl.to_bytes(), not_understood })
+    Some(Parsed { message, revision, raw: tl.to_bytes(), not_understood: unknown.names })
 }
 
-fn ordinary(m: &types::Message, not_understood: &mut Vec<&'static str>) -> Message {
-    if let Some(rich) = &m.rich_message {
-        not_understood.push(name(rich));
+/// What this version has no name for, in one message.
+#[derive(Default)]
+struct Unknown {
+    names: Vec<&'static str>,
+}
+
+impl Unknown {
+    fn note(&mut self, tl: &impl Serializable) {
+        let name = name(tl);
+        if !self.names.contains(&name) {
+            self.names.push(name);
+        }
     }
+}
+
+fn ordinary(m: &types::Message, unknown: &mut Unknown) -> Message {
     let peer = peer_id(&m.peer_id);
+    let (text, entities) = match &m.rich_message {
+        Some(page) if m.message.is_empty() => rich::text(page, unknown),
+        Some(page) => {
+            // Both: the words of the page are in the raw bytes only.
+            unknown.note(page);
+            (m.message.clone(), entity::entities(m.entities.as_ref(), unknown))
+        }
+        None => (m.message.clone(), entity::entities(m.entities.as_ref(), unknown)),
+    };
+    let replies = m.replies.as_ref().map(|enums::MessageReplies::Replies(r)| r);
     Message {
         key: MessageKey { peer, id: MessageId(m.id) },
         date: timestamp(m.date),
         sender: sender(m.from_id.as_ref(), peer, m.out),
-        text: m.message.clone(),
-        entities: m.entities.iter().flatten().map(|e| entity(e, not_understood)).collect(),
-        reply: m.reply_to.as_ref().and_then(reply),
-        forward: m.fwd_from.as_ref().map(forward),
-        media: m.media.as_ref().and_then(|media| media::media(media, not_understood)),
+        text,
+        entities,
+        rich: m.rich_message.is_some() && m.message.is_empty(),
+        reply: m.reply_to.as_ref().map(|header| origin::reply(header, unknown)),
+        forward: m.fwd_from.as_ref().map(origin::forward),
+        media: m.media.as_ref().and_then(|media| media::media(media, unknown)),
+        buttons: m.reply_markup.as_ref().map(|markup| button::rows(markup, unknown)).unwrap_or_default(),
         album: m.grouped_id,
         edited: m.edit_date.filter(|_| !m.edit_hide).map(timestamp),
         views: m.views,
         forwards: m.forwards,
-        replies: m.replies.as_ref().map(|enums::MessageReplies::Replies(r)| r.replies),
+        replies: replies.map(|r| r.replies),
+        comments: replies.filter(|r| r.comments).and_then(|r| r.channel_id).map(PeerId::channel),
         reactions: m.reactions.as_ref().map(reactions).unwrap_or_default(),
         via_bot: m.via_bot_id.map(PeerId::user),
         author: m.post_author.clone(),
         pinned: m.pinned,
+        silent: m.silent,
+        protected: m.noforwards,
+        scheduled: m.from_scheduled,
+        ttl: m.ttl_period,
+        restrictions: m.restriction_reason.iter().flatten().map(restriction).collect(),
         service: None,
     }
 }
@@ -73,27 +109,6 @@ fn timestamp(date: i32) -> Timestamp {
 fn sender(from: Option<&enums::Peer>, peer: PeerId, out: bool) -> Option<PeerId> {
     let other_side = || (peer.0 > 0 && !out).then_some(peer);
     from.map(peer_id).or_else(other_side)
-}
-
-fn reply(header: &enums::MessageReplyHeader) -> Option<Reply> {
-    // A reply to a story replies to no message.
-    let enums::MessageReplyHeader::Header(h) = header else { return None };
-    let in_topic = h.reply_to_msg_id.filter(|_| h.forum_topic);
-    Some(Reply {
-        id: h.reply_to_msg_id.map(MessageId),
-        topic: h.reply_to_top_id.or(in_topic).map(MessageId),
-        quote: h.quote_text.clone(),
-    })
-}
-
-fn forward(header: &enums::MessageFwdHeader) -> Forward {
-    let enums::MessageFwdHeader::Header(h) = header;
-    Forward {
-        from: h.from_id.as_ref().map(peer_id),
-        name: h.from_name.clone(),
-        date: Some(timestamp(h.date)),
-        post: h.channel_post.map(MessageId),
-    }
 }
 
 fn reactions(tl: &enums::MessageReactions) -> Vec<Reaction> {
@@ -110,54 +125,20 @@ fn reactions(tl: &enums::MessageReactions) -> Vec<Reaction> {
         .collect()
 }
 
-fn entity(tl: &enums::MessageEntity, not_understood: &mut Vec<&'static str>) -> Entity {
-    use enums::MessageEntity as E;
-    let mut entity =
-        Entity { kind: EntityKind::Unknown, offset: 0, length: 0, url: None, language: None, user: None, emoji: None };
-    macro_rules! plain {
-        ($e:expr, $kind:ident) => {
-            (EntityKind::$kind, $e.offset, $e.length)
-        };
-    }
-    let (kind, offset, length) = match tl {
-        E::Mention(e) => plain!(e, Mention),
-        E::Hashtag(e) => plain!(e, Hashtag),
-        E::BotCommand(e) => plain!(e, BotCommand),
-        E::Url(e) => plain!(e, Url),
-        E::Email(e) => plain!(e, Email),
-        E::Bold(e) => plain!(e, Bold),
-        E::Italic(e) => plain!(e, Italic),
-        E::Code(e) => plain!(e, Code),
-        E::Phone(e) => plain!(e, Phone),
-        E::Cashtag(e) => plain!(e, Cashtag),
-        E::Underline(e) => plain!(e, Underline),
-        E::Strike(e) => plain!(e, Strike),
-        E::Blockquote(e) => plain!(e, Blockquote),
-        E::BankCard(e) => plain!(e, BankCard),
-        E::Spoiler(e) => plain!(e, Spoiler),
-        E::Pre(e) => {
-            entity.language = Some(e.language.clone()).filter(|l| !l.is_empty());
-            plain!(e, Pre)
-        }
-        E::TextUrl(e) => {
-            entity.url = Some(e.url.clone());
-            plain!(e, TextUrl)
-        }
-        E::MentionName(e) => {
-            entity.user = Some(PeerId::user(e.user_id));
-            plain!(e, MentionName)
-        }
-        E::CustomEmoji(e) => {
-            entity.emoji = Some(e.document_id);
-            plain!(e, CustomEmoji)
-        }
-        E::Unknown(e) => plain!(e, Unknown),
-        other => {
-            not_understood.push(name(other));
-            (EntityKind::Unknown, other.offset(), other.length())
-        }
-    };
-    Entity { kind, offset, length, ..entity }
+fn restriction(tl: &enums::RestrictionReason) -> Restriction {
+    let enums::RestrictionReason::Reason(r) = tl;
+    Restriction { platform: r.platform.clone(), reason: r.reason.clone(), text: r.text.clone() }
+}
+
+/// Text without its mark-up.
+fn plain(tl: &enums::TextWithEntities) -> String {
+    let enums::TextWithEntities::Entities(t) = tl;
+    t.text.clone()
+}
+
+/// A text that has something to say: Telegram's required fields are empty where there is nothing.
+fn said(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// A number that is one: what is not a number would be unequal to itself, and each reading of the message an edit.
@@ -166,7 +147,7 @@ fn finite(number: f64) -> Option<f64> {
 }
 
 /// The TL name of a boxed value.
-fn name(tl: &impl grammers_tl_types::Serializable) -> &'static str {
+fn name(tl: &impl Serializable) -> &'static str {
     let bytes = tl.to_bytes();
     let id = bytes.first_chunk().map_or(0, |id| u32::from_le_bytes(*id));
     grammers_tl_types::name_for_id(id)

@@ -6,17 +6,23 @@
 //! It does not read the archive and does not decide what may be shown: it is given plain data and says how it looks. The views
 //! own their strings, so that an answer can outlive the read that filled it.
 
+mod button;
+mod detail;
 mod media;
 mod message;
+mod origin;
 mod peer;
+mod service;
 
-use crate::model::{Message, Peer};
+use crate::model::{Message, MessageId, Peer, PeerId, Timestamp};
 
+pub use button::ButtonView;
+pub use detail::{GiveawayView, PageView, PaymentView, PlaceView, PollResultView, PollView, StoryView, TaskView};
 pub use media::MediaView;
-pub use message::{
-    ContentView, EntityView, ForwardView, MessageView, ReactionView, ReplyView, ServiceView, StoredView, VersionView,
-};
+pub use message::{ContentView, MessageView, ReactionView, RestrictionView, StoredView, VersionView};
+pub use origin::{EntityView, ForwardView, ReplyView, SavedFromView};
 pub use peer::PeerView;
+pub use service::ServiceView;
 
 /// The JSON form of a peer.
 #[must_use]
@@ -33,6 +39,18 @@ pub fn message(message: &Message) -> MessageView {
 /// A text that has something to say.
 fn said(text: Option<&String>) -> Option<String> {
     text.filter(|t| !t.is_empty()).cloned()
+}
+
+fn time(at: Timestamp) -> String {
+    at.to_string()
+}
+
+fn marked(peer: Option<PeerId>) -> Option<i64> {
+    peer.map(|p| p.0)
+}
+
+fn number(id: Option<MessageId>) -> Option<i32> {
+    id.map(|i| i.0)
 }
 
 fn is_false(value: &bool) -> bool {

@@ -19,7 +19,7 @@ pub(crate) fn write(world: &World, out: &mut impl Write) -> io::Result<()> {
     }
     for chat in &chats {
         for message in chat.history.messages() {
-            line(out, &MessageLine::of(chat.peer, message))?;
+            line(out, &MessageLine::of(chat, message))?;
         }
     }
     out.flush()
@@ -39,12 +39,15 @@ struct PeerLine<'w> {
     title: &'w str,
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<&'w str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    migrated_to: Option<PeerId>,
 }
 
 impl<'w> PeerLine<'w> {
     fn of(chat: &'w Chat) -> Self {
-        let Chat { peer, kind, title, username, .. } = chat;
-        Self { r#type: "peer", id: *peer, kind: kind.name(), title, username: username.as_deref() }
+        let Chat { peer, kind, title, username, migrated_to, .. } = chat;
+        let username = username.as_deref();
+        Self { r#type: "peer", id: *peer, kind: kind.name(), title, username, migrated_to: *migrated_to }
     }
 }
 
@@ -86,6 +89,8 @@ struct MessageLine<'w> {
     forwards: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replies: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comments: Option<PeerId>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reactions: Vec<ReactionLine<'w>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,6 +110,8 @@ struct ReplyLine<'w> {
     topic: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quote: Option<&'w str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quote_offset: Option<i32>,
 }
 
 #[derive(Serialize)]
@@ -125,11 +132,11 @@ struct ReactionLine<'w> {
 }
 
 impl<'w> MessageLine<'w> {
-    fn of(peer: PeerId, message: &'w Message) -> Self {
+    fn of(chat: &Chat, message: &'w Message) -> Self {
         let counted = message.views >= 0;
         let plain = Self {
             r#type: "message",
-            peer,
+            peer: chat.peer,
             id: message.id,
             date: Date(message.date),
             sender: message.sender,
@@ -143,6 +150,7 @@ impl<'w> MessageLine<'w> {
             views: counted.then_some(message.views),
             forwards: counted.then_some(message.forwards),
             replies: None,
+            comments: None,
             reactions: Vec::new(),
             via_bot: None,
             author: None,
@@ -150,17 +158,23 @@ impl<'w> MessageLine<'w> {
             service: None,
         };
         match &message.extra {
-            Some(extra) => plain.with(extra),
+            Some(extra) => plain.with(extra, chat),
             None => plain,
         }
     }
 
-    fn with(self, extra: &'w Extra) -> Self {
+    fn with(self, extra: &'w Extra, chat: &Chat) -> Self {
         let reply_to = extra.reply.as_ref();
         let forward = extra.forward.as_ref();
         Self {
             entities: extra.entities.iter().map(EntityLine::of).collect(),
-            reply_to: reply_to.map(|reply| ReplyLine { id: reply.id, topic: reply.topic, quote: reply.quote.as_deref() }),
+            reply_to: reply_to.map(|reply| ReplyLine {
+                id: reply.id,
+                topic: reply.topic,
+                quote: reply.quote.as_deref(),
+                // What is quoted is the beginning.
+                quote_offset: reply.quote.as_ref().map(|_| 0),
+            }),
             forward: forward.map(|forward| ForwardLine {
                 from: forward.from,
                 name: forward.name.as_deref(),
@@ -171,6 +185,7 @@ impl<'w> MessageLine<'w> {
             album: extra.album,
             edited: extra.edited.filter(|_| !extra.edit_hidden).map(Date),
             replies: extra.replies,
+            comments: extra.replies.and(chat.discussion()),
             reactions: extra.reactions.iter().map(|r| ReactionLine { emoji: &r.emoji, count: r.count }).collect(),
             via_bot: extra.via_bot,
             author: extra.author.as_deref(),
@@ -259,6 +274,14 @@ struct MediaLine<'w> {
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'w str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    performer: Option<&'w str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emoji: Option<&'w str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     question: Option<&'w str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     options: &'w [String],
@@ -268,6 +291,44 @@ struct MediaLine<'w> {
     longitude: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     phone: Option<&'w str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<PageLine<'w>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    poll: Option<PollLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<PlaceLine<'w>>,
+}
+
+#[derive(Serialize)]
+struct PageLine<'w> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display_url: Option<&'w str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    site: Option<&'w str>,
+    r#type: &'static str,
+}
+
+#[derive(Serialize)]
+struct PollLine {
+    id: i64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    results: Vec<PollResultLine>,
+    voters: i32,
+}
+
+#[derive(Serialize)]
+struct PollResultLine {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    voters: Option<i32>,
+}
+
+#[derive(Serialize)]
+struct PlaceLine<'w> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'w str>,
+    provider: &'static str,
 }
 
 /// A number of seconds, without a fraction when whole.
@@ -280,7 +341,11 @@ impl Serialize for Seconds {
 }
 
 fn filled(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_owned())
+    said(text).map(str::to_owned)
+}
+
+fn said(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
 }
 
 impl<'w> MediaLine<'w> {
@@ -295,27 +360,48 @@ impl<'w> MediaLine<'w> {
                 ..Self::default()
             },
             Media::Document(document) => Self::of_document(document),
-            Media::Webpage { url, title, .. } => {
-                Self { kind: "webpage", url: Some(url), title: filled(title), ..Self::default() }
+            Media::Webpage { id: _, url, site, title, description } => Self {
+                kind: "webpage",
+                url: Some(url),
+                title: filled(title),
+                description: said(description),
+                page: Some(PageLine {
+                    display_url: said(url.strip_prefix("https://").unwrap_or(url)),
+                    site: said(site),
+                    r#type: "article",
+                }),
+                ..Self::default()
+            },
+            Media::Poll { id, question, options, voters } => {
+                let mut results: Vec<_> =
+                    (0..options.len()).map(|at| PollResultLine { voters: voters.get(at).copied() }).collect();
+                if voters.is_empty() {
+                    results.clear();
+                }
+                let poll = Some(PollLine { id: *id, results, voters: voters.iter().sum() });
+                Self { kind: "poll", question: Some(question), options, poll, ..Self::default() }
             }
-            Media::Poll { question, options, .. } => Self { kind: "poll", question: Some(question), options, ..Self::default() },
             Media::Geo { latitude, longitude } => {
                 Self { kind: "geo", latitude: Some(*latitude), longitude: Some(*longitude), ..Self::default() }
             }
-            Media::Venue { latitude, longitude, title, .. } => Self {
+            Media::Venue { latitude, longitude, title, address } => Self {
                 kind: "venue",
                 title: filled(title),
                 latitude: Some(*latitude),
                 longitude: Some(*longitude),
+                place: Some(PlaceLine { address: said(address), provider: "foursquare" }),
                 ..Self::default()
             },
-            Media::Contact { phone, first_name, last_name, .. } => Self {
+            Media::Contact { phone, first_name, last_name, user } => Self {
                 kind: "contact",
                 title: filled(format!("{first_name} {last_name}").trim()),
                 phone: Some(phone),
+                user: (*user != 0).then_some(*user),
                 ..Self::default()
             },
-            Media::Dice { .. } => Self { kind: "dice", ..Self::default() },
+            Media::Dice { emoji, value } => {
+                Self { kind: "dice", emoji: said(emoji), value: Some(*value), ..Self::default() }
+            }
         }
     }
 
@@ -339,6 +425,8 @@ impl<'w> MediaLine<'w> {
             height: document.dimensions.map(|(_, height)| height),
             duration: document.duration.map(Seconds),
             title: document.title.clone(),
+            performer: document.performer.as_deref().and_then(said),
+            emoji: document.emoji.as_deref().and_then(said),
             ..Self::default()
         }
     }
@@ -353,11 +441,16 @@ struct ServiceLine<'w> {
     users: Vec<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    migrated: Option<PeerId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'w str>,
 }
 
 impl<'w> ServiceLine<'w> {
     fn of(service: &'w Service) -> Self {
         let (mut title, mut users, mut message) = (None, Vec::new(), None);
+        let (mut migrated, mut text) = (None, None);
         let action = match service {
             Service::ChatCreate { title: of, users: added } => {
                 title = Some(of.as_str());
@@ -386,9 +479,13 @@ impl<'w> ServiceLine<'w> {
                 title = Some(of.as_str());
                 "channel_create"
             }
-            Service::ChatMigrateTo { .. } => "chat_migrate_to",
-            Service::ChannelMigrateFrom { title: of, .. } => {
+            Service::ChatMigrateTo { channel } => {
+                migrated = Some(PeerId::channel(*channel));
+                "chat_migrate_to"
+            }
+            Service::ChannelMigrateFrom { title: of, chat } => {
                 title = Some(of.as_str());
+                migrated = Some(PeerId::group(*chat));
                 "channel_migrate_from"
             }
             Service::PinMessage { message: of } => {
@@ -396,8 +493,11 @@ impl<'w> ServiceLine<'w> {
                 "pin_message"
             }
             Service::HistoryClear => "history_clear",
-            Service::CustomAction { .. } => "custom_action",
+            Service::CustomAction { text: of } => {
+                text = said(of);
+                "custom_action"
+            }
         };
-        Self { action, title, users, message }
+        Self { action, title, users, message, migrated, text }
     }
 }

@@ -73,7 +73,7 @@ impl<'a> Staged<'a> {
         if known.as_ref() == Some(peer) {
             return Ok(());
         }
-        if let Some(old) = known.and_then(|k| k.username).map(|name| name.to_lowercase()) {
+        for old in known.iter().flat_map(Peer::all_usernames).map(str::to_lowercase) {
             // A username may have moved to another peer since, also in this very write: only our own entry is taken back.
             let holder = match self.usernames.get(&old) {
                 Some(staged) => *staged,
@@ -83,7 +83,7 @@ impl<'a> Staged<'a> {
                 self.usernames.insert(old, None);
             }
         }
-        if let Some(new) = &peer.username {
+        for new in peer.all_usernames() {
             self.usernames.insert(new.to_lowercase(), Some(peer.id));
         }
         self.batch.put_cf(self.archive.cf(Cf::Peer), key::peer(peer.id), PeerRecord::of(peer).encode_to_vec());

@@ -194,10 +194,11 @@ impl Archive {
             let (bytes, value) = entry?;
             let Some(id) = report.readable(|| "a peer".to_owned(), key::read_peer(&bytes)) else { continue };
             let Some(peer) = report.readable(|| format!("peer {id}"), PeerRecord::read(id, &value)) else { continue };
-            let Some(username) = peer.username.map(|name| name.to_lowercase()) else { continue };
-            // Another peer may have it by now; then this one was not seen since, and there is no difference.
-            if self.get(Cf::Username, &username)?.is_none() {
-                report.differs(|| format!("username `{username}` of peer {id} leads nowhere"));
+            for username in peer.all_usernames().map(str::to_lowercase) {
+                // Another peer may have it by now; then this one was not seen since, and there is no difference.
+                if self.get(Cf::Username, &username)?.is_none() {
+                    report.differs(|| format!("username `{username}` of peer {id} leads nowhere"));
+                }
             }
         }
         for entry in self.entries(Cf::Username) {
@@ -207,7 +208,7 @@ impl Archive {
             // A peer that is damaged was told of above.
             match self.get(Cf::Peer, key::peer(id))?.map(|bytes| PeerRecord::read(id, &bytes)) {
                 None => report.differs(|| format!("username `{name}` leads to peer {id}, which is not archived")),
-                Some(Ok(peer)) if peer.username.as_ref().is_none_or(|u| u.to_lowercase() != name) => {
+                Some(Ok(peer)) if peer.all_usernames().all(|u| u.to_lowercase() != name) => {
                     report.differs(|| format!("username `{name}` leads to peer {id}, which does not have it"));
                 }
                 Some(_) => {}

@@ -49,7 +49,7 @@ impl Crawler {
         };
         let Some(peer) = peer.or(known.as_ref()) else { return Ok(false) };
         let folders: Vec<String> = self.archive.members(id)?.into_iter().filter(Membership::current).flat_map(|m| m.folders).collect();
-        let usernames: Vec<&str> = peer.username.iter().map(String::as_str).collect();
+        let usernames: Vec<&str> = peer.all_usernames().collect();
         Ok(scope.covers(&PeerFacts { id, usernames: &usernames, title: &peer.title, kind: peer.kind, folders: &folders }))
     }
 

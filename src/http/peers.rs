@@ -162,7 +162,7 @@ fn unnamed(id: PeerId) -> Peer {
         PeerKindOfId::Chat => PeerKind::Group,
         PeerKindOfId::Channel => PeerKind::Channel,
     };
-    Peer { id, kind, title: String::new(), username: None }
+    Peer::new(id, kind, String::new())
 }
 
 impl From<PathRejection> for Problem {

@@ -1,147 +1,6 @@
 //! A message as Telegram shows it, with everything it carries.
 
-use super::{Media, MessageId, MessageKey, PeerId, Timestamp};
-
-/// How a part of the text is marked up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EntityKind {
-    /// `@username`.
-    Mention,
-    /// `#tag`.
-    Hashtag,
-    /// `/command`.
-    BotCommand,
-    /// A link that shows itself.
-    Url,
-    /// An e-mail address.
-    Email,
-    /// Bold.
-    Bold,
-    /// Italic.
-    Italic,
-    /// Inline code.
-    Code,
-    /// A code block; may carry a language.
-    Pre,
-    /// A link behind other text; carries the URL.
-    TextUrl,
-    /// A mention of a user without username; carries the user.
-    MentionName,
-    /// A phone number.
-    Phone,
-    /// `$TICKER`.
-    Cashtag,
-    /// Underlined.
-    Underline,
-    /// Struck through.
-    Strike,
-    /// A quotation.
-    Blockquote,
-    /// A bank card number.
-    BankCard,
-    /// Hidden until tapped.
-    Spoiler,
-    /// A custom emoji; carries its document id.
-    CustomEmoji,
-    /// A kind that this version does not know; the raw bytes are kept.
-    Unknown,
-}
-
-impl EntityKind {
-    /// Every kind; the position is the number under which it is stored, so only append.
-    pub const ALL: [Self; 20] = [
-        Self::Mention,
-        Self::Hashtag,
-        Self::BotCommand,
-        Self::Url,
-        Self::Email,
-        Self::Bold,
-        Self::Italic,
-        Self::Code,
-        Self::Pre,
-        Self::TextUrl,
-        Self::MentionName,
-        Self::Phone,
-        Self::Cashtag,
-        Self::Underline,
-        Self::Strike,
-        Self::Blockquote,
-        Self::BankCard,
-        Self::Spoiler,
-        Self::CustomEmoji,
-        Self::Unknown,
-    ];
-
-    /// The name used in JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mention => "mention",
-            Self::Hashtag => "hashtag",
-            Self::BotCommand => "bot_command",
-            Self::Url => "url",
-            Self::Email => "email",
-            Self::Bold => "bold",
-            Self::Italic => "italic",
-            Self::Code => "code",
-            Self::Pre => "pre",
-            Self::TextUrl => "text_url",
-            Self::MentionName => "mention_name",
-            Self::Phone => "phone",
-            Self::Cashtag => "cashtag",
-            Self::Underline => "underline",
-            Self::Strike => "strike",
-            Self::Blockquote => "blockquote",
-            Self::BankCard => "bank_card",
-            Self::Spoiler => "spoiler",
-            Self::CustomEmoji => "custom_emoji",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// A marked-up part of the text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entity {
-    /// How it is marked up.
-    pub kind: EntityKind,
-    /// Where it starts, in UTF-16 code units.
-    pub offset: i32,
-    /// How long it is, in UTF-16 code units.
-    pub length: i32,
-    /// The address behind a [`EntityKind::TextUrl`].
-    pub url: Option<String>,
-    /// The language of a [`EntityKind::Pre`].
-    pub language: Option<String>,
-    /// The user of a [`EntityKind::MentionName`].
-    pub user: Option<PeerId>,
-    /// The document id of a [`EntityKind::CustomEmoji`].
-    pub emoji: Option<i64>,
-}
-
-/// What a message replies to.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Reply {
-    /// The message replied to.
-    pub id: Option<MessageId>,
-    /// The root message of the topic or thread.
-    pub topic: Option<MessageId>,
-    /// The part that is quoted.
-    pub quote: Option<String>,
-}
-
-/// Where a message was forwarded from.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Forward {
-    /// The original sender.
-    pub from: Option<PeerId>,
-    /// The original sender's name, where the sender is hidden.
-    pub name: Option<String>,
-    /// When the original was sent.
-    pub date: Option<Timestamp>,
-    /// The id of the original channel post.
-    pub post: Option<MessageId>,
-}
+use super::{Button, Entity, Forward, Media, MessageKey, PeerId, Reply, Service, Timestamp};
 
 /// A reaction and how often it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,17 +24,15 @@ pub struct Counters {
     pub reactions: Option<Vec<Reaction>>,
 }
 
-/// What a service message reports.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Service {
-    /// Telegram's constructor in snake case, without `message_action_`.
-    pub action: String,
-    /// The new title.
-    pub title: Option<String>,
-    /// The users concerned.
-    pub users: Vec<PeerId>,
-    /// The pinned message.
-    pub message: Option<MessageId>,
+/// Why a message is not shown to everybody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restriction {
+    /// Where: `all`, `ios`, `android`, ...
+    pub platform: String,
+    /// Telegram's word for why: `porn`, `copyright`, `terms`, ...
+    pub reason: String,
+    /// What is shown instead.
+    pub text: String,
 }
 
 /// A message in its newest known form.
@@ -191,12 +48,16 @@ pub struct Message {
     pub text: String,
     /// Mark-up of the text.
     pub entities: Vec<Entity>,
+    /// Whether text and entities were made from a page of headings, lists and tables, of which they are the words.
+    pub rich: bool,
     /// What it replies to.
     pub reply: Option<Reply>,
     /// Where it was forwarded from.
     pub forward: Option<Forward>,
     /// What it carries besides text.
     pub media: Option<Media>,
+    /// Buttons below it, in rows.
+    pub buttons: Vec<Vec<Button>>,
     /// The album (Telegram's grouped id) it is part of.
     pub album: Option<i64>,
     /// When it was last edited; absent for edits that Telegram hides.
@@ -207,6 +68,8 @@ pub struct Message {
     pub forwards: Option<i32>,
     /// How many replies or comments it has.
     pub replies: Option<i32>,
+    /// The group in which the comments are, if its replies are comments.
+    pub comments: Option<PeerId>,
     /// Reactions, in Telegram's order.
     pub reactions: Vec<Reaction>,
     /// The inline bot it was sent with.
@@ -215,6 +78,16 @@ pub struct Message {
     pub author: Option<String>,
     /// Whether it is pinned.
     pub pinned: bool,
+    /// Whether nobody was notified of it.
+    pub silent: bool,
+    /// Whether it may not be forwarded or saved.
+    pub protected: bool,
+    /// Whether it was scheduled beforehand.
+    pub scheduled: bool,
+    /// After how many seconds it deletes itself.
+    pub ttl: Option<i32>,
+    /// Why it is not shown to everybody.
+    pub restrictions: Vec<Restriction>,
     /// What it reports, if it is a service message.
     pub service: Option<Service>,
 }
@@ -229,18 +102,26 @@ impl Message {
             sender: None,
             text: String::new(),
             entities: Vec::new(),
+            rich: false,
             reply: None,
             forward: None,
             media: None,
+            buttons: Vec::new(),
             album: None,
             edited: None,
             views: None,
             forwards: None,
             replies: None,
+            comments: None,
             reactions: Vec::new(),
             via_bot: None,
             author: None,
             pinned: false,
+            silent: false,
+            protected: false,
+            scheduled: false,
+            ttl: None,
+            restrictions: Vec::new(),
             service: None,
         }
     }
@@ -252,21 +133,26 @@ impl Message {
         Counters { views, forwards, replies, reactions: Some(self.reactions.clone()) }
     }
 
-    /// Whether two forms of a message say the same: a difference only in counters (views, forwards, replies, reactions)
-    /// or in being pinned is no edit and makes no version.
+    /// Whether a newer form of this message says the same: a difference only in what moves by itself is no edit and makes no
+    /// version. Such are the counters (views, forwards, replies, reactions, the votes of a poll), being pinned, and what the
+    /// chat or Telegram's moderation decides (the group of comments, protection, time to live, restrictions).
     #[must_use]
-    pub fn says_the_same(&self, other: &Self) -> bool {
-        self.text == other.text
-            && self.entities == other.entities
-            && self.media == other.media
-            && self.edited == other.edited
-            && self.sender == other.sender
-            && self.forward == other.forward
-            && self.reply == other.reply
-            && self.album == other.album
-            && self.author == other.author
-            && self.via_bot == other.via_bot
-            && self.service == other.service
-            && self.date == other.date
+    pub fn says_the_same(&self, newer: &Self) -> bool {
+        let both = |old: bool, new: bool, same: &dyn Fn() -> bool| if old && new { same() } else { old == new };
+        let media = || self.media.iter().zip(&newer.media).all(|(old, new)| old.says_the_same(new));
+        let reply = || self.reply.iter().zip(&newer.reply).all(|(old, new)| old.says_the_same(new));
+        self.text == newer.text
+            && self.entities == newer.entities
+            && both(self.media.is_some(), newer.media.is_some(), &media)
+            && both(self.reply.is_some(), newer.reply.is_some(), &reply)
+            && self.buttons == newer.buttons
+            && self.edited == newer.edited
+            && self.sender == newer.sender
+            && self.forward == newer.forward
+            && self.album == newer.album
+            && self.author == newer.author
+            && self.via_bot == newer.via_bot
+            && self.service == newer.service
+            && self.date == newer.date
     }
 }

@@ -42,4 +42,44 @@ pub struct Peer {
     pub title: String,
     /// Username without `@`.
     pub username: Option<String>,
+    /// Further active usernames.
+    pub usernames: Vec<String>,
+    /// The supergroup that a basic group became.
+    pub migrated_to: Option<PeerId>,
+    /// What Telegram says it is.
+    pub marks: PeerMarks,
+}
+
+/// What Telegram says that a peer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct PeerMarks {
+    /// A bot.
+    pub bot: bool,
+    /// Verified by Telegram.
+    pub verified: bool,
+    /// Reported by many as a scam.
+    pub scam: bool,
+    /// Reported by many as pretending to be somebody else.
+    pub fake: bool,
+    /// A supergroup with topics.
+    pub forum: bool,
+    /// Not shown to everybody.
+    pub restricted: bool,
+    /// A deleted account.
+    pub deleted: bool,
+    /// A group or channel whose messages may not be forwarded or saved.
+    pub protected: bool,
+}
+
+impl Peer {
+    /// A peer with nothing but a title.
+    #[must_use]
+    pub fn new(id: PeerId, kind: PeerKind, title: String) -> Self {
+        Self { id, kind, title, username: None, usernames: Vec::new(), migrated_to: None, marks: PeerMarks::default() }
+    }
+
+    /// All usernames, the first one first.
+    pub fn all_usernames(&self) -> impl Iterator<Item = &str> {
+        self.username.iter().chain(&self.usernames).map(String::as_str)
+    }
 }

@@ -1,153 +1,202 @@
-//! Everything a message carries besides text.
+//! Everything a message carries besides text and files.
 
 use grammers_tl_types::{enums, types};
 
-use crate::model::{Media, MediaKind};
+use crate::model::{Giveaway, Media, MediaKind, MessageId, Page, Payment, PeerId, Place, Story, Task};
 
-use super::{finite, name};
+use super::file::{document, document_id, photo, photo_id};
+use super::{Unknown, finite, peer_id, plain, poll, said, timestamp};
+
+/// Telegram's own currency.
+pub(super) const STARS: &str = "XTR";
 
 /// Parses media; `None` for Telegram's explicit "nothing".
-pub(super) fn media(tl: &enums::MessageMedia, not_understood: &mut Vec<&'static str>) -> Option<Media> {
+pub(super) fn media(tl: &enums::MessageMedia, unknown: &mut Unknown) -> Option<Media> {
+    let mut media = outer(tl, unknown)?;
+    media.items = match tl {
+        enums::MessageMedia::Story(m) => match &m.story {
+            Some(enums::StoryItem::Item(story)) => outer(&story.media, unknown).into_iter().collect(),
+            _ => Vec::new(),
+        },
+        enums::MessageMedia::PaidMedia(m) => m.extended_media.iter().filter_map(|tl| extended(tl, unknown)).collect(),
+        enums::MessageMedia::Invoice(m) => m.extended_media.iter().filter_map(|tl| extended(tl, unknown)).collect(),
+        enums::MessageMedia::Poll(m) => m.attached_media.iter().filter_map(|tl| outer(tl, unknown)).collect(),
+        _ => Vec::new(),
+    };
+    Some(media)
+}
+
+/// Media without what is inside: nothing that Telegram shows nests deeper, and what it could send must not be able to.
+fn outer(tl: &enums::MessageMedia, unknown: &mut Unknown) -> Option<Media> {
     use enums::MessageMedia as M;
     let of = Media::new;
     Some(match tl {
         M::Empty => return None,
-        M::Photo(m) => photo(m.photo.as_ref()),
-        M::Document(m) => document(m),
+        M::Photo(m) => Media { spoiler: m.spoiler, ttl: m.ttl_seconds, ..photo(m.photo.as_ref()) },
+        M::Document(m) => Media { spoiler: m.spoiler, ttl: m.ttl_seconds, ..document(m) },
         M::WebPage(m) => webpage(&m.webpage),
-        M::Poll(m) => {
-            let enums::Poll::Poll(poll) = &m.poll;
-            let text = |enums::TextWithEntities::Entities(t): &enums::TextWithEntities| t.text.clone();
-            let options = poll
-                .answers
-                .iter()
-                .filter_map(|a| match a {
-                    enums::PollAnswer::Answer(a) => Some(text(&a.text)),
-                    _ => None,
-                })
-                .collect();
-            Media { question: Some(text(&poll.question)), options, ..of(MediaKind::Poll) }
+        M::Poll(m) => poll::poll(m, unknown),
+        M::Geo(m) => geo(&m.geo, MediaKind::Geo, Place::default()),
+        M::GeoLive(m) => {
+            geo(&m.geo, MediaKind::Geo, Place { period: Some(m.period), heading: m.heading, ..Place::default() })
         }
-        M::Geo(m) => geo(&m.geo, MediaKind::Geo),
-        M::GeoLive(m) => geo(&m.geo, MediaKind::Geo),
-        M::Venue(m) => Media { title: Some(m.title.clone()), ..geo(&m.geo, MediaKind::Venue) },
+        M::Venue(m) => {
+            let place = Place {
+                address: said(&m.address),
+                provider: said(&m.provider),
+                id: said(&m.venue_id),
+                kind: said(&m.venue_type),
+                ..Place::default()
+            };
+            Media { title: Some(m.title.clone()), ..geo(&m.geo, MediaKind::Venue, place) }
+        }
         M::Contact(m) => {
             let names = [m.first_name.as_str(), m.last_name.as_str()];
             let title = names.into_iter().filter(|n| !n.is_empty()).collect::<Vec<_>>().join(" ");
-            Media { title: Some(title), phone: Some(m.phone_number.clone()), ..of(MediaKind::Contact) }
+            Media {
+                title: Some(title),
+                phone: Some(m.phone_number.clone()),
+                // 0 stands for somebody who is not on Telegram.
+                user: (m.user_id != 0).then(|| PeerId::user(m.user_id)),
+                vcard: said(&m.vcard),
+                ..of(MediaKind::Contact)
+            }
         }
-        M::Dice(_) => of(MediaKind::Dice),
+        M::Dice(m) => Media { emoji: said(&m.emoticon), value: Some(m.value), ..of(MediaKind::Dice) },
         M::Game(m) => {
             let enums::Game::Game(game) = &m.game;
-            Media { title: Some(game.title.clone()), ..of(MediaKind::Game) }
+            Media {
+                name: said(&game.short_name),
+                title: Some(game.title.clone()),
+                description: said(&game.description),
+                ..of(MediaKind::Game)
+            }
         }
-        M::Invoice(m) => Media { title: Some(m.title.clone()), ..of(MediaKind::Invoice) },
-        M::Story(_) => of(MediaKind::Story),
-        other => {
-            not_understood.push(name(other));
-            of(MediaKind::Other)
+        M::Invoice(m) => Media {
+            title: Some(m.title.clone()),
+            description: said(&m.description),
+            payment: Some(Payment { currency: m.currency.clone(), amount: m.total_amount }),
+            ..of(MediaKind::Invoice)
+        },
+        M::Story(m) => Media {
+            story: Some(Story { peer: peer_id(&m.peer), id: m.id }),
+            description: match &m.story {
+                Some(enums::StoryItem::Item(story)) => story.caption.clone(),
+                _ => None,
+            },
+            ..of(MediaKind::Story)
+        },
+        M::Giveaway(m) => giveaway(m),
+        M::GiveawayResults(m) => giveaway_results(m),
+        M::PaidMedia(m) => {
+            Media { payment: Some(Payment { currency: STARS.to_owned(), amount: m.stars_amount }), ..of(MediaKind::Paid) }
+        }
+        M::ToDo(m) => todo(m),
+        M::VideoStream(_) => of(MediaKind::Stream),
+        M::Unsupported => {
+            unknown.note(tl);
+            of(MediaKind::Unsupported)
         }
     })
 }
 
-fn photo(tl: Option<&enums::Photo>) -> Media {
-    let mut media = Media::new(MediaKind::Photo);
+/// What must be paid for: itself once it is paid, and until then its measures.
+fn extended(tl: &enums::MessageExtendedMedia, unknown: &mut Unknown) -> Option<Media> {
     match tl {
-        Some(enums::Photo::Photo(p)) => {
-            media.id = Some(p.id);
-            let sizes = p.sizes.iter().filter_map(photo_size);
-            if let Some((width, height, size)) = sizes.max_by_key(|(w, h, _)| i64::from(*w) * i64::from(*h)) {
-                (media.width, media.height, media.size) = (Some(width), Some(height), Some(i64::from(size)));
-            }
-        }
-        Some(enums::Photo::Empty(p)) => media.id = Some(p.id),
-        None => {}
-    }
-    media
-}
-
-/// Width, height and bytes of a size that is a file of its own (thumbnails inside the message are not).
-fn photo_size(tl: &enums::PhotoSize) -> Option<(i32, i32, i32)> {
-    match tl {
-        enums::PhotoSize::Size(s) => Some((s.w, s.h, s.size)),
-        enums::PhotoSize::Progressive(s) => Some((s.w, s.h, s.sizes.iter().copied().max()?)),
-        enums::PhotoSize::PhotoCachedSize(s) => Some((s.w, s.h, i32::try_from(s.bytes.len()).ok()?)),
-        _ => None,
-    }
-}
-
-fn document(m: &types::MessageMediaDocument) -> Media {
-    use enums::DocumentAttribute as A;
-    let Some(enums::Document::Document(d)) = &m.document else {
-        // Expired or view-once media: only its kind is left.
-        let kind = if m.voice {
-            MediaKind::Voice
-        } else if m.round {
-            MediaKind::Round
-        } else if m.video {
-            MediaKind::Video
-        } else {
-            MediaKind::File
-        };
-        return Media::new(kind);
-    };
-    let mut media = Media::new(MediaKind::File);
-    media.id = Some(d.id);
-    media.mime = Some(d.mime_type.clone()).filter(|mime| !mime.is_empty());
-    media.size = Some(d.size);
-    let (mut video, mut round, mut audio, mut voice) = (false, m.round, false, m.voice);
-    let (mut sticker, mut animated) = (false, false);
-    for attribute in &d.attributes {
-        match attribute {
-            A::Filename(a) => media.name = Some(a.file_name.clone()),
-            A::ImageSize(a) => (media.width, media.height) = (Some(a.w), Some(a.h)),
-            A::Video(a) => {
-                video = true;
-                round |= a.round_message;
-                (media.width, media.height, media.duration) = (Some(a.w), Some(a.h), finite(a.duration));
-            }
-            A::Audio(a) => {
-                audio = true;
-                voice |= a.voice;
-                media.duration = Some(f64::from(a.duration));
-                media.title.clone_from(&a.title);
-            }
-            A::Sticker(_) | A::CustomEmoji(_) => sticker = true,
-            A::Animated => animated = true,
-            _ => {}
+        enums::MessageExtendedMedia::Media(m) => outer(&m.media, unknown),
+        enums::MessageExtendedMedia::Preview(p) => {
+            let kind = if p.video_duration.is_some() { MediaKind::Video } else { MediaKind::Photo };
+            Some(Media { width: p.w, height: p.h, duration: p.video_duration.map(f64::from), ..Media::new(kind) })
         }
     }
-    media.kind = if sticker {
-        MediaKind::Sticker
-    } else if animated {
-        MediaKind::Animation
-    } else if round {
-        MediaKind::Round
-    } else if video {
-        MediaKind::Video
-    } else if voice {
-        MediaKind::Voice
-    } else if audio {
-        MediaKind::Audio
-    } else {
-        MediaKind::File
-    };
-    media
 }
 
 fn webpage(tl: &enums::WebPage) -> Media {
     let of = Media::new(MediaKind::Webpage);
     match tl {
-        enums::WebPage::Page(p) => Media { url: Some(p.url.clone()), title: p.title.clone(), ..of },
+        enums::WebPage::Page(p) => {
+            let page = Page {
+                display_url: said(&p.display_url),
+                site: p.site_name.clone(),
+                kind: p.r#type.clone(),
+                author: p.author.clone(),
+                embed: p.embed_url.clone(),
+                photo: p.photo.as_ref().map(photo_id),
+                document: p.document.as_ref().map(document_id),
+                instant: p.cached_page.is_some(),
+            };
+            Media {
+                url: Some(p.url.clone()),
+                title: p.title.clone(),
+                description: p.description.clone(),
+                page: Some(Box::new(page)).filter(|page| **page != Page::default()),
+                ..of
+            }
+        }
         enums::WebPage::Pending(p) => Media { url: p.url.clone(), ..of },
         enums::WebPage::Empty(p) => Media { url: p.url.clone(), ..of },
         enums::WebPage::NotModified(_) => of,
     }
 }
 
-fn geo(tl: &enums::GeoPoint, kind: MediaKind) -> Media {
-    match tl {
-        enums::GeoPoint::Point(p) => Media { latitude: finite(p.lat), longitude: finite(p.long), ..Media::new(kind) },
-        enums::GeoPoint::Empty => Media::new(kind),
+fn geo(tl: &enums::GeoPoint, kind: MediaKind, place: Place) -> Media {
+    let mut media = Media::new(kind);
+    let mut place = place;
+    if let enums::GeoPoint::Point(p) = tl {
+        (media.latitude, media.longitude) = (finite(p.lat), finite(p.long));
+        place.accuracy = p.accuracy_radius;
     }
+    media.place = Some(Box::new(place)).filter(|place| **place != Place::default());
+    media
+}
+
+fn giveaway(m: &types::MessageMediaGiveaway) -> Media {
+    let giveaway = Giveaway {
+        channels: m.channels.iter().copied().map(PeerId::channel).collect(),
+        countries: m.countries_iso2.clone().unwrap_or_default(),
+        quantity: m.quantity,
+        months: m.months,
+        stars: m.stars,
+        until: Some(timestamp(m.until_date)),
+        ..Giveaway::default()
+    };
+    Media {
+        description: m.prize_description.clone(),
+        giveaway: Some(Box::new(giveaway)),
+        ..Media::new(MediaKind::Giveaway)
+    }
+}
+
+fn giveaway_results(m: &types::MessageMediaGiveawayResults) -> Media {
+    let giveaway = Giveaway {
+        channels: vec![PeerId::channel(m.channel_id)],
+        countries: Vec::new(),
+        quantity: m.winners_count,
+        unclaimed: Some(m.unclaimed_count),
+        months: m.months,
+        stars: m.stars,
+        until: Some(timestamp(m.until_date)),
+        winners: m.winners.iter().copied().map(PeerId::user).collect(),
+        message: Some(MessageId(m.launch_msg_id)),
+    };
+    Media {
+        description: m.prize_description.clone(),
+        giveaway: Some(Box::new(giveaway)),
+        ..Media::new(MediaKind::GiveawayResults)
+    }
+}
+
+fn todo(m: &types::MessageMediaToDo) -> Media {
+    let enums::TodoList::List(list) = &m.todo;
+    let task = |enums::TodoItem::Item(item): &enums::TodoItem| {
+        let of_it = |enums::TodoCompletion::Completion(c): &&enums::TodoCompletion| c.id == item.id;
+        let done = m.completions.iter().flatten().find(of_it).map(|enums::TodoCompletion::Completion(c)| c);
+        Task {
+            id: item.id,
+            text: plain(&item.title),
+            completed_by: done.map(|c| peer_id(&c.completed_by)),
+            completed: done.map(|c| timestamp(c.date)),
+        }
+    };
+    Media { title: Some(plain(&list.title)), tasks: list.list.iter().map(task).collect(), ..Media::new(MediaKind::Todo) }
 }

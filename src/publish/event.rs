@@ -134,10 +134,8 @@ mod tests {
         let key = MessageKey { peer: PeerId::channel(1_500_000_001), id: MessageId(42) };
         let message = Message { text: "今天天气很好".to_owned(), ..Message::new(key, Timestamp(1_706_702_000)) };
         let stored = StoredMessage { message, version: 1, archived_at: AT, deleted_at: None };
-        let peer =
-            Peer {
-                id: key.peer, kind: PeerKind::Supergroup, title: "Погода".to_owned(), username: Some("pogoda".to_owned())
-            };
+        let plain = Peer::new(key.peer, PeerKind::Supergroup, "Погода".to_owned());
+        let peer = Peer { username: Some("pogoda".to_owned()), ..plain };
         insta::assert_snapshot!("message.new", shown(ChangeKind::MessageNew { key }, Some(&stored), Some(&peer)));
         insta::assert_snapshot!(
             "message.edited",

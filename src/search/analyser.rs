@@ -9,9 +9,9 @@ use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use super::fold::{Sink, fold};
 use super::units::{Stemmers, UnitKind, is_dense, units};
 
-/// The name under which the schema knows [`Words`]. Raise the number with every change that makes other tokens of a text: an
-/// index whose schema has another name is rebuilt.
-pub(super) const WORDS: &str = "telescribe_words_1";
+/// The name under which the schema knows [`Words`]. Raise the number with every change that makes other tokens of a text, or
+/// indexes other texts of a message: an index whose schema has another name is rebuilt.
+pub(super) const WORDS: &str = "telescribe_words_2";
 /// The name under which the schema knows [`Chars`]; see [`WORDS`].
 pub(super) const CHARS: &str = "telescribe_chars_1";
 

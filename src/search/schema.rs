@@ -12,7 +12,7 @@ use tantivy::{IndexSettings, IndexSortByField, Order, TantivyDocument, Term};
 
 use super::analyser::{CHARS, Chars, WORDS, Words};
 use crate::archive::StoredMessage;
-use crate::model::{EntityKind, MediaKind, Message, MessageKey};
+use crate::model::{EntityKind, Media, MediaKind, Message, MessageKey};
 
 /// When a message was sent; the index is sorted by it.
 pub(super) const DATE: &str = "date";
@@ -110,19 +110,27 @@ impl Fields {
 
 /// Everything of a message that can be searched for by words, the text first.
 pub(super) fn texts(message: &Message) -> impl Iterator<Item = &str> {
-    let media =
-        message.media.iter().flat_map(|m| [&m.name, &m.title, &m.question, &m.url].into_iter().flatten().chain(&m.options));
+    let media = message.media.iter().flat_map(|m| std::iter::once(m).chain(&m.items)).flat_map(of_media);
     let links = message.entities.iter().filter_map(|e| e.url.as_ref());
-    let title = message.service.iter().filter_map(|s| s.title.as_ref());
-    let forward = message.forward.iter().filter_map(|f| f.name.as_ref());
+    let buttons = message.buttons.iter().flatten().flat_map(|b| std::iter::once(&b.text).chain(&b.url).chain(&b.copy));
+    let service = message.service.iter().flat_map(|s| s.title.iter().chain(&s.text));
+    let forward = message.forward.iter().flat_map(|f| f.name.iter().chain(&f.author));
     std::iter::once(&message.text)
         .chain(media)
         .chain(links)
-        .chain(title)
+        .chain(buttons)
+        .chain(service)
         .chain(&message.author)
         .chain(forward)
         .map(String::as_str)
         .filter(|text| !text.is_empty())
+}
+
+fn of_media(media: &Media) -> impl Iterator<Item = &String> {
+    let page = media.page.iter().flat_map(|p| p.site.iter().chain(&p.author));
+    let place = media.place.iter().flat_map(|p| &p.address);
+    let said = [&media.name, &media.title, &media.question, &media.url, &media.description, &media.performer];
+    said.into_iter().flatten().chain(&media.options).chain(media.tasks.iter().map(|t| &t.text)).chain(page).chain(place)
 }
 
 /// What `has:` accepts besides the names of [`MediaKind`]: any media, any link.
@@ -159,6 +167,12 @@ pub(super) fn has_kind(kind: MediaKind) -> &'static str {
         MediaKind::Invoice => "has:invoice",
         MediaKind::Story => "has:story",
         MediaKind::Other => "has:other",
+        MediaKind::Giveaway => "has:giveaway",
+        MediaKind::GiveawayResults => "has:giveaway_results",
+        MediaKind::Paid => "has:paid",
+        MediaKind::Todo => "has:todo",
+        MediaKind::Stream => "has:stream",
+        MediaKind::Unsupported => "has:unsupported",
     }
 }
 
@@ -167,7 +181,9 @@ fn tags(stored: &StoredMessage) -> BTreeSet<&'static str> {
     let message = &stored.message;
     let kind = message.media.as_ref().map(|m| m.kind);
     let is_link = |e: &EntityKind| matches!(e, EntityKind::Url | EntityKind::TextUrl);
-    let linked = kind == Some(MediaKind::Webpage) || message.entities.iter().any(|e| is_link(&e.kind));
+    let in_text = message.entities.iter().any(|e| is_link(&e.kind));
+    let on_button = message.buttons.iter().flatten().any(|b| b.url.is_some());
+    let linked = kind == Some(MediaKind::Webpage) || in_text || on_button;
     [
         kind.map(has_kind),
         kind.is_some().then_some(HAS_MEDIA),

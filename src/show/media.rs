@@ -5,7 +5,9 @@ use utoipa::ToSchema;
 
 use crate::model::Media;
 
-use super::said;
+use super::{
+    GiveawayView, PageView, PaymentView, PlaceView, PollView, StoryView, TaskView, is_false, marked, said,
+};
 
 /// What a message carries besides text: its kind, and whichever of the other members that kind has.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -16,7 +18,7 @@ pub struct MediaView {
     /// Telegram's photo or document id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<i64>,
-    /// File name as the sender gave it; never to be used as a path.
+    /// File name as the sender gave it, never to be used as a path; a game's name in links.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// MIME type as the sender gave it.
@@ -37,9 +39,24 @@ pub struct MediaView {
     /// The address of a web page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// The title of a web page, audio track, venue, game or invoice, or a contact's name.
+    /// The title of a web page, audio track, venue, game, invoice or to-do list, or a contact's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// What a web page, game, invoice or giveaway says of itself; the caption of a story.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Who plays an audio track.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub performer: Option<String>,
+    /// The emoji of a sticker or die.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub emoji: Option<String>,
+    /// The id of a sticker's set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sticker_set: Option<i64>,
+    /// What a die shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<i32>,
     /// A poll's question.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub question: Option<String>,
@@ -56,6 +73,45 @@ pub struct MediaView {
     /// A contact's phone number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
+    /// The marked id of a contact's user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<i64>,
+    /// A contact's vCard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vcard: Option<String>,
+    /// Whether it is blurred until tapped.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub spoiler: bool,
+    /// Seconds for which it can be seen once opened; 2147483647 for exactly once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<i32>,
+    /// More of a web page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<PageView>,
+    /// More of a poll.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poll: Option<PollView>,
+    /// More of a point on the map or a venue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<PlaceView>,
+    /// What an invoice or paid media costs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment: Option<PaymentView>,
+    /// The story that is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub story: Option<StoryView>,
+    /// More of a giveaway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub giveaway: Option<GiveawayView>,
+    /// The tasks of a to-do list.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub tasks: Vec<TaskView>,
+    /// Media inside: of a story, of paid media, attached to a poll.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, no_recursion)]
+    pub items: Vec<MediaView>,
 }
 
 impl From<&Media> for MediaView {
@@ -73,11 +129,28 @@ impl From<&Media> for MediaView {
             duration: finite(media.duration),
             url: said(media.url.as_ref()),
             title: said(media.title.as_ref()),
+            description: said(media.description.as_ref()),
+            performer: said(media.performer.as_ref()),
+            emoji: said(media.emoji.as_ref()),
+            sticker_set: media.sticker_set,
+            value: media.value,
             question: said(media.question.as_ref()),
             options: media.options.clone(),
             latitude: finite(media.latitude),
             longitude: finite(media.longitude),
             phone: said(media.phone.as_ref()),
+            user: marked(media.user),
+            vcard: said(media.vcard.as_ref()),
+            spoiler: media.spoiler,
+            ttl: media.ttl,
+            page: media.page.as_deref().map(Into::into),
+            poll: media.poll.as_deref().map(Into::into),
+            place: media.place.as_deref().map(Into::into),
+            payment: media.payment.as_ref().map(Into::into),
+            story: media.story.map(|s| StoryView { peer: s.peer.0, id: s.id }),
+            giveaway: media.giveaway.as_deref().map(Into::into),
+            tasks: media.tasks.iter().map(Into::into).collect(),
+            items: media.items.iter().map(Into::into).collect(),
         }
     }
 }

@@ -4,66 +4,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::archive::StoredMessage;
-use crate::model::{Entity, Forward, Message, MessageId, PeerId, Reaction, Reply, Service, Timestamp};
+use crate::model::{Message, Reaction, Restriction};
 
-use super::{MediaView, is_false, said};
-
-/// A marked-up part of the text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = Entity)]
-pub struct EntityView {
-    /// `bold`, `url`, `mention`, ...
-    pub kind: &'static str,
-    /// Where it starts, in UTF-16 code units.
-    pub offset: i32,
-    /// How long it is, in UTF-16 code units.
-    pub length: i32,
-    /// The address behind the text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// The language of a code block.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub language: Option<String>,
-    /// The marked id of a user without username.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<i64>,
-    /// The document id of a custom emoji.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub emoji: Option<i64>,
-}
-
-/// What a message replies to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = Reply)]
-pub struct ReplyView {
-    /// The message replied to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<i32>,
-    /// The root message of the topic or thread.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub topic: Option<i32>,
-    /// The part that is quoted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub quote: Option<String>,
-}
-
-/// Where a message was forwarded from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = Forward)]
-pub struct ForwardView {
-    /// The marked id of the source.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<i64>,
-    /// The source's name, where it is hidden.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// When the original was sent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub date: Option<String>,
-    /// The id of the original channel post.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub post: Option<i32>,
-}
+use super::{ButtonView, EntityView, ForwardView, MediaView, ReplyView, ServiceView, is_false, marked, said, time};
 
 /// A reaction and how often it was given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -75,22 +18,18 @@ pub struct ReactionView {
     pub count: i32,
 }
 
-/// What a service message reports.
+/// Why a message is not shown to everybody.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = Service)]
-pub struct ServiceView {
-    /// `chat_create`, `pin_message`, ...
-    pub action: String,
-    /// The new title.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-    /// The marked ids of the users concerned.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+#[schema(as = Restriction)]
+pub struct RestrictionView {
+    /// Where: `all`, `ios`, `android`, ...
+    pub platform: String,
+    /// Telegram's word for why: `porn`, `copyright`, `terms`, ...
+    pub reason: String,
+    /// What is shown instead.
+    #[serde(skip_serializing_if = "String::is_empty")]
     #[schema(required = false)]
-    pub users: Vec<i64>,
-    /// The pinned message.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<i32>,
+    pub text: String,
 }
 
 /// What a message says: everything after its key.
@@ -110,6 +49,10 @@ pub struct ContentView {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub entities: Vec<EntityView>,
+    /// Whether text and entities were made from a page of headings, lists and tables, of which they are the words.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub rich: bool,
     /// What it replies to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<ReplyView>,
@@ -119,6 +62,10 @@ pub struct ContentView {
     /// What it carries besides text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<MediaView>,
+    /// Buttons below it, in rows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub buttons: Vec<Vec<ButtonView>>,
     /// The album (Telegram's grouped id) it is part of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub album: Option<i64>,
@@ -134,6 +81,9 @@ pub struct ContentView {
     /// How many replies or comments it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replies: Option<i32>,
+    /// The marked id of the group in which the comments are, if its replies are comments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comments: Option<i64>,
     /// Reactions, in Telegram's order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -148,6 +98,25 @@ pub struct ContentView {
     #[serde(skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub pinned: bool,
+    /// Whether nobody was notified of it.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub silent: bool,
+    /// Whether it may not be forwarded or saved.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub protected: bool,
+    /// Whether it was scheduled beforehand.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub scheduled: bool,
+    /// After how many seconds it deletes itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<i32>,
+    /// Why it is not shown to everybody.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub restrictions: Vec<RestrictionView>,
     /// What it reports, if it is a service message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceView>,
@@ -215,48 +184,25 @@ impl From<&Message> for ContentView {
             entities: message.entities.iter().map(Into::into).collect(),
             reply_to: message.reply.as_ref().map(Into::into),
             forward: message.forward.as_ref().map(Into::into),
+            rich: message.rich,
             media: message.media.as_ref().map(Into::into),
+            buttons: message.buttons.iter().map(|row| row.iter().map(Into::into).collect()).collect(),
             album: message.album,
             edited: message.edited.map(time),
             views: message.views,
             forwards: message.forwards,
             replies: message.replies,
+            comments: marked(message.comments),
             reactions: message.reactions.iter().map(Into::into).collect(),
             via_bot: marked(message.via_bot),
             author: said(message.author.as_ref()),
             pinned: message.pinned,
+            silent: message.silent,
+            protected: message.protected,
+            scheduled: message.scheduled,
+            ttl: message.ttl,
+            restrictions: message.restrictions.iter().map(Into::into).collect(),
             service: message.service.as_ref().map(Into::into),
-        }
-    }
-}
-
-impl From<&Entity> for EntityView {
-    fn from(entity: &Entity) -> Self {
-        Self {
-            kind: entity.kind.name(),
-            offset: entity.offset,
-            length: entity.length,
-            url: said(entity.url.as_ref()),
-            language: said(entity.language.as_ref()),
-            user: marked(entity.user),
-            emoji: entity.emoji,
-        }
-    }
-}
-
-impl From<&Reply> for ReplyView {
-    fn from(reply: &Reply) -> Self {
-        Self { id: number(reply.id), topic: number(reply.topic), quote: said(reply.quote.as_ref()) }
-    }
-}
-
-impl From<&Forward> for ForwardView {
-    fn from(forward: &Forward) -> Self {
-        Self {
-            from: marked(forward.from),
-            name: said(forward.name.as_ref()),
-            date: forward.date.map(time),
-            post: number(forward.post),
         }
     }
 }
@@ -267,25 +213,9 @@ impl From<&Reaction> for ReactionView {
     }
 }
 
-impl From<&Service> for ServiceView {
-    fn from(service: &Service) -> Self {
-        Self {
-            action: service.action.clone(),
-            title: said(service.title.as_ref()),
-            users: service.users.iter().map(|u| u.0).collect(),
-            message: number(service.message),
-        }
+impl From<&Restriction> for RestrictionView {
+    fn from(restriction: &Restriction) -> Self {
+        let Restriction { platform, reason, text } = restriction.clone();
+        Self { platform, reason, text }
     }
-}
-
-fn time(at: Timestamp) -> String {
-    at.to_string()
-}
-
-fn marked(peer: Option<PeerId>) -> Option<i64> {
-    peer.map(|p| p.0)
-}
-
-fn number(id: Option<MessageId>) -> Option<i32> {
-    id.map(|i| i.0)
 }

@@ -3,7 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::model::Peer;
+use crate::model::{Peer, PeerMarks};
+
+use super::{is_false, marked, said};
 
 /// A user, group or channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -23,16 +25,66 @@ pub struct PeerView {
     /// Username without `@`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
+    /// Further active usernames.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub usernames: Vec<String>,
+    /// The marked id of the supergroup that a basic group became.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migrated_to: Option<i64>,
+    /// A bot.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub bot: bool,
+    /// Verified by Telegram.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub verified: bool,
+    /// Reported by many as a scam.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub scam: bool,
+    /// Reported by many as pretending to be somebody else.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub fake: bool,
+    /// A supergroup with topics.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub forum: bool,
+    /// Not shown to everybody.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub restricted: bool,
+    /// A deleted account.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub deleted: bool,
+    /// A group or channel whose messages may not be forwarded or saved.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub protected: bool,
 }
 
 impl From<&Peer> for PeerView {
     fn from(peer: &Peer) -> Self {
+        let PeerMarks { bot, verified, scam, fake, forum, restricted, deleted, protected } = peer.marks;
         Self {
             type_: "peer",
             id: peer.id.0,
             kind: peer.kind.name(),
             title: peer.title.clone(),
-            username: super::said(peer.username.as_ref()),
+            username: said(peer.username.as_ref()),
+            usernames: peer.usernames.clone(),
+            migrated_to: marked(peer.migrated_to),
+            bot,
+            verified,
+            scam,
+            fake,
+            forum,
+            restricted,
+            deleted,
+            protected,
         }
     }
 }

@@ -56,6 +56,12 @@ pub(super) fn harvest(session: &Session, users: &[enums::User], chats: &[enums::
         let Some(peer) = parse::chat(chat) else { continue };
         match chat {
             enums::Chat::Channel(c) if c.min => continue,
+            // An account that may not read it is told less of it than the others: what they know is kept.
+            enums::Chat::Forbidden(_) | enums::Chat::ChannelForbidden(_) => {
+                session.forget(peer.id);
+                seen.lost.push(peer.id);
+                continue;
+            }
             enums::Chat::Channel(c) => {
                 session.learn(peer.id, c.access_hash);
                 if c.left {

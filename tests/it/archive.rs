@@ -12,8 +12,9 @@ use telescribe::archive::{
     Archive, ArchiveError, Archived, Coverage, DataFolder, Durability, FORMAT, FolderError, Order, Raw, Write,
 };
 use telescribe::model::{
-    Change, ChangeKind, Entity, EntityKind, Forward, IdRange, Media, MediaKind, Message, MessageId, MessageKey, Peer, PeerId,
-    PeerKind, RangeSet, Reaction, Reply, Seq, Service, Timestamp,
+    Button, ButtonKind, Change, ChangeKind, Entity, EntityKind, Forward, Giveaway, IdRange, Media, MediaKind, Message, MessageId,
+    MessageKey, Page, Payment, Peer, PeerId, PeerKind, PeerMarks, Place, Poll, PollResult, RangeSet, Reaction, Reply, Restriction,
+    Seq, Service, Story, Task, Timestamp,
 };
 use tempfile::TempDir;
 
@@ -110,7 +111,7 @@ fn range(first: i32, last: i32) -> IdRange {
 }
 
 fn peer(id: i64, username: Option<&str>) -> Peer {
-    Peer { id: PeerId(id), kind: PeerKind::User, title: format!("peer {id}"), username: username.map(str::to_owned) }
+    Peer { username: username.map(str::to_owned), ..Peer::new(PeerId(id), PeerKind::User, format!("peer {id}")) }
 }
 
 /// The key of a message as it is on disk.
@@ -418,6 +419,7 @@ fn full() -> Message {
     Message {
         sender: Some(PeerId(7)),
         text: "今天".to_owned(),
+        rich: true,
         entities: vec![Entity {
             kind: EntityKind::TextUrl,
             offset: 0,
@@ -426,13 +428,32 @@ fn full() -> Message {
             language: Some("rust".to_owned()),
             user: Some(PeerId(8)),
             emoji: Some(9),
+            collapsed: true,
+            date: Some(Timestamp(48)),
+            old: Some("o".to_owned()),
         }],
-        reply: Some(Reply { id: Some(MessageId(1)), topic: Some(MessageId(2)), quote: Some("q".to_owned()) }),
+        reply: Some(Reply {
+            id: Some(MessageId(1)),
+            topic: Some(MessageId(2)),
+            quote: Some("q".to_owned()),
+            quote_offset: Some(50),
+            quote_entities: vec![Entity::new(EntityKind::Bold, 0, 1)],
+            peer: Some(PeerId(-51)),
+            from: Some(Forward { name: Some("n".to_owned()), ..Forward::default() }),
+            media: Some(Box::new(Media::new(MediaKind::Photo))),
+            story: Some(52),
+            task: Some(53),
+            option: Some(vec![0, 255]),
+        }),
         forward: Some(Forward {
             from: Some(PeerId(-3)),
             name: Some("n".to_owned()),
             date: Some(Timestamp(4)),
             post: Some(MessageId(5)),
+            author: Some("f".to_owned()),
+            saved_from: Some((PeerId(-54), MessageId(55))),
+            announcement: Some("covid".to_owned()),
+            imported: true,
         }),
         media: Some(Media {
             id: Some(1),
@@ -449,22 +470,109 @@ fn full() -> Message {
             latitude: Some(52.5),
             longitude: Some(-13.25),
             phone: Some("+1".to_owned()),
+            description: Some("d".to_owned()),
+            performer: Some("p".to_owned()),
+            emoji: Some("🎲".to_owned()),
+            sticker_set: Some(20),
+            value: Some(21),
+            user: Some(PeerId(22)),
+            vcard: Some("BEGIN:VCARD".to_owned()),
+            spoiler: true,
+            ttl: Some(23),
+            page: Some(Box::new(Page {
+                display_url: Some("example.org".to_owned()),
+                site: Some("s".to_owned()),
+                kind: Some("article".to_owned()),
+                author: Some("a".to_owned()),
+                embed: Some("e".to_owned()),
+                photo: Some(24),
+                document: Some(25),
+                instant: true,
+            })),
+            poll: Some(Box::new(Poll {
+                id: 26,
+                quiz: true,
+                closed: true,
+                multiple: true,
+                public: true,
+                closes: Some(Timestamp(27)),
+                results: vec![PollResult { voters: Some(28), correct: true }, PollResult::default()],
+                voters: Some(29),
+                solution: Some("s".to_owned()),
+            })),
+            place: Some(Box::new(Place {
+                address: Some("a".to_owned()),
+                provider: Some("foursquare".to_owned()),
+                id: Some("i".to_owned()),
+                kind: Some("zoo".to_owned()),
+                accuracy: Some(30),
+                period: Some(31),
+                heading: Some(32),
+            })),
+            payment: Some(Payment { currency: "XTR".to_owned(), amount: 33 }),
+            story: Some(Story { peer: PeerId(-34), id: 35 }),
+            giveaway: Some(Box::new(Giveaway {
+                channels: vec![PeerId(-36)],
+                countries: vec!["DE".to_owned()],
+                quantity: 37,
+                unclaimed: Some(38),
+                months: Some(39),
+                stars: Some(40),
+                until: Some(Timestamp(41)),
+                winners: vec![PeerId(42)],
+                message: Some(MessageId(43)),
+            })),
+            tasks: vec![Task {
+                id: 44,
+                text: "t".to_owned(),
+                completed_by: Some(PeerId(45)),
+                completed: Some(Timestamp(46)),
+            }],
+            items: vec![Media::new(MediaKind::Photo)],
             ..Media::new(MediaKind::Video)
         }),
+        buttons: vec![vec![Button {
+            kind: ButtonKind::Callback,
+            text: "Open".to_owned(),
+            url: Some("https://example.org/b".to_owned()),
+            data: Some(vec![0, 1, 255]),
+            query: Some("q".to_owned()),
+            user: Some(PeerId(56)),
+            copy: Some("c".to_owned()),
+        }]],
         album: Some(10),
         edited: Some(Timestamp(11)),
         views: Some(12),
         forwards: Some(13),
         replies: Some(14),
+        comments: Some(PeerId(-47)),
         reactions: vec![Reaction { emoji: "👍".to_owned(), count: 15 }],
         via_bot: Some(PeerId(16)),
         author: Some("w".to_owned()),
         pinned: true,
+        silent: true,
+        protected: true,
+        scheduled: true,
+        ttl: Some(57),
+        restrictions: vec![Restriction { platform: "all".to_owned(), reason: "terms".to_owned(), text: "r".to_owned() }],
         service: Some(Service {
             action: "pin_message".to_owned(),
             title: Some("t".to_owned()),
             users: vec![PeerId(17), PeerId(-18)],
             message: Some(MessageId(19)),
+            migrated: Some(PeerId(-58)),
+            text: Some("x".to_owned()),
+            duration: Some(59),
+            period: Some(60),
+            count: Some(61),
+            date: Some(Timestamp(62)),
+            payment: Some(Payment { currency: "EUR".to_owned(), amount: 63 }),
+            photo: Some(64),
+            icon: Some(65),
+            slug: Some("g".to_owned()),
+            states: vec!["closed".to_owned()],
+            completed: vec![66],
+            reopened: vec![67],
         }),
         ..Message::new(at(42), NOW)
     }
@@ -475,7 +583,22 @@ fn furnished() -> Kept {
     let kept = Kept::new();
     kept.commit(|w| {
         w.as_of(Some(1_000)).message(full(), raw("tl"), 11).message(text(1, "a"), raw("a"), 0).window(CHAT, range(1, 42));
-        w.peer(Peer { id: CHAT, kind: PeerKind::Supergroup, title: "天气".to_owned(), username: Some("Weather".to_owned()) });
+        w.peer(Peer {
+            username: Some("Weather".to_owned()),
+            usernames: vec!["Climate".to_owned()],
+            migrated_to: Some(PeerId(-9)),
+            marks: PeerMarks {
+                bot: true,
+                verified: true,
+                scam: true,
+                fake: true,
+                forum: true,
+                restricted: true,
+                deleted: true,
+                protected: true,
+            },
+            ..Peer::new(CHAT, PeerKind::Supergroup, "天气".to_owned())
+        });
         w.position("search", Seq(3));
         w.cursor(CHAT, |c| {
             c.pts = Some(1_000);

@@ -128,10 +128,8 @@ fn raw() -> Raw {
 /// Two peers: a complete channel with an edit and a deletion, and a group that is half read.
 fn fill(archive: &Archive) {
     let peer = |id, kind, title: &str, username: Option<&str>| Peer {
-        id,
-        kind,
-        title: title.to_owned(),
         username: username.map(str::to_owned),
+        ..Peer::new(id, kind, title.to_owned())
     };
     let mut write = archive.write(NOW);
     write.peer(peer(NEWS, PeerKind::Channel, "Новости", Some("novosti")));

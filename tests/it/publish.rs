@@ -156,7 +156,7 @@ async fn every_change_is_published_once_and_in_order() {
     let deleted = desk.bind("order.deleted", "message.deleted.#", FieldTable::default()).await;
     let mut write = desk.archive.write(NOW);
     for id in peers() {
-        write.peer(Peer { id, kind: PeerKind::Supergroup, title: "Погода".to_owned(), username: None });
+        write.peer(Peer::new(id, PeerKind::Supergroup, "Погода".to_owned()));
     }
     write.commit().unwrap();
     desk.archive_messages(&peers(), 1, 500);

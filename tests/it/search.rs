@@ -112,7 +112,7 @@ fn message(id: i32, text: &str) -> Message {
 }
 
 fn link(kind: EntityKind, url: Option<&str>) -> Entity {
-    Entity { kind, offset: 0, length: 1, url: url.map(str::to_owned), language: None, user: None, emoji: None }
+    Entity { url: url.map(str::to_owned), ..Entity::new(kind, 0, 1) }
 }
 
 #[tokio::test]
@@ -274,7 +274,7 @@ async fn filters_choose_by_peer_sender_kind_state_and_day() {
     elsewhere.key.peer = other;
     world.archive([photo, linked, reply, elsewhere]);
     let mut write = world.archive.write(NOW);
-    let peer = |id, name: &str| Peer { id, kind: PeerKind::User, title: name.to_owned(), username: Some(name.to_owned()) };
+    let peer = |id, name: &str| Peer { username: Some(name.to_owned()), ..Peer::new(id, PeerKind::User, name.to_owned()) };
     write.peer(peer(other, "Some_Body"));
     write.commit().expect("a write");
     world.index().await;

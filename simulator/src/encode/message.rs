@@ -3,7 +3,7 @@
 use grammers_tl_types::{enums, types};
 
 use super::View;
-use crate::world::{Chat, ChatKind, Entity, EntityKind, Extra, Forward, Message, PeerId, Reaction, Reply, Service};
+use crate::world::{Bare, Chat, ChatKind, Entity, EntityKind, Extra, Forward, Message, PeerId, Reaction, Reply, Service};
 
 impl View<'_> {
     /// A message of a chat.
@@ -178,8 +178,10 @@ fn replies_of(chat: &Chat, replies: i32) -> enums::MessageReplies {
         replies,
         replies_pts: 1,
         recent_repliers: None,
-        // A linked discussion group is not simulated, but comments without a channel would be malformed.
-        channel_id: (chat.kind == ChatKind::Channel).then_some(777),
+        channel_id: chat.discussion().and_then(|group| match group.bare() {
+            Bare::Channel(id) => Some(id),
+            _ => None,
+        }),
         max_id: None,
         read_max_id: None,
     })

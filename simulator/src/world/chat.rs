@@ -65,6 +65,13 @@ pub struct Chat {
     pub journal: Journal,
 }
 
+impl Chat {
+    /// The group in which a channel's posts are commented on. It is not simulated, but comments without one would be malformed.
+    pub(crate) fn discussion(&self) -> Option<PeerId> {
+        (self.kind == ChatKind::Channel).then(|| PeerId::channel(777))
+    }
+}
+
 /// Messages in ascending order of id.
 #[derive(Debug, Default)]
 pub struct History {

@@ -1,0 +1,51 @@
+//! How a button looks as JSON.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::model::Button;
+
+use super::{marked, said};
+
+/// A button below a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Button)]
+pub struct ButtonView {
+    /// `url`, `callback`, `text`, ...
+    pub kind: &'static str,
+    /// What is written on it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(required = false)]
+    pub text: String,
+    /// The link that it opens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The data that it tells the bot, in base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// The inline query that it starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// The marked id of the user whose profile it opens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<i64>,
+    /// The text that it copies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy: Option<String>,
+}
+
+impl From<&Button> for ButtonView {
+    fn from(button: &Button) -> Self {
+        Self {
+            kind: button.kind.name(),
+            text: button.text.clone(),
+            url: said(button.url.as_ref()),
+            data: button.data.as_ref().filter(|data| !data.is_empty()).map(|data| STANDARD.encode(data)),
+            query: said(button.query.as_ref()),
+            user: marked(button.user),
+            copy: said(button.copy.as_ref()),
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! How the details of media look as JSON: what only some kinds have.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::model::{Giveaway, Page, Payment, Place, Poll, PollResult, Task};
+
+use super::{is_false, marked, number, said, time};
+
+/// More of a web page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Page)]
+pub struct PageView {
+    /// The address as it is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_url: Option<String>,
+    /// The site's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
+    /// Telegram's type: `article`, `video`, `telegram_message`, ...
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_: Option<String>,
+    /// Who wrote the page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// The address of its player.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embed: Option<String>,
+    /// The id of its photo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub photo: Option<i64>,
+    /// The id of its document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<i64>,
+    /// Whether it has an Instant View.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub instant: bool,
+}
+
+/// More of a poll.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Poll)]
+pub struct PollView {
+    /// Telegram's poll id, the same in every forwarded copy.
+    pub id: i64,
+    /// Whether there is a right answer.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub quiz: bool,
+    /// Whether it is closed.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub closed: bool,
+    /// Whether several answers may be chosen.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub multiple: bool,
+    /// Whether everybody sees who voted for what.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub public: bool,
+    /// When it closes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closes: Option<String>,
+    /// What is known of each option, in their order; absent when nothing is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub results: Vec<PollResultView>,
+    /// How many voted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voters: Option<i32>,
+    /// The explanation of a quiz.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub solution: Option<String>,
+}
+
+/// What is known of a poll's option.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PollResult)]
+pub struct PollResultView {
+    /// How many voted for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voters: Option<i32>,
+    /// Whether it is known to be right.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub correct: bool,
+}
+
+/// More of a point on the map or a venue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Place)]
+pub struct PlaceView {
+    /// A venue's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Whose id it is: `foursquare`, `gplaces`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// The provider's id of a venue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The provider's type of a venue.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_: Option<String>,
+    /// How exact the point is, in metres.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<i32>,
+    /// For how many seconds a live location is shared; only live ones have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period: Option<i32>,
+    /// Where a live location is heading, in degrees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heading: Option<i32>,
+}
+
+/// What is paid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Payment)]
+pub struct PaymentView {
+    /// ISO 4217, `XTR` for Telegram's Stars, `TON`.
+    pub currency: String,
+    /// In the currency's smallest unit.
+    pub amount: i64,
+}
+
+/// A story.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Story)]
+pub struct StoryView {
+    /// The marked id of whose it is.
+    pub peer: i64,
+    /// Its id there.
+    pub id: i32,
+}
+
+/// More of a giveaway or its results.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Giveaway)]
+pub struct GiveawayView {
+    /// The marked ids of the channels to be joined; of results, the one that gave it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub channels: Vec<i64>,
+    /// The countries it is for, as ISO 3166-1.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub countries: Vec<String>,
+    /// How many prizes, or winners, there are.
+    pub quantity: i32,
+    /// How many prizes nobody took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unclaimed: Option<i32>,
+    /// Months of Premium.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub months: Option<i32>,
+    /// Telegram's Stars.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stars: Option<i64>,
+    /// When the winners are drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// The marked ids of the winners.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub winners: Vec<i64>,
+    /// The message with the giveaway whose results these are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<i32>,
+}
+
+/// A task of a to-do list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Task)]
+pub struct TaskView {
+    /// Its number in the list.
+    pub id: i32,
+    /// What is to be done.
+    pub text: String,
+    /// The marked id of who did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed_by: Option<i64>,
+    /// When it was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed: Option<String>,
+}
+
+impl From<&Page> for PageView {
+    fn from(page: &Page) -> Self {
+        Self {
+            display_url: said(page.display_url.as_ref()),
+            site: said(page.site.as_ref()),
+            type_: said(page.kind.as_ref()),
+            author: said(page.author.as_ref()),
+            embed: said(page.embed.as_ref()),
+            photo: page.photo,
+            document: page.document,
+            instant: page.instant,
+        }
+    }
+}
+
+impl From<&Poll> for PollView {
+    fn from(poll: &Poll) -> Self {
+        Self {
+            id: poll.id,
+            quiz: poll.quiz,
+            closed: poll.closed,
+            multiple: poll.multiple,
+            public: poll.public,
+            closes: poll.closes.map(time),
+            results: poll.results.iter().map(Into::into).collect(),
+            voters: poll.voters,
+            solution: said(poll.solution.as_ref()),
+        }
+    }
+}
+
+impl From<&PollResult> for PollResultView {
+    fn from(result: &PollResult) -> Self {
+        Self { voters: result.voters, correct: result.correct }
+    }
+}
+
+impl From<&Place> for PlaceView {
+    fn from(place: &Place) -> Self {
+        Self {
+            address: said(place.address.as_ref()),
+            provider: said(place.provider.as_ref()),
+            id: said(place.id.as_ref()),
+            type_: said(place.kind.as_ref()),
+            accuracy: place.accuracy,
+            period: place.period,
+            heading: place.heading,
+        }
+    }
+}
+
+impl From<&Payment> for PaymentView {
+    fn from(payment: &Payment) -> Self {
+        Self { currency: payment.currency.clone(), amount: payment.amount }
+    }
+}
+
+impl From<&Giveaway> for GiveawayView {
+    fn from(giveaway: &Giveaway) -> Self {
+        Self {
+            channels: giveaway.channels.iter().map(|p| p.0).collect(),
+            countries: giveaway.countries.clone(),
+            quantity: giveaway.quantity,
+            unclaimed: giveaway.unclaimed,
+            months: giveaway.months,
+            stars: giveaway.stars,
+            until: giveaway.until.map(time),
+            winners: giveaway.winners.iter().map(|p| p.0).collect(),
+            message: number(giveaway.message),
+        }
+    }
+}
+
+impl From<&Task> for TaskView {
+    fn from(task: &Task) -> Self {
+        Self {
+            id: task.id,
+            text: task.text.clone(),
+            completed_by: marked(task.completed_by),
+            completed: task.completed.map(time),
+        }
+    }
+}
