@@ -397,6 +397,10 @@ impl<'w> ServiceLine<'w> {
             }
             Service::HistoryClear => "history_clear",
             Service::CustomAction { .. } => "custom_action",
+            Service::TopicCreate { title: of } => {
+                title = Some(of.as_str());
+                "topic_create"
+            }
         };
         Self { action, title, users, message }
     }

@@ -77,7 +77,7 @@ impl Call<'_> {
             account.login_accepted = true;
             return Err(RpcError::new(401, "SESSION_PASSWORD_NEEDED"));
         }
-        account.standing = Standing::SignedIn;
+        account.sign_in();
         Ok(self.authorization(&world).to_bytes())
     }
 
@@ -114,7 +114,7 @@ impl Call<'_> {
             if account.password.is_some() {
                 return Err(RpcError::new(401, "SESSION_PASSWORD_NEEDED"));
             }
-            account.standing = Standing::SignedIn;
+            account.sign_in();
             account.login_accepted = false;
         }
         if account.standing == Standing::SignedIn {
