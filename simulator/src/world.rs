@@ -132,8 +132,7 @@ impl World {
             .filter(|(_, chat)| chat.kind != ChatKind::Private)
             .map(|(at, chat)| (chat.peer, at))
             .collect();
-        self.chat_of_invite =
-            (0u32..).zip(&self.chats).filter_map(|(at, chat)| Some((chat.invite.clone()?, at))).collect();
+        self.chat_of_invite = (0u32..).zip(&self.chats).filter_map(|(at, chat)| Some((chat.invite.clone()?, at))).collect();
         self.peer_of_username = self
             .chats
             .iter()

@@ -132,13 +132,10 @@ fn action(service: &Service) -> enums::MessageAction {
         Service::ChannelMigrateFrom { title, chat } => types::MessageActionChannelMigrateFrom { title, chat_id: chat }.into(),
         Service::PinMessage { .. } => enums::MessageAction::PinMessage,
         Service::HistoryClear => enums::MessageAction::HistoryClear,
-        Service::TopicCreate { title } => types::MessageActionTopicCreate {
-            title_missing: false,
-            title,
-            icon_color: TOPIC_ICON_COLOR,
-            icon_emoji_id: None,
+        Service::TopicCreate { title } => {
+            types::MessageActionTopicCreate { title_missing: false, title, icon_color: TOPIC_ICON_COLOR, icon_emoji_id: None }
+                .into()
         }
-        .into(),
         Service::CustomAction { text } => types::MessageActionCustomAction { message: text }.into(),
     }
 }

@@ -106,7 +106,8 @@ impl Call<'_> {
         let world = self.core.world();
         let view = View::new(&world, self.account);
         let folders = world.accounts.get(self.account).map(|account| &account.folders[..]).unwrap_or_default();
-        let filters = [enums::DialogFilter::Default].into_iter().chain(folders.iter().map(|folder| view.folder(folder))).collect();
+        let filters =
+            [enums::DialogFilter::Default].into_iter().chain(folders.iter().map(|folder| view.folder(folder))).collect();
         let filters = types::messages::DialogFilters { tags_enabled: false, filters };
         Ok(enums::messages::DialogFilters::Filters(filters).to_bytes())
     }

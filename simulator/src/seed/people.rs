@@ -58,7 +58,8 @@ pub(super) fn participants(world: &World, members: &[usize], kind: ChatKind, rng
     let most = if kind == ChatKind::Group { 20 } else { WRITERS_MAX };
     let count = rng.random_range(3..=most.max(4)).min(writers.len());
     let from = if writers.is_empty() { 0 } else { rng.random_range(0..writers.len()) };
-    let mut participants: Vec<i64> = (0..count).filter_map(|at| writers.get((from + at * 7) % writers.len())).map(|user| user.id).collect();
+    let mut participants: Vec<i64> =
+        (0..count).filter_map(|at| writers.get((from + at * 7) % writers.len())).map(|user| user.id).collect();
     if kind != ChatKind::Channel {
         participants.extend(members.iter().map(|member| account_user_id(*member)));
     }

@@ -26,7 +26,14 @@ impl Topics {
     }
 
     /// Perhaps creates a topic with the message of this number.
-    pub(super) fn create(&mut self, at: usize, id: i32, date: i32, sender: Option<PeerId>, language: Language) -> Option<Message> {
+    pub(super) fn create(
+        &mut self,
+        at: usize,
+        id: i32,
+        date: i32,
+        sender: Option<PeerId>,
+        language: Language,
+    ) -> Option<Message> {
         let is_due = (1..=FIRST_TOPICS).contains(&at) || (at > FIRST_TOPICS && self.rng.random_bool(0.01));
         if !is_due || self.ids.len() >= TOPICS_MAX {
             return None;
