@@ -195,6 +195,11 @@ impl<'w> Author<'w> {
             if let Some(topics) = &mut self.topics {
                 topics.place(&mut message, &history);
             }
+            if let Some(extra) = &mut message.extra {
+                // Of millions of lists, what was reserved for more would be a quarter of the memory.
+                extra.entities.shrink_to_fit();
+                extra.reactions.shrink_to_fit();
+            }
             history.push(message);
         }
         history.raise_top_id(self.plan.top_id);
