@@ -34,6 +34,7 @@ fn add_successor(world: &mut World, old: u32) -> Option<(PeerId, String)> {
     let highest = world.chats.iter().filter(|chat| chat.kind.is_channel()).map(|chat| chat.peer).min();
     // Channels' marked ids are negative: the next free one is below the lowest.
     let peer = highest.map_or(PeerId::channel(1_100_000_000), |peer| PeerId::from_marked(peer.marked() - 1));
+    let invite = world.invite_hash(peer, 0);
     let group = world.chats.get_mut(old as usize).filter(|chat| chat.kind == ChatKind::Group && chat.migrated_to.is_none())?;
     group.migrated_to = Some(peer);
     let title = group.title.clone();
@@ -43,6 +44,7 @@ fn add_successor(world: &mut World, old: u32) -> Option<(PeerId, String)> {
         members: group.members.clone(),
         participants: group.participants.clone(),
         participants_count: group.participants_count,
+        invite: Some(invite.clone()),
         ..Chat::new(peer, ChatKind::Supergroup, title.clone())
     };
     for member in &chat.members {
@@ -52,6 +54,7 @@ fn add_successor(world: &mut World, old: u32) -> Option<(PeerId, String)> {
         }
     }
     world.chat_of.insert(peer, index);
+    world.chat_of_invite.insert(invite, index);
     world.chats.push(chat);
     Some((peer, title))
 }

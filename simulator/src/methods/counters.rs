@@ -19,7 +19,7 @@ impl Call<'_> {
             return Err(RpcError::new(400, "MSG_ID_INVALID"));
         }
         let counters = |id: &i32| {
-            let message = chat.history.get(*id);
+            let message = chat.shown(self.account, *id);
             let counted = message.filter(|message| message.views >= 0);
             let replies = message.and_then(|message| message.extra.as_ref()?.replies);
             enums::MessageViews::Views(types::MessageViews {

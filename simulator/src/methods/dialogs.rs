@@ -21,7 +21,7 @@ impl Listed {
     fn add(&mut self, view: View<'_>, index: u32, chat: &Chat) {
         self.dialogs.push(view.dialog(index, chat));
         self.referenced.add(chat.peer);
-        if let Some(newest) = chat.history.newest() {
+        if let Some(newest) = chat.newest_shown(view.account) {
             self.referenced.add_message(chat, newest);
             self.messages.push(view.message(chat, newest));
         }

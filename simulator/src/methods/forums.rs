@@ -61,7 +61,7 @@ fn topics_of(chat: &Chat, topics: Vec<Result<&Topic, i32>>, count: usize, view: 
     let mut messages = Vec::new();
     for topic in topics.iter().flatten() {
         topic.creator.into_iter().for_each(|creator| referenced.add(creator));
-        if let Some(message) = chat.history.get(topic.top_message) {
+        if let Some(message) = chat.shown(view.account, topic.top_message) {
             referenced.add_message(chat, message);
             messages.push(view.message(chat, message));
         }

@@ -14,12 +14,12 @@ impl Call<'_> {
         let view = View::new(&world, self.account);
         let (index, chat) = self.channel_of(&world, &request.channel)?;
         let Bare::Channel(channel_id) = chat.peer.bare() else { return Err(RpcError::new(400, "CHANNEL_INVALID")) };
-        let top = chat.history.newest().map_or(0, |message| message.id);
+        let top = chat.newest_shown(self.account).map_or(0, |message| message.id);
         let full_chat = types::ChannelFull {
             can_view_participants: chat.kind == ChatKind::Supergroup,
             can_set_username: false,
             can_set_stickers: false,
-            hidden_prehistory: false,
+            hidden_prehistory: chat.hidden_prehistory,
             can_set_location: false,
             has_scheduled: false,
             can_view_stats: false,
@@ -56,7 +56,7 @@ impl Call<'_> {
             migrated_from_max_id: None,
             pinned_msg_id: chat.history.newest_pinned(),
             stickerset: None,
-            available_min_id: None,
+            available_min_id: Some(chat.first_shown(self.account) - 1).filter(|hidden| *hidden > 0),
             folder_id: None,
             linked_chat_id: chat.linked.and_then(|peer| match peer.bare() {
                 Bare::Channel(id) => Some(id),

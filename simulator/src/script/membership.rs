@@ -65,6 +65,18 @@ impl Simulator {
         Ok(world.renew_invite(index))
     }
 
+    /// Hides from whoever joins a group or channel from now on what was said before, or no longer. Their `channelFull` says up to
+    /// where (`available_min_id`).
+    ///
+    /// # Errors
+    /// When there is no such peer.
+    pub fn hide_prehistory(&self, peer: PeerId, hidden: bool) -> Result<(), ScriptError> {
+        let mut world = self.core.world_mut();
+        let index = *world.chat_of.get(&peer).ok_or(ScriptError::NoSuchPeer(peer))?;
+        world.chats.get_mut(index as usize).ok_or(ScriptError::NoSuchPeer(peer))?.hidden_prehistory = hidden;
+        Ok(())
+    }
+
     /// Makes joining a group or channel a request that somebody must approve (`INVITE_REQUEST_SENT`, then
     /// [`Simulator::join`]), or no longer.
     ///

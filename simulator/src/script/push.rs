@@ -31,7 +31,7 @@ impl Core {
             let mut referenced = Referenced::default();
             referenced.add(chat.peer);
             let mut message = |id: i32| {
-                let message = chat.history.get(id)?;
+                let message = chat.shown(*member, id)?;
                 referenced.add_message(chat, message);
                 Some(view.message(chat, message))
             };
@@ -55,7 +55,7 @@ impl Core {
                         None => types::UpdateDeleteMessages { messages, pts, pts_count }.into(),
                     })
                 }
-                Push::Reacted(id) => chat.history.get(*id).map(|message| {
+                Push::Reacted(id) => chat.shown(*member, *id).map(|message| {
                     let update = types::UpdateMessageReactions {
                         peer: chat.peer.into(),
                         msg_id: *id,

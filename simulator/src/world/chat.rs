@@ -1,5 +1,7 @@
 //! Chats: groups, supergroups, channels and private chats.
 
+use std::collections::HashMap;
+
 use super::{History, Journal, Message, PeerId, Rank, Service, Topic};
 
 /// The topic of a forum that is there from the start.
@@ -75,6 +77,10 @@ pub struct Chat {
     pub requested: Vec<usize>,
     /// The discussion group of a channel, or the channel whose posts a supergroup discusses.
     pub linked: Option<PeerId>,
+    /// Whether what was said before they joined is hidden from new members.
+    pub hidden_prehistory: bool,
+    /// The lowest message id that is shown to an account, where not all are.
+    pub(crate) first_shown: HashMap<usize, i32>,
     /// Whether it is divided into topics.
     pub forum: bool,
     /// The topics of a forum, ascending by id.
@@ -103,9 +109,26 @@ impl Chat {
             join_request: false,
             requested: Vec::new(),
             linked: None,
+            hidden_prehistory: false,
+            first_shown: HashMap::new(),
             forum: false,
             topics: Vec::new(),
         }
+    }
+
+    /// The lowest message id that is shown to an account.
+    pub(crate) fn first_shown(&self, account: usize) -> i32 {
+        self.first_shown.get(&account).copied().unwrap_or(1)
+    }
+
+    /// A message, if it is shown to an account.
+    pub(crate) fn shown(&self, account: usize, id: i32) -> Option<&Message> {
+        self.history.get(id).filter(|message| message.id >= self.first_shown(account))
+    }
+
+    /// The newest message, if it is shown to an account.
+    pub(crate) fn newest_shown(&self, account: usize) -> Option<&Message> {
+        self.history.newest().filter(|message| message.id >= self.first_shown(account))
     }
 
     /// What dialogs are ordered by: the date and id of the newest message, then the peer, to make it total.

@@ -40,6 +40,9 @@ impl World {
             joined.members.push(account);
             joined.members.sort_unstable();
             joined.participants_count += 1;
+            if joined.hidden_prehistory {
+                joined.first_shown.insert(account, joined.history.top_id() + 1);
+            }
             if joined.kind != ChatKind::Channel && !joined.participants.contains(&of.user_id) {
                 joined.participants.push(of.user_id);
                 joined.participants.sort_unstable();
@@ -57,6 +60,7 @@ impl World {
         let (Some(of), Some(left)) = (self.accounts.get_mut(account), self.chats.get_mut(chat as usize)) else { return false };
         let Some(at) = left.members.iter().position(|member| *member == account) else { return false };
         left.members.remove(at);
+        left.first_shown.remove(&account);
         left.participants_count = (left.participants_count - 1).max(0);
         left.participants.retain(|user| *user != of.user_id);
         if let Ok(at) = of.dialogs.binary_search(&chat) {
