@@ -180,17 +180,15 @@ fn forward(forward: &Forward) -> enums::MessageFwdHeader {
 }
 
 pub(crate) fn replies_of(chat: &Chat, replies: i32) -> enums::MessageReplies {
-    let discussion = match chat.linked.map(PeerId::bare) {
-        Some(Bare::Channel(id)) => id,
-        // Comments without a channel would be malformed.
-        _ => 777,
-    };
     enums::MessageReplies::Replies(types::MessageReplies {
         comments: chat.kind == ChatKind::Channel,
         replies,
         replies_pts: 1,
         recent_repliers: None,
-        channel_id: (chat.kind == ChatKind::Channel).then_some(discussion),
+        channel_id: chat.discussion().and_then(|group| match group.bare() {
+            Bare::Channel(id) => Some(id),
+            _ => None,
+        }),
         max_id: None,
         read_max_id: None,
     })

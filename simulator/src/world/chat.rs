@@ -116,6 +116,12 @@ impl Chat {
         }
     }
 
+    /// The group in which a channel's posts are commented on. Where none is linked, the comments of a generated channel still
+    /// need one: without it they would be malformed.
+    pub(crate) fn discussion(&self) -> Option<PeerId> {
+        (self.kind == ChatKind::Channel).then(|| self.linked.unwrap_or(PeerId::channel(777)))
+    }
+
     /// The lowest message id that is shown to an account.
     pub(crate) fn first_shown(&self, account: usize) -> i32 {
         self.first_shown.get(&account).copied().unwrap_or(1)
