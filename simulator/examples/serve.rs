@@ -18,8 +18,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let number = |at: usize, default: usize| rest.get(at).map_or(Ok(default), |text| text.parse());
     let world = match rest.get(2) {
         Some(export) => World::from_export(Path::new(export))?.0,
-        None => WorldSpec { messages: number(0, 2_000)?, peers: number(1, 12)?, media_everywhere: false, ..WorldSpec::default() }
-            .generate(),
+        None => {
+            let extras = WorldSpec { folders: true, linked: true, forums: true, ..WorldSpec::default() };
+            let spec = WorldSpec { messages: number(0, 2_000)?, peers: number(1, 12)?, media_everywhere: false, ..extras };
+            spec.generate()
+        }
     };
     let simulator = Simulator::start(world, Options::default()).await?;
     simulator.truth(&mut BufWriter::new(File::create(truth)?))?;

@@ -5,14 +5,17 @@
 
 mod config;
 mod dialog;
+mod folder;
 mod media;
 mod message;
 mod peer;
 mod referenced;
+mod topic;
 
 pub(crate) use config::config;
 pub(crate) use dialog::notify_settings;
 pub(crate) use media::reference_epoch;
+pub(crate) use message::replies_of;
 pub(crate) use referenced::Referenced;
 
 use crate::world::World;

@@ -1,5 +1,6 @@
 //! The hub: which connections want live updates.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::mpsc;
@@ -7,33 +8,37 @@ use tokio::sync::mpsc;
 /// Updates that wait for a slow client. Beyond it they are dropped, as Telegram does: the client sees a gap in the pts.
 pub(crate) const PUSHES_MAX: usize = 1024;
 
-/// A connection that wants live updates.
-struct Subscriber {
-    account: usize,
-    updates: mpsc::Sender<Vec<u8>>,
-}
+/// The way of updates to one connection.
+pub(crate) type Pushes = mpsc::Sender<Vec<u8>>;
 
-/// All of them.
+/// All connections that want live updates, by account.
 #[derive(Default)]
 pub(crate) struct Hub {
-    subscribers: Mutex<Vec<Subscriber>>,
+    subscribers: Mutex<HashMap<usize, Vec<Pushes>>>,
 }
 
 impl Hub {
     /// Adds a connection of an account, and forgets the ones that ended.
-    pub(crate) fn subscribe(&self, account: usize, updates: mpsc::Sender<Vec<u8>>) {
+    pub(crate) fn subscribe(&self, account: usize, updates: Pushes) {
         let mut subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
-        subscribers.retain(|subscriber| !subscriber.updates.is_closed());
-        subscribers.push(Subscriber { account, updates });
+        let of_account = subscribers.entry(account).or_default();
+        of_account.retain(|subscriber| !subscriber.is_closed());
+        of_account.push(updates);
     }
 
-    /// Sends an update to every connection of an account, and returns to how many.
-    pub(crate) fn push(&self, account: usize, update: &[u8]) -> usize {
+    /// Whether anybody listens for an account: if not, nothing need be encoded.
+    pub(crate) fn listens(&self, account: usize) -> bool {
         let subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_account = subscribers.iter().filter(|subscriber| subscriber.account == account);
+        subscribers.get(&account).is_some_and(|subscribers| subscribers.iter().any(|subscriber| !subscriber.is_closed()))
+    }
+
+    /// Sends an update to every connection of an account but one, and returns to how many.
+    pub(crate) fn push(&self, account: usize, update: &[u8], but: Option<&Pushes>) -> usize {
+        let subscribers = self.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sent = 0;
-        for subscriber in of_account {
-            match subscriber.updates.try_send(update.to_vec()) {
+        let of_account = subscribers.get(&account).into_iter().flatten();
+        for subscriber in of_account.filter(|subscriber| but.is_none_or(|but| !but.same_channel(subscriber))) {
+            match subscriber.try_send(update.to_vec()) {
                 Ok(()) => sent += 1,
                 Err(error) => tracing::debug!(%error, "an update was dropped"),
             }

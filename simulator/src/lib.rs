@@ -7,7 +7,7 @@
 //!                    │
 //!                    └────► encode ─► methods ─► wire ─► simulator    what a client sees
 //!                                        ▲         ▲
-//!                                     faults    ledger                what is done to it, what it asked
+//!                                 faults, limits   ledger             what is done to it, what it asked
 //! ```
 //!
 //! A [`World`] is plain data: accounts, users, peers and their histories. It comes from a seed ([`WorldSpec`]) or from an
@@ -26,6 +26,7 @@ mod faults;
 mod files;
 mod hub;
 mod ledger;
+mod limits;
 mod methods;
 mod migrate;
 mod password;
@@ -39,8 +40,9 @@ pub mod world;
 pub use access::{AccountAccess, DataCentreAccess};
 pub use export::{ExportError, ExportWarning};
 pub use faults::{Fault, Rule, RuleId, When};
-pub use ledger::{LedgerEntry, Outcome};
+pub use ledger::{EarlyCall, LedgerEntry, Outcome};
+pub use limits::{Limit, Limits};
 pub use script::{Post, ScriptError};
 pub use seed::WorldSpec;
-pub use simulator::{Options, Simulator};
+pub use simulator::{Options, Simulator, Stopped};
 pub use world::{PeerId, World};

@@ -4,12 +4,17 @@
 //! the account may not ask, and answered by the file that its method belongs to.
 
 mod auth;
+mod counters;
 mod dialogs;
 mod digest;
 mod download;
+mod forums;
+mod full;
 mod history;
+mod joining;
 mod peers;
 mod resolve;
+mod takeout;
 mod twostep;
 mod unwrap;
 mod updates;
@@ -17,11 +22,11 @@ mod updates;
 use std::time::Duration;
 
 use grammers_tl_types::{self as tl, Cursor, Deserializable, Identifiable, Serializable, enums, functions as f, types};
-use tokio::sync::mpsc;
 
 use crate::clock;
 use crate::encode;
 use crate::faults::Fault;
+use crate::hub::Pushes;
 use crate::ledger::{LedgerEntry, Outcome};
 use crate::simulator::Core;
 use crate::wire::session::{Answer, RpcError};
@@ -35,12 +40,12 @@ const AUTH_KEY_UNREGISTERED: RpcError = RpcError::new(401, "AUTH_KEY_UNREGISTERE
 pub(crate) struct Caller {
     pub account: usize,
     pub dc: i32,
-    pushes: mpsc::Sender<Vec<u8>>,
+    pushes: Pushes,
     subscribed: bool,
 }
 
 impl Caller {
-    pub(crate) fn new(account: usize, dc: i32, pushes: mpsc::Sender<Vec<u8>>) -> Self {
+    pub(crate) fn new(account: usize, dc: i32, pushes: Pushes) -> Self {
         Self { account, dc, pushes, subscribed: false }
     }
 }
@@ -65,6 +70,11 @@ pub(crate) struct Call<'c> {
     pub core: &'c Core,
     pub account: usize,
     pub dc: i32,
+    /// Where updates go that the answer itself tells already.
+    pub pushes: &'c Pushes,
+    pub method: &'static str,
+    /// The takeout session that it says it is part of.
+    pub takeout: Option<i64>,
     /// Whether a fault wants a difference to be too long.
     pub too_long: bool,
     /// The parameters, without the method's constructor.
@@ -87,7 +97,10 @@ impl Core {
             Err(error) => return Verdict::Answer(Err(error)),
         };
         let method = tl::name_for_id(unwrapped.constructor);
-        let parameters = digest::digest(unwrapped.constructor, unwrapped.body);
+        let mut parameters = digest::digest(unwrapped.constructor, unwrapped.body);
+        if unwrapped.takeout.is_some() {
+            parameters.push_str(if parameters.is_empty() { "takeout=yes" } else { " takeout=yes" });
+        }
         let (account, home_dc, standing) = {
             let world = self.world();
             match world.accounts.get(caller.account) {
@@ -103,11 +116,14 @@ impl Core {
             caller.subscribed = true;
             self.hub.subscribe(caller.account, caller.pushes.clone());
         }
-        let fault = self.faults.strike(&account, method);
+        let fault = if self.is_silent(caller.dc) { Some(Fault::Silence) } else { self.faults.strike(&account, method) };
         let call = Call {
             core: self,
             account: caller.account,
             dc: caller.dc,
+            pushes: &caller.pushes,
+            method,
+            takeout: unwrapped.takeout,
             too_long: fault == Some(Fault::TooLong),
             body: unwrapped.body,
         };
@@ -128,7 +144,8 @@ impl Core {
             Verdict::Close => Outcome::Closed,
         };
         tracing::trace!(account.name = account, dc = caller.dc, method, ?outcome, "request");
-        self.ledger.write(LedgerEntry { at, account, dc: caller.dc, method, parameters, outcome });
+        let delay = if let Verdict::Late(delay, _) = &verdict { *delay } else { Duration::ZERO };
+        self.ledger.write(LedgerEntry { at, account, dc: caller.dc, method, parameters, outcome }, delay);
         verdict
     }
 }
@@ -157,15 +174,24 @@ impl Call<'_> {
         match account.standing {
             Standing::SignedOut => Err(AUTH_KEY_UNREGISTERED),
             Standing::Banned => Err(RpcError::new(401, "USER_DEACTIVATED_BAN")),
-            Standing::SignedIn if self.dc != account.home_dc && !account.imported.contains(&self.dc) => {
-                Err(AUTH_KEY_UNREGISTERED)
+            Standing::SignedIn if account.former_homes.contains(&self.dc) => {
+                // What lets the client into the new home is asked for in the old one.
+                if constructor == f::auth::ExportAuthorization::CONSTRUCTOR_ID {
+                    return Ok(());
+                }
+                Err(RpcError { code: 303, name: format!("USER_MIGRATE_{}", account.home_dc).into() })
             }
-            Standing::SignedIn => Ok(()),
+            Standing::SignedIn => {
+                let is_home = self.dc == account.home_dc && account.former_homes.is_empty();
+                if is_home || account.imported.contains(&self.dc) { Ok(()) } else { Err(AUTH_KEY_UNREGISTERED) }
+            }
         }
     }
 
     fn answer(&self, constructor: u32) -> Answer {
         self.refuse(constructor)?;
+        self.check_takeout()?;
+        self.core.limits.take(self.account, self.method, self.takeout.is_some(), self.core.ledger.now())?;
         match constructor {
             f::help::GetConfig::CONSTRUCTOR_ID => Ok(encode::config(self.dc, &self.core.ports, clock::unix_seconds()).to_bytes()),
             f::help::GetNearestDc::CONSTRUCTOR_ID => self.get_nearest_dc(),
@@ -188,10 +214,17 @@ impl Call<'_> {
             f::messages::GetChats::CONSTRUCTOR_ID => self.get_chats(),
             f::contacts::ResolveUsername::CONSTRUCTOR_ID => self.resolve_username(),
             f::upload::GetFile::CONSTRUCTOR_ID => self.get_file(),
-            f::account::InitTakeoutSession::CONSTRUCTOR_ID => {
-                Ok(enums::account::Takeout::Takeout(types::account::Takeout { id: unwrap::TAKEOUT_ID }).to_bytes())
-            }
-            f::account::FinishTakeoutSession::CONSTRUCTOR_ID | f::account::UpdateStatus::CONSTRUCTOR_ID => Ok(true.to_bytes()),
+            f::account::InitTakeoutSession::CONSTRUCTOR_ID => self.init_takeout_session(),
+            f::account::FinishTakeoutSession::CONSTRUCTOR_ID => self.finish_takeout_session(),
+            f::account::UpdateStatus::CONSTRUCTOR_ID => Ok(true.to_bytes()),
+            f::channels::JoinChannel::CONSTRUCTOR_ID => self.join_channel(),
+            f::channels::LeaveChannel::CONSTRUCTOR_ID => self.leave_channel(),
+            f::messages::ImportChatInvite::CONSTRUCTOR_ID => self.import_chat_invite(),
+            f::messages::CheckChatInvite::CONSTRUCTOR_ID => self.check_chat_invite(),
+            f::messages::DeleteChatUser::CONSTRUCTOR_ID => self.delete_chat_user(),
+            f::messages::GetForumTopics::CONSTRUCTOR_ID => self.get_forum_topics(),
+            f::messages::GetForumTopicsById::CONSTRUCTOR_ID => self.get_forum_topics_by_id(),
+            f::messages::GetMessagesViews::CONSTRUCTOR_ID => self.get_messages_views(),
             f::account::GetPassword::CONSTRUCTOR_ID => self.get_password(),
             f::auth::SendCode::CONSTRUCTOR_ID | f::auth::ResendCode::CONSTRUCTOR_ID => self.send_code(constructor),
             f::auth::SignIn::CONSTRUCTOR_ID => self.sign_in(),

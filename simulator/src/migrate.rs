@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::script::{Post, ScriptError};
 use crate::simulator::Simulator;
-use crate::world::{Chat, ChatKind, History, Journal, PeerId, Service, World};
+use crate::world::{Chat, ChatKind, PeerId, Service, World};
 
 impl Simulator {
     /// Turns a basic group into a supergroup and returns the new peer. The old one stays in the dialogs, says where it went,
@@ -34,30 +34,27 @@ fn add_successor(world: &mut World, old: u32) -> Option<(PeerId, String)> {
     let highest = world.chats.iter().filter(|chat| chat.kind.is_channel()).map(|chat| chat.peer).min();
     // Channels' marked ids are negative: the next free one is below the lowest.
     let peer = highest.map_or(PeerId::channel(1_100_000_000), |peer| PeerId::from_marked(peer.marked() - 1));
+    let invite = world.invite_hash(peer, 0);
     let group = world.chats.get_mut(old as usize).filter(|chat| chat.kind == ChatKind::Group && chat.migrated_to.is_none())?;
     group.migrated_to = Some(peer);
     let title = group.title.clone();
     let chat = Chat {
-        peer,
-        kind: ChatKind::Supergroup,
-        title: title.clone(),
-        username: None,
         about: group.about.clone(),
         date: clock::unix_seconds(),
-        owner: None,
         members: group.members.clone(),
         participants: group.participants.clone(),
         participants_count: group.participants_count,
-        migrated_to: None,
-        history: History::default(),
-        journal: Journal::default(),
+        invite: Some(invite.clone()),
+        ..Chat::new(peer, ChatKind::Supergroup, title.clone())
     };
     for member in &chat.members {
         if let Some(account) = world.accounts.get_mut(*member) {
+            // The highest index of all: the dialogs stay in order.
             account.dialogs.push(index);
         }
     }
     world.chat_of.insert(peer, index);
+    world.chat_of_invite.insert(invite, index);
     world.chats.push(chat);
     Some((peer, title))
 }

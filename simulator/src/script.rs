@@ -3,16 +3,21 @@
 //! Every event changes the world, advances the right pts, and is pushed to the connected sessions of all members. Live
 //! events carry the wall clock's date.
 
-use grammers_tl_types::{Serializable, enums, types};
+mod membership;
+mod push;
+mod standing;
+
 use thiserror::Error;
 
 use crate::clock;
-use crate::encode::{Referenced, View};
-use crate::simulator::{Core, Simulator};
+use crate::simulator::Simulator;
 use crate::world::{
-    Bare, ChatKind, Entity, Event, FileEntry, FileSource, Forward, Media, Message, PeerId, Reaction, Reply, Service, Standing,
-    World,
+    Bare, ChatKind, Entity, Event, FileEntry, FileSource, Forward, Media, Message, PeerId, Reaction, Reply, Service, World,
 };
+use push::Push;
+
+/// Messages that one deletion names, as with Telegram; more of them are several deletions.
+const DELETED_MAX: usize = 100;
 
 /// Why an event could not happen.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -31,6 +36,26 @@ pub enum ScriptError {
     /// The world has no such account.
     #[error("the world has no account `{0}`")]
     NoSuchAccount(String),
+    /// The world has no such data centre.
+    #[error("the world has no data centre `{0}`")]
+    NoSuchDataCentre(i32),
+    /// The account is not in the chat.
+    #[error("account `{account}` is not in `{peer}`")]
+    NotMember {
+        /// The account.
+        account: String,
+        /// The chat.
+        peer: PeerId,
+    },
+    /// A basic group's ids are those of its one account, so nobody else can be in it.
+    #[error("`{0}` is a basic group, which only one account can be in")]
+    OneAccountOnly(PeerId),
+    /// Nobody is in the basic group any more, so its messages would have no ids.
+    #[error("nobody is in the basic group `{0}` any more")]
+    NobodyThere(PeerId),
+    /// The chat is no forum.
+    #[error("`{0}` is no forum")]
+    NoForum(PeerId),
 }
 
 /// A message to post.
@@ -64,25 +89,20 @@ impl Post {
     }
 }
 
-/// What is pushed after the world has changed.
-enum Push {
-    New(i32),
-    Edited(i32),
-    Deleted(Vec<i32>),
-    Reacted(i32),
-}
-
 impl Simulator {
     /// Posts a message and returns its id.
     ///
     /// # Errors
-    /// When there is no such peer.
+    /// When there is no such peer, or it is a basic group that nobody is in any more.
     pub fn post(&self, peer: PeerId, post: Post) -> Result<i32, ScriptError> {
         let mut guard = self.core.world_mut();
         let world = &mut *guard;
         add_file(world, post.media.as_ref());
         let index = chat_at(world, peer)?;
         let chat = world.chats.get_mut(index as usize).ok_or(ScriptError::NoSuchPeer(peer))?;
+        if chat.kind == ChatKind::Group && chat.members.is_empty() {
+            return Err(ScriptError::NobodyThere(peer));
+        }
         let owner = chat.owner.and_then(|owner| world.accounts.get_mut(owner));
         let (id, pts) = match owner {
             Some(account) if !chat.kind.is_channel() => {
@@ -122,7 +142,8 @@ impl Simulator {
             extra.album = post.album;
             extra.service = post.service;
         }
-        chat.history.push(message);
+        chat.push(message);
+        world.reorder_everywhere(index);
         self.core.push(world, index, pts, &Push::New(id));
         Ok(id)
     }
@@ -169,7 +190,8 @@ impl Simulator {
         Ok(())
     }
 
-    /// Deletes messages; ids that are not there are passed over. Returns how many were deleted.
+    /// Deletes messages; ids that are not there are passed over. Returns how many were deleted. More than a hundred are told as
+    /// several deletions, as with Telegram.
     ///
     /// # Errors
     /// When there is no such peer.
@@ -178,18 +200,18 @@ impl Simulator {
         let world = &mut *guard;
         let index = chat_at(world, peer)?;
         let chat = world.chats.get_mut(index as usize).ok_or(ScriptError::NoSuchPeer(peer))?;
-        let deleted: Vec<i32> = ids.iter().copied().filter(|id| chat.history.remove(*id).is_some()).collect();
-        if deleted.is_empty() {
-            return Ok(0);
+        let deleted = chat.delete(ids);
+        let (owner, is_channel) = (chat.owner, chat.kind.is_channel());
+        world.reorder_everywhere(index);
+        for part in deleted.chunks(DELETED_MAX) {
+            let event = Event::Deleted(part.to_vec());
+            let pts = match owner.and_then(|owner| world.accounts.get_mut(owner)) {
+                Some(account) if !is_channel => account.journal.record(event),
+                _ => world.chats.get_mut(index as usize).map_or(0, |chat| chat.journal.record(event)),
+            };
+            self.core.push(world, index, pts, &Push::Deleted(part.to_vec()));
         }
-        let event = Event::Deleted(deleted.clone());
-        let pts = match chat.owner.and_then(|owner| world.accounts.get_mut(owner)) {
-            Some(account) if !chat.kind.is_channel() => account.journal.record(event),
-            _ => chat.journal.record(event),
-        };
-        let count = deleted.len();
-        self.core.push(world, index, pts, &Push::Deleted(deleted));
-        Ok(count)
+        Ok(deleted.len())
     }
 
     /// Pins a message and posts the service message that says so; returns the latter's id.
@@ -197,8 +219,39 @@ impl Simulator {
     /// # Errors
     /// When there is no such peer or message.
     pub fn pin(&self, peer: PeerId, id: i32) -> Result<i32, ScriptError> {
-        message_at(&mut self.core.world_mut(), peer, id)?.1.extra_mut().pinned = true;
+        {
+            let mut world = self.core.world_mut();
+            let index = chat_at(&world, peer)?;
+            let chat = world.chats.get_mut(index as usize).ok_or(ScriptError::NoSuchPeer(peer))?;
+            if !chat.history.pin(id) {
+                return Err(ScriptError::NoSuchMessage { peer, id });
+            }
+        }
         self.post(peer, Post { service: Some(Service::PinMessage { message: id }), ..Post::default() })
+    }
+
+    /// Creates a topic in a forum and returns its id: that of the service message that says so. A message is posted in it by
+    /// replying to that, with `topic` set to it.
+    ///
+    /// # Errors
+    /// When there is no such peer, or it is no forum.
+    pub fn create_topic(&self, peer: PeerId, title: impl Into<String>) -> Result<i32, ScriptError> {
+        let is_forum = self.core.world().chat(peer).ok_or(ScriptError::NoSuchPeer(peer))?.forum;
+        if !is_forum {
+            return Err(ScriptError::NoForum(peer));
+        }
+        self.post(peer, Post { service: Some(Service::TopicCreate { title: title.into() }), ..Post::default() })
+    }
+
+    /// Sets how many members a chat says it has; nobody is told, as with Telegram.
+    ///
+    /// # Errors
+    /// When there is no such peer.
+    pub fn set_participants_count(&self, peer: PeerId, count: i32) -> Result<(), ScriptError> {
+        let mut world = self.core.world_mut();
+        let index = chat_at(&world, peer)?;
+        world.chats.get_mut(index as usize).ok_or(ScriptError::NoSuchPeer(peer))?.participants_count = count;
+        Ok(())
     }
 
     fn change(&self, peer: PeerId, id: i32, is_edit: bool, change: impl FnOnce(&mut Message)) -> Result<(), ScriptError> {
@@ -218,82 +271,6 @@ impl Simulator {
             let pts = journal.pts();
             self.core.push(world, index, pts, &Push::Reacted(id));
         }
-        Ok(())
-    }
-
-    /// Signs an account out: every request is answered `401 AUTH_KEY_UNREGISTERED` until it signs in again.
-    ///
-    /// # Errors
-    /// When there is no such account.
-    pub fn sign_out(&self, account: &str) -> Result<(), ScriptError> {
-        self.with_account(account, |account| {
-            account.standing = Standing::SignedOut;
-            account.imported.clear();
-        })
-    }
-
-    /// Signs an account in without a code.
-    ///
-    /// # Errors
-    /// When there is no such account.
-    pub fn sign_in(&self, account: &str) -> Result<(), ScriptError> {
-        self.with_account(account, |account| account.standing = Standing::SignedIn)
-    }
-
-    /// Bans an account: every request is answered `401 USER_DEACTIVATED_BAN`.
-    ///
-    /// # Errors
-    /// When there is no such account.
-    pub fn ban(&self, account: &str) -> Result<(), ScriptError> {
-        self.with_account(account, |account| account.standing = Standing::Banned)
-    }
-
-    /// Accepts the QR login that an account's client shows, which is told so at once.
-    ///
-    /// # Errors
-    /// When there is no such account.
-    pub fn accept_login(&self, account: &str) -> Result<(), ScriptError> {
-        self.with_account(account, |account| account.login_accepted = true)?;
-        let told = types::UpdateShort { update: enums::Update::LoginToken, date: clock::unix_seconds() };
-        let index = self.inspect(|world| world.accounts.iter().position(|a| a.name == account));
-        self.core.hub.push(index.unwrap_or_default(), &enums::Updates::UpdateShort(told).to_bytes());
-        Ok(())
-    }
-
-    /// Throws an account out of a peer (`CHANNEL_PRIVATE`), or lets it back in.
-    ///
-    /// # Errors
-    /// When there is no such account.
-    pub fn forbid(&self, account: &str, peer: PeerId, forbidden: bool) -> Result<(), ScriptError> {
-        self.with_account(account, |account| {
-            if forbidden {
-                account.forbidden.insert(peer);
-            } else {
-                account.forbidden.remove(&peer);
-            }
-        })
-    }
-
-    /// Withholds live updates from an account, or gives them again; differences tell what was missed.
-    ///
-    /// # Errors
-    /// When there is no such account.
-    pub fn withhold_updates(&self, account: &str, withheld: bool) -> Result<(), ScriptError> {
-        self.with_account(account, |account| account.muted = withheld)
-    }
-
-    /// Makes every file reference that an account was given so far expire.
-    ///
-    /// # Errors
-    /// When there is no such account.
-    pub fn expire_file_references(&self, account: &str) -> Result<(), ScriptError> {
-        self.with_account(account, |account| account.reference_epoch += 1)
-    }
-
-    fn with_account(&self, name: &str, change: impl FnOnce(&mut crate::world::Account)) -> Result<(), ScriptError> {
-        let mut world = self.core.world_mut();
-        let account = world.accounts.iter_mut().find(|account| account.name == name);
-        change(account.ok_or_else(|| ScriptError::NoSuchAccount(name.into()))?);
         Ok(())
     }
 }
@@ -322,67 +299,4 @@ fn message_at(world: &mut World, peer: PeerId, id: i32) -> Result<(u32, &mut Mes
     let index = chat_at(world, peer)?;
     let chat = world.chats.get_mut(index as usize).ok_or(ScriptError::NoSuchPeer(peer))?;
     chat.history.get_mut(id).map(|message| (index, message)).ok_or(ScriptError::NoSuchMessage { peer, id })
-}
-
-impl Core {
-    /// Pushes what happened to every member that is not kept from it.
-    fn push(&self, world: &World, index: u32, pts: i32, push: &Push) {
-        let Some(chat) = world.chats.get(index as usize) else { return };
-        for member in &chat.members {
-            let receives = world.accounts.get(*member).is_some_and(|account| {
-                !account.muted && account.standing == Standing::SignedIn && !account.forbidden.contains(&chat.peer)
-            });
-            if !receives {
-                continue;
-            }
-            let view = View::new(world, *member);
-            let mut referenced = Referenced::default();
-            referenced.add(chat.peer);
-            let mut message = |id: i32| {
-                let message = chat.history.get(id)?;
-                referenced.add_message(chat, message);
-                Some(view.message(chat, message))
-            };
-            let channel_id = match chat.peer.bare() {
-                Bare::Channel(id) => Some(id),
-                _ => None,
-            };
-            let update: Option<enums::Update> = match push {
-                Push::New(id) => message(*id).map(|message| match channel_id {
-                    Some(_) => types::UpdateNewChannelMessage { message, pts, pts_count: 1 }.into(),
-                    None => types::UpdateNewMessage { message, pts, pts_count: 1 }.into(),
-                }),
-                Push::Edited(id) => message(*id).map(|message| match channel_id {
-                    Some(_) => types::UpdateEditChannelMessage { message, pts, pts_count: 1 }.into(),
-                    None => types::UpdateEditMessage { message, pts, pts_count: 1 }.into(),
-                }),
-                Push::Deleted(ids) => {
-                    let (messages, pts_count) = (ids.clone(), ids.len() as i32);
-                    Some(match channel_id {
-                        Some(channel_id) => types::UpdateDeleteChannelMessages { channel_id, messages, pts, pts_count }.into(),
-                        None => types::UpdateDeleteMessages { messages, pts, pts_count }.into(),
-                    })
-                }
-                Push::Reacted(id) => chat.history.get(*id).map(|message| {
-                    let update = types::UpdateMessageReactions {
-                        peer: chat.peer.into(),
-                        msg_id: *id,
-                        top_msg_id: None,
-                        saved_peer_id: None,
-                        reactions: View::reactions(message),
-                    };
-                    update.into()
-                }),
-            };
-            let Some(update) = update else { continue };
-            let updates = types::Updates {
-                updates: vec![update],
-                users: referenced.users(view),
-                chats: referenced.chats(view),
-                date: clock::unix_seconds(),
-                seq: 0,
-            };
-            self.hub.push(*member, &enums::Updates::Updates(updates).to_bytes());
-        }
-    }
 }

@@ -5,12 +5,14 @@
 //! own, so a change in one does not move the others.
 
 mod attachment;
+mod extras;
 mod history;
 mod language;
 mod layout;
 mod people;
 mod phrases;
 mod text;
+mod topics;
 
 use crate::world::World;
 
@@ -37,6 +39,15 @@ pub struct WorldSpec {
     pub media_everywhere: bool,
     /// Whether about a tenth of the dialogs is in the archive folder.
     pub archive_folder: bool,
+    /// So many of the last accounts are not needed to read everything: they own no basic groups, and wherever they are,
+    /// another account that is not expendable is too.
+    pub expendable: usize,
+    /// Whether each account has two folders.
+    pub folders: bool,
+    /// Whether channels have discussion groups.
+    pub linked: bool,
+    /// Whether some supergroups are forums.
+    pub forums: bool,
 }
 
 impl Default for WorldSpec {
@@ -52,6 +63,10 @@ impl Default for WorldSpec {
             signed_in: true,
             media_everywhere: true,
             archive_folder: true,
+            expendable: 0,
+            folders: false,
+            linked: false,
+            forums: false,
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -14,10 +15,15 @@ use crate::access::{self, AccountAccess};
 use crate::clock;
 use crate::faults::{Faults, Rule, RuleId};
 use crate::hub::Hub;
-use crate::ledger::{Ledger, LedgerEntry};
+use crate::ledger::{EarlyCall, Ledger, LedgerEntry};
+use crate::limits::{Limits, RateLimits};
 use crate::truth;
 use crate::wire::{connection, sealing::AuthKey};
 use crate::world::{World, mix};
+
+/// Two seconds of trying to bind a port again.
+const REBIND_TRIES_MAX: u32 = 40;
+const REBIND_PAUSE: Duration = Duration::from_millis(50);
 
 /// How a simulator is run.
 #[derive(Clone, Debug)]
@@ -30,12 +36,23 @@ pub struct Options {
     pub difference_gap_max: i32,
     /// `updates.getChannelDifference` over more pts than this answers `channelDifferenceTooLong`.
     pub channel_difference_gap_max: i32,
+    /// How often accounts may call which method; as often as they like by default.
+    pub limits: Limits,
+    /// Channels and supergroups that an account may be in: beyond it, joining is refused with `CHANNELS_TOO_MUCH`.
+    pub channels_max: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
         // Telegram does not say its bounds; these are in the range that clients report.
-        Self { ports: Vec::new(), gzip_above: None, difference_gap_max: 5_000, channel_difference_gap_max: 1_000 }
+        Self {
+            ports: Vec::new(),
+            gzip_above: None,
+            difference_gap_max: 5_000,
+            channel_difference_gap_max: 1_000,
+            limits: Limits::default(),
+            channels_max: 500,
+        }
     }
 }
 
@@ -46,13 +63,20 @@ pub(crate) struct Core {
     pub(crate) faults: Faults,
     pub(crate) ledger: Ledger,
     pub(crate) hub: Hub,
+    pub(crate) limits: RateLimits,
     pub(crate) ports: Vec<(i32, u16)>,
     pub(crate) tasks: TaskTracker,
     keys: HashMap<(i32, [u8; 8]), (usize, AuthKey)>,
     salts: HashMap<i32, Arc<AtomicI64>>,
+    silent: HashMap<i32, AtomicBool>,
 }
 
 impl Core {
+    /// Whether a data centre answers nothing at the moment.
+    pub(crate) fn is_silent(&self, dc: i32) -> bool {
+        self.silent.get(&dc).is_some_and(|silent| silent.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn world(&self) -> RwLockReadGuard<'_, World> {
         self.world.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -85,13 +109,14 @@ impl Simulator {
     ///
     /// # Errors
     /// When a port cannot be bound.
-    pub async fn start(world: World, options: Options) -> io::Result<Self> {
+    pub async fn start(mut world: World, options: Options) -> io::Result<Self> {
         let mut listeners = Vec::new();
         for (at, dc) in world.data_centres.iter().enumerate() {
             let port = options.ports.get(at).copied().unwrap_or(0);
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
             listeners.push((*dc, listener.local_addr()?.port(), listener));
         }
+        world.order_dialogs();
         let keys = world
             .data_centres
             .iter()
@@ -103,8 +128,10 @@ impl Simulator {
             .collect();
         let salt = |dc: i32| Arc::new(AtomicI64::new(mix(world.seed ^ mix(dc as u64)) as i64));
         let core = Arc::new(Core {
+            silent: world.data_centres.iter().map(|dc| (*dc, AtomicBool::new(false))).collect(),
             salts: world.data_centres.iter().map(|dc| (*dc, salt(*dc))).collect(),
             keys,
+            limits: RateLimits::new(&options.limits),
             options,
             faults: Faults::default(),
             ledger: Ledger::new(),
@@ -113,6 +140,10 @@ impl Simulator {
             tasks: TaskTracker::new(),
             world: RwLock::new(world),
         });
+        Ok(Self::listen(core, listeners))
+    }
+
+    fn listen(core: Arc<Core>, listeners: Vec<(i32, u16, TcpListener)>) -> Self {
         let stop = CancellationToken::new();
         let connections =
             Arc::new(Mutex::new(core.ports.iter().map(|(dc, _)| (*dc, stop.child_token())).collect::<HashMap<_, _>>()));
@@ -121,7 +152,7 @@ impl Simulator {
             let (core, stop, connections) = (Arc::clone(&core), stop.clone(), Arc::clone(&connections));
             core.tasks.clone().spawn(accept(core, dc, listener, connections, stop));
         }
-        Ok(Self { core, stop, connections })
+        Self { core, stop, connections }
     }
 
     /// Everything that a client must be given, for each account.
@@ -159,7 +190,20 @@ impl Simulator {
         self.request_counts().iter().filter(|((_, name), _)| *name == method).map(|(_, count)| count).sum()
     }
 
-    /// Forgets the requests so far.
+    /// The calls that came before the end of a wait that the same account had been told to keep to for the same method: ten
+    /// thousand of them at most, see [`Simulator::early_call_count`]. Holds for all calls, however many the ledger keeps.
+    #[must_use]
+    pub fn early_calls(&self) -> Vec<EarlyCall> {
+        self.core.ledger.early().0
+    }
+
+    /// How many such calls there were.
+    #[must_use]
+    pub fn early_call_count(&self) -> u64 {
+        self.core.ledger.early().1
+    }
+
+    /// Forgets the requests so far, but not the waits that still hold.
     pub fn clear_ledger(&self) {
         self.core.ledger.clear();
     }
@@ -187,6 +231,14 @@ impl Simulator {
         }
     }
 
+    /// Makes a data centre fall silent, or speak again: it accepts connections and reads requests, but answers and pushes
+    /// nothing, not even to a ping. What was asked meanwhile is never answered, and is in the ledger as such.
+    pub fn silence_dc(&self, dc: i32, silent: bool) {
+        if let Some(is_silent) = self.core.silent.get(&dc) {
+            is_silent.store(silent, Ordering::Relaxed);
+        }
+    }
+
     /// Changes the salt of a data centre: the next request of every session is answered `bad_server_salt`.
     pub fn rotate_salt(&self, dc: i32) {
         let salt = self.core.salt(dc);
@@ -203,9 +255,61 @@ impl Simulator {
 
     /// Stops listening, closes every connection, and waits until nothing is left running.
     pub async fn stop(self) {
+        self.stop_keeping().await;
+    }
+
+    /// The same, and keeps everything for [`Stopped::start_again`].
+    pub async fn stop_keeping(self) -> Stopped {
         self.stop.cancel();
         self.core.tasks.close();
         self.core.tasks.wait().await;
+        Stopped { core: Arc::clone(&self.core) }
+    }
+}
+
+/// A simulator that was stopped: its world, script and ledger, with nobody listening.
+pub struct Stopped {
+    core: Arc<Core>,
+}
+
+impl Stopped {
+    /// Looks at the world.
+    pub fn inspect<T>(&self, look: impl FnOnce(&World) -> T) -> T {
+        look(&self.core.world())
+    }
+
+    /// Takes the world out, to be served with other options. What only the running simulator knew (faults, ledger) ends here.
+    #[must_use]
+    pub fn into_world(self) -> World {
+        std::mem::replace(&mut *self.core.world_mut(), World::empty(0, Vec::new()))
+    }
+
+    /// Listens again on the same ports. Ledger, its clock, faults, limits, salts and silences are as they were.
+    ///
+    /// # Errors
+    /// When a port cannot be bound within two seconds.
+    pub async fn start_again(self) -> io::Result<Simulator> {
+        let mut listeners = Vec::new();
+        for (dc, port) in &self.core.ports {
+            listeners.push((*dc, *port, bind_again(*port).await?));
+        }
+        self.core.tasks.reopen();
+        Ok(Simulator::listen(self.core, listeners))
+    }
+}
+
+/// Binds a port that was ours. A client that kept trying may hold it for a moment: on loopback the port that the system picks
+/// for its end of a connection can be the very one that nobody listens on.
+async fn bind_again(port: u16) -> io::Result<TcpListener> {
+    let mut tries = 0;
+    loop {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries < REBIND_TRIES_MAX => {
+                tries += 1;
+                tokio::time::sleep(REBIND_PAUSE).await;
+            }
+            bound => return bound,
+        }
     }
 }
 
@@ -229,7 +333,7 @@ async fn accept(
             Err(error) => {
                 tracing::warn!(dc, %error, "cannot accept a connection");
                 // Out of file descriptors, most likely: give others the time to close some.
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };

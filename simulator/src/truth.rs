@@ -497,6 +497,10 @@ impl<'w> ServiceLine<'w> {
                 text = said(of);
                 "custom_action"
             }
+            Service::TopicCreate { title: of } => {
+                title = Some(of.as_str());
+                "topic_create"
+            }
         };
         Self { action, title, users, message, migrated, text }
     }

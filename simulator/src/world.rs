@@ -6,10 +6,15 @@
 
 mod account;
 mod chat;
+mod folder;
+mod history;
 mod identity;
 mod journal;
 mod media;
+mod membership;
 mod message;
+mod order;
+mod topic;
 mod user;
 
 use std::collections::HashMap;
@@ -17,13 +22,18 @@ use std::path::PathBuf;
 
 pub(crate) use account::NO_CHAT;
 pub use account::{Account, Standing};
-pub use chat::{Chat, ChatKind, History};
+pub(crate) use chat::GENERAL_TOPIC;
+pub use chat::{Chat, ChatKind};
+pub use folder::Folder;
+pub use history::History;
 pub(crate) use identity::Bare;
 pub use identity::PeerId;
 pub use journal::{Event, Journal};
 pub(crate) use media::photo_sizes;
 pub use media::{Document, DocumentKind, FileEntry, FileSource, Media, Photo, PhotoSize};
 pub use message::{Entity, EntityKind, Extra, Forward, Message, Reaction, Reply, Service};
+pub(crate) use order::{DialogOrder, Listing, Rank};
+pub use topic::Topic;
 pub use user::User;
 
 /// The date that generated histories end at (October 2025): a constant, so that a seed means the same world on any day.
@@ -48,6 +58,7 @@ pub struct World {
     pub file_root: Option<PathBuf>,
     pub(crate) chat_of: HashMap<PeerId, u32>,
     pub(crate) peer_of_username: HashMap<String, PeerId>,
+    pub(crate) chat_of_invite: HashMap<String, u32>,
 }
 
 impl World {
@@ -62,6 +73,7 @@ impl World {
             file_root: None,
             chat_of: HashMap::new(),
             peer_of_username: HashMap::new(),
+            chat_of_invite: HashMap::new(),
         }
     }
 
@@ -105,6 +117,13 @@ impl World {
         (mixed | 1) as i64
     }
 
+    /// The hash of a chat's invite link; each round, the one before it was revoked.
+    pub(crate) fn invite_hash(&self, peer: PeerId, round: u64) -> String {
+        use base64::Engine;
+        let mixed = [1, 2].map(|part| mix(self.seed ^ mix(peer.marked() as u64 ^ part) ^ mix(round)).to_le_bytes());
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(mixed.concat().get(..12).unwrap_or_default())
+    }
+
     /// Rebuilds what is looked up by name; called once, when all chats and users are there.
     pub(crate) fn build_indexes(&mut self) {
         self.users.sort_by_key(|user| user.id);
@@ -113,6 +132,7 @@ impl World {
             .filter(|(_, chat)| chat.kind != ChatKind::Private)
             .map(|(at, chat)| (chat.peer, at))
             .collect();
+        self.chat_of_invite = (0u32..).zip(&self.chats).filter_map(|(at, chat)| Some((chat.invite.clone()?, at))).collect();
         self.peer_of_username = self
             .chats
             .iter()

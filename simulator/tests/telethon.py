@@ -2,9 +2,9 @@
 
 usage: telethon.py --access access.json --out messages.ndjson [--transport full|abridged|intermediate]
 
-`access.json` is what `Simulator::access_json()` returns. For every account the dialogs are listed and every message of every
-group and channel is read; the result is one line `{"peer","id","date","text"}` a message, sorted by peer and id, each once.
-Service messages have an empty text. Needs: pip install telethon cryptg
+`access.json` is what `Simulator::access_json()` returns. For every account the dialogs are listed, folders and topics are looked
+at, and every message of every group and channel is read; the result is one line `{"peer","id","date","text"}` a message, sorted
+by peer and id, each once. Service messages have an empty text. Needs: pip install telethon cryptg
 """
 
 import argparse
@@ -15,7 +15,7 @@ import sys
 # The script has the library's name, and Python looks beside the script first.
 sys.path.pop(0)
 
-from telethon import TelegramClient, types, utils  # noqa: E402
+from telethon import TelegramClient, functions, types, utils  # noqa: E402
 from telethon.crypto import AuthKey  # noqa: E402
 from telethon.network import ConnectionTcpAbridged, ConnectionTcpFull, ConnectionTcpIntermediate  # noqa: E402
 from telethon.sessions import MemorySession  # noqa: E402
@@ -36,6 +36,24 @@ def session_of(account):
     return session
 
 
+async def read_more(client, dialogs):
+    """Folders, and the topics of forums: every message that says it is in one is in one that is listed."""
+    filters = (await client(functions.messages.GetDialogFiltersRequest())).filters
+    known = {utils.get_peer_id(dialog.entity) for dialog in dialogs}
+    for folder in filters[1:]:
+        assert {utils.get_peer_id(peer) for peer in folder.include_peers} <= known, "a folder names an unknown peer"
+    for dialog in dialogs:
+        if not getattr(dialog.entity, "forum", False):
+            continue
+        listed = await client(functions.messages.GetForumTopicsRequest(dialog.input_entity, 0, 0, 0, 100))
+        topics = {topic.id for topic in listed.topics}
+        assert len(topics) == listed.count, "topics are listed twice or not at all"
+        async for message in client.iter_messages(dialog.input_entity, limit=100, wait_time=0):
+            header = message.reply_to
+            if header and header.forum_topic:
+                assert (header.reply_to_top_id or header.reply_to_msg_id) in topics, "a message is in no topic"
+
+
 async def read_account(account, transport, found):
     client = TelegramClient(
         session_of(account), 1, "0" * 32, connection=TRANSPORTS[transport], connection_retries=1, receive_updates=False
@@ -46,6 +64,7 @@ async def read_account(account, transport, found):
         assert me.id == account["user_id"], "the wrong user answers"
         # Without a folder: the archived dialogs too.
         dialogs = await client.get_dialogs(limit=None)
+        await read_more(client, dialogs)
         for dialog in dialogs:
             if isinstance(dialog.entity, types.User):
                 continue

@@ -33,7 +33,8 @@ fn messages(text: &str) -> Found {
 #[tokio::test(flavor = "multi_thread")]
 async fn telethon_finds_the_same_messages() {
     let python = python(&["telethon", "cryptg"]);
-    let spec = WorldSpec { seed: 5, peers: 20, messages: 3_000, ..WorldSpec::default() };
+    let extras = WorldSpec { folders: true, linked: true, forums: true, ..WorldSpec::default() };
+    let spec = WorldSpec { seed: 5, peers: 20, messages: 3_000, ..extras };
     let simulator = Simulator::start(spec.generate(), Options::default()).await.unwrap();
     let mut truth = Vec::new();
     simulator.truth(&mut truth).unwrap();

@@ -26,7 +26,7 @@ impl View<'_> {
     /// A chat as a dialog; the pts is the channel's own, and absent where the account's counts.
     pub(crate) fn dialog(&self, index: u32, chat: &Chat) -> enums::Dialog {
         let archived = self.world.accounts.get(self.account).is_some_and(|account| account.archived.contains(&index));
-        let top_message = chat.history.newest().map_or(0, |message| message.id);
+        let top_message = chat.newest_shown(self.account).map_or(0, |message| message.id);
         enums::Dialog::Dialog(types::Dialog {
             pinned: false,
             unread_mark: false,

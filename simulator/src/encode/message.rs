@@ -3,6 +3,7 @@
 use grammers_tl_types::{enums, types};
 
 use super::View;
+use super::topic::TOPIC_ICON_COLOR;
 use crate::world::{Bare, Chat, ChatKind, Entity, EntityKind, Extra, Forward, Message, PeerId, Reaction, Reply, Service};
 
 impl View<'_> {
@@ -64,7 +65,7 @@ impl View<'_> {
             via_bot_id: extra.via_bot,
             via_business_bot_id: None,
             guestchat_via_from: None,
-            reply_to: extra.reply.as_ref().map(reply),
+            reply_to: extra.reply.as_ref().map(|of| reply(chat, of)),
             date: message.date,
             message: message.text.to_string(),
             media: extra.media.as_ref().map(|media| self.media(media, message.date)),
@@ -93,7 +94,7 @@ impl View<'_> {
 
     fn service_message(&self, chat: &Chat, message: &Message, service: &Service) -> enums::Message {
         let pinned = match service {
-            Service::PinMessage { message } => Some(reply(&Reply { id: *message, ..Reply::default() })),
+            Service::PinMessage { message } => Some(reply(chat, &Reply { id: *message, ..Reply::default() })),
             _ => None,
         };
         enums::Message::Service(types::MessageService {
@@ -131,21 +132,27 @@ fn action(service: &Service) -> enums::MessageAction {
         Service::ChannelMigrateFrom { title, chat } => types::MessageActionChannelMigrateFrom { title, chat_id: chat }.into(),
         Service::PinMessage { .. } => enums::MessageAction::PinMessage,
         Service::HistoryClear => enums::MessageAction::HistoryClear,
+        Service::TopicCreate { title } => {
+            types::MessageActionTopicCreate { title_missing: false, title, icon_color: TOPIC_ICON_COLOR, icon_emoji_id: None }
+                .into()
+        }
         Service::CustomAction { text } => types::MessageActionCustomAction { message: text }.into(),
     }
 }
 
-fn reply(reply: &Reply) -> enums::MessageReplyHeader {
+/// A message that stands in a topic by itself replies to the topic's first message, and says only so much.
+fn reply(chat: &Chat, reply: &Reply) -> enums::MessageReplyHeader {
+    let topic = reply.topic.filter(|topic| !chat.forum || *topic != reply.id);
     enums::MessageReplyHeader::Header(types::MessageReplyHeader {
         reply_to_scheduled: false,
-        forum_topic: false,
+        forum_topic: chat.forum && reply.topic.is_some(),
         quote: reply.quote.is_some(),
         reply_to_ephemeral: false,
         reply_to_msg_id: Some(reply.id),
         reply_to_peer_id: None,
         reply_from: None,
         reply_media: None,
-        reply_to_top_id: reply.topic,
+        reply_to_top_id: topic,
         quote_text: reply.quote.clone(),
         quote_entities: None,
         quote_offset: reply.quote.as_ref().map(|_| 0),
@@ -172,7 +179,7 @@ fn forward(forward: &Forward) -> enums::MessageFwdHeader {
     })
 }
 
-fn replies_of(chat: &Chat, replies: i32) -> enums::MessageReplies {
+pub(crate) fn replies_of(chat: &Chat, replies: i32) -> enums::MessageReplies {
     enums::MessageReplies::Replies(types::MessageReplies {
         comments: chat.kind == ChatKind::Channel,
         replies,

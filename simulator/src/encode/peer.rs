@@ -82,6 +82,9 @@ impl View<'_> {
         let chat = self.world.chats.get(index as usize)?;
         let forbidden = self.world.accounts.get(self.account).is_some_and(|account| account.forbidden.contains(&chat.peer));
         match (chat.kind, chat.peer.bare()) {
+            (ChatKind::Group, Bare::Group(id)) if forbidden => {
+                Some(types::ChatForbidden { id, title: chat.title.clone() }.into())
+            }
             (ChatKind::Group, Bare::Group(id)) => Some(self.basic_group(chat, id)),
             (ChatKind::Supergroup | ChatKind::Channel, Bare::Channel(id)) if forbidden => {
                 Some(enums::Chat::ChannelForbidden(types::ChannelForbidden {
@@ -102,7 +105,7 @@ impl View<'_> {
     fn basic_group(&self, chat: &Chat, id: i64) -> enums::Chat {
         enums::Chat::Chat(types::Chat {
             creator: false,
-            left: false,
+            left: !chat.members.contains(&self.account),
             deactivated: chat.migrated_to.is_some(),
             call_active: false,
             call_not_empty: false,
@@ -130,7 +133,7 @@ impl View<'_> {
             signatures: false,
             min: false,
             scam: false,
-            has_link: false,
+            has_link: chat.linked.is_some(),
             has_geo: false,
             slowmode_enabled: false,
             call_active: false,
@@ -139,8 +142,8 @@ impl View<'_> {
             gigagroup: false,
             noforwards: false,
             join_to_send: false,
-            join_request: false,
-            forum: false,
+            join_request: chat.join_request,
+            forum: chat.forum,
             stories_hidden: false,
             stories_hidden_min: false,
             stories_unavailable: false,

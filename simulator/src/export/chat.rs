@@ -123,20 +123,16 @@ fn add_chat(
     participants.dedup();
     let is_public = fields::text(value, "type").is_some_and(|kind| kind.starts_with("public"));
     world.chats.push(Chat {
-        peer,
-        kind,
         // Exports do not tell the username of a public chat; this one makes it readable by name.
         username: is_public.then(|| format!("export_{id}")),
-        about: String::new(),
         date: history.messages().first().map_or(BASE_DATE, |message| message.date),
         owner: (!kind.is_channel()).then_some(0),
         members: vec![0],
         participants_count: participants.len() as i32,
         participants,
-        migrated_to: None,
         journal: Journal::starting_at(if kind.is_channel() { history.top_id() } else { 0 }),
-        title,
         history,
+        ..Chat::new(peer, kind, title)
     });
     if kind == ChatKind::Private && world.users.iter().all(|user| user.id != id) {
         let first_name = world.chats.last().map(|chat| chat.title.clone()).unwrap_or_default();

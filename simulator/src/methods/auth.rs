@@ -77,7 +77,7 @@ impl Call<'_> {
             account.login_accepted = true;
             return Err(RpcError::new(401, "SESSION_PASSWORD_NEEDED"));
         }
-        account.standing = Standing::SignedIn;
+        account.sign_in();
         Ok(self.authorization(&world).to_bytes())
     }
 
@@ -141,7 +141,7 @@ impl Call<'_> {
         if account.standing != Standing::SignedIn && account.password.is_some() {
             return Err(RpcError::new(401, "SESSION_PASSWORD_NEEDED"));
         }
-        account.standing = Standing::SignedIn;
+        account.sign_in();
         account.login_accepted = false;
         let success = types::auth::LoginTokenSuccess { authorization: self.authorization(world) };
         Ok(enums::auth::LoginToken::Success(success).to_bytes())

@@ -57,6 +57,22 @@ fn digest_of(constructor: u32, body: &[u8]) -> Option<String> {
         f::channels::GetFullChannel::CONSTRUCTOR_ID => {
             format!("peer={}", channel(&f::channels::GetFullChannel::from_bytes(body).ok()?.channel))
         }
+        f::channels::JoinChannel::CONSTRUCTOR_ID => {
+            format!("peer={}", channel(&f::channels::JoinChannel::from_bytes(body).ok()?.channel))
+        }
+        f::channels::LeaveChannel::CONSTRUCTOR_ID => {
+            format!("peer={}", channel(&f::channels::LeaveChannel::from_bytes(body).ok()?.channel))
+        }
+        f::messages::GetMessagesViews::CONSTRUCTOR_ID => {
+            let r = f::messages::GetMessagesViews::from_bytes(body).ok()?;
+            let ids: Vec<String> = r.id.iter().map(i32::to_string).collect();
+            format!("peer={} ids={} increment={}", peer(&r.peer), ids.join(","), r.increment)
+        }
+        f::messages::GetForumTopics::CONSTRUCTOR_ID => {
+            let r = f::messages::GetForumTopics::from_bytes(body).ok()?;
+            let (peer, date, id, topic) = (peer(&r.peer), r.offset_date, r.offset_id, r.offset_topic);
+            format!("peer={peer} offset_date={date} offset_id={id} offset_topic={topic} limit={}", r.limit)
+        }
         f::upload::GetFile::CONSTRUCTOR_ID => {
             let r = f::upload::GetFile::from_bytes(body).ok()?;
             let (id, size) = match r.location {

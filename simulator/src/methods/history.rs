@@ -65,7 +65,9 @@ impl Call<'_> {
             max_id: request.max_id,
             min_id: request.min_id,
         };
-        let page = chat.history.messages().get(window.select(&chat.history)).unwrap_or_default();
+        let hidden = chat.history.count_below(chat.first_shown(self.account));
+        let Range { start, end } = window.select(&chat.history);
+        let page = chat.history.messages().get(start.max(hidden)..end.max(hidden)).unwrap_or_default();
         let view = View::new(&world, self.account);
         let mut referenced = Referenced::default();
         referenced.add(chat.peer);
@@ -82,7 +84,7 @@ impl Call<'_> {
         let mut referenced = Referenced::default();
         referenced.add(chat.peer);
         let messages: Vec<_> = ids(&request.id)?
-            .map(|id| match chat.history.get(id) {
+            .map(|id| match chat.shown(self.account, id) {
                 Some(message) => {
                     referenced.add_message(chat, message);
                     view.message(chat, message)
@@ -143,7 +145,8 @@ fn messages_of(
     view: View<'_>,
 ) -> enums::messages::Messages {
     let (chats, users) = (referenced.chats(view), referenced.users(view));
-    let count = chat.history.len() as i32;
+    let total = chat.history.len() - chat.history.count_below(chat.first_shown(view.account));
+    let count = total as i32;
     if matches!(chat.peer.bare(), Bare::Channel(_)) {
         return enums::messages::Messages::ChannelMessages(types::messages::ChannelMessages {
             inexact: false,
@@ -156,7 +159,7 @@ fn messages_of(
             users,
         });
     }
-    if shown >= chat.history.len() {
+    if shown >= total {
         return enums::messages::Messages::Messages(types::messages::Messages { messages, topics: vec![], chats, users });
     }
     enums::messages::Messages::Slice(types::messages::MessagesSlice {

@@ -43,6 +43,7 @@ impl Call<'_> {
         }
     }
 
+    /// Discussion groups and public channels can be read by others than their members.
     fn channel<'w>(&self, world: &'w World, id: i64, hash: Option<i64>) -> Result<(u32, &'w Chat), RpcError> {
         let peer = PeerId::channel(id);
         let index = world.chat_index(self.account, peer).ok_or(CHANNEL_INVALID)?;
@@ -50,21 +51,16 @@ impl Call<'_> {
         if hash.is_some_and(|hash| hash != world.access_hash(self.account, peer)) {
             return Err(CHANNEL_INVALID);
         }
-        let forbidden = world.accounts.get(self.account).is_some_and(|account| account.forbidden.contains(&peer));
-        // Public channels can be read by anyone; the others only by their members.
-        if forbidden || (chat.username.is_none() && !chat.members.contains(&self.account)) {
-            return Err(CHANNEL_PRIVATE);
-        }
-        Ok((index, chat))
+        if world.may_read(self.account, peer) { Ok((index, chat)) } else { Err(CHANNEL_PRIVATE) }
     }
 
-    /// A basic group of the account; they have no hash.
+    /// A basic group of the account, which it may have left; they have no hash.
     pub(super) fn basic_group<'w>(&self, world: &'w World, id: i64) -> Result<(u32, &'w Chat), RpcError> {
         let peer = PeerId::group(id);
         let index = world.chat_index(self.account, peer).ok_or(CHAT_ID_INVALID)?;
         let chat = world.chats.get(index as usize).ok_or(CHAT_ID_INVALID)?;
         let forbidden = world.accounts.get(self.account).is_some_and(|account| account.forbidden.contains(&peer));
-        if chat.kind != ChatKind::Group || !chat.members.contains(&self.account) || forbidden {
+        if chat.kind != ChatKind::Group || chat.owner != Some(self.account) || forbidden {
             return Err(CHAT_ID_INVALID);
         }
         Ok((index, chat))

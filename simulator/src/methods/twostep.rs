@@ -5,7 +5,7 @@ use grammers_tl_types::{Serializable, enums, functions as f, types};
 use super::Call;
 use crate::password::Verifier;
 use crate::wire::session::{Answer, RpcError};
-use crate::world::{Standing, World, mix};
+use crate::world::{World, mix};
 
 const PASSWORD_HASH_INVALID: RpcError = RpcError::new(400, "PASSWORD_HASH_INVALID");
 
@@ -72,7 +72,7 @@ impl Call<'_> {
         }
         let mut world = self.core.world_mut();
         if let Some(account) = world.accounts.get_mut(self.account) {
-            account.standing = Standing::SignedIn;
+            account.sign_in();
             account.login_accepted = false;
         }
         Ok(self.authorization(&world).to_bytes())

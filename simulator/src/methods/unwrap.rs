@@ -5,9 +5,6 @@ use grammers_tl_types::{Cursor, Deserializable, Identifiable, deserialize, enums
 use super::INPUT_FETCH_ERROR;
 use crate::wire::session::RpcError;
 
-/// The id of every takeout session.
-pub(super) const TAKEOUT_ID: i64 = 0x7e1e_5c41;
-
 /// Layers around one request; a client uses three or four.
 const LAYERS_MAX: usize = 10;
 
@@ -16,6 +13,8 @@ pub(super) struct Unwrapped<'b> {
     pub constructor: u32,
     pub body: &'b [u8],
     pub without_updates: bool,
+    /// The takeout session that it says it is part of.
+    pub takeout: Option<i64>,
 }
 
 /// A query of no bytes, to find where the fields of `initConnection` end.
@@ -29,7 +28,7 @@ impl Deserializable for Nothing {
 
 /// Takes the layers off.
 pub(super) fn unwrap(mut body: &[u8]) -> Result<Unwrapped<'_>, RpcError> {
-    let mut without_updates = false;
+    let (mut without_updates, mut takeout) = (false, None);
     for _ in 0..LAYERS_MAX {
         let constructor = u32::from_bytes(body).map_err(|_| INPUT_FETCH_ERROR)?;
         let rest = body.get(4..).ok_or(INPUT_FETCH_ERROR)?;
@@ -44,12 +43,8 @@ pub(super) fn unwrap(mut body: &[u8]) -> Result<Unwrapped<'_>, RpcError> {
                 without_updates = true;
                 Ok(())
             }
-            f::InvokeWithTakeout::<Nothing>::CONSTRUCTOR_ID => match i64::deserialize(&mut cursor) {
-                Ok(TAKEOUT_ID) => Ok(()),
-                Ok(_) => return Err(RpcError::new(400, "TAKEOUT_INVALID")),
-                Err(error) => Err(error),
-            },
-            _ => return Ok(Unwrapped { constructor, body: rest, without_updates }),
+            f::InvokeWithTakeout::<Nothing>::CONSTRUCTOR_ID => i64::deserialize(&mut cursor).map(|id| takeout = Some(id)),
+            _ => return Ok(Unwrapped { constructor, body: rest, without_updates, takeout }),
         };
         skipped.map_err(|_| INPUT_FETCH_ERROR)?;
         body = rest.get(cursor.pos()..).ok_or(INPUT_FETCH_ERROR)?;

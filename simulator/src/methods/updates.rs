@@ -113,7 +113,7 @@ impl Call<'_> {
         gathered.referenced.add(chat.peer);
         let gap = now.saturating_sub(request.pts);
         if self.too_long || gap > self.core.options.channel_difference_gap_max {
-            if let Some(newest) = chat.history.newest() {
+            if let Some(newest) = chat.newest_shown(self.account) {
                 gathered.referenced.add_message(chat, newest);
                 gathered.new_messages.push(view.message(chat, newest));
             }
@@ -139,13 +139,13 @@ impl Call<'_> {
             gathered.pts = pts;
             match event {
                 Event::New(id) => {
-                    if let Some(message) = chat.history.get(id) {
+                    if let Some(message) = chat.shown(self.account, id) {
                         gathered.referenced.add_message(chat, message);
                         gathered.new_messages.push(view.message(chat, message));
                     }
                 }
                 Event::Edited(id) => {
-                    if let Some(message) = chat.history.get(id) {
+                    if let Some(message) = chat.shown(self.account, id) {
                         gathered.referenced.add_message(chat, message);
                         let message = view.message(chat, message);
                         gathered.other_updates.push(types::UpdateEditChannelMessage { message, pts, pts_count: 1 }.into());

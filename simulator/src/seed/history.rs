@@ -3,12 +3,17 @@
 //! First every chat is planned (how many messages, when), then ids are given (a channel's own, or those of its owner's one
 //! sequence, in order of date), then the messages themselves are made.
 
+use std::num::NonZero;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::attachment;
 use super::language::Language;
 use super::text::Writer;
+use super::topics::Topics;
 use super::{WorldSpec, generator, people, phrases};
 use crate::world::{
     BASE_DATE, ChatKind, EntityKind, Forward, History, Journal, Message, NO_CHAT, PeerId, Reaction, Reply, Service, World, mix,
@@ -18,6 +23,8 @@ use crate::world::{
 const SPAN_SECONDS: i32 = 2 * 365 * 86_400;
 /// The share of ids that were deleted long ago.
 const HOLES: f64 = 0.02;
+/// Threads that write histories; more of them wait for memory.
+const WRITERS_MAX: usize = 8;
 /// How many messages back a reply reaches.
 const REPLY_REACH: usize = 60;
 
@@ -97,16 +104,42 @@ pub(super) fn fill(world: &mut World, plans: Vec<Plan>, spec: &WorldSpec) {
         .filter(|chat| chat.kind == ChatKind::Channel && chat.username.is_some())
         .map(|chat| (chat.peer, chat.date))
         .collect();
-    for plan in plans {
-        let at = plan.chat;
-        let mut author = Author::new(world, plan, &public, spec);
-        let history = author.write();
-        let Author { files, .. } = author;
+    for (at, history, files) in write_all(world, plans, &public, spec) {
         let Some(chat) = world.chats.get_mut(at) else { continue };
-        chat.journal = Journal::starting_at(history.top_id());
-        chat.history = history;
+        chat.adopt(history);
         world.files.extend(files);
     }
+}
+
+/// A chat's history and the files in it.
+type Written = (usize, History, Vec<(i64, crate::world::FileEntry)>);
+
+/// Writes on every core. Each chat has a generator of its own, so it does not matter who writes it.
+fn write_all(world: &World, plans: Vec<Plan>, public: &[(PeerId, i32)], spec: &WorldSpec) -> Vec<Written> {
+    let queue = Mutex::new(plans.into_iter());
+    let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let write = || {
+        let mut written = Vec::new();
+        while let Some(plan) = take() {
+            let at = plan.chat;
+            let mut author = Author::new(world, plan, public, spec);
+            let history = author.write();
+            written.push((at, history, author.files));
+        }
+        written
+    };
+    let writers = thread::available_parallelism().map_or(1, NonZero::get).min(WRITERS_MAX);
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..writers).map(|_| scope.spawn(write)).collect();
+        let mut written = write();
+        for other in others {
+            match other.join() {
+                Ok(theirs) => written.extend(theirs),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        written
+    })
 }
 
 /// Makes the messages of one chat.
@@ -124,6 +157,7 @@ struct Author<'w> {
     /// The album being posted: its id, who posts it, and how many parts are still to come.
     album: Option<(i64, Option<PeerId>, i32, u32)>,
     pin_next: Option<i32>,
+    topics: Option<Topics>,
     files: Vec<(i64, crate::world::FileEntry)>,
 }
 
@@ -140,6 +174,7 @@ impl<'w> Author<'w> {
             title: chat.map(|chat| chat.title.clone()).unwrap_or_default(),
             date: chat.map_or(0, |chat| chat.date),
             participants: chat.map(|chat| chat.participants.clone()).unwrap_or_default(),
+            topics: chat.filter(|chat| chat.forum).map(|_| Topics::new(spec, plan.chat)),
             plan,
             language,
             album: None,
@@ -152,10 +187,19 @@ impl<'w> Author<'w> {
         let (ids, dates) = (std::mem::take(&mut self.plan.ids), std::mem::take(&mut self.plan.dates));
         let mut history = History::with_capacity(ids.len());
         for (at, (id, date)) in ids.into_iter().zip(dates).enumerate() {
-            let message = match self.service(at, id, date, &mut history) {
+            let made = self.topic(at, id, date).or_else(|| self.service(at, id, date, &mut history));
+            let mut message = match made {
                 Some(message) => message,
                 None => self.message(at, id, date, &history),
             };
+            if let Some(topics) = &mut self.topics {
+                topics.place(&mut message, &history);
+            }
+            if let Some(extra) = &mut message.extra {
+                // Of millions of lists, what was reserved for more would be a quarter of the memory.
+                extra.entities.shrink_to_fit();
+                extra.reactions.shrink_to_fit();
+            }
             history.push(message);
         }
         history.raise_top_id(self.plan.top_id);
@@ -181,19 +225,28 @@ impl<'w> Author<'w> {
         self.participants.get(at).copied().unwrap_or(1)
     }
 
+    /// In a forum, perhaps a message that creates a topic.
+    fn topic(&mut self, at: usize, id: i32, date: i32) -> Option<Message> {
+        if self.topics.is_none() || self.album.is_some() {
+            return None;
+        }
+        let (sender, language) = (self.sender(), self.language);
+        self.topics.as_mut()?.create(at, id, date, sender, language)
+    }
+
     /// The first message of a chat is its creation; some later ones are service messages too.
     fn service(&mut self, at: usize, id: i32, date: i32, history: &mut History) -> Option<Message> {
         if self.kind == ChatKind::Private || self.album.is_some() {
             return None;
         }
-        let title = self.title.clone();
         let service = if at == 0 && (id == 1 || self.kind == ChatKind::Group) {
+            let title = self.title.clone();
             match self.kind {
                 ChatKind::Group => Service::ChatCreate { title, users: self.participants.iter().copied().take(5).collect() },
                 _ => Service::ChannelCreate { title },
             }
         } else if let Some(message) = self.pin_next.take() {
-            history.get_mut(message)?.extra_mut().pinned = true;
+            history.pin(message);
             Service::PinMessage { message }
         } else {
             let chance = if self.kind == ChatKind::Channel { 0.002 } else { 0.012 };
@@ -201,7 +254,7 @@ impl<'w> Author<'w> {
                 return None;
             }
             match (self.kind, self.plan.rng.random_range(0..10)) {
-                (_, 0) => Service::ChatEditTitle { title },
+                (_, 0) => Service::ChatEditTitle { title: self.title.clone() },
                 (ChatKind::Channel, _) => return None,
                 (_, 1..5) => Service::ChatAddUser { users: vec![self.participant()] },
                 (_, 5 | 6) => Service::ChatDeleteUser { user: self.participant() },

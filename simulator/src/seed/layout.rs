@@ -5,8 +5,8 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::language::Language;
-use super::{WorldSpec, generator, history, people, phrases};
-use crate::world::{Account, BASE_DATE, Chat, ChatKind, History, Journal, PeerId, Standing, World, mix};
+use super::{WorldSpec, extras, generator, history, people, phrases};
+use crate::world::{Account, BASE_DATE, Chat, ChatKind, PeerId, Standing, World, mix};
 
 /// The names that accounts are given; from the second round on with a number.
 const ACCOUNT_NAMES: [&str; 26] = [
@@ -46,6 +46,12 @@ pub(super) fn generate(spec: &WorldSpec) -> World {
     let first_private = spec.peers;
     add_chats(&mut world, spec, &mut rng);
     add_private_chats(&mut world, spec, &mut rng);
+    if spec.linked {
+        extras::link(&mut world, spec);
+    }
+    if spec.forums {
+        extras::found_forums(&mut world, spec);
+    }
     world.build_indexes();
 
     let sizes = sizes(spec, &mut rng);
@@ -59,6 +65,9 @@ pub(super) fn generate(spec: &WorldSpec) -> World {
     history::fill(&mut world, plans, spec);
     if spec.archive_folder {
         archive_some(&mut world, spec);
+    }
+    if spec.folders {
+        extras::add_folders(&mut world);
     }
     world
 }
@@ -98,13 +107,12 @@ fn add_chats(world: &mut World, spec: &WorldSpec, rng: &mut ChaCha8Rng) {
             members.extend(others.into_iter().take(more));
             members.sort_unstable();
         }
+        spare(&mut members, kind, spec, index);
         let has_username = kind != ChatKind::Group && rng.random_bool(0.5);
         let username = has_username.then(|| phrases::username(rng, index));
         let participants = people::participants(world, &members, kind, rng);
+        let title = phrases::title(language, kind, rng);
         let chat = Chat {
-            peer,
-            kind,
-            title: phrases::title(language, kind, rng),
             username,
             about: phrases::about(language, rng),
             date: BASE_DATE - rng.random_range(731..800) * 86_400,
@@ -112,12 +120,26 @@ fn add_chats(world: &mut World, spec: &WorldSpec, rng: &mut ChaCha8Rng) {
             participants_count: participants.len() as i32 + rng.random_range(0..5_000) * i32::from(kind != ChatKind::Group),
             members,
             participants,
-            migrated_to: None,
-            history: History::default(),
-            journal: Journal::default(),
+            invite: Some(world.invite_hash(peer, 0)),
+            ..Chat::new(peer, kind, title)
         };
         add_chat(world, chat);
     }
+}
+
+/// Sees to it that nobody is needed who is expendable: basic groups go to another account, and of the rest another is a member too.
+fn spare(members: &mut Vec<usize>, kind: ChatKind, spec: &WorldSpec, index: usize) {
+    let accounts = spec.accounts.max(1);
+    let lasting = accounts.saturating_sub(spec.expendable).max(1);
+    if members.iter().any(|member| *member < lasting) {
+        return;
+    }
+    // Not from the generator of the layout: a world without expendable accounts must stay what it was.
+    let other = mix(spec.seed ^ mix(index as u64 ^ 0x0ff)) as usize % lasting;
+    if kind == ChatKind::Group {
+        members.clear();
+    }
+    members.insert(0, other);
 }
 
 fn add_chat(world: &mut World, chat: Chat) -> u32 {
@@ -142,19 +164,12 @@ fn add_private_chats(world: &mut World, spec: &WorldSpec, rng: &mut ChaCha8Rng) 
                 continue;
             }
             let chat = Chat {
-                peer: PeerId::user(user),
-                kind: ChatKind::Private,
-                title: String::new(),
-                username: None,
-                about: String::new(),
                 date: BASE_DATE - 400 * 86_400,
                 owner: Some(account),
                 members: vec![account],
                 participants: vec![user, own],
                 participants_count: 2,
-                migrated_to: None,
-                history: History::default(),
-                journal: Journal::default(),
+                ..Chat::new(PeerId::user(user), ChatKind::Private, String::new())
             };
             let index = add_chat(world, chat);
             if let Some(account) = world.accounts.get_mut(account) {

@@ -53,16 +53,13 @@ pub(super) fn add_users(world: &mut World, spec: &WorldSpec) {
 
 /// Who writes in a chat: some of the writers, and the accounts that are in a group.
 pub(super) fn participants(world: &World, members: &[usize], kind: ChatKind, rng: &mut ChaCha8Rng) -> Vec<i64> {
-    let writers: Vec<i64> = world
-        .users
-        .iter()
-        .filter(|user| !user.bot && user.id > account_user_id(world.accounts.len()))
-        .map(|user| user.id)
-        .collect();
+    // After the accounts' own users and the bots: they are sorted only when all chats are there.
+    let writers = world.users.get(world.accounts.len() + BOTS as usize..).unwrap_or_default();
     let most = if kind == ChatKind::Group { 20 } else { WRITERS_MAX };
     let count = rng.random_range(3..=most.max(4)).min(writers.len());
     let from = if writers.is_empty() { 0 } else { rng.random_range(0..writers.len()) };
-    let mut participants: Vec<i64> = (0..count).filter_map(|at| writers.get((from + at * 7) % writers.len()).copied()).collect();
+    let mut participants: Vec<i64> =
+        (0..count).filter_map(|at| writers.get((from + at * 7) % writers.len())).map(|user| user.id).collect();
     if kind != ChatKind::Channel {
         participants.extend(members.iter().map(|member| account_user_id(*member)));
     }

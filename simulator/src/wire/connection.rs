@@ -130,6 +130,9 @@ impl Connection {
         }
         if self.session.as_ref().is_none_or(|session| session.key_id() != key_id) {
             let Some((account, key)) = self.core.key(self.dc, key_id) else {
+                if self.core.is_silent(self.dc) {
+                    return Ok(());
+                }
                 // Telegram says so in the open, and then hangs up.
                 let refusal = self.writer.frame_error(404);
                 self.write.write_all(&refusal).await.map_err(Ended::Write)?;
@@ -159,6 +162,10 @@ impl Connection {
 
     async fn flush(&mut self) -> Result<(), Ended> {
         let Some(session) = &mut self.session else { return Ok(()) };
+        if self.core.is_silent(self.dc) {
+            session.discard();
+            return Ok(());
+        }
         for packet in session.flush() {
             let framed = self.writer.frame(&packet);
             self.write.write_all(&framed).await.map_err(Ended::Write)?;

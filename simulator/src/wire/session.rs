@@ -272,6 +272,11 @@ impl Session {
         self.outgoing.push(Outgoing { body, content, response });
     }
 
+    /// Throws away everything that is queued.
+    pub(crate) fn discard(&mut self) {
+        self.outgoing.clear();
+    }
+
     /// Packs and seals everything that is queued, into as few packets as the bounds allow.
     pub(crate) fn flush(&mut self) -> Vec<Vec<u8>> {
         let mut packets = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Journal, PeerId};
+use super::{DialogOrder, Folder, Journal, PeerId};
 
 /// What no chat is numbered by: marks an id of the account's sequence that was deleted.
 pub(crate) const NO_CHAT: u32 = u32::MAX;
@@ -35,8 +35,12 @@ pub struct Account {
     pub home_dc: i32,
     /// What Telegram thinks of it.
     pub standing: Standing,
-    /// The chats in its dialog list, as positions in the world.
+    /// The chats in its dialog list, as positions in the world, ascending.
     pub dialogs: Vec<u32>,
+    /// The same dialogs, newest first.
+    pub(crate) order: DialogOrder,
+    /// Its folders.
+    pub folders: Vec<Folder>,
     /// Which of them are in the archive folder.
     pub archived: HashSet<u32>,
     /// Its private chats by the other user's id.
@@ -45,8 +49,13 @@ pub struct Account {
     pub(crate) sequence: Vec<u32>,
     /// What happened in that sequence: the account's pts.
     pub journal: Journal,
-    /// Data centres other than its own that it was let into.
+    /// Data centres other than its own that it was let into; its own too, once it has moved.
     pub(crate) imported: HashSet<i32>,
+    /// Data centres that it lived in before.
+    pub(crate) former_homes: HashSet<i32>,
+    /// Its takeout session, and how many there were.
+    pub(crate) takeout: Option<i64>,
+    pub(crate) takeouts: i64,
     /// Peers that it was thrown out of: `CHANNEL_PRIVATE`.
     pub(crate) forbidden: HashSet<PeerId>,
     /// Whether live updates are withheld from it.
@@ -68,16 +77,27 @@ impl Account {
             home_dc,
             standing: Standing::SignedIn,
             dialogs: Vec::new(),
+            order: DialogOrder::default(),
+            folders: Vec::new(),
             archived: HashSet::new(),
             private: HashMap::new(),
             sequence: Vec::new(),
             journal: Journal::default(),
             imported: HashSet::new(),
+            former_homes: HashSet::new(),
+            takeout: None,
+            takeouts: 0,
             forbidden: HashSet::new(),
             muted: false,
             reference_epoch: 1,
             login_accepted: false,
         }
+    }
+
+    /// Signs it in, in the data centre that it lives in.
+    pub(crate) fn sign_in(&mut self) {
+        self.standing = Standing::SignedIn;
+        self.imported.insert(self.home_dc);
     }
 
     /// The chat of a message of the account's own sequence.
@@ -89,6 +109,6 @@ impl Account {
     /// Whether the chat is among its dialogs.
     #[must_use]
     pub fn is_member(&self, chat: u32) -> bool {
-        self.dialogs.contains(&chat)
+        self.dialogs.binary_search(&chat).is_ok()
     }
 }

@@ -1,6 +1,11 @@
-//! Chats: groups, supergroups, channels and private chats, with their histories.
+//! Chats: groups, supergroups, channels and private chats.
 
-use super::{Journal, Message, PeerId};
+use std::collections::HashMap;
+
+use super::{History, Journal, Message, PeerId, Rank, Service, Topic};
+
+/// The topic of a forum that is there from the start.
+pub(crate) const GENERAL_TOPIC: i32 = 1;
 
 /// What kind of chat it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,96 +68,135 @@ pub struct Chat {
     pub history: History,
     /// What happened in it: the channel's pts. Unused where the owner's sequence counts.
     pub journal: Journal,
+    /// The hash of its invite link.
+    pub invite: Option<String>,
+    pub(crate) invites_revoked: u64,
+    /// Whether who follows the link must be let in by an administrator.
+    pub join_request: bool,
+    /// The accounts that asked to be let in.
+    pub requested: Vec<usize>,
+    /// The discussion group of a channel, or the channel whose posts a supergroup discusses.
+    pub linked: Option<PeerId>,
+    /// Whether what was said before they joined is hidden from new members.
+    pub hidden_prehistory: bool,
+    /// The lowest message id that is shown to an account, where not all are.
+    pub(crate) first_shown: HashMap<usize, i32>,
+    /// Whether it is divided into topics.
+    pub forum: bool,
+    /// The topics of a forum, ascending by id.
+    pub topics: Vec<Topic>,
 }
 
 impl Chat {
-    /// The group in which a channel's posts are commented on. It is not simulated, but comments without one would be malformed.
+    /// A chat that nobody is in, without a message.
+    pub(crate) fn new(peer: PeerId, kind: ChatKind, title: String) -> Self {
+        Self {
+            peer,
+            kind,
+            title,
+            username: None,
+            about: String::new(),
+            date: 0,
+            owner: None,
+            members: Vec::new(),
+            participants: Vec::new(),
+            participants_count: 0,
+            migrated_to: None,
+            history: History::default(),
+            journal: Journal::default(),
+            invite: None,
+            invites_revoked: 0,
+            join_request: false,
+            requested: Vec::new(),
+            linked: None,
+            hidden_prehistory: false,
+            first_shown: HashMap::new(),
+            forum: false,
+            topics: Vec::new(),
+        }
+    }
+
+    /// The group in which a channel's posts are commented on. Where none is linked, the comments of a generated channel still
+    /// need one: without it they would be malformed.
     pub(crate) fn discussion(&self) -> Option<PeerId> {
-        (self.kind == ChatKind::Channel).then(|| PeerId::channel(777))
-    }
-}
-
-/// Messages in ascending order of id.
-#[derive(Debug, Default)]
-pub struct History {
-    messages: Vec<Message>,
-    /// The highest id that was ever given, deleted or not.
-    top_id: i32,
-}
-
-impl History {
-    pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self { messages: Vec::with_capacity(capacity), top_id: 0 }
+        (self.kind == ChatKind::Channel).then(|| self.linked.unwrap_or(PeerId::channel(777)))
     }
 
-    /// How many messages there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.messages.len()
+    /// The lowest message id that is shown to an account.
+    pub(crate) fn first_shown(&self, account: usize) -> i32 {
+        self.first_shown.get(&account).copied().unwrap_or(1)
     }
 
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+    /// A message, if it is shown to an account.
+    pub(crate) fn shown(&self, account: usize, id: i32) -> Option<&Message> {
+        self.history.get(id).filter(|message| message.id >= self.first_shown(account))
     }
 
-    /// All messages, ascending by id.
-    #[must_use]
-    pub fn messages(&self) -> &[Message] {
-        &self.messages
+    /// The newest message, if it is shown to an account.
+    pub(crate) fn newest_shown(&self, account: usize) -> Option<&Message> {
+        self.history.newest().filter(|message| message.id >= self.first_shown(account))
     }
 
-    /// The highest id ever given.
-    #[must_use]
-    pub fn top_id(&self) -> i32 {
-        self.top_id
+    /// What dialogs are ordered by: the date and id of the newest message, then the peer, to make it total.
+    pub(crate) fn rank(&self) -> Rank {
+        let newest = self.history.newest();
+        (newest.map_or(self.date, |message| message.date), newest.map_or(0, |message| message.id), self.peer)
     }
 
-    pub(crate) fn raise_top_id(&mut self, id: i32) {
-        self.top_id = self.top_id.max(id);
+    /// Makes a forum of it, with the topic that every forum has.
+    pub(crate) fn make_forum(&mut self) {
+        self.forum = true;
+        self.topics.push(Topic { id: GENERAL_TOPIC, title: "General".into(), date: self.date, creator: None, top_message: 0 });
     }
 
-    /// The newest message that is still there.
-    #[must_use]
-    pub fn newest(&self) -> Option<&Message> {
-        self.messages.last()
+    /// The topic of a message of a forum.
+    pub(crate) fn topic_of(message: &Message) -> i32 {
+        match message.service() {
+            Some(Service::TopicCreate { .. }) => message.id,
+            _ => message.extra.as_ref().and_then(|extra| extra.reply.as_ref()?.topic).unwrap_or(GENERAL_TOPIC),
+        }
     }
 
-    /// The message of an id.
-    #[must_use]
-    pub fn get(&self, id: i32) -> Option<&Message> {
-        self.position(id).and_then(|at| self.messages.get(at))
-    }
-
-    pub(crate) fn get_mut(&mut self, id: i32) -> Option<&mut Message> {
-        self.position(id).and_then(|at| self.messages.get_mut(at))
-    }
-
-    /// Adds a message whose id is above every id given before.
+    /// Adds a message, and in a forum takes it into its topic.
     pub(crate) fn push(&mut self, message: Message) {
-        debug_assert!(message.id > self.top_id, "message ids only grow");
-        self.top_id = message.id;
-        self.messages.push(message);
+        if self.forum {
+            Self::note_topic(&mut self.topics, &message);
+        }
+        self.history.push(message);
     }
 
-    pub(crate) fn remove(&mut self, id: i32) -> Option<Message> {
-        self.position(id).map(|at| self.messages.remove(at))
+    /// Gives a chat the history that was made for it, and in a forum the topics that are in it.
+    pub(crate) fn adopt(&mut self, history: History) {
+        if self.forum {
+            history.messages().iter().for_each(|message| Self::note_topic(&mut self.topics, message));
+        }
+        self.journal = Journal::starting_at(history.top_id());
+        self.history = history;
     }
 
-    /// How many messages have an id below this one.
-    #[must_use]
-    pub fn count_below(&self, id: i32) -> usize {
-        self.messages.partition_point(|message| message.id < id)
+    fn note_topic(topics: &mut Vec<Topic>, message: &Message) {
+        let id = Self::topic_of(message);
+        if let Some(Service::TopicCreate { title }) = message.service() {
+            let (title, creator) = (title.clone(), message.sender);
+            topics.push(Topic { id, title, date: message.date, creator, top_message: id });
+        } else if let Ok(at) = topics.binary_search_by_key(&id, |topic| topic.id)
+            && let Some(topic) = topics.get_mut(at)
+        {
+            topic.top_message = message.id;
+        }
     }
 
-    /// How many messages are older than this date.
-    #[must_use]
-    pub fn count_before(&self, date: i32) -> usize {
-        self.messages.partition_point(|message| message.date < date)
-    }
-
-    fn position(&self, id: i32) -> Option<usize> {
-        self.messages.binary_search_by_key(&id, |message| message.id).ok()
+    /// Deletes messages and returns those that were there. A topic goes with the message that created it.
+    pub(crate) fn delete(&mut self, ids: &[i32]) -> Vec<i32> {
+        let deleted = self.history.remove_all(ids);
+        let history = &self.history;
+        self.topics.retain(|topic| topic.id == GENERAL_TOPIC || history.get(topic.id).is_some());
+        for topic in &mut self.topics {
+            if topic.top_message > 0 && history.get(topic.top_message).is_none() {
+                let newest = history.messages().iter().rev().find(|message| Self::topic_of(message) == topic.id);
+                topic.top_message = newest.map_or(0, |message| message.id);
+            }
+        }
+        deleted
     }
 }

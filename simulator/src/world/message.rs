@@ -89,6 +89,7 @@ pub enum Service {
     PinMessage { message: i32 },
     HistoryClear,
     CustomAction { text: String },
+    TopicCreate { title: String },
 }
 
 /// What a message may have besides text; boxed, because most have none of it.

@@ -61,10 +61,15 @@ impl Client {
     }
 
     pub(crate) async fn next_update(&mut self) -> enums::Update {
+        self.next_updates().await.0
+    }
+
+    /// The next update, and the chats that came with it.
+    pub(crate) async fn next_updates(&mut self) -> (enums::Update, Vec<enums::Chat>) {
         loop {
             let update = tokio::time::timeout(PATIENCE, self.updates.recv()).await.expect("an update comes in time").unwrap();
             if let UpdatesLike::Updates(enums::Updates::Updates(mut updates)) = update {
-                return updates.updates.remove(0);
+                return (updates.updates.remove(0), updates.chats);
             }
         }
     }
@@ -107,6 +112,33 @@ pub(crate) fn input_peer(world: &World, account: &str, peer: PeerId) -> enums::I
 
 pub(crate) fn history(peer: enums::InputPeer) -> f::messages::GetHistory {
     f::messages::GetHistory { peer, offset_id: 0, offset_date: 0, add_offset: 0, limit: 100, max_id: 0, min_id: 0, hash: 0 }
+}
+
+pub(crate) fn dialogs(folder_id: Option<i32>, limit: i32) -> f::messages::GetDialogs {
+    let offset_peer = enums::InputPeer::Empty;
+    f::messages::GetDialogs { exclude_pinned: true, folder_id, offset_date: 0, offset_id: 0, offset_peer, limit, hash: 0 }
+}
+
+/// The peers of the newest dialogs, marked.
+pub(crate) async fn dialog_peers(client: &Client) -> Vec<i64> {
+    let dialogs = match client.call(&dialogs(None, 100)).await.unwrap() {
+        enums::messages::Dialogs::Dialogs(page) => page.dialogs,
+        enums::messages::Dialogs::Slice(page) => page.dialogs,
+        enums::messages::Dialogs::NotModified(_) => vec![],
+    };
+    let dialogs = dialogs.iter().filter_map(|dialog| match dialog {
+        enums::Dialog::Dialog(dialog) => Some(marked(&dialog.peer)),
+        _ => None,
+    });
+    dialogs.collect()
+}
+
+pub(crate) fn marked(peer: &enums::Peer) -> i64 {
+    match peer {
+        enums::Peer::User(user) => user.user_id,
+        enums::Peer::Chat(chat) => -chat.chat_id,
+        enums::Peer::Channel(channel) => -1_000_000_000_000 - channel.channel_id,
+    }
 }
 
 pub(crate) fn messages_in(answer: enums::messages::Messages) -> Vec<enums::Message> {

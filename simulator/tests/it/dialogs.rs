@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use grammers_tl_types::{enums, functions as f};
-use telescribe_simulator::WorldSpec;
+use telescribe_simulator::{PeerId, Post, WorldSpec};
 
-use crate::client::{Client, ids, input_peer, spec, start};
+use crate::client::{Client, dialog_peers, ids, input_peer, marked, spec, start};
 
 #[tokio::test]
 async fn paging_lists_every_dialog_once() {
@@ -59,14 +59,6 @@ async fn paging_lists_every_dialog_once() {
     simulator.stop().await;
 }
 
-fn marked(peer: &enums::Peer) -> i64 {
-    match peer {
-        enums::Peer::User(user) => user.user_id,
-        enums::Peer::Chat(chat) => -chat.chat_id,
-        enums::Peer::Channel(channel) => -1_000_000_000_000 - channel.channel_id,
-    }
-}
-
 #[tokio::test]
 async fn a_username_resolves_to_a_hash_that_works_and_is_written_in_the_ledger() {
     let simulator = start(&spec()).await;
@@ -90,5 +82,76 @@ async fn what_is_not_simulated_says_so() {
     let client = Client::connect(&simulator, "alpha");
     assert_eq!(client.refusal(&f::help::GetTermsOfServiceUpdate {}).await, "METHOD_NOT_SIMULATED");
     assert_eq!(simulator.request_count("help.getTermsOfServiceUpdate"), 1);
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn dialogs_stay_in_order_while_messages_come_and_go() {
+    let simulator = start(&WorldSpec { accounts: 2, peers: 40, messages: 600, ..spec() }).await;
+    let client = Client::connect(&simulator, "alpha");
+    let expected = || {
+        simulator.inspect(|world| {
+            let account = &world.accounts[0];
+            let mut listed: Vec<_> = account
+                .dialogs
+                .iter()
+                .map(|at| &world.chats[*at as usize])
+                .map(|chat| {
+                    let newest = chat.history.newest();
+                    (newest.map_or(chat.date, |message| message.date), newest.map_or(0, |message| message.id), chat.peer.marked())
+                })
+                .collect();
+            listed.sort_by(|a, b| b.cmp(a));
+            listed.into_iter().map(|(.., peer)| peer).collect::<Vec<i64>>()
+        })
+    };
+    let start_order = expected();
+    assert_eq!(dialog_peers(&client).await, start_order);
+    let oldest = *start_order.iter().rev().find(|peer| **peer < 0).unwrap();
+    let id = simulator.post(PeerId::from_marked(oldest), Post::text("to the top")).unwrap();
+    assert_eq!(dialog_peers(&client).await, expected());
+    assert_eq!(dialog_peers(&client).await[0], oldest);
+    simulator.delete(PeerId::from_marked(oldest), &[id]).unwrap();
+    assert_eq!(dialog_peers(&client).await, start_order);
+    let all: Vec<i32> = simulator.inspect(|world| {
+        world
+            .chat(PeerId::from_marked(start_order[0]))
+            .map(|chat| chat.history.messages().iter().map(|m| m.id).collect())
+            .unwrap_or_default()
+    });
+    if !all.is_empty() {
+        simulator.delete(PeerId::from_marked(start_order[0]), &all).unwrap();
+        assert_eq!(dialog_peers(&client).await, expected());
+    }
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn folders_are_the_accounts_own_and_name_peers_by_its_hashes() {
+    let simulator = start(&WorldSpec { folders: true, peers: 30, ..spec() }).await;
+    let mut client = Client::connect(&simulator, "bravo");
+    let enums::messages::DialogFilters::Filters(filters) = client.call(&f::messages::GetDialogFilters {}).await.unwrap();
+    let folders: Vec<_> = filters
+        .filters
+        .iter()
+        .filter_map(|filter| match filter {
+            enums::DialogFilter::Filter(folder) => Some(folder),
+            _ => None,
+        })
+        .collect();
+    assert!(matches!(filters.filters[0], enums::DialogFilter::Default));
+    assert_eq!(folders.iter().map(|folder| folder.id).collect::<Vec<i32>>(), [2, 3]);
+    assert!(folders[1].groups && folders[1].exclude_archived && !folders[0].groups);
+    let (folders_held, named) = simulator.inspect(|world| {
+        let folders = world.accounts[1].folders.clone();
+        let named: Vec<_> = folders[0].include_peers.iter().map(|peer| input_peer(world, "bravo", *peer)).collect();
+        (folders, named)
+    });
+    assert!(!named.is_empty());
+    assert_eq!(folders[0].include_peers, named);
+    simulator.set_folders("bravo", folders_held[..1].to_vec()).unwrap();
+    assert!(matches!(client.next_update().await, enums::Update::DialogFilters));
+    let enums::messages::DialogFilters::Filters(filters) = client.call(&f::messages::GetDialogFilters {}).await.unwrap();
+    assert_eq!(filters.filters.len(), 2);
     simulator.stop().await;
 }

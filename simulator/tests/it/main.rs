@@ -5,9 +5,12 @@
 mod client;
 mod dialogs;
 mod downloads;
+mod endurance;
 mod exports;
 mod faults;
+mod forums;
 mod histories;
+mod joining;
 mod malformed;
 mod signing_in;
 mod speed;

@@ -2,10 +2,52 @@
 
 use std::time::Instant;
 
-use telescribe_simulator::WorldSpec;
 use telescribe_simulator::world::ChatKind;
+use telescribe_simulator::{Post, WorldSpec};
 
-use crate::client::{Client, chat_of, history, ids, input_peer, messages_in, start};
+use crate::client::{Client, chat_of, dialogs, history, ids, input_peer, messages_in, start};
+
+/// Resident memory in megabytes, where the system tells.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    line.trim().trim_end_matches("kB").trim().parse().unwrap_or(0) / 1024
+}
+
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn large_worlds() {
+    for (accounts, peers, messages) in [(20, 2_000, 2_000_000), (40, 20_000, 2_000_000)] {
+        let began = Instant::now();
+        let simulator = start(&WorldSpec { accounts, peers, messages, ..WorldSpec::default() }).await;
+        let generated = began.elapsed();
+        let (dialogs_held, largest) = simulator.inspect(|world| {
+            let largest = world.chats.iter().filter(|chat| chat.kind.is_channel()).max_by_key(|chat| chat.history.len()).unwrap();
+            let ids: Vec<i32> = largest.history.messages().iter().map(|message| message.id).collect();
+            (world.accounts[0].dialogs.len(), (largest.peer, ids))
+        });
+        eprintln!("{accounts} accounts, {peers} peers, {messages} messages: {generated:?}, {} MB", resident());
+        let client = Client::connect(&simulator, "alpha");
+        client.call(&dialogs(None, 1)).await.unwrap();
+        for (limit, with_posts) in [(1, false), (100, false), (100, true)] {
+            let began = Instant::now();
+            for _ in 0..200 {
+                if with_posts {
+                    simulator.post(largest.0, Post::text("one more")).unwrap();
+                }
+                client.call(&dialogs(None, limit)).await.unwrap();
+            }
+            eprintln!("getDialogs of {limit} from {dialogs_held}, posts between: {with_posts}: {:?}", began.elapsed() / 200);
+        }
+        let began = Instant::now();
+        let deleted = simulator.delete(largest.0, &largest.1).unwrap();
+        eprintln!("deleted {deleted} messages of one peer in {:?}", began.elapsed());
+        let began = Instant::now();
+        simulator.truth(&mut std::io::sink()).unwrap();
+        eprintln!("truth in {:?}", began.elapsed());
+        simulator.stop().await;
+    }
+}
 
 #[tokio::test]
 #[ignore = "a measurement"]
