@@ -116,11 +116,17 @@ pub(super) struct SessionData {
 pub(super) const VERSION: u32 = 1;
 
 /// An account's session.
-#[derive(Debug)]
 pub struct Session {
     name: AccountName,
     data: Mutex<SessionData>,
     changed: Changes<watch::Sender<u64>>,
+}
+
+impl fmt::Debug for Session {
+    /// Without what makes it the account.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("account", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// How many changes there were, or a channel that tells of them, by how soon they must be saved.
@@ -239,9 +245,11 @@ impl Session {
         self.lock().updates
     }
 
-    /// Notes how far the account has followed Telegram's updates outside channels.
+    /// Notes how far the account has followed Telegram's updates outside channels. An older state only tells more; but without
+    /// any, what happens until the next start would not be told at all.
     pub fn set_updates(&self, state: UpdatesState) {
-        self.change(Urgency::Gathered, |data| data.updates.replace(state) != Some(state));
+        let urgency = if self.updates().is_none() { Urgency::Now } else { Urgency::Gathered };
+        self.change(urgency, |data| data.updates.replace(state) != Some(state));
     }
 
     /// Notes a peer that this account can address. A basic group has no access hash.

@@ -45,7 +45,8 @@ async fn nothing_is_saved_and_nothing_runs_while_nothing_changes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_learnt_again_is_saved_at_once() {
     let mut s = setting();
-    let changes: [fn(&Session); 4] = [
+    let changes: [fn(&Session); 5] = [
+        |s| s.set_updates(UpdatesState { pts: 1, ..UpdatesState::default() }),
         |s| s.set_budgets(serde_json::json!({ "getHistory": 1 })),
         |s| s.set_home(4),
         |s| s.set_user_id(7),
@@ -65,6 +66,8 @@ async fn what_cannot_be_learnt_again_is_saved_at_once() {
 async fn what_the_next_answers_teach_again_is_gathered_and_then_saved_once() {
     let mut s = setting();
     s.saver.gather = SOON;
+    s.session.set_updates(UpdatesState::default());
+    assert_eq!(s.saver.step().await.unwrap(), Step::Busy);
     let before = file(s.folder.path());
     let begun = Instant::now();
     let mut saves = 0;
