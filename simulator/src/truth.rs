@@ -41,13 +41,15 @@ struct PeerLine<'w> {
     username: Option<&'w str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     migrated_to: Option<PeerId>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    forum: bool,
 }
 
 impl<'w> PeerLine<'w> {
     fn of(chat: &'w Chat) -> Self {
-        let Chat { peer, kind, title, username, migrated_to, .. } = chat;
+        let Chat { peer, kind, title, username, migrated_to, forum, .. } = chat;
         let username = username.as_deref();
-        Self { r#type: "peer", id: *peer, kind: kind.name(), title, username, migrated_to: *migrated_to }
+        Self { r#type: "peer", id: *peer, kind: kind.name(), title, username, migrated_to: *migrated_to, forum: *forum }
     }
 }
 

@@ -112,6 +112,11 @@ impl Crawler {
             self.enqueue(Unit::Events { peer: top.peer }, Priority::Fresh);
         } else {
             let fresh = self.archive.coverage(top.peer)?.read.last().is_some();
+            if fresh && let Some(account) = self.archive.cursor(top.peer)?.and_then(|c| c.account) {
+                // Outside channels the account's difference brings what is new of all peers at once; it goes first, and history is
+                // asked for what it did not bring.
+                self.enqueue(Unit::AccountEvents { account }, Priority::Live);
+            }
             self.add_history(top.peer, if fresh { Priority::Fresh } else { Priority::Backfill })?;
         }
         Ok(())
