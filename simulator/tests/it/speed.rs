@@ -17,7 +17,7 @@ fn resident() -> u64 {
 #[tokio::test]
 #[ignore = "a measurement"]
 async fn large_worlds() {
-    for (accounts, peers, messages) in [(20, 2_000, 2_000_000), (40, 20_000, 2_000_000)] {
+    for (accounts, peers, messages) in [(1, 20_000, 200_000), (20, 2_000, 2_000_000), (40, 20_000, 2_000_000)] {
         let began = Instant::now();
         let simulator = start(&WorldSpec { accounts, peers, messages, ..WorldSpec::default() }).await;
         let generated = began.elapsed();
