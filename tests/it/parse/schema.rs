@@ -1,6 +1,7 @@
 //! TL values made from Telegram's own schema text, independently of the library that the program reads them with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::LazyLock;
 
 /// How deep a random value may nest before it takes the plainest form.
@@ -16,18 +17,19 @@ struct Field {
 struct Constructor {
     name: &'static str,
     id: u32,
+    result: &'static str,
     fields: Vec<Field>,
 }
 
 struct Schema {
     constructors: Vec<Constructor>,
-    /// The constructors of each type that can be built from the schema at hand.
+    /// The constructors of each type.
     of: BTreeMap<&'static str, Vec<usize>>,
 }
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     let mut constructors = Vec::new();
-    let mut results = Vec::new();
+    let mut of: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for line in include_str!("../../tl/message.tl").lines().filter(|line| !line.starts_with("//")) {
         let (left, result) = line.trim_end_matches(';').split_once(" = ").unwrap();
         let mut parts = left.split(' ');
@@ -38,32 +40,81 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
             let flag = flag.map(|(word, bit)| (word, bit.parse().unwrap()));
             Field { name, flag, kind: kind.split_once('?').map_or(kind, |(_, kind)| kind) }
         });
-        constructors.push(Constructor { name, id: u32::from_str_radix(id, 16).unwrap(), fields: fields.collect() });
-        results.push(result);
+        of.entry(result).or_default().push(constructors.len());
+        let id = u32::from_str_radix(id, 16).unwrap();
+        constructors.push(Constructor { name, id, result, fields: fields.collect() });
     }
-    // A constructor whose required fields are of types that are not here cannot be built; neither can what requires it.
-    let mut of: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    loop {
-        let known = |kind: &str| {
-            let inner = kind.strip_prefix("Vector<").map_or(kind, |inner| inner.trim_end_matches('>'));
-            matches!(inner, "#" | "true" | "int" | "long" | "double" | "string" | "bytes") || of.contains_key(inner)
-        };
-        let buildable = |c: &Constructor| c.fields.iter().all(|f| f.flag.is_some() || known(f.kind));
-        let mut next: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (at, constructor) in constructors.iter().enumerate().filter(|(_, c)| buildable(c)) {
-            let _ = constructor;
-            next.entry(results[at]).or_default().push(at);
-        }
-        if next == of {
-            return Schema { constructors, of };
-        }
-        of = next;
+    let basic = ["#", "true", "int", "long", "double", "string", "bytes"];
+    for field in constructors.iter().flat_map(|c| &c.fields) {
+        assert!(basic.contains(&inner(field.kind)) || of.contains_key(inner(field.kind)), "`{}` is not in the schema", field.kind);
     }
+    Schema { constructors, of }
 });
 
-/// The names of the constructors of a type that can be built.
+/// The type of a list's items, or the type itself.
+fn inner(kind: &'static str) -> &'static str {
+    kind.strip_prefix("Vector<").map_or(kind, |inner| inner.trim_end_matches('>'))
+}
+
+/// The names of the constructors of a type.
 pub(super) fn constructors_of(result: &str) -> Vec<&'static str> {
     SCHEMA.of[result].iter().map(|at| SCHEMA.constructors[*at].name).collect()
+}
+
+/// The names of the constructors that a value of a type may hold, at whatever depth.
+pub(super) fn reachable(root: &'static str) -> BTreeSet<&'static str> {
+    let (mut seen, mut left) = (BTreeSet::new(), vec![root]);
+    let mut names = BTreeSet::new();
+    while let Some(kind) = left.pop() {
+        let Some(of) = SCHEMA.of.get(kind).filter(|_| seen.insert(kind)) else { continue };
+        for constructor in of.iter().map(|at| &SCHEMA.constructors[*at]) {
+            names.insert(constructor.name);
+            left.extend(constructor.fields.iter().map(|f| inner(f.kind)));
+        }
+    }
+    names
+}
+
+/// The way to a constructor: how many steps away from it each type is.
+#[derive(Clone)]
+struct Way {
+    to: &'static str,
+    steps: Rc<BTreeMap<&'static str, usize>>,
+}
+
+impl Way {
+    fn new(to: &'static str) -> Self {
+        let target = SCHEMA.constructors.iter().find(|c| c.name == to).unwrap();
+        let mut steps = BTreeMap::from([(target.result, 0)]);
+        loop {
+            let mut next = steps.clone();
+            for constructor in &SCHEMA.constructors {
+                if let Some(found) = constructor.fields.iter().filter_map(|f| steps.get(inner(f.kind))).min() {
+                    let here = next.entry(constructor.result).or_insert(usize::MAX);
+                    *here = (*here).min(found + 1);
+                }
+            }
+            if next == steps {
+                return Self { to, steps: Rc::new(steps) };
+            }
+            steps = next;
+        }
+    }
+
+    /// The field of a constructor that leads nearest.
+    fn field<'c>(&self, constructor: &'c Constructor) -> Option<(usize, &'c Field)> {
+        let near = |f: &'c Field| self.steps.get(inner(f.kind)).map(|steps| (*steps, f));
+        constructor.fields.iter().filter_map(near).min_by_key(|(steps, _)| *steps)
+    }
+
+    fn constructor(&self, kind: &str) -> Option<&'static Constructor> {
+        let steps_of = |c: &'static Constructor| match c.name == self.to {
+            true => Some((0, c)),
+            false => self.field(c).map(|(steps, _)| (steps + 1, c)),
+        };
+        let of = SCHEMA.of.get(kind)?.iter().map(|at| &SCHEMA.constructors[*at]);
+        of.filter_map(steps_of).min_by_key(|(steps, _)| *steps).map(|(_, c)| c)
+    }
 }
 
 /// A flag that is set.
@@ -153,13 +204,28 @@ fn plainest(kind: &str) -> &'static Constructor {
     of.iter().map(|at| &SCHEMA.constructors[*at]).min_by_key(required).unwrap()
 }
 
-/// Numbers that follow from a seed, so that a failure can be repeated.
-pub(super) struct Random(pub(super) u64);
+/// Values that follow from a seed, so that a failure can be repeated.
+pub(super) struct Random {
+    seed: u64,
+    way: Option<Way>,
+    /// The constructors that were used so far.
+    pub(super) used: BTreeSet<&'static str>,
+}
 
 impl Random {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { seed, way: None, used: BTreeSet::new() }
+    }
+
+    /// The next value of a type that can hold this constructor holds it.
+    pub(super) fn towards(mut self, constructor: &'static str) -> Self {
+        self.way = Some(Way::new(constructor));
+        self
+    }
+
     pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.0;
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = self.seed;
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         x ^ (x >> 31)
@@ -174,7 +240,7 @@ impl Random {
     }
 
     /// A random boxed value of a type, with numbers at their ends more often than not.
-    pub(super) fn value(&mut self, kind: &str, depth: u32) -> Vec<u8> {
+    pub(super) fn value(&mut self, kind: &'static str, depth: u32) -> Vec<u8> {
         match kind {
             "true" => yes(),
             "int" => {
@@ -198,14 +264,20 @@ impl Random {
                 bytes(&(0..length).map(|_| self.next() as u8).collect::<Vec<_>>())
             }
             kind if kind.starts_with("Vector<") => {
-                let inner = kind.trim_start_matches("Vector<").trim_end_matches('>');
+                let item = inner(kind);
                 let length = if depth > DEPTH_MAX { 0 } else { self.of(&[0, 1, 2, 3]) };
-                let length = if matches!(inner, "int" | "long") && self.below(20) == 0 { 5_000 } else { length };
-                list((0..length).map(|_| self.value(inner, depth + 1)).collect::<Vec<_>>())
+                let length = if matches!(item, "int" | "long") && self.below(20) == 0 { 5_000 } else { length };
+                let length = length.max(usize::from(self.way.is_some()));
+                list((0..length).map(|_| self.value(item, depth + 1)).collect::<Vec<_>>())
             }
             kind => {
+                let on_the_way = self.way.as_ref().and_then(|way| way.constructor(kind));
                 let of = &SCHEMA.of[kind];
-                let chosen = if depth > DEPTH_MAX { plainest(kind) } else { &SCHEMA.constructors[of[self.below(of.len())]] };
+                let chosen = match on_the_way {
+                    Some(constructor) => constructor,
+                    None if depth > DEPTH_MAX => plainest(kind),
+                    None => &SCHEMA.constructors[of[self.below(of.len())]],
+                };
                 self.constructor(chosen, depth)
             }
         }
@@ -217,14 +289,18 @@ impl Random {
     }
 
     fn constructor(&mut self, constructor: &Constructor, depth: u32) -> Vec<u8> {
-        let known = |kind: &str| {
-            let inner = kind.strip_prefix("Vector<").map_or(kind, |inner| inner.trim_end_matches('>'));
-            matches!(inner, "true" | "int" | "long" | "double" | "string" | "bytes") || SCHEMA.of.contains_key(inner)
-        };
-        // Fields of types that are not here are left out, and with them those that share their bit.
-        let shut: Vec<_> = constructor.fields.iter().filter(|f| f.kind != "#" && !known(f.kind)).filter_map(|f| f.flag).collect();
+        self.used.insert(constructor.name);
+        // The way goes on through one of the fields only.
+        let mut way = self.way.take().filter(|way| way.to != constructor.name);
+        let onwards = way.as_ref().and_then(|way| way.field(constructor)).map(|(_, field)| field.name);
         write(constructor, &mut |field| {
-            let absent = field.flag.is_some_and(|flag| shut.contains(&flag) || depth > DEPTH_MAX || self.below(2) == 0);
+            if onwards == Some(field.name) {
+                self.way = way.take();
+                let value = self.value(field.kind, depth + 1);
+                self.way = None;
+                return Some(value);
+            }
+            let absent = field.flag.is_some() && (depth > DEPTH_MAX || self.below(2) == 0);
             (!absent).then(|| self.value(field.kind, depth + 1))
         })
     }
