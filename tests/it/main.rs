@@ -2,6 +2,7 @@
 //! MTProto. One file a promise, or a part with several.
 mod architecture;
 mod archive;
+mod client;
 mod commands;
 mod config_file;
 mod fleet;
@@ -11,6 +12,7 @@ mod interop;
 mod login;
 mod parse;
 mod pipeline;
+mod proxy;
 mod publish;
 mod rabbit;
 mod readme;

@@ -1,0 +1,225 @@
+//! An account's way to Telegram: it follows its account to another data centre, reads by takeout where it may, and does not storm
+//! a data centre that is down.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use telescribe::accounts::{AuthKey, DataCentre, Session, Sessions};
+use telescribe::config::Server;
+use telescribe::lifecycle::Lifecycle;
+use telescribe::model::{IdRange, PeerId, PeerKindOfId};
+use telescribe::telegram::{Client, Reach, Settings, TelegramError};
+use telescribe_simulator::{Fault, Options, Outcome, Rule, Simulator, When};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use crate::fleet::{small, write_sessions};
+
+const HISTORY: &str = "messages.getHistory";
+const STATE: &str = "updates.getState";
+const EXPORT: &str = "auth.exportAuthorization";
+const INIT_TAKEOUT: &str = "account.initTakeoutSession";
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A client of one account of a simulated Telegram.
+pub(crate) struct Caller {
+    pub(crate) client: Client,
+    pub(crate) session: Arc<Session>,
+    lifecycle: Lifecycle,
+    _inbox: mpsc::Receiver<telescribe::telegram::Push>,
+}
+
+impl Caller {
+    pub(crate) fn new(session: Arc<Session>, settings: Settings) -> Self {
+        let lifecycle = Lifecycle::new();
+        let (pushes, _inbox) = mpsc::channel(100);
+        let client = Client::new(Arc::clone(&session), settings, lifecycle.clone(), pushes);
+        Self { client, session, lifecycle, _inbox }
+    }
+
+    pub(crate) async fn end(self) {
+        self.client.close();
+        self.lifecycle.stop_hard();
+        tokio::time::timeout(TIMEOUT, self.lifecycle.ended()).await.expect("connections end");
+    }
+}
+
+pub(crate) fn settings() -> Settings {
+    let (proxy, proxies) = (None, BTreeMap::new());
+    Settings { api_id: 1, request_timeout: TIMEOUT, reach: Reach::Loopback, proxy, proxies, takeout: false }
+}
+
+/// A simulated Telegram, and the sessions of its accounts by name.
+pub(crate) async fn simulated() -> (Simulator, BTreeMap<String, Arc<Session>>) {
+    let simulator = Simulator::start(small().generate(), Options::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    write_sessions(&simulator, folder.path());
+    let sessions = Sessions::new(folder.path(), Server::Simulated.name()).load_all().unwrap();
+    (simulator, sessions.into_iter().map(|(name, session)| (name.to_string(), session)).collect())
+}
+
+/// A data centre that is not the account's home.
+fn elsewhere(session: &Session) -> i32 {
+    (1..=3).find(|dc| *dc != session.home()).unwrap()
+}
+
+fn key(session: &Session, dc: i32) -> Option<AuthKey> {
+    session.data_centre(dc).unwrap().auth_key
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_telegram_moves_is_followed_with_its_authorisation_and_keeps_its_keys() {
+    let (simulator, sessions) = simulated().await;
+    let caller = Caller::new(Arc::clone(&sessions["alpha"]), settings());
+    let (old, new) = (caller.session.home(), elsewhere(&caller.session));
+    let keys = (key(&caller.session, old), key(&caller.session, new));
+    let moved = Fault::Error { code: 303, name: format!("USER_MIGRATE_{new}") };
+    simulator.fault(Rule::new(moved, When::Next(1)).account("alpha").method(STATE));
+
+    caller.client.state().await.unwrap();
+    caller.client.myself().await.unwrap();
+    assert_eq!(caller.session.home(), new);
+    assert_eq!((key(&caller.session, old), key(&caller.session, new)), keys);
+    let asked: Vec<(&str, i32)> =
+        simulator.ledger().iter().filter(|e| e.method != "help.getConfig").map(|e| (e.method, e.dc)).collect();
+    let import = "auth.importAuthorization";
+    assert_eq!(asked, [(STATE, old), (EXPORT, old), (import, new), (STATE, new), ("users.getUsers", new)]);
+    caller.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_that_fails_leaves_the_account_where_it_was() {
+    let (simulator, sessions) = simulated().await;
+    let caller = Caller::new(Arc::clone(&sessions["alpha"]), settings());
+    let (old, new) = (caller.session.home(), elsewhere(&caller.session));
+    let moved = |dc: i32| Fault::Error { code: 303, name: format!("USER_MIGRATE_{dc}") };
+    simulator.fault(Rule::new(moved(new), When::Nth(1)).method(STATE));
+    simulator.fault(Rule::new(moved(old), When::Nth(1)).method(STATE));
+    simulator.fault(Rule::new(moved(77), When::Nth(1)).method(STATE));
+    simulator.fault(Rule::new(Fault::FloodWait { seconds: 900 }, When::Next(1)).method(EXPORT));
+
+    let error = caller.client.state().await.unwrap_err();
+    assert!(matches!(error, TelegramError::FloodWait { .. }), "{error}");
+    let error = caller.client.state().await.unwrap_err();
+    assert_eq!(error.data_centre(), Some(old), "sent to where it is: that is no move");
+    let error = caller.client.state().await.unwrap_err();
+    assert!(error.to_string().contains("77"), "{error}");
+    caller.client.state().await.unwrap();
+    assert_eq!(caller.session.home(), old);
+    caller.end().await;
+}
+
+/// A channel that the account can read, with its newest page's range.
+async fn channel(caller: &Caller) -> (PeerId, IdRange) {
+    let page = caller.client.dialogs(None).await.unwrap();
+    let top = page.tops.iter().find(|top| top.peer.kind() == PeerKindOfId::Channel && top.top.0 > 20).unwrap();
+    (top.peer, IdRange::new(1, top.top.0).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_takeout_is_begun_once_and_reads_the_same() {
+    let (simulator, sessions) = simulated().await;
+    let caller = Caller::new(Arc::clone(&sessions["alpha"]), Settings { takeout: true, ..settings() });
+    let (peer, range) = channel(&caller).await;
+    let plain = caller.client.history(peer, range).await.unwrap();
+    assert!(!caller.client.in_takeout().await);
+    for _ in 0..3 {
+        let page = caller.client.history_by_takeout(peer, range).await.unwrap();
+        assert_eq!((page.window, page.messages.len()), (plain.window, plain.messages.len()));
+    }
+    assert!(caller.client.in_takeout().await);
+    assert_eq!(simulator.request_count(INIT_TAKEOUT), 1);
+    caller.client.end_takeout().await.unwrap();
+    caller.client.end_takeout().await.unwrap();
+    assert_eq!(simulator.request_count("account.finishTakeoutSession"), 1);
+    caller.end().await;
+
+    let caller = Caller::new(Arc::clone(&sessions["bravo"]), settings());
+    let (peer, range) = channel(&caller).await;
+    caller.client.history_by_takeout(peer, range).await.unwrap();
+    assert_eq!(simulator.request_count(INIT_TAKEOUT), 1, "only where the operator wants it");
+    caller.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_takeout_can_be_had_pages_are_read_as_usual() {
+    let (simulator, sessions) = simulated().await;
+    let caller = Caller::new(Arc::clone(&sessions["alpha"]), Settings { takeout: true, ..settings() });
+    let (peer, range) = channel(&caller).await;
+    let delay = Fault::Error { code: 420, name: "TAKEOUT_INIT_DELAY_86400".to_owned() };
+    simulator.fault(Rule::new(delay, When::Always).account("alpha").method(INIT_TAKEOUT));
+    let error = caller.client.history_by_takeout(peer, range).await.unwrap_err();
+    let day = TelegramError::FloodWait { wait: Duration::from_secs(86_400), name: "TAKEOUT_INIT_DELAY".to_owned() };
+    assert_eq!(error, day);
+    for _ in 0..3 {
+        caller.client.history_by_takeout(peer, range).await.unwrap();
+    }
+    assert_eq!(simulator.request_count(INIT_TAKEOUT), 1);
+    caller.end().await;
+
+    let caller = Caller::new(Arc::clone(&sessions["bravo"]), Settings { takeout: true, ..settings() });
+    let (peer, range) = channel(&caller).await;
+    let ended = Fault::Error { code: 400, name: "TAKEOUT_INVALID".to_owned() };
+    simulator.fault(Rule::new(ended, When::Nth(2)).account("bravo").method(HISTORY));
+    for _ in 0..4 {
+        caller.client.history_by_takeout(peer, range).await.unwrap();
+    }
+    assert!(!caller.client.in_takeout().await);
+    assert_eq!(simulator.request_count(INIT_TAKEOUT), 2, "not at every page");
+    caller.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_centre_that_is_down_is_not_stormed_and_every_call_ends_in_time() {
+    let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let std::net::SocketAddr::V4(address) = door.local_addr().unwrap() else { panic!() };
+    let dc = DataCentre { ipv4: address, ipv6: None, auth_key: Some(AuthKey::new([7; 256])) };
+    let session = Session::new("alpha".parse().unwrap(), Server::Simulated.name(), 2, BTreeMap::from([(2, dc)]));
+    let caller = Caller::new(Arc::new(session), Settings { request_timeout: Duration::from_secs(1), ..settings() });
+    let mut connections = 0;
+    let begun = Instant::now();
+    let calls = async {
+        let mut calls = 0;
+        while begun.elapsed() < Duration::from_secs(4) {
+            let asked = Instant::now();
+            let error = caller.client.state().await.unwrap_err();
+            assert!(matches!(error, TelegramError::Transient { .. }), "{error}");
+            assert!(asked.elapsed() < Duration::from_secs(3), "a second, and a slow machine");
+            calls += 1;
+        }
+        calls
+    };
+    let slamming = async {
+        loop {
+            drop(door.accept().await.unwrap());
+            connections += 1;
+        }
+    };
+    let calls = tokio::select! {
+        calls = calls => calls,
+        () = slamming => 0,
+    };
+    assert!(calls >= 3);
+    // Two at once, then one after a quarter of a second, and one each half second or so: half of what a call may take.
+    assert!((3..=14).contains(&connections), "{connections} connections in 4 s");
+    caller.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_and_faults_of_the_server_are_answers_and_break_no_connection() {
+    let (simulator, sessions) = simulated().await;
+    let caller = Caller::new(Arc::clone(&sessions["alpha"]), settings());
+    for (code, name) in [(500, "INTERNAL"), (-503, "Timeout"), (400, "CHANNEL_PRIVATE"), (406, "AUTH_KEY_DUPLICATED")] {
+        simulator.fault(Rule::new(Fault::Error { code, name: name.to_owned() }, When::Nth(1)).method(STATE));
+    }
+    for _ in 0..4 {
+        caller.client.state().await.unwrap_err();
+    }
+    caller.client.state().await.unwrap();
+    let greetings = simulator.ledger().iter().filter(|e| e.method == "help.getConfig" && e.outcome == Outcome::Ok).count();
+    assert_eq!(greetings, 1, "one connection");
+    caller.end().await;
+}

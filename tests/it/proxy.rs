@@ -1,0 +1,160 @@
+//! Proxies: an account that has one never connects without it.
+//!
+//! The proxy here is a small real one: SOCKS5 (RFC 1928) with user and password (RFC 1929).
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use telescribe::app::{App, Surroundings};
+use telescribe::lifecycle::Lifecycle;
+use telescribe::model::SystemClock;
+use telescribe::telegram::{Proxy, Settings, TelegramError};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::client::{Caller, settings, simulated};
+use crate::fleet::{Fleet, small};
+
+const USER: &str = "user";
+const PASSWORD: &str = "p-a.s_s";
+
+/// A SOCKS5 server that notes where it was asked to connect to.
+struct Socks {
+    port: u16,
+    connected: Arc<Mutex<Vec<SocketAddrV4>>>,
+    lifecycle: Lifecycle,
+}
+
+impl Socks {
+    /// A proxy that wants a user and password, or nothing.
+    async fn start(guarded: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (connected, lifecycle) = (Arc::default(), Lifecycle::new());
+        let (notes, tasks) = (Arc::clone(&connected), lifecycle.clone());
+        lifecycle.task(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let notes = Arc::clone(&notes);
+                tasks.task(async move { drop(serve(client, guarded, &notes).await) });
+            }
+        });
+        Self { port, connected, lifecycle }
+    }
+
+    fn url(&self, credentials: &str) -> Proxy {
+        format!("socks5://{credentials}127.0.0.1:{}", self.port).parse().unwrap()
+    }
+
+    fn connected(&self) -> Vec<SocketAddrV4> {
+        self.connected.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Socks {
+    fn drop(&mut self) {
+        self.lifecycle.stop_hard();
+    }
+}
+
+async fn serve(mut client: TcpStream, guarded: bool, notes: &Mutex<Vec<SocketAddrV4>>) -> std::io::Result<()> {
+    let [_version, methods] = read::<2>(&mut client).await?;
+    let mut offered = vec![0; usize::from(methods)];
+    client.read_exact(&mut offered).await?;
+    let method = if guarded { 2 } else { 0 };
+    if !offered.contains(&method) {
+        return client.write_all(&[5, 0xff]).await;
+    }
+    client.write_all(&[5, method]).await?;
+    if guarded {
+        read::<1>(&mut client).await?;
+        let mut given = Vec::new();
+        for _ in 0..2 {
+            let [length] = read::<1>(&mut client).await?;
+            let mut text = vec![0; usize::from(length)];
+            client.read_exact(&mut text).await?;
+            given.push(text);
+        }
+        let right = given == [USER.as_bytes(), PASSWORD.as_bytes()];
+        client.write_all(&[1, u8::from(!right)]).await?;
+        if !right {
+            return Ok(());
+        }
+    }
+    let [_, command, _, kind] = read::<4>(&mut client).await?;
+    assert_eq!((command, kind), (1, 1), "connect to an IPv4 address");
+    let ip = Ipv4Addr::from(read::<4>(&mut client).await?);
+    let address = SocketAddrV4::new(ip, u16::from_be_bytes(read::<2>(&mut client).await?));
+    let mut server = TcpStream::connect(address).await?;
+    notes.lock().unwrap().push(address);
+    client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await?;
+    copy_bidirectional(&mut client, &mut server).await.map(|_| ())
+}
+
+async fn read<const N: usize>(from: &mut TcpStream) -> std::io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    from.read_exact(&mut bytes).await?;
+    Ok(bytes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_uses_its_own_proxy_and_the_others_the_common_one() {
+    let (simulator, sessions) = simulated().await;
+    let (own, common) = (Socks::start(true).await, Socks::start(false).await);
+    let proxies = BTreeMap::from([("alpha".to_owned(), own.url(&format!("{USER}:{PASSWORD}@")))]);
+    let settings = Settings { proxy: Some(common.url("")), proxies, ..settings() };
+    let home = |name: &str| sessions[name].data_centre(sessions[name].home()).unwrap().ipv4;
+    for name in ["alpha", "bravo"] {
+        let caller = Caller::new(Arc::clone(&sessions[name]), settings.clone());
+        caller.client.state().await.unwrap();
+        caller.end().await;
+    }
+    assert_eq!(own.connected(), [home("alpha")]);
+    assert_eq!(common.connected(), [home("bravo")]);
+    drop(simulator);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_is_down_or_refuses_is_a_clear_error_and_never_a_direct_connection() {
+    let (simulator, sessions) = simulated().await;
+    let guarded = Socks::start(true).await;
+    let closed = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let down: Proxy = format!("socks5://{USER}:{PASSWORD}@127.0.0.1:{closed}").parse().unwrap();
+    for proxy in [down, guarded.url(""), guarded.url(&format!("{USER}:not-it@"))] {
+        let place = proxy.to_string();
+        let proxies = BTreeMap::from([("alpha".to_owned(), proxy)]);
+        let settings = Settings { proxies, request_timeout: Duration::from_secs(5), ..settings() };
+        let caller = Caller::new(Arc::clone(&sessions["alpha"]), settings);
+        for _ in 0..2 {
+            let error = caller.client.state().await.unwrap_err();
+            let text = error.to_string();
+            assert!(matches!(error, TelegramError::Transient { .. }), "{text}");
+            assert!(text.contains(&place) && !text.contains(PASSWORD) && !text.contains("not-it"), "{text}");
+        }
+        caller.end().await;
+    }
+    assert_eq!(simulator.ledger().len(), 0, "nobody came to Telegram");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_crawls_through_proxies_and_refuses_one_for_an_account_that_does_not_exist() {
+    let mut fleet = Fleet::new(small()).await;
+    let socks = Socks::start(true).await;
+    let proxy = socks.url(&format!("{USER}:{PASSWORD}@"));
+    fleet.config.accounts.proxies = BTreeMap::from([("alhpa".to_owned(), proxy.clone().into())]);
+    let around = Surroundings { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
+    let error = App::start(&fleet.config, &fleet.data(), around).await.unwrap_err().to_string();
+    assert!(error.contains("alhpa") && error.contains("telescribe account list"), "{error}");
+
+    fleet.config.accounts.proxies = BTreeMap::new();
+    fleet.config.telegram.proxy = proxy.into();
+    let app = fleet.start_and_finish().await;
+    assert!(socks.connected().len() >= 3, "each account came this way");
+    fleet.stop(app).await;
+}
