@@ -117,7 +117,8 @@ impl App {
             move || Indexer::new(Arc::clone(&index), Arc::clone(&archive), settings)
         });
         let publishing = start_publishing(config, &archive, &lifecycle)?;
-        let timetable = jobs::Timetable::new(config, Arc::clone(&archive), Arc::clone(&around.clock), Some(Arc::clone(&crawler)))?;
+        let timetable =
+            jobs::Timetable::new(config, Arc::clone(&archive), Arc::clone(&around.clock), Some(Arc::clone(&crawler)))?;
         let timetable = Arc::new(timetable);
         lifecycle.work("schedule", {
             let (timetable, crawler) = (Arc::clone(&timetable), Arc::clone(&crawler));

@@ -59,17 +59,8 @@ pub use server::{Bound, ServeError};
 pub use settings::{Listener, Sealing, Settings, SettingsError};
 
 /// Every path that is described, for unknown ones to be compared with.
-const PATHS: [&str; 9] = [
-    "/v1/search",
-    "/v1/peers",
-    "/v1/coverage",
-    "/v1/changes",
-    "/v1/dump",
-    "/v1/status",
-    "/v1/jobs",
-    "/healthz",
-    "/openapi.json",
-];
+const PATHS: [&str; 9] =
+    ["/v1/search", "/v1/peers", "/v1/coverage", "/v1/changes", "/v1/dump", "/v1/status", "/v1/jobs", "/healthz", "/openapi.json"];
 
 /// The API with everything around it; requests need a [`Door`] among their extensions.
 pub(crate) fn router(context: Arc<Context>) -> Router {

@@ -264,14 +264,20 @@ mod tests {
             "config.toml, line 4: `jobs.overrides.0.discover` cannot be planned for some peers: it reads an account's whole list, and is what finds the peers; set `jobs.discover`"
         );
         for (text, part) in [
-            (format!("{one}catch_up = {{ cron = \"often\" }}\n"), "line 4: `jobs.overrides.0.catch_up.cron` is no cron expression"),
+            (
+                format!("{one}catch_up = {{ cron = \"often\" }}\n"),
+                "line 4: `jobs.overrides.0.catch_up.cron` is no cron expression",
+            ),
             (format!("{one}catch_up = {{}}\n\n{one}catch_up = {{}}\n"), "line 7: `jobs.overrides.1.name` `a` is used twice"),
             (one.to_owned(), "line 2: `jobs.overrides.0.name` `a` changes no job"),
             ("[[jobs.overrides]]\nname = \"a/b\"\npeers = [\"@a\"]\n".to_owned(), "line 2: `jobs.overrides.0.name` must have"),
             (format!("{one}catch_up = {{}}\n").replace("\"@a\"", ""), "line 3: `jobs.overrides.0.peers` names nobody"),
             (one.replace("@a", "news") + "catch_up = {}\n", "line 3: `jobs.overrides.0.peers` is wrong: `news` names no peers"),
             (format!("{one}catch_upp = {{}}\n"), "line 4: unknown key `jobs.overrides.catch_upp`; did you mean `catch_up`?"),
-            (format!("{one}catch_up = {{ crom = \"\" }}\n"), "line 4: unknown key `jobs.overrides.catch_up.crom`; did you mean `cron`?"),
+            (
+                format!("{one}catch_up = {{ crom = \"\" }}\n"),
+                "line 4: unknown key `jobs.overrides.catch_up.crom`; did you mean `cron`?",
+            ),
         ] {
             let error = refused(&text);
             assert!(error.contains(part), "{text}: {error}");
