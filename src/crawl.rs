@@ -337,7 +337,9 @@ impl Crawler {
     /// Commits a write off the scheduler's threads.
     fn commit(write: Write<'_>) -> Result<Archived, ArchiveError> {
         let archived = tokio::task::block_in_place(|| write.commit())?;
-        for (kind, count) in [("new", archived.new), ("edited", archived.edited), ("deleted", archived.deleted), ("held", archived.held)] {
+        for (kind, count) in
+            [("new", archived.new), ("edited", archived.edited), ("deleted", archived.deleted), ("held", archived.held)]
+        {
             metrics::counter!("telescribe_messages_total", "change" => kind).increment(count as u64);
         }
         Ok(archived)

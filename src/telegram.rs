@@ -15,11 +15,11 @@ mod error;
 mod history;
 mod login;
 pub mod method;
-mod peers;
-mod seen;
 mod migrate;
+mod peers;
 mod proxy;
 mod qr;
+mod seen;
 mod session;
 mod takeout;
 mod updates;
@@ -31,9 +31,9 @@ pub use error::TelegramError;
 pub use history::Page;
 pub use login::{Login, LoginError, SignIn};
 pub use peers::{FullChannel, Joined, Resolved, VIEWS_MAX};
-pub use seen::Seen;
 pub use proxy::{InvalidProxy, Proxy};
 pub use qr::{LoginLink, QrLogin};
+pub use seen::Seen;
 pub use updates::{Event, Push};
 
 /// Where data centres may be, so that a simulated session and the real network can never mix.

@@ -157,7 +157,8 @@ impl Operator for Timetable {
     fn run(&self, job: &str, peers: &[String]) -> Result<Vec<StartView>, OperatorError> {
         let job: Job = job.parse().map_err(|error| OperatorError::UnknownJob(format!("{error}")))?;
         if !peers.is_empty() && !job.is_per_peer() {
-            let why = format!("`{job}` cannot be run for some peers: it reads an account's whole list, and is what finds the peers");
+            let why =
+                format!("`{job}` cannot be run for some peers: it reads an account's whole list, and is what finds the peers");
             return Err(OperatorError::BadSelector(why));
         }
         let only: Result<Vec<Selector>, _> = peers.iter().map(|text| text.parse()).collect();
@@ -312,7 +313,49 @@ mod tests {
         }
         let timetable = timetable(folder.path(), &clock, overrides);
         let jobs = serde_json::to_value(timetable.jobs()).unwrap();
-        insta::assert_json_snapshot!(jobs.as_array().unwrap().iter().filter(|job| job["name"] == "recheck").collect::<Vec<_>>(), @"");
+        insta::assert_json_snapshot!(jobs.as_array().unwrap().iter().filter(|job| job["name"] == "recheck").collect::<Vec<_>>(), @r#"
+        [
+          {
+            "name": "recheck",
+            "peers": {
+              "except": [
+                "@a"
+              ]
+            },
+            "cron": "0 30 2 * * *",
+            "zone": "Europe/Berlin",
+            "jitter": "0s",
+            "missed": "once",
+            "state": "waiting",
+            "next": [
+              "2026-03-29T03:00:00+02:00",
+              "2026-03-30T02:30:00+02:00",
+              "2026-03-31T02:30:00+02:00"
+            ],
+            "last_started": "2026-03-28T12:59:00+01:00",
+            "last_ended": "2026-03-28T13:00:00+01:00",
+            "skipped": null
+          },
+          {
+            "name": "recheck",
+            "override": "news",
+            "peers": {
+              "only": [
+                "@a"
+              ]
+            },
+            "cron": "0 30 2 * * *",
+            "zone": "Europe/Berlin",
+            "jitter": "0s",
+            "missed": "once",
+            "state": "disabled",
+            "next": [],
+            "last_started": null,
+            "last_ended": null,
+            "skipped": null
+          }
+        ]
+        "#);
         assert!(matches!(timetable.run("recheck", &[]), Err(OperatorError::NotRunning)));
         assert!(matches!(timetable.run("rechek", &[]), Err(OperatorError::UnknownJob(_))));
         assert!(matches!(timetable.run("recheck", &["x".to_owned()]), Err(OperatorError::BadSelector(_))));

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost::Message as _;
 use rocksdb::WriteBatch;
 
-use crate::model::{
-    AccountName, ChangeKind, Counters, IdRange, Message, MessageId, MessageKey, Peer, PeerId, Seq, Timestamp,
-};
+use crate::model::{AccountName, ChangeKind, Counters, IdRange, Message, MessageId, MessageKey, Peer, PeerId, Seq, Timestamp};
 
 use super::members::{Membership, member_key};
 use super::record::{ChangeRecord, Coverage, CoverageRecord, Cursor, CursorRecord, MessageRecord, PeerRecord, Raw, decode};

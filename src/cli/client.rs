@@ -347,7 +347,8 @@ enum Sending {
 }
 
 /// Makes what answers for a program that does not run.
-pub type MakeOperator<'a> = dyn Fn(Arc<Archive>, Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Operator>> + Send + std::marker::Sync + 'a;
+pub type MakeOperator<'a> =
+    dyn Fn(Arc<Archive>, Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Operator>> + Send + std::marker::Sync + 'a;
 
 type AnswerBody = http_body_util::combinators::UnsyncBoxBody<Bytes, anyhow::Error>;
 

@@ -127,8 +127,11 @@ fn for_people(coverage: &Value, out: &Out) -> String {
     let number = |name: &str| coverage.get(name).and_then(Value::as_i64).unwrap_or_default();
     let peer = coverage.get("peer").cloned().unwrap_or_default();
     let id = peer.get("id").and_then(Value::as_i64).unwrap_or_default();
-    let state =
-        if is_complete(coverage) { "complete".to_owned() } else { format!("{} missing", number("missing") + number("recheck") + number("held")) };
+    let state = if is_complete(coverage) {
+        "complete".to_owned()
+    } else {
+        format!("{} missing", number("missing") + number("recheck") + number("held"))
+    };
     let why = coverage.get("unavailable").or_else(|| coverage.get("hindered")).and_then(Value::as_str);
     let why = why.map(|why| format!("  ({})", one_line(why))).unwrap_or_default();
     format!(

@@ -80,7 +80,11 @@ async fn start(api: &Api, job: &str, peers: &[String], globals: &Globals, out: &
     for start in list(&answer, "starts") {
         let text = start.get("run").and_then(Value::as_str).unwrap_or_default();
         let whom = whom(start);
-        out.line(format_args!("{} starts{}", out.strong(&one_line(text)), if whom.is_empty() { whom } else { format!(" for {whom}") }))?;
+        out.line(format_args!(
+            "{} starts{}",
+            out.strong(&one_line(text)),
+            if whom.is_empty() { whom } else { format!(" for {whom}") }
+        ))?;
     }
     Ok(())
 }

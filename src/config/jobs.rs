@@ -355,8 +355,7 @@ mod tests {
             ("c", "x", "catch-up", "recheck"),
         ] {
             let usernames = [username];
-            let peer =
-                PeerFacts { id: PeerId(-1), usernames: &usernames, title, kind: PeerKind::Channel, folders: &[] };
+            let peer = PeerFacts { id: PeerId(-1), usernames: &usernames, title, kind: PeerKind::Channel, folders: &[] };
             for (job, expected) in [(Job::CatchUp, catch_up), (Job::Recheck, recheck), (Job::Discover, "discover")] {
                 let covering: Vec<String> =
                     runs.iter().filter(|run| run.job == job && run.scope.covers(&peer)).map(Run::key).collect();

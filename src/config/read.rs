@@ -175,7 +175,10 @@ fn check_values(place: &dyn Fn(&str) -> String, config: &Config) -> Result<(), C
         return wrong("crawl.kinds", "must name at least one kind, or nothing would be crawled".to_owned());
     }
     if config.crawl.mass_deletion_min == 0 {
-        return wrong("crawl.mass_deletion_min", "must be at least 1; a very large number believes every deletion at once".to_owned());
+        return wrong(
+            "crawl.mass_deletion_min",
+            "must be at least 1; a very large number believes every deletion at once".to_owned(),
+        );
     }
     if config.search.memory_mib < 15 {
         return wrong("search.memory_mib", "must be at least 15: the index cannot work with less".to_owned());
@@ -203,7 +206,10 @@ fn check_values(place: &dyn Fn(&str) -> String, config: &Config) -> Result<(), C
     }
     for method in config.accounts.intervals.keys().filter(|method| !accounts::is_known_method(method)) {
         let known = accounts::known_methods().collect::<Vec<_>>().join(", ");
-        return wrong(&format!("accounts.intervals.{method}"), format!("is not a method that is paced by itself; those are {known}"));
+        return wrong(
+            &format!("accounts.intervals.{method}"),
+            format!("is not a method that is paced by itself; those are {known}"),
+        );
     }
     Ok(())
 }
@@ -261,7 +267,10 @@ mod tests {
                 "must be on loopback",
             ),
             ("[telegram]\nproxy = \"http://proxy:80\"\n", "must start with socks5://"),
-            ("[accounts.proxies]\nalpha = \"socks5://user:p@ss@proxy:1\"\n", "accounts.proxies.alpha` must have both user and password"),
+            (
+                "[accounts.proxies]\nalpha = \"socks5://user:p@ss@proxy:1\"\n",
+                "accounts.proxies.alpha` must have both user and password",
+            ),
             ("[accounts.intervals]\n\"messages.getHistroy\" = \"1s\"\n", "those are messages.getHistory"),
             ("[[http.listeners]]\naddress = \"0.0.0.0:80\"\nsealing = \"off\"\n", "sealing = \"off\""),
             ("[http]\nrequest_timeout = 10\n", "line 2"),
@@ -280,14 +289,20 @@ mod tests {
             "config.toml, line 4: `jobs.overrides.0.discover` cannot be planned for some peers: it reads an account's whole list, and is what finds the peers; set `jobs.discover`"
         );
         for (text, part) in [
-            (format!("{one}catch_up = {{ cron = \"often\" }}\n"), "line 4: `jobs.overrides.0.catch_up.cron` is no cron expression"),
+            (
+                format!("{one}catch_up = {{ cron = \"often\" }}\n"),
+                "line 4: `jobs.overrides.0.catch_up.cron` is no cron expression",
+            ),
             (format!("{one}catch_up = {{}}\n\n{one}catch_up = {{}}\n"), "line 7: `jobs.overrides.1.name` `a` is used twice"),
             (one.to_owned(), "line 2: `jobs.overrides.0.name` `a` changes no job"),
             ("[[jobs.overrides]]\nname = \"a/b\"\npeers = [\"@a\"]\n".to_owned(), "line 2: `jobs.overrides.0.name` must have"),
             (format!("{one}catch_up = {{}}\n").replace("\"@a\"", ""), "line 3: `jobs.overrides.0.peers` names nobody"),
             (one.replace("@a", "news") + "catch_up = {}\n", "line 3: `jobs.overrides.0.peers` is wrong: `news` names no peers"),
             (format!("{one}catch_upp = {{}}\n"), "line 4: unknown key `jobs.overrides.catch_upp`; did you mean `catch_up`?"),
-            (format!("{one}catch_up = {{ crom = \"\" }}\n"), "line 4: unknown key `jobs.overrides.catch_up.crom`; did you mean `cron`?"),
+            (
+                format!("{one}catch_up = {{ crom = \"\" }}\n"),
+                "line 4: unknown key `jobs.overrides.catch_up.crom`; did you mean `cron`?",
+            ),
         ] {
             let error = refused(&text);
             assert!(error.contains(part), "{text}: {error}");

@@ -48,7 +48,8 @@ impl Crawler {
             None => self.archive.peer(id)?,
         };
         let Some(peer) = peer.or(known.as_ref()) else { return Ok(false) };
-        let folders: Vec<String> = self.archive.members(id)?.into_iter().filter(Membership::current).flat_map(|m| m.folders).collect();
+        let folders: Vec<String> =
+            self.archive.members(id)?.into_iter().filter(Membership::current).flat_map(|m| m.folders).collect();
         let usernames: Vec<&str> = peer.all_usernames().collect();
         Ok(scope.covers(&PeerFacts { id, usernames: &usernames, title: &peer.title, kind: peer.kind, folders: &folders }))
     }
@@ -96,8 +97,7 @@ impl Crawler {
                 continue;
             }
             let kind = self.archive.peer(peer)?.map(|p| p.kind);
-            let titles: BTreeSet<&str> =
-                folders.iter().filter(|f| holds(f, peer, kind)).map(|f| f.title.as_str()).collect();
+            let titles: BTreeSet<&str> = folders.iter().filter(|f| holds(f, peer, kind)).map(|f| f.title.as_str()).collect();
             let titles: Vec<String> = titles.into_iter().map(str::to_owned).collect();
             if titles != membership.folders {
                 write.folders(peer, &account, titles);

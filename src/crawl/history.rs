@@ -107,7 +107,11 @@ mod tests {
             (50, vec![(1, 50)], vec![], None),
         ] {
             let (coverage, cursor) = state(top, &read, &recheck);
-            assert_eq!(next_range(&coverage, &cursor, Timestamp(0)).map(|r| (r.first, r.last)), next, "{top} {read:?} {recheck:?}");
+            assert_eq!(
+                next_range(&coverage, &cursor, Timestamp(0)).map(|r| (r.first, r.last)),
+                next,
+                "{top} {read:?} {recheck:?}"
+            );
         }
     }
 }

@@ -160,7 +160,8 @@ impl Crawler {
     }
 
     fn joiner(&self, named: Option<&str>) -> Result<AccountName, JoinError> {
-        let mut ready: Vec<AccountName> = self.pool.status().into_iter().filter(|a| a.state == AccountState::Ready).map(|a| a.name).collect();
+        let mut ready: Vec<AccountName> =
+            self.pool.status().into_iter().filter(|a| a.state == AccountState::Ready).map(|a| a.name).collect();
         if let Some(named) = named {
             return ready.into_iter().find(|name| name.as_str() == named).ok_or_else(|| JoinError::NoAccount(named.to_owned()));
         }

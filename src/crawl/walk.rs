@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::unit::{Priority, Unit};
 use super::Crawler;
+use super::unit::{Priority, Unit};
 use crate::accounts::Lease;
 use crate::archive::Write;
 use crate::model::{AccountName, Peer, PeerId, PeerKindOfId, Timestamp};

@@ -140,7 +140,9 @@ impl ChangeView {
             None => None,
         };
         let changed = match change.kind {
-            ChangeKind::PeerChanged { peer } | ChangeKind::PeerJoined { peer } | ChangeKind::PeerLeft { peer } => archive.peer(peer)?.as_ref().map(show::peer),
+            ChangeKind::PeerChanged { peer } | ChangeKind::PeerJoined { peer } | ChangeKind::PeerLeft { peer } => {
+                archive.peer(peer)?.as_ref().map(show::peer)
+            }
             _ => None,
         };
         let version = match change.kind {

@@ -87,7 +87,9 @@ pub(super) async fn run(
 /// send it. A browser asks before it sends JSON elsewhere, and is not answered.
 pub(super) async fn wish(context: &Context, door: &Door, headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, Problem> {
     if !door.may_operate() {
-        return Err(Problem::not_operator("this listener only reads; set `operate = true` for it, or ask over the data folder's socket"));
+        return Err(Problem::not_operator(
+            "this listener only reads; set `operate = true` for it, or ask over the data folder's socket",
+        ));
     }
     let bytes = envelope::read(body, context.settings.body_size_max).await?;
     match envelope::media_type(headers) {
@@ -98,7 +100,8 @@ pub(super) async fn wish(context: &Context, door: &Door, headers: &HeaderMap, bo
     if bytes.is_empty() {
         return Ok(Map::new());
     }
-    serde_json::from_slice(&bytes).map_err(|_| Problem::bad_body("the body must be a JSON object such as `{\"peers\": [\"@a\"]}`"))
+    serde_json::from_slice(&bytes)
+        .map_err(|_| Problem::bad_body("the body must be a JSON object such as `{\"peers\": [\"@a\"]}`"))
 }
 
 fn peers(members: Map<String, Value>) -> Result<Vec<String>, Problem> {

@@ -218,7 +218,8 @@ mod tests {
         ] {
             assert!(matches(yes, &peer), "{yes}");
         }
-        for no in ["-1001500000002", "1500000001", "@breaking", "title:новости", "title:*news*", "folder:раб", "kind:supergroup"] {
+        for no in ["-1001500000002", "1500000001", "@breaking", "title:новости", "title:*news*", "folder:раб", "kind:supergroup"]
+        {
             assert!(!matches(no, &peer), "{no}");
         }
     }

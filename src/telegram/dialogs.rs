@@ -113,8 +113,7 @@ impl Client {
     /// Learns the hashes of users that the account has a dialog with: a page may be all private chats, and the next one starts after
     /// one of them. Other users are not needed.
     fn learn_users(&self, tops: &[DialogTop], users: &[enums::User]) {
-        let dialogs: BTreeSet<i64> =
-            tops.iter().filter(|t| t.peer.kind() == PeerKindOfId::User).map(|t| t.peer.bare()).collect();
+        let dialogs: BTreeSet<i64> = tops.iter().filter(|t| t.peer.kind() == PeerKindOfId::User).map(|t| t.peer.bare()).collect();
         for user in users {
             if let enums::User::User(u) = user
                 && !u.min

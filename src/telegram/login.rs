@@ -249,7 +249,9 @@ impl From<TelegramError> for LoginError {
         let name = match &error {
             TelegramError::FloodWait { name, .. } if name == "PEER_FLOOD" => return Self::TooOften,
             TelegramError::FloodWait { wait, .. } => return Self::Wait(*wait),
-            TelegramError::Refused { name, .. } | TelegramError::SignedOut { name } | TelegramError::Banned { name } => name.as_str(),
+            TelegramError::Refused { name, .. } | TelegramError::SignedOut { name } | TelegramError::Banned { name } => {
+                name.as_str()
+            }
             TelegramError::PeerUnavailable { .. } | TelegramError::Transient { .. } | TelegramError::Duplicated { .. } => {
                 return Self::Telegram(error);
             }

@@ -28,7 +28,23 @@ const MODULES: [(&str, &[&str]); 18] = [
     ("http", &["lifecycle", "model", "archive", "search", "show", "publish", "seal", "span"]),
     ("config", &["span", "model", "schedule", "accounts", "telegram", "crawl", "http"]),
     ("telemetry", &["config"]),
-    ("app", &["lifecycle", "model", "seal", "schedule", "accounts", "archive", "crawl", "search", "show", "publish", "http", "config"]),
+    (
+        "app",
+        &[
+            "lifecycle",
+            "model",
+            "seal",
+            "schedule",
+            "accounts",
+            "archive",
+            "crawl",
+            "search",
+            "show",
+            "publish",
+            "http",
+            "config",
+        ],
+    ),
     (
         "cli",
         &[

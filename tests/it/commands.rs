@@ -12,8 +12,8 @@ use telescribe::archive::DataFolder;
 use tempfile::TempDir;
 
 const COMMANDS: [&str; 17] = [
-    "demo", "run", "simulate", "login", "account", "peers", "search", "show", "changes", "dump", "coverage", "status", "schedule", "verify",
-    "reindex", "key", "config",
+    "demo", "run", "simulate", "login", "account", "peers", "search", "show", "changes", "dump", "coverage", "status",
+    "schedule", "verify", "reindex", "key", "config",
 ];
 
 /// How a command ended.

@@ -140,4 +140,3 @@ fn reactions_are_emoji_ids_or_paid() {
     let expected = json!([{ "emoji": "👍", "count": 4 }, { "emoji": "77", "count": 3 }, { "emoji": "paid", "count": 2 }]);
     assert_eq!(all["reactions"], expected);
 }
-
