@@ -20,4 +20,5 @@ mod restart;
 mod sealed;
 mod search;
 mod sessions;
+mod soak;
 mod telethon;

@@ -1,0 +1,107 @@
+//! The program as an operator runs it: a process.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// `telescribe run`, and the commands that ask it.
+pub(super) struct Daemon {
+    folder: PathBuf,
+    child: Option<Child>,
+    memory: u64,
+}
+
+impl Daemon {
+    /// Starts it over a folder with sessions.
+    pub(super) fn start(folder: &Path) -> Self {
+        let mut daemon = Self { folder: folder.to_owned(), child: None, memory: 0 };
+        daemon.start_again();
+        daemon
+    }
+
+    pub(super) fn start_again(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        let log = std::fs::File::options().create(true).append(true).open(self.folder.join("log")).unwrap();
+        let child = self.command().arg("run").stdin(Stdio::null()).stderr(log.try_clone().unwrap()).stdout(log).spawn();
+        self.child = Some(child.unwrap());
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_telescribe"));
+        command
+            .arg("--data")
+            .arg(self.folder.join("data"))
+            .current_dir(&self.folder)
+            .env("TELESCRIBE__TELEGRAM__SERVER", "simulated")
+            .env("TELESCRIBE__TELEGRAM__REQUEST_TIMEOUT", "3s")
+            .env("TELESCRIBE__ACCOUNTS__SESSIONS", self.folder.join("sessions"))
+            .env("TELESCRIBE__ACCOUNTS__REQUEST_INTERVAL", "0s")
+            .env("TELESCRIBE__ACCOUNTS__REST_AFTER_CRASH", "4s")
+            .env("TELESCRIBE__JOBS__CATCH_UP__CRON", "* * * * * *")
+            .env("TELESCRIBE__JOBS__BACKFILL__CRON", "*/5 * * * * *")
+            .env("TELESCRIBE__CRAWL__MASS_DELETION_CONFIRM_AFTER", "2s")
+            .env("TELESCRIBE__HTTP__LISTENERS", "[]")
+            .env("TELESCRIBE__HTTP__METRICS", "[]")
+            .env("TELESCRIBE__LOG__FILTER", "warn")
+            .env("RUST_BACKTRACE", "0");
+        command
+    }
+
+    /// Runs a command against it.
+    pub(super) fn telescribe(&self, arguments: &[&str]) -> Output {
+        self.command().args(arguments).stdin(Stdio::null()).output().unwrap()
+    }
+
+    pub(super) fn dump(&self, to: &Path) {
+        let status = self.command().arg("dump").stdout(std::fs::File::create(to).unwrap()).status().unwrap();
+        assert!(status.success(), "the dump ends well");
+    }
+
+    /// Whether nothing is missing and nothing is being done.
+    pub(super) fn is_idle(&self) -> bool {
+        let Ok(status) = serde_json::from_slice::<Value>(&self.telescribe(&["status", "--json"]).stdout) else { return false };
+        let crawl = |name: &str| status["crawl"][name].as_u64();
+        let done = ["ids_missing", "ids_recheck", "deletions_held", "units_running"];
+        crawl("peers") > Some(0) && done.iter().all(|name| crawl(name) == Some(0))
+    }
+
+    /// Kills it: it learns nothing of it.
+    pub(super) fn kill(&mut self) {
+        self.note_memory();
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Stops it as a service manager does.
+    pub(super) fn stop(&mut self) {
+        self.note_memory();
+        let mut child = self.child.take().unwrap();
+        let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+        assert!(child.wait().unwrap().success(), "SIGTERM ends it with success");
+    }
+
+    /// The most bytes that it had in memory, of all its lives.
+    pub(super) fn memory_max(&mut self) -> u64 {
+        self.note_memory();
+        self.memory
+    }
+
+    fn note_memory(&mut self) {
+        let Some(child) = &self.child else { return };
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let kib = |line: &str| line.strip_prefix("VmHWM:")?.trim().trim_end_matches(" kB").parse::<u64>().ok();
+        self.memory = self.memory.max(status.lines().find_map(kib).unwrap_or_default() * 1_024);
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+}
