@@ -32,6 +32,12 @@ impl Default for ProxyUrl {
     }
 }
 
+impl From<Proxy> for ProxyUrl {
+    fn from(proxy: Proxy) -> Self {
+        Self(Ok(Some(proxy)))
+    }
+}
+
 impl fmt::Debug for ProxyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
