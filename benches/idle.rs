@@ -40,7 +40,11 @@ async fn main() -> anyhow::Result<()> {
     let connected = connections(&sessions, over).await?;
     let whole = program(&sessions, over).await?;
     for (what, cost) in [("40 connections and the pool", connected), ("the whole program", whole)] {
-        eprintln!("{what}: {:.0} ms of processor time in {seconds} s ({:.3} % of a core)", cost * 1e3, cost / over.as_secs_f64() * 100.0);
+        eprintln!(
+            "{what}: {:.0} ms of processor time in {seconds} s ({:.3} % of a core)",
+            cost * 1e3,
+            cost / over.as_secs_f64() * 100.0
+        );
     }
     println!(
         "{}",

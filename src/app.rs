@@ -159,7 +159,8 @@ fn check_accounts(config: &Config, sessions: &BTreeMap<AccountName, Arc<Session>
             "`telegram.api_id` is not set; get one from https://my.telegram.org/apps and put it into the configuration"
         );
     }
-    if let Some(name) = config.accounts.proxies.keys().find(|name| !sessions.keys().any(|known| known.as_str() == name.as_str())) {
+    if let Some(name) = config.accounts.proxies.keys().find(|name| !sessions.keys().any(|known| known.as_str() == name.as_str()))
+    {
         anyhow::bail!(
             "`accounts.proxies` has a proxy for account `{name}`, which does not exist; `telescribe account list` shows those that do"
         );

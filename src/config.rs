@@ -319,12 +319,7 @@ impl Config {
             request_timeout: self.telegram.request_timeout.duration(),
             reach: self.telegram.reach(),
             proxy: self.telegram.proxy.proxy().cloned(),
-            proxies: self
-                .accounts
-                .proxies
-                .iter()
-                .filter_map(|(name, url)| Some((name.clone(), url.proxy()?.clone())))
-                .collect(),
+            proxies: self.accounts.proxies.iter().filter_map(|(name, url)| Some((name.clone(), url.proxy()?.clone()))).collect(),
             takeout: self.accounts.takeout,
         }
     }

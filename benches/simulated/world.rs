@@ -69,7 +69,14 @@ pub(crate) fn sessions(simulator: &Simulator) -> anyhow::Result<Vec<Session>> {
 
 /// How to speak to a simulator.
 pub(crate) fn settings() -> Settings {
-    Settings { api_id: 1, request_timeout: Duration::from_secs(60), reach: Reach::Loopback, proxy: None, proxies: BTreeMap::new(), takeout: false }
+    Settings {
+        api_id: 1,
+        request_timeout: Duration::from_secs(60),
+        reach: Reach::Loopback,
+        proxy: None,
+        proxies: BTreeMap::new(),
+        takeout: false,
+    }
 }
 
 /// A number from the environment.

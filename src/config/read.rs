@@ -170,9 +170,12 @@ fn check_values(place: &str, config: &Config) -> Result<(), ConfigError> {
             return wrong(&key, error.to_string());
         }
     }
-    for method in config.accounts.intervals.keys().filter(|method| !accounts::is_known_method(method)) {
+    if let Some(method) = config.accounts.intervals.keys().find(|method| !accounts::is_known_method(method)) {
         let known = accounts::known_methods().collect::<Vec<_>>().join(", ");
-        return wrong(&format!("accounts.intervals.{method}"), format!("is not a method that is paced by itself; those are {known}"));
+        return wrong(
+            &format!("accounts.intervals.{method}"),
+            format!("is not a method that is paced by itself; those are {known}"),
+        );
     }
     Ok(())
 }
@@ -239,7 +242,10 @@ mod tests {
                 "must be on loopback",
             ),
             ("[telegram]\nproxy = \"http://proxy:80\"\n", "must start with socks5://"),
-            ("[accounts.proxies]\nalpha = \"socks5://user:p@ss@proxy:1\"\n", "accounts.proxies.alpha` must have both user and password"),
+            (
+                "[accounts.proxies]\nalpha = \"socks5://user:p@ss@proxy:1\"\n",
+                "accounts.proxies.alpha` must have both user and password",
+            ),
             ("[accounts.intervals]\n\"messages.getHistroy\" = \"1s\"\n", "those are messages.getHistory"),
             ("[[http.listeners]]\naddress = \"0.0.0.0:80\"\nsealing = \"off\"\n", "sealing = \"off\""),
             ("[http]\nrequest_timeout = 10\n", "line 2"),

@@ -137,7 +137,9 @@ impl Client {
         deadline: Instant,
     ) -> Result<R::Return, TelegramError> {
         let timeout = || TelegramError::timeout(self.settings.request_timeout);
-        let Ok(connection) = tokio::time::timeout_at(deadline, self.connected()).await else { return Err(self.explain(timeout())) };
+        let Ok(connection) = tokio::time::timeout_at(deadline, self.connected()).await else {
+            return Err(self.explain(timeout()));
+        };
         let call = connection.handle.invoke_in_dc(dc, request);
         let error = tokio::select! {
             answer = tokio::time::timeout_at(deadline, call) => match answer {
@@ -173,7 +175,9 @@ impl Client {
     /// Says which proxy was in the way of an answer, as far as one may have been.
     fn explain(&self, error: TelegramError) -> TelegramError {
         match (error, self.proxy()) {
-            (TelegramError::Transient { why }, Some(proxy)) => TelegramError::Transient { why: format!("through {proxy}: {why}") },
+            (TelegramError::Transient { why }, Some(proxy)) => {
+                TelegramError::Transient { why: format!("through {proxy}: {why}") }
+            }
             (error, _) => error,
         }
     }

@@ -41,15 +41,17 @@ impl FromStr for Proxy {
         let (credentials, place) = rest.rsplit_once('@').map_or((None, rest), |(c, place)| (Some(c), place));
         if let Some(credentials) = credentials {
             let (user, password) = credentials.split_once(':').ok_or(InvalidProxy::Credentials)?;
-            let plain = |s: &str| !s.is_empty() && s.len() <= 255 && s.chars().all(|c| c.is_ascii_alphanumeric() || PLAIN.contains(c));
+            let plain =
+                |s: &str| !s.is_empty() && s.len() <= 255 && s.chars().all(|c| c.is_ascii_alphanumeric() || PLAIN.contains(c));
             if !plain(user) || !plain(password) {
                 return Err(InvalidProxy::Credentials);
             }
         }
         let (host, port) = place.rsplit_once(':').ok_or(InvalidProxy::Place)?;
         let is_name = |host: &str| !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
-        let is_ipv6 =
-            |host: &str| host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).is_some_and(|h| h.parse::<std::net::Ipv6Addr>().is_ok());
+        let is_ipv6 = |host: &str| {
+            host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).is_some_and(|h| h.parse::<std::net::Ipv6Addr>().is_ok())
+        };
         if !(is_name(host) || is_ipv6(host)) || port.parse::<u16>().map_or(true, |port| port == 0) {
             return Err(InvalidProxy::Place);
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::budget::{Budget, Now};
 use super::bucket::Bucket;
+use super::budget::{Budget, Now};
 use super::limits::{Kind, Limit, Limits};
 use super::{AccountState, AccountStatus, PoolSettings, Urgency};
 use crate::model::AccountName;
@@ -42,9 +42,7 @@ impl Account {
     pub(super) fn is_full(&self, kind: Kind, urgency: Urgency, settings: &PoolSettings) -> bool {
         match kind {
             Kind::File => self.downloads >= settings.downloads_in_flight_max,
-            Kind::Read | Kind::Contact => {
-                self.running >= settings.requests_in_flight_max + usize::from(urgency == Urgency::Live)
-            }
+            Kind::Read | Kind::Contact => self.running >= settings.requests_in_flight_max + usize::from(urgency == Urgency::Live),
         }
     }
 
@@ -87,9 +85,8 @@ impl Account {
 
     pub(super) fn status(&self, name: &AccountName, limits: &Limits, now: Now) -> AccountStatus {
         let parked = |(method, budget): (&String, &Budget)| Some((method.clone(), now.show(budget.waiting(now.at)?.until)));
-        let interval = |(method, budget): (&String, &Budget)| {
-            (method.clone(), budget.rate(limits.of(method).rate, now.at).interval)
-        };
+        let interval =
+            |(method, budget): (&String, &Budget)| (method.clone(), budget.rate(limits.of(method).rate, now.at).interval);
         AccountStatus {
             name: name.clone(),
             state: self.state.clone(),

@@ -22,13 +22,29 @@ const INTERVAL: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug)]
 enum Step {
-    Pass { seconds: i64 },
-    SetClock { by: i64 },
-    Ask { account: usize, everybody: bool, method: usize, urgency: usize },
+    Pass {
+        seconds: i64,
+    },
+    SetClock {
+        by: i64,
+    },
+    Ask {
+        account: usize,
+        everybody: bool,
+        method: usize,
+        urgency: usize,
+    },
     Answer,
-    Flood { account: usize, method: usize, seconds: u64, name: usize },
+    Flood {
+        account: usize,
+        method: usize,
+        seconds: u64,
+        name: usize,
+    },
     /// The program ends, the clock is set back, and the program starts.
-    Restart { back: i64 },
+    Restart {
+        back: i64,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
