@@ -136,7 +136,9 @@ impl Crawler {
                 self.pool.flood(&account, method, wait, &name);
                 again(failures, now);
             }
-            Some(error @ (TelegramError::SignedOut { .. } | TelegramError::Banned { .. } | TelegramError::Duplicated { .. })) => {
+            Some(
+                error @ (TelegramError::SignedOut { .. } | TelegramError::Banned { .. } | TelegramError::Duplicated { .. }),
+            ) => {
                 tracing::error!(account.name = %account, "account `{account}` was {error}; run `telescribe login {account}`");
                 if let Some(state) = error.lost() {
                     self.pool.lose(&account, state);
