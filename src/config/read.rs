@@ -204,7 +204,7 @@ fn check_values(place: &dyn Fn(&str) -> String, config: &Config) -> Result<(), C
             return wrong(&key, error.to_string());
         }
     }
-    for method in config.accounts.intervals.keys().filter(|method| !accounts::is_known_method(method)) {
+    if let Some(method) = config.accounts.intervals.keys().find(|method| !accounts::is_known_method(method)) {
         let known = accounts::known_methods().collect::<Vec<_>>().join(", ");
         return wrong(
             &format!("accounts.intervals.{method}"),

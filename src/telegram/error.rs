@@ -166,7 +166,7 @@ impl From<RpcError> for TelegramError {
             Self::SignedOut { name }
         } else if is(&UNAVAILABLE) {
             Self::PeerUnavailable { name }
-        } else if is(&TRANSIENT) || code < 0 || code >= 500 {
+        } else if is(&TRANSIENT) || !(0..500).contains(&code) {
             Self::Transient { why: format!("server fault {code} {name}") }
         } else {
             Self::Refused { name, value }
