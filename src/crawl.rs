@@ -38,6 +38,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::{Notify, mpsc};
 
 use crate::accounts::Pool;
@@ -345,13 +346,20 @@ impl Crawler {
         Ok(archived)
     }
 
-    /// Called by each worker when it ends: the last one closes the connections.
-    fn worker_ended(&self) {
-        if self.workers_left.fetch_sub(1, Ordering::SeqCst) == 1 {
-            for client in self.clients.values() {
-                client.close();
-            }
+    /// Called by each worker when it ends: the last one ends takeouts and closes the connections.
+    async fn worker_ended(&self) {
+        if self.workers_left.fetch_sub(1, Ordering::SeqCst) != 1 {
+            return;
         }
+        let ends = self.clients.iter().map(|(account, client)| async move {
+            if client.in_takeout().await
+                && let Err(error) = client.end_takeout().await
+            {
+                tracing::warn!(account.name = %account, "account `{account}`: Telegram was not told that the takeout is over: {error}");
+            }
+            client.close();
+        });
+        join_all(ends).await;
     }
 }
 

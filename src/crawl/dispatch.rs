@@ -101,7 +101,7 @@ impl Worker for CrawlWorker {
     }
 
     async fn finish(&mut self) -> anyhow::Result<()> {
-        self.crawler.worker_ended();
+        self.crawler.worker_ended().await;
         Ok(())
     }
 }

@@ -2,10 +2,10 @@
 
 use super::unit::Priority;
 use super::{Crawler, newest};
-use crate::accounts::Lease;
+use crate::accounts::{Lease, Urgency};
 use crate::archive::{Coverage, Cursor};
-use crate::model::{IdRange, PeerId, PeerKindOfId, Timestamp};
-use crate::telegram::TelegramError;
+use crate::model::{AccountName, IdRange, PeerId, PeerKindOfId, Timestamp};
+use crate::telegram::{TelegramError, method};
 
 /// The range to ask for next: the newest that was never read, else the newest that must be read again, else the newest of which a
 /// mass deletion is still to be confirmed.
@@ -33,9 +33,10 @@ impl Crawler {
         let account = lease.account().clone();
         let Some(client) = self.clients.get(&account) else { return Ok(Ok(())) };
         // Only the past is large enough to be worth what a takeout asks of the account's owner.
-        let answer = match priority {
-            Priority::Backfill => client.history_by_takeout(peer, range).await,
-            _ => client.history(peer, range).await,
+        let takeout = priority == Priority::Backfill && (client.in_takeout().await || self.may_begin_takeout(&account));
+        let answer = match takeout {
+            true => client.history_by_takeout(peer, range).await,
+            false => client.history(peer, range).await,
         };
         let page = match answer {
             Ok(page) => page,
@@ -73,6 +74,14 @@ impl Crawler {
         }
         self.add_history(peer, priority)?;
         Ok(Ok(()))
+    }
+}
+
+impl Crawler {
+    /// Whether Telegram has not asked the account to wait before it begins a takeout. The pool remembers that over a restart.
+    fn may_begin_takeout(&self, account: &AccountName) -> bool {
+        let free_at = self.pool.free_at(account, method::INIT_TAKEOUT, Urgency::Background);
+        free_at.is_some_and(|at| at <= self.clock.now())
     }
 }
 

@@ -67,7 +67,7 @@ impl Worker for LiveWorker {
     }
 
     async fn finish(&mut self) -> anyhow::Result<()> {
-        self.crawler.worker_ended();
+        self.crawler.worker_ended().await;
         Ok(())
     }
 }

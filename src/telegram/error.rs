@@ -110,9 +110,13 @@ impl TelegramError {
     /// Whether Telegram will never take the session's authorisation key again, so that only a new one helps.
     #[must_use]
     pub fn is_key_dead(&self) -> bool {
-        let Self::SignedOut { name } = self else { return false };
-        matches!(name.as_str(), "AUTH_KEY_DUPLICATED" | "AUTH_KEY_INVALID" | "AUTH_KEY_PERM_EMPTY")
-            || *name == HomeKeyKept.to_string()
+        match self {
+            Self::Duplicated { .. } => true,
+            Self::SignedOut { name } => {
+                matches!(name.as_str(), "AUTH_KEY_INVALID" | "AUTH_KEY_PERM_EMPTY") || *name == HomeKeyKept.to_string()
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn timeout(after: Duration) -> Self {
