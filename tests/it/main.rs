@@ -9,6 +9,7 @@ mod fleet;
 mod http;
 mod import;
 mod interop;
+mod live;
 mod login;
 mod parse;
 mod pipeline;

@@ -1,0 +1,41 @@
+//! What is live is never behind what is past.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::time::Duration;
+
+use telescribe::config::Span;
+use telescribe::model::{MessageId, MessageKey, PeerId};
+use telescribe_simulator::world::ChatKind;
+use telescribe_simulator::{Fault, Post, Rule, When, WorldSpec};
+
+use crate::fleet::Fleet;
+
+const HISTORY: &str = "messages.getHistory";
+/// Longer than any test waits for anything.
+const FOR_EVER: Duration = Duration::from_secs(600);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pushed_message_is_archived_while_its_peers_past_is_being_read() {
+    let mut fleet = Fleet::new(WorldSpec { seed: 5, accounts: 1, peers: 10, messages: 2_000, ..WorldSpec::default() }).await;
+    fleet.config.telegram.request_timeout = Span::seconds(FOR_EVER.as_secs());
+    fleet.config.accounts.request_interval = Span::seconds(1);
+    fleet.simulator.fault(Rule::new(Fault::Delay(FOR_EVER), When::Always).method(HISTORY));
+    let app = fleet.start().await;
+    fleet.until("a page of history is under way", || fleet.simulator.request_count(HISTORY) > 0).await;
+    let channels: Vec<_> = fleet.simulator.inspect(|world| {
+        world.chats.iter().filter(|c| matches!(c.kind, ChatKind::Channel | ChatKind::Supergroup)).map(|c| c.peer).collect()
+    });
+    assert!(channels.len() > 1);
+    for peer in channels {
+        let known = PeerId(peer.marked());
+        fleet.until("the peer is known", || app.archive.cursor(known).unwrap().is_some()).await;
+        let id = fleet.simulator.post(peer, Post::text("pushed")).unwrap();
+        let key = MessageKey { peer: known, id: MessageId(id) };
+        fleet.until("what was pushed is archived", || app.archive.message(key).unwrap().is_some()).await;
+        assert_eq!(app.archive.coverage(known).unwrap().messages, 1, "and nothing of the past is");
+    }
+    assert_eq!(fleet.simulator.request_count(HISTORY), 1, "the page is still under way, and nothing but it waits");
+    app.lifecycle.stop_hard();
+    app.ended().await.unwrap();
+}
