@@ -45,7 +45,7 @@ impl Crawler {
         };
         drop(lease);
         let now = self.clock.timestamp();
-        let mut news = Vec::new();
+        let (mut news, mut admitted) = (Vec::new(), BTreeSet::new());
         let mut write = self.archive.write(now);
         let described: BTreeMap<PeerId, &Peer> = page.seen.peers.iter().map(|p| (p.id, p)).collect();
         for top in &page.tops {
@@ -53,6 +53,7 @@ impl Crawler {
             if !self.admits(top.peer, peer)? {
                 continue;
             }
+            admitted.insert(top.peer);
             write.joined(top.peer, &account);
             if let Reach::News(scope) = &reach
                 && !self.covers(scope, top.peer, peer)?
@@ -65,6 +66,10 @@ impl Crawler {
             self.note_top(&mut write, &account, *top, now);
         }
         if reach == Reach::Everything {
+            // Told in passing, so it costs nothing; what is not told is asked for by the counters job.
+            for (peer, count) in page.seen.members.iter().filter(|(peer, _)| admitted.contains(peer)) {
+                write.member_count(*peer, *count);
+            }
             let last = page.next.is_none();
             self.walked(&mut write, &account, from.is_none(), last, page.tops.iter().map(|t| t.peer))?;
         }

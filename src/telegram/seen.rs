@@ -12,6 +12,8 @@ use crate::parse;
 pub struct Seen {
     /// Users, groups and channels, as far as Telegram describes them.
     pub peers: Vec<Peer>,
+    /// How many members groups and channels have, as far as Telegram tells it in passing.
+    pub members: Vec<(PeerId, i32)>,
     /// Channels that this account is not, or no longer, a member of, but may read.
     pub left: Vec<PeerId>,
     /// Those that this account can no longer read.
@@ -54,6 +56,12 @@ pub(super) fn harvest(session: &Session, users: &[enums::User], chats: &[enums::
     }
     for chat in chats {
         let Some(peer) = parse::chat(chat) else { continue };
+        let members = match chat {
+            enums::Chat::Chat(c) => Some(c.participants_count),
+            enums::Chat::Channel(c) => c.participants_count,
+            _ => None,
+        };
+        seen.members.extend(members.map(|count| (peer.id, count)));
         match chat {
             enums::Chat::Channel(c) if c.min => continue,
             // An account that may not read it is told less of it than the others: what they know is kept.

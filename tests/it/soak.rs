@@ -123,7 +123,7 @@ async fn a_fleet_in_every_kind_of_trouble_ends_with_the_truth() {
     let messages = simulator.inspect(telescribe_simulator::World::message_count);
     let report = serde_json::json!({
         "soak": { "accounts": scale.spec.accounts, "peers": scale.spec.peers, "messages": messages },
-        "seconds": took.as_secs(), "resident_max_mb": memory / 1_000_000, "pages_at_least": pages, "requests": requests, "log": log,
+        "seconds": took.as_secs(), "memory_max": memory, "pages_at_least": pages, "requests": requests, "log": log,
     });
     std::io::stdout().lock().write_all(format!("{report}\n").as_bytes()).unwrap();
     simulator.stop().await;

@@ -9,13 +9,22 @@ use serde_json::Value;
 pub(super) struct Daemon {
     folder: PathBuf,
     child: Option<Child>,
-    memory: u64,
+    memory: Memory,
+}
+
+/// The most bytes that it had in memory, of all its lives.
+#[derive(Clone, Copy, Default, serde::Serialize)]
+pub(super) struct Memory {
+    /// Everything resident, mapped files of the index included, which the system takes back when it wants.
+    resident: u64,
+    /// What is its own.
+    anonymous: u64,
 }
 
 impl Daemon {
     /// Starts it over a folder with sessions.
     pub(super) fn start(folder: &Path) -> Self {
-        let mut daemon = Self { folder: folder.to_owned(), child: None, memory: 0 };
+        let mut daemon = Self { folder: folder.to_owned(), child: None, memory: Memory::default() };
         daemon.start_again();
         daemon
     }
@@ -82,17 +91,21 @@ impl Daemon {
         assert!(child.wait().unwrap().success(), "SIGTERM ends it with success");
     }
 
-    /// The most bytes that it had in memory, of all its lives.
-    pub(super) fn memory_max(&mut self) -> u64 {
+    pub(super) fn memory_max(&mut self) -> Memory {
         self.note_memory();
         self.memory
     }
 
-    fn note_memory(&mut self) {
+    /// Looks at how much memory it has.
+    pub(super) fn note_memory(&mut self) {
         let Some(child) = &self.child else { return };
         let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let kib = |line: &str| line.strip_prefix("VmHWM:")?.trim().trim_end_matches(" kB").parse::<u64>().ok();
-        self.memory = self.memory.max(status.lines().find_map(kib).unwrap_or_default() * 1_024);
+        let bytes = |name: &str| {
+            let kib = |line: &str| line.strip_prefix(name)?.trim().trim_end_matches(" kB").parse::<u64>().ok();
+            status.lines().find_map(kib).unwrap_or_default() * 1_024
+        };
+        self.memory.resident = self.memory.resident.max(bytes("VmHWM:"));
+        self.memory.anonymous = self.memory.anonymous.max(bytes("RssAnon:"));
     }
 }
 

@@ -99,6 +99,7 @@ impl Trouble {
         }
         if self.steps.is_multiple_of(STIR_EVERY) {
             self.stir(2);
+            self.daemon.note_memory();
         }
         let asked = self.simulator().request_count(HISTORY);
         if let Some((hundredths, what, event)) = EVENTS.get(self.next)
