@@ -399,9 +399,7 @@ impl<'w> MediaLine<'w> {
                 user: (*user != 0).then_some(*user),
                 ..Self::default()
             },
-            Media::Dice { emoji, value } => {
-                Self { kind: "dice", emoji: said(emoji), value: Some(*value), ..Self::default() }
-            }
+            Media::Dice { emoji, value } => Self { kind: "dice", emoji: said(emoji), value: Some(*value), ..Self::default() },
         }
     }
 

@@ -149,17 +149,6 @@ impl Entity {
     /// A part that is marked up, with nothing else to it.
     #[must_use]
     pub fn new(kind: EntityKind, offset: i32, length: i32) -> Self {
-        Self {
-            kind,
-            offset,
-            length,
-            url: None,
-            language: None,
-            user: None,
-            emoji: None,
-            collapsed: false,
-            date: None,
-            old: None,
-        }
+        Self { kind, offset, length, url: None, language: None, user: None, emoji: None, collapsed: false, date: None, old: None }
     }
 }

@@ -37,9 +37,7 @@ fn outer(tl: &enums::MessageMedia, unknown: &mut Unknown) -> Option<Media> {
         M::WebPage(m) => webpage(&m.webpage),
         M::Poll(m) => poll::poll(m, unknown),
         M::Geo(m) => geo(&m.geo, MediaKind::Geo, Place::default()),
-        M::GeoLive(m) => {
-            geo(&m.geo, MediaKind::Geo, Place { period: Some(m.period), heading: m.heading, ..Place::default() })
-        }
+        M::GeoLive(m) => geo(&m.geo, MediaKind::Geo, Place { period: Some(m.period), heading: m.heading, ..Place::default() }),
         M::Venue(m) => {
             let place = Place {
                 address: said(&m.address),
@@ -160,11 +158,7 @@ fn giveaway(m: &types::MessageMediaGiveaway) -> Media {
         until: Some(timestamp(m.until_date)),
         ..Giveaway::default()
     };
-    Media {
-        description: m.prize_description.clone(),
-        giveaway: Some(Box::new(giveaway)),
-        ..Media::new(MediaKind::Giveaway)
-    }
+    Media { description: m.prize_description.clone(), giveaway: Some(Box::new(giveaway)), ..Media::new(MediaKind::Giveaway) }
 }
 
 fn giveaway_results(m: &types::MessageMediaGiveawayResults) -> Media {

@@ -60,9 +60,7 @@ pub fn chat(tl: &enums::Chat) -> Option<Peer> {
             let kind = channel_kind(c.megagroup || c.gigagroup);
             Some(Peer { username, usernames, marks, ..Peer::new(PeerId::channel(c.id), kind, c.title.clone()) })
         }
-        enums::Chat::ChannelForbidden(c) => {
-            Some(Peer::new(PeerId::channel(c.id), channel_kind(c.megagroup), c.title.clone()))
-        }
+        enums::Chat::ChannelForbidden(c) => Some(Peer::new(PeerId::channel(c.id), channel_kind(c.megagroup), c.title.clone())),
     }
 }
 

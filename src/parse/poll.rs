@@ -20,7 +20,8 @@ pub(super) fn poll(m: &types::MessageMediaPoll, unknown: &mut Unknown) -> Media 
         options.push(plain(&a.text));
         let of_it = |enums::PollAnswerVoters::Voters(v): &&enums::PollAnswerVoters| v.option == a.option;
         let voters = r.results.iter().flatten().find(of_it);
-        let known = |enums::PollAnswerVoters::Voters(v): &enums::PollAnswerVoters| PollResult { voters: v.voters, correct: v.correct };
+        let known =
+            |enums::PollAnswerVoters::Voters(v): &enums::PollAnswerVoters| PollResult { voters: v.voters, correct: v.correct };
         results.push(voters.map(known).unwrap_or_default());
     }
     if results.iter().all(|result| *result == PollResult::default()) {

@@ -253,7 +253,8 @@ impl Writer<'_> {
             }
             T::TextDate(t) => self.marked(K::Date, |e| e.date = Some(timestamp(t.date)), |w| w.rich(&t.text)),
             T::TextDiff(t) => {
-                let mut old = Writer { text: String::new(), at: 0, entities: Vec::new(), depth: self.depth, unknown: self.unknown };
+                let mut old =
+                    Writer { text: String::new(), at: 0, entities: Vec::new(), depth: self.depth, unknown: self.unknown };
                 old.rich(&t.old_text);
                 let old = old.text;
                 self.marked(K::DiffReplace, |e| e.old = Some(old), |w| w.rich(&t.text));

@@ -44,9 +44,7 @@ fn members(tl: &enums::MessageAction) -> Service {
         A::SuggestProfilePhoto(a) => Service { photo: Some(photo_id(&a.photo)), ..of },
         A::ChannelCreate(a) => Service { title: Some(a.title.clone()), ..of },
         A::ChatMigrateTo(a) => Service { migrated: Some(PeerId::channel(a.channel_id)), ..of },
-        A::ChannelMigrateFrom(a) => {
-            Service { title: Some(a.title.clone()), migrated: Some(PeerId::chat(a.chat_id)), ..of }
-        }
+        A::ChannelMigrateFrom(a) => Service { title: Some(a.title.clone()), migrated: Some(PeerId::chat(a.chat_id)), ..of },
         A::ChatAddUser(a) => Service { users: users(&a.users), ..of },
         A::ChatDeleteUser(a) => Service { users: users(&[a.user_id]), ..of },
         A::ChatJoinedByLink(a) => Service { users: users(&[a.inviter_id]), ..of },
@@ -107,11 +105,9 @@ fn members(tl: &enums::MessageAction) -> Service {
         A::PollAppendAnswer(a) => Service { text: answer(&a.answer), ..of },
         A::PollDeleteAnswer(a) => Service { text: answer(&a.answer), ..of },
         A::BoostApply(a) => Service { count: Some(a.boosts.into()), ..of },
-        A::WalletTonConnectRequest(a) => Service {
-            text: a.dapp_name.clone(),
-            states: states(&[(a.accepted, "accepted"), (a.declined, "declined")]),
-            ..of
-        },
+        A::WalletTonConnectRequest(a) => {
+            Service { text: a.dapp_name.clone(), states: states(&[(a.accepted, "accepted"), (a.declined, "declined")]), ..of }
+        }
         other => payment::members(other),
     }
 }

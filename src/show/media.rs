@@ -5,9 +5,7 @@ use utoipa::ToSchema;
 
 use crate::model::Media;
 
-use super::{
-    GiveawayView, PageView, PaymentView, PlaceView, PollView, StoryView, TaskView, is_false, marked, said,
-};
+use super::{GiveawayView, PageView, PaymentView, PlaceView, PollView, StoryView, TaskView, is_false, marked, said};
 
 /// What a message carries besides text: its kind, and whichever of the other members that kind has.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]

@@ -2,8 +2,8 @@
 
 use crate::archive::StoredMessage;
 use crate::model::{
-    Button, ButtonKind, Entity, EntityKind, Forward, Giveaway, Media, MediaKind, Message, MessageId, MessageKey, Page, Payment, Peer,
-    PeerId, PeerKind, PeerMarks, Place, Poll, PollResult, Reaction, Reply, Restriction, Service, Story, Task, Timestamp,
+    Button, ButtonKind, Entity, EntityKind, Forward, Giveaway, Media, MediaKind, Message, MessageId, MessageKey, Page, Payment,
+    Peer, PeerId, PeerKind, PeerMarks, Place, Poll, PollResult, Reaction, Reply, Restriction, Service, Story, Task, Timestamp,
 };
 
 use super::StoredView;
@@ -128,12 +128,7 @@ fn full() -> Message {
                 winners: vec![PeerId(42)],
                 message: Some(MessageId(43)),
             })),
-            tasks: vec![Task {
-                id: 44,
-                text: "t".to_owned(),
-                completed_by: Some(PeerId(45)),
-                completed: Some(Timestamp(46)),
-            }],
+            tasks: vec![Task { id: 44, text: "t".to_owned(), completed_by: Some(PeerId(45)), completed: Some(Timestamp(46)) }],
             items: vec![Media::new(MediaKind::Photo)],
         }),
         buttons: vec![vec![Button {

@@ -13,8 +13,8 @@ use telescribe::archive::{
 };
 use telescribe::model::{
     Button, ButtonKind, Change, ChangeKind, Entity, EntityKind, Forward, Giveaway, IdRange, Media, MediaKind, Message, MessageId,
-    MessageKey, Page, Payment, Peer, PeerId, PeerKind, PeerMarks, Place, Poll, PollResult, RangeSet, Reaction, Reply, Restriction,
-    Seq, Service, Story, Task, Timestamp,
+    MessageKey, Page, Payment, Peer, PeerId, PeerKind, PeerMarks, Place, Poll, PollResult, RangeSet, Reaction, Reply,
+    Restriction, Seq, Service, Story, Task, Timestamp,
 };
 use tempfile::TempDir;
 
@@ -522,12 +522,7 @@ fn full() -> Message {
                 winners: vec![PeerId(42)],
                 message: Some(MessageId(43)),
             })),
-            tasks: vec![Task {
-                id: 44,
-                text: "t".to_owned(),
-                completed_by: Some(PeerId(45)),
-                completed: Some(Timestamp(46)),
-            }],
+            tasks: vec![Task { id: 44, text: "t".to_owned(), completed_by: Some(PeerId(45)), completed: Some(Timestamp(46)) }],
             items: vec![Media::new(MediaKind::Photo)],
             ..Media::new(MediaKind::Video)
         }),

@@ -348,12 +348,7 @@ impl GiveawayRecord {
 
 impl TaskRecord {
     fn of(t: &Task) -> Self {
-        Self {
-            id: t.id,
-            text: t.text.clone(),
-            completed_by: t.completed_by.map(|p| p.0),
-            completed: t.completed.map(|d| d.0),
-        }
+        Self { id: t.id, text: t.text.clone(), completed_by: t.completed_by.map(|p| p.0), completed: t.completed.map(|d| d.0) }
     }
 
     fn into_task(self) -> Task {

@@ -14,12 +14,8 @@ pub(super) fn members(tl: &enums::MessageAction) -> Service {
     let of = Service::default();
     match tl {
         A::PaymentSentMe(a) => Service { payment: paid(&a.currency, a.total_amount), ..of },
-        A::PaymentSent(a) => {
-            Service { payment: paid(&a.currency, a.total_amount), slug: a.invoice_slug.clone(), ..of }
-        }
-        A::PaymentRefunded(a) => {
-            Service { payment: paid(&a.currency, a.total_amount), users: vec![peer_id(&a.peer)], ..of }
-        }
+        A::PaymentSent(a) => Service { payment: paid(&a.currency, a.total_amount), slug: a.invoice_slug.clone(), ..of },
+        A::PaymentRefunded(a) => Service { payment: paid(&a.currency, a.total_amount), users: vec![peer_id(&a.peer)], ..of },
         A::GiftPremium(a) => Service {
             payment: paid(&a.currency, a.amount),
             count: Some(a.days.into()),
@@ -64,11 +60,9 @@ pub(super) fn members(tl: &enums::MessageAction) -> Service {
             states: states(&[(a.accepted, "accepted"), (a.declined, "declined")]),
             ..gift(&a.gift)
         },
-        A::StarGiftPurchaseOfferDeclined(a) => Service {
-            payment: Some(amount(&a.price)),
-            states: states(&[(a.expired, "expired")]),
-            ..gift(&a.gift)
-        },
+        A::StarGiftPurchaseOfferDeclined(a) => {
+            Service { payment: Some(amount(&a.price)), states: states(&[(a.expired, "expired")]), ..gift(&a.gift) }
+        }
         A::PaidMessagesRefunded(a) => Service { count: Some(a.count.into()), payment: paid(STARS, a.stars), ..of },
         A::PaidMessagesPrice(a) => Service { payment: paid(STARS, a.stars), ..of },
         A::SuggestedPostApproval(a) => Service {

@@ -125,7 +125,10 @@ fn every_other_kind_of_media_becomes_what_the_dump_says() {
         (venue, json!({ "kind": "venue", "title": "Zoo", "latitude": 52.5, "longitude": -13.25, "place": { "address": "A" } })),
         (made("messageMediaContact", &names), json!({ "kind": "contact", "title": "Ada L", "phone": "+1", "user": 5 })),
         (made("messageMediaContact", &names[1..3]), json!({ "kind": "contact", "title": "L", "phone": "+1" })),
-        (made("messageMediaDice", &[("value", int(6)), ("emoticon", string("🎲"))]), json!({ "kind": "dice", "emoji": "🎲", "value": 6 })),
+        (
+            made("messageMediaDice", &[("value", int(6)), ("emoticon", string("🎲"))]),
+            json!({ "kind": "dice", "emoji": "🎲", "value": 6 }),
+        ),
         (game, json!({ "kind": "game", "name": "chess", "title": "Chess", "description": "D" })),
         (
             made("messageMediaInvoice", &[("title", string("Bill")), ("currency", string("EUR")), ("total_amount", long(990))]),
@@ -140,10 +143,7 @@ fn every_other_kind_of_media_becomes_what_the_dump_says() {
                 "items": [{ "kind": "dice", "value": 0 }],
             }),
         ),
-        (
-            made("messageMediaStory", &[("peer", user(6))]),
-            json!({ "kind": "story", "story": { "peer": 6, "id": 0 } }),
-        ),
+        (made("messageMediaStory", &[("peer", user(6))]), json!({ "kind": "story", "story": { "peer": 6, "id": 0 } })),
         (
             made("messageMediaGiveaway", &giveaway),
             json!({
@@ -174,7 +174,10 @@ fn every_other_kind_of_media_becomes_what_the_dump_says() {
             }),
         ),
         (
-            made("messageMediaPaidMedia", &[("stars_amount", long(50)), ("extended_media", list([preview, video_preview, bought]))]),
+            made(
+                "messageMediaPaidMedia",
+                &[("stars_amount", long(50)), ("extended_media", list([preview, video_preview, bought]))],
+            ),
             json!({
                 "kind": "paid",
                 "payment": { "currency": "XTR", "amount": 50 },
@@ -224,7 +227,8 @@ fn a_poll_has_its_results_beside_its_options() {
     // In another order than the answers, and one of an option that is not there.
     let results = list([voted(&[1], 4, &[("correct", yes())]), voted(&[9], 1, &[]), voted(&[0], 0, &[])]);
     let results = [("results", results), ("total_voters", int(5)), ("solution", string("Because."))];
-    let flags = [("quiz", yes()), ("closed", yes()), ("multiple_choice", yes()), ("public_voters", yes()), ("close_date", int(DATE))];
+    let flags =
+        [("quiz", yes()), ("closed", yes()), ("multiple_choice", yes()), ("public_voters", yes()), ("close_date", int(DATE))];
     let mut expected = plain.clone();
     expected["poll"] = json!({
         "id": 7,
@@ -263,7 +267,8 @@ fn what_moves_by_itself_makes_no_edit() {
     assert!(!made_since.says_the_same(&message(&[]).message));
 
     let task = list([made("todoItem", &[("id", int(1))])]);
-    let todo = |done: Vec<u8>| made("messageMediaToDo", &[("todo", made("todoList", &[("list", task.clone())])), ("completions", done)]);
+    let todo =
+        |done: Vec<u8>| made("messageMediaToDo", &[("todo", made("todoList", &[("list", task.clone())])), ("completions", done)]);
     let done = list([made("todoCompletion", &[("id", int(1))])]);
     assert!(with(todo(list([]))).says_the_same(&with(todo(done))), "a task that was done");
 }
@@ -294,10 +299,20 @@ fn a_document_is_what_its_attributes_say() {
         (none, vec![video(&[])], "video", json!({ "width": 640, "height": 360, "duration": 12.5 })),
         (none, vec![video(&[]), animated()], "animation", json!({ "width": 640, "height": 360, "duration": 12.5 })),
         (none, vec![video(&[("round_message", yes.clone())])], "round", json!({ "width": 640, "height": 360, "duration": 12.5 })),
-        (none, vec![audio(&[("title", string("Song")), ("performer", string("Band"))])], "audio", json!({ "duration": 61, "title": "Song", "performer": "Band" })),
+        (
+            none,
+            vec![audio(&[("title", string("Song")), ("performer", string("Band"))])],
+            "audio",
+            json!({ "duration": 61, "title": "Song", "performer": "Band" }),
+        ),
         (none, vec![audio(&[("voice", yes.clone())])], "voice", json!({ "duration": 61 })),
         (none, vec![image(), sticker()], "sticker", json!({ "width": 512, "height": 512, "emoji": "👍", "sticker_set": 77 })),
-        (none, vec![video(&[]), sticker()], "sticker", json!({ "width": 640, "height": 360, "duration": 12.5, "emoji": "👍", "sticker_set": 77 })),
+        (
+            none,
+            vec![video(&[]), sticker()],
+            "sticker",
+            json!({ "width": 640, "height": 360, "duration": 12.5, "emoji": "👍", "sticker_set": 77 }),
+        ),
         (none, vec![image()], "file", json!({ "width": 512, "height": 512 })),
     ] {
         let mut expected = json!({ "kind": kind, "id": 9, "mime": "x/y", "size": 1_i64 << 40 });

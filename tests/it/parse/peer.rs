@@ -68,9 +68,14 @@ fn groups_and_channels_are_told_apart() {
     let mut expected = of(group, "group");
     expected["migrated_to"] = json!(-1_000_000_000_007_i64);
     assert_eq!(chat("chat", &[("id", long(6)), title(), ("migrated_to", became)]), Some(expected));
-    for (flag, shown) in
-        [("verified", "verified"), ("scam", "scam"), ("fake", "fake"), ("forum", "forum"), ("restricted", "restricted"), ("noforwards", "protected")]
-    {
+    for (flag, shown) in [
+        ("verified", "verified"),
+        ("scam", "scam"),
+        ("fake", "fake"),
+        ("forum", "forum"),
+        ("restricted", "restricted"),
+        ("noforwards", "protected"),
+    ] {
         assert_eq!(chat("channel", &[(flag, yes())]).unwrap()[shown], json!(true), "{flag}");
     }
 }

@@ -46,7 +46,11 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     }
     let basic = ["#", "true", "int", "long", "double", "string", "bytes"];
     for field in constructors.iter().flat_map(|c| &c.fields) {
-        assert!(basic.contains(&inner(field.kind)) || of.contains_key(inner(field.kind)), "`{}` is not in the schema", field.kind);
+        assert!(
+            basic.contains(&inner(field.kind)) || of.contains_key(inner(field.kind)),
+            "`{}` is not in the schema",
+            field.kind
+        );
     }
     Schema { constructors, of }
 });

@@ -58,7 +58,10 @@ fn service_messages_say_what_happened() {
             json!({ "action": "topic_edit", "states": ["reopened", "hidden"] }),
         ),
         (
-            made("messageActionPhoneCall", &[("video", yes()), ("reason", made("phoneCallDiscardReasonBusy", &[])), ("duration", int(61))]),
+            made(
+                "messageActionPhoneCall",
+                &[("video", yes()), ("reason", made("phoneCallDiscardReasonBusy", &[])), ("duration", int(61))],
+            ),
             json!({ "action": "phone_call", "duration": 61, "states": ["video", "busy"] }),
         ),
         (
@@ -74,11 +77,17 @@ fn service_messages_say_what_happened() {
         (made("messageActionCustomAction", &[("message", string("m"))]), json!({ "action": "custom_action", "text": "m" })),
         (made("messageActionBoostApply", &[("boosts", int(4))]), json!({ "action": "boost_apply", "count": 4 })),
         (
-            made("messageActionPaymentSent", &[("currency", string("EUR")), ("total_amount", long(990)), ("invoice_slug", string("s"))]),
+            made(
+                "messageActionPaymentSent",
+                &[("currency", string("EUR")), ("total_amount", long(990)), ("invoice_slug", string("s"))],
+            ),
             json!({ "action": "payment_sent", "payment": { "currency": "EUR", "amount": 990 }, "slug": "s" }),
         ),
         (
-            made("messageActionGiftCode", &[("slug", string("s")), ("days", int(90)), ("via_giveaway", yes()), ("boost_peer", user(6))]),
+            made(
+                "messageActionGiftCode",
+                &[("slug", string("s")), ("days", int(90)), ("via_giveaway", yes()), ("boost_peer", user(6))],
+            ),
             json!({ "action": "gift_code", "users": [6], "count": 90, "slug": "s", "states": ["via_giveaway"] }),
         ),
         (
@@ -86,7 +95,10 @@ fn service_messages_say_what_happened() {
             json!({ "action": "star_gift", "title": "Bear", "users": [6], "text": "for you", "payment": { "currency": "XTR", "amount": 15 } }),
         ),
         (
-            made("messageActionSuggestedPostApproval", &[("price", made("starsTonAmount", &[("amount", long(7))])), ("rejected", yes())]),
+            made(
+                "messageActionSuggestedPostApproval",
+                &[("price", made("starsTonAmount", &[("amount", long(7))])), ("rejected", yes())],
+            ),
             json!({ "action": "suggested_post_approval", "payment": { "currency": "TON", "amount": 7 }, "states": ["rejected"] }),
         ),
         (
