@@ -80,13 +80,25 @@ fn for_people(detail: &Value, out: &mut Out) -> std::io::Result<()> {
     if !counters.is_empty() {
         out.line(counters.join(", "))?;
     }
-    for member in ["reply_to", "forward", "media", "service"] {
+    let is = |name: &&str| message.get(*name).and_then(Value::as_bool).unwrap_or_default();
+    let marks: Vec<&str> = ["pinned", "silent", "protected", "scheduled", "rich"].into_iter().filter(is).collect();
+    if !marks.is_empty() {
+        out.line(marks.join(", "))?;
+    }
+    for member in ["ttl", "restrictions", "reply_to", "forward", "media", "service"] {
         if let Some(value) = message.get(member) {
             out.line(format_args!("{} {}", member.replace('_', " "), harmless(&value.to_string())))?;
         }
     }
+    if let Some(group) = message.get("comments") {
+        out.line(format_args!("comments in {}", name(detail, group)))?;
+    }
     out.line("")?;
     out.line(harmless(&text(message, "text")))?;
+    for row in message.get("buttons").and_then(Value::as_array).into_iter().flatten() {
+        let buttons: Vec<String> = row.as_array().into_iter().flatten().map(button).collect();
+        out.line(harmless(&buttons.join("  ")))?;
+    }
     for (number, version) in message.get("versions").and_then(Value::as_array).into_iter().flatten().enumerate() {
         let archived = detail.pointer(&format!("/archived/{number}")).and_then(Value::as_str).unwrap_or_default();
         let head = out.faint(&format!("version {number}, archived {archived}"));
@@ -97,6 +109,14 @@ fn for_people(detail: &Value, out: &mut Out) -> std::io::Result<()> {
         out.line(format_args!("\nlayer {layer}\n{}", text(raw, "tl")))?;
     }
     Ok(())
+}
+
+/// A button and what it leads to, in a line.
+fn button(button: &Value) -> String {
+    let member = |name: &str| button.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    let target = ["url", "data", "query", "user", "copy"].into_iter().find_map(member);
+    let text = member("text").unwrap_or_default();
+    target.map_or_else(|| format!("[{text}]"), |target| format!("[{text}] {target}"))
 }
 
 /// The name of a peer that an answer describes, or its id.

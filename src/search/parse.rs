@@ -238,7 +238,7 @@ mod tests {
         .into();
         insta::assert_snapshot!(errors.join("\n"), @r#"
         form:123 => there is no filter `form:`; did you mean `from:`? To search for the words, put them in quotes (at character 1 of the query)
-        a has:foto => `has:` does not know `foto`; did you mean `has:photo`? It knows photo, video, animation, audio, voice, round, sticker, file, webpage, poll, geo, venue, contact, dice, game, invoice, story, other, media, link (at character 3 of the query)
+        a has:foto => `has:` does not know `foto`; did you mean `has:photo`? It knows photo, video, animation, audio, voice, round, sticker, file, webpage, poll, geo, venue, contact, dice, game, invoice, story, other, giveaway, giveaway_results, paid, todo, stream, unsupported, media, link (at character 3 of the query)
         is:delete => `is:` does not know `delete`; did you mean `is:deleted`? It knows deleted, edited, forwarded, reply, service (at character 1 of the query)
         (a => `(` is never closed; add a `)` (at character 1 of the query)
         a ) => `)` closes nothing; take it away, or put it in quotes to search for it (at character 3 of the query)

@@ -103,7 +103,7 @@ fn comments_name_their_group() {
     let replies = |fields: Fields<'_>| shown(&message(&[("replies", made("messageReplies", fields))]));
     let all = [("replies", int(4)), ("comments", yes()), ("channel_id", long(6))];
     assert_eq!(replies(&all), json!({ "replies": 4, "comments": -1_000_000_000_006_i64 }));
-    assert_eq!(replies(&[("replies", int(4)), ("channel_id", long(6))]), json!({ "replies": 4 }), "replies in a group");
+    assert_eq!(replies(&[("replies", int(4)), ("max_id", int(6))]), json!({ "replies": 4 }), "replies in a group");
 }
 
 #[test]

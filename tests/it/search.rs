@@ -7,7 +7,8 @@ use std::time::Duration;
 use telescribe::archive::{Archive, Durability, Raw};
 use telescribe::lifecycle::{Step, Worker as _};
 use telescribe::model::{
-    Entity, EntityKind, Forward, Media, MediaKind, Message, MessageId, MessageKey, Peer, PeerId, PeerKind, Reply, Timestamp,
+    Button, ButtonKind, Entity, EntityKind, Forward, Media, MediaKind, Message, MessageId, MessageKey, Peer, PeerId, PeerKind,
+    Reply, Timestamp,
 };
 use telescribe::search::{Difference, Index, Indexer, IndexerSettings, Page, Query, Request, SearchError, Sort, Total};
 use tempfile::TempDir;
@@ -222,12 +223,19 @@ async fn parts_of_addresses_names_and_tags_are_found() {
     let mut poll = message(5, "");
     let options = vec!["Pizza".to_owned(), "寿司".to_owned()];
     poll.media = Some(Media { question: Some("晚饭吃什么？".to_owned()), options, ..Media::new(MediaKind::Poll) });
+    let mut button = message(6, "");
+    let url = Some("https://buttons.example.org/shop".to_owned());
+    button.buttons = vec![vec![Button { url, ..Button::new(ButtonKind::Url, "Купить".to_owned()) }]];
+    let mut page = message(7, "");
+    page.media = Some(Media { description: Some("天气预报".to_owned()), ..Media::new(MediaKind::Webpage) });
     world.archive([
         message(1, "see https://news.example.com/2024/article?id=77 at 12:30"),
         message(2, "ask @some_user about #breaking_news 👍🏽 iPhone手机"),
         hidden,
         file,
         poll,
+        button,
+        page,
     ]);
     world.index().await;
     for (query, expected) in [
@@ -248,6 +256,10 @@ async fn parts_of_addresses_names_and_tags_are_found() {
         ("pdf", vec![4]),
         ("吃什么", vec![5]),
         ("寿司", vec![5]),
+        ("купить", vec![6]),
+        ("buttons.example.org", vec![6]),
+        ("купить has:link", vec![6]),
+        ("预报", vec![7]),
         ("pizza", vec![5]),
     ] {
         assert_eq!(world.ids(query), expected, "{query}");
