@@ -100,8 +100,10 @@ fn follow(folder: &Path) -> anyhow::Result<Receiver<((i64, i64), Instant)>> {
     let output = telescribe(folder).args(["--json", "status"]).output()?;
     let status: Value = serde_json::from_slice(&output.stdout)?;
     let last = status["archive"]["last"].as_u64().context("the newest change has a number")?;
-    let mut child =
-        telescribe(folder).args(["--json", "changes", "--follow", "--after", &last.to_string()]).stdout(Stdio::piped()).spawn()?;
+    let mut child = telescribe(folder)
+        .args(["--json", "changes", "--follow", "--after", &last.to_string()])
+        .stdout(Stdio::piped())
+        .spawn()?;
     let lines = BufReader::new(child.stdout.take().context("a pipe")?).lines();
     let (told, seen) = channel();
     std::thread::spawn(move || {

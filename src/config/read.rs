@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxys_password_is_never_shown() {
+    fn the_password_of_a_proxy_is_never_shown() {
         let text = "[accounts.proxies]\nalpha = \"socks5://user:secret@127.0.0.1:1080\"\n[telegram]\nproxy = \"socks5://u:secret@h:1\"\n";
         let config = read_text(text, &[]).unwrap();
         assert_eq!(config.telegram_settings().proxies["alpha"].to_string(), "socks5://127.0.0.1:1080");
