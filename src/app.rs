@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::accounts::{BudgetKeeper, Pool, PoolSettings, Saver, Session, SessionLock, Taken};
+use crate::accounts::{BudgetKeeper, Pool, PoolSettings, Saver, Session, SessionLock, Sessions, Taken};
 use crate::archive::{Archive, DataFolder, Durability, MassDeletion};
 use crate::config::{Config, Server, Sync};
 use crate::crawl::{self, Crawler};
@@ -56,6 +56,14 @@ pub struct App {
     pub addresses: Vec<SocketAddr>,
     /// What is this process's own for as long as it runs.
     own: Mutex<Option<(DataFolder, Vec<SessionLock>)>>,
+    accounts: Accounts,
+}
+
+/// What is left to do for the accounts when everything has ended.
+struct Accounts {
+    pool: Arc<Pool>,
+    sessions: BTreeMap<AccountName, Arc<Session>>,
+    store: Sessions,
 }
 
 impl std::fmt::Debug for App {
@@ -104,7 +112,10 @@ impl App {
             ..PoolSettings::default()
         };
         let pool = Pool::new(names.iter().cloned(), pacing, Arc::clone(&around.clock));
-        BudgetKeeper::restore(&pool, &sessions);
+        BudgetKeeper::restore(&pool, &sessions, config.accounts.rest_after_crash.duration());
+        let accounts = Accounts { pool: Arc::clone(&pool), sessions: sessions.clone(), store: store.clone() };
+        // Before anything is asked: what Telegram answers to it may not live to be saved.
+        tokio::task::block_in_place(|| accounts.save())?;
         lifecycle.work("budgets", {
             let (pool, sessions) = (Arc::clone(&pool), sessions.clone());
             move || BudgetKeeper::new(Arc::clone(&pool), &sessions)
@@ -150,7 +161,7 @@ impl App {
             .with_operator(timetable)
             .with_metrics(around.metrics);
         bound.serve(&Arc::new(context));
-        Ok(Self { lifecycle, archive, index, crawler, publishing, addresses, own: Mutex::new(Some((folder, locks))) })
+        Ok(Self { lifecycle, archive, index, crawler, publishing, addresses, own: Mutex::new(Some((folder, locks))), accounts })
     }
 
     /// Returns when a stop has let everything finish; the data folder and the sessions are free then.
@@ -160,8 +171,18 @@ impl App {
     pub async fn ended(&self) -> anyhow::Result<()> {
         self.lifecycle.ended().await;
         tokio::task::block_in_place(|| self.archive.flush())?;
+        if !self.lifecycle.stopped_hard() {
+            BudgetKeeper::release(&self.accounts.pool, &self.accounts.sessions);
+            tokio::task::block_in_place(|| self.accounts.save())?;
+        }
         self.own.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(())
+    }
+}
+
+impl Accounts {
+    fn save(&self) -> anyhow::Result<()> {
+        self.sessions.values().try_for_each(|session| Ok(self.store.save(session)?))
     }
 }
 

@@ -114,6 +114,8 @@ pub struct AccountsConfig {
     pub master_key_file: PathBuf,
     /// The shortest time between two requests of one account. Telegram bears about one request for history a second; less risks flood waits and bans.
     pub request_interval: Span,
+    /// How long every account rests before it asks anything, when the program was not stopped but killed: what Telegram asked for in the last moment is not known then. "0s" for not at all.
+    pub rest_after_crash: Span,
     /// How many requests of one account may be under way; what just happened has a place beside them.
     pub requests_in_flight_max: usize,
     /// Whether large histories are read by takeout: about four times as fast, but Telegram tells the account's owner, and may make a new
@@ -267,6 +269,8 @@ impl Default for AccountsConfig {
             master_key_file: PathBuf::new(),
             // Peers report 95 messages a second of plain history without flood waits: one page of a hundred a second.
             request_interval: Span::seconds(1),
+            // Most waits are shorter; a crash is rare, and one that comes again and again should be slow.
+            rest_after_crash: Span::seconds(10),
             requests_in_flight_max: 1,
             takeout: false,
             intervals: BTreeMap::new(),

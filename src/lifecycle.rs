@@ -91,6 +91,12 @@ impl Lifecycle {
         self.soft.is_cancelled()
     }
 
+    /// Whether something may have been dropped half way.
+    #[must_use]
+    pub fn stopped_hard(&self) -> bool {
+        self.hard.is_cancelled()
+    }
+
     /// Returns when a stop is asked for.
     pub async fn stop_asked(&self) {
         self.soft.cancelled().await;

@@ -111,7 +111,9 @@ fn sender(from: Option<&enums::Peer>, peer: PeerId, out: bool) -> Option<PeerId>
     from.map(peer_id).or_else(other_side)
 }
 
-fn reactions(tl: &enums::MessageReactions) -> Vec<Reaction> {
+/// Reactions, in Telegram's order.
+#[must_use]
+pub fn reactions(tl: &enums::MessageReactions) -> Vec<Reaction> {
     let enums::MessageReactions::Reactions(r) = tl;
     let name = |reaction: &enums::Reaction| match reaction {
         enums::Reaction::Empty => None,

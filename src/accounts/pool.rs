@@ -100,6 +100,8 @@ pub struct AccountStatus {
     pub downloads_running: usize,
     /// Requests made since the start.
     pub requests: u64,
+    /// Until when nothing at all is asked, after an unclean stop.
+    pub rests_until: Option<DateTime<Utc>>,
     /// Methods that are parked, and until when.
     pub parked: BTreeMap<String, DateTime<Utc>>,
     /// The least time between two calls of each method that was called, as far as was learnt.
@@ -245,6 +247,14 @@ impl Pool {
             }
         }
         self.tell();
+    }
+
+    /// Lets an account rest: nothing is asked of it for a while, however urgent.
+    pub fn rest(&self, account: &AccountName, wait: Duration) {
+        let until = self.now().at.saturating_add(wait);
+        if let Some(account) = self.lock().by_name.get_mut(account) {
+            account.rest(until);
+        }
     }
 
     /// Takes an account out of the pool: Telegram ended its session, or closed the account.

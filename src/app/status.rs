@@ -38,7 +38,7 @@ impl Running {
             let last_flood = a.last_flood.as_ref().map(|(method, at)| json!({ "method": method, "at": at.to_rfc3339() }));
             json!({
                 "name": a.name.as_str(), "state": state, "reason": why, "requests": a.requests,
-                "requests_running": a.requests_running, "downloads_running": a.downloads_running, "parked_until": parked,
+                "requests_running": a.requests_running, "downloads_running": a.downloads_running, "rests_until": a.rests_until.map(|at| at.to_rfc3339()), "parked_until": parked,
                 "interval_seconds": intervals, "floods": a.floods, "last_flood": last_flood,
             })
         };

@@ -134,6 +134,7 @@ fn config(args: &Args) -> Config {
     config.accounts.sessions = args.folder.join("sessions");
     // Nobody's account: the simulated Telegram bears any pace.
     config.accounts.request_interval = Span::seconds(0);
+    config.accounts.rest_after_crash = Span::seconds(0);
     config.jobs.catch_up = JobConfig::every("*/5 * * * * *");
     config.jobs.backfill = JobConfig::every("*/10 * * * * *");
     // Plain for the browser on this machine, sealed for everyone else.

@@ -2,8 +2,8 @@
 
 use super::Crawler;
 use crate::accounts::Lease;
-use crate::archive::Order;
-use crate::model::{IdRange, MessageId, MessageKey, PeerId};
+use crate::archive::{ArchiveError, Order, Write};
+use crate::model::{AccountName, Counters, IdRange, MessageId, MessageKey, PeerId};
 use crate::telegram::{TelegramError, VIEWS_MAX};
 
 impl Crawler {
@@ -34,6 +34,20 @@ impl Crawler {
             self.poll([group])?;
         }
         Ok(Ok(()))
+    }
+
+    /// Takes over what was pushed of a message's counters. Outside channels the ids of other accounts mean other messages.
+    pub(super) fn counted(
+        &self,
+        write: &mut Write<'_>,
+        account: &AccountName,
+        key: MessageKey,
+        counters: Counters,
+    ) -> Result<(), ArchiveError> {
+        if !self.is_anothers(account, key.peer)? {
+            write.counters(key, counters);
+        }
+        Ok(())
     }
 
     /// Asks how often a channel's newest posts were seen.

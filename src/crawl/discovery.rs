@@ -6,7 +6,7 @@ use super::Crawler;
 use super::unit::{Priority, Unit};
 use crate::accounts::Lease;
 use crate::archive::{ArchiveError, Membership, Write};
-use crate::model::{AccountName, Peer, PeerId, PeerKind};
+use crate::model::{AccountName, Peer, PeerId, PeerKind, PeerKindOfId};
 use crate::schedule::{PeerFacts, Scope};
 use crate::telegram::{Folder, Seen, TelegramError};
 
@@ -33,8 +33,10 @@ impl Crawler {
             Some(_) => None,
             None => self.archive.peer(id)?,
         };
-        // A peer that nothing is known of cannot be said to be allowed.
-        let Some(peer) = peer.or(known.as_ref()) else { return Ok(false) };
+        let Some(peer) = peer.or(known.as_ref()) else {
+            // Nothing but its id is known: enough where nothing else is asked of it.
+            return Ok(self.settings.rules.scope.is_all() && self.may_be_crawled(id));
+        };
         Ok(self.settings.rules.kinds.contains(&peer.kind) && self.covers(&self.settings.rules.scope, id, Some(peer))?)
     }
 
@@ -61,6 +63,7 @@ impl Crawler {
         }
         for peer in seen.left {
             write.left(peer, account);
+            self.followed_from_outside(account, peer)?;
         }
         for peer in seen.lost {
             write.left(peer, account);
@@ -73,12 +76,35 @@ impl Crawler {
         Ok(())
     }
 
-    /// An account's membership in a channel has changed: what it is now says the channel itself.
-    pub(super) fn membership_changed(&self, account: &AccountName, channel: PeerId, gone: bool) {
-        // One that the account is out of was told by the same update; one that it is in may be far down in its dialogs.
-        if !gone && self.clients.get(account).is_some_and(|client| client.session().knows(channel)) {
-            self.enqueue(Unit::Poll { account: account.clone(), peers: vec![channel] }, Priority::Live);
+    /// An account leaves a peer. What the last one leaves is crawled on for as long as it can be read without a member.
+    pub(super) fn followed_from_outside(&self, account: &AccountName, peer: PeerId) -> Result<(), ArchiveError> {
+        let crawled = self.archive.cursor(peer)?.is_some_and(|c| c.unavailable.is_none());
+        let others = || Ok::<_, ArchiveError>(self.archive.members(peer)?.iter().any(|m| m.current() && m.account != *account));
+        if crawled && !others()? {
+            self.follow_alone(peer);
         }
+        Ok(())
+    }
+
+    /// An account's membership in a group or channel has changed: what it is now says the peer itself.
+    pub(super) fn membership_changed(&self, account: &AccountName, peer: PeerId, gone: bool) {
+        // One that the account is out of was told by the same update; one that it is in may be far down in its dialogs.
+        if gone {
+            return;
+        }
+        if self.clients.get(account).is_some_and(|client| client.session().knows(peer)) {
+            self.enqueue(Unit::Poll { account: account.clone(), peers: vec![peer] }, Priority::Live);
+        } else {
+            self.look_for_news(account);
+        }
+    }
+
+    /// Whether another account archives a peer whose message ids are each account's own.
+    pub(super) fn is_anothers(&self, account: &AccountName, peer: PeerId) -> Result<bool, ArchiveError> {
+        if peer.kind() == PeerKindOfId::Channel {
+            return Ok(false);
+        }
+        Ok(self.archive.cursor(peer)?.and_then(|c| c.account).is_some_and(|owner| owner != *account))
     }
 
     /// Reads an account's folders.

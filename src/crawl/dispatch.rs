@@ -217,6 +217,7 @@ impl Crawler {
         if self.readers(peer)?.is_empty() && self.archive.cursor(peer)?.is_some() {
             let why = name.to_owned();
             write.cursor(peer, move |cursor| cursor.unavailable = Some(why));
+            self.not_followed_alone(std::iter::once(peer));
         }
         Self::commit(write)?;
         Ok(())

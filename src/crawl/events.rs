@@ -44,6 +44,9 @@ impl Crawler {
                     match event {
                         Event::Message { parsed, .. } => self.put(&mut write, *parsed),
                         Event::Deleted { ids, .. } => delete(&mut write, peer, ids),
+                        Event::Counted { key, counters } => {
+                            write.counters(key, counters);
+                        }
                         Event::ChannelMoved { .. } | Event::ChannelGap { .. } | Event::Membership { .. } | Event::Gap => {}
                     }
                 }
@@ -184,6 +187,7 @@ impl Crawler {
                     }
                 }
             }
+            Event::Counted { key, counters } => self.counted(write, account, key, counters)?,
             Event::Membership { .. } | Event::Gap => {}
         }
         Ok(())

@@ -86,6 +86,11 @@ impl Crawler {
                     self.look_for_news(&account);
                 }
                 Event::Membership { channel } => self.membership_changed(&account, channel, gone.contains(&channel)),
+                Event::Counted { key, counters } => {
+                    let mut write = self.archive.write(self.clock.timestamp());
+                    self.counted(&mut write, &account, key, counters)?;
+                    Self::commit(write)?;
+                }
                 Event::ChannelGap { channel } => self.enqueue(Unit::Events { peer: channel }, Priority::Live),
                 event => match event.channel() {
                     Some(peer) => self.channel_pushed(&account, peer, event)?,
@@ -173,7 +178,7 @@ fn place(event: &Event) -> (i32, i32) {
         Event::Message { pts, count, .. } | Event::Deleted { pts, count, .. } | Event::ChannelMoved { pts, count, .. } => {
             (pts, count)
         }
-        Event::ChannelGap { .. } | Event::Membership { .. } | Event::Gap => (0, 0),
+        Event::ChannelGap { .. } | Event::Counted { .. } | Event::Membership { .. } | Event::Gap => (0, 0),
     }
 }
 

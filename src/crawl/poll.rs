@@ -75,8 +75,10 @@ impl Crawler {
             if !outside.contains(&top.peer) {
                 write.joined(top.peer, &account);
             }
-            self.note_top(&mut write, &account, top, now);
-            found.push(top);
+            if !self.is_anothers(&account, top.peer)? {
+                self.note_top(&mut write, &account, top, now);
+                found.push(top);
+            }
         }
         Self::commit(write)?;
         for top in found {

@@ -55,6 +55,9 @@ impl Crawler {
             }
             admitted.insert(top.peer);
             write.joined(top.peer, &account);
+            if self.is_anothers(&account, top.peer)? {
+                continue;
+            }
             if let Reach::News(scope) = &reach
                 && !self.covers(scope, top.peer, peer)?
             {
@@ -155,6 +158,7 @@ impl Crawler {
         for peer in absent.intersection(&walk.absent) {
             tracing::info!(account.name = %account, peer.id = peer.0, "account `{account}` has left peer {peer}");
             write.left(*peer, account);
+            self.followed_from_outside(account, *peer)?;
         }
         walk.absent = absent;
         walk.seen = BTreeSet::new();

@@ -5,7 +5,7 @@ use grammers_tl_types::enums;
 
 use super::seen::{Seen, harvest};
 use crate::accounts::Session;
-use crate::model::{AccountName, MessageId, PeerId, PeerKindOfId};
+use crate::model::{AccountName, Counters, MessageId, MessageKey, PeerId, PeerKindOfId};
 use crate::parse::{self, Parsed};
 
 /// Something that Telegram pushed to an account.
@@ -57,9 +57,16 @@ pub enum Event {
         /// The channel.
         channel: PeerId,
     },
+    /// What is counted about a message has moved. It moves no state, and a difference does not tell of it.
+    Counted {
+        /// The message.
+        key: MessageKey,
+        /// Those of its counters that are told.
+        counters: Counters,
+    },
     /// The account joined, left, or lost a channel, or the channel's settings changed; the push's peers say which.
     Membership {
-        /// The channel.
+        /// The group or channel.
         channel: PeerId,
     },
     /// Something happened outside channels that was not pushed, or the connection was lost for a while.
@@ -74,7 +81,7 @@ impl Event {
             Self::Message { parsed, .. } => Some(parsed.message.key.peer).filter(|p| p.kind() == PeerKindOfId::Channel),
             Self::Deleted { channel, .. } => *channel,
             Self::ChannelMoved { channel, .. } | Self::ChannelGap { channel } => Some(*channel),
-            Self::Membership { .. } | Self::Gap => None,
+            Self::Counted { .. } | Self::Membership { .. } | Self::Gap => None,
         }
     }
 }
@@ -123,7 +130,23 @@ pub(super) fn event(update: &enums::Update) -> Option<Event> {
         U::PinnedChannelMessages(u) => {
             Some(Event::ChannelMoved { channel: PeerId::channel(u.channel_id), pts: u.pts, count: u.pts_count })
         }
+        U::MessageReactions(u) => {
+            let key = MessageKey { peer: parse::peer_id(&u.peer), id: MessageId(u.msg_id) };
+            Some(Event::Counted {
+                key,
+                counters: Counters { reactions: Some(parse::reactions(&u.reactions)), ..Counters::default() },
+            })
+        }
+        U::ChannelMessageViews(u) => {
+            let key = MessageKey { peer: PeerId::channel(u.channel_id), id: MessageId(u.id) };
+            Some(Event::Counted { key, counters: Counters { views: Some(u.views), ..Counters::default() } })
+        }
+        U::ChannelMessageForwards(u) => {
+            let key = MessageKey { peer: PeerId::channel(u.channel_id), id: MessageId(u.id) };
+            Some(Event::Counted { key, counters: Counters { forwards: Some(u.forwards), ..Counters::default() } })
+        }
         U::ChannelTooLong(u) => Some(Event::ChannelGap { channel: PeerId::channel(u.channel_id) }),
+        U::Chat(u) => Some(Event::Membership { channel: PeerId::chat(u.chat_id) }),
         U::Channel(u) => Some(Event::Membership { channel: PeerId::channel(u.channel_id) }),
         _ => None,
     }

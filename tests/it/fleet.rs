@@ -47,6 +47,7 @@ impl Fleet {
         config.telegram.request_timeout = Span::seconds(2);
         config.accounts.sessions = sessions;
         config.accounts.request_interval = Span::seconds(0);
+        config.accounts.rest_after_crash = Span::seconds(0);
         let every_second = JobConfig::every("* * * * * *");
         config.jobs.catch_up = every_second.clone();
         config.jobs.backfill = every_second;

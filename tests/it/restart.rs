@@ -28,6 +28,7 @@ fn daemon(fleet: &Fleet, desk: &Desk) -> Child {
         .env("TELESCRIBE__TELEGRAM__SERVER", "simulated")
         .env("TELESCRIBE__ACCOUNTS__SESSIONS", &fleet.config.accounts.sessions)
         .env("TELESCRIBE__ACCOUNTS__REQUEST_INTERVAL", "0s")
+        .env("TELESCRIBE__ACCOUNTS__REST_AFTER_CRASH", "0s")
         .env("TELESCRIBE__JOBS__CATCH_UP__CRON", "* * * * * *")
         .env("TELESCRIBE__JOBS__BACKFILL__CRON", "* * * * * *")
         .env("TELESCRIBE__HTTP__LISTENERS", "[]")

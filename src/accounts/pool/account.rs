@@ -18,6 +18,8 @@ pub(super) struct Account {
     /// Which turn its last one was, counted over all accounts: equals take turns.
     last_turn: u64,
     pace: Bucket,
+    /// Before this nothing is asked, whatever it is.
+    rests_until: Duration,
     pub(super) budgets: BTreeMap<String, Budget>,
 }
 
@@ -33,6 +35,7 @@ impl Account {
             requests: 0,
             last_turn: 0,
             pace: Bucket::full(limits.account, now),
+            rests_until: now,
             budgets: BTreeMap::new(),
         }
     }
@@ -52,7 +55,13 @@ impl Account {
             Kind::File => now,
             Kind::Read | Kind::Contact => self.pace.free_at(limits.account, urgency, now),
         };
+        let paced = paced.max(self.rests_until);
         self.budgets.get(budget).map_or(paced, |budget| budget.free_at(limit.rate, urgency, now).max(paced))
+    }
+
+    /// Nothing is asked for a while.
+    pub(super) fn rest(&mut self, until: Duration) {
+        self.rests_until = self.rests_until.max(until);
     }
 
     pub(super) fn weight(&self, free_at: Duration) -> Weight {
@@ -93,6 +102,7 @@ impl Account {
             requests_running: self.running,
             downloads_running: self.downloads,
             requests: self.requests,
+            rests_until: (self.rests_until > now.at).then(|| now.show(self.rests_until)),
             parked: self.budgets.iter().filter_map(parked).collect(),
             intervals: self.budgets.iter().map(interval).collect(),
             floods: self.budgets.values().map(|b| b.floods).sum(),

@@ -46,6 +46,8 @@ impl Daemon {
             .env("TELESCRIBE__TELEGRAM__REQUEST_TIMEOUT", "3s")
             .env("TELESCRIBE__ACCOUNTS__SESSIONS", self.folder.join("sessions"))
             .env("TELESCRIBE__ACCOUNTS__REQUEST_INTERVAL", "0s")
+            // Longer than any wait that is asked for here.
+            .env("TELESCRIBE__ACCOUNTS__REST_AFTER_CRASH", "4s")
             .env("TELESCRIBE__JOBS__CATCH_UP__CRON", "* * * * * *")
             .env("TELESCRIBE__JOBS__BACKFILL__CRON", "*/5 * * * * *")
             .env("TELESCRIBE__CRAWL__MASS_DELETION_CONFIRM_AFTER", "2s")

@@ -17,7 +17,10 @@ type Event = fn(&mut Trouble);
 
 /// What happens when so many hundredths of the pages were asked for, and what it is called in the report.
 const EVENTS: [(u64, &str, Event); 16] = [
-    (3, "a data centre falls silent", |t| t.simulator().silence_dc(2, true)),
+    (3, "a data centre falls silent", |t| {
+        t.simulator().silence_dc(2, true);
+        t.silent_until = t.steps + SILENT_STEPS;
+    }),
     (10, "an account is signed out", |t| t.expend(0, false)),
     (15, "killed", Trouble::killed),
     (20, "a basic group becomes a supergroup", Trouble::migrated),
@@ -71,7 +74,7 @@ impl Trouble {
             wiped,
             next: 0,
             steps: 0,
-            silent_until: SILENT_STEPS,
+            silent_until: u64::MAX,
             restart_wanted: false,
             fresh: Vec::new(),
             rng: StdRng::seed_from_u64(7),
@@ -82,9 +85,9 @@ impl Trouble {
         self.simulator.as_ref().unwrap()
     }
 
-    /// Events that have not happened yet.
+    /// What has not happened yet, or is not over.
     pub(super) fn left(&self) -> usize {
-        EVENTS.len() - self.next
+        EVENTS.len() - self.next + usize::from(self.steps <= self.silent_until)
     }
 
     pub(super) fn report(&self) -> String {
