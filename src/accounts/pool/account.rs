@@ -35,7 +35,7 @@ impl Account {
             requests: 0,
             last_turn: 0,
             pace: Bucket::full(limits.account, now),
-            rests_until: now,
+            rests_until: Duration::ZERO,
             budgets: BTreeMap::new(),
         }
     }
