@@ -188,7 +188,9 @@ impl Operator for Timetable {
         }
         drop(state);
         if starts.is_empty() {
-            return Err(OperatorError::Running(format!("`{job}` runs already; `telescribe schedule` shows when it has ended")));
+            return Err(OperatorError::Running(format!(
+                "`{job}` was started before; `telescribe schedule` shows when it has ended"
+            )));
         }
         self.wished.notify_one();
         Ok(starts)

@@ -69,5 +69,5 @@ fn for_people(sample: &Value) -> String {
     parts.extend(sample.get("count").and_then(Value::as_i64).map(|count| format!("{count} members")));
     let reaction = |r: &Value| Some(format!("{} {}", one_line(r.get("emoji")?.as_str()?), r.get("count")?.as_i64()?));
     parts.extend(sample.get("reactions").and_then(Value::as_array).into_iter().flatten().filter_map(reaction));
-    format!("{at}  {}", parts.join(", "))
+    format!("{at}  {}", if parts.is_empty() { "nothing counted".to_owned() } else { parts.join(", ") })
 }

@@ -11,9 +11,9 @@ use serde_json::Value;
 use telescribe::archive::DataFolder;
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 17] = [
-    "demo", "run", "simulate", "login", "account", "peers", "search", "show", "changes", "dump", "coverage", "status",
-    "schedule", "verify", "reindex", "key", "config",
+const COMMANDS: [&str; 19] = [
+    "demo", "run", "simulate", "login", "account", "peers", "search", "show", "changes", "dump", "coverage", "counters", "join",
+    "status", "schedule", "verify", "reindex", "key", "config",
 ];
 
 /// How a command ended.
@@ -127,7 +127,8 @@ fn the_demo_ends_well_and_archives_everything() {
     assert!(verified.out.starts_with("600 messages archived, 600 indexed, "), "{}", verified.out);
     assert!(verified.out.ends_with("\nno differences\n"), "{}", verified.out);
     let covered = own.run(&["coverage"]).well();
-    assert!(covered.out.ends_with("6 of 6 peers complete, 600 messages, 0 ids missing, 0 to be read again\n"), "{}", covered.out);
+    let summary = "6 of 6 peers complete, 600 messages, 0 ids missing, 0 to be read again, 0 deletions to be confirmed\n";
+    assert!(covered.out.ends_with(summary), "{}", covered.out);
     assert_eq!(own.run(&["coverage", "--incomplete"]).well().out.lines().count(), 1);
 }
 
