@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::client::{Api, Globals, Target, segment};
-use super::output::{Out, ended, one_line};
+use super::output::{Out, ended, one_line, tell};
 
 /// Show how a peer's members, or a message's views, forwards, replies and reactions, moved
 #[derive(Clone, Debug, clap::Args)]
@@ -59,6 +59,9 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
         }
     }
     out.flush()?;
+    if !any {
+        tell("nothing was counted yet; `telescribe schedule run counters` counts now");
+    }
     Ok(ExitCode::from(u8::from(!any)))
 }
 

@@ -187,7 +187,38 @@ fn show_peers_changes_and_status_answer() {
     }
     let status = own.run(&["status", "--json"]).well().lines();
     assert_eq!(status[0]["index"]["behind"], 0, "{status:?}");
-    assert!(!own.run(&["status"]).well().out.is_empty());
+    let status = own.run(&["status"]).well().out;
+    assert!(status.starts_with("program: telescribe ") && status.contains("does not run\n"), "{status}");
+    assert!(status.contains("\nindex: 600 messages, 0 changes behind\n"), "{status}");
+}
+
+#[test]
+fn counters_and_the_schedule_are_shown_and_what_needs_a_running_program_says_so() {
+    let own = Own::new();
+    let truth = fs::read_to_string(own.path("truth.ndjson")).unwrap();
+    let mut lines = truth.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let seen = lines.find(|line| line["views"].is_number()).unwrap();
+    let (peer, id) = (seen["peer"].to_string(), seen["id"].to_string());
+    let counted = own.run(&["counters", &peer, &id, "--json"]).well().lines();
+    assert_eq!(counted.last().unwrap()["views"], seen["views"], "{counted:?}");
+    let text = own.run(&["counters", &peer, &id]).well().out;
+    assert!(text.contains(&format!("  {} views", seen["views"])), "{text}");
+    let absent = own.run(&["counters", &peer, "999999"]);
+    assert_eq!((absent.status, absent.out.as_str()), (2, ""), "{}", absent.err);
+
+    let jobs = own.run(&["schedule", "--json"]).well().lines();
+    let names: Vec<&str> = jobs.iter().map(|job| job["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["discover", "catch-up", "backfill", "recheck", "counters"]);
+    assert!(jobs.iter().all(|job| job["next"].as_array().unwrap().len() == 3), "{jobs:?}");
+    assert_eq!(own.run(&["schedule"]).well().out.lines().count(), 6);
+    for wish in [&["schedule", "run", "catch-up"][..], &["join", "@example_channel"]] {
+        let ended = own.run(wish);
+        assert_eq!((ended.status, ended.out.as_str()), (2, ""), "{wish:?}");
+        assert_eq!(ended.err, "telescribe: the program does not run: start it with `telescribe run`, then ask again\n");
+    }
+    let mistyped = own.run(&["schedule", "run", "catchup"]);
+    assert_eq!(mistyped.status, 2);
+    assert!(mistyped.err.contains("jobs are `discover`, `catch-up`, "), "{}", mistyped.err);
 }
 
 #[test]
