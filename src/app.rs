@@ -153,6 +153,7 @@ impl App {
             publishing: publishing.clone(),
             lifecycle: lifecycle.clone(),
             timetable: Arc::clone(&timetable),
+            clock: Arc::clone(&around.clock),
         };
         let context = http::Context::new(Arc::clone(&archive), Arc::clone(&index), Arc::clone(&around.clock), lifecycle.clone())
             .with_settings(config.http.clone())

@@ -1,7 +1,8 @@
 //! The command line: one file a command.
 //!
-//! Commands that read (`search`, `show`, `peers`, `changes`, `dump`, `coverage`, `status`, `schedule`) ask over HTTP, whoever answers:
-//! see [`client`]. Commands that change what is on disk take the data folder for themselves.
+//! Commands that read (`search`, `show`, `peers`, `changes`, `dump`, `coverage`, `counters`, `status`, `schedule`) ask over HTTP, whoever
+//! answers: see [`client`]. `join` and `schedule run` wish for something over the same way. Commands that change what is on disk take
+//! the data folder for themselves.
 //!
 //! The exit status is 0 when all is well, 1 when the answer is no (nothing found, something incomplete or different), 2 when
 //! the command could not do its work.
@@ -14,7 +15,7 @@ pub mod counters;
 pub mod coverage;
 mod demo;
 pub mod dump;
-mod join;
+pub mod join;
 mod key;
 mod login;
 mod output;

@@ -109,6 +109,8 @@ pub struct Crawler {
     owned: Mutex<BTreeMap<AccountName, BTreeSet<PeerId>>>,
     /// Peers that are crawled though no account has them among its dialogs.
     followed: Mutex<BTreeSet<PeerId>>,
+    /// The accounts' folders, as they were read last.
+    folders: Mutex<BTreeMap<AccountName, Vec<telegram::Folder>>>,
     /// Constructors that this version has no name for, and how often they came.
     not_understood: Mutex<BTreeMap<&'static str, u64>>,
     workers_left: AtomicUsize,
@@ -153,6 +155,7 @@ impl Crawler {
             walks: Mutex::default(),
             owned: Mutex::default(),
             followed: Mutex::default(),
+            folders: Mutex::default(),
             not_understood: Mutex::default(),
             workers_left,
         });
@@ -174,8 +177,9 @@ impl Crawler {
         match job {
             Job::Discover => {
                 for name in self.clients.keys() {
-                    self.enqueue(Unit::Walk { account: name.clone(), reach: Reach::Everything, from: None }, Priority::Fresh);
+                    // Folders first: which peers are crawled may depend on them.
                     self.enqueue(Unit::Folders { account: name.clone() }, Priority::Fresh);
+                    self.enqueue(Unit::Walk { account: name.clone(), reach: Reach::Everything, from: None }, Priority::Fresh);
                 }
             }
             Job::CatchUp if scope.only.is_empty() => {
@@ -198,7 +202,7 @@ impl Crawler {
         let waits = |kind: fn(&Unit, Priority) -> bool| self.queue.has(kind);
         match job {
             Job::Discover => waits(|unit, _| matches!(unit, Unit::Walk { reach: Reach::Everything, .. } | Unit::Folders { .. })),
-            Job::CatchUp if scope.only.is_empty() => waits(|unit, _| matches!(unit, Unit::Walk { .. })),
+            Job::CatchUp if scope.only.is_empty() => waits(|unit, _| matches!(unit, Unit::Walk { reach: Reach::News(_), .. })),
             Job::CatchUp => waits(|unit, priority| matches!(unit, Unit::Poll { .. }) && priority == Priority::Fresh),
             // What is left of the past is added again: it waits once, and a peer that got one more reader gets it too.
             Job::Backfill => self.sweeping(job),

@@ -21,6 +21,8 @@ use crate::show;
 
 /// The longest wait before the clock is looked at again: it may have been set, or the machine may have slept.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// How long at most until the end of a run is noticed.
+const END_NOTICED: Duration = Duration::from_secs(1);
 /// How many next starts are shown of each run.
 const NEXT_SHOWN: usize = 3;
 /// Wishes that wait at once. Each is started within milliseconds: more come from a program that went wrong.
@@ -188,7 +190,9 @@ impl Operator for Timetable {
         }
         drop(state);
         if starts.is_empty() {
-            return Err(OperatorError::Running(format!("`{job}` runs already; `telescribe schedule` shows when it has ended")));
+            return Err(OperatorError::Running(format!(
+                "`{job}` was started before; `telescribe schedule` shows when it has ended"
+            )));
         }
         self.wished.notify_one();
         Ok(starts)
@@ -200,11 +204,30 @@ pub(super) struct Hand {
     timetable: Arc<Timetable>,
     crawler: Arc<Crawler>,
     next: Option<DateTime<Utc>>,
+    /// Whether a run has begun of which no end was noticed.
+    open: bool,
 }
 
 impl Hand {
     pub(super) fn new(timetable: Arc<Timetable>, crawler: Arc<Crawler>) -> Self {
-        Self { timetable, crawler, next: None }
+        Self { timetable, crawler, next: None, open: false }
+    }
+
+    /// Notes which runs have ended.
+    fn note_ends(&mut self, now: DateTime<Utc>) -> Result<(), ArchiveError> {
+        self.open = false;
+        for (at, run) in self.timetable.runs.iter().enumerate() {
+            let running = self.crawler.running(run.job, &run.scope);
+            let ends = self.timetable.state().watches.get_mut(at).is_some_and(|watch| {
+                let ends = watch.ends(running, now);
+                self.open |= watch.is_open();
+                ends
+            });
+            if ends {
+                self.timetable.archive.set_job_started(&ended_key(run), now.into())?;
+            }
+        }
+        Ok(())
     }
 
     fn start(&self, job: Job, scope: &Scope, key: &str, why: &'static str) -> Result<(), ArchiveError> {
@@ -246,16 +269,13 @@ impl Worker for Hand {
         let now = self.timetable.clock.now();
         let mut step = if self.fulfil(now)? { Step::Busy } else { Step::Idle };
         self.next = None;
+        self.note_ends(now)?;
         for (at, run) in self.timetable.runs.iter().enumerate() {
             let running = self.crawler.running(run.job, &run.scope);
-            let (ends, look) = {
-                let mut state = self.timetable.state();
-                let Some(watch) = state.watches.get_mut(at) else { continue };
-                (watch.ends(running, now), watch.look(&run.plan, running, now))
+            let look = match self.timetable.state().watches.get_mut(at) {
+                Some(watch) => watch.look(&run.plan, running, now),
+                None => continue,
             };
-            if ends {
-                self.timetable.archive.set_job_started(&ended_key(run), now.into())?;
-            }
             match look {
                 Look::Start => {
                     self.begin(at, "due", now)?;
@@ -276,9 +296,15 @@ impl Worker for Hand {
         let now = self.timetable.clock.now();
         let wait = self.next.map_or(LOOK_AGAIN, |at| (at - now).to_std().unwrap_or_default());
         tokio::select! {
-            () = tokio::time::sleep(wait.min(LOOK_AGAIN)) => {}
+            () = tokio::time::sleep(wait.min(if self.open { END_NOTICED } else { LOOK_AGAIN })) => {}
             () = self.timetable.wished.notified() => {}
         }
+    }
+
+    /// A run that has ended must not look as if the stop had cut it short.
+    async fn finish(&mut self) -> anyhow::Result<()> {
+        let now = self.timetable.clock.now();
+        Ok(self.note_ends(now)?)
     }
 }
 

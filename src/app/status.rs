@@ -6,12 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::jobs::Timetable;
 
-use crate::accounts::AccountState;
+use crate::accounts::{AccountState, LostState};
 use crate::archive::Archive;
 use crate::crawl::{Crawler, Progress};
 use crate::http::{Operator as _, StatusSource};
 use crate::lifecycle::Lifecycle;
-use crate::model::PeerId;
+use crate::model::{Clock, PeerId};
 use crate::publish;
 
 pub(super) struct Running {
@@ -20,6 +20,7 @@ pub(super) struct Running {
     pub(super) publishing: Option<Arc<publish::Status>>,
     pub(super) lifecycle: Lifecycle,
     pub(super) timetable: Arc<Timetable>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Running {
@@ -33,12 +34,17 @@ impl Running {
                 AccountState::Banned(why) => ("banned", why.as_str().into()),
                 AccountState::Duplicated(why) => ("duplicated", why.as_str().into()),
             };
+            let way_out = why.as_str().map(|name| {
+                let lost = LostState { name: name.to_owned(), at: self.clock.now() };
+                lost.way_out(&a.name)
+            });
             let intervals: Map<String, Value> =
                 a.intervals.iter().map(|(method, interval)| (method.clone(), interval.as_secs_f64().into())).collect();
             let last_flood = a.last_flood.as_ref().map(|(method, at)| json!({ "method": method, "at": at.to_rfc3339() }));
             json!({
-                "name": a.name.as_str(), "state": state, "reason": why, "requests": a.requests,
-                "requests_running": a.requests_running, "downloads_running": a.downloads_running, "rests_until": a.rests_until.map(|at| at.to_rfc3339()), "parked_until": parked,
+                "name": a.name.as_str(), "state": state, "reason": why, "way_out": way_out, "requests": a.requests,
+                "requests_running": a.requests_running, "downloads_running": a.downloads_running,
+                "rests_until": a.rests_until.map(|at| at.to_rfc3339()), "parked_until": parked,
                 "interval_seconds": intervals, "floods": a.floods, "last_flood": last_flood,
             })
         };

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::client::{Api, Globals, Target, segment};
-use super::output::{Out, ended, one_line};
+use super::output::{Out, ended, one_line, tell};
 
 /// Show how a peer's members, or a message's views, forwards, replies and reactions, moved
 #[derive(Clone, Debug, clap::Args)]
@@ -59,6 +59,9 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
         }
     }
     out.flush()?;
+    if !any {
+        tell("nothing was counted yet; `telescribe schedule run counters` counts now");
+    }
     Ok(ExitCode::from(u8::from(!any)))
 }
 
@@ -69,5 +72,5 @@ fn for_people(sample: &Value) -> String {
     parts.extend(sample.get("count").and_then(Value::as_i64).map(|count| format!("{count} members")));
     let reaction = |r: &Value| Some(format!("{} {}", one_line(r.get("emoji")?.as_str()?), r.get("count")?.as_i64()?));
     parts.extend(sample.get("reactions").and_then(Value::as_array).into_iter().flatten().filter_map(reaction));
-    format!("{at}  {}", parts.join(", "))
+    format!("{at}  {}", if parts.is_empty() { "nothing counted".to_owned() } else { parts.join(", ") })
 }

@@ -130,7 +130,7 @@ fn for_people(coverage: &Value, out: &Out) -> String {
     let state = if is_complete(coverage) {
         "complete".to_owned()
     } else {
-        format!("{} missing", number("missing") + number("recheck") + number("held"))
+        format!("{} ids to read", number("missing") + number("recheck") + number("held"))
     };
     let why = coverage.get("unavailable").or_else(|| coverage.get("hindered")).and_then(Value::as_str);
     let why = why.map(|why| format!("  ({})", one_line(why))).unwrap_or_default();

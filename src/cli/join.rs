@@ -16,24 +16,28 @@ use super::peers::title;
 
 The program must run. Joining is paced far more than reading: who joins much in little time is banned by Telegram. The exit
 status is 1 when an administrator of the peer has to agree first.")]
-pub(super) struct Args {
+pub struct Args {
     /// @username, or a link: https://t.me/username, https://t.me/+hash
     #[arg(value_name = "PEER")]
-    peer: String,
+    pub peer: String,
     /// Which account joins; otherwise a signed-in one that is in few peers
     #[arg(long, value_name = "NAME")]
-    account: Option<String>,
+    pub account: Option<String>,
 }
 
 /// Runs the command on standard output.
 ///
 /// # Errors
 /// When nobody could be asked, or the peer cannot be joined.
-pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }
 
-async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
+/// Runs the command.
+///
+/// # Errors
+/// See [`run`].
+pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
     let api = Api::open(globals).await?;
     let body = json!({ "peer": args.peer, "account": args.account });
     let answer = api.post(&Target::new("/v1/join"), &body).await?;

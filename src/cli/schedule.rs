@@ -12,7 +12,7 @@ use super::output::{Out, ended, one_line};
 use crate::config::Config;
 
 /// Show what runs when, or run a job now
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
   telescribe schedule

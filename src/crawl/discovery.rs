@@ -1,10 +1,12 @@
 //! Discovery: which peers are crawled, by the operator's rules; which folders they are in; what an answer tells of who sees what.
 
 use std::collections::BTreeSet;
+use std::sync::PoisonError;
 
 use super::Crawler;
 use super::unit::{Priority, Unit};
-use crate::accounts::Lease;
+use super::walk::Reach;
+use crate::accounts::{AccountState, Lease};
 use crate::archive::{ArchiveError, Membership, Write};
 use crate::model::{AccountName, Peer, PeerId, PeerKind, PeerKindOfId};
 use crate::schedule::{PeerFacts, Scope};
@@ -29,6 +31,11 @@ impl Default for Rules {
 impl Crawler {
     /// Whether the operator's rules let a peer be crawled. `peer` is what an answer says of it, else the archive is asked.
     pub(super) fn admits(&self, id: PeerId, peer: Option<&Peer>) -> Result<bool, ArchiveError> {
+        self.admits_in(id, peer, &[])
+    }
+
+    /// The same for a peer that an account has in these folders, which the archive may not know yet.
+    pub(super) fn admits_in(&self, id: PeerId, peer: Option<&Peer>, folders: &[String]) -> Result<bool, ArchiveError> {
         let known = match peer {
             Some(_) => None,
             None => self.archive.peer(id)?,
@@ -37,11 +44,16 @@ impl Crawler {
             // Nothing but its id is known: enough where nothing else is asked of it.
             return Ok(self.settings.rules.scope.is_all() && self.may_be_crawled(id));
         };
-        Ok(self.settings.rules.kinds.contains(&peer.kind) && self.covers(&self.settings.rules.scope, id, Some(peer))?)
+        Ok(self.settings.rules.kinds.contains(&peer.kind)
+            && self.covers_in(&self.settings.rules.scope, id, Some(peer), folders)?)
     }
 
     /// Whether a scope covers a peer.
     pub(super) fn covers(&self, scope: &Scope, id: PeerId, peer: Option<&Peer>) -> Result<bool, ArchiveError> {
+        self.covers_in(scope, id, peer, &[])
+    }
+
+    fn covers_in(&self, scope: &Scope, id: PeerId, peer: Option<&Peer>, folders: &[String]) -> Result<bool, ArchiveError> {
         if scope.is_all() {
             return Ok(true);
         }
@@ -50,10 +62,40 @@ impl Crawler {
             None => self.archive.peer(id)?,
         };
         let Some(peer) = peer.or(known.as_ref()) else { return Ok(false) };
-        let folders: Vec<String> =
-            self.archive.members(id)?.into_iter().filter(Membership::current).flat_map(|m| m.folders).collect();
+        let mut folders = folders.to_vec();
+        if scope.is_by_folder() {
+            // Also of accounts whose membership is not archived, because their folder is what keeps the peer out.
+            let read = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+            folders.extend(read.values().flatten().filter(|f| f.include.contains(&id)).map(|f| f.title.clone()));
+        }
+        folders.extend(self.archive.members(id)?.into_iter().filter(Membership::current).flat_map(|m| m.folders));
         let usernames: Vec<&str> = peer.all_usernames().collect();
         Ok(scope.covers(&PeerFacts { id, usernames: &usernames, title: &peer.title, kind: peer.kind, folders: &folders }))
+    }
+
+    /// Has the folders read that the operator's rules depend on, where they were not yet; false when nothing is missing.
+    ///
+    /// What must not be crawled because of its folder would otherwise be, until its folder is known.
+    pub(super) fn folders_first(&self) -> bool {
+        if !self.settings.rules.scope.is_by_folder() {
+            return false;
+        }
+        let ready = self.pool.status().into_iter().filter(|a| a.state == AccountState::Ready).map(|a| a.name);
+        let read = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        let lacking: Vec<AccountName> = ready.filter(|name| !read.contains_key(name)).collect();
+        drop(read);
+        for account in &lacking {
+            self.enqueue(Unit::Folders { account: account.clone() }, Priority::Live);
+        }
+        !lacking.is_empty()
+    }
+
+    /// Titles of the folders in which an account has a peer, as far as they were read.
+    pub(super) fn folders_of(&self, account: &AccountName, id: PeerId, kind: Option<PeerKind>) -> Vec<String> {
+        let folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_account = folders.get(account).into_iter().flatten();
+        let titles: BTreeSet<&str> = of_account.filter(|f| holds(f, id, kind)).map(|f| f.title.as_str()).collect();
+        titles.into_iter().map(str::to_owned).collect()
     }
 
     /// Adds the peers that an answer mentions to a write, and what it says of who sees them.
@@ -116,6 +158,7 @@ impl Crawler {
             Err(error) => return Ok(Err(error)),
         };
         drop(lease);
+        let is_first = self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(account.clone(), folders).is_none();
         let mut write = self.archive.write(self.clock.timestamp());
         for entry in self.archive.memberships() {
             let (peer, membership) = entry?;
@@ -123,13 +166,18 @@ impl Crawler {
                 continue;
             }
             let kind = self.archive.peer(peer)?.map(|p| p.kind);
-            let titles: BTreeSet<&str> = folders.iter().filter(|f| holds(f, peer, kind)).map(|f| f.title.as_str()).collect();
-            let titles: Vec<String> = titles.into_iter().map(str::to_owned).collect();
+            let titles = self.folders_of(&account, peer, kind);
             if titles != membership.folders {
                 write.folders(peer, &account, titles);
             }
         }
         Self::commit(write)?;
+        if is_first && self.settings.rules.scope.is_by_folder() && !self.folders_first() {
+            // The walks that came before were put off.
+            for account in self.clients.keys() {
+                self.enqueue(Unit::Walk { account: account.clone(), reach: Reach::Everything, from: None }, Priority::Fresh);
+            }
+        }
         Ok(Ok(()))
     }
 }

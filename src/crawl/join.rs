@@ -144,7 +144,12 @@ impl Crawler {
         let (seen, peer, already, requested) = match answer {
             Joined::In { seen } => {
                 let peer = seen.peers.iter().find(|p| p.id.0 < 0).map(|p| p.id);
-                (seen, peer, false, false)
+                // Telegram lets whoever is in join again, and says nothing of it.
+                let was_in = match peer {
+                    Some(peer) => self.archive.members(peer)?.iter().any(|m| m.account == account && m.current()),
+                    None => false,
+                };
+                (seen, peer, was_in, false)
             }
             Joined::Already { peer } => (Seen::default(), peer, true, false),
             Joined::Requested => (Seen::default(), None, false, true),

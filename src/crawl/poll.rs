@@ -57,6 +57,10 @@ impl Crawler {
     pub(super) async fn poll_peers(&self, lease: Lease, peers: Vec<PeerId>) -> anyhow::Result<Result<(), TelegramError>> {
         let account = lease.account().clone();
         let Some(client) = self.clients.get(&account) else { return Ok(Ok(())) };
+        if self.folders_first() {
+            // A walk finds them as soon as the folders are known.
+            return Ok(Ok(()));
+        }
         let page = match client.peer_dialogs(&peers).await {
             Ok(page) => page,
             Err(error) => return Ok(Err(error)),
@@ -69,7 +73,9 @@ impl Crawler {
         self.see(&mut write, &account, page.seen)?;
         let mut found = Vec::new();
         for top in page.tops {
-            if !self.admits(top.peer, described.get(&top.peer))? {
+            let peer = described.get(&top.peer);
+            let folders = self.folders_of(&account, top.peer, peer.map(|p| p.kind));
+            if !self.admits_in(top.peer, peer, &folders)? {
                 continue;
             }
             if !outside.contains(&top.peer) {

@@ -50,6 +50,8 @@ struct Inner {
     lanes: BTreeMap<Lane, BTreeMap<(Priority, Order), Identity>>,
     sleeping: BTreeMap<(DateTime<Utc>, Order), Identity>,
     claimed: HashMap<Subject, Work>,
+    /// What is being done: a job runs until its last answer is archived.
+    working: HashMap<Subject, (Unit, Priority)>,
     order: Order,
 }
 
@@ -194,6 +196,7 @@ impl Queue {
         };
         let Waiting { unit, priority, failures, subject, .. } = waiting;
         inner.claimed.insert(subject.clone(), unit.work());
+        inner.working.insert(subject.clone(), (unit.clone(), priority));
         let claim = Claim { inner: Arc::clone(&self.inner), moved: Arc::clone(&self.moved), subject: Some(subject) };
         Found::Unit(Taken { unit, priority, failures, claim }, with)
     }
@@ -230,9 +233,11 @@ impl Queue {
         }
     }
 
-    /// Whether a unit of some kind waits.
+    /// Whether a unit of some kind waits, or is being worked on.
     pub(super) fn has(&self, kind: impl Fn(&Unit, Priority) -> bool) -> bool {
-        lock(&self.inner).units.values().any(|w| kind(&w.unit, w.priority))
+        let inner = lock(&self.inner);
+        let mut units = inner.units.values().map(|w| (&w.unit, w.priority)).chain(inner.working.values().map(|(u, p)| (u, *p)));
+        units.any(|(unit, priority)| kind(unit, priority))
     }
 
     /// How many units wait, and how many subjects are being worked on.
@@ -291,7 +296,10 @@ impl Inner {
 impl Drop for Claim {
     fn drop(&mut self) {
         if let Some(subject) = &self.subject {
-            lock(&self.inner).claimed.remove(subject);
+            let mut inner = lock(&self.inner);
+            inner.claimed.remove(subject);
+            inner.working.remove(subject);
+            drop(inner);
             self.moved.notify_one();
         }
     }

@@ -39,6 +39,10 @@ impl Crawler {
     ) -> anyhow::Result<Result<(), TelegramError>> {
         let account = lease.account().clone();
         let Some(client) = self.clients.get(&account) else { return Ok(Ok(())) };
+        if self.folders_first() {
+            // The one that reads the last of them walks again.
+            return Ok(Ok(()));
+        }
         let page = match client.dialogs(from.as_ref()).await {
             Ok(page) => page,
             Err(error) => return Ok(Err(error)),
@@ -50,11 +54,15 @@ impl Crawler {
         let described: BTreeMap<PeerId, &Peer> = page.seen.peers.iter().map(|p| (p.id, p)).collect();
         for top in &page.tops {
             let peer = described.get(&top.peer).copied();
-            if !self.admits(top.peer, peer)? {
+            let folders = self.folders_of(&account, top.peer, peer.map(|p| p.kind));
+            if !self.admits_in(top.peer, peer, &folders)? {
                 continue;
             }
             admitted.insert(top.peer);
             write.joined(top.peer, &account);
+            if !folders.is_empty() {
+                write.folders(top.peer, &account, folders);
+            }
             if self.is_anothers(&account, top.peer)? {
                 continue;
             }

@@ -49,7 +49,7 @@ pub enum OperatorError {
     #[error("many wishes wait already; try again in a moment")]
     Busy,
     /// The program does not run.
-    #[error("the program does not run; start it with `telescribe run`, then ask again")]
+    #[error("start it with `telescribe run`, then ask again")]
     NotRunning,
 }
 

@@ -76,6 +76,12 @@ impl Scope {
         self.only.is_empty() && self.except.is_empty()
     }
 
+    /// Whether it depends on the folders of accounts, so that nothing can be said before those are known.
+    #[must_use]
+    pub fn is_by_folder(&self) -> bool {
+        self.only.iter().chain(&self.except).any(|selector| matches!(selector.by, By::Folder(_)))
+    }
+
     /// Whether a peer is among them.
     #[must_use]
     pub fn covers(&self, peer: &PeerFacts<'_>) -> bool {

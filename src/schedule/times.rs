@@ -205,7 +205,7 @@ mod tests {
             zone in prop::sample::select(ZONES.to_vec()), every in prop::sample::select(vec![1_u32, 5, 7, 15, 20, 30, 59]),
         ) {
             let plan = plan(&format!("0 */{every} * * * *"), zone);
-            let fits = |civil: NaiveDateTime| civil.minute() % every == 0;
+            let fits = |civil: NaiveDateTime| civil.minute().is_multiple_of(every);
             let expected: Vec<DateTime<Utc>> = year(zone).filter(|(_, civil)| fits(*civil)).map(|(at, _)| at).collect();
             let mut at = expected[0] - Duration::minutes(1);
             for expected in expected {

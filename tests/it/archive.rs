@@ -12,15 +12,18 @@ use telescribe::archive::{
     Archive, ArchiveError, Archived, Coverage, DataFolder, Durability, FORMAT, FolderError, Order, Raw, Write,
 };
 use telescribe::model::{
-    Button, ButtonKind, Change, ChangeKind, Entity, EntityKind, Forward, Giveaway, IdRange, Media, MediaKind, Message, MessageId,
-    MessageKey, Page, Payment, Peer, PeerId, PeerKind, PeerMarks, Place, Poll, PollResult, RangeSet, Reaction, Reply,
+    Button, ButtonKind, Change, ChangeKind, Counters, Entity, EntityKind, Forward, Giveaway, IdRange, Media, MediaKind, Message,
+    MessageId, MessageKey, Page, Payment, Peer, PeerId, PeerKind, PeerMarks, Place, Poll, PollResult, RangeSet, Reaction, Reply,
     Restriction, Seq, Service, Story, Task, Timestamp,
 };
 use tempfile::TempDir;
 
 const NOW: Timestamp = Timestamp(1_706_702_400);
 const CHAT: PeerId = PeerId(-1_001_500_000_001);
-const FAMILIES: [&str; 9] = ["meta", "message", "version", "raw", "change", "peer", "username", "coverage", "cursor"];
+const FAMILIES: [&str; 13] = [
+    "meta", "message", "version", "raw", "change", "peer", "username", "coverage", "cursor", "member", "counters", "size",
+    "topic",
+];
 
 /// An archive in a folder that goes away.
 struct Kept {
@@ -123,6 +126,10 @@ fn stored_at(key: MessageKey) -> Vec<u8> {
 
 fn stored_peer(peer: PeerId) -> [u8; 8] {
     (peer.0 ^ i64::MIN).to_be_bytes()
+}
+
+fn stored_time(seconds: i64) -> Vec<u8> {
+    (seconds ^ i64::MIN).to_be_bytes().to_vec()
 }
 
 #[test]
@@ -573,6 +580,12 @@ fn full() -> Message {
     }
 }
 
+/// The message that announces a forum's topic.
+fn topic(id: i32, title: &str) -> Message {
+    let service = Service { action: "topic_create".to_owned(), title: Some(title.to_owned()), ..Service::default() };
+    Message { service: Some(service), ..text(id, "") }
+}
+
 /// An archive with at least one entry in every column family.
 fn furnished() -> Kept {
     let kept = Kept::new();
@@ -606,6 +619,19 @@ fn furnished() -> Kept {
     kept.commit_at(Timestamp(NOW.0 + 1), |w| {
         w.as_of(Some(1_001)).message(Message { media: None, ..full() }, raw("tl2"), 12).delete(at(1));
     });
+    kept.commit_at(Timestamp(NOW.0 + 2), |w| {
+        w.message(topic(30, "天气"), raw("topic"), 0);
+        let (alpha, bravo) = ("alpha".parse().unwrap(), "bravo".parse().unwrap());
+        w.joined(CHAT, &alpha).folders(CHAT, &alpha, vec!["Work".to_owned(), "新闻".to_owned()]);
+        w.joined(CHAT, &bravo).left(CHAT, &bravo);
+        w.member_count(CHAT, 1_234);
+        let reactions = Some(vec![Reaction { emoji: "❤".to_owned(), count: 16 }]);
+        w.counters(at(42), Counters { views: Some(20), forwards: None, replies: None, reactions });
+        w.cursor(CHAT, |c| {
+            c.held.insert(range(2, 3));
+            c.held_until = Some(Timestamp(NOW.0 + 3_602));
+        });
+    });
     kept.set_job_started("discover", NOW).unwrap();
     kept
 }
@@ -615,7 +641,22 @@ fn what_was_written_is_what_is_read() {
     let mut kept = furnished();
     kept.reopen();
     assert_eq!(kept.versions(at(42)).unwrap()[0].message, full());
-    assert_eq!(kept.message(at(42)).unwrap().unwrap().message, Message { media: None, ..full() });
+    let seen =
+        Counters { views: Some(20), reactions: Some(vec![Reaction { emoji: "❤".to_owned(), count: 16 }]), ..full().counters() };
+    let counted = kept.counters(at(42)).unwrap().unwrap();
+    assert_eq!(counted.iter().map(|s| (s.at.0 - NOW.0, &s.value)).collect::<Vec<_>>(), [(1, &full().counters()), (2, &seen)]);
+    let stored = kept.message(at(42)).unwrap().unwrap().message;
+    let reactions = seen.reactions.clone().unwrap();
+    assert_eq!(stored, Message { media: None, views: seen.views, reactions, ..full() });
+    let members = kept.members(CHAT).unwrap();
+    let (in_, out) = (&members[0], &members[1]);
+    assert_eq!(
+        (in_.account.as_str(), in_.current(), &in_.folders[..]),
+        ("alpha", true, &["Work".to_owned(), "新闻".to_owned()][..])
+    );
+    assert_eq!((out.account.as_str(), out.until), ("bravo", Some(Timestamp(NOW.0 + 2))));
+    assert_eq!(kept.member_count(CHAT).unwrap().unwrap().value, 1_234);
+    assert_eq!(kept.topics(CHAT).unwrap()[0].title, "天气");
     assert_eq!(kept.differences(), [""; 0]);
 }
 
@@ -689,6 +730,12 @@ fn read_everything(archive: &Archive) -> Result<(), ArchiveError> {
     note(archive.changes(Seq(0), usize::MAX).map(drop));
     note(archive.position("search").map(drop));
     note(archive.job_started("discover").map(drop));
+    note(archive.members(CHAT).map(drop));
+    archive.memberships().for_each(|m| note(m.map(drop)));
+    note(archive.counters(at(42)).map(drop));
+    note(archive.member_counts(CHAT).map(drop));
+    note(archive.member_count(CHAT).map(drop));
+    note(archive.topics(CHAT).map(drop));
     note(archive.verify().map(drop));
     let mut write = archive.write(NOW);
     write.message(text(42, "again"), raw("b"), 99).delete(at(1)).window(CHAT, range(1, 50)).peer(peer(CHAT.0, Some("new")));
@@ -708,6 +755,10 @@ fn damage_is_a_clear_error_and_no_panic() {
         ("coverage", stored_peer(CHAT).to_vec(), "damaged coverage in the archive ("),
         ("cursor", stored_peer(CHAT).to_vec(), "damaged cursor in the archive ("),
         ("meta", b"position/search".to_vec(), "damaged change in the archive (its key has 2 bytes)"),
+        ("member", [&stored_peer(CHAT)[..], b"alpha"].concat(), "damaged membership in the archive ("),
+        ("counters", [stored_at(at(42)), stored_time(NOW.0 + 1)].concat(), "damaged counters in the archive ("),
+        ("size", [stored_peer(CHAT).to_vec(), stored_time(NOW.0 + 2)].concat(), "damaged member count in the archive ("),
+        ("topic", stored_at(at(30)), "damaged topic in the archive ("),
     ] {
         let mut kept = furnished();
         kept.meddle(|db| {
@@ -816,14 +867,14 @@ fn verify_finds_each_kind_of_damage() {
         ("the change log jumps from 1 to 3", |db| delete(db, "change", &2u64.to_be_bytes())),
         ("message -1001500000001/42 is new twice in the change log", |db| {
             let change = get(db, "change", &2u64.to_be_bytes());
-            put(db, "change", &6u64.to_be_bytes(), &change);
+            put(db, "change", &8u64.to_be_bytes(), &change);
         }),
-        ("peer -1001500000001 has 2 messages (1 deleted), its coverage says 0 (0)", |db| {
+        ("peer -1001500000001 has 3 messages (1 deleted), its coverage says 0 (0)", |db| {
             delete(db, "coverage", &stored_peer(CHAT));
         }),
         ("message -1001500000001/42 is not covered", |db| {
             // Only ids 1 to 41 were read.
-            put(db, "coverage", &stored_peer(CHAT), &[0x0a, 0x02, 1, 41, 0x10, 2, 0x18, 1]);
+            put(db, "coverage", &stored_peer(CHAT), &[0x0a, 0x02, 1, 41, 0x10, 3, 0x18, 1]);
         }),
         ("peer -5 has 0 messages (0 deleted), its coverage says 2 (1)", |db| {
             put(db, "coverage", &stored_peer(PeerId(-5)), &[0x10, 2, 0x18, 1]);

@@ -11,9 +11,9 @@ use serde_json::Value;
 use telescribe::archive::DataFolder;
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 17] = [
-    "demo", "run", "simulate", "login", "account", "peers", "search", "show", "changes", "dump", "coverage", "status",
-    "schedule", "verify", "reindex", "key", "config",
+const COMMANDS: [&str; 19] = [
+    "demo", "run", "simulate", "login", "account", "peers", "search", "show", "changes", "dump", "coverage", "counters", "join",
+    "status", "schedule", "verify", "reindex", "key", "config",
 ];
 
 /// How a command ended.
@@ -127,7 +127,8 @@ fn the_demo_ends_well_and_archives_everything() {
     assert!(verified.out.starts_with("600 messages archived, 600 indexed, "), "{}", verified.out);
     assert!(verified.out.ends_with("\nno differences\n"), "{}", verified.out);
     let covered = own.run(&["coverage"]).well();
-    assert!(covered.out.ends_with("6 of 6 peers complete, 600 messages, 0 ids missing, 0 to be read again\n"), "{}", covered.out);
+    let summary = "6 of 6 peers complete, 600 messages, 0 ids missing, 0 to be read again, 0 deletions to be confirmed\n";
+    assert!(covered.out.ends_with(summary), "{}", covered.out);
     assert_eq!(own.run(&["coverage", "--incomplete"]).well().out.lines().count(), 1);
 }
 
@@ -186,7 +187,38 @@ fn show_peers_changes_and_status_answer() {
     }
     let status = own.run(&["status", "--json"]).well().lines();
     assert_eq!(status[0]["index"]["behind"], 0, "{status:?}");
-    assert!(!own.run(&["status"]).well().out.is_empty());
+    let status = own.run(&["status"]).well().out;
+    assert!(status.starts_with("program: telescribe ") && status.contains("does not run\n"), "{status}");
+    assert!(status.contains("\nindex: 600 messages, 0 changes behind\n"), "{status}");
+}
+
+#[test]
+fn counters_and_the_schedule_are_shown_and_what_needs_a_running_program_says_so() {
+    let own = Own::new();
+    let truth = fs::read_to_string(own.path("truth.ndjson")).unwrap();
+    let mut lines = truth.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let seen = lines.find(|line| line["views"].is_number()).unwrap();
+    let (peer, id) = (seen["peer"].to_string(), seen["id"].to_string());
+    let counted = own.run(&["counters", &peer, &id, "--json"]).well().lines();
+    assert_eq!(counted.last().unwrap()["views"], seen["views"], "{counted:?}");
+    let text = own.run(&["counters", &peer, &id]).well().out;
+    assert!(text.contains(&format!("  {} views", seen["views"])), "{text}");
+    let absent = own.run(&["counters", &peer, "999999"]);
+    assert_eq!((absent.status, absent.out.as_str()), (2, ""), "{}", absent.err);
+
+    let jobs = own.run(&["schedule", "--json"]).well().lines();
+    let names: Vec<&str> = jobs.iter().map(|job| job["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["discover", "catch-up", "backfill", "recheck", "counters"]);
+    assert!(jobs.iter().all(|job| job["next"].as_array().unwrap().len() == 3), "{jobs:?}");
+    assert_eq!(own.run(&["schedule"]).well().out.lines().count(), 6);
+    for wish in [&["schedule", "run", "catch-up"][..], &["join", "@example_channel"]] {
+        let ended = own.run(wish);
+        assert_eq!((ended.status, ended.out.as_str()), (2, ""), "{wish:?}");
+        assert_eq!(ended.err, "telescribe: the program does not run: start it with `telescribe run`, then ask again\n");
+    }
+    let mistyped = own.run(&["schedule", "run", "catchup"]);
+    assert_eq!(mistyped.status, 2);
+    assert!(mistyped.err.contains("jobs are `discover`, `catch-up`, "), "{}", mistyped.err);
 }
 
 #[test]

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use telescribe::accounts::{AuthKey, DataCentre, Session, Sessions};
 use telescribe::app::{App, Surroundings};
-use telescribe::cli::client::Globals;
+use telescribe::cli::client::{Api, Globals, Refusal, Target};
 use telescribe::cli::{Out, dump};
 use telescribe::config::{Config, JobConfig, Server, Span};
 use telescribe::crawl::Progress;
@@ -103,10 +104,52 @@ impl Fleet {
         }
     }
 
+    /// How the program is asked over its socket.
+    pub(crate) fn globals(&self) -> Globals {
+        Globals { data: self.data(), json: false, server: None, key: None }
+    }
+
+    /// Asks the program.
+    pub(crate) async fn get(&self, target: &str) -> Value {
+        Api::open(&self.globals()).await.unwrap().get(&Target::new(target)).await.unwrap()
+    }
+
+    /// Asks the program until the answer is as wanted.
+    pub(crate) async fn until_got(&self, target: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.get(target).await;
+            if holds(&answer) {
+                return answer;
+            }
+            assert!(Instant::now() < end, "{target} stays {answer:#}");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Wishes the program to do something.
+    pub(crate) async fn wish(&self, target: &str, body: Value) -> Result<Value, Refusal> {
+        wish_of(&self.globals(), target, body).await
+    }
+
+    /// Has a job run now, which asks with this method, and waits until it has ended.
+    pub(crate) async fn run_job(&self, app: &App, job: &str, method: &str) {
+        self.simulator.clear_ledger();
+        // What the clock began just now may still run.
+        while let Err(refusal) = self.wish(&format!("/v1/jobs/{job}/run"), serde_json::json!({})).await {
+            assert_eq!(refusal.code, "job-running");
+            sleep(Duration::from_millis(20)).await;
+        }
+        self.until("the job asks", || self.simulator.request_count(method) > 0).await;
+        let runs = |jobs: &Value| jobs["jobs"].as_array().unwrap().iter().any(|j| j["name"] == job && j["state"] == "running");
+        self.until_got("/v1/jobs", |jobs| !runs(jobs)).await;
+        self.until("nothing is left to do", || app.crawler.backlog() == (0, 0)).await;
+    }
+
     /// What `telescribe dump` writes.
     pub(crate) async fn dump(&self) -> String {
         let file = self.folder.path().join("dump.ndjson");
-        let globals = Globals { data: self.data(), json: false, server: None, key: None };
+        let globals = self.globals();
         let mut out = Out::to(std::fs::File::create(&file).unwrap());
         dump::write(&dump::Args { all: false, peer: None }, &globals, &mut out).await.unwrap();
         std::fs::read_to_string(file).unwrap()
@@ -125,6 +168,12 @@ impl Fleet {
         tokio::time::timeout(PATIENCE, app.ended()).await.expect("a soft stop ends").unwrap();
         assert_eq!(app.lifecycle.tasks(), 0);
     }
+}
+
+/// Wishes somebody to do something.
+pub(crate) async fn wish_of(globals: &Globals, target: &str, body: Value) -> Result<Value, Refusal> {
+    let answer = Api::open(globals).await.unwrap().post(&Target::new(target), &body).await;
+    answer.map_err(|error| error.downcast().unwrap())
 }
 
 /// Writes the session files of a simulator's accounts.

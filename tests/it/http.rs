@@ -16,10 +16,13 @@ use serde_json::{Value, json};
 use telescribe::archive::{Archive, DataFolder, Durability, Raw};
 use telescribe::cli::client::Globals;
 use telescribe::cli::{self, Out};
-use telescribe::config::Span;
+use telescribe::config::{Config, Span};
 use telescribe::http::{Bound, Context, Keys, Listener, Local, Sealing, Settings, SettingsError, StatusSource};
 use telescribe::lifecycle::Lifecycle;
-use telescribe::model::{FixedClock, IdRange, Message, MessageId, MessageKey, Peer, PeerId, PeerKind, Timestamp};
+use telescribe::model::{
+    AccountName, Counters, FixedClock, IdRange, Message, MessageId, MessageKey, Peer, PeerId, PeerKind, Reaction, Service,
+    Timestamp,
+};
 use telescribe::search::{Index, Indexer, IndexerSettings};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -65,10 +68,16 @@ pub(crate) fn listening(sealing: Sealing) -> Settings {
 
 impl Served {
     pub(crate) async fn start(settings: Settings) -> Self {
+        Self::start_with(settings, |_| ()).await
+    }
+
+    /// The same with more in the archive.
+    async fn start_with(settings: Settings, more: impl FnOnce(&Archive)) -> Self {
         let folder = TempDir::new().unwrap();
         let lock = DataFolder::lock(folder.path()).unwrap();
         let archive = Arc::new(Archive::open(&lock.archive(), Durability::Os).unwrap());
         fill(&archive);
+        more(&archive);
         let index = Arc::new(Index::open(&lock.index()).unwrap());
         Indexer::new(Arc::clone(&index), Arc::clone(&archive), IndexerSettings::default()).catch_up().await.unwrap();
         let (clock, lifecycle) = (FixedClock::new(NOW), Lifecycle::new());
@@ -77,6 +86,7 @@ impl Served {
         let (address, metrics) = (bound.addresses()[0], bound.metrics_addresses()[0]);
         let context = Context::new(Arc::clone(&archive), index, Arc::new(clock.clone()), lifecycle.clone())
             .with_settings(settings)
+            .with_operator(telescribe::app::planned(&plan(), Arc::clone(&archive), Arc::new(clock.clone())).unwrap())
             .with_metrics(Arc::new(|| "# the metrics\n".to_owned()))
             .with_keys(Keys::open(&DataFolder::keys(folder.path())).unwrap());
         bound.serve(&Arc::new(context));
@@ -153,9 +163,48 @@ fn fill(archive: &Archive) {
     write.commit().unwrap();
 }
 
+/// What is planned, without jitter, which is another for each archive.
+fn plan() -> Config {
+    let mut config = Config::default();
+    for job in [&mut config.jobs.discover, &mut config.jobs.catch_up, &mut config.jobs.backfill] {
+        job.jitter = Span::seconds(0);
+    }
+    (config.jobs.recheck.jitter, config.jobs.counters.jitter) = (Span::seconds(0), Span::seconds(0));
+    let jobs = r#"[{ "name": "news", "peers": ["@novosti", "title:*news*"], "catch_up": { "cron": "*/5 * * * * *" } }]"#;
+    config.jobs.overrides = serde_json::from_str(jobs).unwrap();
+    config
+}
+
+/// Who sees the two peers, how they are counted, a forum's topic, and deletions that are not believed yet.
+fn furnish(archive: &Archive) {
+    let accounts = ["alpha", "bravo"].map(|name| name.parse::<AccountName>().unwrap());
+    let [alpha, bravo] = &accounts;
+    let mut write = archive.write(Timestamp(NOW.0 + 120));
+    write.joined(NEWS, alpha).folders(NEWS, alpha, vec!["Work".to_owned()]).joined(NEWS, bravo).joined(GROUP, alpha);
+    write.member_count(NEWS, 1_200);
+    let reactions = Some(vec![Reaction { emoji: "👍".to_owned(), count: 2 }]);
+    write.counters(at(NEWS, 3), Counters { views: Some(90), forwards: Some(1), replies: None, reactions });
+    let service = Service { action: "topic_create".to_owned(), title: Some("天气".to_owned()), ..Service::default() };
+    write.message(Message { service: Some(service), ..message(GROUP, 41, "") }, raw(), 0);
+    write.commit().unwrap();
+    let mut write = archive.write(Timestamp(NOW.0 + 180));
+    write.left(NEWS, bravo).member_count(NEWS, 1_199);
+    write.counters(at(NEWS, 3), Counters { views: Some(95), ..Counters::default() });
+    write.cursor(GROUP, |cursor| {
+        cursor.recheck.insert(IdRange { first: 30, last: 31 });
+        cursor.held.insert(IdRange { first: 35, last: 38 });
+        cursor.held_until = Some(Timestamp(NOW.0 + 3_600));
+    });
+    write.commit().unwrap();
+}
+
+fn at(peer: PeerId, id: i32) -> MessageKey {
+    MessageKey { peer, id: MessageId(id) }
+}
+
 #[tokio::test]
 async fn each_resource_answers_in_its_documented_shape() {
-    let served = Served::start(listening(Sealing::Off)).await;
+    let served = Served::start_with(listening(Sealing::Off), furnish).await;
     let mut shapes = Vec::new();
     for target in [
         "/v1/search?q=%E4%BB%8A%E5%A4%A9",
@@ -165,8 +214,16 @@ async fn each_resource_answers_in_its_documented_shape() {
         "/v1/peers/@novosti",
         "/v1/peers/-1001500000001/messages?limit=2",
         "/v1/peers/-1001500000001/messages/3?raw=true",
+        "/v1/peers/-1001500000001/messages/3/counters",
+        "/v1/peers/-1001500000001/messages/3/counters?limit=1",
+        "/v1/peers/@novosti/counters",
+        "/v1/peers/@novosti/counters?after=2024-01-31T12:02:00Z",
+        "/v1/peers/@novosti/accounts",
+        "/v1/peers/-1001500000002/topics",
         "/v1/peers/-1001500000001/coverage",
+        "/v1/peers/-1001500000002/coverage",
         "/v1/coverage",
+        "/v1/jobs",
         "/v1/status",
     ] {
         let answer = served.get(target).await;
@@ -213,6 +270,12 @@ async fn what_is_wrong_is_told_as_a_problem_with_a_stable_code() {
         ("GET", "/v1/peers/-1001500000001/messages?order=random"),
         ("GET", "/v1/status?verbose"),
         ("POST", "/v1/search"),
+        ("GET", "/v1/peers/@nobody/accounts"),
+        ("GET", "/v1/peers/-1001500000001/messages/5/counters"),
+        ("GET", "/v1/peers/@novosti/counters?after=yesterday"),
+        ("GET", "/v1/jobs/recheck/run"),
+        ("POST", "/v1/jobs/recheck/run"),
+        ("POST", "/v1/join"),
     ] {
         let answer = served.ask(method, target, &[], "").await;
         assert_eq!(answer.header("content-type"), "application/problem+json", "{target}");
@@ -237,6 +300,38 @@ async fn what_is_wrong_is_told_as_a_problem_with_a_stable_code() {
     }
     insta::assert_snapshot!(problems.join("\n"));
     insta::assert_json_snapshot!("a_problem", served.get("/v1/peers/nobody").await.json());
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn wishes_are_heard_where_the_listener_says_so_and_told_what_is_wrong_with_them() {
+    let mut settings = listening(Sealing::Off);
+    settings.listeners[0].operate = true;
+    let served = Served::start(settings).await;
+    let json = [("content-type", "application/json")];
+    let mut problems = Vec::new();
+    for (target, headers, body) in [
+        ("/v1/jobs/rechek/run", &json[..], "{}"),
+        ("/v1/jobs/recheck/run", &json, r#"{"peers":[]}"#),
+        ("/v1/jobs/recheck/run", &json, r#"{"peers":["novosti"]}"#),
+        ("/v1/jobs/recheck/run", &json, r#"{"peers":["kind:bot"]}"#),
+        ("/v1/jobs/recheck/run", &json, r#"{"peers":[7]}"#),
+        ("/v1/jobs/recheck/run", &json, r#"{"peer":["@a"]}"#),
+        ("/v1/jobs/recheck/run", &json, "[]"),
+        ("/v1/jobs/recheck/run", &[], "{}"),
+        ("/v1/jobs/recheck/run", &[("content-type", "text/plain")], "{}"),
+        ("/v1/jobs/discover/run", &json, r#"{"peers":["@novosti"]}"#),
+        ("/v1/jobs/recheck/run", &json, "{}"),
+        ("/v1/join", &json, "{}"),
+        ("/v1/join", &json, r#"{"peer":7}"#),
+        ("/v1/join", &json, r#"{"peer":"@novosti","acount":"alpha"}"#),
+        ("/v1/join", &json, r#"{"peer":"@novosti"}"#),
+    ] {
+        let problem = served.ask("POST", target, headers, body).await.json();
+        let (status, code, detail) = (&problem["status"], &problem["code"], problem["detail"].as_str().unwrap());
+        problems.push(format!("POST {target} {body}\n    {status} {code}: {detail}"));
+    }
+    insta::assert_snapshot!(problems.join("\n"));
     served.stop().await;
 }
 
@@ -570,6 +665,12 @@ async fn run_all(globals: &Globals) -> String {
     note("coverage", cli::coverage::write(&coverage, globals, &mut out).await.unwrap());
     let coverage = cli::coverage::Args { peer: Some(GROUP.to_string()), incomplete: false };
     note("coverage", cli::coverage::write(&coverage, globals, &mut out).await.unwrap());
+    let counters = cli::counters::Args { peer: "@novosti".to_owned(), message: None };
+    note("counters", cli::counters::write(&counters, globals, &mut out).await.unwrap());
+    let counters = cli::counters::Args { message: Some(3), ..counters };
+    note("counters", cli::counters::write(&counters, globals, &mut out).await.unwrap());
+    let none = cli::counters::Args { peer: GROUP.to_string(), message: None };
+    note("counters", cli::counters::write(&none, globals, &mut out).await.unwrap());
     let dump = cli::dump::Args { all: true, peer: Some("@novosti".to_owned()) };
     note("dump", cli::dump::write(&dump, globals, &mut out).await.unwrap());
     shown
@@ -577,7 +678,7 @@ async fn run_all(globals: &Globals) -> String {
 
 #[tokio::test]
 async fn commands_show_the_same_whether_a_daemon_has_the_archive_or_nobody() {
-    let mut served = Served::start(listening(Sealing::Off)).await;
+    let mut served = Served::start_with(listening(Sealing::Off), furnish).await;
     let folder = std::mem::replace(&mut served.folder, TempDir::new().unwrap());
     let over_the_socket = run_all(&globals(folder.path())).await;
     insta::assert_snapshot!(over_the_socket);
@@ -586,6 +687,20 @@ async fn commands_show_the_same_whether_a_daemon_has_the_archive_or_nobody() {
     served.stop().await;
     assert!(!DataFolder::socket(folder.path()).exists(), "the socket went with the daemon");
     assert_eq!(run_all(&globals(folder.path())).await, over_the_socket, "in this process");
+}
+
+#[tokio::test]
+async fn the_schedule_is_shown_as_a_table() {
+    let served = Served::start(listening(Sealing::Off)).await;
+    for (job, at) in [("catch-up", 100), ("ended/catch-up", 90), ("recheck", 5_000)] {
+        served.archive.set_job_started(job, Timestamp(NOW.0 - at)).unwrap();
+    }
+    let written = Written::default();
+    let folder = served.folder.path().to_owned();
+    let args = cli::schedule::Args::default();
+    cli::schedule::write(&args, &globals(&folder), || Ok(plan()), &mut Out::to(written.clone())).await.unwrap();
+    insta::assert_snapshot!(written.text());
+    served.stop().await;
 }
 
 #[test]
@@ -608,6 +723,9 @@ fn commands_are_written_as_their_examples_say() {
         Changes(cli::changes::Args),
         Dump(cli::dump::Args),
         Coverage(cli::coverage::Args),
+        Counters(cli::counters::Args),
+        Schedule(cli::schedule::Args),
+        Join(cli::join::Args),
         Status(cli::status::Args),
     }
 
@@ -628,11 +746,16 @@ fn commands_are_written_as_their_examples_say() {
         "changes --after 7 --follow",
         "coverage -1001500000001",
         "coverage --incomplete",
+        "counters @novosti",
+        "counters -1001500000001 42 --json",
+        "schedule",
+        "schedule run recheck --peers -1001500000001 title:*news*",
+        "join https://t.me/+AbCdEfGh12345678 --account alpha",
         "status --data elsewhere",
     ] {
         read(&format!("telescribe {line}"));
     }
-    for name in ["search", "show", "peers", "changes", "dump", "coverage", "status"] {
+    for name in ["search", "show", "peers", "changes", "dump", "coverage", "counters", "schedule", "join", "status"] {
         let mut line = Line::command();
         let help = line.find_subcommand_mut(name).unwrap().render_help().to_string();
         assert!(help.contains("Examples:\n  telescribe "), "{name}: {help}");

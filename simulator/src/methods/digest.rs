@@ -37,6 +37,15 @@ fn digest_of(constructor: u32, body: &[u8]) -> Option<String> {
                 r.limit
             )
         }
+        f::messages::GetPeerDialogs::CONSTRUCTOR_ID => {
+            let r = f::messages::GetPeerDialogs::from_bytes(body).ok()?;
+            let dialog = |dialog: &enums::InputDialogPeer| match dialog {
+                enums::InputDialogPeer::Peer(dialog) => peer(&dialog.peer),
+                enums::InputDialogPeer::Folder(folder) => format!("folder {}", folder.folder_id),
+                enums::InputDialogPeer::Community(_) => "community".into(),
+            };
+            format!("peers={}", r.peers.iter().map(dialog).collect::<Vec<_>>().join(","))
+        }
         f::contacts::ResolveUsername::CONSTRUCTOR_ID => {
             format!("username={}", f::contacts::ResolveUsername::from_bytes(body).ok()?.username)
         }

@@ -1,0 +1,208 @@
+//! What the schedule promises, with the whole program on a simulated Telegram: jobs run when they are told to, for whom they are told to.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::net::SocketAddr;
+
+use clap::Parser as _;
+use serde_json::{Value, json};
+use telescribe::app::App;
+use telescribe::cli::client::Globals;
+use telescribe::cli::{Out, schedule};
+use telescribe::config::{JobChange, JobConfig, OverrideConfig, Span};
+use telescribe::http::{Listener, Sealing};
+use telescribe::model::{MessageId, MessageKey};
+use telescribe_simulator::{Fault, PeerId, Post, Rule, When};
+
+use crate::fleet::{Fleet, small, wish_of};
+use crate::http::Written;
+
+const HISTORY: &str = "messages.getHistory";
+const PEER_DIALOGS: &str = "messages.getPeerDialogs";
+
+/// The command as it is typed.
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    args: schedule::Args,
+}
+
+/// Runs `telescribe schedule` on a data folder; the error is what a person reads.
+async fn command(fleet: &Fleet, words: &[&str]) -> Result<String, String> {
+    let line = Line::parse_from([&["schedule"], words].concat());
+    let written = Written::default();
+    let config = || Ok(fleet.config.clone());
+    let done = schedule::write(&line.args, &fleet.globals(), config, &mut Out::to(written.clone())).await;
+    done.map(|_| written.text()).map_err(|error| error.to_string())
+}
+
+/// Nothing runs by the clock but what a test wants to.
+fn stop_the_clock(fleet: &mut Fleet) {
+    let jobs = &mut fleet.config.jobs;
+    for job in [&mut jobs.discover, &mut jobs.catch_up, &mut jobs.backfill, &mut jobs.recheck, &mut jobs.counters] {
+        job.enabled = false;
+    }
+}
+
+fn job<'a>(jobs: &'a Value, name: &str, of: Option<&str>) -> &'a Value {
+    let mut found = jobs["jobs"].as_array().unwrap().iter();
+    found.find(|j| j["name"] == name && j["override"].as_str() == of).unwrap()
+}
+
+fn channels(fleet: &Fleet) -> Vec<PeerId> {
+    let is_channel = |peer: &PeerId| peer.marked() < -1_000_000_000_000;
+    fleet.simulator.inspect(|world| world.chats.iter().map(|chat| chat.peer).filter(is_channel).collect())
+}
+
+fn knows(app: &App, peer: PeerId, id: i32) -> bool {
+    let key = MessageKey { peer: telescribe::model::PeerId(peer.marked()), id: MessageId(id) };
+    app.archive.message(key).unwrap().is_some()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_runs_now_when_the_owner_says_so_or_a_client_of_a_listener_that_allows_it() {
+    let mut fleet = Fleet::new(small()).await;
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let reads = Listener::new(any, Sealing::Off);
+    fleet.config.http.listeners = vec![reads.clone(), Listener { operate: true, ..reads }];
+    fleet.config.jobs.recheck.enabled = false;
+    // The world's messages are years old.
+    fleet.config.crawl.recheck_window = Span::seconds(100 * 365 * 24 * 60 * 60);
+    let app = fleet.start_and_finish().await;
+    fleet.simulator.clear_ledger();
+    assert_eq!(command(&fleet, &["run", "recheck"]).await.unwrap(), "recheck starts\n");
+    fleet.until("the recheck asks", || fleet.simulator.request_count(HISTORY) > 0).await;
+    let ended = |jobs: &Value| job(jobs, "recheck", None)["state"] == "disabled";
+    let jobs = fleet.until_got("/v1/jobs", ended).await;
+    assert!(job(&jobs, "recheck", None)["last_started"].is_string(), "{jobs:#}");
+
+    let [reads, operates] = [0, 1].map(|at| Globals { server: Some(format!("http://{}", app.addresses[at])), ..fleet.globals() });
+    let run = async |globals: &Globals, job: &str, body: Value| {
+        wish_of(globals, &format!("/v1/jobs/{job}/run"), body).await.map_err(|refusal| (refusal.status, refusal.code))
+    };
+    let refused = |status: u16, code: &str| Err((status, code.to_owned()));
+    assert_eq!(run(&reads, "recheck", json!({})).await, refused(403, "not-operator"));
+    assert_eq!(run(&operates, "rechek", json!({})).await, refused(404, "unknown-job"));
+    for peers in [json!(["novosti"]), json!([]), json!(["title:"]), json!(["kind:bot"])] {
+        assert_eq!(run(&operates, "recheck", json!({ "peers": peers })).await, refused(400, "bad-selector"), "{peers}");
+    }
+    // From here on it cannot end.
+    fleet.simulator.fault(Rule::new(Fault::FloodWait { seconds: 3_600 }, When::Always).method(HISTORY));
+    assert_eq!(run(&operates, "recheck", json!({})).await, Ok(json!({ "starts": [{ "run": "recheck" }] })));
+    fleet.until_got("/v1/jobs", |jobs| job(jobs, "recheck", None)["state"] == "running").await;
+    assert_eq!(run(&operates, "recheck", json!({})).await, refused(409, "job-running"));
+    let error = command(&fleet, &["run", "recheck"]).await.unwrap_err();
+    assert_eq!(error, "the job runs already: `recheck` was started before; `telescribe schedule` shows when it has ended");
+    fleet.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_override_with_a_schedule_of_its_own_polls_its_peers_and_no_others() {
+    let mut fleet = Fleet::new(small()).await;
+    for account in ["alpha", "bravo", "charlie"] {
+        fleet.simulator.withhold_updates(account, true).unwrap();
+    }
+    let app = fleet.start_and_finish().await;
+    fleet.stop(app).await;
+    let [often, never] = [channels(&fleet)[0], channels(&fleet)[1]];
+    stop_the_clock(&mut fleet);
+    let every_second = JobChange { cron: Some("* * * * * *".to_owned()), enabled: Some(true), ..JobChange::default() };
+    let mut news: OverrideConfig = serde_json::from_value(json!({ "name": "news", "peers": [often.to_string()] })).unwrap();
+    news.catch_up = Some(every_second);
+    fleet.config.jobs.overrides = vec![news];
+    fleet.simulator.clear_ledger();
+    let app = fleet.start().await;
+    let unseen = fleet.simulator.post(never, Post::text("nobody looks")).unwrap();
+    let seen = fleet.simulator.post(often, Post::text("found by a poll")).unwrap();
+    fleet.until("the override has found its message", || knows(&app, often, seen)).await;
+    let polls = fleet.simulator.request_count(PEER_DIALOGS);
+    fleet.until("it polls again", || fleet.simulator.request_count(PEER_DIALOGS) > polls + 1).await;
+    let asked: Vec<_> = fleet.simulator.ledger().into_iter().filter(|e| e.method == PEER_DIALOGS).map(|e| e.parameters).collect();
+    assert!(asked.iter().all(|parameters| *parameters == format!("peers={often}")), "{asked:?}");
+    assert_eq!(fleet.simulator.request_count("messages.getDialogs"), 0, "the job itself is disabled");
+    assert!(!knows(&app, never, unseen));
+
+    let jobs = fleet.get("/v1/jobs").await;
+    let news = job(&jobs, "catch-up", Some("news"));
+    assert_eq!(news["peers"], json!({ "only": [often.to_string()] }));
+    assert_eq!(news["next"].as_array().unwrap().len(), 3);
+    let own = job(&jobs, "catch-up", None);
+    assert_eq!((&own["state"], &own["next"]), (&json!("disabled"), &json!([])));
+    assert_eq!(own["peers"], json!({ "except": [often.to_string()] }));
+    // Whoever says so runs it even so.
+    command(&fleet, &["run", "catch-up"]).await.unwrap();
+    fleet.until("the job itself has run", || knows(&app, never, unseen)).await;
+    fleet.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_runs_for_the_peers_that_somebody_names() {
+    let mut fleet = Fleet::new(small()).await;
+    fleet.config.crawl.recheck_window = Span::seconds(100 * 365 * 24 * 60 * 60);
+    let app = fleet.start_and_finish().await;
+    let peer = channels(&fleet)[0];
+    fleet.simulator.clear_ledger();
+    let text = command(&fleet, &["run", "recheck", "--peers", &peer.to_string()]).await.unwrap();
+    assert_eq!(text, format!("recheck starts for {peer}\n"));
+    fleet.until("the recheck asks", || fleet.simulator.request_count(HISTORY) > 0).await;
+    fleet.until("nothing is left to do", || app.crawler.backlog() == (0, 0)).await;
+    let asked: Vec<_> = fleet.simulator.ledger().into_iter().filter(|e| e.method == HISTORY).map(|e| e.parameters).collect();
+    assert!(asked.iter().all(|parameters| parameters.starts_with(&format!("peer={peer} "))), "{asked:?}");
+    let error = command(&fleet, &["run", "discover", "--peers", &peer.to_string()]).await.unwrap_err();
+    assert!(error.contains("`discover` cannot be run for some peers"), "{error}");
+    fleet.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_ended_before_a_stop_is_not_made_up_for_at_the_next_start() {
+    let mut fleet = Fleet::new(small()).await;
+    fleet.config.crawl.recheck_window = Span::seconds(100 * 365 * 24 * 60 * 60);
+    fleet.config.jobs.recheck = JobConfig::every("0 0 0 1 1 *");
+    let app = fleet.start_and_finish().await;
+    fleet.run_job(&app, "recheck", HISTORY).await;
+    fleet.stop(app).await;
+    let table = command(&fleet, &[]).await.unwrap();
+    let recheck = table.lines().find(|line| line.starts_with("recheck")).unwrap();
+    assert!(recheck.contains(" waiting "), "{table}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_says_what_needs_somebody_and_what_must_wait() {
+    let fleet = Fleet::new(small()).await;
+    let app = fleet.start_and_finish().await;
+    let status = async || {
+        let written = Written::default();
+        let args = telescribe::cli::status::Args {};
+        telescribe::cli::status::write(&args, &fleet.globals(), &mut Out::to(written.clone())).await.unwrap();
+        written.text()
+    };
+    let text = status().await;
+    assert!(text.contains("\ncrawl: 12 of 12 peers complete, 2400 messages\n"), "{text}");
+    assert!(text.contains(" all well\n"), "{text}");
+    let any = |status: &Value, fits: fn(&Value) -> bool| status["accounts"].as_array().unwrap().iter().any(fits);
+    fleet.simulator.sign_out("bravo").unwrap();
+    fleet.until_got("/v1/status", |status| any(status, |account| account["state"] != "ready")).await;
+    fleet.simulator.fault(Rule::new(Fault::FloodWait { seconds: 3_600 }, When::Nth(1)).method("messages.getDialogs"));
+    fleet.until_got("/v1/status", |status| any(status, |account| account["floods"] == 1)).await;
+    let text = status().await;
+    assert!(text.contains("  bravo: signed out (AUTH_KEY_UNREGISTERED); run `telescribe login bravo`\n"), "{text}");
+    assert!(text.contains(" requests; Telegram asked to wait with messages.getDialogs until 20"), "{text}");
+    fleet.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_program_shows_what_is_planned_and_says_that_nothing_can_be_run() {
+    let mut fleet = Fleet::new(small()).await;
+    let app = fleet.start_and_finish().await;
+    fleet.until("a catch-up has started", || app.archive.job_started("catch-up").unwrap().is_some()).await;
+    fleet.stop(app).await;
+    fleet.config.jobs.recheck = JobConfig { enabled: false, ..JobConfig::every("0 30 2 * * *") };
+    let table = command(&fleet, &[]).await.unwrap();
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].starts_with("JOB ") && lines[0].ends_with("NEXT STARTS"), "{table}");
+    let of = |name: &str| *lines.iter().find(|line| line.starts_with(name)).unwrap();
+    assert!(of("catch-up").matches(':').count() >= 4 * 2, "its last start and three to come: {table}");
+    assert!(of("recheck").contains("disabled"), "{table}");
+    let error = command(&fleet, &["run", "recheck"]).await.unwrap_err();
+    assert_eq!(error, "the program does not run: start it with `telescribe run`, then ask again");
+}
