@@ -383,7 +383,7 @@ mod tests {
         ]
         "#);
         assert!(matches!(timetable.run("recheck", &[]), Err(OperatorError::NotRunning)));
-        assert!(matches!(timetable.run("rechek", &[]), Err(OperatorError::UnknownJob(_))));
+        assert!(matches!(timetable.run("nightly", &[]), Err(OperatorError::UnknownJob(_))));
         assert!(matches!(timetable.run("recheck", &["x".to_owned()]), Err(OperatorError::BadSelector(_))));
         assert!(matches!(timetable.run("discover", &["@a".to_owned()]), Err(OperatorError::BadSelector(_))));
     }

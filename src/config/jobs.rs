@@ -34,11 +34,12 @@ pub struct JobsConfig {
     pub counters: JobConfig,
     /// Other plans for some peers. A peer belongs to the first one that names it and the job; what is not set is as in the job itself.
     /// Peers are "-1001234567890", "@username", "title:*news*", "folder:Work" or "kind:channel". Instead of the line below:
-    ///   [[jobs.overrides]]
-    ///   name = "breaking news"
-    ///   peers = ["@example_news", "title:*breaking*", "folder:Work"]
-    ///   catch_up = { cron = "*/5 * * * * *", jitter = "0s" }
-    ///   backfill = { enabled = false }
+    ///
+    ///     [[jobs.overrides]]
+    ///     name = "breaking news"
+    ///     peers = ["@example_news", "title:*breaking*", "folder:Work"]
+    ///     catch_up = { cron = "*/5 * * * * *", jitter = "0s" }
+    ///     backfill = { enabled = false }
     pub overrides: Vec<OverrideConfig>,
 }
 

@@ -60,7 +60,8 @@ fn table(text: &mut String, root: &Schema, schema: &Json, defaults: &Json, path:
 fn comment(text: &mut String, root: &Schema, property: &Json) {
     let description = property.get("description").or_else(|| resolve(root, property).get("description"));
     for line in description.and_then(Json::as_str).unwrap_or_default().lines() {
-        text.push_str(&format!("# {line}\n"));
+        text.push_str(format!("# {line}").trim_end());
+        text.push('\n');
     }
 }
 

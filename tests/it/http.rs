@@ -311,7 +311,7 @@ async fn wishes_are_heard_where_the_listener_says_so_and_told_what_is_wrong_with
     let json = [("content-type", "application/json")];
     let mut problems = Vec::new();
     for (target, headers, body) in [
-        ("/v1/jobs/rechek/run", &json[..], "{}"),
+        ("/v1/jobs/nightly/run", &json[..], "{}"),
         ("/v1/jobs/recheck/run", &json, r#"{"peers":[]}"#),
         ("/v1/jobs/recheck/run", &json, r#"{"peers":["novosti"]}"#),
         ("/v1/jobs/recheck/run", &json, r#"{"peers":["kind:bot"]}"#),

@@ -82,7 +82,7 @@ async fn a_job_runs_now_when_the_owner_says_so_or_a_client_of_a_listener_that_al
     };
     let refused = |status: u16, code: &str| Err((status, code.to_owned()));
     assert_eq!(run(&reads, "recheck", json!({})).await, refused(403, "not-operator"));
-    assert_eq!(run(&operates, "rechek", json!({})).await, refused(404, "unknown-job"));
+    assert_eq!(run(&operates, "nightly", json!({})).await, refused(404, "unknown-job"));
     for peers in [json!(["novosti"]), json!([]), json!(["title:"]), json!(["kind:bot"])] {
         assert_eq!(run(&operates, "recheck", json!({ "peers": peers })).await, refused(400, "bad-selector"), "{peers}");
     }
