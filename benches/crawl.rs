@@ -316,7 +316,13 @@ async fn archived(
     let lifecycle = Lifecycle::new();
     let clock = Arc::new(SystemClock);
     let pacing = PoolSettings { request_interval: Duration::ZERO, requests_in_flight_max: in_flight, ..PoolSettings::default() };
-    let settings = crawl::Settings { recheck_ids_max: 1_000, workers: REQUESTS_IN_FLIGHT + 1, ..crawl::Settings::default() };
+    let settings = crawl::Settings {
+        recheck_ids_max: 1_000,
+        workers: REQUESTS_IN_FLIGHT + 1,
+        // The other side asks for nothing but dialogs and pages.
+        linked_groups: false,
+        ..crawl::Settings::default()
+    };
     let stopwatch = Stopwatch::start()?;
     let pool = Pool::new(sessions.keys().cloned(), pacing, clock.clone());
     let crawler =

@@ -1,9 +1,10 @@
 //! Counting: members of a peer and views of its newest posts, as time series; and the discussion group that a channel names.
 
 use super::Crawler;
+use super::unit::{Priority, Unit};
 use crate::accounts::Lease;
 use crate::archive::{ArchiveError, Order, Write};
-use crate::model::{AccountName, Counters, IdRange, MessageId, MessageKey, PeerId};
+use crate::model::{AccountName, Counters, IdRange, MessageId, MessageKey, PeerId, PeerKind};
 use crate::telegram::{TelegramError, VIEWS_MAX};
 
 impl Crawler {
@@ -34,6 +35,16 @@ impl Crawler {
             self.poll([group])?;
         }
         Ok(Ok(()))
+    }
+
+    /// Asks channels that are new for their discussion groups, which the next counting would find hours later.
+    pub(super) fn introduce(&self, peers: Vec<PeerId>) -> Result<(), ArchiveError> {
+        for peer in peers {
+            if self.settings.linked_groups && self.archive.peer(peer)?.is_some_and(|p| p.kind == PeerKind::Channel) {
+                self.enqueue(Unit::Full { peer }, Priority::Counters);
+            }
+        }
+        Ok(())
     }
 
     /// Takes over what was pushed of a message's counters. Outside channels the ids of other accounts mean other messages.

@@ -71,7 +71,7 @@ impl Crawler {
         let outside: BTreeSet<PeerId> = page.seen.left.iter().chain(&page.seen.lost).copied().collect();
         let mut write = self.archive.write(now);
         self.see(&mut write, &account, page.seen)?;
-        let mut found = Vec::new();
+        let (mut found, mut fresh) = (Vec::new(), Vec::new());
         for top in page.tops {
             let peer = described.get(&top.peer);
             let folders = self.folders_of(&account, top.peer, peer.map(|p| p.kind));
@@ -82,6 +82,9 @@ impl Crawler {
                 write.joined(top.peer, &account);
             }
             if !self.is_anothers(&account, top.peer)? {
+                if self.archive.cursor(top.peer)?.is_none() {
+                    fresh.push(top.peer);
+                }
                 self.note_top(&mut write, &account, top, now);
                 found.push(top);
             }
@@ -90,6 +93,7 @@ impl Crawler {
         for top in found {
             self.follow(top)?;
         }
+        self.introduce(fresh)?;
         Ok(Ok(()))
     }
 

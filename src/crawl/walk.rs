@@ -49,7 +49,7 @@ impl Crawler {
         };
         drop(lease);
         let now = self.clock.timestamp();
-        let (mut news, mut admitted) = (Vec::new(), BTreeSet::new());
+        let (mut news, mut fresh, mut admitted) = (Vec::new(), Vec::new(), BTreeSet::new());
         let mut write = self.archive.write(now);
         let described: BTreeMap<PeerId, &Peer> = page.seen.peers.iter().map(|p| (p.id, p)).collect();
         for top in &page.tops {
@@ -74,6 +74,9 @@ impl Crawler {
             if self.is_news(top)? {
                 news.push(*top);
             }
+            if self.archive.cursor(top.peer)?.is_none() {
+                fresh.push(top.peer);
+            }
             self.note_top(&mut write, &account, *top, now);
         }
         if reach == Reach::Everything {
@@ -92,6 +95,7 @@ impl Crawler {
         for top in news {
             self.follow(top)?;
         }
+        self.introduce(fresh)?;
         let go_on = reach == Reach::Everything || unpinned_news;
         if let Some(next) = page.next.filter(|_| go_on) {
             self.enqueue(Unit::Walk { account, reach, from: Some(next) }, Priority::Fresh);
