@@ -55,7 +55,7 @@ impl Crawler {
         key: MessageKey,
         counters: Counters,
     ) -> Result<(), ArchiveError> {
-        if !self.is_anothers(account, key.peer)? {
+        if !self.belongs_to_another(account, key.peer)? {
             write.counters(key, counters);
         }
         Ok(())

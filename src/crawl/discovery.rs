@@ -142,7 +142,7 @@ impl Crawler {
     }
 
     /// Whether another account archives a peer whose message ids are each account's own.
-    pub(super) fn is_anothers(&self, account: &AccountName, peer: PeerId) -> Result<bool, ArchiveError> {
+    pub(super) fn belongs_to_another(&self, account: &AccountName, peer: PeerId) -> Result<bool, ArchiveError> {
         if peer.kind() == PeerKindOfId::Channel {
             return Ok(false);
         }

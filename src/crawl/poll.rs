@@ -81,7 +81,7 @@ impl Crawler {
             if !outside.contains(&top.peer) {
                 write.joined(top.peer, &account);
             }
-            if !self.is_anothers(&account, top.peer)? {
+            if !self.belongs_to_another(&account, top.peer)? {
                 if self.archive.cursor(top.peer)?.is_none() {
                     fresh.push(top.peer);
                 }

@@ -63,7 +63,7 @@ impl Crawler {
             if !folders.is_empty() {
                 write.folders(top.peer, &account, folders);
             }
-            if self.is_anothers(&account, top.peer)? {
+            if self.belongs_to_another(&account, top.peer)? {
                 continue;
             }
             if let Reach::News(scope) = &reach
