@@ -3,21 +3,30 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use clap::Parser as _;
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use telescribe::app::App;
+use telescribe::app::{App, Surroundings};
 use telescribe::cli::client::Globals;
 use telescribe::cli::{Out, schedule};
 use telescribe::config::{JobChange, JobConfig, OverrideConfig, Span};
 use telescribe::http::{Listener, Sealing};
-use telescribe::model::{MessageId, MessageKey};
+use telescribe::model::{Clock, MessageId, MessageKey, SystemClock};
 use telescribe_simulator::{Fault, PeerId, Post, Rule, When};
 
 use crate::fleet::{Fleet, small, wish_of};
 use crate::http::Written;
 
 const HISTORY: &str = "messages.getHistory";
+const DIALOGS: &str = "messages.getDialogs";
 const PEER_DIALOGS: &str = "messages.getPeerDialogs";
 
 /// The command as it is typed.
@@ -34,6 +43,38 @@ async fn command(fleet: &Fleet, words: &[&str]) -> Result<String, String> {
     let config = || Ok(fleet.config.clone());
     let done = schedule::write(&line.args, &fleet.globals(), config, &mut Out::to(written.clone())).await;
     done.map(|_| written.text()).map_err(|error| error.to_string())
+}
+
+/// A clock that goes as the machine's does, but shows what it was set to.
+#[derive(Clone, Debug)]
+struct SetClock(Arc<AtomicI64>);
+
+impl SetClock {
+    fn at(text: &str) -> Self {
+        let clock = Self(Arc::default());
+        clock.set(text);
+        clock
+    }
+
+    fn set(&self, text: &str) {
+        let shown: DateTime<Utc> = text.parse().unwrap();
+        self.0.store((shown - SystemClock.now()).num_milliseconds(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> DateTime<Utc> {
+        SystemClock.now() + chrono::Duration::milliseconds(self.0.load(Ordering::SeqCst))
+    }
+
+    fn elapsed(&self) -> Duration {
+        SystemClock.elapsed()
+    }
+}
+
+async fn start_by(fleet: &Fleet, clock: &SetClock) -> App {
+    let around = Surroundings { clock: Arc::new(clock.clone()), metrics: Arc::new(String::new) };
+    App::start(&fleet.config, &fleet.data(), around).await.unwrap()
 }
 
 /// Nothing runs by the clock but what a test wants to.
@@ -119,7 +160,7 @@ async fn an_override_with_a_schedule_of_its_own_polls_its_peers_and_no_others() 
     fleet.until("it polls again", || fleet.simulator.request_count(PEER_DIALOGS) > polls + 1).await;
     let asked: Vec<_> = fleet.simulator.ledger().into_iter().filter(|e| e.method == PEER_DIALOGS).map(|e| e.parameters).collect();
     assert!(asked.iter().all(|parameters| *parameters == format!("peers={often}")), "{asked:?}");
-    assert_eq!(fleet.simulator.request_count("messages.getDialogs"), 0, "the job itself is disabled");
+    assert_eq!(fleet.simulator.request_count(DIALOGS), 0, "the job itself is disabled");
     assert!(!knows(&app, never, unseen));
 
     let jobs = fleet.get("/v1/jobs").await;
@@ -182,7 +223,7 @@ async fn the_status_says_what_needs_somebody_and_what_must_wait() {
     let any = |status: &Value, fits: fn(&Value) -> bool| status["accounts"].as_array().unwrap().iter().any(fits);
     fleet.simulator.sign_out("bravo").unwrap();
     fleet.until_got("/v1/status", |status| any(status, |account| account["state"] != "ready")).await;
-    fleet.simulator.fault(Rule::new(Fault::FloodWait { seconds: 3_600 }, When::Nth(1)).method("messages.getDialogs"));
+    fleet.simulator.fault(Rule::new(Fault::FloodWait { seconds: 3_600 }, When::Nth(1)).method(DIALOGS));
     fleet.until_got("/v1/status", |status| any(status, |account| account["floods"] == 1)).await;
     let text = status().await;
     assert!(text.contains("  bravo: signed out (AUTH_KEY_UNREGISTERED); run `telescribe login bravo`\n"), "{text}");
@@ -205,4 +246,84 @@ async fn a_stopped_program_shows_what_is_planned_and_says_that_nothing_can_be_ru
     assert!(of("recheck").contains("disabled"), "{table}");
     let error = command(&fleet, &["run", "recheck"]).await.unwrap_err();
     assert_eq!(error, "the program does not run: start it with `telescribe run`, then ask again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_a_clock_that_jumps_a_job_is_made_up_once_and_what_still_runs_is_left_out_counted_and_gone_on_with_after_a_stop() {
+    let mut fleet = Fleet::new(small()).await;
+    let hourly = JobConfig { zone: "Europe/Berlin".to_owned(), ..JobConfig::every("0 0 * * * *") };
+    stop_the_clock(&mut fleet);
+    fleet.config.jobs.discover = hourly;
+    // Due every second, so that the clock is looked at as often.
+    fleet.config.jobs.catch_up.enabled = true;
+    let clock = SetClock::at("2026-03-28T12:10:00Z");
+    let app = start_by(&fleet, &clock).await;
+    let discover = async |state: &str, started: &str| {
+        let looks = |jobs: &Value| {
+            let discover = job(jobs, "discover", None);
+            discover["state"] == state && discover["last_started"].as_str().is_some_and(|at| at.starts_with(started))
+        };
+        job(&fleet.until_got("/v1/jobs", looks).await, "discover", None).clone()
+    };
+    let first = discover("waiting", "2026-03-28T13:1").await;
+    assert_eq!(first["next"][0], "2026-03-28T14:00:00+01:00");
+    // The machine sleeps for three days, and through the change to summer time.
+    let walks = || fleet.simulator.ledger().iter().filter(|e| e.method == DIALOGS && e.account == "alpha").count();
+    clock.set("2026-03-31T12:20:00Z");
+    let made_up = discover("waiting", "2026-03-31T14:2").await;
+    assert_eq!(made_up["next"][0], "2026-03-31T15:00:00+02:00");
+
+    // Nobody may ask any more: what is due stays under way.
+    fleet.simulator.fault(Rule::new(Fault::FloodWait { seconds: 86_400 }, When::Always).method(DIALOGS));
+    clock.set("2026-03-31T13:00:01Z");
+    discover("running", "2026-03-31T15:00:0").await;
+    let before = walks();
+    clock.set("2026-03-31T14:00:01Z");
+    let skipped = |jobs: &Value| job(jobs, "discover", None)["skipped"] == 1;
+    let jobs = fleet.until_got("/v1/jobs", skipped).await;
+    assert!(job(&jobs, "discover", None)["last_started"].as_str().unwrap().starts_with("2026-03-31T15:00:0"), "{jobs:#}");
+    assert!(walks() <= before + 1, "a flood wait is waited for");
+    // The clock is set back by years: nothing starts on top of what runs, and the next time is near.
+    clock.set("2020-01-01T00:30:00Z");
+    let back = |jobs: &Value| job(jobs, "discover", None)["next"][0] == "2020-01-01T02:00:00+01:00";
+    fleet.until_got("/v1/jobs", back).await;
+    fleet.simulator.clear_faults();
+    fleet.stop(app).await;
+
+    clock.set("2026-03-31T14:05:00Z");
+    let app = start_by(&fleet, &clock).await;
+    discover("waiting", "2026-03-31T16:05:0").await;
+    fleet.stop(app).await;
+}
+
+/// What a form, or a script without leave, on a page of some website could have a browser of this machine send.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_web_page_of_somebody_else_cannot_make_a_browser_run_a_job() {
+    let mut fleet = Fleet::new(small()).await;
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    fleet.config.http.listeners = vec![Listener { operate: true, ..Listener::new(any, Sealing::Off) }];
+    let app = fleet.start().await;
+    let run = async |media_type: Option<&str>, body: &str| {
+        let stream = tokio::net::TcpStream::connect(app.addresses[0]).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        app.lifecycle.task(async move {
+            let _ = connection.await;
+        });
+        let mut request = Request::post("/v1/jobs/discover/run").header("host", "127.0.0.1");
+        if let Some(media_type) = media_type {
+            request = request.header("content-type", media_type);
+        }
+        sender.send_request(request.body(Full::<Bytes>::from(body.to_owned())).unwrap()).await.unwrap().status().as_u16()
+    };
+    for media_type in
+        [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("multipart/form-data; boundary=a")]
+    {
+        for body in ["", "{}"] {
+            assert_eq!(run(media_type, body).await, 415, "{media_type:?} {body:?}");
+        }
+    }
+    for body in ["[]", r#"{"peers":"@a"}"#, r#"{"peers":[1]}"#, r#"{"pears":["@a"]}"#] {
+        assert_eq!(run(Some("application/json"), body).await, 400, "{body}");
+    }
+    fleet.stop(app).await;
 }
