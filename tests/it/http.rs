@@ -324,7 +324,7 @@ async fn wishes_are_heard_where_the_listener_says_so_and_told_what_is_wrong_with
         ("/v1/jobs/recheck/run", &json, "{}"),
         ("/v1/join", &json, "{}"),
         ("/v1/join", &json, r#"{"peer":7}"#),
-        ("/v1/join", &json, r#"{"peer":"@novosti","acount":"alpha"}"#),
+        ("/v1/join", &json, r#"{"peer":"@novosti","acount":"alpha"}"#), // typos: ignore
         ("/v1/join", &json, r#"{"peer":"@novosti"}"#),
     ] {
         let problem = served.ask("POST", target, headers, body).await.json();

@@ -1,7 +1,5 @@
 //! What is live is never behind what is past.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
 use std::time::Duration;
 
 use telescribe::config::Span;

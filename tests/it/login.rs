@@ -245,7 +245,8 @@ async fn an_interrupted_qr_login_leaves_the_session_file_as_it_was() {
     let before = sessions();
     let mut scan = Scan::begin(folder.path(), &account.name, None);
     scan.link();
-    Command::new("kill").args(["-INT", &scan.child.id().to_string()]).status().unwrap();
+    // SIGTERM and not SIGINT, which a shell makes its background jobs ignore, and all that they start.
+    Command::new("kill").args(["-TERM", &scan.child.id().to_string()]).status().unwrap();
     let (status, told) = scan.end();
     assert_ne!(status, Some(0), "{told}");
     assert_eq!(sessions(), before);

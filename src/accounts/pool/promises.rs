@@ -168,10 +168,10 @@ impl World {
             self.pool.restore(name, &saved);
         }
         (self.started, self.requests) = (self.clock.elapsed(), [0; 2]);
-        // What is owed over a restart is owed from the start, where the clock was set back.
-        for last in self.calls.values_mut() {
-            *last = (last.0.map(|_| self.started), self.started);
-        }
+        // What is owed over a restart, after calls or after a wait, is owed from the start where the clock was set back, and all of it:
+        // a live request waits an interval then.
+        let owing: Vec<_> = self.calls.keys().chain(self.waits.keys()).copied().collect();
+        self.calls.extend(owing.into_iter().map(|place| (place, (Some(self.started), self.started))));
     }
 }
 
