@@ -118,7 +118,7 @@ pub struct AccountsConfig {
     pub rest_after_crash: Span,
     /// How many requests of one account may be under way; what just happened has a place beside them.
     pub requests_in_flight_max: usize,
-    /// Whether large histories are read by takeout: about four times as fast, but Telegram tells the account's owner, and may make a new
+    /// Whether large histories are read by takeout: Telegram bears more then, but tells the account's owner, and may make a new
     /// takeout wait for a day.
     pub takeout: bool,
     /// The shortest time between two calls of one method by one account, where it is not to be the usual one of docs/limits.md, such
