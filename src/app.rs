@@ -83,6 +83,10 @@ pub fn planned(config: &Config, archive: Arc<Archive>, clock: Arc<dyn Clock>) ->
 impl App {
     /// Starts everything.
     ///
+    /// # Cancel safety
+    /// May be dropped while it waits, for example for the data folder: nothing is started before the last wait, and what was locked
+    /// and bound is free again.
+    ///
     /// # Errors
     /// When the data folder is in use or damaged, a session cannot be used, an address is taken, or a setting cannot be meant.
     pub async fn start(config: &Config, data: &Path, around: Surroundings) -> anyhow::Result<Self> {

@@ -25,6 +25,7 @@ mod run;
 pub mod schedule;
 pub mod search;
 pub mod show;
+mod signals;
 mod simulate;
 pub mod status;
 mod verify;
@@ -37,6 +38,7 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 use client::Globals;
 pub use output::Out;
+use signals::Signals;
 
 /// An archival crawler for Telegram: crawl, archive, search, publish, serve
 #[derive(Debug, Parser)]
@@ -120,7 +122,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     };
     match command {
         Command::Demo(args) => demo::run(args).await,
-        Command::Run(args) => run::run(args, &globals, &config()?).await,
+        Command::Run(args) => {
+            let signals = Signals::catch()?;
+            run::run(args, &globals, &config()?, signals).await
+        }
         Command::Simulate(args) => simulate::run(args).await,
         Command::Login(args) => login::run(args, &config()?).await,
         Command::Account(args) => account::run(args, &globals, &config()?).await,

@@ -13,6 +13,7 @@ use telescribe_simulator::world::ChatKind;
 use telescribe_simulator::{Options, Simulator, World, WorldSpec};
 
 use super::output::{ended, tell};
+use super::signals::Signals;
 use super::simulate::{world, write_sessions};
 use crate::app::{App, Surroundings};
 use crate::archive::DataFolder;
@@ -68,6 +69,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn demo(args: Args) -> anyhow::Result<ExitCode> {
+    let signals = Signals::catch()?;
     let config = config(&args);
     telemetry::log(&config.log)?;
     let data = args.folder.join("data");
@@ -88,7 +90,6 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
     tell("2. Telescribe crawls it.");
     let around = Surroundings { clock: Arc::new(SystemClock), metrics: telemetry::metrics()? };
     let app = App::start(&config, &data, around).await?;
-    let stop = async { super::run::stopped(&app.lifecycle).await };
     let show = async {
         progress::until_caught_up(&app).await?;
         if args.once {
@@ -99,7 +100,7 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
         live::trickle(&simulator, &app).await;
         anyhow::Ok(())
     };
-    let (stopped, shown) = tokio::join!(stop, show);
+    let ((), shown) = tokio::join!(signals.stop(&app.lifecycle), show);
     app.ended().await?;
     let truth = args.folder.join("truth.ndjson");
     let mut file = std::io::BufWriter::new(std::fs::File::create(&truth)?);
@@ -108,7 +109,7 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
         .and_then(|()| std::io::Write::flush(&mut file))
         .with_context(|| format!("cannot write `{}`", truth.display()))?;
     simulator.stop().await;
-    stopped.and(shown)?;
+    shown?;
     tell(format_args!(
         "Stopped. What the simulated Telegram holds is in {0}; the archive must say the same:\n  telescribe --data {1} dump | diff - {0}",
         truth.display(),

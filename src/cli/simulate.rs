@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use telescribe_simulator::{AccountAccess, Options, Simulator, World, WorldSpec};
 
 use super::output::{Out, ended, tell};
+use super::signals::Signals;
 use crate::accounts::{AuthKey, DataCentre, Session, Sessions};
 use crate::config::{LogConfig, Server};
 use crate::lifecycle::Lifecycle;
@@ -78,6 +79,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(args: Args) -> anyhow::Result<ExitCode> {
+    let signals = Signals::catch()?;
     telemetry::log(&LogConfig::default())?;
     let simulator = Simulator::start(world(args.world.as_deref(), &args.spec()?)?, Options::default())
         .await
@@ -100,7 +102,7 @@ async fn serve(args: Args) -> anyhow::Result<ExitCode> {
     }
     out.line("serving a simulated Telegram; Ctrl-C stops it")?;
     out.flush()?;
-    super::run::stopped(&Lifecycle::new()).await?;
+    signals.stop(&Lifecycle::new()).await;
     if let Some(path) = &args.truth {
         write_truth(&simulator, path)?;
     }

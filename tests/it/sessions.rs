@@ -8,6 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use telescribe::archive::DataFolder;
 use telescribe_simulator::{Fault, Options, Rule, Simulator, When, WorldSpec};
 
 use crate::fleet::write_sessions;
@@ -190,6 +191,30 @@ async fn a_daemon_seals_plain_sessions_by_itself_and_says_so() {
     let said = out(&ended) + &err(&ended);
     assert!(ended.status.success() && said.contains("is not sealed yet; it will be at its next save"), "{said}");
     assert!(with_key_file(folder, "master.key", &["account", "check"]).status.success());
+    simulator.stop().await;
+}
+
+/// Whether a process catches SIGTERM: the signal's bit (number 15, counted from 1) in the kernel's mask of caught signals.
+fn catches_sigterm(process: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << 14) != 0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_in_the_first_moments_is_a_stop() {
+    let (simulator, folder) = world().await;
+    let folder = folder.path();
+    // It cannot start while somebody has its data folder.
+    let held = DataFolder::lock(&folder.join("data")).unwrap();
+    let daemon = daemon(folder, "data").spawn().unwrap();
+    let process = daemon.id();
+    until("a daemon that catches signals before it has its data folder", || catches_sigterm(process));
+    let ended = stop(daemon);
+    assert!(ended.status.success(), "{:?}: {}", ended.status, err(&ended));
+    drop(held);
+    assert!(!folder.join("data/archive").exists(), "nothing had begun");
+    ok(folder, &["account", "check"]);
     simulator.stop().await;
 }
 
