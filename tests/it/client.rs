@@ -182,15 +182,11 @@ async fn a_data_centre_that_is_down_is_not_stormed_and_every_call_ends_in_time()
     let mut connections = 0;
     let begun = Instant::now();
     let calls = async {
-        let mut calls = 0;
-        while begun.elapsed() < Duration::from_secs(4) {
-            let asked = Instant::now();
-            let error = caller.client.state().await.unwrap_err();
+        for _ in 0..4 {
+            let asked = caller.client.state();
+            let error = tokio::time::timeout(TIMEOUT, asked).await.expect("every call ends").unwrap_err();
             assert!(matches!(error, TelegramError::Transient { .. }), "{error}");
-            assert!(asked.elapsed() < Duration::from_secs(3), "a second, and a slow machine");
-            calls += 1;
         }
-        calls
     };
     let slamming = async {
         loop {
@@ -198,13 +194,14 @@ async fn a_data_centre_that_is_down_is_not_stormed_and_every_call_ends_in_time()
             connections += 1;
         }
     };
-    let calls = tokio::select! {
-        calls = calls => calls,
-        () = slamming => 0,
-    };
-    assert!(calls >= 3);
+    tokio::select! {
+        () = calls => {}
+        () = slamming => {}
+    }
     // Two at once, then one after a quarter of a second, and one each half second or so: half of what a call may take.
-    assert!((3..=14).contains(&connections), "{connections} connections in 4 s");
+    let took = begun.elapsed();
+    let most = 2 + usize::try_from(took.as_millis() * 3 / 1_000).unwrap();
+    assert!((3..=most).contains(&connections), "{connections} connections in {took:?}");
     caller.end().await;
 }
 

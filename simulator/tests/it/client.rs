@@ -14,7 +14,7 @@ use telescribe_simulator::{AccountAccess, Options, PeerId, Simulator, World, Wor
 use tokio::sync::mpsc;
 
 /// Nothing on loopback takes this long.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Client {
     pub(crate) access: AccountAccess,

@@ -1,12 +1,10 @@
 //! Whatever a client sends, the others are served on.
 
-use std::time::Duration;
-
 use grammers_tl_types::functions as f;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::client::{Client, spec, start};
+use crate::client::{Client, PATIENCE, spec, start};
 
 /// Bytes from nowhere, the same ones every time.
 fn noise(seed: u64, length: usize) -> Vec<u8> {
@@ -38,7 +36,7 @@ async fn malformed_packets_close_their_connection_and_nothing_else() {
         // The server may have hung up before everything was written.
         let written = stream.write_all(&attack).await;
         drop(stream.shutdown().await);
-        let ended = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut Vec::new())).await;
+        let ended = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await;
         assert!(ended.is_ok(), "the connection ends, written: {written:?}");
     }
     client.call(&f::updates::GetState {}).await.unwrap();
@@ -52,7 +50,7 @@ async fn stopping_ends_every_connection_and_frees_the_ports() {
     client.call(&f::updates::GetState {}).await.unwrap();
     let address = client.access.data_centres[0].address;
     let mut idle = TcpStream::connect(address).await.unwrap();
-    tokio::time::timeout(Duration::from_secs(5), simulator.stop()).await.expect("stopping takes no time");
+    tokio::time::timeout(PATIENCE, simulator.stop()).await.expect("stopping takes no time");
     assert!(matches!(idle.read(&mut [0; 1]).await, Ok(0) | Err(_)));
     assert!(TcpStream::connect(address).await.is_err());
 }
