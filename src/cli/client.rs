@@ -405,6 +405,9 @@ fn connect_socket(path: &Path) -> anyhow::Result<UnixStream> {
 
 /// Host and port of a server's address.
 fn authority(server: &str) -> anyhow::Result<String> {
+    if server.contains('@') {
+        bail!("`--server` takes no user and password, only host and port; `--key` names the file with the key");
+    }
     let uri: hyper::Uri =
         server.parse().ok().with_context(|| format!("`{server}` is no address such as `http://127.0.0.1:8470`"))?;
     match uri.scheme_str() {
