@@ -14,8 +14,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context as _;
-
 use crate::accounts::{BudgetKeeper, Pool, PoolSettings, Saver, Session, SessionLock, Sessions, Taken};
 use crate::archive::{Archive, DataFolder, Durability, MassDeletion};
 use crate::config::{Config, Server, Sync};
@@ -90,6 +88,8 @@ impl App {
     /// # Errors
     /// When the data folder is in use or damaged, a session cannot be used, an address is taken, or a setting cannot be meant.
     pub async fn start(config: &Config, data: &Path, around: Surroundings) -> anyhow::Result<Self> {
+        // Before anything is taken or asked: a start that fails leaves nothing behind.
+        config.check()?;
         let folder = DataFolder::lock_within(data, FOLDER_PATIENCE).await?;
         let store = open_sessions(config)?;
         let Taken { sessions, locks } = store.take_all()?;
@@ -142,7 +142,7 @@ impl App {
             let settings = IndexerSettings { memory: config.search.memory_mib << 20, ..IndexerSettings::default() };
             move || Indexer::new(Arc::clone(&index), Arc::clone(&archive), settings)
         });
-        let publishing = start_publishing(config, &archive, &lifecycle)?;
+        let publishing = start_publishing(config, &archive, &lifecycle);
         let timetable =
             jobs::Timetable::new(config, Arc::clone(&archive), Arc::clone(&around.clock), Some(Arc::clone(&crawler)))?;
         let timetable = Arc::new(timetable);
@@ -212,20 +212,12 @@ fn check_accounts(config: &Config, sessions: &BTreeMap<AccountName, Arc<Session>
     Ok(())
 }
 
-fn start_publishing(
-    config: &Config,
-    archive: &Arc<Archive>,
-    lifecycle: &Lifecycle,
-) -> anyhow::Result<Option<Arc<publish::Status>>> {
-    if config.publish.url.is_empty() {
-        return Ok(None);
-    }
-    let settings = publish::Settings { exchange: config.publish.exchange.clone(), ..publish::Settings::new(&config.publish.url) };
-    settings.check().context("`publish` of the configuration")?;
+fn start_publishing(config: &Config, archive: &Arc<Archive>, lifecycle: &Lifecycle) -> Option<Arc<publish::Status>> {
+    let settings = config.publish.settings()?;
     let status = Arc::new(publish::Status::new());
     let (archive, shown) = (Arc::clone(archive), Arc::clone(&status));
     lifecycle.work("publisher", move || Publisher::new(settings.clone(), Arc::clone(&archive), Arc::clone(&shown)));
-    Ok(Some(status))
+    Some(status)
 }
 
 impl Config {

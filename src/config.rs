@@ -3,9 +3,10 @@
 //! An unknown key is refused with its line and the nearest known key. An environment variable overrides a key:
 //! `TELESCRIBE__HTTP__REQUEST_TIMEOUT=5s` is `http.request_timeout = "5s"` (two underscores for each dot).
 
+mod error;
 mod jobs;
-mod proxy;
 mod read;
+mod secret_url;
 mod template;
 
 use std::collections::BTreeMap;
@@ -17,13 +18,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::crawl::{self, Rules};
 use crate::model::PeerKind;
+use crate::publish;
 use crate::schedule::{InvalidSelector, Scope, Selector};
 pub use crate::span::{InvalidSpan, Span};
 use crate::telegram::{self, Reach};
 
+pub use error::ConfigError;
 pub use jobs::{InvalidPlan, JobChange, JobConfig, JobsConfig, MissedConfig, OverrideConfig};
-pub use proxy::ProxyUrl;
-pub use read::ConfigError;
+pub use secret_url::{BrokerUrl, ProxyUrl, SecretUrl};
 pub use template::template;
 
 /// Telescribe's configuration.
@@ -221,10 +223,22 @@ pub struct SearchConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PublishConfig {
-    /// The broker, such as "amqp://user:password@127.0.0.1:5672/%2f" or amqps://; empty to publish nothing.
-    pub url: String,
-    /// The durable topic exchange that is published to; it is declared when it is missing.
+    /// The broker, such as "amqp://user:password@127.0.0.1:5672/%2f" or amqps://; empty to publish nothing. Percent-encode special
+    /// characters in user and password: / is %2F, # is %23, ? is %3F, @ is %40, : is %3A, % is %25.
+    pub url: BrokerUrl,
+    /// The durable topic exchange that is published to.
     pub exchange: String,
+    /// Whether it and its alternate exchange are declared where they are missing; otherwise it must be there and is used as it is.
+    pub declare: bool,
+}
+
+impl PublishConfig {
+    /// Where and how to publish; `None` where there is no broker.
+    #[must_use]
+    pub fn settings(&self) -> Option<publish::Settings> {
+        let url = self.url.get().ok()??.clone();
+        Some(publish::Settings { exchange: self.exchange.clone(), declare: self.declare, ..publish::Settings::new(url) })
+    }
 }
 
 /// What is logged.
@@ -303,7 +317,7 @@ impl Default for SearchConfig {
 
 impl Default for PublishConfig {
     fn default() -> Self {
-        Self { url: String::new(), exchange: "telescribe".to_owned() }
+        Self { url: BrokerUrl::default(), exchange: "telescribe".to_owned(), declare: true }
     }
 }
 
@@ -327,6 +341,14 @@ impl Config {
         };
         read::read(&path.display().to_string(), &text, environment)
     }
+
+    /// Checks what types cannot say, as [`Config::load`] has done with what it read: for a configuration that was made otherwise.
+    ///
+    /// # Errors
+    /// When a value cannot be meant.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        read::check(self)
+    }
 }
 
 impl TelegramConfig {
@@ -345,12 +367,14 @@ impl Config {
     /// How to speak to the server, as which application, and through which proxies.
     #[must_use]
     pub fn telegram_settings(&self) -> telegram::Settings {
+        // One that cannot be meant was refused when the configuration was checked.
+        let proxy = |url: &ProxyUrl| url.get().ok().flatten().cloned();
         telegram::Settings {
             api_id: self.telegram.api_id,
             request_timeout: self.telegram.request_timeout.duration(),
             reach: self.telegram.reach(),
-            proxy: self.telegram.proxy.proxy().cloned(),
-            proxies: self.accounts.proxies.iter().filter_map(|(name, url)| Some((name.clone(), url.proxy()?.clone()))).collect(),
+            proxy: proxy(&self.telegram.proxy),
+            proxies: self.accounts.proxies.iter().filter_map(|(name, url)| Some((name.clone(), proxy(url)?))).collect(),
             takeout: self.accounts.takeout,
         }
     }

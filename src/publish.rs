@@ -15,7 +15,7 @@
 //! lapin logs returned messages with their bodies at `warn`, so the program's log filter must say `lapin=error`: message text
 //! never reaches a log.
 //!
-//! The way through: `settings`, `event` (what is published), `outbox` (from changes to events), `broker` (the connection),
+//! The way through: `url` and `settings` (which broker), `event` (what is published), `outbox` (from changes to events), `broker` (the connection),
 //! `batch` (what is in flight), `publisher` (the worker), `status`.
 
 mod batch;
@@ -25,10 +25,12 @@ mod outbox;
 mod publisher;
 mod settings;
 mod status;
+mod url;
 
 pub use broker::BrokerError;
 pub use event::{CONTENT_TYPE, Event};
 pub use outbox::events;
 pub use publisher::{Publisher, READER};
-pub use settings::Settings;
+pub use settings::{Settings, is_exchange_name};
 pub use status::{Report, State, Status};
+pub use url::{BrokerUrl, InvalidBrokerUrl};

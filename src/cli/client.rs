@@ -3,10 +3,14 @@
 //! Without `--server`, a running daemon answers on the socket in the data folder; where there is none, the same router answers in this
 //! process, over the archive that is then free to be opened. With `--server`, a server elsewhere answers, sealed with `--key`.
 //! So each command is written once, and cannot see what a program over HTTP could not.
+//!
+//! Sealed, a body is hidden from those on the way and a path with its query is not. What can be asked in a body is; where it cannot,
+//! the person is told once.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -31,6 +35,11 @@ const FOLDER_PATIENCE: Duration = Duration::from_secs(3);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an answer may stay away; the server's own limit is shorter.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+/// Where everything that is asked for stands in the body, so that nothing of it is to be seen on the way.
+const ASKED_IN_BODY: [&str; 2] = ["/v1/search", "/v1/join"];
+/// What a person is told where that is not so.
+const PATH_IS_VISIBLE: &str = "note: the answer is sealed, but whoever is on the way to the server can read the path of the request \
+                               and the names in it; only `search` and `join` hide what they ask for (docs/sealing.md)";
 
 /// What every command understands.
 #[derive(Clone, Debug, clap::Args)]
@@ -129,6 +138,8 @@ pub fn segment(peer: &str) -> String {
 /// Whoever answers.
 pub struct Api {
     way: Way,
+    /// Whether the person knows that paths are visible.
+    told: AtomicBool,
     /// Drives the connections; dropped with the command.
     lifecycle: Lifecycle,
 }
@@ -163,7 +174,7 @@ impl Api {
             (None, Some(_)) => bail!("`--key` is for `--server`; the data folder of this machine needs none"),
             (None, None) => folder(&globals.data, &lifecycle, operator).await?,
         };
-        Ok(Self { way, lifecycle })
+        Ok(Self { way, told: AtomicBool::new(false), lifecycle })
     }
 
     fn key(&self) -> Option<&Arc<Key>> {
@@ -260,6 +271,10 @@ impl Api {
 
     async fn call_sealed(&self, target: &str, posted: Option<&Value>, key: &Arc<Key>) -> anyhow::Result<(StatusCode, Value)> {
         let method = if posted.is_some() { "POST" } else { "GET" };
+        let is_hidden = posted.is_some() && ASKED_IN_BODY.contains(&target);
+        if !is_hidden && !self.told.swap(true, Ordering::Relaxed) {
+            super::output::tell(PATH_IS_VISIBLE);
+        }
         let request = seal::seal_request(key, method, target, posted, SystemClock.now(), &mut seal::system_random());
         let token = request.token;
         let sending = if posted.is_some() { Sending::Sealed(token) } else { Sending::Bearer(token) };
@@ -405,6 +420,9 @@ fn connect_socket(path: &Path) -> anyhow::Result<UnixStream> {
 
 /// Host and port of a server's address.
 fn authority(server: &str) -> anyhow::Result<String> {
+    if server.contains('@') {
+        bail!("`--server` takes no user and password, only host and port; `--key` names the file with the key");
+    }
     let uri: hyper::Uri =
         server.parse().ok().with_context(|| format!("`{server}` is no address such as `http://127.0.0.1:8470`"))?;
     match uri.scheme_str() {

@@ -17,7 +17,7 @@ use super::signals::Signals;
 use super::simulate::{world, write_sessions};
 use crate::app::{App, Surroundings};
 use crate::archive::DataFolder;
-use crate::config::{Config, JobConfig, Server, Span};
+use crate::config::{BrokerUrl, Config, JobConfig, Server, Span};
 use crate::http::{Listener, Sealing};
 use crate::model::{Clock as _, SystemClock};
 use crate::seal::{KeyRing, system_random};
@@ -71,6 +71,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn demo(args: Args) -> anyhow::Result<ExitCode> {
     let signals = Signals::catch()?;
     let config = config(&args);
+    if let Err(why) = config.publish.url.get() {
+        bail!("`--amqp` {why}");
+    }
     telemetry::log(&config.log)?;
     let data = args.folder.join("data");
     prepare(&args.folder, &data)?;
@@ -141,7 +144,7 @@ fn config(args: &Args) -> Config {
     // Plain for the browser on this machine, sealed for everyone else.
     config.http.listeners = vec![Listener::new(args.listen, Sealing::Optional)];
     config.http.metrics = Vec::new();
-    config.publish.url = args.amqp.clone().unwrap_or_default();
+    config.publish.url = BrokerUrl::read(args.amqp.as_deref().unwrap_or_default());
     config.log.filter = "warn".to_owned();
     config
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, harmless};
@@ -73,10 +73,13 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
     let api = Api::open(globals).await?;
     let mut left = if args.all { usize::MAX } else { args.limit.get() };
-    let mut target = Target::new("/v1/search").with("q", args.query.join(" ")).with("sort", args.sort.word());
+    let (target, query) = (Target::new("/v1/search"), args.query.join(" "));
+    let mut cursor: Option<String> = None;
     let mut shown = 0_usize;
     loop {
-        let page = api.get(&target.clone().with("limit", left.min(PAGE_SIZE_MAX))).await?;
+        // In a body, which is sealed and in no log, unlike a query behind a path.
+        let asked = json!({ "q": query, "sort": args.sort.word(), "limit": left.min(PAGE_SIZE_MAX), "cursor": cursor });
+        let page = api.post(&target, &asked).await?;
         for hit in page.get("hits").and_then(Value::as_array).into_iter().flatten().take(left) {
             shown += 1;
             if globals.json {
@@ -88,7 +91,7 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
         let total = page.get("total").cloned().unwrap_or_default();
         left = left.saturating_sub(page.get("hits").and_then(Value::as_array).map_or(0, Vec::len));
         match page.get("next").and_then(Value::as_str) {
-            Some(next) if left > 0 => target = target.with("cursor", next),
+            Some(next) if left > 0 => cursor = Some(next.to_owned()),
             _ => {
                 if !globals.json {
                     let line = summary(shown, &total, out);

@@ -1,65 +1,32 @@
 //! From text to configuration: unknown keys with their line and the nearest known one, then types, then what types cannot say.
 
-use std::path::PathBuf;
+use std::ops::Range;
 
 use schemars::Schema;
 use serde_json::Value as Json;
 use toml_edit::{Document, Item, Table, TableLike, Value};
 
-use super::{Config, Server};
-use crate::accounts;
+use super::error::without_secrets;
+use super::{Config, ConfigError, Server};
+use crate::{accounts, publish};
 
 /// What an environment variable that overrides a key starts with.
 const PREFIX: &str = "TELESCRIBE__";
 
-/// The configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("configuration file `{}`: {source}; `telescribe config > {}` writes one with every default", path.display(), path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A key that does not exist.
-    #[error("{place}: unknown key `{key}`{}", near.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
-    UnknownKey {
-        /// File and line, or the environment variable.
-        place: String,
-        /// The key, with the tables it is in.
-        key: String,
-        /// The nearest known key.
-        near: Option<String>,
-    },
-    /// It is not TOML, or a value has the wrong type.
-    #[error("{place}: {why}")]
-    Invalid {
-        /// The file, or the environment variable.
-        place: String,
-        /// What is wrong, with line and column where known.
-        why: String,
-    },
-    /// A value cannot be meant.
-    #[error("{place}: `{key}` {why}")]
-    Value {
-        /// File and line, or the environment variable.
-        place: String,
-        /// The key.
-        key: String,
-        /// What is wrong and what would be right.
-        why: String,
-    },
-}
-
 pub(super) fn read(place: &str, text: &str, environment: impl Iterator<Item = (String, String)>) -> Result<Config, ConfigError> {
-    let invalid = |place: &str, why: String| ConfigError::Invalid { place: place.to_owned(), why: why.trim_end().to_owned() };
-    let document = Document::parse(text).map_err(|e| invalid(place, e.to_string()))?;
-    let schema = schemars::schema_for!(Config);
     let line = |offset: usize| text.get(..offset).map_or(1, |before| before.matches('\n').count() + 1);
+    let here = |span: Option<Range<usize>>| match span {
+        Some(span) => format!("{place}, line {}", line(span.start)),
+        None => place.to_owned(),
+    };
+    // Not their whole text, which repeats the line.
+    let document = Document::parse(text).map_err(|e| invalid(here(e.span()), None, e.message()))?;
+    let schema = schemars::schema_for!(Config);
     check_keys(document.as_table(), &schema, schema.as_value(), "", &|offset| format!("{place}, line {}", line(offset)))?;
-    let mut config: Config = toml::from_str(text).map_err(|e| invalid(place, e.to_string()))?;
+    let mut config: Config = toml::from_str(text).map_err(|e| {
+        let key = e.span().and_then(|span| key_of(document.as_table(), span.start));
+        invalid(here(e.span()), key, e.message())
+    })?;
 
     let mut overrides: Vec<(String, String)> = environment.filter(|(name, _)| name.starts_with(PREFIX)).collect();
     if !overrides.is_empty() {
@@ -73,7 +40,7 @@ pub(super) fn read(place: &str, text: &str, environment: impl Iterator<Item = (S
             check_keys(one.as_table(), &schema, schema.as_value(), "", &|_| format!("environment variable {name}"))?;
             set(whole.as_table_mut(), &key, item);
             config = toml::from_str(&whole.to_string())
-                .map_err(|e| invalid(&format!("environment variable {name}"), e.to_string()))?;
+                .map_err(|e| invalid(format!("environment variable {name}"), Some(key.replace("__", ".")), e.message()))?;
         }
     }
     let overridden = |name: &String| name.trim_start_matches(PREFIX).to_lowercase().replace("__", ".");
@@ -85,6 +52,16 @@ pub(super) fn read(place: &str, text: &str, environment: impl Iterator<Item = (S
         &config,
     )?;
     Ok(config)
+}
+
+/// Checks what types cannot say of a configuration that no file was read for.
+pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
+    check_values(&|_| "the configuration".to_owned(), config)
+}
+
+fn invalid(place: String, key: Option<String>, message: &str) -> ConfigError {
+    let message = without_secrets(message.trim_end());
+    ConfigError::Invalid { place, why: key.map_or_else(|| message.clone(), |key| format!("`{key}` is wrong: {message}")) }
 }
 
 fn set(table: &mut Table, key: &str, value: Value) {
@@ -119,6 +96,15 @@ fn line_of(text: &str, key: &str) -> Option<usize> {
     text.get(..offset?).map(|before| before.matches('\n').count() + 1)
 }
 
+/// The key whose value is at an offset, with the tables it is in.
+fn key_of(table: &dyn TableLike, offset: usize) -> Option<String> {
+    table.iter().find_map(|(key, item)| {
+        let inner = item.as_table_like().and_then(|inner| key_of(inner, offset)).map(|inner| format!("{key}.{inner}"));
+        let holds = || item.span().is_some_and(|span| span.contains(&offset));
+        inner.or_else(|| holds().then(|| key.to_owned())).map(|key| without_secrets(&key))
+    })
+}
+
 /// Compares the keys of a table, and of those in it, with the schema's.
 fn check_keys(
     table: &dyn TableLike,
@@ -134,7 +120,7 @@ fn check_keys(
             let offset = table.key(key).and_then(toml_edit::Key::span).or_else(|| item.span()).map_or(0, |span| span.start);
             let near = known.keys().map(|k| (strsim::jaro_winkler(k, key), k)).max_by(|a, b| a.0.total_cmp(&b.0));
             let near = near.filter(|(likeness, _)| *likeness > 0.7).map(|(_, k)| k.clone());
-            return Err(ConfigError::UnknownKey { place: place(offset), key: full, near });
+            return Err(ConfigError::UnknownKey { place: place(offset), key: without_secrets(&full), near });
         };
         if let Some(table) = item.as_table_like() {
             check_keys(table, root, inner, &full, place)?;
@@ -200,9 +186,16 @@ fn check_values(place: &dyn Fn(&str) -> String, config: &Config) -> Result<(), C
     }
     let own = config.accounts.proxies.iter().map(|(name, url)| (format!("accounts.proxies.{name}"), url));
     for (key, url) in own.chain([("telegram.proxy".to_owned(), &config.telegram.proxy)]) {
-        if let Err(error) = url.check() {
+        if let Err(error) = url.get() {
             return wrong(&key, error.to_string());
         }
+    }
+    if let Err(error) = config.publish.url.get() {
+        return wrong("publish.url", error.to_string());
+    }
+    if !publish::is_exchange_name(&config.publish.exchange) {
+        let why = "must have 1 to 246 bytes without control characters, and must not begin with `amq.`";
+        return wrong("publish.exchange", why.to_owned());
     }
     if let Some(method) = config.accounts.intervals.keys().find(|method| !accounts::is_known_method(method)) {
         let known = accounts::known_methods().collect::<Vec<_>>().join(", ");
@@ -271,6 +264,13 @@ mod tests {
                 "[accounts.proxies]\nalpha = \"socks5://user:p@ss@proxy:1\"\n",
                 "accounts.proxies.alpha` must have both user and password",
             ),
+            ("[publish]\nurl = \"http://127.0.0.1\"\n", "config.toml, line 2: `publish.url` must start with amqp://"),
+            ("[publish]\n\nurl = \"amqp://127.0.0.1:99999\"\n", "config.toml, line 3: `publish.url` must have a number from 1"),
+            (
+                "[publish]\nurl = \"amqp://127.0.0.1/?foo=1\"\n",
+                "config.toml, line 2: `publish.url` has an unknown parameter `foo`; there are auth_mechanism, ",
+            ),
+            ("[publish]\nexchange = \"amq.topic\"\n", "config.toml, line 2: `publish.exchange` must have 1 to 246 bytes"),
             ("[accounts.intervals]\n\"messages.getHistroy\" = \"1s\"\n", "those are messages.getHistory"),
             ("[[http.listeners]]\naddress = \"0.0.0.0:80\"\nsealing = \"off\"\n", "sealing = \"off\""),
             ("[http]\nrequest_timeout = 10\n", "line 2"),
@@ -323,6 +323,68 @@ mod tests {
         assert!(shown.contains("127.0.0.1:1080") && !shown.contains("secret"), "{shown}");
         let error = read_text(&text.replace("socks5", "socks4"), &[]).unwrap_err();
         assert!(!error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn the_password_of_the_broker_is_never_shown() {
+        let url = "amqp://crawler:s3cret@127.0.0.1:5672/%2f";
+        let config = read_text(&format!("[publish]\nurl = \"{url}\"\n"), &[]).unwrap();
+        let settings = config.publish.settings().unwrap();
+        let shown = format!("{config:?} {settings:?} {}", serde_json::to_string(&config).unwrap());
+        assert!(shown.contains("crawler@127.0.0.1") && !shown.contains("s3cret"), "{shown}");
+
+        let slash = url.replace("s3cret", "7/s3cret");
+        let refusal =
+            "`publish.url` has an `@` behind the host: percent-encode special characters in user and password: write / as %2F, ";
+        let error = read_text(&format!("[publish]\nurl = \"{slash}\"\n"), &[]).unwrap_err();
+        assert!(error.starts_with(&format!("config.toml, line 2: {refusal}")) && !error.contains("s3cret"), "{error}");
+        let error = read_text("", &[("TELESCRIBE__PUBLISH__URL", slash.as_str())]).unwrap_err();
+        assert!(error.starts_with(&format!("environment variable TELESCRIBE__PUBLISH__URL: {refusal}")), "{error}");
+        assert!(!error.contains("s3cret"), "{error}");
+    }
+
+    #[test]
+    fn a_url_at_the_wrong_place_or_without_its_quotes_is_not_shown() {
+        for (text, part) in [
+            (
+                "publish = \"amqp://crawler:s3cret@h\"\n",
+                "config.toml, line 1: `publish` is wrong: invalid type: string, expected ",
+            ),
+            ("[publish]\nurl = amqp://crawler:s3cret@h\n", "config.toml, line 2: "),
+            ("[publish]\nurl = \"amqp://crawler:s3cret@h\n", "config.toml, line 2: "),
+            ("[publish]\nurl = \"amqp://crawler:\\s3cret@h\"\n", "config.toml, line 2: "),
+            ("[publish]\nurl \"amqp://crawler:s3cret@h\"\n", "config.toml, line 2: "),
+            ("[publish]\namqp://crawler:s3cret@h\n", "config.toml, line 2: "),
+            ("[publish]\n\"amqp://crawler:s3cret@h\" = 1\n", "config.toml, line 2: unknown key `publish.amqp://…`"),
+            ("[publish]\nurl = [\"amqp://crawler:s3cret@h\"]\n", "config.toml, line 2: `publish.url` is wrong: "),
+            ("[accounts]\nproxies = \"socks5://crawler:s3cret@h:1\"\n", "config.toml, line 2: `accounts.proxies` is wrong: "),
+            ("[telegram]\nproxy = { url = \"socks5://crawler:s3cret@h:1\" }\n", "config.toml, line 2: `telegram.proxy"),
+            ("[telegram]\nserver = \"socks5://crawler:s3cret@h:1\"\n", "config.toml, line 2: `telegram.server` is wrong: "),
+            ("[http]\nrequest_timeout = \"amqp://crawler:s3cret@h\"\n", "config.toml, line 2: `http.request_timeout` is wrong: "),
+        ] {
+            let error = read_text(text, &[]).unwrap_err();
+            assert!(error.starts_with(part) && !error.contains("s3cret"), "{text}: {error}");
+        }
+        let url = "amqp://crawler:s3cret@h";
+        for (name, part) in [
+            ("TELESCRIBE__PUBLISH", "environment variable TELESCRIBE__PUBLISH: `publish` is wrong: "),
+            ("TELESCRIBE__TELEGRAM__API_ID", "environment variable TELESCRIBE__TELEGRAM__API_ID: `telegram.api_id` is wrong: "),
+        ] {
+            let error = read_text("[publish]\nurl = \"amqp://crawler:s3cret@h\"\n", &[(name, url)]).unwrap_err();
+            assert!(error.starts_with(part) && !error.contains("s3cret"), "{name}: {error}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_broken_line_with_a_url_in_it_is_never_shown(
+            before in "[\\PC\"'=\\[{ ]{0,6}", scheme in "(amqp|socks5)://", user in "[a-z\"\\\\]{0,3}", behind in "[\\PC\"'\\]}]{0,6}", key in "(publish|telegram|accounts)"
+        ) {
+            let text = format!("[{key}]\n{before}{scheme}{user}:s3cretw0rd@h{behind}\n");
+            if let Err(error) = read_text(&text, &[]) {
+                proptest::prop_assert!(!error.contains("s3cretw0rd"), "{}: {}", text, error);
+            }
+        }
     }
 
     #[test]

@@ -22,13 +22,10 @@ const REPLY_SUCCESS: u16 = 200;
 /// What can go wrong between us and the broker. None of them loses an event.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
-    /// The URL could not be read.
-    #[error(
-        "the broker's URL is not of the form `amqp://user:password@host:port/vhost` (or `amqps://`); percent-encode special characters"
-    )]
-    Url,
     /// The exchange cannot be called that.
-    #[error("the exchange cannot be called `{exchange}`: use 1 to 246 characters, not beginning with `amq.`")]
+    #[error(
+        "the exchange cannot be called `{exchange}`: use 1 to 246 bytes without control characters, not beginning with `amq.`"
+    )]
     ExchangeName {
         /// The name.
         exchange: String,
@@ -42,17 +39,39 @@ pub enum BrokerError {
         reason: String,
     },
     /// The broker does not let us in.
-    #[error("broker `{address}` refused the login: {reason}; check user, password, virtual host and permissions")]
+    #[error("broker `{address}` refused the login: {reason}; check user and password")]
     Login {
         /// Where, without password.
         address: String,
         /// What it said.
         reason: String,
     },
+    /// The broker knows us, but does not open the virtual host.
+    #[error(
+        "broker `{address}` does not open the virtual host: {reason}; make it with `rabbitmqctl add_vhost`, let the user in with \
+         `rabbitmqctl set_permissions`, or name another at the end of `publish.url` (/%2f is the default one)"
+    )]
+    VirtualHost {
+        /// Where, without password.
+        address: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The user may not do something that is needed.
+    #[error(
+        "the broker's user lacks a permission ({needed}): {reason}; give it with `rabbitmqctl set_permissions`, or make the exchange \
+         by other means and set `publish.declare = false` to use it as it is"
+    )]
+    Permission {
+        /// Which, and on what.
+        needed: String,
+        /// What it said.
+        reason: String,
+    },
     /// The exchanges are not as we need them.
     #[error(
-        "exchange `{exchange}` cannot be used: {reason}; delete it if it is not needed, set another exchange, or set \
-         `declare = false` to use it as it is"
+        "exchange `{exchange}` cannot be used: {reason}; delete it if it is not needed, set another `publish.exchange`, or \
+         set `publish.declare = false` to use it as it is"
     )]
     Topology {
         /// The exchange.
@@ -85,7 +104,14 @@ pub enum BrokerError {
 impl BrokerError {
     /// Whether only a person can help, so that trying again soon is of no use.
     pub(super) fn lasts(&self) -> bool {
-        matches!(self, Self::Url | Self::ExchangeName { .. } | Self::Login { .. } | Self::Topology { .. })
+        match self {
+            Self::ExchangeName { .. }
+            | Self::Login { .. }
+            | Self::VirtualHost { .. }
+            | Self::Permission { .. }
+            | Self::Topology { .. } => true,
+            Self::Unreachable { .. } | Self::Lost { .. } | Self::Timeout(_) | Self::Refused { .. } | Self::Unconfirmed => false,
+        }
     }
 
     pub(super) fn lost(error: &Error) -> Self {
@@ -94,24 +120,28 @@ impl BrokerError {
 
     fn connecting(address: String, error: &Error) -> Self {
         let reason = reason(error);
-        match error.kind() {
-            ErrorKind::ProtocolError(e) => match e.kind() {
-                AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) | AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
-                    Self::Login { address, reason }
-                }
-                _ => Self::Unreachable { address, reason },
-            },
+        match protocol(error) {
+            Some(AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)) => Self::Login { address, reason },
+            Some(AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED)) => Self::VirtualHost { address, reason },
             _ => Self::Unreachable { address, reason },
         }
     }
 
-    fn declaring(exchange: &str, error: &Error) -> Self {
-        match error.kind() {
-            ErrorKind::ProtocolError(e) if matches!(e.kind(), AMQPErrorKind::Soft(_)) => {
-                Self::Topology { exchange: exchange.to_owned(), reason: reason(error) }
-            }
+    fn declaring(exchange: &str, needed: &str, error: &Error) -> Self {
+        let reason = reason(error);
+        match protocol(error) {
+            Some(AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)) => Self::Permission { needed: needed.to_owned(), reason },
+            Some(AMQPErrorKind::Soft(_)) => Self::Topology { exchange: exchange.to_owned(), reason },
             _ => Self::lost(error),
         }
+    }
+}
+
+/// What the broker called it, where it was the broker that ended something.
+fn protocol(error: &Error) -> Option<&AMQPErrorKind> {
+    match error.kind() {
+        ErrorKind::ProtocolError(e) => Some(e.kind()),
+        _ => None,
     }
 }
 
@@ -146,7 +176,7 @@ impl Broker {
 
     async fn open(settings: &Settings, address: &str) -> Result<Self, BrokerError> {
         let properties = ConnectionProperties::default().with_connection_name("telescribe".into());
-        let connection = Connection::connect_uri(settings.uri()?, properties)
+        let connection = Connection::connect_uri(settings.uri(), properties)
             .await
             .map_err(|e| BrokerError::connecting(address.to_owned(), &e))?;
         let lost = |e: Error| BrokerError::lost(&e);
@@ -204,19 +234,24 @@ impl Broker {
 /// counts such an event as routed: it is kept there, does not come back and is not counted, for nothing is lost any more.
 async fn topology(amqp_channel: &Channel, settings: &Settings) -> Result<(), BrokerError> {
     let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    let declare = async |name: &str, kind, options, arguments| {
+    let declare = async |name: &str, kind, options, arguments, needed: &str| {
         let declared = amqp_channel.exchange_declare(ShortString::from(name), kind, options, arguments).await;
-        declared.map_err(|e| BrokerError::declaring(name, &e))
+        declared.map_err(|e| BrokerError::declaring(name, needed, &e))
     };
+    let exchange = settings.exchange.as_str();
     if !settings.declare {
         let look = ExchangeDeclareOptions { passive: true, ..durable };
-        return declare(&settings.exchange, ExchangeKind::Topic, look, FieldTable::default()).await;
+        let needed = format!("`configure` on exchange `{exchange}`");
+        return declare(exchange, ExchangeKind::Topic, look, FieldTable::default(), &needed).await;
     }
     let unrouted = settings.unrouted();
-    declare(&unrouted, ExchangeKind::Fanout, durable, FieldTable::default()).await?;
+    let needed = format!("`configure` on exchange `{unrouted}`");
+    declare(&unrouted, ExchangeKind::Fanout, durable, FieldTable::default(), &needed).await?;
     let mut arguments = FieldTable::default();
     arguments.insert("alternate-exchange".into(), AMQPValue::LongString(LongString::from(unrouted.as_str())));
-    declare(&settings.exchange, ExchangeKind::Topic, durable, arguments).await
+    // The last two are for the alternate exchange.
+    let needed = format!("`configure` and `read` on exchange `{exchange}`, `write` on `{unrouted}`");
+    declare(exchange, ExchangeKind::Topic, durable, arguments, &needed).await
 }
 
 fn properties(event: &Event) -> BasicProperties {

@@ -81,6 +81,8 @@ impl fmt::Debug for Proxy {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -112,6 +114,20 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Proxy>().unwrap_err(), error, "{text}");
             assert!(!error.to_string().contains("p@ss"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_password_is_never_shown_however_it_is_written(
+            user in "[/#?@:%&=+\\[\\]\\PC]{0,4}", before in "[/#?@:%&=+0-9\\[\\]\\PC]{0,4}", behind in "[/#?@:%&=+\\[\\]\\PC]{0,4}",
+            scheme in "(socks5://|socks5:/|socks5h://|)"
+        ) {
+            let shown = match format!("{scheme}{user}:{before}s3cretw0rd{behind}@127.0.0.1:1080").parse::<Proxy>() {
+                Ok(proxy) => format!("{proxy} {proxy:?}"),
+                Err(error) => format!("{error} {error:?}"),
+            };
+            prop_assert!(!shown.contains("s3cretw0rd"), "{}", shown);
         }
     }
 }

@@ -307,6 +307,65 @@ fn the_configuration_is_printed_and_checked() {
 }
 
 #[test]
+fn a_wrong_url_of_the_broker_is_refused_before_anything_starts_and_nothing_of_it_is_shown() {
+    let own = Own::new();
+    let sessions = |own: &Own| {
+        let mut files: Vec<PathBuf> = fs::read_dir(own.path("sessions")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "session"));
+        files.sort();
+        files.into_iter().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>()
+    };
+    let before = sessions(&own);
+    assert!(!before.is_empty());
+    for (url, says) in [
+        (
+            "amqp://crawler:7/secretword@127.0.0.1:5672/%2f",
+            "percent-encode special characters in user and password: write / as %2F",
+        ),
+        (
+            "amqp://crawler:2024#secretword@127.0.0.1:5672/%2f",
+            "percent-encode special characters in user and password: write / as",
+        ),
+        ("http://127.0.0.1", "must start with amqp:// or amqps://"),
+        ("amqp:guest", "must start with amqp:// or amqps://"),
+        ("127.0.0.1:5672", "must start with amqp:// or amqps://"),
+        ("amqp://", "must name a host"),
+        ("amqp://127.0.0.1:99999", "a number from 1 to 65535"),
+        ("amqp://127.0.0.1/?foo=1", "unknown parameter `foo`"),
+    ] {
+        let simulated = "[telegram]\nserver = \"simulated\"\n\n[accounts]\nsessions = \"demo/sessions\"\n\n[http]\nlisteners = []\nmetrics = []\n";
+        fs::write(own.folder.path().join("config.toml"), format!("{simulated}\n[publish]\nurl = \"{url}\"\n")).unwrap();
+        for command in [&["config", "--check"][..], &["run"]] {
+            let refused = own.run(command);
+            assert_eq!((refused.status, refused.out.as_str()), (2, ""), "{url}: {}", refused.err);
+            let place = "telescribe: config.toml, line 12: `publish.url` ";
+            assert!(refused.err.starts_with(place) && refused.err.contains(says), "{url}: {}", refused.err);
+            assert!(!refused.err.contains("secretword"), "{url}: {}", refused.err);
+        }
+    }
+    assert_eq!(sessions(&own), before, "no account was taken, so none has to rest at the next start");
+    let demo = run_in(own.folder.path(), &["demo", "--once", "--amqp", "amqp://crawler:7/secretword@127.0.0.1:5672/%2f"]);
+    assert_eq!(demo.status, 2);
+    assert!(demo.err.starts_with("telescribe: `--amqp` ") && !demo.err.contains("secretword"), "{}", demo.err);
+}
+
+#[test]
+fn a_password_in_the_address_of_a_server_is_refused_and_not_shown() {
+    let folder = TempDir::new().unwrap();
+    for server in
+        ["http://me:secretword@127.0.0.1:1", "http://me:7/secretword@127.0.0.1:1", "https://me:secretword@h", "me:secretword@ h"]
+    {
+        let ended = run_in(folder.path(), &["--server", server, "peers"]);
+        assert_eq!(ended.status, 2);
+        assert!(
+            ended.err.contains("`--server` takes no user and password") && !ended.err.contains("secretword"),
+            "{}",
+            ended.err
+        );
+    }
+}
+
+#[test]
 fn an_account_is_imported_from_a_raw_key_and_listed() {
     let folder = TempDir::new().unwrap();
     assert_eq!(run_in(folder.path(), &["account", "list"]).well().out, "");

@@ -74,7 +74,7 @@ impl Served {
     }
 
     /// The same with more in the archive.
-    async fn start_with(settings: Settings, more: impl FnOnce(&Archive)) -> Self {
+    pub(crate) async fn start_with(settings: Settings, more: impl FnOnce(&Archive)) -> Self {
         let folder = TempDir::new().unwrap();
         let lock = DataFolder::lock(folder.path()).unwrap();
         let archive = Arc::new(Archive::open(&lock.archive(), Durability::Os).unwrap());

@@ -11,13 +11,16 @@ use std::time::Duration;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
+use telescribe::app::{App, Surroundings};
 use telescribe::archive::{Archive, Durability, Raw};
+use telescribe::config::BrokerUrl;
 use telescribe::lifecycle::{Lifecycle, Step, Worker as _};
-use telescribe::model::{Message, MessageId, MessageKey, Peer, PeerId, PeerKind, Seq, Timestamp};
+use telescribe::model::{Message, MessageId, MessageKey, Peer, PeerId, PeerKind, Seq, SystemClock, Timestamp};
 use telescribe::publish::{Publisher, READER, Report, Settings, State, Status};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::fleet::{Fleet, small};
 use crate::rabbit::Node;
 
 const NOW: Timestamp = Timestamp(1_706_702_400);
@@ -29,6 +32,7 @@ pub(crate) struct Desk {
     folder: TempDir,
     pub(crate) archive: Arc<Archive>,
     status: Arc<Status>,
+    pub(crate) url: String,
     pub(crate) settings: Settings,
 }
 
@@ -37,8 +41,8 @@ impl Desk {
     pub(crate) fn new(url: &str, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
-        let settings = Settings { exchange: format!("test.{name}"), ..Settings::new(url) };
-        Self { folder, archive, status: Arc::new(Status::new()), settings }
+        let settings = Settings { exchange: format!("test.{name}"), ..Settings::new(url.parse().unwrap()) };
+        Self { folder, archive, status: Arc::new(Status::new()), url: url.to_owned(), settings }
     }
 
     /// What publishes another archive to the same exchange.
@@ -89,7 +93,7 @@ impl Desk {
 
     /// Binds a durable queue to the exchange, which must be there.
     pub(crate) async fn bind(&self, queue: &str, key: &str, arguments: FieldTable) -> Channel {
-        let channel = channel(&self.settings.url).await;
+        let channel = channel(&self.url).await;
         let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
         channel.queue_declare(queue.into(), options, arguments).await.unwrap();
         let exchange = self.settings.exchange.as_str().into();
@@ -101,11 +105,22 @@ impl Desk {
     pub(crate) async fn subscribe(&self, queue: &str) -> Vec<serde_json::Value> {
         let out = self.folder.path().join(format!("{queue}.ndjson"));
         let count = self.archive.last_seq().0;
-        let mut subscriber = subscriber(&self.settings, queue, count, &out);
+        let mut subscriber = self.subscriber(queue, count, &out);
         let status = tokio::task::spawn_blocking(move || subscriber.wait().unwrap()).await.unwrap();
         assert!(status.success(), "the subscriber did not see everything");
         let lines = std::fs::read_to_string(&out).unwrap();
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn subscriber(&self, queue: &str, count: u64, out: &Path) -> Child {
+        let python = std::env::var("TELESCRIBE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let has_pika =
+            Command::new(&python).args(["-c", "import pika"]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
+        assert!(has_pika, "`{python}` has no pika: run `./dev test`, which installs it, or set TELESCRIBE_PYTHON");
+        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/pika/subscribe.py");
+        let mut command = Command::new(python);
+        command.arg(script).args(["--url", &self.url, "--exchange", &self.settings.exchange, "--queue", queue]);
+        command.args(["--count", &count.to_string()]).arg("--out").arg(out).stdout(Stdio::null()).spawn().unwrap()
     }
 
     /// Checks that every change arrived, and that none arrived for the first time before one that precedes it.
@@ -134,16 +149,6 @@ async fn channel(url: &str) -> Channel {
 async fn depth(channel: &Channel, queue: &str) -> u32 {
     let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     channel.queue_declare(queue.into(), look, FieldTable::default()).await.unwrap().message_count()
-}
-
-fn subscriber(settings: &Settings, queue: &str, count: u64, out: &Path) -> Child {
-    let python = std::env::var("TELESCRIBE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let has_pika = Command::new(&python).args(["-c", "import pika"]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
-    assert!(has_pika, "`{python}` has no pika: run `./dev test`, which installs it, or set TELESCRIBE_PYTHON");
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/pika/subscribe.py");
-    let mut command = Command::new(python);
-    command.arg(script).args(["--url", &settings.url, "--exchange", &settings.exchange, "--queue", queue]);
-    command.args(["--count", &count.to_string()]).arg("--out").arg(out).stdout(Stdio::null()).spawn().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -272,7 +277,7 @@ async fn events_that_nobody_wants_are_counted_and_stop_nothing() {
     assert_eq!(report.connections, 1);
 
     // A queue on the alternate exchange catches what no other queue wants; then it is not lost, and not counted.
-    let alternate = channel(&desk.settings.url).await;
+    let alternate = channel(&desk.url).await;
     let declared = alternate.queue_declare("unroutable.rest".into(), QueueDeclareOptions::default(), FieldTable::default()).await;
     declared.unwrap();
     let (rest, exchange) = ("unroutable.rest".into(), desk.settings.unrouted().into());
@@ -335,4 +340,50 @@ async fn what_only_a_person_can_repair_is_said_and_not_tried_again_at_once() {
     }
     let as_it_is = Desk { settings: Settings { declare: false, ..desk.settings.clone() }, ..desk };
     assert_eq!(as_it_is.publisher().step().await.unwrap(), Step::Busy, "an exchange can be used as it is");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_virtual_host_that_is_not_there_is_no_refused_login_and_a_lone_slash_is_the_default_one() {
+    let url = Node::shared().url();
+    let slash = Desk::new(&url.replace("%2f", ""), "slash");
+    assert_eq!(slash.publisher().step().await.unwrap(), Step::Busy, "{:?}", slash.report().last_error);
+    let elsewhere = Desk::new(&url.replace("%2f", "nosuchvhost"), "elsewhere");
+    let mut publisher = elsewhere.publisher();
+    assert_eq!(publisher.step().await.unwrap(), Step::Idle);
+    let error = elsewhere.report().last_error.unwrap();
+    assert!(error.contains("nosuchvhost` does not open the virtual host: ") && !error.contains("login"), "{error}");
+    assert!(timeout(Duration::from_secs(2), publisher.wait()).await.is_err(), "it waits before it tries again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permission_that_the_user_lacks_is_named_and_an_exchange_that_others_made_is_used_without_it() {
+    let node = Node::shared();
+    let (user, password) = ("limited", "7/s3cret#$?@:%w");
+    node.ctl(&["add_user", user, password]);
+    node.ctl(&["set_permissions", user, "", ".*", ".*"]);
+    let url = node.url().replace("guest:guest", "limited:7%2Fs3cret%23%24%3F%40%3A%25w");
+    let desk = Desk::new(&url, "permission");
+    let mut publisher = desk.publisher();
+    assert_eq!(publisher.step().await.unwrap(), Step::Idle);
+    let error = desk.report().last_error.unwrap();
+    assert!(error.contains("`configure` on exchange `test.permission.unrouted`"), "{error}");
+    assert!(error.contains("ACCESS_REFUSED") && error.contains("set `publish.declare = false`"), "{error}");
+    assert!(!error.contains("s3cret"), "{error}");
+
+    let made = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    let exchange = desk.settings.exchange.as_str();
+    let others = channel(&node.url()).await;
+    others.exchange_declare(exchange.into(), ExchangeKind::Topic, made, FieldTable::default()).await.unwrap();
+    let as_it_is = Desk { settings: Settings { declare: false, ..desk.settings.clone() }, ..desk };
+    assert_eq!(as_it_is.publisher().step().await.unwrap(), Step::Busy, "{:?}", as_it_is.report().last_error);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_with_a_wrong_broker_asks_telegram_nothing() {
+    let mut fleet = Fleet::new(small()).await;
+    fleet.config.publish.url = BrokerUrl::read("amqp://crawler:7/s3cret@127.0.0.1:5672/%2f");
+    let around = Surroundings { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
+    let error = App::start(&fleet.config, &fleet.data(), around).await.unwrap_err().to_string();
+    assert!(error.contains("`publish.url` has an `@` behind the host") && !error.contains("s3cret"), "{error}");
+    assert_eq!(fleet.simulator.ledger().len(), 0);
 }

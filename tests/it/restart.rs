@@ -33,7 +33,7 @@ fn daemon(fleet: &Fleet, desk: &Desk) -> Child {
         .env("TELESCRIBE__JOBS__BACKFILL__CRON", "* * * * * *")
         .env("TELESCRIBE__HTTP__LISTENERS", "[]")
         .env("TELESCRIBE__HTTP__METRICS", "[]")
-        .env("TELESCRIBE__PUBLISH__URL", &desk.settings.url)
+        .env("TELESCRIBE__PUBLISH__URL", &desk.url)
         .env("TELESCRIBE__PUBLISH__EXCHANGE", &desk.settings.exchange)
         .env("TELESCRIBE__LOG__FILTER", "error")
         .current_dir(fleet.path(""))

@@ -2,16 +2,24 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use telescribe::archive::DataFolder;
+use telescribe::archive::{Archive, DataFolder, Raw};
 use telescribe::cli::client::Globals;
+use telescribe::cli::search::{Args, Sort};
 use telescribe::cli::{self, Out};
 use telescribe::http::Sealing;
-use telescribe::model::{Clock as _, FixedClock};
+use telescribe::lifecycle::Lifecycle;
+use telescribe::model::{Clock as _, FixedClock, Message, MessageId, MessageKey, PeerId};
 use telescribe::seal::{self, Key, KeyRing, SealedRequest};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::http::{Answer, NOW, Served, Written, globals, listening};
 
@@ -175,16 +183,159 @@ async fn sealed_pages_are_small_enough_for_every_library() {
     served.stop().await;
 }
 
+/// A wire to a server that remembers every byte, both ways.
+struct Wire {
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Wire {
+    async fn to(served: &Served) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, seen) = (listener.local_addr().unwrap(), Arc::default());
+        let (server, notes, tasks) = (served.address, Arc::clone(&seen), served.lifecycle.clone());
+        served.lifecycle.task(async move {
+            while let Some(Ok((client, _))) = unless_stopped(&tasks, listener.accept()).await {
+                let (from, to) = client.into_split();
+                let (back, forth) = TcpStream::connect(server).await.unwrap().into_split();
+                for (from, to) in [(from, forth), (back, to)] {
+                    let (notes, until) = (Arc::clone(&notes), tasks.clone());
+                    tasks.task(async move { unless_stopped(&until, carry(from, to, notes)).await.unwrap_or_default() });
+                }
+            }
+        });
+        Self { address, seen }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.seen.lock().unwrap()).into_owned()
+    }
+
+    /// The first lines of all requests.
+    fn requests(&self) -> Vec<String> {
+        let text = self.text();
+        text.split("\r\n")
+            .flat_map(|line| line.find("POST /").or_else(|| line.find("GET /")).map(|at| line[at..].to_owned()))
+            .collect()
+    }
+}
+
+async fn unless_stopped<T>(lifecycle: &Lifecycle, future: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = future => Some(done),
+        () = lifecycle.stop_asked() => None,
+    }
+}
+
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: Arc<Mutex<Vec<u8>>>) {
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        seen.lock().unwrap().extend_from_slice(&buffer[..count]);
+        if to.write_all(&buffer[..count]).await.is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown().await;
+}
+
+/// A client's key file for a server whose clock is the commands'.
+fn client_key(served: &Served) -> PathBuf {
+    // The commands ask the real clock.
+    served.clock.advance(telescribe::model::SystemClock.timestamp().0 - NOW.0);
+    let path = served.folder.path().join("client.json");
+    let shared = key(served);
+    KeyRing::default().save(&path).unwrap();
+    std::fs::write(&path, &*KeyRing::export(&shared)).unwrap();
+    path
+}
+
+fn secrets(archive: &Archive) {
+    let mut write = archive.write(NOW);
+    for id in 1..=230 {
+        let message = MessageKey { peer: PeerId(-60), id: MessageId(id) };
+        let text = format!("secretword and тайное 密码 of {id}");
+        write.message(Message { text, ..Message::new(message, NOW) }, Raw::default(), 0);
+    }
+    write.commit().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sealed_search_shows_nothing_of_what_is_searched_for_on_any_page() {
+    let served = Served::start_with(listening(Sealing::Required), secrets).await;
+    let (path, wire) = (client_key(&served), Wire::to(&served).await);
+    let server = Some(format!("http://{}", wire.address));
+    for (sort, limit, all, json, hits) in [
+        (Sort::Newest, 20, true, true, 230),
+        (Sort::Oldest, 210, false, true, 210),
+        (Sort::Relevance, 20, true, true, 230),
+        (Sort::Newest, 20, false, false, 20),
+    ] {
+        let globals = Globals { data: served.folder.path().to_owned(), json, server: server.clone(), key: Some(path.clone()) };
+        let query = ["secretword", "тайное", "密码", "after:2001-01-01"].map(str::to_owned).to_vec();
+        let args = Args { query, sort, limit: limit.try_into().unwrap(), all };
+        let written = Written::default();
+        cli::search::write(&args, &globals, &mut Out::to(written.clone())).await.unwrap();
+        let lines = written.text().lines().filter(|line| line.contains("密码")).count();
+        assert_eq!(lines, hits, "{}", written.text());
+    }
+    let (seen, requests) = (wire.text(), wire.requests());
+    assert!(requests.len() > 4 * 2, "several pages: {requests:?}");
+    assert!(requests.iter().all(|line| line == "POST /v1/search HTTP/1.1"), "{requests:?}");
+    for secret in ["secretword", "тайное", "密码", "%E5%AF%86", "%D1%82", "2001-01-01", "relevance", "cursor"] {
+        assert!(!seen.contains(secret), "`{secret}` is on the wire");
+    }
+    served.stop().await;
+}
+
+/// Runs the binary while a server in this process answers it.
+async fn binary(arguments: &[&str]) -> (String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_telescribe"));
+    command.args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TELESCRIBE_")) {
+        command.env_remove(name);
+    }
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (out, err) = (text(output.stdout), text(output.stderr));
+    assert!(output.status.code().is_some_and(|code| code < 2), "{arguments:?}: {out}{err}");
+    (out, err)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_show_a_path_on_the_way_say_so_once_and_beside_their_output() {
+    let served = Served::start_with(listening(Sealing::Required), secrets).await;
+    let key = client_key(&served).display().to_string();
+    let (data, server) = (served.folder.path().display().to_string(), format!("http://{}", served.address));
+    for command in [
+        &["dump", "--all", "--json"][..],
+        &["changes", "--json"],
+        &["peers", "--json"],
+        &["show", "-60", "7", "--json"],
+        &["coverage", "--json"],
+        &["schedule", "--json"],
+        &["status"],
+        &["search", "secretword", "--all", "--json"],
+    ] {
+        let (here, quiet) = binary(&[&["--data", &data], command].concat()).await;
+        assert_eq!(quiet, "", "{command:?}");
+        let (there, note) = binary(&[&["--server", &server, "--key", &key], command].concat()).await;
+        if command[0] != "status" {
+            assert!(!there.is_empty() && there == here, "{command:?}");
+        }
+        if command[0] == "search" {
+            assert_eq!(note, "");
+        } else {
+            assert!(note.starts_with("note: ") && note.contains("can read the path of the request"), "{command:?}: {note}");
+            assert_eq!(note.lines().count(), 1, "{command:?}: {note}");
+        }
+    }
+    served.stop().await;
+}
+
 #[tokio::test]
 async fn commands_ask_a_server_elsewhere_sealed() {
     let served = Served::start(listening(Sealing::Required)).await;
-    let path = served.folder.path().join("client.json");
-    let mut ring = KeyRing::default();
-    // The commands ask the real clock.
-    served.clock.advance(telescribe::model::SystemClock.timestamp().0 - NOW.0);
-    let shared = key(&served);
-    ring.save(&path).unwrap();
-    std::fs::write(&path, &*KeyRing::export(&shared)).unwrap();
+    let path = client_key(&served);
     let plain = Globals { json: true, ..globals(served.folder.path()) };
     let sealed = Globals { server: Some(format!("http://{}", served.address)), key: Some(path), ..plain.clone() };
     let (written, mut texts) = (Written::default(), Vec::new());

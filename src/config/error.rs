@@ -1,0 +1,86 @@
+//! Why a configuration cannot be used: where, what, and the way out. It never shows the text that it was read from, in which
+//! passwords stand.
+
+use std::path::PathBuf;
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("configuration file `{}`: {source}; `telescribe config > {}` writes one with every default", path.display(), path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A key that does not exist.
+    #[error("{place}: unknown key `{key}`{}", near.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
+    UnknownKey {
+        /// File and line, or the environment variable.
+        place: String,
+        /// The key, with the tables it is in.
+        key: String,
+        /// The nearest known key.
+        near: Option<String>,
+    },
+    /// It is not TOML, or a value has the wrong type.
+    #[error("{place}: {why}")]
+    Invalid {
+        /// File and line, or the environment variable.
+        place: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A value cannot be meant.
+    #[error("{place}: `{key}` {why}")]
+    Value {
+        /// File and line, or the environment variable.
+        place: String,
+        /// The key.
+        key: String,
+        /// What is wrong and what would be right.
+        why: String,
+    },
+}
+
+/// What a parser says, without the texts that it repeats: a URL with a password may stand where something else belongs.
+pub(super) fn without_secrets(message: &str) -> String {
+    without_url(&without_text(message))
+}
+
+/// A text of the wrong type: `invalid type: string "socks5://…", expected a map` needs no text to be understood.
+fn without_text(message: &str) -> String {
+    let (begin, end) = ("invalid type: string ", ", expected ");
+    match (message.find(begin), message.rfind(end)) {
+        (Some(from), Some(to)) if from + begin.len() <= to => {
+            format!("{}{}", &message[..from + begin.len() - 1], &message[to..])
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// Leaves out what stands behind `://`, up to the last quote: a password may hold any other character.
+fn without_url(message: &str) -> String {
+    let Some((before, url)) = message.split_once("://") else { return message.to_owned() };
+    let behind = url.rfind(['"', '`', '\'']).map_or("", |at| &url[at..]);
+    format!("{before}://…{behind}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_parser_repeats_is_left_out() {
+        for (message, shown) in [
+            ("invalid type: string \"five\", expected i32", "invalid type: string, expected i32"),
+            ("invalid type: string \"u:s3cret, expected \", expected a map", "invalid type: string, expected a map"),
+            ("unknown variant `amqp://u:s3`cret@h`, expected one of `a`, `b`", "unknown variant `amqp://…`"),
+            ("`amqp://u:s3cret@h", "`amqp://…"),
+            ("string values must be quoted", "string values must be quoted"),
+        ] {
+            assert_eq!(without_secrets(message), shown);
+        }
+    }
+}
