@@ -139,7 +139,8 @@ impl Crawler {
         let (pushes, inbox) = mpsc::channel(PUSHES_IN_FLIGHT_MAX);
         let client = |session: Arc<crate::accounts::Session>| {
             let name = session.name().clone();
-            (name, Arc::new(Client::new(session, telegram.clone(), lifecycle.clone(), pushes.clone())))
+            let client = Client::new(session, telegram.clone(), lifecycle.clone(), pushes.clone());
+            (name, Arc::new(client.paced_by(Arc::clone(&pool))))
         };
         let clients = sessions.into_iter().map(client).collect();
         let workers_left = AtomicUsize::new(settings.workers + 1);
@@ -161,7 +162,7 @@ impl Crawler {
         });
         crawler.resume()?;
         for name in crawler.clients.keys() {
-            crawler.enqueue(Unit::Start { account: name.clone() }, Priority::Live);
+            crawler.follow_account(name);
         }
         dispatch::start(&crawler, lifecycle);
         sweep::start(&crawler, lifecycle);

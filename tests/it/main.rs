@@ -7,6 +7,7 @@ mod commands;
 mod config_file;
 mod discovery;
 mod fleet;
+mod floods;
 mod http;
 mod import;
 mod interop;
