@@ -29,6 +29,7 @@ mod live;
 mod poll;
 mod progress;
 mod queue;
+mod standing;
 mod sweep;
 mod unit;
 mod walk;
@@ -52,6 +53,7 @@ use crate::telegram::{self, Client};
 pub use discovery::Rules;
 pub use join::{JoinError, Joining, Target};
 pub use progress::Progress;
+pub use standing::Standing;
 pub use unit::Unit;
 
 use queue::Queue;
@@ -91,6 +93,8 @@ impl Default for Settings {
     }
 }
 
+/// A wait up to this is pacing, which nobody needs to be told of.
+const PACING: Duration = Duration::from_secs(30);
 /// What Telegram pushed and is not archived yet: a burst while the disk is busy. Beyond it the connection waits.
 const PUSHES_IN_FLIGHT_MAX: usize = 1_000;
 
@@ -170,14 +174,16 @@ impl Crawler {
         Ok(crawler)
     }
 
-    /// Starts a job for the peers that a scope covers. What waits already waits once.
+    /// Starts a job for the peers that a scope covers, with those accounts that have nothing left of the run before.
     ///
     /// # Errors
     /// When the archive cannot be read.
     pub fn run(&self, job: Job, scope: &Scope) -> Result<(), ArchiveError> {
+        let standing = self.standing(job, scope);
+        let free = || self.clients.keys().filter(|name| !standing.occupied().contains(*name));
         match job {
             Job::Discover => {
-                for name in self.clients.keys() {
+                for name in free() {
                     // Folders first: which peers are crawled may depend on them.
                     self.enqueue(Unit::Folders { account: name.clone() }, Priority::Fresh);
                     self.enqueue(Unit::Walk { account: name.clone(), reach: Reach::Everything, from: None }, Priority::Fresh);
@@ -185,31 +191,16 @@ impl Crawler {
             }
             Job::CatchUp if scope.only.is_empty() => {
                 let scope = Arc::new(scope.clone());
-                for name in self.clients.keys() {
+                for name in free() {
                     let reach = Reach::News(Arc::clone(&scope));
                     self.enqueue(Unit::Walk { account: name.clone(), reach, from: None }, Priority::Fresh);
                 }
                 self.poll_followed()?;
             }
-            Job::CatchUp => self.poll(self.crawled(scope)?)?,
-            Job::Backfill | Job::Recheck | Job::Counters => self.sweep(job, scope)?,
+            Job::CatchUp => self.poll_with(self.crawled(scope)?, |name| !standing.occupied().contains(name))?,
+            Job::Backfill | Job::Recheck | Job::Counters => self.sweep(job, scope, standing.occupied())?,
         }
         Ok(())
-    }
-
-    /// Whether a job for the peers of a scope is still being done, so that it is not started on top of itself.
-    #[must_use]
-    pub fn running(&self, job: Job, scope: &Scope) -> bool {
-        let waits = |kind: fn(&Unit, Priority) -> bool| self.queue.has(kind);
-        match job {
-            Job::Discover => waits(|unit, _| matches!(unit, Unit::Walk { reach: Reach::Everything, .. } | Unit::Folders { .. })),
-            Job::CatchUp if scope.only.is_empty() => waits(|unit, _| matches!(unit, Unit::Walk { reach: Reach::News(_), .. })),
-            Job::CatchUp => waits(|unit, priority| matches!(unit, Unit::Poll { .. }) && priority == Priority::Fresh),
-            // What is left of the past is added again: it waits once, and a peer that got one more reader gets it too.
-            Job::Backfill => self.sweeping(job),
-            Job::Recheck => self.sweeping(job) || waits(|_, priority| priority == Priority::Recheck),
-            Job::Counters => self.sweeping(job) || waits(|unit, _| matches!(unit, Unit::Full { .. } | Unit::Views { .. })),
-        }
     }
 
     /// Learns from the archive what is kept in memory: who archives what, and what is crawled without a member.

@@ -13,6 +13,7 @@ mod import;
 mod interop;
 mod live;
 mod login;
+mod parked;
 mod parse;
 mod pipeline;
 mod proxy;
