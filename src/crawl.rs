@@ -16,6 +16,8 @@
 //! accounts that can read it. A message that cannot be understood is archived raw, counted and passed over. A deletion is
 //! believed when Telegram names it or a page of the peer does not show it; a mass deletion only when it was asked for again.
 //!
+//! What was in hand when the program last ended is found again in coverage and cursors, and planned at once (`resume`).
+//!
 //! The way through: `unit` says what there is to do, `queue` what is next, `dispatch` who does it; `walk`, `poll`, `events`,
 //! `history`, `counters` do it, `live` listens; `sweep` finds work for the jobs, `discovery` and `join` decide which peers there are.
 
@@ -29,6 +31,7 @@ mod live;
 mod poll;
 mod progress;
 mod queue;
+mod resume;
 mod standing;
 mod sweep;
 mod unit;
@@ -73,6 +76,8 @@ pub struct Settings {
     pub rules: Rules,
     /// Whether the discussion groups of crawled channels are crawled too.
     pub linked_groups: bool,
+    /// The peers of which what coverage lacks is planned at the start.
+    pub resumed: Vec<Scope>,
     /// How many workers fetch and write; one more than requests may be under way keeps fetching while another writes.
     pub workers: usize,
 }
@@ -88,6 +93,7 @@ impl Default for Settings {
             mass_deletion: MassDeletion { ids_min: 100, confirm_after: Duration::from_hours(1) },
             rules: Rules::default(),
             linked_groups: true,
+            resumed: vec![Scope::all()],
             workers: 2,
         }
     }
@@ -113,6 +119,8 @@ pub struct Crawler {
     owned: Mutex<BTreeMap<AccountName, BTreeSet<PeerId>>>,
     /// Peers that are crawled though no account has them among its dialogs.
     followed: Mutex<BTreeSet<PeerId>>,
+    /// Peers that lack something and that no account could address, until an answer brings them.
+    sought: Mutex<BTreeSet<PeerId>>,
     /// The accounts' folders, as they were read last.
     folders: Mutex<BTreeMap<AccountName, Vec<telegram::Folder>>>,
     /// Constructors that this version has no name for, and how often they came.
@@ -160,11 +168,16 @@ impl Crawler {
             walks: Mutex::default(),
             owned: Mutex::default(),
             followed: Mutex::default(),
+            sought: Mutex::default(),
             folders: Mutex::default(),
             not_understood: Mutex::default(),
             workers_left,
         });
         crawler.resume()?;
+        if !crawler.folders_first() {
+            // Before anything is asked: an answer tells of newer messages, whose difference is on its way.
+            tokio::task::block_in_place(|| crawler.go_on())?;
+        }
         for name in crawler.clients.keys() {
             crawler.follow_account(name);
         }

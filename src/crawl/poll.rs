@@ -106,6 +106,7 @@ impl Crawler {
                 found.push(top);
             }
         }
+        tokio::task::block_in_place(|| client.session().keep_hashes())?;
         Self::commit(write)?;
         for top in found {
             self.follow(top)?;

@@ -22,6 +22,7 @@ mod rabbit;
 mod readme;
 mod recheck;
 mod restart;
+mod resume;
 mod schedule;
 mod sealed;
 mod search;
