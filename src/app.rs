@@ -22,6 +22,7 @@ use crate::http;
 use crate::lifecycle::Lifecycle;
 use crate::model::{AccountName, Clock};
 use crate::publish::{self, Publisher};
+use crate::schedule::Job;
 use crate::search::{Index, Indexer, IndexerSettings};
 
 pub use sessions::{MASTER_KEY_VARIABLE, open_sessions};
@@ -224,7 +225,11 @@ impl Config {
     fn crawl_settings(&self, accounts: usize) -> anyhow::Result<crawl::Settings> {
         let crawl = &self.crawl;
         let rules = crawl.rules().map_err(|(key, error)| anyhow::anyhow!("`crawl.{key}` of the configuration: {error}"))?;
+        // What the clock would not read is not read because of a restart either.
+        let runs = self.jobs.runs().map_err(|error| anyhow::anyhow!("configuration: {error}"))?;
+        let resumed = runs.into_iter().filter(|run| run.job == Job::Backfill && run.plan.enabled).map(|run| run.scope).collect();
         Ok(crawl::Settings {
+            resumed,
             recheck_ids_max: crawl.recheck_ids_max,
             recheck_window: crawl.recheck_window.duration(),
             mass_deletion: MassDeletion {

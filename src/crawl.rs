@@ -16,6 +16,8 @@
 //! accounts that can read it. A message that cannot be understood is archived raw, counted and passed over. A deletion is
 //! believed when Telegram names it or a page of the peer does not show it; a mass deletion only when it was asked for again.
 //!
+//! What was in hand when the program last ended is found again in coverage and cursors, and planned at once (`resume`).
+//!
 //! The way through: `unit` says what there is to do, `queue` what is next, `dispatch` who does it; `walk`, `poll`, `events`,
 //! `history`, `counters` do it, `live` listens; `sweep` finds work for the jobs, `discovery` and `join` decide which peers there are.
 
@@ -29,6 +31,8 @@ mod live;
 mod poll;
 mod progress;
 mod queue;
+mod resume;
+mod standing;
 mod sweep;
 mod unit;
 mod walk;
@@ -52,6 +56,7 @@ use crate::telegram::{self, Client};
 pub use discovery::Rules;
 pub use join::{JoinError, Joining, Target};
 pub use progress::Progress;
+pub use standing::Standing;
 pub use unit::Unit;
 
 use queue::Queue;
@@ -71,6 +76,8 @@ pub struct Settings {
     pub rules: Rules,
     /// Whether the discussion groups of crawled channels are crawled too.
     pub linked_groups: bool,
+    /// The peers of which what coverage lacks is planned at the start.
+    pub resumed: Vec<Scope>,
     /// How many workers fetch and write; one more than requests may be under way keeps fetching while another writes.
     pub workers: usize,
 }
@@ -86,11 +93,14 @@ impl Default for Settings {
             mass_deletion: MassDeletion { ids_min: 100, confirm_after: Duration::from_hours(1) },
             rules: Rules::default(),
             linked_groups: true,
+            resumed: vec![Scope::all()],
             workers: 2,
         }
     }
 }
 
+/// A wait up to this is pacing, which nobody needs to be told of.
+const PACING: Duration = Duration::from_secs(30);
 /// What Telegram pushed and is not archived yet: a burst while the disk is busy. Beyond it the connection waits.
 const PUSHES_IN_FLIGHT_MAX: usize = 1_000;
 
@@ -109,6 +119,8 @@ pub struct Crawler {
     owned: Mutex<BTreeMap<AccountName, BTreeSet<PeerId>>>,
     /// Peers that are crawled though no account has them among its dialogs.
     followed: Mutex<BTreeSet<PeerId>>,
+    /// Peers that lack something and that no account could address, until an answer brings them.
+    sought: Mutex<BTreeSet<PeerId>>,
     /// The accounts' folders, as they were read last.
     folders: Mutex<BTreeMap<AccountName, Vec<telegram::Folder>>>,
     /// Constructors that this version has no name for, and how often they came.
@@ -139,7 +151,8 @@ impl Crawler {
         let (pushes, inbox) = mpsc::channel(PUSHES_IN_FLIGHT_MAX);
         let client = |session: Arc<crate::accounts::Session>| {
             let name = session.name().clone();
-            (name, Arc::new(Client::new(session, telegram.clone(), lifecycle.clone(), pushes.clone())))
+            let client = Client::new(session, telegram.clone(), lifecycle.clone(), pushes.clone());
+            (name, Arc::new(client.paced_by(Arc::clone(&pool))))
         };
         let clients = sessions.into_iter().map(client).collect();
         let workers_left = AtomicUsize::new(settings.workers + 1);
@@ -155,13 +168,18 @@ impl Crawler {
             walks: Mutex::default(),
             owned: Mutex::default(),
             followed: Mutex::default(),
+            sought: Mutex::default(),
             folders: Mutex::default(),
             not_understood: Mutex::default(),
             workers_left,
         });
         crawler.resume()?;
+        if !crawler.folders_first() {
+            // Before anything is asked: an answer tells of newer messages, whose difference is on its way.
+            tokio::task::block_in_place(|| crawler.go_on())?;
+        }
         for name in crawler.clients.keys() {
-            crawler.enqueue(Unit::Start { account: name.clone() }, Priority::Live);
+            crawler.follow_account(name);
         }
         dispatch::start(&crawler, lifecycle);
         sweep::start(&crawler, lifecycle);
@@ -169,14 +187,16 @@ impl Crawler {
         Ok(crawler)
     }
 
-    /// Starts a job for the peers that a scope covers. What waits already waits once.
+    /// Starts a job for the peers that a scope covers, with those accounts that have nothing left of the run before.
     ///
     /// # Errors
     /// When the archive cannot be read.
     pub fn run(&self, job: Job, scope: &Scope) -> Result<(), ArchiveError> {
+        let standing = self.standing(job, scope);
+        let free = || self.clients.keys().filter(|name| !standing.occupied().contains(*name));
         match job {
             Job::Discover => {
-                for name in self.clients.keys() {
+                for name in free() {
                     // Folders first: which peers are crawled may depend on them.
                     self.enqueue(Unit::Folders { account: name.clone() }, Priority::Fresh);
                     self.enqueue(Unit::Walk { account: name.clone(), reach: Reach::Everything, from: None }, Priority::Fresh);
@@ -184,31 +204,16 @@ impl Crawler {
             }
             Job::CatchUp if scope.only.is_empty() => {
                 let scope = Arc::new(scope.clone());
-                for name in self.clients.keys() {
+                for name in free() {
                     let reach = Reach::News(Arc::clone(&scope));
                     self.enqueue(Unit::Walk { account: name.clone(), reach, from: None }, Priority::Fresh);
                 }
                 self.poll_followed()?;
             }
-            Job::CatchUp => self.poll(self.crawled(scope)?)?,
-            Job::Backfill | Job::Recheck | Job::Counters => self.sweep(job, scope)?,
+            Job::CatchUp => self.poll_with(self.crawled(scope)?, |name| !standing.occupied().contains(name))?,
+            Job::Backfill | Job::Recheck | Job::Counters => self.sweep(job, scope, standing.occupied())?,
         }
         Ok(())
-    }
-
-    /// Whether a job for the peers of a scope is still being done, so that it is not started on top of itself.
-    #[must_use]
-    pub fn running(&self, job: Job, scope: &Scope) -> bool {
-        let waits = |kind: fn(&Unit, Priority) -> bool| self.queue.has(kind);
-        match job {
-            Job::Discover => waits(|unit, _| matches!(unit, Unit::Walk { reach: Reach::Everything, .. } | Unit::Folders { .. })),
-            Job::CatchUp if scope.only.is_empty() => waits(|unit, _| matches!(unit, Unit::Walk { reach: Reach::News(_), .. })),
-            Job::CatchUp => waits(|unit, priority| matches!(unit, Unit::Poll { .. }) && priority == Priority::Fresh),
-            // What is left of the past is added again: it waits once, and a peer that got one more reader gets it too.
-            Job::Backfill => self.sweeping(job),
-            Job::Recheck => self.sweeping(job) || waits(|_, priority| priority == Priority::Recheck),
-            Job::Counters => self.sweeping(job) || waits(|unit, _| matches!(unit, Unit::Full { .. } | Unit::Views { .. })),
-        }
     }
 
     /// Learns from the archive what is kept in memory: who archives what, and what is crawled without a member.

@@ -57,7 +57,7 @@ pub use context::{Context, NotRunning, StatusSource};
 pub use door::Door;
 pub use keys::Keys;
 pub use local::Local;
-pub use operator::{JobView, JoinView, Operator, OperatorError, PeersView, StartView};
+pub use operator::{AccountWaitView, JobView, JoinView, Operator, OperatorError, PeersView, StartView};
 pub use problem::Problem;
 pub use server::{Bound, ServeError};
 pub use settings::{Listener, Sealing, Settings, SettingsError};

@@ -6,7 +6,8 @@
 //! Guarantees: every call ends within [`Settings::request_timeout`]; a connection whose runner died is made anew at the next
 //! call, less often while nobody answers; an account that has a proxy never connects without it; an account that Telegram moves to
 //! another data centre is followed there; every peer that an answer mentions is learnt by the account's session; errors say what
-//! to do next, not which library failed. It decides nothing about what is asked or when.
+//! to do next, not which library failed. It decides nothing about what is asked or when: a request that has to come along with another
+//! (a new home's authorisation, a takeout) asks the pool by itself, under its own method.
 
 mod client;
 mod dialogs;
@@ -16,6 +17,7 @@ mod history;
 mod login;
 pub mod method;
 mod migrate;
+mod pacing;
 mod peers;
 mod proxy;
 mod qr;

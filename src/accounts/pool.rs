@@ -8,6 +8,8 @@
 //!   is slower. Two turns are kept back for what is fresh and live, the last one for what is live.
 //! - **Waits.** What Telegram asks for is waited for, and a little longer. It parks one method of one account, or the methods that
 //!   the error is about. Each wait makes that method slower; time without one makes it faster again.
+//! - **What comes along.** A request that another one needs, such as taking an authorisation to another data centre, asks by itself
+//!   ([`Pool::spend`]), under its own method, within the lease of the other.
 //! - **Memory.** [`Pool::budgets`] and [`Pool::restore`] carry waits and what was learnt over a restart.
 //!
 //! Promises, checked with random histories: no lease before a wait has ended, however the clock is set; a live request waits for the
@@ -24,7 +26,7 @@ mod promises;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -100,7 +102,7 @@ pub struct AccountStatus {
     pub downloads_running: usize,
     /// Requests made since the start.
     pub requests: u64,
-    /// Until when nothing at all is asked, after an unclean stop.
+    /// Until when nothing at all is asked: after an unclean stop, or because what has to come first must wait.
     pub rests_until: Option<DateTime<Utc>>,
     /// Methods that are parked, and until when.
     pub parked: BTreeMap<String, DateTime<Utc>>,
@@ -203,6 +205,46 @@ impl Pool {
         }
     }
 
+    /// Asks for one request more, within a lease that an account has already: what has to come along with the request that the lease
+    /// is for, such as taking the authorisation along to another data centre. It spends what any request spends.
+    ///
+    /// # Errors
+    /// The time before which it may not be made, because Telegram asked for a wait or the method comes seldom.
+    pub fn spend(&self, account: &AccountName, method: &'static str) -> Result<(), DateTime<Utc>> {
+        let (budget, now) = (budget_of(method), self.now());
+        let limit = self.limits.of(budget);
+        let mut accounts = self.lock();
+        let Some(account) = accounts.by_name.get_mut(account).filter(|a| a.state == AccountState::Ready) else {
+            return Err(now.shown);
+        };
+        let free_at = account.free_beside(budget, limit, now.at);
+        if free_at > now.at {
+            return Err(now.show(free_at));
+        }
+        account.spend(budget, limit, &self.limits, now.at);
+        drop(accounts);
+        if limit.rate.interval >= saved::OWED_MIN {
+            self.tell();
+        }
+        Ok(())
+    }
+
+    /// Until when a method of an account is parked; `None` when it is not.
+    #[must_use]
+    pub fn parked_until(&self, account: &AccountName, method: &'static str) -> Option<DateTime<Utc>> {
+        let now = self.now();
+        let accounts = self.lock();
+        let parked = accounts.by_name.get(account)?.budgets.get(budget_of(method))?.waiting(now.at)?;
+        Some(now.show(parked.until))
+    }
+
+    /// The accounts that may be asked.
+    #[must_use]
+    pub fn ready(&self) -> BTreeSet<AccountName> {
+        let accounts = self.lock();
+        accounts.by_name.iter().filter(|(_, a)| a.state == AccountState::Ready).map(|(name, _)| name.clone()).collect()
+    }
+
     /// When an account may call a method, as far as waits and pace are concerned; `None` when it is not in the pool or lost.
     #[must_use]
     pub fn free_at(&self, account: &AccountName, method: &'static str, urgency: Urgency) -> Option<DateTime<Utc>> {
@@ -254,6 +296,15 @@ impl Pool {
         let until = self.now().at.saturating_add(wait);
         if let Some(account) = self.lock().by_name.get_mut(account) {
             account.rest(until);
+        }
+    }
+
+    /// Lets an account rest until it may call a method without which nothing else can be done.
+    pub fn rest_for(&self, account: &AccountName, method: &'static str) {
+        let (budget, now) = (budget_of(method), self.now());
+        let limit = self.limits.of(budget);
+        if let Some(account) = self.lock().by_name.get_mut(account) {
+            account.rest(account.free_beside(budget, limit, now.at));
         }
     }
 

@@ -1,7 +1,8 @@
 //! Keeps session files up to date with the sessions in memory.
 //!
 //! A file is replaced as a whole, and with tens of thousands of peers in it that is not little: what can be learnt again is
-//! gathered, what cannot is saved at once. While nothing changes nothing runs.
+//! gathered, what cannot is saved at once. While nothing changes nothing runs. Whoever makes something durable that needs the access hashes
+//! just learnt has them saved before ([`Session::keep_hashes`]).
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -33,8 +34,6 @@ pub struct Saver {
 struct Watched {
     session: Arc<Session>,
     changes: Changes<watch::Receiver<u64>>,
-    /// The changes that the file has.
-    saved: Changes<u64>,
     /// When what is being gathered is to be saved.
     due: Option<Instant>,
 }
@@ -43,12 +42,7 @@ impl Saver {
     /// A saver of these sessions. What changed since they were loaded is saved at its first step.
     #[must_use]
     pub fn new(store: Sessions, sessions: &BTreeMap<AccountName, Arc<Session>>) -> Self {
-        let watch = |session: &Arc<Session>| Watched {
-            session: Arc::clone(session),
-            changes: session.changes(),
-            saved: Changes::default(),
-            due: None,
-        };
+        let watch = |session: &Arc<Session>| Watched { session: Arc::clone(session), changes: session.changes(), due: None };
         Self { store, sessions: sessions.values().map(watch).collect(), gather: GATHER }
     }
 
@@ -61,10 +55,9 @@ impl Saver {
             if !wanted {
                 continue;
             }
-            let saved = watched.counted();
             match self.store.save(&watched.session) {
                 Ok(()) => {
-                    (watched.saved, watched.due) = (saved, None);
+                    watched.due = None;
                     outcome = outcome.map(|_| Step::Busy);
                 }
                 Err(error) => outcome = outcome.and(Err(error)),
@@ -75,26 +68,26 @@ impl Saver {
 }
 
 impl Watched {
-    fn counted(&self) -> Changes<u64> {
-        Changes { urgent: *self.changes.urgent.borrow(), gathered: *self.changes.gathered.borrow() }
-    }
-
     fn changed(&self) -> bool {
-        self.counted() != self.saved
+        self.session.counted().changes != self.session.saved().changes
     }
 
     /// Whether the file is to be replaced now; begins to gather where that is what a change needs.
     fn is_due(&mut self, now: Instant, gather: Duration) -> bool {
-        let counted = self.counted();
-        if counted.urgent != self.saved.urgent {
+        let (counted, saved) = (self.session.counted().changes, self.session.saved().changes);
+        if counted == saved {
+            // Whoever could not wait has saved it.
+            self.due = None;
+        }
+        if counted.urgent != saved.urgent {
             return true;
         }
-        counted.gathered != self.saved.gathered && *self.due.get_or_insert(now + gather) <= now
+        counted.gathered != saved.gathered && *self.due.get_or_insert(now + gather) <= now
     }
 
     /// Returns when there is a change that [`Watched::is_due`] has not seen.
     async fn moved(&mut self) {
-        let (saved, gathering) = (self.saved, self.due.is_some());
+        let (saved, gathering) = (self.session.saved().changes, self.due.is_some());
         let Changes { urgent, gathered } = &mut self.changes;
         // A session outlives its watcher, so neither channel ever closes.
         tokio::select! {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{SocketAddrV4, SocketAddrV6};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::lost::LostState;
+use super::{SessionError, Sessions};
 use crate::model::{AccountName, PeerId, PeerKindOfId};
 
 /// An authorisation key: whoever has it *is* the account. Never printed.
@@ -120,6 +122,19 @@ pub struct Session {
     name: AccountName,
     data: Mutex<SessionData>,
     changed: Changes<watch::Sender<u64>>,
+    /// How often an access hash was learnt.
+    hashes: AtomicU64,
+    /// What its file has. Locked while the file is replaced, so that an older form never replaces a newer one.
+    saved: Mutex<Saved>,
+    /// Where it was loaded from; `None` for one that has no file yet.
+    store: Option<Sessions>,
+}
+
+/// How many changes a session's file has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) struct Saved {
+    pub changes: Changes<u64>,
+    hashes: u64,
 }
 
 impl fmt::Debug for Session {
@@ -164,7 +179,47 @@ impl Session {
     }
 
     pub(super) fn of(name: AccountName, data: SessionData) -> Self {
-        Self { name, data: Mutex::new(data), changed: Changes { urgent: watch::Sender::new(0), gathered: watch::Sender::new(0) } }
+        let changed = Changes { urgent: watch::Sender::new(0), gathered: watch::Sender::new(0) };
+        let (hashes, saved, store) = (AtomicU64::new(0), Mutex::default(), None);
+        Self { name, data: Mutex::new(data), changed, hashes, saved, store }
+    }
+
+    /// The same, as loaded from a folder.
+    pub(super) fn of_store(self, store: Sessions) -> Self {
+        Self { store: Some(store), ..self }
+    }
+
+    /// Has what the session is now written to its file, one at a time.
+    pub(super) fn saving<E>(&self, write: impl FnOnce(&SessionData) -> Result<(), E>) -> Result<(), E> {
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        // Counted before it is copied: what changes in between is saved once more, and never left out.
+        let counted = self.counted();
+        write(&self.data())?;
+        *saved = counted;
+        Ok(())
+    }
+
+    /// What the session's file has.
+    pub(super) fn saved(&self) -> Saved {
+        *self.saved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every change so far.
+    pub(super) fn counted(&self) -> Saved {
+        let changes = Changes { urgent: *self.changed.urgent.borrow(), gathered: *self.changed.gathered.borrow() };
+        Saved { changes, hashes: self.hashes.load(Ordering::SeqCst) }
+    }
+
+    /// Saves the session where it has learnt access hashes that its file lacks: to be called before anything becomes durable that is
+    /// of no use without them. A session that has no file is left alone.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn keep_hashes(&self) -> Result<(), SessionError> {
+        match &self.store {
+            Some(store) if self.saved().hashes != self.counted().hashes => store.save(self),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn data(&self) -> SessionData {
@@ -257,7 +312,10 @@ impl Session {
         if access_hash.is_none() && peer.kind() != PeerKindOfId::Chat {
             return;
         }
-        self.change(Urgency::Gathered, |data| data.peers.insert(peer.0, access_hash) != Some(access_hash));
+        let learnt = self.change(Urgency::Gathered, |data| data.peers.insert(peer.0, access_hash) != Some(access_hash));
+        if learnt {
+            self.hashes.fetch_add(1, Ordering::SeqCst);
+        }
     }
 
     /// Forgets a peer that this account can no longer read.
@@ -328,14 +386,16 @@ impl Session {
         });
     }
 
-    fn change(&self, urgency: Urgency, change: impl FnOnce(&mut SessionData) -> bool) {
-        if change(&mut self.lock()) {
+    fn change(&self, urgency: Urgency, change: impl FnOnce(&mut SessionData) -> bool) -> bool {
+        let changed = change(&mut self.lock());
+        if changed {
             let counted = match urgency {
                 Urgency::Now => &self.changed.urgent,
                 Urgency::Gathered => &self.changed.gathered,
             };
             counted.send_modify(|n| *n += 1);
         }
+        changed
     }
 
     fn lock(&self) -> MutexGuard<'_, SessionData> {

@@ -130,7 +130,7 @@ impl Sessions {
     /// When it is missing, damaged, readable by others, made for another kind of server, or sealed under another key.
     pub fn load(&self, name: &AccountName) -> Result<Session, SessionError> {
         let (data, form) = self.read(name)?;
-        let session = Session::of(name.clone(), data);
+        let session = Session::of(name.clone(), data).of_store(self.clone());
         if form == Form::Plain && !self.keys.is_empty() {
             tracing::info!(account.name = %name, "session of account `{name}` is not sealed yet; it will be at its next save");
             session.save_soon();
@@ -162,7 +162,7 @@ impl Sessions {
     /// # Errors
     /// When the disk refuses.
     pub fn save(&self, session: &Session) -> Result<(), SessionError> {
-        self.write(session.name(), &session.data())
+        session.saving(|data| self.write(session.name(), data))
     }
 
     /// Replaces an account's session file by the same in the form of `to`, whatever server it was made for: sealed under

@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 
 use crate::archive::{Archive, ArchiveError};
 use crate::config::{Config, InvalidPlan};
-use crate::crawl::{Crawler, Joining, Target};
-use crate::http::{JobView, JoinView, Operator, OperatorError, PeersView, StartView};
+use crate::crawl::{Crawler, Joining, Standing, Target};
+use crate::http::{AccountWaitView, JobView, JoinView, Operator, OperatorError, PeersView, StartView};
 use crate::lifecycle::{Step, Worker};
 use crate::model::{Clock, Timestamp};
 use crate::schedule::{Due, Job, Look, Missed, Run, Scope, Selector, Watch};
@@ -77,15 +77,17 @@ impl Timetable {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_running(&self, job: Job, scope: &Scope) -> bool {
-        self.crawler.as_ref().is_some_and(|crawler| crawler.running(job, scope))
+    /// How a job stands; over where the program does not run.
+    fn standing(&self, job: Job, scope: &Scope) -> Standing {
+        self.crawler.as_ref().map(|crawler| crawler.standing(job, scope)).unwrap_or_default()
     }
 
     fn view(&self, run: &Run, watch: &Watch, now: DateTime<Utc>) -> JobView {
         let local = |t: DateTime<Utc>| t.with_timezone(&run.plan.zone).to_rfc3339_opts(SecondsFormat::Secs, true);
         let plan = &run.plan;
+        let standing = self.standing(run.job, &run.scope);
         let state = match watch.due(plan, now) {
-            _ if self.is_running(run.job, &run.scope) => "running",
+            _ if standing.is_running() => "running",
             _ if !plan.enabled => "disabled",
             Due::Now => "due",
             Due::At(_) => "waiting",
@@ -108,6 +110,11 @@ impl Timetable {
             last_started: watch.started().map(local),
             last_ended: watch.ended().map(local),
             skipped: self.crawler.is_some().then(|| watch.skipped()),
+            accounts_waiting: standing
+                .held()
+                .iter()
+                .map(|(name, until)| AccountWaitView { account: name.to_string(), until: until.map(local) })
+                .collect(),
         }
     }
 
@@ -183,7 +190,7 @@ impl Operator for Timetable {
         for (wish, view) in wishes {
             let Some((job, scope)) = self.aim(&wish) else { continue };
             let waits = state.wishes.iter().any(|other| self.aim(other).as_ref() == Some(&(job, scope.clone())));
-            if !waits && !self.is_running(job, &scope) {
+            if !waits && !self.standing(job, &scope).is_running() {
                 state.wishes.push(wish);
                 starts.push(view);
             }
@@ -213,16 +220,17 @@ impl Hand {
         Self { timetable, crawler, next: None, open: false }
     }
 
-    /// Notes which runs have ended.
+    /// Notes which runs have ended: those of which nothing is left with any account.
     fn note_ends(&mut self, now: DateTime<Utc>) -> Result<(), ArchiveError> {
         self.open = false;
         for (at, run) in self.timetable.runs.iter().enumerate() {
-            let running = self.crawler.running(run.job, &run.scope);
-            let ends = self.timetable.state().watches.get_mut(at).is_some_and(|watch| {
-                let ends = watch.ends(running, now);
-                self.open |= watch.is_open();
-                ends
-            });
+            if !self.timetable.state().watches.get(at).is_some_and(Watch::is_open) {
+                continue;
+            }
+            let standing = self.crawler.standing(run.job, &run.scope);
+            // What only waits for an account is looked at now and then.
+            self.open |= standing.is_running();
+            let ends = self.timetable.state().watches.get_mut(at).is_some_and(|watch| watch.ends(!standing.is_over(), now));
             if ends {
                 self.timetable.archive.set_job_started(&ended_key(run), now.into())?;
             }
@@ -252,7 +260,7 @@ impl Hand {
         for wish in &wishes {
             let Some((job, scope)) = self.timetable.aim(wish) else { continue };
             // It may have become due in between: then it runs, as was wished.
-            if self.crawler.running(job, &scope) {
+            if self.crawler.standing(job, &scope).is_running() {
                 continue;
             }
             match wish {
@@ -271,9 +279,9 @@ impl Worker for Hand {
         self.next = None;
         self.note_ends(now)?;
         for (at, run) in self.timetable.runs.iter().enumerate() {
-            let running = self.crawler.running(run.job, &run.scope);
+            let left_out = self.crawler.standing(run.job, &run.scope).is_left_out();
             let look = match self.timetable.state().watches.get_mut(at) {
-                Some(watch) => watch.look(&run.plan, running, now),
+                Some(watch) => watch.look(&run.plan, left_out, now),
                 None => continue,
             };
             match look {

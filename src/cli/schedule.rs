@@ -11,6 +11,9 @@ use super::client::{Api, Globals, Target, segment};
 use super::output::{Out, ended, one_line};
 use crate::config::Config;
 
+/// How many accounts that a job waits for are named: what a line has room for.
+const WAITING_SHOWN: usize = 3;
+
 /// Show what runs when, or run a job now
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -109,8 +112,28 @@ async fn show(api: &Api, globals: &Globals, out: &mut Out) -> anyhow::Result<()>
         if let Some(whom) = at.checked_sub(1).and_then(|job| jobs.get(job)).map(whom).filter(|whom| !whom.is_empty()) {
             out.line(out.faint(&format!("  for {whom}")))?;
         }
+        if let Some(waiting) = at.checked_sub(1).and_then(|job| jobs.get(job)).and_then(waiting) {
+            out.line(out.faint(&waiting))?;
+        }
     }
     Ok(())
+}
+
+/// Which accounts' part of a job still waits, as far as a line has room for them.
+pub(super) fn waiting(job: &Value) -> Option<String> {
+    let accounts = list(job, "accounts_waiting");
+    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(one_line);
+    let account = |wait: &Value| {
+        let name = text(wait, "account").unwrap_or_default();
+        match text(wait, "until") {
+            Some(until) => format!("{name} (until {})", civil(&until)),
+            None => format!("{name} (nobody answers)"),
+        }
+    };
+    let shown: Vec<String> = accounts.iter().take(WAITING_SHOWN).map(account).collect();
+    let more = accounts.len().saturating_sub(WAITING_SHOWN);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!shown.is_empty()).then(|| format!("  without accounts that still wait: {}{rest}", shown.join(", ")))
 }
 
 fn row(job: &Value) -> [String; 6] {

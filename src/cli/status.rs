@@ -67,6 +67,9 @@ fn for_people(status: &Value, out: &mut Out) -> std::io::Result<()> {
                 [text(job, "name"), text(job, "override")].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join("/");
             let next = job.pointer("/next/0").and_then(Value::as_str).map(|at| format!(", next {}", one_line(at)));
             out.line(format_args!("  {name}: {}{}", text(job, "state"), next.unwrap_or_default()))?;
+            if let Some(waiting) = super::schedule::waiting(job) {
+                out.line(format_args!("  {waiting}"))?;
+            }
         }
     }
     if let Some(workers) = status.get("workers").and_then(Value::as_array) {
@@ -140,7 +143,9 @@ fn how_it_is(account: &Value) -> String {
     let waits = parked.into_iter().flatten().filter_map(|(method, until)| {
         Some(format!("; Telegram asked to wait with {} until {}", one_line(method), one_line(until.as_str()?)))
     });
-    state + &waits.collect::<String>()
+    let rest = account.get("rests_until").and_then(Value::as_str);
+    let rest = rest.map(|until| format!("; nothing is asked of it until {}", one_line(until)));
+    state + &waits.chain(rest).collect::<String>()
 }
 
 fn complaint(worker: &Value) -> Option<String> {

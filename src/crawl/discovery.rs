@@ -100,6 +100,7 @@ impl Crawler {
 
     /// Adds the peers that an answer mentions to a write, and what it says of who sees them.
     pub(super) fn see(&self, write: &mut Write<'_>, account: &AccountName, seen: Seen) -> Result<(), ArchiveError> {
+        self.found(&seen)?;
         for peer in seen.peers {
             write.peer(peer);
         }
@@ -173,7 +174,8 @@ impl Crawler {
         }
         Self::commit(write)?;
         if is_first && self.settings.rules.scope.is_by_folder() && !self.folders_first() {
-            // The walks that came before were put off.
+            // What was in hand when the program last ended, and the walks that came before, were put off.
+            self.go_on()?;
             for account in self.clients.keys() {
                 self.enqueue(Unit::Walk { account: account.clone(), reach: Reach::Everything, from: None }, Priority::Fresh);
             }

@@ -123,6 +123,7 @@ impl Crawler {
         let account = lease.account().clone();
         let outcome = match unit.clone() {
             Unit::Start { .. } => self.start_account(lease).await,
+            Unit::State { .. } => self.account_state(lease).await,
             Unit::Walk { reach, from, .. } => self.walk_page(lease, reach, from).await,
             Unit::Folders { .. } => self.read_folders(lease).await,
             Unit::Poll { peers, .. } => self.poll_peers(lease, peers).await,
@@ -155,6 +156,11 @@ impl Crawler {
                 let wait = RETRY_MIN.saturating_mul(1 << failures.min(16)).min(RETRY_MAX);
                 tracing::warn!(account.name = %account, "account `{account}` got no answer ({why}); again in {wait:?}");
                 self.again(unit, priority, failures.saturating_add(1), now + wait);
+            }
+            // The pool knows when.
+            TelegramError::Again { why } => {
+                tracing::debug!(account.name = %account, "account `{account}`: {} is asked again, because {why}", unit.method());
+                self.again(unit, priority, failures, now);
             }
             TelegramError::PeerUnavailable { name } | TelegramError::Refused { name, .. } => {
                 self.refused(&unit, &account, &name)?;
@@ -230,6 +236,7 @@ fn label(outcome: &anyhow::Result<Result<(), TelegramError>>) -> &'static str {
         Ok(Err(TelegramError::FloodWait { .. })) => "flood_wait",
         Ok(Err(error)) if error.lost().is_some() => "lost",
         Ok(Err(TelegramError::Transient { .. })) => "no_answer",
+        Ok(Err(TelegramError::Again { .. })) => "again",
         Ok(Err(_)) => "refused",
         Err(_) => "not_archived",
     }

@@ -91,25 +91,54 @@ impl Crawler {
         Ok(())
     }
 
-    /// Introduces an account to Telegram: who it is, and from which state its updates go on.
+    /// Has an account ask who it is, where that is not known yet, and what happened outside channels.
+    pub(super) fn follow_account(&self, account: &AccountName) {
+        if self.clients.get(account).is_some_and(|client| client.session().user_id().is_none()) {
+            self.enqueue(Unit::Start { account: account.clone() }, Priority::Live);
+        }
+        self.follow_updates(account);
+    }
+
+    /// Has an account ask what happened since the state that it has, or for the state that it lacks.
+    fn follow_updates(&self, account: &AccountName) {
+        let has_state = self.clients.get(account).is_some_and(|client| client.session().updates().is_some());
+        let account = account.clone();
+        self.enqueue(if has_state { Unit::AccountEvents { account } } else { Unit::State { account } }, Priority::Live);
+    }
+
+    /// Asks who an account is.
     pub(super) async fn start_account(&self, lease: Lease) -> anyhow::Result<Result<(), TelegramError>> {
+        let Some(client) = self.clients.get(lease.account()) else { return Ok(Ok(())) };
+        Ok(client.myself().await.map(drop))
+    }
+
+    /// Asks from which state an account's updates go on. Where there was one that Telegram takes no more, it skipped what happened since.
+    pub(super) async fn account_state(&self, lease: Lease) -> anyhow::Result<Result<(), TelegramError>> {
         let account = lease.account().clone();
         let Some(client) = self.clients.get(&account) else { return Ok(Ok(())) };
-        if client.session().user_id().is_none()
-            && let Err(error) = client.myself().await
-        {
-            return Ok(Err(error));
-        }
-        if client.session().updates().is_some() {
-            drop(lease);
-            self.enqueue(Unit::AccountEvents { account }, Priority::Live);
-            return Ok(Ok(()));
-        }
-        match client.state().await {
-            Ok(state) => client.session().set_updates(state),
+        let state = match client.state().await {
+            Ok(state) => state,
             Err(error) => return Ok(Err(error)),
+        };
+        drop(lease);
+        match client.session().updates() {
+            Some(from) => self.lost_track_of_account(&account, UpdatesState { pts: state.pts, ..from })?,
+            None => client.session().set_updates(state),
         }
         Ok(Ok(()))
+    }
+
+    /// Telegram skipped what happened outside channels: go on from a new state, and read again what may have changed.
+    fn lost_track_of_account(&self, account: &AccountName, state: UpdatesState) -> anyhow::Result<()> {
+        for peer in self.owned_by(account) {
+            self.lost_track(account, peer, None, MessageId(0), Seen::default())?;
+        }
+        if let Some(client) = self.clients.get(account) {
+            client.session().set_updates(state);
+        }
+        self.enqueue(Unit::AccountEvents { account: account.clone() }, Priority::Live);
+        self.look_for_news(account);
+        Ok(())
     }
 
     /// Asks once what happened outside channels.
@@ -118,15 +147,17 @@ impl Crawler {
         let Some(client) = self.clients.get(&account) else { return Ok(Ok(())) };
         let Some(from) = client.session().updates() else {
             drop(lease);
-            self.enqueue(Unit::Start { account }, Priority::Live);
+            self.follow_updates(&account);
             return Ok(Ok(()));
         };
         let difference = match client.common_difference(from).await {
             Ok(difference) => difference,
-            Err(TelegramError::Refused { name, .. }) if name.starts_with("PERSISTENT_TIMESTAMP") => match client.state().await {
-                Ok(state) => CommonDifference::TooLong { pts: state.pts },
-                Err(error) => return Ok(Err(error)),
-            },
+            // Telegram does not accept the state any more.
+            Err(TelegramError::Refused { name, .. }) if name.starts_with("PERSISTENT_TIMESTAMP") => {
+                drop(lease);
+                self.enqueue(Unit::State { account }, Priority::Live);
+                return Ok(Ok(()));
+            }
             Err(error) => return Ok(Err(error)),
         };
         drop(lease);
@@ -145,14 +176,7 @@ impl Crawler {
                     self.enqueue(Unit::AccountEvents { account }, Priority::Live);
                 }
             }
-            CommonDifference::TooLong { pts } => {
-                for peer in self.owned_by(&account) {
-                    self.lost_track(&account, peer, None, MessageId(0), Seen::default())?;
-                }
-                client.session().set_updates(UpdatesState { pts, ..from });
-                self.enqueue(Unit::AccountEvents { account: account.clone() }, Priority::Live);
-                self.look_for_news(&account);
-            }
+            CommonDifference::TooLong { pts } => self.lost_track_of_account(&account, UpdatesState { pts, ..from })?,
         }
         Ok(Ok(()))
     }

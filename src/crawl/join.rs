@@ -225,6 +225,7 @@ impl Crawler {
             TelegramError::PeerUnavailable { name } | TelegramError::Refused { name, .. } => {
                 JoinError::Refused { account: account.clone(), name }
             }
+            TelegramError::Again { .. } => JoinError::Busy(account.clone()),
             error => JoinError::NoAnswer(error.to_string()),
         }
     }

@@ -4,19 +4,36 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
-use super::Crawler;
 use super::unit::{Priority, Unit};
+use super::{Crawler, PACING};
 use crate::accounts::Lease;
 use crate::archive::ArchiveError;
 use crate::model::{AccountName, Peer, PeerId};
-use crate::telegram::{PEER_DIALOGS_MAX, TelegramError};
+use crate::telegram::{PEER_DIALOGS_MAX, TelegramError, method};
 
 impl Crawler {
     /// Polls peers, each by an account that reads it: as few requests as can be, spread over the accounts.
     pub(super) fn poll(&self, peers: impl IntoIterator<Item = PeerId>) -> Result<(), ArchiveError> {
+        self.poll_with(peers, |_| true)
+    }
+
+    /// The same with some accounts only. One that must wait is left out where another reads the peer too.
+    pub(super) fn poll_with(
+        &self,
+        peers: impl IntoIterator<Item = PeerId>,
+        may: impl Fn(&AccountName) -> bool,
+    ) -> Result<(), ArchiveError> {
+        let soon = self.clock.now() + PACING;
+        let free_at = |name: &AccountName| self.pool.free_at(name, method::PEER_DIALOGS, Priority::Fresh.urgency());
+        let waits = |name: &AccountName| free_at(name).is_none_or(|at| at > soon);
+        let waiting: BTreeSet<&AccountName> = self.clients.keys().filter(|name| waits(name)).collect();
         let mut by_account: BTreeMap<AccountName, Vec<PeerId>> = BTreeMap::new();
         for peer in peers {
-            let readers = self.readers(peer)?;
+            let mut readers = self.readers(peer)?;
+            readers.retain(|name| may(name));
+            if readers.iter().any(|name| !waiting.contains(name)) {
+                readers.retain(|name| !waiting.contains(name));
+            }
             // A hundred peers cost one request: filling what is begun is cheaper than beginning.
             let begun = readers.iter().find(|r| by_account.get(*r).is_some_and(|p| !p.len().is_multiple_of(PEER_DIALOGS_MAX)));
             if let Some(account) = begun.or_else(|| readers.first()) {
@@ -89,6 +106,7 @@ impl Crawler {
                 found.push(top);
             }
         }
+        tokio::task::block_in_place(|| client.session().keep_hashes())?;
         Self::commit(write)?;
         for top in found {
             self.follow(top)?;

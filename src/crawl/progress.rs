@@ -2,16 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
-use std::time::Duration;
 
-use super::Crawler;
+use super::{Crawler, PACING};
 use crate::accounts::{AccountStatus, Urgency};
 use crate::archive::{Archive, ArchiveError};
 use crate::model::{IdRange, PeerId, Timestamp};
 use crate::telegram::method;
-
-/// A wait up to this is pacing, which nobody needs to be told of.
-const PACING: Duration = Duration::from_secs(30);
 
 /// How far the crawl has got.
 #[derive(Clone, Debug, Default)]

@@ -51,8 +51,26 @@ struct Inner {
     sleeping: BTreeMap<(DateTime<Utc>, Order), Identity>,
     claimed: HashMap<Subject, Work>,
     /// What is being done: a job runs until its last answer is archived.
-    working: HashMap<Subject, (Unit, Priority)>,
+    working: HashMap<Subject, Working>,
     order: Order,
+}
+
+#[derive(Debug)]
+struct Working {
+    unit: Unit,
+    priority: Priority,
+    candidates: Vec<AccountName>,
+    failures: u32,
+}
+
+/// A unit that waits, or is being worked on, to look at.
+#[derive(Debug)]
+pub(super) struct Pending<'a> {
+    pub(super) unit: &'a Unit,
+    pub(super) priority: Priority,
+    pub(super) candidates: &'a [AccountName],
+    /// How often it got no answer.
+    pub(super) failures: u32,
 }
 
 /// The units that wait.
@@ -194,9 +212,9 @@ impl Queue {
             // What stood behind a dropped unit has not been looked at yet.
             return Found::Nothing(if dropped { Some(now) } else { next });
         };
-        let Waiting { unit, priority, failures, subject, .. } = waiting;
+        let Waiting { unit, priority, failures, subject, candidates, .. } = waiting;
         inner.claimed.insert(subject.clone(), unit.work());
-        inner.working.insert(subject.clone(), (unit.clone(), priority));
+        inner.working.insert(subject.clone(), Working { unit: unit.clone(), priority, candidates, failures });
         let claim = Claim { inner: Arc::clone(&self.inner), moved: Arc::clone(&self.moved), subject: Some(subject) };
         Found::Unit(Taken { unit, priority, failures, claim }, with)
     }
@@ -233,11 +251,15 @@ impl Queue {
         }
     }
 
-    /// Whether a unit of some kind waits, or is being worked on.
-    pub(super) fn has(&self, kind: impl Fn(&Unit, Priority) -> bool) -> bool {
+    /// Shows every unit that waits or is being worked on.
+    pub(super) fn each(&self, mut look: impl FnMut(Pending<'_>)) {
         let inner = lock(&self.inner);
-        let mut units = inner.units.values().map(|w| (&w.unit, w.priority)).chain(inner.working.values().map(|(u, p)| (u, *p)));
-        units.any(|(unit, priority)| kind(unit, priority))
+        for Waiting { unit, priority, candidates, failures, .. } in inner.units.values() {
+            look(Pending { unit, priority: *priority, candidates, failures: *failures });
+        }
+        for Working { unit, priority, candidates, failures } in inner.working.values() {
+            look(Pending { unit, priority: *priority, candidates, failures: *failures });
+        }
     }
 
     /// How many units wait, and how many subjects are being worked on.

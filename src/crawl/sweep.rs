@@ -2,14 +2,14 @@
 //!
 //! A sweep asks Telegram nothing itself; it finds out what is worth asking and puts it into the queue.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, PoisonError};
 
 use super::Crawler;
 use super::unit::{Priority, Unit};
 use crate::archive::{ArchiveError, Order};
 use crate::lifecycle::{Lifecycle, Step, Worker};
-use crate::model::{IdRange, PeerId, PeerKind, PeerKindOfId, Timestamp};
+use crate::model::{AccountName, IdRange, PeerId, PeerKind, PeerKindOfId, Timestamp};
 use crate::schedule::{Job, Scope};
 
 /// Peers that are still to be looked at, and for what.
@@ -33,7 +33,7 @@ impl Worker for SweepWorker {
         let Some((job, peer)) = next else { return Ok(Step::Idle) };
         let crawler = &self.crawler;
         tokio::task::block_in_place(|| match job {
-            Job::Backfill => crawler.add_history(peer, Priority::Backfill).map_err(Into::into),
+            Job::Backfill => crawler.plan(peer, false).map(drop).map_err(Into::into),
             Job::Recheck => crawler.recheck(peer),
             Job::Counters => crawler.count(peer),
             Job::Discover | Job::CatchUp => Ok(()),
@@ -47,9 +47,19 @@ impl Worker for SweepWorker {
 }
 
 impl Crawler {
-    /// Looks at every crawled peer that a scope covers, for a job.
-    pub(super) fn sweep(&self, job: Job, scope: &Scope) -> Result<(), ArchiveError> {
-        let peers = self.crawled(scope)?;
+    /// Looks at every crawled peer that a scope covers, for a job; not at those that only these accounts read, which are still at work
+    /// on the run before.
+    pub(super) fn sweep(&self, job: Job, scope: &Scope, occupied: &BTreeSet<AccountName>) -> Result<(), ArchiveError> {
+        let mut peers = self.crawled(scope)?;
+        if !occupied.is_empty() {
+            let mut free = Vec::new();
+            for peer in peers {
+                if !self.readers(peer)?.iter().all(|name| occupied.contains(name)) {
+                    free.push(peer);
+                }
+            }
+            peers = free;
+        }
         self.sweeps.lock().unwrap_or_else(PoisonError::into_inner).pending.extend(peers.into_iter().map(|peer| (job, peer)));
         self.swept.notify_one();
         Ok(())

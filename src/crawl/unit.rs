@@ -9,8 +9,13 @@ use crate::telegram::{Offset, method};
 /// One request's worth of work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// An account says who it is, and asks Telegram to push updates.
+    /// An account asks who it is.
     Start {
+        /// Which account.
+        account: AccountName,
+    },
+    /// An account asks from which state its updates go on, and so has Telegram push them.
+    State {
         /// Which account.
         account: AccountName,
     },
@@ -107,6 +112,7 @@ pub(super) enum Subject {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Identity {
     Start(AccountName),
+    State(AccountName),
     /// Whether it goes to the end.
     Walk(AccountName, bool),
     Folders(AccountName),
@@ -137,7 +143,9 @@ impl Unit {
     /// The method that it calls.
     pub(super) fn method(&self) -> &'static str {
         match self {
-            Self::Start { .. } | Self::AccountEvents { .. } => method::DIFFERENCE,
+            Self::Start { .. } => method::USERS,
+            Self::State { .. } => method::STATE,
+            Self::AccountEvents { .. } => method::DIFFERENCE,
             Self::Walk { .. } => method::DIALOGS,
             Self::Folders { .. } => method::FOLDERS,
             Self::Poll { .. } => method::PEER_DIALOGS,
@@ -151,6 +159,7 @@ impl Unit {
     pub(super) fn identity(&self) -> Identity {
         match self {
             Self::Start { account } => Identity::Start(account.clone()),
+            Self::State { account } => Identity::State(account.clone()),
             Self::Walk { account, reach, .. } => Identity::Walk(account.clone(), *reach == Reach::Everything),
             Self::Folders { account } => Identity::Folders(account.clone()),
             Self::Poll { account, peers } => Identity::Poll(account.clone(), peers.clone()),
@@ -165,6 +174,7 @@ impl Unit {
     pub(super) fn doer(&self) -> Doer<'_> {
         match self {
             Self::Start { account }
+            | Self::State { account }
             | Self::Walk { account, .. }
             | Self::Folders { account }
             | Self::Poll { account, .. }
@@ -185,7 +195,9 @@ impl Unit {
     pub(super) fn subject(&self, owner: Option<AccountName>) -> Subject {
         match self {
             Self::Walk { account, .. } | Self::Folders { account } => Subject::Dialogs(account.clone()),
-            Self::Start { account } | Self::AccountEvents { account } => Subject::Account(account.clone()),
+            Self::Start { account } | Self::State { account } | Self::AccountEvents { account } => {
+                Subject::Account(account.clone())
+            }
             Self::Poll { account, peers } => Subject::Poll(account.clone(), peers.first().copied().unwrap_or(PeerId(0))),
             Self::Events { peer } | Self::History { peer } => owner.map_or(Subject::Channel(*peer), Subject::Account),
             Self::Full { peer } | Self::Views { peer } => Subject::Counted(*peer),

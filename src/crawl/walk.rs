@@ -90,6 +90,8 @@ impl Crawler {
         drop(described);
         let unpinned_news = news.iter().any(|top| !top.pinned);
         self.see(&mut write, &account, page.seen)?;
+        // What becomes known here is of no use after a crash without the hashes to address it by.
+        tokio::task::block_in_place(|| client.session().keep_hashes())?;
         Self::commit(write)?;
         self.not_followed_alone(page.tops.iter().map(|t| t.peer));
         for top in news {

@@ -88,7 +88,7 @@ pub struct JobView {
     pub jitter: String,
     /// What becomes of missed runs: `once` or `skip`.
     pub missed: &'static str,
-    /// `running`, `due` (starts within seconds, or as soon as the program runs), `waiting`, `disabled`, or `over` when the expression
+    /// `running` (something of it gets on, or no account has ended it), `due` (starts within seconds, or as soon as the program runs), `waiting`, `disabled`, or `over` when the expression
     /// names no future time.
     pub state: &'static str,
     /// The next starts, jitter included, in the run's time zone (RFC 3339).
@@ -99,6 +99,20 @@ pub struct JobView {
     pub last_ended: Option<String>,
     /// How many of its times were left out since the program started because it still ran; null where the program does not run.
     pub skipped: Option<u64>,
+    /// The accounts whose part of an earlier run still waits; the others go on without them. Absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub accounts_waiting: Vec<AccountWaitView>,
+}
+
+/// An account whose part of a job waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = AccountWait)]
+pub struct AccountWaitView {
+    /// The account.
+    pub account: String,
+    /// Until when, where Telegram asked for a wait (RFC 3339); null where nobody answers it.
+    pub until: Option<String>,
 }
 
 /// Some peers, by selectors.

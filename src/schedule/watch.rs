@@ -19,7 +19,7 @@ pub struct Watch {
 pub enum Look {
     /// Start it, and tell [`Watch::begin`].
     Start,
-    /// It is due but still runs: this occurrence is left out, and counted.
+    /// It is due but nobody has ended the run before: this occurrence is left out, and counted.
     Skipped,
     /// Nothing before this time; nothing at all with `None`.
     Wait(Option<DateTime<Utc>>),
@@ -33,7 +33,7 @@ impl Watch {
         Self { counted, started, ended, skipped: 0 }
     }
 
-    /// Looks whether the run is due; call again at the time of [`Look::Wait`], and now and then before, in case the clock is set.
+    /// Looks whether the run is due, where `running` says that nobody could begin it; call again at the time of [`Look::Wait`], and now and then before, in case the clock is set.
     pub fn look(&mut self, plan: &Plan, running: bool, now: DateTime<Utc>) -> Look {
         self.counted = settled(self.counted, now);
         match due(plan, self.counted, now) {

@@ -14,10 +14,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::migrate::Exported;
 use super::session::Adapter;
 use super::takeout::Takeout;
 use super::{Proxy, Push, Reach, TelegramError, updates};
-use crate::accounts::Session;
+use crate::accounts::{Pool, Session};
 use crate::lifecycle::Lifecycle;
 
 /// How to speak to Telegram.
@@ -56,6 +57,8 @@ pub struct Client {
     line: Mutex<Line>,
     closed: CancellationToken,
     pub(super) takeout: tokio::sync::Mutex<Takeout>,
+    pub(super) moving: tokio::sync::Mutex<Option<Exported>>,
+    pub(super) pool: Option<Arc<Pool>>,
 }
 
 /// The connection, and how making it went lately.
@@ -85,7 +88,8 @@ impl Client {
     #[must_use]
     pub fn new(session: Arc<Session>, settings: Settings, lifecycle: Lifecycle, pushes: mpsc::Sender<Push>) -> Self {
         let (line, closed, takeout) = (Mutex::default(), CancellationToken::new(), tokio::sync::Mutex::default());
-        Self { session, settings, lifecycle, pushes, line, closed, takeout }
+        let moving = tokio::sync::Mutex::default();
+        Self { session, settings, lifecycle, pushes, line, closed, takeout, moving, pool: None }
     }
 
     /// The account's session.
@@ -117,7 +121,8 @@ impl Client {
     /// Calls a method in the account's home data centre, and follows the account when Telegram says that it lives elsewhere.
     ///
     /// # Errors
-    /// See [`TelegramError`]; at the latest after [`Settings::request_timeout`].
+    /// See [`TelegramError`]; at the latest after [`Settings::request_timeout`]. Where a pool paces, an account that has moved is
+    /// [`TelegramError::Again`].
     pub async fn invoke<R: RemoteCall>(&self, request: &R) -> Result<R::Return, TelegramError> {
         let deadline = Instant::now() + self.settings.request_timeout;
         let error = match self.invoke_in_dc(self.session.home(), request, deadline).await {
@@ -126,6 +131,7 @@ impl Client {
         };
         let Some(moved) = self.moved(&error) else { return Err(error) };
         self.follow(moved, deadline).await?;
+        self.again("the account has moved")?;
         self.invoke_in_dc(moved.to, request, deadline).await
     }
 
@@ -136,6 +142,7 @@ impl Client {
         request: &R,
         deadline: Instant,
     ) -> Result<R::Return, TelegramError> {
+        self.may_connect()?;
         let timeout = || TelegramError::timeout(self.settings.request_timeout);
         let Ok(connection) = tokio::time::timeout_at(deadline, self.connected()).await else {
             return Err(self.explain(timeout()));
@@ -150,7 +157,7 @@ impl Client {
                 // Refusals and faults of the server are answers: the connection is well.
                 Ok(Err(InvocationError::Rpc(error))) => {
                     self.line().unanswered = 0;
-                    return Err(error.into());
+                    return Err(self.met(error));
                 }
                 Ok(Err(error)) => error.into(),
                 Err(_) => timeout(),
@@ -163,6 +170,11 @@ impl Client {
             connection.ended.cancel();
         }
         Err(self.explain(error))
+    }
+
+    /// Whether there is a connection that has not ended.
+    pub(super) fn is_connected(&self) -> bool {
+        self.line().connection.as_ref().is_some_and(|c| !c.ended.is_cancelled())
     }
 
     /// Ends the connections; the next call makes new ones.

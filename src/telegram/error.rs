@@ -51,6 +51,12 @@ pub enum TelegramError {
         /// What happened.
         why: String,
     },
+    /// The way to ask has changed, or has to wait, and the pool knows of it: ask again when it says so. Only where a pool paces.
+    #[error("to be asked again, because {why}")]
+    Again {
+        /// What has changed.
+        why: &'static str,
+    },
     /// The request is refused; asking again the same way would be refused again.
     #[error("refused ({name})")]
     Refused {
@@ -128,7 +134,11 @@ impl TelegramError {
     pub fn lost_name(&self) -> Option<&str> {
         match self {
             Self::SignedOut { name } | Self::Banned { name } | Self::Duplicated { name } => Some(name),
-            Self::FloodWait { .. } | Self::PeerUnavailable { .. } | Self::Transient { .. } | Self::Refused { .. } => None,
+            Self::FloodWait { .. }
+            | Self::PeerUnavailable { .. }
+            | Self::Transient { .. }
+            | Self::Again { .. }
+            | Self::Refused { .. } => None,
         }
     }
 
@@ -139,7 +149,11 @@ impl TelegramError {
             Self::SignedOut { name } => Some(AccountState::SignedOut(name.clone())),
             Self::Banned { name } => Some(AccountState::Banned(name.clone())),
             Self::Duplicated { name } => Some(AccountState::Duplicated(name.clone())),
-            Self::FloodWait { .. } | Self::PeerUnavailable { .. } | Self::Transient { .. } | Self::Refused { .. } => None,
+            Self::FloodWait { .. }
+            | Self::PeerUnavailable { .. }
+            | Self::Transient { .. }
+            | Self::Again { .. }
+            | Self::Refused { .. } => None,
         }
     }
 
@@ -286,6 +300,7 @@ mod tests {
                 TelegramError::Duplicated { .. } => "duplicated",
                 TelegramError::PeerUnavailable { .. } => "unavailable",
                 TelegramError::Transient { .. } => "transient",
+                TelegramError::Again { .. } => "again",
                 TelegramError::Refused { .. } => "refused",
             };
             assert_eq!(found, kind, "{code} {message}");

@@ -252,9 +252,10 @@ impl From<TelegramError> for LoginError {
             TelegramError::Refused { name, .. } | TelegramError::SignedOut { name } | TelegramError::Banned { name } => {
                 name.as_str()
             }
-            TelegramError::PeerUnavailable { .. } | TelegramError::Transient { .. } | TelegramError::Duplicated { .. } => {
-                return Self::Telegram(error);
-            }
+            TelegramError::PeerUnavailable { .. }
+            | TelegramError::Transient { .. }
+            | TelegramError::Again { .. }
+            | TelegramError::Duplicated { .. } => return Self::Telegram(error),
         };
         match name {
             "PHONE_CODE_INVALID" | "PHONE_CODE_EMPTY" => Self::WrongCode,

@@ -1,4 +1,5 @@
-//! Names under which methods are paced and parked.
+//! Names under which methods are paced and parked. Every request that a running crawl makes has one here: it is leased under it, or
+//! comes along with one that is.
 
 /// `messages.getHistory`
 pub const HISTORY: &str = "messages.getHistory";
@@ -24,3 +25,15 @@ pub const JOIN: &str = "channels.joinChannel";
 pub const JOIN_BY_INVITE: &str = "messages.importChatInvite";
 /// `account.initTakeoutSession`
 pub const INIT_TAKEOUT: &str = "account.initTakeoutSession";
+/// `account.finishTakeoutSession`
+pub const FINISH_TAKEOUT: &str = "account.finishTakeoutSession";
+/// `users.getUsers`
+pub const USERS: &str = "users.getUsers";
+/// `updates.getState`
+pub const STATE: &str = "updates.getState";
+/// `auth.exportAuthorization`
+pub const EXPORT_AUTHORIZATION: &str = "auth.exportAuthorization";
+/// `auth.importAuthorization`
+pub const IMPORT_AUTHORIZATION: &str = "auth.importAuthorization";
+/// `help.getConfig`, with which every connection begins.
+pub const CONFIG: &str = "help.getConfig";

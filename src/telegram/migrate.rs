@@ -2,17 +2,37 @@
 //!
 //! An account that is signed in (`USER_MIGRATE`) takes its authorisation along: it is exported where it was and imported where it is going
 //! (<https://core.telegram.org/api/datacenter>). Only then does the session call the new place home, so a move that fails half way
-//! leaves everything as it was. Before a login (`PHONE_MIGRATE`, `NETWORK_MIGRATE`) there is nothing to take along. No key is ever replaced: the old home's stays, the new home's is the one it has, or a new one.
+//! leaves everything as it was. Both requests have waits and a pace of their own, which the pool is asked for. Before a login (`PHONE_MIGRATE`, `NETWORK_MIGRATE`) there is nothing to take along. No key is ever replaced: the old home's stays, the new home's is the one it has, or a new one.
+
+use std::time::Duration;
 
 use grammers_tl_types::{enums, functions};
 use tokio::time::Instant;
 
-use super::{Client, TelegramError};
+use super::{Client, TelegramError, method};
 
 /// Says that the account, which is signed in, lives elsewhere.
 const USER_MOVED: &str = "USER_MIGRATE";
 /// Errors that say where an account is to sign in. Others name data centres too (`FILE_MIGRATE`), but not the account's home.
 const SIGN_IN_ELSEWHERE: [&str; 2] = ["NETWORK_MIGRATE", "PHONE_MIGRATE"];
+
+/// How long an account rests whose move was refused: long enough not to insist, short enough for a person to wait.
+const AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// An authorisation that the old home gave out for the new one. It is kept while the new home may not be asked to take it.
+pub(super) struct Exported {
+    to: i32,
+    id: i64,
+    bytes: Vec<u8>,
+}
+
+/// Why an account has not moved.
+enum NotMoved {
+    /// This method may not be called yet.
+    NotYet(&'static str),
+    /// Something else.
+    Because(TelegramError),
+}
 
 /// A new home.
 #[derive(Clone, Copy, Debug)]
@@ -31,22 +51,97 @@ impl Client {
         (to != self.session().home()).then_some(Move { to, signed_in })
     }
 
-    /// Moves to a new home.
-    pub(super) async fn follow(&self, Move { to: new, signed_in }: Move, deadline: Instant) -> Result<(), TelegramError> {
+    /// Moves to a new home. Where a pool paces, an account that cannot move yet rests until it can: until then every request would
+    /// only be told again that it has moved.
+    pub(super) async fn follow(&self, new_home: Move, deadline: Instant) -> Result<(), TelegramError> {
+        let timeout = || TelegramError::timeout(self.settings().request_timeout);
+        // One at a time: of two requests that are told of a move, one takes the authorisation along.
+        let mut exported = tokio::time::timeout_at(deadline, self.moving.lock()).await.map_err(|_| timeout())?;
+        if self.session().home() == new_home.to {
+            return Ok(());
+        }
+        let error = match self.move_to(new_home, &mut exported, deadline).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let (Some(pool), account) = (&self.pool, self.session().name()) else { return Err(error.into()) };
+        match error {
+            NotMoved::NotYet(method) => pool.rest_for(account, method),
+            NotMoved::Because(error @ (TelegramError::Refused { .. } | TelegramError::PeerUnavailable { .. })) => {
+                tracing::error!(account.name = %account, "account `{account}` cannot move to data centre {}: {error}; again in {AGAIN_AFTER:?}", new_home.to);
+                pool.rest(account, AGAIN_AFTER);
+            }
+            NotMoved::Because(error) => return Err(error),
+        }
+        self.again("the account cannot move yet")
+    }
+
+    async fn move_to(
+        &self,
+        Move { to: new, signed_in }: Move,
+        exported: &mut Option<Exported>,
+        deadline: Instant,
+    ) -> Result<(), NotMoved> {
         let (old, account) = (self.session().home(), self.session().name());
         if self.session().data_centre(new).is_none() {
-            return Err(TelegramError::Refused { name: format!("moved to data centre {new}, which is not known"), value: None });
+            let name = format!("moved to data centre {new}, which is not known");
+            return Err(NotMoved::Because(TelegramError::Refused { name, value: None }));
         }
         if signed_in {
-            let export = functions::auth::ExportAuthorization { dc_id: new };
-            let enums::auth::ExportedAuthorization::Authorization(exported) = self.invoke_in_dc(old, &export, deadline).await?;
-            let import = functions::auth::ImportAuthorization { id: exported.id, bytes: exported.bytes };
-            self.invoke_in_dc(new, &import, deadline).await?;
+            self.import(new, exported, deadline).await?;
         }
         self.session().set_home(new);
         // A connection that was made to a place that was not home yet does not bring updates.
         self.disconnect();
         tracing::info!(account.name = %account, "account `{account}` has moved from data centre {old} to {new}");
         Ok(())
+    }
+
+    /// Has the new home take the account's authorisation.
+    async fn import(&self, new: i32, exported: &mut Option<Exported>, deadline: Instant) -> Result<(), NotMoved> {
+        use method::{EXPORT_AUTHORIZATION as EXPORT, IMPORT_AUTHORIZATION as IMPORT};
+        if self.pool.as_ref().is_some_and(|pool| pool.parked_until(self.session().name(), IMPORT).is_some()) {
+            return Err(NotMoved::NotYet(IMPORT));
+        }
+        let taken = match exported.take().filter(|taken| taken.to == new) {
+            Some(taken) => taken,
+            None => {
+                self.leave_for(EXPORT).map_err(|_| NotMoved::NotYet(EXPORT))?;
+                let export = functions::auth::ExportAuthorization { dc_id: new };
+                let answer = self.beside(EXPORT, self.session().home(), &export, deadline).await;
+                let enums::auth::ExportedAuthorization::Authorization(a) = answer.map_err(|e| self.not_moved(EXPORT, e))?;
+                Exported { to: new, id: a.id, bytes: a.bytes }
+            }
+        };
+        if self.leave_for(IMPORT).is_err() {
+            *exported = Some(taken);
+            return Err(NotMoved::NotYet(IMPORT));
+        }
+        let import = functions::auth::ImportAuthorization { id: taken.id, bytes: taken.bytes.clone() };
+        match self.beside(IMPORT, new, &import, deadline).await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                if matches!(error, TelegramError::FloodWait { .. }) {
+                    *exported = Some(taken);
+                }
+                Err(self.not_moved(IMPORT, error))
+            }
+        }
+    }
+
+    fn not_moved(&self, method: &'static str, error: TelegramError) -> NotMoved {
+        match error {
+            TelegramError::FloodWait { .. } if self.pool.is_some() => NotMoved::NotYet(method),
+            error => NotMoved::Because(error),
+        }
+    }
+}
+
+impl From<NotMoved> for TelegramError {
+    fn from(error: NotMoved) -> Self {
+        match error {
+            NotMoved::NotYet(_) => Self::Again { why: "the account cannot move yet" },
+            NotMoved::Because(error) => error,
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use grammers_tl_types::{RemoteCall, functions};
 use tokio::time::Instant;
 
-use super::{Client, Page, TelegramError};
+use super::{Client, Page, TelegramError, method};
 use crate::model::{IdRange, PeerId};
 
 /// How long after one attempt to begin a takeout the next may be made, where Telegram names no time: a takeout that ended early is begun
@@ -41,6 +41,7 @@ impl Client {
                     takeout.id = None;
                 }
                 drop(takeout);
+                self.again("the takeout has ended")?;
                 self.history(peer, range).await
             }
             Err(error) => Err(error),
@@ -58,8 +59,14 @@ impl Client {
     /// See [`TelegramError`]; the takeout is forgotten all the same.
     pub async fn end_takeout(&self) -> Result<(), TelegramError> {
         let Some(id) = self.takeout.lock().await.id.take() else { return Ok(()) };
+        if self.leave_for(method::FINISH_TAKEOUT).is_err() {
+            // Telegram ends a takeout by itself when nobody asks for anything any more.
+            return Ok(());
+        }
         let query = functions::account::FinishTakeoutSession { success: true };
-        self.invoke(&functions::InvokeWithTakeout { takeout_id: id, query }).await.map(|_| ())
+        let request = functions::InvokeWithTakeout { takeout_id: id, query };
+        let deadline = Instant::now() + self.settings().request_timeout;
+        self.beside(method::FINISH_TAKEOUT, self.session().home(), &request, deadline).await.map(|_| ())
     }
 
     /// The takeout, begun where there is none and one may be begun.
@@ -71,6 +78,9 @@ impl Client {
         let mut takeout = self.takeout.lock().await;
         if takeout.id.is_some() || takeout.not_before.is_some_and(|at| at > Instant::now()) {
             return Ok(takeout.id);
+        }
+        if self.leave_for(method::INIT_TAKEOUT).is_err() {
+            return Ok(None);
         }
         takeout.not_before = Some(Instant::now() + AGAIN_AFTER);
         let account = self.session().name();

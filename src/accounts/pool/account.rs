@@ -59,6 +59,13 @@ impl Account {
         self.budgets.get(budget).map_or(paced, |budget| budget.free_at(limit.rate, urgency, now).max(paced))
     }
 
+    /// When one request more may be made within a lease that it has: its waits and the method's own pace count. The account's pace was
+    /// waited for already, for the request that this one comes along with.
+    pub(super) fn free_beside(&self, budget: &str, limit: Limit, now: Duration) -> Duration {
+        let rested = now.max(self.rests_until);
+        self.budgets.get(budget).map_or(rested, |budget| budget.free_at(limit.rate, Urgency::Live, now).max(rested))
+    }
+
     /// Nothing is asked for a while.
     pub(super) fn rest(&mut self, until: Duration) {
         self.rests_until = self.rests_until.max(until);
@@ -70,14 +77,19 @@ impl Account {
 
     /// Spends a turn.
     pub(super) fn take(&mut self, budget: &str, limit: Limit, limits: &Limits, turn: u64, now: Duration) {
-        self.requests += 1;
-        self.last_turn = turn;
         match limit.kind {
             Kind::File => self.downloads += 1,
-            Kind::Read | Kind::Contact => {
-                self.running += 1;
-                self.pace.take(limits.account, now);
-            }
+            Kind::Read | Kind::Contact => self.running += 1,
+        }
+        self.last_turn = turn;
+        self.spend(budget, limit, limits, now);
+    }
+
+    /// Spends a request.
+    pub(super) fn spend(&mut self, budget: &str, limit: Limit, limits: &Limits, now: Duration) {
+        self.requests += 1;
+        if limit.kind != Kind::File {
+            self.pace.take(limits.account, now);
         }
         self.budget(budget, limit, now).take(limit.rate, now);
     }

@@ -286,3 +286,32 @@ fn thousands_of_turns_a_second_are_no_load() {
     // Ten times what it takes without optimisation on a busy machine.
     assert!(took < seconds(4), "{took:?}");
 }
+
+#[test]
+fn a_request_that_comes_along_waits_for_its_own_method_only_and_spends_the_accounts_pace() {
+    const EXPORT: &str = "auth.exportAuthorization";
+    let (pool, clock, names) = pool(1, 1);
+    let alpha = &names[0];
+    let lease = pool.lease([alpha], HISTORY, Background);
+    assert_eq!(whose(&lease), "alpha");
+    assert_eq!(pool.spend(alpha, EXPORT), Ok(()), "within the lease, at once");
+    assert_eq!((wait(&pool, alpha, DIALOGS, Live), wait(&pool, alpha, DIALOGS, Fresh)), (0, 1), "two of three turns are spent");
+    drop(lease);
+
+    pool.flood(alpha, EXPORT, seconds(60), "FLOOD_WAIT");
+    let until = pool.spend(alpha, EXPORT).unwrap_err();
+    assert!((60..70).contains(&(until - clock.now()).num_seconds()));
+    assert!(pool.parked_until(alpha, EXPORT).is_some() && pool.parked_until(alpha, HISTORY).is_none());
+    assert_eq!(wait(&pool, alpha, DIALOGS, Live), 0, "and nothing else waits");
+    pool.rest_for(alpha, EXPORT);
+    assert!(wait(&pool, alpha, DIALOGS, Live) >= 60, "what cannot do without it does");
+
+    let again = Pool::new(names.clone(), PoolSettings::default(), Arc::new(clock.clone()));
+    again.restore(alpha, &pool.budgets(alpha));
+    assert!(again.spend(alpha, EXPORT).is_err(), "over a restart");
+    clock.advance(70);
+    assert_eq!(again.spend(alpha, EXPORT), Ok(()));
+    pool.lose(alpha, AccountState::SignedOut(String::new()));
+    assert!(pool.spend(alpha, HISTORY).is_err(), "nothing is asked of an account that is lost");
+    assert_eq!(pool.ready(), names[1..].iter().cloned().collect());
+}

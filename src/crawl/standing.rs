@@ -1,0 +1,111 @@
+//! How a job stands, account by account: what is under way, what only waits, and who is free for the next run.
+//!
+//! A run of a job begins with the accounts that have ended the one before. An account that must wait for hours, or that nobody answers
+//! (a proxy that is down), keeps its own part pending and nobody else's.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use super::queue::Pending;
+use super::unit::{Priority, Unit};
+use super::walk::Reach;
+use super::{Crawler, PACING};
+use crate::accounts::Urgency;
+use crate::model::AccountName;
+use crate::schedule::{Job, Scope};
+
+/// How a job stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether peers are still to be looked at.
+    sweeping: bool,
+    /// Whether something is asked, or will be as soon as it is its turn.
+    going: bool,
+    /// The accounts that something of it waits for.
+    occupied: BTreeSet<AccountName>,
+    held: BTreeMap<AccountName, Option<DateTime<Utc>>>,
+    /// Whether an account that could be asked has nothing left of it.
+    anybody_free: bool,
+}
+
+impl Standing {
+    /// Whether nothing of the last run is left.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        !self.sweeping && self.occupied.is_empty()
+    }
+
+    /// Whether it runs: something gets on, or everybody has something left that waits.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.sweeping || self.going || self.is_left_out()
+    }
+
+    /// Whether a run that is due now is left out, because no account has ended the one before.
+    #[must_use]
+    pub fn is_left_out(&self) -> bool {
+        self.sweeping || (!self.occupied.is_empty() && !self.anybody_free)
+    }
+
+    /// The accounts whose part still waits, and until when, where Telegram named a time; without one, nobody answers them.
+    #[must_use]
+    pub fn held(&self) -> &BTreeMap<AccountName, Option<DateTime<Utc>>> {
+        &self.held
+    }
+
+    /// The accounts that something of it waits for.
+    pub(super) fn occupied(&self) -> &BTreeSet<AccountName> {
+        &self.occupied
+    }
+}
+
+/// When each account may call a method with an urgency; `None` when it is lost.
+type Turns = BTreeMap<(&'static str, Urgency), BTreeMap<AccountName, Option<DateTime<Utc>>>>;
+
+impl Crawler {
+    /// How a job for the peers of a scope stands.
+    #[must_use]
+    pub fn standing(&self, job: Job, scope: &Scope) -> Standing {
+        let mut standing = Standing { sweeping: self.sweeping(job), ..Standing::default() };
+        let mut turns = Turns::new();
+        self.queue.each(|pending| {
+            if is_part_of(job, scope, &pending) {
+                self.add_to(&mut standing, &mut turns, &pending);
+            }
+        });
+        standing.anybody_free = self.pool.ready().iter().any(|name| !standing.occupied.contains(name));
+        standing
+    }
+
+    fn add_to(&self, standing: &mut Standing, turns: &mut Turns, pending: &Pending<'_>) {
+        let (method, urgency) = (pending.unit.method(), pending.priority.urgency());
+        let turn = |name: &AccountName| (name.clone(), self.pool.free_at(name, method, urgency));
+        let turns = turns.entry((method, urgency)).or_insert_with(|| self.clients.keys().map(turn).collect());
+        // An account that is lost does nothing any more, and nobody waits for it.
+        let able = || pending.candidates.iter().filter_map(|name| Some((name, (*turns.get(name)?)?)));
+        let soon = self.clock.now() + PACING;
+        let going = pending.failures == 0 && able().any(|(_, at)| at <= soon);
+        standing.going |= going;
+        for (name, at) in able() {
+            standing.occupied.insert(name.clone());
+            if !going {
+                standing.held.insert(name.clone(), (at > soon).then_some(at));
+            }
+        }
+    }
+}
+
+/// Whether a unit is part of a job for the peers of a scope.
+fn is_part_of(job: Job, scope: &Scope, pending: &Pending<'_>) -> bool {
+    let (unit, priority) = (pending.unit, pending.priority);
+    match job {
+        Job::Discover => matches!(unit, Unit::Walk { reach: Reach::Everything, .. } | Unit::Folders { .. }),
+        Job::CatchUp if scope.only.is_empty() => matches!(unit, Unit::Walk { reach: Reach::News(_), .. }),
+        Job::CatchUp => matches!(unit, Unit::Poll { .. }) && priority == Priority::Fresh,
+        // What is left of the past is added again: it waits once, and a peer that got one more reader gets it too.
+        Job::Backfill => false,
+        Job::Recheck => priority == Priority::Recheck,
+        Job::Counters => matches!(unit, Unit::Full { .. } | Unit::Views { .. }),
+    }
+}

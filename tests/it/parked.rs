@@ -1,0 +1,154 @@
+//! An account that must wait, or that nobody answers, keeps no job from the others.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::collections::BTreeMap;
+
+use clap::Parser as _;
+use serde_json::{Value, json};
+use telescribe::app::App;
+use telescribe::cli::{Out, schedule};
+use telescribe::config::{JobChange, OverrideConfig, Span};
+use telescribe::lifecycle::Lifecycle;
+use telescribe::model::{MessageId, MessageKey};
+use telescribe::telegram::Proxy;
+use telescribe_simulator::{Fault, Outcome, PeerId, Post, Rule, When};
+use tokio::net::TcpListener;
+
+use crate::fleet::{Fleet, small};
+use crate::http::Written;
+
+const DIALOGS: &str = "messages.getDialogs";
+const PEER_DIALOGS: &str = "messages.getPeerDialogs";
+/// Fifteen hours, as peers have seen.
+const LONG: u32 = 54_000;
+
+/// The command as it is typed.
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    args: schedule::Args,
+}
+
+/// What `telescribe schedule` shows.
+async fn table(fleet: &Fleet) -> String {
+    let written = Written::default();
+    let config = || Ok(fleet.config.clone());
+    schedule::write(&Line::parse_from(["schedule"]).args, &fleet.globals(), config, &mut Out::to(written.clone())).await.unwrap();
+    written.text()
+}
+
+/// A peer by who reads it: alpha or not, others or not.
+fn channel(fleet: &Fleet, with_alpha: bool) -> PeerId {
+    fleet.simulator.inspect(|world| {
+        let alpha = world.account_named("alpha").unwrap();
+        let fits = |members: &[usize]| members.contains(&alpha) == with_alpha && members.iter().any(|m| *m != alpha);
+        let channels = world.chats.iter().filter(|chat| chat.peer.marked() < -1_000_000_000_000);
+        channels.filter(|chat| fits(&chat.members)).map(|chat| chat.peer).next().unwrap()
+    })
+}
+
+fn knows(app: &App, peer: PeerId, id: i32) -> bool {
+    let key = MessageKey { peer: telescribe::model::PeerId(peer.marked()), id: MessageId(id) };
+    app.archive.message(key).unwrap().is_some()
+}
+
+fn job<'a>(jobs: &'a Value, name: &str) -> &'a Value {
+    jobs["jobs"].as_array().unwrap().iter().find(|j| j["name"] == name && j["override"].is_null()).unwrap()
+}
+
+/// A fleet that has everything and is told of nothing.
+async fn unheard() -> Fleet {
+    let fleet = Fleet::new(small()).await;
+    for account in ["alpha", "bravo", "charlie"] {
+        fleet.simulator.withhold_updates(account, true).unwrap();
+    }
+    fleet
+}
+
+/// What is posted is found by the schedule, and again.
+async fn goes_on(fleet: &Fleet, app: &App, peer: PeerId) {
+    for text in ["once", "and again"] {
+        let id = fleet.simulator.post(peer, Post::text(text)).unwrap();
+        fleet.until("a catch-up of the others has found the message", || knows(app, peer, id)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_must_wait_for_hours_keeps_no_job_from_the_others() {
+    let mut fleet = unheard().await;
+    fleet.config.jobs.discover = telescribe::config::JobConfig::every("* * * * * *");
+    let app = fleet.start_and_finish().await;
+    let flood = Rule::new(Fault::FloodWait { seconds: LONG }, When::Always).account("alpha").method(DIALOGS);
+    fleet.simulator.fault(flood);
+    fleet.simulator.clear_ledger();
+    let flooded = |entry: &telescribe_simulator::LedgerEntry| {
+        entry.method == DIALOGS && matches!(&entry.outcome, Outcome::Error(name) if name.starts_with("FLOOD_WAIT"))
+    };
+    fleet.until("the wait is met", || fleet.simulator.ledger().iter().any(flooded)).await;
+    goes_on(&fleet, &app, channel(&fleet, false)).await;
+    // A walk to the end begins with the folders.
+    let discoveries =
+        || fleet.simulator.ledger().iter().filter(|e| e.account == "bravo" && e.method == "messages.getDialogFilters").count();
+    let before = discoveries();
+    fleet.until("the others discover on", || discoveries() > before + 1).await;
+
+    let waits = |jobs: &Value| {
+        ["catch-up", "discover"].iter().all(|name| {
+            let waiting = job(jobs, name)["accounts_waiting"].clone();
+            waiting.as_array().is_some_and(|w| w.len() == 1 && w[0]["account"] == "alpha" && w[0]["until"].is_string())
+        })
+    };
+    fleet.until_got("/v1/jobs", waits).await;
+    fleet.until_got("/v1/jobs", |jobs| job(jobs, "catch-up")["state"] != "running").await;
+    let table = table(&fleet).await;
+    assert!(table.contains("\n  without accounts that still wait: alpha (until 20"), "{table}");
+    let asked = fleet.simulator.ledger().iter().filter(|e| e.account == "alpha" && e.method == DIALOGS).count();
+    assert!(asked <= 2, "one call may have been under way: {asked}");
+    fleet.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_whose_proxy_answers_nothing_keeps_no_job_from_the_others() {
+    let mut fleet = unheard().await;
+    let app = fleet.start_and_finish().await;
+    fleet.stop(app).await;
+    // It takes connections, and that is all.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy: Proxy = format!("socks5://127.0.0.1:{}", listener.local_addr().unwrap().port()).parse().unwrap();
+    let silence = Lifecycle::new();
+    silence.task(async move {
+        let mut held = Vec::new();
+        while let Ok((client, _)) = listener.accept().await {
+            held.push(client);
+        }
+    });
+    fleet.config.accounts.proxies = BTreeMap::from([("alpha".to_owned(), proxy.into())]);
+    let app = fleet.start().await;
+    let waits = |jobs: &Value| job(jobs, "catch-up")["accounts_waiting"] == json!([{ "account": "alpha", "until": null }]);
+    fleet.until_got("/v1/jobs", waits).await;
+    goes_on(&fleet, &app, channel(&fleet, false)).await;
+    fleet.stop(app).await;
+    silence.stop_hard();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_with_a_schedule_of_their_own_are_polled_by_whoever_need_not_wait() {
+    let mut fleet = unheard().await;
+    let app = fleet.start_and_finish().await;
+    fleet.stop(app).await;
+    let shared = channel(&fleet, true);
+    let every_second = JobChange { cron: Some("* * * * * *".to_owned()), enabled: Some(true), ..JobChange::default() };
+    let mut news: OverrideConfig = serde_json::from_value(json!({ "name": "news", "peers": [shared.to_string()] })).unwrap();
+    news.catch_up = Some(every_second);
+    fleet.config.jobs.overrides = vec![news];
+    for job in [&mut fleet.config.jobs.catch_up, &mut fleet.config.jobs.discover] {
+        job.enabled = false;
+    }
+    fleet.config.telegram.request_timeout = Span::seconds(2);
+    let flood = Rule::new(Fault::FloodWait { seconds: LONG }, When::Always).account("alpha").method(PEER_DIALOGS);
+    fleet.simulator.fault(flood);
+    let app = fleet.start().await;
+    goes_on(&fleet, &app, shared).await;
+    fleet.stop(app).await;
+}
