@@ -49,7 +49,7 @@ fn main() {
 
 async fn run(url: &str, changes: usize, rounds: usize) {
     let folder = tempfile::tempdir().unwrap();
-    let archive = Arc::new(Archive::open(folder.path(), Durability::Os).unwrap());
+    let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
     fill(&archive, changes);
     let settings = Settings { exchange: "bench".to_owned(), ..Settings::new(url.parse().unwrap()) };
     let amqp_channel = Connection::connect(url, ConnectionProperties::default()).await.unwrap().create_channel().await.unwrap();

@@ -30,6 +30,10 @@ pub use sessions::{MASTER_KEY_VARIABLE, open_sessions};
 /// How long to wait for a command that reads the data folder while nobody serves it: such a command takes well under a second.
 const FOLDER_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a stop may take for the index to catch up. One that has kept up is a second behind at most, which takes a tenth of that; one
+/// that is being built anew is not waited for, because a stop is to end within seconds.
+const INDEX_FINISH_MAX: Duration = Duration::from_secs(3);
+
 /// What runs beside the configuration: time, and where metrics are shown.
 #[derive(Clone)]
 pub struct Surroundings {
@@ -56,6 +60,7 @@ pub struct App {
     /// What is this process's own for as long as it runs.
     own: Mutex<Option<(DataFolder, Vec<SessionLock>)>>,
     accounts: Accounts,
+    indexing: IndexerSettings,
 }
 
 /// What is left to do for the accounts when everything has ended.
@@ -101,7 +106,11 @@ impl App {
         };
         let (archive, index) = {
             let (archive_path, index_path) = (folder.archive(), folder.index());
-            let open = move || anyhow::Ok((Archive::open(&archive_path, durability)?, Index::open(&index_path)?));
+            let open = move || {
+                let archive = Archive::open_seen(&archive_path, durability, Index::seen(&index_path).as_ref())?;
+                archive.check_position(publish::READER)?;
+                anyhow::Ok((archive, Index::open(&index_path)?))
+            };
             let (archive, index) = tokio::task::block_in_place(open)?;
             (Arc::new(archive), Arc::new(index))
         };
@@ -138,10 +147,10 @@ impl App {
             config.crawl_settings(names.len())?,
             &lifecycle,
         )?;
+        let indexing = IndexerSettings { memory: config.search.memory_mib << 20, ..IndexerSettings::default() };
         lifecycle.work("indexer", {
             let (index, archive) = (Arc::clone(&index), Arc::clone(&archive));
-            let settings = IndexerSettings { memory: config.search.memory_mib << 20, ..IndexerSettings::default() };
-            move || Indexer::new(Arc::clone(&index), Arc::clone(&archive), settings)
+            move || Indexer::new(Arc::clone(&index), Arc::clone(&archive), indexing)
         });
         let publishing = start_publishing(config, &archive, &lifecycle);
         let timetable =
@@ -167,7 +176,17 @@ impl App {
             .with_operator(timetable)
             .with_metrics(around.metrics);
         bound.serve(&Arc::new(context));
-        Ok(Self { lifecycle, archive, index, crawler, publishing, addresses, own: Mutex::new(Some((folder, locks))), accounts })
+        Ok(Self {
+            lifecycle,
+            archive,
+            index,
+            crawler,
+            publishing,
+            addresses,
+            own: Mutex::new(Some((folder, locks))),
+            accounts,
+            indexing,
+        })
     }
 
     /// Returns when a stop has let everything finish; the data folder and the sessions are free then.
@@ -176,13 +195,27 @@ impl App {
     /// When the disk refuses the last flush.
     pub async fn ended(&self) -> anyhow::Result<()> {
         self.lifecycle.ended().await;
-        tokio::task::block_in_place(|| self.archive.flush())?;
-        if !self.lifecycle.stopped_hard() {
+        if self.lifecycle.stopped_hard() {
+            tokio::task::block_in_place(|| self.archive.sync())?;
+        } else {
+            self.finish_index().await;
+            tokio::task::block_in_place(|| self.archive.flush())?;
             BudgetKeeper::release(&self.accounts.pool, &self.accounts.sessions);
             tokio::task::block_in_place(|| self.accounts.save())?;
         }
         self.own.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(())
+    }
+}
+
+impl App {
+    /// Has the index read what the last workers have archived: its own worker ended beside them.
+    async fn finish_index(&self) {
+        let mut indexer = Indexer::new(Arc::clone(&self.index), Arc::clone(&self.archive), self.indexing);
+        // It is a reader like any other: what it has not read now it reads at the next start.
+        if let Err(error) = indexer.catch_up_within(INDEX_FINISH_MAX).await {
+            tracing::error!("the index could not be brought up to date: {error:#}");
+        }
     }
 }
 

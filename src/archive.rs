@@ -13,12 +13,16 @@
 //! It does not interpret Telegram's bytes, ask Telegram anything, or know who reads it.
 //!
 //! The way through: [`schema`](self) lists the column families, `key` their keys, `record` their values; `write` collects a batch and `staged` works it out;
-//! `read`, `changes`, `members`, `series` and `topics` give it back; `folder` locks the data folder; `upgrade` brings an older archive to this format.
+//! `read`, `changes`, `members`, `series` and `topics` give it back; `folder` locks the data folder; `open` makes an archive, opens it, and refuses one that
+//! has lost something (`files` looks before RocksDB does, `loss` goes on without what is lost); `upgrade` brings an older archive to this format.
 
 mod changes;
+mod files;
 mod folder;
 mod key;
+mod loss;
 mod members;
+mod open;
 mod read;
 mod record;
 mod schema;
@@ -30,14 +34,17 @@ mod verify;
 mod write;
 mod yardstick;
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rocksdb::{ColumnFamily, DB};
 use tokio::sync::watch;
 
 pub use folder::{DataFolder, FolderError};
+pub use loss::Loss;
 pub use members::Membership;
+pub use open::Seen;
 pub use read::{Order, StoredMessage};
 pub use record::{Coverage, Cursor, Raw, RecordError};
 pub use schema::FORMAT;
@@ -84,6 +91,57 @@ pub enum ArchiveError {
         /// The newest format this version knows.
         known: u32,
     },
+    /// There is no archive.
+    #[error("there is no archive at `{}`; `telescribe run` makes one", path.display())]
+    Missing {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// There is no archive, but somebody has seen one.
+    #[error(
+        "there is no archive at `{}`, but {by} has seen change {position} of one; restore a backup, or move the index away to begin a new archive",
+        path.display()
+    )]
+    Gone {
+        /// Where it would be.
+        path: PathBuf,
+        /// Who has seen it, in words.
+        by: String,
+        /// The number of the newest change seen.
+        position: Seq,
+    },
+    /// What is there is no whole archive. Nothing was changed.
+    #[error(
+        "archive at `{}` is damaged: {why}; nothing was changed: restore a backup, or move that folder and the index away to begin a new archive",
+        path.display()
+    )]
+    Damaged {
+        /// Where the archive is.
+        path: PathBuf,
+        /// What was found.
+        why: String,
+    },
+    /// Changes that were there are missing. Nothing was changed.
+    #[error(
+        "archive at `{}` {what}; nothing was changed: restore a backup, or go on without them with `telescribe reindex --accept-loss`",
+        path.display()
+    )]
+    Lost {
+        /// Where the archive is.
+        path: PathBuf,
+        /// How many are missing, where that is known.
+        missing: Option<u64>,
+        /// What was found, in words.
+        what: String,
+    },
+    /// The archive's folder could not be made or looked into.
+    #[error("archive at `{}`: {source}; check permissions, free space and the limit of open files", path.display())]
+    Io {
+        /// Where the archive is.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 /// An open archive. Shared between threads; writes are made one after the other.
@@ -104,18 +162,6 @@ impl std::fmt::Debug for Archive {
 }
 
 impl Archive {
-    /// Opens the archive in a folder, making it when it is not there and upgrading it when it is older.
-    ///
-    /// # Errors
-    /// When RocksDB cannot open it, or it was written by a newer version.
-    pub fn open(path: &Path, durability: Durability) -> Result<Self, ArchiveError> {
-        let store = |source| ArchiveError::Store { path: path.to_owned(), source };
-        let db = DB::open_cf_descriptors(&schema::db_options(), path, schema::descriptors()).map_err(store)?;
-        let id = upgrade::bring_to_current(&db, path)?;
-        let last = changes::last(&db, path)?;
-        Ok(Self { db, path: path.to_owned(), durability, next: Mutex::new(last.next()), last: watch::Sender::new(last), id })
-    }
-
     /// The archive's random id, given when it was made; part of every event's deduplication key.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -134,11 +180,20 @@ impl Archive {
         *self.last.borrow()
     }
 
-    /// Writes everything that is still in memory to the disk; for a clean stop.
+    /// Writes everything that is still in memory into tables, so that nothing is in the log alone; for a clean stop.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn flush(&self) -> Result<(), ArchiveError> {
+        self.sync()?;
+        Cf::ALL.iter().try_for_each(|cf| self.db.flush_cf(self.cf(*cf))).map_err(|e| self.store(e))
+    }
+
+    /// Has the disk take everything that was committed: no power cut takes it back.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn sync(&self) -> Result<(), ArchiveError> {
         self.db.flush_wal(true).map_err(|e| self.store(e))
     }
 

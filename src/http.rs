@@ -53,7 +53,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use context::{Context, NotRunning, StatusSource};
+pub use context::{Context, LazyIndex, NotRunning, StatusSource};
 pub use door::Door;
 pub use keys::Keys;
 pub use local::Local;

@@ -69,6 +69,31 @@ pub enum SearchError {
         /// The folder.
         path: PathBuf,
     },
+    /// There is no index.
+    #[error("there is no index at `{}`; run `telescribe reindex`", path.display())]
+    NoIndex {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// The index is damaged, or of another version.
+    #[error("the index at `{}` cannot be used: {why}; run `telescribe reindex`", path.display())]
+    Unusable {
+        /// Where the index is.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The system does not let the index be opened; it may be whole.
+    #[error(
+        "the index at `{}` cannot be opened: {why}; nothing of it was changed: check the limit of open files, permissions and free space",
+        path.display()
+    )]
+    Refused {
+        /// Where the index is.
+        path: PathBuf,
+        /// What the system said.
+        why: String,
+    },
     /// The disk failed, or the index is damaged.
     #[error("index at `{}`: {why}; stop telescribe and delete that folder to have it rebuilt", path.display())]
     Index {

@@ -324,7 +324,7 @@ mod tests {
 
     fn timetable(folder: &std::path::Path, clock: &FixedClock, text: &str) -> Timetable {
         let config = Config { jobs: toml_of(text), ..Config::default() };
-        let archive = Arc::new(Archive::open(folder, Durability::Os).unwrap());
+        let archive = Arc::new(Archive::open(&folder.join("archive"), Durability::Os).unwrap());
         Timetable::new(&config, archive, Arc::new(clock.clone()), None).unwrap()
     }
 
@@ -341,7 +341,7 @@ mod tests {
             "overrides": [{ "name": "news", "peers": ["@a"], "recheck": { "enabled": false } }]
         }"#;
         {
-            let archive = Archive::open(folder.path(), Durability::Os).unwrap();
+            let archive = Archive::open(&folder.path().join("archive"), Durability::Os).unwrap();
             archive.set_job_started("recheck", Timestamp(clock.timestamp().0 - 60)).unwrap();
             archive.set_job_started("ended/recheck", clock.timestamp()).unwrap();
         }

@@ -88,6 +88,14 @@ impl Cf {
         }
     }
 
+    /// The format that this family came with.
+    pub(super) fn since(self) -> u32 {
+        match self {
+            Self::Member | Self::Counters | Self::Size | Self::Topic => 2,
+            _ => 1,
+        }
+    }
+
     pub(super) fn options(self) -> Options {
         let mut blocks = BlockBasedOptions::default();
         blocks.set_block_size(BLOCK_SIZE);
@@ -124,10 +132,8 @@ impl Cf {
 
 pub(super) fn db_options() -> Options {
     let mut options = Options::default();
-    options.create_if_missing(true);
-    options.create_missing_column_families(true);
-    // The log of a killed process ends anywhere; its last whole write is where the archive ends.
-    options.set_wal_recovery_mode(rocksdb::DBRecoveryMode::PointInTime);
+    // The log of a killed process ends anywhere; its last whole write is where the archive ends. Damage before its end is refused.
+    options.set_wal_recovery_mode(rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_db_write_buffer_size(WRITE_BUFFERS_SIZE);
     options.set_max_background_jobs(2);
     options.set_keep_log_file_num(4);
@@ -135,9 +141,14 @@ pub(super) fn db_options() -> Options {
 }
 
 pub(super) fn descriptors() -> Vec<ColumnFamilyDescriptor> {
+    descriptors_but(&[])
+}
+
+/// The families but those that are not there.
+pub(super) fn descriptors_but(absent: &[Cf]) -> Vec<ColumnFamilyDescriptor> {
     // RocksDB always makes `default`; nothing is kept in it.
     std::iter::once(ColumnFamilyDescriptor::new("default", Options::default()))
-        .chain(Cf::ALL.iter().map(|cf| ColumnFamilyDescriptor::new(cf.name(), cf.options())))
+        .chain(Cf::ALL.iter().filter(|cf| !absent.contains(cf)).map(|cf| ColumnFamilyDescriptor::new(cf.name(), cf.options())))
         .collect()
 }
 

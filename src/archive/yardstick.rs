@@ -27,7 +27,10 @@ impl Yardstick {
         let shown = path.clone();
         let store = Box::new(move |source| ArchiveError::Store { path: shown.clone(), source });
         let families = encodings.iter().map(|name| ColumnFamilyDescriptor::new(*name, Cf::Message.options()));
-        let db = DB::open_cf_descriptors(&schema::db_options(), &path, families).map_err(&store)?;
+        let mut options = schema::db_options();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        let db = DB::open_cf_descriptors(&options, &path, families).map_err(&store)?;
         Ok(Self { db, store })
     }
 

@@ -22,10 +22,11 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::archive::{Archive, DataFolder, Durability, FolderError};
-use crate::http::{Context, Local, Operator};
+use crate::archive::{Archive, DataFolder, FolderError};
+use crate::http::{Context, LazyIndex, Local, Operator};
 use crate::lifecycle::Lifecycle;
 use crate::model::{Clock, SystemClock};
+use crate::publish::READER;
 use crate::seal::{self, Key, KeyRing};
 use crate::search::Index;
 
@@ -395,16 +396,18 @@ async fn folder(root: &Path, lifecycle: &Lifecycle, operator: Option<&MakeOperat
 }
 
 fn here(folder: &DataFolder, lifecycle: &Lifecycle, operator: Option<&MakeOperator<'_>>) -> anyhow::Result<Local> {
-    let archive = Arc::new(Archive::open(&folder.archive(), Durability::Os)?);
-    let index = Arc::new(Index::open(&folder.index())?);
-    let behind = archive.last_seq().0.saturating_sub(index.position().0);
+    let seen = Index::seen(&folder.index());
+    let archive = Arc::new(Archive::open_to_read(&folder.archive(), seen.as_ref())?);
+    archive.check_position(READER)?;
+    let position = seen.filter(|seen| seen.archive == archive.id()).map_or(0, |seen| seen.position.0);
+    let behind = archive.last_seq().0.saturating_sub(position);
     if behind > 0 {
         super::output::tell(format_args!(
             "note: the newest {behind} changes cannot be found by `search` yet; `telescribe run` or `telescribe reindex` adds them"
         ));
     }
     let operator = operator.map(|make| make(Arc::clone(&archive), Arc::new(SystemClock))).transpose()?;
-    let context = Context::new(archive, index, Arc::new(SystemClock), lifecycle.clone());
+    let context = Context::new(archive, LazyIndex::at(folder.index()), Arc::new(SystemClock), lifecycle.clone());
     Ok(Local::new(Arc::new(match operator {
         Some(operator) => context.with_operator(operator),
         None => context,

@@ -1,5 +1,6 @@
 //! `telescribe reindex`: builds the full-text index anew from the archive.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -8,27 +9,34 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::client::Globals;
 use super::output::tell;
-use crate::archive::{Archive, DataFolder, Durability};
+use crate::archive::{Archive, DataFolder, Durability, Loss, Seen};
 use crate::config::Config;
 use crate::lifecycle::{Step, Worker as _};
+use crate::publish::READER;
 use crate::search::{Index, Indexer, IndexerSettings};
 
 /// Build the full-text index anew from the archive
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe reindex
+  telescribe reindex --accept-loss
 
-Needed after nothing: a missing or outdated index is rebuilt by `telescribe run` itself. This does it without crawling.")]
-pub(super) struct Args {}
+A missing, damaged or outdated index is rebuilt by `telescribe run` itself; this does it without crawling.
 
-pub(super) async fn run(_: Args, globals: &Globals, config: &Config) -> anyhow::Result<ExitCode> {
+An archive that has lost changes, by a damaged disk or an older backup, is not opened. Where there is no better backup,
+--accept-loss goes on with what is left: the crawl asks Telegram again for the rest, and the archive gets a new id, so that
+consumers of events do not take new changes for old ones. The damaged log is kept beside the archive.")]
+pub(super) struct Args {
+    /// Go on without changes that the archive has lost
+    #[arg(long)]
+    accept_loss: bool,
+}
+
+pub(super) async fn run(args: Args, globals: &Globals, config: &Config) -> anyhow::Result<ExitCode> {
     let folder = DataFolder::lock_existing(&globals.data)?;
-    let archive = Arc::new(Archive::open(&folder.archive(), Durability::Os)?);
     let path = folder.index();
-    if path.exists() {
-        std::fs::remove_dir_all(&path).with_context(|| format!("cannot remove `{}`", path.display()))?;
-    }
-    let index = Arc::new(Index::open(&path)?);
+    let archive = Arc::new(open(&args, &folder.archive(), Index::seen(&path).as_ref())?);
+    let index = Arc::new(Index::make_anew(&path)?);
     let settings = IndexerSettings { memory: config.search.memory_mib << 20, ..IndexerSettings::default() };
     let mut indexer = Indexer::new(Arc::clone(&index), Arc::clone(&archive), settings);
     let last = archive.last_seq().0;
@@ -43,4 +51,22 @@ pub(super) async fn run(_: Args, globals: &Globals, config: &Config) -> anyhow::
     bar.finish_and_clear();
     tell(format_args!("{} messages are indexed", index.document_count()));
     Ok(ExitCode::SUCCESS)
+}
+
+fn open(args: &Args, path: &Path, seen: Option<&Seen>) -> anyhow::Result<Archive> {
+    if !args.accept_loss {
+        let archive = Archive::open_existing(path, Durability::Os, seen)?;
+        archive.check_position(READER)?;
+        return Ok(archive);
+    }
+    let (archive, loss) = Archive::open_without_lost(path, seen)?;
+    match loss {
+        None => tell("nothing is missing in the archive; it keeps its id"),
+        Some(Loss { what, last, kept }) => tell(format_args!(
+            "the archive {what}; it goes on from change {last} as archive {}; the log as it was is kept in `{}`",
+            archive.id(),
+            kept.display()
+        )),
+    }
+    Ok(archive)
 }

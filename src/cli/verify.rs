@@ -1,14 +1,16 @@
 //! `telescribe verify`: compares archive, index and positions with each other.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
 
 use super::client::Globals;
 use super::output::{Out, ended};
-use crate::archive::{Archive, DataFolder, Durability};
+use crate::archive::{Archive, DataFolder, Seen};
+use crate::model::Seq;
 use crate::publish::READER;
-use crate::search::Index;
+use crate::search::{Index, SearchError, Verification};
 
 /// Compare the archive, the index and all positions with each other
 #[derive(Clone, Debug, clap::Args)]
@@ -16,7 +18,8 @@ use crate::search::Index;
   telescribe verify
   telescribe verify --json | jq .differences
 
-The exit status is 1 when anything differs, or is not indexed yet. A running telescribe must be stopped first.")]
+The exit status is 1 when anything differs. What is only not indexed yet is counted and is no difference: the index reads it at the
+next start. A running telescribe must be stopped first.")]
 pub(super) struct Args {}
 
 pub(super) fn run(_: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
@@ -25,44 +28,73 @@ pub(super) fn run(_: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 
 fn verify(globals: &Globals) -> anyhow::Result<ExitCode> {
     let folder = DataFolder::lock_existing(&globals.data)?;
-    let archive = Archive::open(&folder.archive(), Durability::Os)?;
+    // What is missing by what was seen is told below, among the other differences.
+    let archive = Archive::open_to_read(&folder.archive(), None)?;
     let report = archive.verify()?;
     let mut differences = report.differences;
-    let index = Index::open(&folder.index())?;
-    let found = index.verify(&archive)?;
+    let indexed = compare_index(&archive, &folder.index(), &mut differences)?;
+    let lost = compare_positions(&archive, Index::seen(&folder.index()), &mut differences)?;
+    let mut out = Out::stdout();
+    if globals.json {
+        out.json(&json!({
+            "messages": report.messages, "changes": report.changes, "indexed": indexed.documents, "pending": indexed.pending,
+            "differences": differences,
+        }))?;
+    } else {
+        let documents = indexed.documents;
+        out.line(format_args!("{} messages archived, {documents} indexed, {} changes", report.messages, report.changes))?;
+        if indexed.pending > 0 {
+            let pending = indexed.pending;
+            out.line(format_args!("{pending} messages are not indexed yet; `telescribe run` or `telescribe reindex` adds them"))?;
+        }
+        for difference in &differences {
+            out.line(format_args!("differs: {difference}"))?;
+        }
+        out.line(match (lost, differences.is_empty()) {
+            (true, _) => "restore a backup, or go on without what is missing: `telescribe reindex --accept-loss`",
+            (false, false) => "`telescribe reindex` mends the index",
+            (false, true) => "no differences",
+        })?;
+    }
+    out.flush()?;
+    Ok(ExitCode::from(u8::from(!differences.is_empty())))
+}
+
+/// Adds what differs between index and archive.
+fn compare_index(archive: &Archive, path: &Path, differences: &mut Vec<String>) -> anyhow::Result<Verification> {
+    let found = match Index::open_existing(path) {
+        Ok(index) => index.verify(archive)?,
+        Err(error @ (SearchError::NoIndex { .. } | SearchError::Unusable { .. })) => {
+            differences.push(error.to_string());
+            return Ok(Verification::default());
+        }
+        Err(error) => return Err(error.into()),
+    };
     differences.extend(found.differences.iter().map(|d| format!("index: {d:?}")));
     let all = found.missing + found.doubled + found.stale + found.foreign;
     let unlisted = all.saturating_sub(u64::try_from(found.differences.len()).unwrap_or(u64::MAX));
     if unlisted > 0 {
         differences.push(format!("index: {unlisted} more differences"));
     }
+    Ok(found)
+}
+
+/// Adds what readers have seen and the archive does not have; says whether there is any.
+fn compare_positions(archive: &Archive, index: Option<Seen>, differences: &mut Vec<String>) -> anyhow::Result<bool> {
     let last = archive.last_seq();
-    for (reader, position) in [("search", index.position()), (READER, archive.position(READER)?)] {
-        if position > last {
-            differences.push(format!("position of `{reader}` is {position}, but the newest change is {last}"));
-        }
+    let mut positions = vec![(READER, archive.position(READER)?)];
+    match index {
+        Some(seen) if seen.archive == archive.id() => positions.push(("search", seen.position)),
+        Some(_) => differences.push("index: it is of another archive".to_owned()),
+        None => {}
     }
-    let mut out = Out::stdout();
-    if globals.json {
-        out.json(&json!({
-            "messages": report.messages, "changes": report.changes, "indexed": index.document_count(),
-            "pending": found.pending,
-            "differences": differences,
-        }))?;
-    } else {
-        let indexed = index.document_count();
-        out.line(format_args!("{} messages archived, {indexed} indexed, {} changes", report.messages, report.changes))?;
-        if found.pending > 0 {
-            out.line(format_args!(
-                "{} messages are not indexed yet; `telescribe run` or `telescribe reindex` adds them",
-                found.pending
-            ))?;
-        }
-        for difference in &differences {
-            out.line(format_args!("differs: {difference}"))?;
-        }
-        out.line(if differences.is_empty() { "no differences" } else { "`telescribe reindex` mends the index" })?;
-    }
-    out.flush()?;
-    Ok(ExitCode::from(u8::from(!differences.is_empty() || found.pending > 0)))
+    positions.retain(|(_, position)| *position > last);
+    let missing = |position: Seq| position.0.saturating_sub(last.0);
+    differences.extend(positions.iter().map(|(reader, position)| {
+        format!(
+            "position of `{reader}` is {position}, but the newest change is {last}: {} changes are missing",
+            missing(*position)
+        )
+    }));
+    Ok(!positions.is_empty())
 }

@@ -1,7 +1,8 @@
 //! What the answers are made from, and the bounds on making them.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
@@ -10,7 +11,7 @@ use crate::archive::Archive;
 use crate::lifecycle::Lifecycle;
 use crate::model::{Clock, PeerId};
 use crate::seal::Nonces;
-use crate::search::Index;
+use crate::search::{Index, SearchError};
 
 use super::door::Door;
 use super::keys::Keys;
@@ -68,12 +69,44 @@ impl StatusSource for NotRunning {
     }
 }
 
+/// An index that is open, or is opened by the first answer that needs it: a command that reads the archive only needs none.
+pub struct LazyIndex {
+    path: PathBuf,
+    open: OnceLock<Arc<Index>>,
+}
+
+impl LazyIndex {
+    /// The index in a folder, which is not touched yet.
+    #[must_use]
+    pub fn at(path: PathBuf) -> Self {
+        Self { path, open: OnceLock::new() }
+    }
+
+    /// The open index.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be used.
+    pub fn get(&self) -> Result<&Index, SearchError> {
+        if let Some(index) = self.open.get() {
+            return Ok(index);
+        }
+        let opened = Arc::new(Index::open_existing(&self.path)?);
+        Ok(self.open.get_or_init(|| opened))
+    }
+}
+
+impl From<Arc<Index>> for LazyIndex {
+    fn from(index: Arc<Index>) -> Self {
+        Self { path: index.path().to_owned(), open: OnceLock::from(index) }
+    }
+}
+
 /// What the router answers from.
 pub struct Context {
     /// What is true.
     pub archive: Arc<Archive>,
     /// What is found.
-    pub index: Arc<Index>,
+    pub index: LazyIndex,
     /// Who may ask.
     pub keys: Keys,
     /// Which requests were seen already.
@@ -103,10 +136,10 @@ impl std::fmt::Debug for Context {
 impl Context {
     /// A context that answers from an archive and its index, with default settings and no keys.
     #[must_use]
-    pub fn new(archive: Arc<Archive>, index: Arc<Index>, clock: Arc<dyn Clock>, lifecycle: Lifecycle) -> Self {
+    pub fn new(archive: Arc<Archive>, index: impl Into<LazyIndex>, clock: Arc<dyn Clock>, lifecycle: Lifecycle) -> Self {
         Self {
             archive,
-            index,
+            index: index.into(),
             keys: Keys::none(),
             nonces: Nonces::new(),
             clock,

@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::model::Seq;
 use crate::search::{Hit, PAGE_SIZE_MAX, Page, Query as Words, Request, SearchError, Sort, Total};
 use crate::show::{PeerView, StoredView};
 
@@ -196,8 +197,11 @@ async fn answer(context: &Arc<Context>, door: Door, asked: Asked) -> Result<Foun
 
 /// Finds a page that is not too long: where it would be, a shorter one is found instead, so that its cursor is right.
 fn find(context: &Context, mut request: Request, bytes_max: usize) -> Result<Found, Problem> {
+    // Only a command that has the archive for itself opens the index here, and whoever called it may read why that fails.
+    let index = context.index.get().map_err(|error| Problem::unready(error.to_string()))?;
     loop {
-        let found = view(context, context.index.search(&context.archive, &request).map_err(|e| refused(e, request.time_limit))?)?;
+        let page = index.search(&context.archive, &request).map_err(|e| refused(e, request.time_limit))?;
+        let found = view(context, page, index.position())?;
         let size = serde_json::to_vec(&found).map_err(|e| Problem::hidden(&e))?.len();
         if size <= bytes_max || request.page_size == 1 {
             return Ok(found);
@@ -206,7 +210,7 @@ fn find(context: &Context, mut request: Request, bytes_max: usize) -> Result<Fou
     }
 }
 
-fn view(context: &Context, page: Page) -> Result<Found, Problem> {
+fn view(context: &Context, page: Page, position: Seq) -> Result<Found, Problem> {
     let mut mentioned = BTreeSet::new();
     for hit in &page.hits {
         mentioned.insert(hit.key.peer);
@@ -220,7 +224,7 @@ fn view(context: &Context, page: Page) -> Result<Found, Problem> {
         hits: page.hits.iter().map(HitView::of).collect(),
         total: TotalView { count, exact },
         peers: describe(&context.archive, &mentioned)?,
-        position: context.index.position().0,
+        position: position.0,
         next: page.next,
     })
 }
@@ -248,6 +252,6 @@ fn refused(error: SearchError, limit: Duration) -> Problem {
         SearchError::Deadline { .. } => Problem::timed_out(format!(
             "the search took longer than {limit:?}; add words or filters such as `after:` to narrow it"
         )),
-        error @ (SearchError::NotAnIndex { .. } | SearchError::Index { .. } | SearchError::Archive(_)) => Problem::hidden(&error),
+        error => Problem::hidden(&error),
     }
 }

@@ -10,6 +10,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::model::Seq;
+use crate::search::SearchError;
+
 use super::context::Context;
 use super::problem::Problem;
 use super::query::{Nothing, Query};
@@ -55,23 +58,24 @@ pub(super) struct IndexStatus {
 /// Gives the status.
 #[utoipa::path(get, path = "/v1/status", tag = "program", responses((status = 200, body = StatusView)))]
 pub(super) async fn status(State(context): State<Arc<Context>>, _: Query<Nothing>) -> Result<Json<StatusView>, Problem> {
-    context.read(|context| Ok(read(context))).await.map(Json)
+    context.read(read).await.map(Json)
 }
 
-fn read(context: &Context) -> StatusView {
+fn read(context: &Context) -> Result<StatusView, Problem> {
     let last = context.archive.last_seq();
-    let position = context.index.position();
-    StatusView {
+    let (position, documents) = match context.index.get() {
+        Ok(index) => (index.position(), index.document_count()),
+        // Nothing can be found yet.
+        Err(SearchError::NoIndex { .. }) => (Seq(0), 0),
+        Err(error) => return Err(Problem::unready(error.to_string())),
+    };
+    Ok(StatusView {
         version: env!("CARGO_PKG_VERSION"),
         now: context.clock.timestamp().to_string(),
         archive: ArchiveStatus { id: context.archive.id().to_owned(), last: last.0, disk_size: context.archive.disk_size() },
-        index: IndexStatus {
-            position: position.0,
-            behind: last.0.saturating_sub(position.0),
-            documents: context.index.document_count(),
-        },
+        index: IndexStatus { position: position.0, behind: last.0.saturating_sub(position.0), documents },
         rest: context.status.status(),
-    }
+    })
 }
 
 /// Says that the program lives.

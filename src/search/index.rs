@@ -1,4 +1,7 @@
-//! The index on disk: opening it, and starting anew when that is not possible.
+//! The index on disk: opening it, and starting anew where it is damaged or of another schema, and only there.
+//!
+//! An index that cannot be opened for any other reason (too many open files, no permission, a full disk) is left as it is: the reason
+//! may be gone at the next start, while building it anew takes hours for a large archive. Who only reads never changes one at all.
 
 use std::fs;
 use std::io;
@@ -6,10 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tantivy::directory::MmapDirectory;
+use tantivy::directory::error::OpenReadError;
 use tantivy::{IndexReader, ReloadPolicy, Searcher, TantivyError};
 
 use super::SearchError;
 use super::schema::{self, Fields};
+use crate::archive::Seen;
 use crate::model::Seq;
 
 /// The file that makes a folder an index.
@@ -55,27 +60,55 @@ impl Index {
     /// schema or analyser, is deleted and made anew, and the log says so: the archive has everything that was in it.
     ///
     /// # Errors
-    /// When the folder holds other files than an index, or the disk refuses.
+    /// When the folder holds other files than an index, or the system refuses; the index is then as it was.
     pub fn open(path: &Path) -> Result<Self, SearchError> {
-        fs::create_dir_all(path).map_err(|e| failed(path, &e))?;
-        if path.join(META).exists() {
-            match Self::open_existing(path) {
-                Ok(index) => return Ok(index),
-                Err(why) => tracing::warn!("index at `{}` is rebuilt from the archive: {why}", path.display()),
+        match Self::open_existing(path) {
+            Err(SearchError::Unusable { why, .. }) => {
+                tracing::warn!("index at `{}` is rebuilt from the archive: {why}", path.display());
+                Self::make_anew(path)
             }
+            Err(SearchError::NoIndex { .. }) => Self::make_anew(path),
+            outcome => outcome,
         }
+    }
+
+    /// Opens the index in a folder; makes none and changes nothing.
+    ///
+    /// # Errors
+    /// When there is none, it cannot be used, or the system refuses.
+    pub fn open_existing(path: &Path) -> Result<Self, SearchError> {
+        if !path.join(META).try_exists().map_err(|e| refused(path, &e))? {
+            return Err(SearchError::NoIndex { path: path.to_owned() });
+        }
+        let inner = tantivy::Index::open_in_dir(path).map_err(|e| not_opened(path, &e))?;
+        let (schema, fields) = schema::schema();
+        if inner.schema() != schema || *inner.settings() != schema::settings() {
+            let why = "it was made by a version with another schema or analyser".to_owned();
+            return Err(SearchError::Unusable { path: path.to_owned(), why });
+        }
+        Self::with(path, inner, fields).map_err(|e| not_opened(path, &e))
+    }
+
+    /// Deletes the index in a folder, where there is one, and makes an empty one.
+    ///
+    /// # Errors
+    /// When the folder holds other files than an index, or the disk refuses.
+    pub fn make_anew(path: &Path) -> Result<Self, SearchError> {
+        fs::create_dir_all(path).map_err(|e| refused(path, &e))?;
         clear(path)?;
         Self::make(path).map_err(|e| failed(path, &e))
     }
 
-    fn open_existing(path: &Path) -> Result<Self, String> {
-        let say = |e: TantivyError| e.to_string();
-        let inner = tantivy::Index::open_in_dir(path).map_err(say)?;
-        let (schema, fields) = schema::schema();
-        if inner.schema() != schema || *inner.settings() != schema::settings() {
-            return Err("it was made by a version with another schema or analyser".to_owned());
+    /// How far the index in a folder has seen which archive, without opening more than its list of parts; `None` where it cannot be
+    /// told, or nothing was seen yet.
+    #[must_use]
+    pub fn seen(path: &Path) -> Option<Seen> {
+        if !path.join(META).is_file() {
+            return None;
         }
-        Self::with(path, inner, fields).map_err(say)
+        let metas = tantivy::Index::open_in_dir(path).and_then(|index| index.load_metas()).ok()?;
+        let Committed { archive, position } = metas.payload.as_deref().and_then(Committed::read)?;
+        Some(Seen { by: "the index".to_owned(), archive, position })
     }
 
     fn make(path: &Path) -> Result<Self, TantivyError> {
@@ -158,6 +191,27 @@ impl Index {
     }
 }
 
+/// Whether an index that cannot be opened is damaged, or the system says no: only the first is a reason to build it anew.
+fn not_opened(path: &Path, error: &TantivyError) -> SearchError {
+    let is_damage = match error {
+        TantivyError::DataCorruption(_)
+        | TantivyError::IncompatibleIndex(_)
+        | TantivyError::SchemaError(_)
+        | TantivyError::FieldNotFound(_)
+        | TantivyError::DeserializeError(_)
+        | TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(_) | OpenReadError::IncompatibleIndex(_)) => true,
+        TantivyError::IoError(error) | TantivyError::OpenReadError(OpenReadError::IoError { io_error: error, .. }) => {
+            matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData)
+        }
+        _ => false,
+    };
+    if is_damage { SearchError::Unusable { path: path.to_owned(), why: error.to_string() } } else { refused(path, error) }
+}
+
+fn refused(path: &Path, why: &dyn std::fmt::Display) -> SearchError {
+    SearchError::Refused { path: path.to_owned(), why: why.to_string() }
+}
+
 pub(super) fn failed(path: &Path, why: &dyn std::fmt::Display) -> SearchError {
     SearchError::Index { path: path.to_owned(), why: why.to_string() }
 }
@@ -165,7 +219,7 @@ pub(super) fn failed(path: &Path, why: &dyn std::fmt::Display) -> SearchError {
 /// Deletes an index's files, and nothing else: the folder's path comes from a configuration.
 fn clear(path: &Path) -> Result<(), SearchError> {
     let entries: io::Result<Vec<_>> = fs::read_dir(path).and_then(Iterator::collect);
-    let entries = entries.map_err(|e| failed(path, &e))?;
+    let entries = entries.map_err(|e| refused(path, &e))?;
     if !entries.iter().all(|entry| is_of_an_index(&entry.file_name().to_string_lossy())) {
         return Err(SearchError::NotAnIndex { path: path.to_owned() });
     }
@@ -180,4 +234,36 @@ fn is_of_an_index(name: &str) -> bool {
         || name.starts_with(".tantivy-")
         || name.starts_with(".tmp")
         || name.split('.').next().is_some_and(is_segment)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_the_system_refuses_is_no_damage() {
+        let path = Path::new("index");
+        let refused = |error: io::Error| {
+            let (io_error, filepath) = (Arc::new(error), PathBuf::from("a.term"));
+            [
+                not_opened(path, &TantivyError::IoError(Arc::clone(&io_error))),
+                not_opened(path, &OpenReadError::IoError { io_error, filepath }.into()),
+            ]
+        };
+        // EACCES, ENFILE, EMFILE, ENOSPC, EIO, ENOMEM.
+        for code in [13, 23, 24, 28, 5, 12] {
+            for error in refused(io::Error::from_raw_os_error(code)) {
+                assert!(matches!(error, SearchError::Refused { .. }), "{code}: {error}");
+            }
+        }
+        for kind in [io::ErrorKind::UnexpectedEof, io::ErrorKind::InvalidData] {
+            for error in refused(kind.into()) {
+                assert!(matches!(error, SearchError::Unusable { .. }), "{kind:?}: {error}");
+            }
+        }
+        let gone = OpenReadError::FileDoesNotExist(PathBuf::from("a.term"));
+        assert!(matches!(not_opened(path, &gone.into()), SearchError::Unusable { .. }));
+    }
 }

@@ -74,6 +74,16 @@ impl Indexer {
         self.finish().await
     }
 
+    /// Reads on for at most so long, and commits; whether it got to the end of the change log, the index's position says.
+    ///
+    /// # Errors
+    /// See [`Indexer::catch_up`].
+    pub async fn catch_up_within(&mut self, limit: Duration) -> anyhow::Result<()> {
+        let end = Instant::now() + limit;
+        while Instant::now() < end && self.step().await? == Step::Busy {}
+        self.finish().await
+    }
+
     /// Does blocking work where it blocks nobody. Work that fails loses what was not committed, and is begun anew from there.
     async fn with_hand<T: Send + 'static>(
         &mut self,
@@ -232,6 +242,8 @@ impl Hand {
     }
 
     fn commit(&mut self) -> anyhow::Result<()> {
+        // Before the index says that it has seen them: what a power cut takes from the archive must not have been seen.
+        self.archive.sync()?;
         let payload = Committed { archive: self.archive.id().to_owned(), position: self.read }.payload();
         let mut commit = self.writer.prepare_commit()?;
         // Not sticky: a commit without it would take the position back.

@@ -34,23 +34,25 @@ struct Kept {
 impl Kept {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        Self { archive: Some(Archive::open(folder.path(), Durability::Os).unwrap()), folder }
+        let mut kept = Self { archive: None, folder };
+        kept.reopen();
+        kept
     }
 
     fn path(&self) -> PathBuf {
-        self.folder.path().to_owned()
+        self.folder.path().join("archive")
     }
 
     fn reopen(&mut self) {
         self.archive = None;
-        self.archive = Some(Archive::open(self.folder.path(), Durability::Os).unwrap());
+        self.archive = Some(Archive::open(&self.path(), Durability::Os).unwrap());
     }
 
     /// Does something to the files behind the archive's back.
     fn meddle(&mut self, with: impl FnOnce(&DB)) {
         self.archive = None;
-        with(&raw_db(self.folder.path()));
-        self.archive = Some(Archive::open(self.folder.path(), Durability::Os).unwrap());
+        with(&raw_db(&self.path()));
+        self.reopen();
     }
 
     fn commit(&self, fill: impl FnOnce(&mut Write<'_>)) -> Archived {

@@ -17,26 +17,26 @@ const COMMANDS: [&str; 19] = [
 ];
 
 /// How a command ended.
-struct Ended {
-    status: i32,
-    out: String,
-    err: String,
+pub(crate) struct Ended {
+    pub(crate) status: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ended {
-    fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         self.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
     }
 
     #[track_caller]
-    fn well(self) -> Self {
+    pub(crate) fn well(self) -> Self {
         assert_eq!(self.status, 0, "{}{}", self.out, self.err);
         self
     }
 }
 
 /// Runs the binary in a folder, with nothing of this process's own settings.
-fn run_in(folder: &Path, arguments: &[&str]) -> Ended {
+pub(crate) fn run_in(folder: &Path, arguments: &[&str]) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_telescribe"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
@@ -70,22 +70,22 @@ fn demo() -> Arc<Demo> {
 }
 
 /// A copy of the demo's folder that a test has for itself: a data folder serves one command at a time.
-struct Own {
+pub(crate) struct Own {
     folder: TempDir,
 }
 
 impl Own {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (demo, folder) = (demo(), TempDir::new().unwrap());
         copy(&demo.folder.path().join("demo"), &folder.path().join("demo"));
         Self { folder }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join("demo").join(name)
     }
 
-    fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         run_in(self.folder.path(), &[&["--data", "demo/data"], arguments].concat())
     }
 
@@ -97,7 +97,7 @@ impl Own {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

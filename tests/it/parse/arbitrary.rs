@@ -36,7 +36,7 @@ struct Through {
 impl Through {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { archive: Archive::open(folder.path(), Durability::Os).unwrap(), next: 0, _folder: folder }
+        Self { archive: Archive::open(&folder.path().join("archive"), Durability::Os).unwrap(), next: 0, _folder: folder }
     }
 
     /// What must hold for whatever Telegram may send.

@@ -1,0 +1,260 @@
+//! Opening an archive: making one where nothing is, and refusing whatever would lose something.
+//!
+//! # Correctness
+//! - An archive is made beside its place and moved there when it is whole, so what is at its place was whole once: whatever lacks
+//!   something there has lost it, and is refused before anything is written.
+//! - Before an archive is opened for writing it is opened for reading only: RocksDB deletes what it does not know of when it opens for
+//!   writing, and what a damaged archive lacks may be just that.
+//! - Commands that only read never open for writing, unless an older format must be upgraded first.
+//! - RocksDB's way with the log is the one that takes an end that is torn off (a killed process) and refuses damage before it.
+//!   Point-in-time recovery, its default, ends at the first damage and throws away the rest in silence.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Mutex;
+
+use rocksdb::properties::{NUM_DELETES_ACTIVE_MEM_TABLE, NUM_ENTRIES_ACTIVE_MEM_TABLE};
+use rocksdb::{DB, DBRecoveryMode, ErrorKind, IteratorMode};
+use tokio::sync::watch;
+
+use crate::model::Seq;
+
+use super::schema::{self, Cf, FORMAT};
+use super::{Archive, ArchiveError, Durability, changes, files, key, upgrade};
+
+/// How far a reader outside the archive has seen it: below that it has lost something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Who has seen it, in words.
+    pub by: String,
+    /// The id of the archive it was.
+    pub archive: String,
+    /// The number of the newest change seen.
+    pub position: Seq,
+}
+
+/// An archive opened for reading, and what was learnt of it.
+pub(super) struct Look {
+    pub(super) db: DB,
+    id: String,
+    /// Whether it must be upgraded.
+    older: bool,
+    pub(super) last: Seq,
+}
+
+impl Look {
+    pub(super) fn older(self) -> bool {
+        self.older
+    }
+}
+
+impl Archive {
+    /// Opens the archive at a path, making it where nothing is and upgrading it when it is older.
+    ///
+    /// # Errors
+    /// When it is damaged or has lost something (then nothing of it was changed), RocksDB cannot open it, or it was written by a
+    /// newer version.
+    pub fn open(path: &Path, durability: Durability) -> Result<Self, ArchiveError> {
+        Self::open_seen(path, durability, None)
+    }
+
+    /// The same, where somebody outside has seen the archive and says how far.
+    ///
+    /// # Errors
+    /// See [`Archive::open`]; also when less is there than was seen.
+    pub fn open_seen(path: &Path, durability: Durability, seen: Option<&Seen>) -> Result<Self, ArchiveError> {
+        let io = |source| ArchiveError::Io { path: path.to_owned(), source };
+        if !files::is_taken(path).map_err(io)? {
+            if let Some(seen) = seen.filter(|seen| seen.position > Seq(0)) {
+                return Err(ArchiveError::Gone { path: path.to_owned(), by: seen.by.clone(), position: seen.position });
+            }
+            make(path)?;
+        }
+        Self::open_existing(path, durability, seen)
+    }
+
+    /// The same, but never makes one.
+    ///
+    /// # Errors
+    /// See [`Archive::open_seen`]; also when there is none.
+    pub fn open_existing(path: &Path, durability: Durability, seen: Option<&Seen>) -> Result<Self, ArchiveError> {
+        let Look { db, older, .. } = look(path, seen)?;
+        drop(db);
+        let db = open_for_writing(path, older, DBRecoveryMode::TolerateCorruptedTailRecords)?;
+        let id = upgrade::bring_to_current(&db, path)?;
+        Self::with(db, path, durability, id)
+    }
+
+    /// Opens the archive at a path for reading: nothing in its folder is written. One of an older format is upgraded first, because
+    /// only then it has everything that is read.
+    ///
+    /// # Errors
+    /// See [`Archive::open_existing`].
+    pub fn open_to_read(path: &Path, seen: Option<&Seen>) -> Result<Self, ArchiveError> {
+        let Look { db, id, older, .. } = look(path, seen)?;
+        if older {
+            drop(db);
+            return Self::open_existing(path, Durability::Os, seen);
+        }
+        Self::with(db, path, Durability::Os, id)
+    }
+
+    pub(super) fn with(db: DB, path: &Path, durability: Durability, id: String) -> Result<Self, ArchiveError> {
+        let last = changes::last(&db, path)?;
+        Ok(Self { db, path: path.to_owned(), durability, next: Mutex::new(last.next()), last: watch::Sender::new(last), id })
+    }
+
+    /// Fails when a reader whose position is kept in the archive has seen more than is there.
+    ///
+    /// # Errors
+    /// Also when the position cannot be read.
+    pub fn check_position(&self, reader: &str) -> Result<(), ArchiveError> {
+        let position = self.position(reader)?;
+        shorter_than_seen(&self.path, self.last_seq(), &format!("the reader `{reader}`"), position)
+    }
+}
+
+/// Makes a new archive beside its place and moves it there when it is whole.
+fn make(path: &Path) -> Result<(), ArchiveError> {
+    let io = |source| ArchiveError::Io { path: path.to_owned(), source };
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(io)?;
+    // A name of its own each time, so that nothing is ever cleared away for it.
+    let beside = tempfile::Builder::new().prefix(".archive-").tempdir_in(parent).map_err(io)?;
+    let made = beside.path().join("archive");
+    let mut options = schema::db_options();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_error_if_exists(true);
+    let store = |source| ArchiveError::Store { path: path.to_owned(), source };
+    let db = DB::open_cf_descriptors(&options, &made, schema::descriptors()).map_err(store)?;
+    upgrade::mark_new(&db, path)?;
+    db.flush_cf(schema::handle(&db, Cf::Meta)).map_err(store)?;
+    drop(db);
+    File::open(&made).and_then(|folder| folder.sync_all()).map_err(io)?;
+    fs::rename(&made, path).and_then(|()| File::open(parent)?.sync_all()).map_err(io)
+}
+
+pub(super) fn open_for_writing(path: &Path, older: bool, recovery: DBRecoveryMode) -> Result<DB, ArchiveError> {
+    let mut options = schema::db_options();
+    // Families that came with later formats.
+    options.create_missing_column_families(older);
+    options.set_wal_recovery_mode(recovery);
+    DB::open_cf_descriptors(&options, path, schema::descriptors()).map_err(|e| refused(path, e))
+}
+
+/// Looks at an archive without writing anything, and says no to one that has lost something.
+pub(super) fn look(path: &Path, seen: Option<&Seen>) -> Result<Look, ArchiveError> {
+    let io = |source| ArchiveError::Io { path: path.to_owned(), source };
+    let damaged = |why| ArchiveError::Damaged { path: path.to_owned(), why };
+    if !files::is_taken(path).map_err(io)? {
+        return Err(ArchiveError::Missing { path: path.to_owned() });
+    }
+    if let Some(why) = files::missing(path).map_err(io)? {
+        return Err(damaged(why));
+    }
+    for log in files::logs(path).map_err(io)? {
+        if let Some(at) = files::foreign_record(&log).map_err(io)? {
+            let log = log.file_name().unwrap_or_default().display().to_string();
+            return Err(lost(path, None, format!("has a damaged log (`{log}` from byte {at} on): what follows is missing")));
+        }
+    }
+    let look = match read_only(path, DBRecoveryMode::TolerateCorruptedTailRecords) {
+        Err(error) => return Err(damage_of_the_log(path, seen).unwrap_or(error)),
+        Ok(look) => look,
+    };
+    if let Some((before, after)) = gap(&look.db, path)? {
+        let missing = after.0.saturating_sub(before.0).saturating_sub(1);
+        return Err(lost(path, Some(missing), format!("jumps from change {before} to {after}: {missing} changes are missing")));
+    }
+    if let Some(seen) = seen.filter(|seen| seen.archive == look.id) {
+        shorter_than_seen(path, look.last, &seen.by, seen.position)?;
+    }
+    Ok(look)
+}
+
+/// Opens for reading, however much of the log it takes.
+pub(super) fn read_only(path: &Path, recovery: DBRecoveryMode) -> Result<Look, ArchiveError> {
+    let there = DB::list_cf(&schema::db_options(), path).map_err(|e| refused(path, e))?;
+    let damaged = |why: String| ArchiveError::Damaged { path: path.to_owned(), why };
+    let absent: Vec<Cf> = Cf::ALL.into_iter().filter(|cf| there.iter().all(|name| name != cf.name())).collect();
+    if let Some(cf) = absent.iter().find(|cf| cf.since() == 1) {
+        return Err(damaged(format!("its column family `{}` is missing", cf.name())));
+    }
+    let mut options = schema::db_options();
+    options.set_wal_recovery_mode(recovery);
+    let families = schema::descriptors_but(&absent);
+    let db = DB::open_cf_descriptors_read_only(&options, path, families, false).map_err(|e| refused(path, e))?;
+    let format = upgrade::format(&db, path)?.ok_or_else(|| damaged("its format number is missing".to_owned()))?;
+    if let Some(cf) = absent.iter().find(|cf| cf.since() <= format) {
+        return Err(damaged(format!("its column family `{}` is missing", cf.name())));
+    }
+    let (id, last) = (upgrade::id(&db, path)?, changes::last(&db, path)?);
+    Ok(Look { db, id, older: format < FORMAT, last })
+}
+
+/// What an archive that RocksDB refuses has lost, where its log is what is damaged.
+fn damage_of_the_log(path: &Path, seen: Option<&Seen>) -> Option<ArchiveError> {
+    let kept = read_only(path, DBRecoveryMode::PointInTime).ok()?;
+    let behind = read_only(path, DBRecoveryMode::SkipAnyCorruptedRecord).map_or(kept.last, |all| all.last);
+    let seen = seen.filter(|seen| seen.archive == kept.id).map_or(Seq(0), |seen| seen.position);
+    let missing = behind.max(seen).0.saturating_sub(kept.last.0);
+    let what =
+        format!("has a damaged log: it can be read up to change {}, and at least {missing} changes are missing", kept.last);
+    Some(lost(path, Some(missing), what))
+}
+
+/// The numbers before and after a jump in what the log has brought, as a log that is missing or was cut short leaves it, and tables
+/// that the manifest has forgotten.
+pub(super) fn gap(db: &DB, path: &Path) -> Result<Option<(Seq, Seq)>, ArchiveError> {
+    let store = |source| ArchiveError::Store { path: path.to_owned(), source };
+    let cf = schema::handle(db, Cf::Change);
+    let count = |name| db.property_int_value_cf(cf, name).map(Option::unwrap_or_default).map_err(store);
+    let from_log = count(NUM_ENTRIES_ACTIVE_MEM_TABLE)?.saturating_sub(count(NUM_DELETES_ACTIVE_MEM_TABLE)?);
+    let mut newer: Option<Seq> = None;
+    let mut left = from_log.saturating_add(1);
+    for entry in db.iterator_cf(cf, IteratorMode::End) {
+        if left == 0 {
+            return Ok(None);
+        }
+        left -= 1;
+        let (key, _) = entry.map_err(store)?;
+        // A key that is none, or a number that so few writes cannot have reached: no loss, but damage, which `verify` tells of.
+        let Some(seq) = key::read_seq(&key).ok().filter(|seq| seq.0 <= db.latest_sequence_number()) else { return Ok(None) };
+        if let Some(after) = newer.filter(|after| seq.next() != *after) {
+            return Ok(Some((seq, after)));
+        }
+        newer = Some(seq);
+    }
+    // All were looked at: numbers begin with 1.
+    Ok(newer.filter(|first| *first > Seq(1)).map(|first| (Seq(0), first)))
+}
+
+pub(super) fn shorter_than_seen(path: &Path, last: Seq, by: &str, position: Seq) -> Result<(), ArchiveError> {
+    let missing = position.0.saturating_sub(last.0);
+    if missing == 0 {
+        return Ok(());
+    }
+    let what = format!("ends at change {last}, but {by} has seen change {position}: {missing} changes are missing");
+    Err(lost(path, Some(missing), what))
+}
+
+fn lost(path: &Path, missing: Option<u64>, what: String) -> ArchiveError {
+    ArchiveError::Lost { path: path.to_owned(), missing, what }
+}
+
+/// What RocksDB's refusal means: damage, or a system that says no.
+fn refused(path: &Path, source: rocksdb::Error) -> ArchiveError {
+    let text = source.as_ref();
+    let of_the_system = ["Permission denied", "Too many open files", "No space left"];
+    let gone = text.contains("No such file or directory");
+    let damage = match source.kind() {
+        ErrorKind::Corruption | ErrorKind::InvalidArgument | ErrorKind::NotFound => true,
+        ErrorKind::IOError => gone,
+        _ => false,
+    };
+    if damage && !of_the_system.iter().any(|why| text.contains(why)) {
+        return ArchiveError::Damaged { path: path.to_owned(), why: text.to_owned() };
+    }
+    ArchiveError::Store { path: path.to_owned(), source }
+}

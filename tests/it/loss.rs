@@ -1,0 +1,248 @@
+//! An archive never opens with less than somebody has seen of it, and never refuses what a killed program leaves: with the log cut and
+//! flipped anywhere.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use rocksdb::{DB, Options};
+use telescribe::archive::{Archive, ArchiveError, Durability, Seen};
+use telescribe::lifecycle::{Step, Worker as _};
+use telescribe::model::Seq;
+use telescribe::search::{Index, Indexer, IndexerSettings};
+use tempfile::TempDir;
+
+use crate::commands::copy;
+use crate::damage::{DAMAGES, IN_LOG, IN_TABLES, Kept, archive_messages, contents, everything, files, flip, names};
+
+/// An archive as a killed program leaves it, made once for a whole test.
+struct Whole {
+    folder: TempDir,
+    last: Seq,
+    id: String,
+}
+
+impl Whole {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let archive = Archive::open(&folder.path().join("archive"), Durability::Os).unwrap();
+        archive_messages(&archive, 1, IN_TABLES);
+        archive.flush().unwrap();
+        archive_messages(&archive, IN_TABLES + 1, IN_TABLES + IN_LOG);
+        Self { last: archive.last_seq(), id: archive.id().to_owned(), folder }
+    }
+
+    fn another(&self) -> TempDir {
+        let folder = TempDir::new().unwrap();
+        copy(self.folder.path(), folder.path());
+        folder
+    }
+
+    fn seen(&self, position: Seq) -> Seen {
+        Seen { by: "the index".to_owned(), archive: self.id.clone(), position }
+    }
+}
+
+fn log(archive: &Path) -> std::path::PathBuf {
+    files(archive, |name| name.ends_with(".log")).pop().unwrap()
+}
+
+/// Every change is there, once, without a jump, and what is stored twice is the same.
+fn is_whole(archive: &Archive) {
+    let seqs: Vec<u64> = archive.changes(Seq(0), usize::MAX).unwrap().iter().map(|change| change.seq.0).collect();
+    assert_eq!(seqs, (1..=archive.last_seq().0).collect::<Vec<_>>());
+    assert_eq!(archive.verify().unwrap().differences, [""; 0]);
+}
+
+#[test]
+fn a_log_that_is_cut_anywhere_opens_where_nobody_has_seen_more_and_is_refused_with_a_number_where_somebody_has() {
+    let whole = Whole::new();
+    let length = fs::metadata(log(&whole.folder.path().join("archive"))).unwrap().len();
+    let config = ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(end in 0..length)| {
+        let folder = whole.another();
+        let archive = folder.path().join("archive");
+        fs::File::options().write(true).open(log(&archive)).unwrap().set_len(end).unwrap();
+        let before = contents(&archive);
+        let left = {
+            let archive = Archive::open_to_read(&archive, None).unwrap();
+            is_whole(&archive);
+            archive.last_seq()
+        };
+        prop_assert!(left < whole.last && left.0 > IN_TABLES as u64);
+        for position in [whole.last, left.next()] {
+            let missing = position.0 - left.0;
+            for _ in 0..2 {
+                let error = Archive::open_seen(&archive, Durability::Os, Some(&whole.seen(position))).unwrap_err();
+                prop_assert!(matches!(&error, ArchiveError::Lost { missing: Some(n), .. } if *n == missing), "{}", error);
+                let says = format!("but the index has seen change {position}: {missing} changes are missing; nothing was changed");
+                prop_assert!(error.to_string().contains(&says), "{}", error);
+                prop_assert!(before == contents(&archive), "{:?}", names(&contents(&archive)));
+            }
+        }
+        // What was seen is there; also where an index of another archive has seen more.
+        let other = Seen { archive: "another".to_owned(), ..whole.seen(whole.last) };
+        Archive::open_to_read(&archive, Some(&other)).unwrap();
+        let opened = Archive::open_seen(&archive, Durability::Os, Some(&whole.seen(left))).unwrap();
+        is_whole(&opened);
+        prop_assert_eq!((opened.last_seq(), opened.id()), (left, whole.id.as_str()));
+    });
+}
+
+#[test]
+fn a_flipped_bit_anywhere_in_the_log_is_never_a_silent_loss_and_deletes_nothing() {
+    let whole = Whole::new();
+    let length = fs::metadata(log(&whole.folder.path().join("archive"))).unwrap().len() as usize;
+    let config = ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(at in 0..length, bit in 0..8_u8)| refused_or_whole(&whole, at, bit));
+    // Every bit of the headers of the first record and of the second part of a record: kinds that a reader takes for an end, or
+    // reads for ever, and lengths.
+    for at in (0..7).chain(32 * 1024..32 * 1024 + 7) {
+        (0..8).for_each(|bit| refused_or_whole(&whole, at, bit));
+    }
+}
+
+fn refused_or_whole(whole: &Whole, at: usize, bit: u8) {
+    let folder = whole.another();
+    let archive = folder.path().join("archive");
+    flip(&log(&archive), at, bit);
+    let before = contents(&archive);
+    let seen = whole.seen(whole.last);
+    match Archive::open_seen(&archive, Durability::Os, Some(&seen)) {
+        Ok(opened) => {
+            assert_eq!(opened.last_seq(), whole.last, "byte {at}, bit {bit}");
+            is_whole(&opened);
+        }
+        Err(ArchiveError::Lost { .. }) => {
+            assert!(before == contents(&archive), "byte {at}, bit {bit}: {:?}", names(&contents(&archive)));
+            let (accepted, loss) = Archive::open_without_lost(&archive, Some(&seen)).unwrap();
+            is_whole(&accepted);
+            assert!(accepted.last_seq() < whole.last && accepted.last_seq().0 > IN_TABLES as u64, "byte {at}, bit {bit}");
+            assert_ne!(accepted.id(), whole.id, "numbers are given again");
+            assert!(loss.unwrap().kept.is_dir());
+        }
+        Err(error) => panic!("byte {at}, bit {bit}: {error}"),
+    }
+}
+
+#[tokio::test]
+async fn whatever_an_archive_lacks_a_start_has_all_of_it_or_refuses_and_deletes_nothing() {
+    let whole = Kept::new().await;
+    for (what, damage) in DAMAGES {
+        let kept = whole.another();
+        damage(&kept.archive());
+        let (before, seen) = (contents(&kept.archive()), Index::seen(&kept.data().join("index")));
+        assert!(seen.is_some());
+        for again in 1..=2 {
+            match Archive::open_seen(&kept.archive(), Durability::Os, seen.as_ref()) {
+                Ok(archive) => is_whole(&archive),
+                Err(error) => {
+                    assert!(error.to_string().contains("nothing was changed"), "{what}: {error}");
+                    let after = contents(&kept.archive());
+                    assert!(before == after, "{what}, time {again}: {:?} became {:?}", names(&before), names(&after));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_log_that_is_missing_between_two_others_is_a_jump_that_is_named() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("archive");
+    let archive = Archive::open(&path, Durability::Os).unwrap();
+    archive_messages(&archive, 1, 100);
+    archive.flush().unwrap();
+    let (last, id) = (archive.last_seq(), archive.id().to_owned());
+    drop(archive);
+    {
+        let db = DB::open_cf(&Options::default(), &path, DB::list_cf(&Options::default(), &path).unwrap()).unwrap();
+        let (changes, meta) = (db.cf_handle("change").unwrap(), db.cf_handle("meta").unwrap());
+        let change = db.get_cf(changes, 1_u64.to_be_bytes()).unwrap().unwrap();
+        db.put_cf(changes, (last.0 + 1).to_be_bytes(), &change).unwrap();
+        db.put_cf(meta, "job/any", [0; 8]).unwrap();
+        // Ends a log, which is still needed, and begins another.
+        db.flush_cf(meta).unwrap();
+        db.put_cf(changes, (last.0 + 2).to_be_bytes(), &change).unwrap();
+    }
+    let logs = files(&path, |name| name.ends_with(".log"));
+    assert_eq!(logs.len(), 2);
+    fs::remove_file(&logs[0]).unwrap();
+    let before = contents(&path);
+    let error = Archive::open(&path, Durability::Os).unwrap_err();
+    let says = format!("jumps from change {last} to {}: 1 changes are missing; nothing was changed", last.0 + 2);
+    assert!(matches!(error, ArchiveError::Lost { missing: Some(1), .. }) && error.to_string().contains(&says), "{error}");
+    assert!(before == contents(&path));
+    let (archive, loss) = Archive::open_without_lost(&path, None).unwrap();
+    assert!(loss.is_some() && archive.id() != id);
+    assert_eq!(archive.last_seq(), last);
+    is_whole(&archive);
+}
+
+#[test]
+fn an_archive_is_made_whole_or_not_at_all_and_only_where_nothing_is() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("data/archive");
+    let none = Archive::open_existing(&path, Durability::Os, None).unwrap_err();
+    assert!(matches!(none, ArchiveError::Missing { .. }) && none.to_string().ends_with("`telescribe run` makes one"), "{none}");
+    assert!(matches!(Archive::open_to_read(&path, None).unwrap_err(), ArchiveError::Missing { .. }));
+    let seen = Seen { by: "the index".to_owned(), archive: "an".to_owned(), position: Seq(7) };
+    let gone = Archive::open_seen(&path, Durability::Os, Some(&seen)).unwrap_err();
+    assert!(gone.to_string().contains("but the index has seen change 7 of one; restore a backup"), "{gone}");
+    assert!(!folder.path().join("data").exists(), "refusing makes nothing");
+    drop(Archive::open(&path, Durability::Os).unwrap());
+    assert_eq!(fs::read_dir(folder.path().join("data")).unwrap().count(), 1, "nothing is left beside it");
+    for taken in ["empty", "of others"] {
+        let path = folder.path().join(taken);
+        fs::create_dir(&path).unwrap();
+        if taken != "empty" {
+            fs::write(path.join("thesis.txt"), "years of work").unwrap();
+        }
+        let before = everything(&path, |_| true);
+        let error = Archive::open(&path, Durability::Os).unwrap_err();
+        assert!(error.to_string().contains("is damaged: `CURRENT` is missing; nothing was changed: "), "{error}");
+        assert_eq!(everything(&path, |_| true), before);
+    }
+    let nowhere = folder.path().join("nowhere");
+    std::os::unix::fs::symlink(folder.path().join("unmounted"), &nowhere).unwrap();
+    assert!(matches!(Archive::open(&nowhere, Durability::Os).unwrap_err(), ArchiveError::Damaged { .. }));
+    assert!(nowhere.is_symlink() && !folder.path().join("unmounted").exists());
+}
+
+#[test]
+fn a_flushed_archive_has_nothing_in_its_log() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("archive");
+    let archive = Archive::open(&path, Durability::Os).unwrap();
+    archive_messages(&archive, 1, 100);
+    archive.flush().unwrap();
+    let last = archive.last_seq();
+    drop(archive);
+    for log in files(&path, |name| name.ends_with(".log")) {
+        assert_eq!(log.metadata().unwrap().len(), 0);
+        fs::remove_file(log).unwrap();
+    }
+    let archive = Archive::open(&path, Durability::Os).unwrap();
+    assert_eq!(archive.last_seq(), last);
+    is_whole(&archive);
+}
+
+#[tokio::test]
+async fn catching_up_ends_in_time_with_what_it_has_read() {
+    let folder = TempDir::new().unwrap();
+    let archive = std::sync::Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
+    archive_messages(&archive, 1, 5_000);
+    let index = std::sync::Arc::new(Index::open(&folder.path().join("index")).unwrap());
+    let mut indexer = Indexer::new(std::sync::Arc::clone(&index), std::sync::Arc::clone(&archive), IndexerSettings::default());
+    indexer.catch_up_within(Duration::ZERO).await.unwrap();
+    assert_eq!(index.position(), Seq(0), "no time, nothing read");
+    assert_eq!(indexer.step().await.unwrap(), Step::Busy);
+    indexer.catch_up_within(Duration::ZERO).await.unwrap();
+    let read = index.position();
+    assert!(read > Seq(0) && read < archive.last_seq(), "{read}: what was read is committed, the rest is not waited for");
+    indexer.catch_up_within(Duration::from_secs(600)).await.unwrap();
+    assert_eq!(index.position(), archive.last_seq());
+}
