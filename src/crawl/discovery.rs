@@ -6,10 +6,10 @@ use std::sync::PoisonError;
 use super::Crawler;
 use super::unit::{Priority, Unit};
 use super::walk::Reach;
-use crate::accounts::{AccountState, Lease};
+use crate::accounts::Lease;
 use crate::archive::{ArchiveError, Membership, Write};
 use crate::model::{AccountName, Peer, PeerId, PeerKind, PeerKindOfId};
-use crate::schedule::{PeerFacts, Scope};
+use crate::schedule::{Job, PeerFacts, Scope};
 use crate::telegram::{Folder, Seen, TelegramError};
 
 /// Which peers are crawled.
@@ -26,6 +26,17 @@ impl Default for Rules {
     fn default() -> Self {
         Self { kinds: vec![PeerKind::Group, PeerKind::Supergroup, PeerKind::Channel], scope: Scope::all() }
     }
+}
+
+/// Whether the folders are known that the operator's rules depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FoldersKnown {
+    /// They are, or no rule depends on any.
+    All,
+    /// They are being read.
+    Soon,
+    /// Some accounts' are not, and these must wait or get no answer. What is crawled already is crawled on, and nothing else is.
+    Partly,
 }
 
 impl Crawler {
@@ -77,17 +88,27 @@ impl Crawler {
     ///
     /// What must not be crawled because of its folder would otherwise be, until its folder is known.
     pub(super) fn folders_first(&self) -> bool {
+        self.folders_known() != FoldersKnown::All
+    }
+
+    /// The same, which also tells whether they can be waited for.
+    pub(super) fn folders_known(&self) -> FoldersKnown {
         if !self.settings.rules.scope.is_by_folder() {
-            return false;
+            return FoldersKnown::All;
         }
-        let ready = self.pool.status().into_iter().filter(|a| a.state == AccountState::Ready).map(|a| a.name);
-        let read = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        let lacking: Vec<AccountName> = ready.filter(|name| !read.contains_key(name)).collect();
-        drop(read);
+        let lacking: Vec<AccountName> = {
+            let read = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+            self.pool.ready().into_iter().filter(|name| !read.contains_key(name)).collect()
+        };
+        if lacking.is_empty() {
+            return FoldersKnown::All;
+        }
+        let standing = self.standing(Job::Discover, &Scope::all());
         for account in &lacking {
             self.enqueue(Unit::Folders { account: account.clone() }, Priority::Live);
         }
-        !lacking.is_empty()
+        let held = lacking.iter().all(|name| standing.held().contains_key(name));
+        if held { FoldersKnown::Partly } else { FoldersKnown::Soon }
     }
 
     /// Titles of the folders in which an account has a peer, as far as they were read.

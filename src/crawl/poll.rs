@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
+use super::discovery::FoldersKnown;
 use super::unit::{Priority, Unit};
 use super::{Crawler, PACING};
 use crate::accounts::Lease;
@@ -74,7 +75,8 @@ impl Crawler {
     pub(super) async fn poll_peers(&self, lease: Lease, peers: Vec<PeerId>) -> anyhow::Result<Result<(), TelegramError>> {
         let account = lease.account().clone();
         let Some(client) = self.clients.get(&account) else { return Ok(Ok(())) };
-        if self.folders_first() {
+        let folders_known = self.folders_known();
+        if folders_known == FoldersKnown::Soon {
             // A walk finds them as soon as the folders are known.
             return Ok(Ok(()));
         }
@@ -90,6 +92,9 @@ impl Crawler {
         self.see(&mut write, &account, page.seen)?;
         let (mut found, mut fresh) = (Vec::new(), Vec::new());
         for top in page.tops {
+            if folders_known != FoldersKnown::All && self.archive.cursor(top.peer)?.is_none() {
+                continue;
+            }
             let peer = described.get(&top.peer);
             let folders = self.folders_of(&account, top.peer, peer.map(|p| p.kind));
             if !self.admits_in(top.peer, peer, &folders)? {

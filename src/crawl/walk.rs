@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Crawler;
+use super::discovery::FoldersKnown;
 use super::unit::{Priority, Unit};
 use crate::accounts::Lease;
 use crate::archive::Write;
@@ -39,7 +40,8 @@ impl Crawler {
     ) -> anyhow::Result<Result<(), TelegramError>> {
         let account = lease.account().clone();
         let Some(client) = self.clients.get(&account) else { return Ok(Ok(())) };
-        if self.folders_first() {
+        let folders_known = self.folders_known();
+        if folders_known == FoldersKnown::Soon {
             // The one that reads the last of them walks again.
             return Ok(Ok(()));
         }
@@ -53,6 +55,9 @@ impl Crawler {
         let mut write = self.archive.write(now);
         let described: BTreeMap<PeerId, &Peer> = page.seen.peers.iter().map(|p| (p.id, p)).collect();
         for top in &page.tops {
+            if folders_known != FoldersKnown::All && self.archive.cursor(top.peer)?.is_none() {
+                continue;
+            }
             let peer = described.get(&top.peer).copied();
             let folders = self.folders_of(&account, top.peer, peer.map(|p| p.kind));
             if !self.admits_in(top.peer, peer, &folders)? {

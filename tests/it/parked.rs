@@ -152,3 +152,16 @@ async fn peers_with_a_schedule_of_their_own_are_polled_by_whoever_need_not_wait(
     goes_on(&fleet, &app, shared).await;
     fleet.stop(app).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_whose_folders_cannot_be_read_keeps_nobody_from_what_is_crawled_already() {
+    let mut fleet = unheard().await;
+    fleet.config.crawl.deny = vec!["folder:Nowhere".to_owned()];
+    let app = fleet.start_and_finish().await;
+    fleet.stop(app).await;
+    let flood = Rule::new(Fault::FloodWait { seconds: LONG }, When::Always).account("alpha").method("messages.getDialogFilters");
+    fleet.simulator.fault(flood);
+    let app = fleet.start().await;
+    goes_on(&fleet, &app, channel(&fleet, false)).await;
+    fleet.stop(app).await;
+}
