@@ -327,7 +327,7 @@ mod tests {
 
         #[test]
         fn one_that_is_taken_as_it_is_written_means_what_it_says(password in hostile()) {
-            prop_assume!(!password.is_empty() && !password.contains('%'));
+            let password = format!("p{}", password.replace('%', ""));
             if let Ok(url) = format!("amqp://crawler:{password}@127.0.0.1:5672/%2f").parse::<BrokerUrl>() {
                 let AMQPAuthority { userinfo, host, port } = &url.uri().authority;
                 prop_assert_eq!((userinfo.password.as_str(), host.as_str(), *port), (password.as_str(), "127.0.0.1", 5672));
