@@ -185,7 +185,8 @@ impl Crawler {
         }
     }
 
-    fn again(&self, unit: Unit, priority: super::unit::Priority, failures: u32, not_before: DateTime<Utc>) {
+    /// Puts a unit back into the queue, to be done again.
+    pub(super) fn again(&self, unit: Unit, priority: super::unit::Priority, failures: u32, not_before: DateTime<Utc>) {
         if let Some(place) = self.place(&unit) {
             self.queue.put_back(unit, priority, place, failures, not_before);
         }

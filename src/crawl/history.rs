@@ -1,6 +1,8 @@
 //! History: reading what coverage lacks, newest first.
 
-use super::unit::Priority;
+use chrono::{DateTime, Utc};
+
+use super::unit::{Identity, Priority, Unit};
 use super::{Crawler, newest};
 use crate::accounts::{Lease, Urgency};
 use crate::archive::{Coverage, Cursor};
@@ -10,9 +12,13 @@ use crate::telegram::{TelegramError, method};
 /// The range to ask for next: the newest that was never read, else the newest that must be read again, else the newest of which a
 /// mass deletion is still to be confirmed.
 pub(super) fn next_range(coverage: &Coverage, cursor: &Cursor, now: Timestamp) -> Option<IdRange> {
-    let all = IdRange::new(1, cursor.top)?;
-    let never = coverage.read.missing(all).ranges().last().copied();
-    never.or_else(|| cursor.recheck.ranges().last().copied()).or_else(|| {
+    range_below(cursor.top, coverage, cursor, now)
+}
+
+/// The same, of what was never read only up to an id.
+fn range_below(top: i32, coverage: &Coverage, cursor: &Cursor, now: Timestamp) -> Option<IdRange> {
+    let never = || coverage.read.missing(IdRange::new(1, top)?).ranges().last().copied();
+    never().or_else(|| cursor.recheck.ranges().last().copied()).or_else(|| {
         let due = cursor.held_until.is_some_and(|until| until <= now);
         // As one range: what lies between held ids is asked for along the way, and saves a request for each gap.
         let (first, last) = (cursor.held.ranges().first()?, cursor.held.ranges().last()?);
@@ -20,7 +26,27 @@ pub(super) fn next_range(coverage: &Coverage, cursor: &Cursor, now: Timestamp) -
     })
 }
 
+/// Up to how far ahead a difference is waited for instead of reading history: pacing, a short flood wait, a retry. Whoever must wait longer
+/// has history read meanwhile.
+const DIFFERENCE_WITHIN: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
+/// When history looks again after the difference should have come.
+const DIFFERENCE_TAKES: chrono::TimeDelta = chrono::TimeDelta::seconds(1);
+
 impl Crawler {
+    /// Whether the newest ids are left to a difference that waits in the queue and will bring them: up to which id history is to be read
+    /// meanwhile, and when to look again. A difference that got no answer and is retried must not cost a request for history too.
+    fn left_to_difference(&self, peer: PeerId, coverage: &Coverage, cursor: &Cursor) -> Option<(i32, DateTime<Utc>)> {
+        let read = coverage.read.last().filter(|read| *read < cursor.top)?;
+        let difference = match (peer.kind(), &cursor.account) {
+            (PeerKindOfId::Channel, _) => Identity::Events(peer),
+            (_, Some(owner)) => Identity::AccountEvents(owner.clone()),
+            (_, None) => return None,
+        };
+        let now = self.clock.now();
+        let at = self.queue.expected_at(&difference).filter(|at| *at <= now + DIFFERENCE_WITHIN)?;
+        Some((read, at.max(now) + DIFFERENCE_TAKES))
+    }
+
     /// Reads one page of a peer's history.
     pub(super) async fn history_page(
         &self,
@@ -29,7 +55,20 @@ impl Crawler {
         priority: Priority,
     ) -> anyhow::Result<Result<(), TelegramError>> {
         let (coverage, cursor) = (self.archive.coverage(peer)?, self.archive.cursor(peer)?.unwrap_or_default());
-        let Some(range) = next_range(&coverage, &cursor, self.clock.timestamp()) else { return Ok(Ok(())) };
+        let now = self.clock.timestamp();
+        let range = match self.left_to_difference(peer, &coverage, &cursor) {
+            None => next_range(&coverage, &cursor, now),
+            Some((read, at)) => {
+                let older = range_below(read, &coverage, &cursor, now);
+                if older.is_none() {
+                    drop(lease);
+                    self.again(Unit::History { peer }, priority, 0, at);
+                    return Ok(Ok(()));
+                }
+                older
+            }
+        };
+        let Some(range) = range else { return Ok(Ok(())) };
         let account = lease.account().clone();
         let Some(client) = self.clients.get(&account) else { return Ok(Ok(())) };
         // Only the past is large enough to be worth what a takeout asks of the account's owner.

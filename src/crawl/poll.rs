@@ -112,10 +112,9 @@ impl Crawler {
             }
         }
         tokio::task::block_in_place(|| client.session().keep_hashes())?;
+        let unread = self.request_differences(found)?;
         Self::commit(write)?;
-        for top in found {
-            self.follow(top)?;
-        }
+        self.request_history(unread)?;
         self.introduce(fresh)?;
         Ok(Ok(()))
     }

@@ -12,6 +12,9 @@ use tokio::sync::Notify;
 use super::unit::{Identity, Priority, Subject, Unit};
 use crate::model::{AccountName, PeerId};
 
+/// How often a unit may get no answer and still be counted on: three retries take some four seconds, and what fails longer is an outage.
+const FAILURES_MAX: u32 = 4;
+
 /// When a unit was added, so that equally urgent ones take turns.
 type Order = u64;
 /// Who could do a unit, with which method.
@@ -26,6 +29,8 @@ struct Waiting {
     candidates: Vec<AccountName>,
     failures: u32,
     not_before: DateTime<Utc>,
+    /// When somebody may do it, as the pool said last.
+    later: DateTime<Utc>,
 }
 
 impl Waiting {
@@ -153,7 +158,8 @@ impl Queue {
         }
         let mut inner = lock(&self.inner);
         let identity = unit.identity();
-        let mut waiting = Waiting { unit, priority, order: 0, subject, candidates, failures, not_before };
+        let later = DateTime::UNIX_EPOCH;
+        let mut waiting = Waiting { unit, priority, order: 0, subject, candidates, failures, not_before, later };
         if let Some(old) = inner.units.get(&identity) {
             if old.priority <= priority {
                 return;
@@ -191,13 +197,16 @@ impl Queue {
         let mut lost = HashSet::new();
         let mut found = None;
         for (_, identity) in heads {
-            let Some(waiting) = inner.units.get(&identity) else { continue };
+            let Some(waiting) = inner.units.get_mut(&identity) else { continue };
             match decide(&waiting.candidates, waiting.unit.method(), waiting.priority) {
                 Verdict::Take(with) => {
                     found = Some((identity, with));
                     break;
                 }
-                Verdict::Later(at) => next = Some(next.map_or(at, |n| n.min(at))),
+                Verdict::Later(at) => {
+                    waiting.later = at;
+                    next = Some(next.map_or(at, |n| n.min(at)));
+                }
                 Verdict::Skip => {}
                 // A later walk adds it again when somebody can.
                 Verdict::Drop => drop(lost.insert(identity)),
@@ -249,6 +258,14 @@ impl Queue {
             }
             inner.units.insert(identity, waiting);
         }
+    }
+
+    /// When a unit that waits will be done, as far as is known: a time that has passed where it is its turn. `None` when no such unit waits, or
+    /// when it got no answer so often that nobody should count on it.
+    pub(super) fn expected_at(&self, identity: &Identity) -> Option<DateTime<Utc>> {
+        let inner = lock(&self.inner);
+        let waiting = inner.units.get(identity).filter(|w| w.failures < FAILURES_MAX)?;
+        Some(waiting.not_before.max(waiting.later))
     }
 
     /// Shows every unit that waits or is being worked on.
@@ -405,6 +422,24 @@ mod tests {
         let Found::Nothing(Some(at)) = queue.take(NOW, |_, _, _| Verdict::Take(())) else { panic!() };
         assert_eq!(at, NOW + chrono::Duration::seconds(5));
         assert!(matches!(queue.take(at, |_, _, _| Verdict::Take(())), Found::Unit(..)));
+    }
+
+    #[test]
+    fn what_waits_is_expected_at_its_time_unless_it_fails_again_and_again() {
+        let queue = Queue::default();
+        let place = || (Subject::Channel(PeerId::channel(1)), names(&["alpha"]));
+        let expected = |queue: &Queue| queue.expected_at(&Identity::Events(PeerId::channel(1)));
+        assert_eq!(expected(&queue), None);
+        let (soon, parked) = (NOW + chrono::Duration::seconds(5), NOW + chrono::Duration::hours(15));
+        queue.put_back(events(1), Priority::Fresh, place(), 1, soon);
+        assert_eq!(expected(&queue), Some(soon));
+        assert!(matches!(queue.take(soon, |_, _, _| Verdict::<()>::Later(parked)), Found::Nothing(Some(at)) if at == parked));
+        assert_eq!(expected(&queue), Some(parked));
+        let Found::Unit(taken, ()) = queue.take(parked, |_, _, _| Verdict::Take(())) else { panic!() };
+        assert_eq!(expected(&queue), None, "it is being done");
+        drop(taken);
+        queue.put_back(events(1), Priority::Fresh, place(), FAILURES_MAX, soon);
+        assert_eq!(expected(&queue), None);
     }
 
     #[test]

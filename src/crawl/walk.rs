@@ -97,11 +97,10 @@ impl Crawler {
         self.see(&mut write, &account, page.seen)?;
         // What becomes known here is of no use after a crash without the hashes to address it by.
         tokio::task::block_in_place(|| client.session().keep_hashes())?;
+        let unread = self.request_differences(news)?;
         Self::commit(write)?;
         self.not_followed_alone(page.tops.iter().map(|t| t.peer));
-        for top in news {
-            self.follow(top)?;
-        }
+        self.request_history(unread)?;
         self.introduce(fresh)?;
         let go_on = reach == Reach::Everything || unpinned_news;
         if let Some(next) = page.next.filter(|_| go_on) {
@@ -132,21 +131,42 @@ impl Crawler {
         });
     }
 
-    /// Asks for what a peer has new.
-    pub(super) fn follow(&self, top: DialogTop) -> anyhow::Result<()> {
-        let state = self.archive.cursor(top.peer)?.and_then(|c| c.pts);
-        if state.is_some() && state < top.pts {
-            self.enqueue(Unit::Events { peer: top.peer }, Priority::Fresh);
-        } else {
-            let fresh = self.archive.coverage(top.peer)?.read.last().is_some();
-            if fresh && let Some(account) = self.archive.cursor(top.peer)?.and_then(|c| c.account) {
+    /// Asks for the differences that bring what is new; returns the peers of which history is to be read too.
+    ///
+    /// To be called before the commit that makes the new ids known. From that commit on a sweep finds them missing; were the difference
+    /// not in the queue by then, the sweep would have them read as history (a race that costs a request).
+    pub(super) fn request_differences(&self, news: Vec<DialogTop>) -> anyhow::Result<Vec<PeerId>> {
+        let mut rest = Vec::new();
+        for top in news {
+            let known = self.archive.cursor(top.peer)?.unwrap_or_default();
+            if known.pts.is_some() && known.pts < top.pts {
+                self.enqueue(Unit::Events { peer: top.peer }, Priority::Fresh);
+                continue;
+            }
+            if let Some(account) = known.account
+                && self.is_read(top.peer)?
+            {
                 // Outside channels the account's difference brings what is new of all peers at once; it goes first, and history is
                 // asked for what it did not bring.
                 self.enqueue(Unit::AccountEvents { account }, Priority::Live);
             }
-            self.add_history(top.peer, if fresh { Priority::Fresh } else { Priority::Backfill })?;
+            rest.push(top.peer);
+        }
+        Ok(rest)
+    }
+
+    /// Asks for the history of peers that have something new; to be called after that commit.
+    pub(super) fn request_history(&self, peers: Vec<PeerId>) -> anyhow::Result<()> {
+        for peer in peers {
+            let priority = if self.is_read(peer)? { Priority::Fresh } else { Priority::Backfill };
+            self.add_history(peer, priority)?;
         }
         Ok(())
+    }
+
+    /// Whether anything of a peer was ever read.
+    fn is_read(&self, peer: PeerId) -> anyhow::Result<bool> {
+        Ok(self.archive.coverage(peer)?.read.last().is_some())
     }
 
     /// Keeps account of a walk to the end: what an account was in and two walks do not show, it has left.

@@ -103,6 +103,23 @@ async fn what_happened_while_it_was_stopped_is_archived_at_the_next_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_difference_that_is_retried_costs_no_history() {
+    let fleet = Fleet::new(small()).await;
+    let app = fleet.start_and_finish().await;
+    fleet.stop(app).await;
+    stir(&fleet, "offline");
+    fleet.simulator.clear_ledger();
+    // Each account's difference gets no answer at first, and several channels' neither.
+    for account in ["alpha", "bravo", "charlie"] {
+        fleet.simulator.fault(Rule::new(Fault::Drop, When::Next(1)).account(account).method("updates.getDifference"));
+        fleet.simulator.fault(Rule::new(Fault::Drop, When::Next(2)).account(account).method("updates.getChannelDifference"));
+    }
+    let app = fleet.start_and_finish().await;
+    assert_eq!(requests(&fleet, HISTORY), 0, "differences tell all of it");
+    fleet.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn polling_finds_what_telegram_does_not_push() {
     let fleet = Fleet::new(small()).await;
     for account in ["alpha", "bravo", "charlie"] {
