@@ -69,7 +69,6 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn demo(args: Args) -> anyhow::Result<ExitCode> {
-    let signals = Signals::catch()?;
     let config = config(&args);
     if let Err(why) = config.publish.url.get() {
         bail!("`--amqp` {why}");
@@ -78,9 +77,9 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
     let data = args.folder.join("data");
     prepare(&args.folder, &data)?;
     tell("1. A simulated Telegram starts on loopback.");
-    let simulator = Simulator::start(world(args.world.as_deref(), &spec(&args)?)?, Options::default())
-        .await
-        .context("the simulated Telegram cannot be served")?;
+    let world = world(args.world.as_deref(), &spec(&args)?)?;
+    let mut signals = Signals::catch()?;
+    let simulator = Simulator::start(world, Options::default()).await.context("the simulated Telegram cannot be served")?;
     write_sessions(&simulator, &config.accounts.sessions)?;
     let total = simulator.inspect(World::message_count);
     let peers = simulator.inspect(|world| world.chats.iter().filter(|chat| chat.kind != ChatKind::Private).count());

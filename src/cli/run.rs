@@ -35,7 +35,11 @@ pub(super) async fn run(_: Args, globals: &Globals, config: &Config, mut signals
         tracing::info!("listening on http://{address}");
     }
     signals.stop(&app.lifecycle).await;
-    app.ended().await?;
+    tokio::select! {
+        ended = app.ended() => ended?,
+        // What is left (the index catching up, tables written from the log) is done at the next start as well.
+        () = signals.next() => tracing::warn!("stopped at once; the next start has more to read"),
+    }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }

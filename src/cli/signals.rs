@@ -1,6 +1,6 @@
 //! SIGTERM and Ctrl-C (SIGINT): how a running command is told to stop.
 //!
-//! A command that runs until it is stopped catches both before it does anything else. A service manager may stop a program in its first
+//! A command that runs until it is stopped catches both before it begins anything. A service manager may stop a program in its first
 //! moments; a signal that nobody catches yet would end it without its stop. What arrives while nobody waits for it is kept.
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Catches both from now on; the first thing that a command does.
+    /// Catches both from now on; to be called before anything is begun that has to be ended.
     ///
     /// # Errors
     /// When the system refuses.
@@ -39,7 +39,7 @@ impl Signals {
     }
 
     /// Waits for a signal to stop, softly; a second one, or too long a wait, stops hard.
-    pub(super) async fn stop(mut self, lifecycle: &Lifecycle) {
+    pub(super) async fn stop(&mut self, lifecycle: &Lifecycle) {
         tokio::select! {
             () = self.next() => {}
             () = lifecycle.stop_asked() => {}

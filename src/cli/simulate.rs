@@ -79,11 +79,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(args: Args) -> anyhow::Result<ExitCode> {
-    let signals = Signals::catch()?;
     telemetry::log(&LogConfig::default())?;
-    let simulator = Simulator::start(world(args.world.as_deref(), &args.spec()?)?, Options::default())
-        .await
-        .context("the simulated Telegram cannot be served")?;
+    let world = world(args.world.as_deref(), &args.spec()?)?;
+    let mut signals = Signals::catch()?;
+    let simulator = Simulator::start(world, Options::default()).await.context("the simulated Telegram cannot be served")?;
     if let Some(path) = &args.truth {
         write_truth(&simulator, path)?;
         if path == Path::new("-") {
