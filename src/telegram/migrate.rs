@@ -2,7 +2,9 @@
 //!
 //! An account that is signed in (`USER_MIGRATE`) takes its authorisation along: it is exported where it was and imported where it is going
 //! (<https://core.telegram.org/api/datacenter>). Only then does the session call the new place home, so a move that fails half way
-//! leaves everything as it was. Both requests have waits and a pace of their own, which the pool is asked for. Before a login (`PHONE_MIGRATE`, `NETWORK_MIGRATE`) there is nothing to take along. No key is ever replaced: the old home's stays, the new home's is the one it has, or a new one.
+//! leaves everything as it was. Both requests have waits and a pace of their own, which the pool is asked for. Before a login
+//! (`PHONE_MIGRATE`, `NETWORK_MIGRATE`) there is nothing to take along. No key is ever replaced: the old home's stays, the new home's is
+//! the one it has, or a new one.
 
 use std::time::Duration;
 
@@ -121,7 +123,8 @@ impl Client {
         match self.beside(IMPORT, new, &import, deadline).await {
             Ok(_) => Ok(()),
             Err(error) => {
-                if matches!(error, TelegramError::FloodWait { .. }) {
+                // One that the new home has not seen is as good as new, and another export may be an hour away.
+                if matches!(error, TelegramError::FloodWait { .. } | TelegramError::Transient { .. }) {
                     *exported = Some(taken);
                 }
                 Err(self.not_moved(IMPORT, error))
