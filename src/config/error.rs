@@ -49,15 +49,17 @@ pub(super) fn without_secrets(message: &str) -> String {
     without_url(&without_text(message))
 }
 
-/// A text of the wrong type: `invalid type: string "socks5://…", expected a map` needs no text to be understood.
+/// A text of the wrong type or name: `invalid type: string "socks5://…", expected a map` needs no text to be understood.
 fn without_text(message: &str) -> String {
-    let (begin, end) = ("invalid type: string ", ", expected ");
-    match (message.find(begin), message.rfind(end)) {
-        (Some(from), Some(to)) if from + begin.len() <= to => {
-            format!("{}{}", &message[..from + begin.len() - 1], &message[to..])
+    let end = ", expected ";
+    for begin in ["invalid type: string ", "invalid value: string ", "unknown variant "] {
+        if let (Some(from), Some(to)) = (message.find(begin), message.rfind(end))
+            && from + begin.len() <= to
+        {
+            return format!("{}{}", &message[..from + begin.len() - 1], &message[to..]);
         }
-        _ => message.to_owned(),
     }
+    message.to_owned()
 }
 
 /// Leaves out what stands behind `://`, up to the last quote: a password may hold any other character.
@@ -76,7 +78,8 @@ mod tests {
         for (message, shown) in [
             ("invalid type: string \"five\", expected i32", "invalid type: string, expected i32"),
             ("invalid type: string \"u:s3cret, expected \", expected a map", "invalid type: string, expected a map"),
-            ("unknown variant `amqp://u:s3`cret@h`, expected one of `a`, `b`", "unknown variant `amqp://…`"),
+            ("unknown variant `amqp://u:s3`cret@h`, expected one of `a`, `b`", "unknown variant, expected one of `a`, `b`"),
+            ("unknown variant `u:s3cret@h`, expected `a` or `b`", "unknown variant, expected `a` or `b`"),
             ("`amqp://u:s3cret@h", "`amqp://…"),
             ("string values must be quoted", "string values must be quoted"),
         ] {
