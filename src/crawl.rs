@@ -42,6 +42,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::DateTime;
 use futures_util::future::join_all;
 use tokio::sync::{Notify, mpsc};
 
@@ -59,6 +60,7 @@ pub use progress::Progress;
 pub use standing::Standing;
 pub use unit::Unit;
 
+use history::Wanted;
 use queue::Queue;
 use unit::{Doer, Priority, Subject};
 use walk::Reach;
@@ -245,8 +247,13 @@ impl Crawler {
     /// Adds a history unit when the peer lacks anything.
     fn add_history(&self, peer: PeerId, priority: Priority) -> Result<(), ArchiveError> {
         let (coverage, cursor) = (self.archive.coverage(peer)?, self.archive.cursor(peer)?.unwrap_or_default());
-        if history::next_range(&coverage, &cursor, self.clock.timestamp()).is_some() && self.admits(peer, None)? {
-            self.enqueue(Unit::History { peer }, priority);
+        let not_before = match self.wanted(peer, &coverage, &cursor)? {
+            Wanted::Nothing => return Ok(()),
+            Wanted::Now(_) => DateTime::UNIX_EPOCH,
+            Wanted::After(at) => at,
+        };
+        if self.admits(peer, None)? {
+            self.again(Unit::History { peer }, priority, 0, not_before);
         }
         Ok(())
     }

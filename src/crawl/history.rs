@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::unit::{Identity, Priority, Unit};
 use super::{Crawler, newest};
 use crate::accounts::{Lease, Urgency};
-use crate::archive::{Coverage, Cursor};
+use crate::archive::{ArchiveError, Coverage, Cursor};
 use crate::model::{AccountName, IdRange, PeerId, PeerKindOfId, Timestamp};
 use crate::telegram::{TelegramError, method};
 
@@ -32,19 +32,46 @@ const DIFFERENCE_WITHIN: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
 /// When history looks again after the difference should have come.
 const DIFFERENCE_TAKES: chrono::TimeDelta = chrono::TimeDelta::seconds(1);
 
+/// What history is to be asked for of a peer.
+pub(super) enum Wanted {
+    Nothing,
+    /// These ids.
+    Now(IdRange),
+    /// At this time, what a difference has not brought by then.
+    After(DateTime<Utc>),
+}
+
 impl Crawler {
+    /// What history is to be asked for of a peer now.
+    pub(super) fn wanted(&self, peer: PeerId, coverage: &Coverage, cursor: &Cursor) -> Result<Wanted, ArchiveError> {
+        let now = self.clock.timestamp();
+        let Some(range) = next_range(coverage, cursor, now) else { return Ok(Wanted::Nothing) };
+        let Some((read, at)) = self.left_to_difference(peer, coverage, cursor)? else { return Ok(Wanted::Now(range)) };
+        Ok(range_below(read, coverage, cursor, now).map_or(Wanted::After(at), Wanted::Now))
+    }
+
     /// Whether the newest ids are left to a difference that waits in the queue and will bring them: up to which id history is to be read
     /// meanwhile, and when to look again. A difference that got no answer and is retried must not cost a request for history too.
-    fn left_to_difference(&self, peer: PeerId, coverage: &Coverage, cursor: &Cursor) -> Option<(i32, DateTime<Utc>)> {
-        let read = coverage.read.last().filter(|read| *read < cursor.top)?;
-        let difference = match (peer.kind(), &cursor.account) {
-            (PeerKindOfId::Channel, _) => Identity::Events(peer),
-            (_, Some(owner)) => Identity::AccountEvents(owner.clone()),
-            (_, None) => return None,
+    fn left_to_difference(
+        &self,
+        peer: PeerId,
+        coverage: &Coverage,
+        cursor: &Cursor,
+    ) -> Result<Option<(i32, DateTime<Utc>)>, ArchiveError> {
+        let Some(read) = coverage.read.last().filter(|read| *read < cursor.top) else { return Ok(None) };
+        let (difference, method, urgency) = match (peer.kind(), &cursor.account) {
+            (PeerKindOfId::Channel, _) => (Identity::Events(peer), method::CHANNEL_DIFFERENCE, Urgency::Fresh),
+            (_, Some(owner)) => (Identity::AccountEvents(owner.clone()), method::DIFFERENCE, Urgency::Live),
+            (_, None) => return Ok(None),
         };
-        let now = self.clock.now();
-        let at = self.queue.expected_at(&difference).filter(|at| *at <= now + DIFFERENCE_WITHIN)?;
-        Some((read, at.max(now) + DIFFERENCE_TAKES))
+        let Some(expected) = self.queue.expected_at(&difference) else { return Ok(None) };
+        // Whoever could ask for it may be parked for hours, which the queue does not know of every unit.
+        let readers = self.readers(peer)?;
+        let Some(free) = readers.iter().filter_map(|name| self.pool.free_at(name, method, urgency)).min() else {
+            return Ok(None);
+        };
+        let (now, at) = (self.clock.now(), expected.max(free));
+        Ok((at <= now + DIFFERENCE_WITHIN).then(|| (read, at.max(now) + DIFFERENCE_TAKES)))
     }
 
     /// Reads one page of a peer's history.
@@ -55,20 +82,15 @@ impl Crawler {
         priority: Priority,
     ) -> anyhow::Result<Result<(), TelegramError>> {
         let (coverage, cursor) = (self.archive.coverage(peer)?, self.archive.cursor(peer)?.unwrap_or_default());
-        let now = self.clock.timestamp();
-        let range = match self.left_to_difference(peer, &coverage, &cursor) {
-            None => next_range(&coverage, &cursor, now),
-            Some((read, at)) => {
-                let older = range_below(read, &coverage, &cursor, now);
-                if older.is_none() {
-                    drop(lease);
-                    self.again(Unit::History { peer }, priority, 0, at);
-                    return Ok(Ok(()));
-                }
-                older
+        let range = match self.wanted(peer, &coverage, &cursor)? {
+            Wanted::Nothing => return Ok(Ok(())),
+            Wanted::Now(range) => range,
+            Wanted::After(at) => {
+                drop(lease);
+                self.again(Unit::History { peer }, priority, 0, at);
+                return Ok(Ok(()));
             }
         };
-        let Some(range) = range else { return Ok(Ok(())) };
         let account = lease.account().clone();
         let Some(client) = self.clients.get(&account) else { return Ok(Ok(())) };
         // Only the past is large enough to be worth what a takeout asks of the account's owner.

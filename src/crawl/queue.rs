@@ -29,8 +29,6 @@ struct Waiting {
     candidates: Vec<AccountName>,
     failures: u32,
     not_before: DateTime<Utc>,
-    /// When somebody may do it, as the pool said last.
-    later: DateTime<Utc>,
 }
 
 impl Waiting {
@@ -158,8 +156,7 @@ impl Queue {
         }
         let mut inner = lock(&self.inner);
         let identity = unit.identity();
-        let later = DateTime::UNIX_EPOCH;
-        let mut waiting = Waiting { unit, priority, order: 0, subject, candidates, failures, not_before, later };
+        let mut waiting = Waiting { unit, priority, order: 0, subject, candidates, failures, not_before };
         if let Some(old) = inner.units.get(&identity) {
             if old.priority <= priority {
                 return;
@@ -197,16 +194,13 @@ impl Queue {
         let mut lost = HashSet::new();
         let mut found = None;
         for (_, identity) in heads {
-            let Some(waiting) = inner.units.get_mut(&identity) else { continue };
+            let Some(waiting) = inner.units.get(&identity) else { continue };
             match decide(&waiting.candidates, waiting.unit.method(), waiting.priority) {
                 Verdict::Take(with) => {
                     found = Some((identity, with));
                     break;
                 }
-                Verdict::Later(at) => {
-                    waiting.later = at;
-                    next = Some(next.map_or(at, |n| n.min(at)));
-                }
+                Verdict::Later(at) => next = Some(next.map_or(at, |n| n.min(at))),
                 Verdict::Skip => {}
                 // A later walk adds it again when somebody can.
                 Verdict::Drop => drop(lost.insert(identity)),
@@ -260,12 +254,12 @@ impl Queue {
         }
     }
 
-    /// When a unit that waits will be done, as far as is known: a time that has passed where it is its turn. `None` when no such unit waits, or
-    /// when it got no answer so often that nobody should count on it.
+    /// Before when a unit that waits will not be done: a time that has passed where it only waits for an account. `None` when no such unit
+    /// waits, or when it got no answer so often that nobody should count on it.
     pub(super) fn expected_at(&self, identity: &Identity) -> Option<DateTime<Utc>> {
         let inner = lock(&self.inner);
         let waiting = inner.units.get(identity).filter(|w| w.failures < FAILURES_MAX)?;
-        Some(waiting.not_before.max(waiting.later))
+        Some(waiting.not_before)
     }
 
     /// Shows every unit that waits or is being worked on.
@@ -430,12 +424,10 @@ mod tests {
         let place = || (Subject::Channel(PeerId::channel(1)), names(&["alpha"]));
         let expected = |queue: &Queue| queue.expected_at(&Identity::Events(PeerId::channel(1)));
         assert_eq!(expected(&queue), None);
-        let (soon, parked) = (NOW + chrono::Duration::seconds(5), NOW + chrono::Duration::hours(15));
+        let soon = NOW + chrono::Duration::seconds(5);
         queue.put_back(events(1), Priority::Fresh, place(), 1, soon);
         assert_eq!(expected(&queue), Some(soon));
-        assert!(matches!(queue.take(soon, |_, _, _| Verdict::<()>::Later(parked)), Found::Nothing(Some(at)) if at == parked));
-        assert_eq!(expected(&queue), Some(parked));
-        let Found::Unit(taken, ()) = queue.take(parked, |_, _, _| Verdict::Take(())) else { panic!() };
+        let Found::Unit(taken, ()) = queue.take(soon, |_, _, _| Verdict::Take(())) else { panic!() };
         assert_eq!(expected(&queue), None, "it is being done");
         drop(taken);
         queue.put_back(events(1), Priority::Fresh, place(), FAILURES_MAX, soon);

@@ -88,8 +88,8 @@ pub struct JobView {
     pub jitter: String,
     /// What becomes of missed runs: `once` or `skip`.
     pub missed: &'static str,
-    /// `running` (something of it gets on, or no account has ended it), `due` (starts within seconds, or as soon as the program runs), `waiting`, `disabled`, or `over` when the expression
-    /// names no future time.
+    /// `running` (something of it gets on, or no account has ended it), `due` (starts within seconds, or as soon as the program runs),
+    /// `waiting`, `disabled`, or `over` when the expression names no future time.
     pub state: &'static str,
     /// The next starts, jitter included, in the run's time zone (RFC 3339).
     pub next: Vec<String>,

@@ -10,7 +10,7 @@ use telescribe::app::App;
 use telescribe::search::{Query, Request};
 use telescribe_simulator::{Fault, Options, Outcome, PeerId, Post, Rule, When, WorldSpec};
 
-use crate::fleet::{Fleet, small};
+use crate::fleet::{Fleet, first_differences, small};
 
 const HISTORY: &str = "messages.getHistory";
 
@@ -116,6 +116,28 @@ async fn a_difference_that_is_retried_costs_no_history() {
     }
     let app = fleet.start_and_finish().await;
     assert_eq!(requests(&fleet, HISTORY), 0, "differences tell all of it");
+    fleet.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_is_read_where_differences_must_wait_for_hours() {
+    let fleet = Fleet::new(WorldSpec { accounts: 1, ..small() }).await;
+    let app = fleet.start_and_finish().await;
+    fleet.stop(app).await;
+    for peer in peers(&fleet) {
+        fleet.simulator.post(peer, Post::text("offline one")).unwrap();
+        fleet.simulator.post(peer, Post::text("offline two")).unwrap();
+    }
+    for method in ["updates.getDifference", "updates.getChannelDifference"] {
+        fleet.simulator.fault(Rule::new(Fault::FloodWait { seconds: 54_000 }, When::Always).method(method));
+    }
+    let app = fleet.start().await;
+    let end = tokio::time::Instant::now() + Duration::from_secs(90);
+    while fleet.dump().await != fleet.truth() {
+        assert!(tokio::time::Instant::now() < end, "{}", first_differences(&fleet.dump().await, &fleet.truth()));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(requests(&fleet, "updates.getChannelDifference"), 1, "one is told to wait, and none insists");
     fleet.stop(app).await;
 }
 
@@ -237,7 +259,7 @@ async fn another_account_takes_over_when_one_is_signed_out_or_loses_a_peer() {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert!(equal, "{}", crate::fleet::first_differences(&of_others(&fleet.dump().await), &truth));
+    assert!(equal, "{}", first_differences(&of_others(&fleet.dump().await), &truth));
     let alpha = app.crawler.accounts().into_iter().find(|a| a.name.as_str() == "alpha").unwrap();
     assert!(matches!(alpha.state, AccountState::SignedOut(_)), "{alpha:?}");
     fleet.stop(app).await;
