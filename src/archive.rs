@@ -71,7 +71,7 @@ pub enum Durability {
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// The disk or RocksDB failed.
-    #[error("archive at `{}`: {source}; check free space and the disk's health", path.display())]
+    #[error("archive at `{}`: {source}; {}", path.display(), way_out(source))]
     Store {
         /// Where the archive is.
         path: PathBuf,
@@ -142,6 +142,16 @@ pub enum ArchiveError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// What helps against what RocksDB said.
+fn way_out(error: &rocksdb::Error) -> &'static str {
+    match error.kind() {
+        rocksdb::ErrorKind::Corruption => {
+            "a file is damaged: restore a backup, or move that folder and the index away to have Telegram asked for everything again"
+        }
+        _ => "check free space, permissions, the limit of open files (`ulimit -n`) and the disk's health",
+    }
 }
 
 /// An open archive. Shared between threads; writes are made one after the other.

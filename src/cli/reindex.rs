@@ -34,9 +34,11 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, globals: &Globals, config: &Config) -> anyhow::Result<ExitCode> {
     let folder = DataFolder::lock_existing(&globals.data)?;
-    let path = folder.index();
+    let (path, aside) = (folder.index(), folder.index_aside());
+    Index::check_replaceable(&path)?;
     let archive = Arc::new(open(&args, &folder.archive(), Index::seen(&path).as_ref())?);
-    let index = Arc::new(Index::make_anew(&path)?);
+    // Beside the one that is there, which is lost only to a complete one.
+    let index = Arc::new(Index::make_anew(&aside)?);
     let settings = IndexerSettings { memory: config.search.memory_mib << 20, ..IndexerSettings::default() };
     let mut indexer = Indexer::new(Arc::clone(&index), Arc::clone(&archive), settings);
     let last = archive.last_seq().0;
@@ -49,7 +51,10 @@ pub(super) async fn run(args: Args, globals: &Globals, config: &Config) -> anyho
         bar.set_position(index.position().0);
     }
     bar.finish_and_clear();
-    tell(format_args!("{} messages are indexed", index.document_count()));
+    let documents = index.document_count();
+    drop((indexer, index));
+    Index::replace(&path, &aside)?;
+    tell(format_args!("{documents} messages are indexed"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -89,6 +89,17 @@ impl Index {
         Self::with(path, inner, fields).map_err(|e| not_opened(path, &e))
     }
 
+    /// Fails when a folder holds other files than an index, so that it could not be replaced. Changes nothing.
+    ///
+    /// # Errors
+    /// Also when the system refuses.
+    pub fn check_replaceable(path: &Path) -> Result<(), SearchError> {
+        if path.try_exists().map_err(|e| refused(path, &e))? {
+            files_of_an_index(path)?;
+        }
+        Ok(())
+    }
+
     /// Deletes the index in a folder, where there is one, and makes an empty one.
     ///
     /// # Errors
@@ -97,6 +108,18 @@ impl Index {
         fs::create_dir_all(path).map_err(|e| refused(path, &e))?;
         clear(path)?;
         Self::make(path).map_err(|e| failed(path, &e))
+    }
+
+    /// Moves an index that was built aside to another's place, which it takes over. To be called when nobody has either of them open.
+    ///
+    /// # Errors
+    /// When the folder at that place holds other files than an index, or the disk refuses.
+    pub fn replace(place: &Path, built: &Path) -> Result<(), SearchError> {
+        if place.try_exists().map_err(|e| refused(place, &e))? {
+            clear(place)?;
+            fs::remove_dir(place).map_err(|e| refused(place, &e))?;
+        }
+        fs::rename(built, place).map_err(|e| refused(place, &e))
     }
 
     /// How far the index in a folder has seen which archive, without opening more than its list of parts; `None` where it cannot be
@@ -218,12 +241,17 @@ pub(super) fn failed(path: &Path, why: &dyn std::fmt::Display) -> SearchError {
 
 /// Deletes an index's files, and nothing else: the folder's path comes from a configuration.
 fn clear(path: &Path) -> Result<(), SearchError> {
+    files_of_an_index(path)?.iter().try_for_each(|entry| fs::remove_file(entry.path())).map_err(|e| failed(path, &e))
+}
+
+/// What is in an index's folder; an error where it is anything else.
+fn files_of_an_index(path: &Path) -> Result<Vec<fs::DirEntry>, SearchError> {
     let entries: io::Result<Vec<_>> = fs::read_dir(path).and_then(Iterator::collect);
     let entries = entries.map_err(|e| refused(path, &e))?;
     if !entries.iter().all(|entry| is_of_an_index(&entry.file_name().to_string_lossy())) {
         return Err(SearchError::NotAnIndex { path: path.to_owned() });
     }
-    entries.iter().try_for_each(|entry| fs::remove_file(entry.path())).map_err(|e| failed(path, &e))
+    Ok(entries)
 }
 
 /// Tantivy's names: its own files, temporary ones, and segments, which are called by 32 hexadecimal digits.
