@@ -153,6 +153,10 @@ pub(super) fn look(path: &Path, seen: Option<&Seen>) -> Result<Look, ArchiveErro
     if let Some(why) = files::missing(path).map_err(io)? {
         return Err(damaged(why));
     }
+    if files::giving_up(path).map_err(io)?.is_some() {
+        let what = "was giving up changes that it has lost, and `telescribe reindex --accept-loss` did not come to its end";
+        return Err(lost(path, None, what.to_owned()));
+    }
     for log in files::logs(path).map_err(io)? {
         if let Some(at) = files::foreign_record(&log).map_err(io)? {
             let log = log.file_name().unwrap_or_default().display().to_string();
