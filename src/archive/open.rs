@@ -203,9 +203,13 @@ fn damage_of_the_log(path: &Path, seen: Option<&Seen>) -> Option<ArchiveError> {
     let behind = read_only(path, DBRecoveryMode::SkipAnyCorruptedRecord).map_or(kept.last, |all| all.last);
     let seen = seen.filter(|seen| seen.archive == kept.id).map_or(Seq(0), |seen| seen.position);
     let missing = behind.max(seen).0.saturating_sub(kept.last.0);
-    let what =
-        format!("has a damaged log: it can be read up to change {}, and at least {missing} changes are missing", kept.last);
-    Some(lost(path, Some(missing), what))
+    let (missing, follows) = match missing {
+        // The newest write is damaged and nobody has seen it, as a power cut can leave it.
+        0 => (None, "what follows, perhaps only the newest write, is missing".to_owned()),
+        _ => (Some(missing), format!("at least {missing} changes are missing")),
+    };
+    let what = format!("has a damaged log: it can be read up to change {}, and {follows}", kept.last);
+    Some(lost(path, missing, what))
 }
 
 /// The numbers before and after a jump in what the log has brought, as a log that is missing or was cut short leaves it, and tables
