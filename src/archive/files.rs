@@ -3,6 +3,8 @@
 //! - where `CURRENT` is missing it may begin a new database, and deletes the tables of the old one at the next start;
 //! - a record of the log whose kind is one that recycled logs have (one flipped bit) counts as the log's end, or is read for ever.
 //!
+//! And RocksDB cannot know that somebody was in the middle of giving up what is lost (`loss`): a marker file says so.
+//!
 //! It writes nothing. Whether the content is right (checksums) RocksDB says itself.
 
 use std::fs::{self, File};
@@ -11,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// The file that names the manifest.
 const CURRENT: &str = "CURRENT";
+/// Is there from before the logs are cut until the archive has its new id; it names the folder in which the logs are kept.
+pub(super) const GIVING_UP: &str = "GIVING-UP";
 /// How the names of manifests begin.
 const MANIFEST: &str = "MANIFEST-";
 /// The log is cut into blocks; a record never begins in a block's last bytes that are too few for its header.
@@ -45,6 +49,15 @@ pub(super) fn missing(folder: &Path) -> io::Result<Option<String>> {
         Ok(file) if file.len() > 0 => Ok(None),
         Ok(_) => Ok(Some(format!("`{manifest}` is empty"))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(format!("`{manifest}` is missing"))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether lost changes are being given up; then the marker's text.
+pub(super) fn giving_up(folder: &Path) -> io::Result<Option<String>> {
+    match fs::read(folder.join(GIVING_UP)) {
+        Ok(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }

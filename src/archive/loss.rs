@@ -5,8 +5,14 @@
 //! of every event's deduplication key, and the index knows by it that it must be rebuilt.
 //!
 //! The log that is damaged is kept beside the archive. Nothing here is called by a start: only by the operator's own words.
+//!
+//! # Correctness
+//! Once its logs are cut the archive looks whole, under the id whose numbers are about to be given again. So a marker is on the disk before
+//! the first cut and is removed when the disk has the new id; whoever opens the archive in between is refused. The marker is written after
+//! the copies of the logs are on the disk, so what is cut is kept, and a second try copies nothing that the first has cut.
 
 use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use rocksdb::{DB, DBRecoveryMode, Direction, IteratorMode, WriteBatch};
@@ -37,10 +43,9 @@ impl Archive {
         match look(path, seen).and_then(|look| check_positions(&look, path)) {
             Ok(()) => Ok((Self::open_existing(path, Durability::Os, seen)?, None)),
             Err(ArchiveError::Lost { what, .. }) => {
-                let kept = keep_logs(path)?;
-                cut_logs(path)?;
-                drop_logs_after_a_gap(path)?;
+                let kept = cut_what_is_lost(path)?;
                 let archive = Self::begin_again(path)?;
+                unmark(path)?;
                 let last = archive.last_seq();
                 Ok((archive, Some(Loss { what, last, kept })))
             }
@@ -63,17 +68,66 @@ impl Archive {
     }
 }
 
-/// Copies the logs into a new folder beside the archive.
+/// Takes from the logs what cannot be read, and marks that the archive has not got its new id yet. Returns where the logs are kept.
+fn cut_what_is_lost(path: &Path) -> Result<PathBuf, ArchiveError> {
+    let io = |source| ArchiveError::Io { path: path.to_owned(), source };
+    // A marker that names no such folder was cut short itself: then nothing else was cut yet.
+    let earlier = files::giving_up(path).map_err(io)?.filter(|name| is_kept(path, name));
+    let kept = match earlier {
+        Some(name) => beside(path).join(name),
+        None => {
+            let kept = keep_logs(path)?;
+            mark(path, &kept).map_err(io)?;
+            kept
+        }
+    };
+    cut_logs(path)?;
+    drop_logs_after_a_gap(path)?;
+    Ok(kept)
+}
+
+fn mark(path: &Path, kept: &Path) -> io::Result<()> {
+    let mut marker = File::create(path.join(files::GIVING_UP))?;
+    marker.write_all(kept.file_name().unwrap_or_default().as_encoded_bytes())?;
+    marker.sync_all()?;
+    sync_folder(path)
+}
+
+fn unmark(path: &Path) -> Result<(), ArchiveError> {
+    let removed = fs::remove_file(path.join(files::GIVING_UP)).and_then(|()| sync_folder(path));
+    removed.map_err(|source| ArchiveError::Io { path: path.to_owned(), source })
+}
+
+/// The folder that an archive is in.
+fn beside(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// How the names of the folders begin in which an archive's logs are kept.
+fn kept_prefix(path: &Path) -> String {
+    format!("{}.lost-", path.file_name().unwrap_or_default().display())
+}
+
+fn is_kept(path: &Path, name: &str) -> bool {
+    name.starts_with(&kept_prefix(path)) && !name.contains('/') && beside(path).join(name).is_dir()
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Copies the logs into a new folder beside the archive; the disk has them when this returns.
 fn keep_logs(path: &Path) -> Result<PathBuf, ArchiveError> {
     let io = |source| ArchiveError::Io { path: path.to_owned(), source };
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = format!("{}.lost-", path.file_name().unwrap_or_default().display());
-    let kept = tempfile::Builder::new().prefix(&name).tempdir_in(parent).map_err(io)?.keep();
+    let parent = beside(path);
+    let kept = tempfile::Builder::new().prefix(&kept_prefix(path)).tempdir_in(parent).map_err(io)?.keep();
     // As the operator names it.
     let kept = parent.join(kept.file_name().unwrap_or_default());
     for log in files::logs(path).map_err(io)? {
-        fs::copy(&log, kept.join(log.file_name().unwrap_or_default())).map_err(io)?;
+        let copy = kept.join(log.file_name().unwrap_or_default());
+        fs::copy(&log, &copy).and_then(|_| File::open(&copy)?.sync_all()).map_err(io)?;
     }
+    sync_folder(&kept).and_then(|()| sync_folder(parent)).map_err(io)?;
     Ok(kept)
 }
 
@@ -131,4 +185,83 @@ fn positions(db: &DB, path: &Path) -> Result<Vec<(Vec<u8>, Seq)>, ArchiveError> 
         found.extend(key::read_seq(&position).ok().map(|position| (name.to_vec(), position)));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Message, MessageId, MessageKey, Peer, PeerId, PeerKind, Timestamp};
+
+    /// An archive with ten changes, of which the log alone has all but the first, and a log that is damaged in its middle.
+    fn damaged(path: &Path) -> String {
+        let archive = Archive::open(path, Durability::Os).unwrap();
+        for id in 1..=10 {
+            let mut write = archive.write(Timestamp(1_706_702_400));
+            let peer = PeerId(-1_001_500_000_001);
+            write.peer(Peer::new(peer, PeerKind::Supergroup, "kept".to_owned()));
+            let key = MessageKey { peer, id: MessageId(id) };
+            write.message(Message::new(key, Timestamp(1_706_600_000)), super::super::Raw { layer: 230, tl: vec![7; 60] }, 0);
+            write.commit().unwrap();
+            if id == 1 {
+                archive.flush().unwrap();
+            }
+        }
+        let id = archive.id().to_owned();
+        drop(archive);
+        let log = files::logs(path).unwrap().pop().unwrap();
+        let mut bytes = fs::read(&log).unwrap();
+        // The kind of the log's first record becomes one that is never written.
+        bytes[6] ^= 4;
+        fs::write(&log, bytes).unwrap();
+        id
+    }
+
+    fn begins_again(path: &Path, kept: &Path, id: &str) {
+        for _ in 0..2 {
+            for opened in [Archive::open(path, Durability::Os), Archive::open_to_read(path, None)] {
+                let refused = opened.unwrap_err();
+                assert!(matches!(refused, ArchiveError::Lost { .. }), "{refused}");
+                assert!(refused.to_string().contains("did not come to its end; nothing was changed: restore a backup, or go on"));
+            }
+        }
+        let log = |folder: &Path| fs::read(files::logs(folder).unwrap().pop().unwrap()).unwrap();
+        let as_it_was = log(kept);
+        let (archive, loss) = Archive::open_without_lost(path, None).unwrap();
+        assert_eq!((loss.unwrap().kept.as_path(), log(kept)), (kept, as_it_was), "what was cut is not copied over what was kept");
+        assert_ne!(archive.id(), id, "numbers are given again");
+        let (id, last) = (archive.id().to_owned(), archive.last_seq());
+        drop(archive);
+        let (archive, loss) = Archive::open_without_lost(path, None).unwrap();
+        assert_eq!((archive.id(), archive.last_seq(), loss), (id.as_str(), last, None), "and that is the end of it");
+    }
+
+    #[test]
+    fn an_archive_whose_loss_was_accepted_half_way_is_refused_until_that_is_done_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive");
+        let id = damaged(&path);
+        let kept = cut_what_is_lost(&path).unwrap();
+        begins_again(&path, &kept, &id);
+    }
+
+    #[test]
+    fn an_archive_that_has_its_new_id_but_was_not_said_to_be_done_gets_another_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive");
+        damaged(&path);
+        let kept = cut_what_is_lost(&path).unwrap();
+        let id = Archive::begin_again(&path).unwrap().id().to_owned();
+        begins_again(&path, &kept, &id);
+    }
+
+    #[test]
+    fn a_marker_that_was_cut_short_has_the_logs_kept_once_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive");
+        damaged(&path);
+        fs::write(path.join(files::GIVING_UP), "archive.lo").unwrap();
+        let (archive, loss) = Archive::open_without_lost(&path, None).unwrap();
+        assert_eq!(archive.last_seq(), Seq(1));
+        assert!(!files::logs(&loss.unwrap().kept).unwrap().is_empty());
+    }
 }

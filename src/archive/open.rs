@@ -153,6 +153,10 @@ pub(super) fn look(path: &Path, seen: Option<&Seen>) -> Result<Look, ArchiveErro
     if let Some(why) = files::missing(path).map_err(io)? {
         return Err(damaged(why));
     }
+    if files::giving_up(path).map_err(io)?.is_some() {
+        let what = "was giving up changes that it has lost, and `telescribe reindex --accept-loss` did not come to its end";
+        return Err(lost(path, None, what.to_owned()));
+    }
     for log in files::logs(path).map_err(io)? {
         if let Some(at) = files::foreign_record(&log).map_err(io)? {
             let log = log.file_name().unwrap_or_default().display().to_string();
@@ -199,9 +203,13 @@ fn damage_of_the_log(path: &Path, seen: Option<&Seen>) -> Option<ArchiveError> {
     let behind = read_only(path, DBRecoveryMode::SkipAnyCorruptedRecord).map_or(kept.last, |all| all.last);
     let seen = seen.filter(|seen| seen.archive == kept.id).map_or(Seq(0), |seen| seen.position);
     let missing = behind.max(seen).0.saturating_sub(kept.last.0);
-    let what =
-        format!("has a damaged log: it can be read up to change {}, and at least {missing} changes are missing", kept.last);
-    Some(lost(path, Some(missing), what))
+    let (missing, follows) = match missing {
+        // The newest write is damaged and nobody has seen it, as a power cut can leave it.
+        0 => (None, "what follows, perhaps only the newest write, is missing".to_owned()),
+        _ => (Some(missing), format!("at least {missing} changes are missing")),
+    };
+    let what = format!("has a damaged log: it can be read up to change {}, and {follows}", kept.last);
+    Some(lost(path, missing, what))
 }
 
 /// The numbers before and after a jump in what the log has brought, as a log that is missing or was cut short leaves it, and tables

@@ -51,6 +51,9 @@ fn for_people(status: &Value, out: &mut Out) -> std::io::Result<()> {
     head(out, "archive", &format!("{} changes, {}", number("/archive/last"), size(number("/archive/disk_size"))))?;
     let index = format!("{} messages, {} changes behind", number("/index/documents"), number("/index/behind"));
     head(out, "index", &index)?;
+    if let Some(why) = status.pointer("/index/error").and_then(Value::as_str) {
+        out.line(format_args!("  {}", one_line(why)))?;
+    }
     if let Some(crawl) = status.get("crawl") {
         crawled(crawl, out)?;
     }

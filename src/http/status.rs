@@ -53,6 +53,9 @@ pub(super) struct IndexStatus {
     behind: u64,
     /// How many messages can be found.
     documents: u64,
+    /// Why nothing can be found, and the way out; absent where the index can be used or there is none yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
 }
 
 /// Gives the status.
@@ -63,17 +66,18 @@ pub(super) async fn status(State(context): State<Arc<Context>>, _: Query<Nothing
 
 fn read(context: &Context) -> Result<StatusView, Problem> {
     let last = context.archive.last_seq();
-    let (position, documents) = match context.index.get() {
-        Ok(index) => (index.position(), index.document_count()),
+    let (position, documents, error) = match context.index.get() {
+        Ok(index) => (index.position(), index.document_count(), None),
         // Nothing can be found yet.
-        Err(SearchError::NoIndex { .. }) => (Seq(0), 0),
-        Err(error) => return Err(Problem::unready(error.to_string())),
+        Err(SearchError::NoIndex { .. }) => (Seq(0), 0, None),
+        // The rest can be shown all the same.
+        Err(error) => (Seq(0), 0, Some(error.to_string())),
     };
     Ok(StatusView {
         version: env!("CARGO_PKG_VERSION"),
         now: context.clock.timestamp().to_string(),
         archive: ArchiveStatus { id: context.archive.id().to_owned(), last: last.0, disk_size: context.archive.disk_size() },
-        index: IndexStatus { position: position.0, behind: last.0.saturating_sub(position.0), documents },
+        index: IndexStatus { position: position.0, behind: last.0.saturating_sub(position.0), documents, error },
         rest: context.status.status(),
     })
 }

@@ -341,6 +341,8 @@ fn an_index_that_the_system_does_not_give_is_not_built_anew_and_is_whole_when_it
     let searched = own.run(&["search", "и"]);
     assert!(searched.status == 2 && searched.err.contains("cannot be opened: "), "{}", searched.err);
     assert_eq!(own.run(&["verify"]).status, 2);
+    let status = own.run(&["status", "--json"]).well().lines()[0]["index"].clone();
+    assert!(status["position"] == 0 && status["error"].as_str().unwrap().contains("cannot be opened: "), "{status}");
     assert_eq!(names_of(&index), before);
     fs::remove_file(&terms).unwrap();
     fs::rename(own.path("aside"), &terms).unwrap();
@@ -416,6 +418,9 @@ fn a_damaged_index_is_mended_by_reindex_only_and_the_archive_is_read_without_it(
         let searched = own.run(&["search", "и"]);
         assert_eq!((searched.status, searched.out.as_str()), (2, ""), "{}", searched.err);
         assert!(searched.err.contains("cannot be used: ") && searched.err.contains("`telescribe reindex`"), "{}", searched.err);
+        let status = own.run(&["status"]).well().out;
+        assert!(status.contains("\narchive: ") && status.contains("\nindex: 0 messages, "), "{status}");
+        assert!(status.contains("\n  the index at ") && status.contains("run `telescribe reindex`\n"), "{status}");
         let verified = own.run(&["verify"]);
         assert_eq!(verified.status, 1, "{}{}", verified.out, verified.err);
         assert!(

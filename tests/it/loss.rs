@@ -92,6 +92,53 @@ fn a_log_that_is_cut_anywhere_opens_where_nobody_has_seen_more_and_is_refused_wi
     });
 }
 
+/// A file system may extend a file before it writes what is in it: a power cut leaves zeros then.
+#[test]
+fn zeros_at_the_end_of_the_log_are_an_end_between_two_records_and_refused_within_one() {
+    let whole = Whole::new();
+    let bytes = fs::read(log(&whole.folder.path().join("archive"))).unwrap();
+    let last = last_record(&bytes);
+    for from in [last, last + 4, last + 7, last + 2_000, bytes.len() - 1] {
+        let folder = whole.another();
+        let archive = folder.path().join("archive");
+        let mut bytes = bytes.clone();
+        bytes[from..].fill(0);
+        fs::write(log(&archive), bytes).unwrap();
+        let before = contents(&archive);
+        match Archive::open(&archive, Durability::Os) {
+            Ok(opened) => {
+                assert_eq!(from, last, "only zeros between two records are an end");
+                is_whole(&opened);
+                assert!(opened.last_seq() < whole.last);
+            }
+            Err(error) => {
+                assert!(from > last && matches!(&error, ArchiveError::Lost { missing: None, .. }), "from {from}: {error}");
+                assert!(error.to_string().contains("is missing; nothing was changed: restore a backup, or go on"), "{error}");
+                assert!(before == contents(&archive));
+                let (accepted, _) = Archive::open_without_lost(&archive, None).unwrap();
+                is_whole(&accepted);
+                assert_eq!(whole.last.0 - accepted.last_seq().0, 50, "the newest write alone");
+            }
+        }
+    }
+}
+
+/// Where a log's last record begins, which is not the part of a longer one.
+fn last_record(log: &[u8]) -> usize {
+    let (block, header) = (32 * 1024, 7);
+    let (mut at, mut last) = (0, 0);
+    while at + header <= log.len() {
+        if block - at % block < header {
+            at += block - at % block;
+            continue;
+        }
+        last = at;
+        at += header + usize::from(u16::from_le_bytes([log[at + 4], log[at + 5]]));
+    }
+    assert_eq!(log[last + 6], 1, "a whole record");
+    last
+}
+
 #[test]
 fn a_flipped_bit_anywhere_in_the_log_is_never_a_silent_loss_and_deletes_nothing() {
     let whole = Whole::new();
