@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::queue::Pending;
+use super::queue::{FAILURES_MAX, Pending};
 use super::unit::{Priority, Unit};
 use super::walk::Reach;
 use super::{Crawler, PACING};
@@ -86,7 +86,8 @@ impl Crawler {
         let turns = turns.entry((method, urgency)).or_insert_with(|| self.clients.keys().map(turn).collect());
         // An account that is lost does nothing any more, and nobody waits for it.
         let able = || pending.candidates.iter().filter_map(|name| Some((name, (*turns.get(name)?)?)));
-        let going = pending.failures == 0 && able().any(|(_, at)| at <= soon);
+        // One answer that did not come is no outage.
+        let going = pending.failures < FAILURES_MAX && able().any(|(_, at)| at <= soon);
         standing.going |= going;
         for (name, at) in able() {
             if !standing.occupied.contains(name) {
