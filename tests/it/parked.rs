@@ -139,6 +139,29 @@ async fn an_account_whose_proxy_answers_nothing_keeps_no_job_from_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_peer_is_not_polled_by_an_account_that_nobody_answers_where_another_reads_it() {
+    let mut fleet = unheard().await;
+    let app = fleet.start_and_finish().await;
+    fleet.stop(app).await;
+    let silence = behind_a_proxy_that_is_silent(&mut fleet, "alpha").await;
+    let shared = channel(&fleet, true);
+    let some_day = JobChange { cron: Some("0 0 0 29 2 * 2096".to_owned()), enabled: Some(true), ..JobChange::default() };
+    let mut news: OverrideConfig = serde_json::from_value(json!({ "name": "news", "peers": [shared.to_string()] })).unwrap();
+    news.catch_up = Some(some_day);
+    fleet.config.jobs.overrides = vec![news];
+    fleet.config.jobs.discover.enabled = false;
+    let app = fleet.start().await;
+    let waits = |jobs: &Value| job(jobs, "catch-up")["accounts_waiting"] == json!([{ "account": "alpha", "until": null }]);
+    fleet.until_got("/v1/jobs", waits).await;
+    // Asked once: there is no next run that would leave out the accounts that this one waits for.
+    let id = fleet.simulator.post(shared, Post::text("once")).unwrap();
+    fleet.wish("/v1/jobs/catch-up/run", json!({ "peers": [shared.to_string()] })).await.unwrap();
+    fleet.until("another account has polled the peer", || knows(&app, shared, id)).await;
+    fleet.stop(app).await;
+    silence.stop_hard();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_answer_that_does_not_come_is_not_shown_as_an_outage() {
     let fleet = unheard().await;
     let app = fleet.start_and_finish().await;
