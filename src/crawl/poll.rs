@@ -88,6 +88,7 @@ impl Crawler {
             // A walk finds them as soon as the folders are known.
             return Ok(Ok(()));
         }
+        self.go_on_with(folders_known)?;
         let page = match client.peer_dialogs(&peers).await {
             Ok(page) => page,
             Err(error) => return Ok(Err(error)),

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use super::Crawler;
+use super::discovery::FoldersKnown;
 use super::history::next_range;
 use super::unit::{Priority, Unit};
 use super::walk::Reach;
@@ -19,12 +20,34 @@ use crate::telegram::Seen;
 type Unaddressed = BTreeMap<AccountName, usize>;
 
 impl Crawler {
-    /// Plans what coverage lacks of every peer that a backfill by the clock would read.
-    pub(super) fn go_on(&self) -> Result<(), ArchiveError> {
+    /// Goes on with what was in hand when the program last ended, and with the walks that were put off: once as soon as the folders that the
+    /// rules depend on can no longer be waited for, and once more when all are known.
+    pub(super) fn go_on_with(&self, known: FoldersKnown) -> Result<(), ArchiveError> {
+        let before = {
+            let mut gone_on = self.gone_on.lock().unwrap_or_else(PoisonError::into_inner);
+            if known <= *gone_on {
+                return Ok(());
+            }
+            std::mem::replace(&mut *gone_on, known)
+        };
+        if let Err(error) = tokio::task::block_in_place(|| self.go_on(before == FoldersKnown::Soon)) {
+            *self.gone_on.lock().unwrap_or_else(PoisonError::into_inner) = before;
+            return Err(error);
+        }
+        if self.settings.rules.scope.is_by_folder() {
+            for account in self.clients.keys() {
+                self.enqueue(Unit::Walk { account: account.clone(), reach: Reach::Everything, from: None }, Priority::Fresh);
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans what coverage lacks of every peer that a backfill by the clock would read; `afresh` the first time.
+    fn go_on(&self, afresh: bool) -> Result<(), ArchiveError> {
         let (mut nobodys, mut unaddressed) = (BTreeSet::new(), Unaddressed::new());
         for scope in &self.settings.resumed {
             for peer in self.crawled(scope)? {
-                if !self.plan_or_seek(peer, true, &mut unaddressed)? {
+                if !self.plan_or_seek(peer, afresh, &mut unaddressed)? {
                     nobodys.insert(peer);
                 }
             }
