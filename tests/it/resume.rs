@@ -104,7 +104,8 @@ async fn a_group_whose_ids_were_those_of_a_removed_account_is_looked_for_among_n
     // A group that its owner and somebody else are in, and of which nothing is read.
     let owner_of_shared = || {
         let groups = app.archive.cursors().map(Result::unwrap).filter(|(peer, _)| peer.kind() == PeerKindOfId::Chat);
-        let shared = |peer, owner: &AccountName| app.archive.members(peer).unwrap().iter().any(|m| m.current() && m.account != *owner);
+        let shared =
+            |peer, owner: &AccountName| app.archive.members(peer).unwrap().iter().any(|m| m.current() && m.account != *owner);
         groups.filter_map(|(peer, cursor)| cursor.account.filter(|owner| shared(peer, owner))).next()
     };
     fleet.until("a basic group is known to two accounts", || owner_of_shared().is_some()).await;
