@@ -8,7 +8,7 @@ use clap::Parser as _;
 use serde_json::{Value, json};
 use telescribe::app::App;
 use telescribe::cli::{Out, schedule};
-use telescribe::config::{JobChange, OverrideConfig, Span};
+use telescribe::config::{JobChange, MissedConfig, OverrideConfig, Span};
 use telescribe::lifecycle::Lifecycle;
 use telescribe::model::{MessageId, MessageKey};
 use telescribe::telegram::Proxy;
@@ -145,7 +145,8 @@ async fn a_peer_is_not_polled_by_an_account_that_nobody_answers_where_another_re
     fleet.stop(app).await;
     let silence = behind_a_proxy_that_is_silent(&mut fleet, "alpha").await;
     let shared = channel(&fleet, true);
-    let some_day = JobChange { cron: Some("0 0 0 29 2 * 2096".to_owned()), enabled: Some(true), ..JobChange::default() };
+    let (cron, missed) = (Some("0 0 0 29 2 * 2096".to_owned()), Some(MissedConfig::Skip));
+    let some_day = JobChange { cron, missed, enabled: Some(true), ..JobChange::default() };
     let mut news: OverrideConfig = serde_json::from_value(json!({ "name": "news", "peers": [shared.to_string()] })).unwrap();
     news.catch_up = Some(some_day);
     fleet.config.jobs.overrides = vec![news];

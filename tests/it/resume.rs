@@ -6,11 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
-use telescribe::accounts::Sessions;
 use telescribe::archive::DataFolder;
-use telescribe::config::{JobConfig, MissedConfig, OverrideConfig, Server};
-use telescribe::model::{AccountName, PeerKindOfId};
-use telescribe::schedule::{Job, Scope};
+use telescribe::config::{JobConfig, MissedConfig, OverrideConfig};
 use telescribe_simulator::{Fault, Rule, When, WorldSpec};
 use tokio::time::{Instant, sleep};
 
@@ -94,35 +91,6 @@ async fn what_was_left_is_read_on_at_once_where_the_folders_of_one_account_canno
         fleet.until(&format!("it reads on in spite of {rules:?}"), || pages(&fleet) > 6).await;
         fleet.stop(app).await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_group_whose_ids_were_those_of_a_removed_account_is_looked_for_among_nobodys_dialogs() {
-    let mut fleet = slow(small()).await;
-    fleet.simulator.fault(Rule::new(Fault::FloodWait { seconds: 54_000 }, When::Always).method(HISTORY));
-    let app = fleet.start().await;
-    // A group that its owner and somebody else are in, and of which nothing is read.
-    let owner_of_shared = || {
-        let groups = app.archive.cursors().map(Result::unwrap).filter(|(peer, _)| peer.kind() == PeerKindOfId::Chat);
-        let shared =
-            |peer, owner: &AccountName| app.archive.members(peer).unwrap().iter().any(|m| m.current() && m.account != *owner);
-        groups.filter_map(|(peer, cursor)| cursor.account.filter(|owner| shared(peer, owner))).next()
-    };
-    fleet.until("a basic group is known to two accounts", || owner_of_shared().is_some()).await;
-    let owner = owner_of_shared().unwrap();
-    fleet.until("nothing is discovered any more", || app.crawler.standing(Job::Discover, &Scope::all()).is_over()).await;
-    fleet.stop(app).await;
-    Sessions::new(&fleet.config.accounts.sessions, Server::Simulated.name()).remove(&owner).unwrap();
-    for job in [&mut fleet.config.jobs.catch_up, &mut fleet.config.jobs.discover] {
-        *job = some_day();
-    }
-    fleet.simulator.clear_ledger();
-    let app = fleet.start().await;
-    let walks = || fleet.simulator.request_count(DIALOGS);
-    let over = |job| app.crawler.standing(job, &Scope::all()).is_over();
-    fleet.until("all walks are over", || walks() >= 2 && over(Job::CatchUp) && over(Job::Discover)).await;
-    assert_eq!(walks(), 2, "each of the two that are left looks for news, once");
-    fleet.stop(app).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
