@@ -127,6 +127,8 @@ pub struct Crawler {
     folders: Mutex<BTreeMap<AccountName, Vec<telegram::Folder>>>,
     /// Constructors that this version has no name for, and how often they came.
     not_understood: Mutex<BTreeMap<&'static str, u64>>,
+    /// How much was known of the folders when what had been put off was gone on with.
+    gone_on: Mutex<discovery::FoldersKnown>,
     workers_left: AtomicUsize,
 }
 
@@ -173,13 +175,12 @@ impl Crawler {
             sought: Mutex::default(),
             folders: Mutex::default(),
             not_understood: Mutex::default(),
+            gone_on: Mutex::default(),
             workers_left,
         });
         crawler.resume()?;
-        if !crawler.folders_first() {
-            // Before anything is asked: an answer tells of newer messages, whose difference is on its way.
-            tokio::task::block_in_place(|| crawler.go_on())?;
-        }
+        // Before anything is asked: an answer tells of newer messages, whose difference is on its way.
+        crawler.go_on_with(crawler.folders_known())?;
         for name in crawler.clients.keys() {
             crawler.follow_account(name);
         }

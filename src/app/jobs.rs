@@ -279,7 +279,7 @@ impl Worker for Hand {
         self.next = None;
         self.note_ends(now)?;
         for (at, run) in self.timetable.runs.iter().enumerate() {
-            let left_out = self.crawler.standing(run.job, &run.scope).is_left_out();
+            let left_out = || self.crawler.standing(run.job, &run.scope).is_left_out();
             let look = match self.timetable.state().watches.get_mut(at) {
                 Some(watch) => watch.look(&run.plan, left_out, now),
                 None => continue,

@@ -5,7 +5,6 @@ use std::sync::PoisonError;
 
 use super::Crawler;
 use super::unit::{Priority, Unit};
-use super::walk::Reach;
 use crate::accounts::Lease;
 use crate::archive::{ArchiveError, Membership, Write};
 use crate::model::{AccountName, Peer, PeerId, PeerKind, PeerKindOfId};
@@ -28,15 +27,16 @@ impl Default for Rules {
     }
 }
 
-/// Whether the folders are known that the operator's rules depend on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether the folders are known that the operator's rules depend on; what allows more is greater.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum FoldersKnown {
-    /// They are, or no rule depends on any.
-    All,
     /// They are being read.
+    #[default]
     Soon,
     /// Some accounts' are not, and these must wait or get no answer. What is crawled already is crawled on, and nothing else is.
     Partly,
+    /// They are, or no rule depends on any.
+    All,
 }
 
 impl Crawler {
@@ -84,14 +84,9 @@ impl Crawler {
         Ok(scope.covers(&PeerFacts { id, usernames: &usernames, title: &peer.title, kind: peer.kind, folders: &folders }))
     }
 
-    /// Has the folders read that the operator's rules depend on, where they were not yet; false when nothing is missing.
+    /// Has the folders read that the operator's rules depend on, where they were not yet, and tells whether they can be waited for.
     ///
     /// What must not be crawled because of its folder would otherwise be, until its folder is known.
-    pub(super) fn folders_first(&self) -> bool {
-        self.folders_known() != FoldersKnown::All
-    }
-
-    /// The same, which also tells whether they can be waited for.
     pub(super) fn folders_known(&self) -> FoldersKnown {
         if !self.settings.rules.scope.is_by_folder() {
             return FoldersKnown::All;
@@ -194,13 +189,12 @@ impl Crawler {
             }
         }
         Self::commit(write)?;
-        if is_first && self.settings.rules.scope.is_by_folder() && !self.folders_first() {
-            // What was in hand when the program last ended, and the walks that came before, were put off.
-            self.go_on()?;
-            for account in self.clients.keys() {
-                self.enqueue(Unit::Walk { account: account.clone(), reach: Reach::Everything, from: None }, Priority::Fresh);
-            }
+        if is_first && self.settings.rules.scope.is_by_folder() {
+            // Of an account that is back: the others' walks are put off while its folders are being read.
+            let mut gone_on = self.gone_on.lock().unwrap_or_else(PoisonError::into_inner);
+            *gone_on = (*gone_on).min(FoldersKnown::Partly);
         }
+        self.go_on_with(self.folders_known())?;
         Ok(Ok(()))
     }
 }

@@ -145,6 +145,7 @@ impl Crawler {
                 return Err(error);
             }
         };
+        let refused = matches!(error, TelegramError::PeerUnavailable { .. } | TelegramError::Refused { .. });
         match error {
             TelegramError::FloodWait { wait, name } => {
                 let method = unit.method();
@@ -171,6 +172,10 @@ impl Crawler {
             }
         }
         drop(claim);
+        if !refused {
+            // Without this account, or while it waits, the others need not. What was refused would be asked again at once.
+            self.go_on_with(self.folders_known())?;
+        }
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use super::discovery::FoldersKnown;
-use super::unit::{Priority, Unit};
+use super::unit::{Doer, Priority, Unit};
 use super::{Crawler, PACING};
 use crate::accounts::Lease;
 use crate::archive::ArchiveError;
@@ -18,7 +18,7 @@ impl Crawler {
         self.poll_with(peers, |_| true)
     }
 
-    /// The same with some accounts only. One that must wait is left out where another reads the peer too.
+    /// The same with some accounts only. One that must wait, or that nobody answers at the moment, is left out where another reads the peer too.
     pub(super) fn poll_with(
         &self,
         peers: impl IntoIterator<Item = PeerId>,
@@ -27,7 +27,15 @@ impl Crawler {
         let soon = self.clock.now() + PACING;
         let free_at = |name: &AccountName| self.pool.free_at(name, method::PEER_DIALOGS, Priority::Fresh.urgency());
         let waits = |name: &AccountName| free_at(name).is_none_or(|at| at > soon);
-        let waiting: BTreeSet<&AccountName> = self.clients.keys().filter(|name| waits(name)).collect();
+        let mut waiting: BTreeSet<AccountName> = self.clients.keys().filter(|name| waits(name)).cloned().collect();
+        // The pool knows of no proxy that is down: what the account alone can do fails again and again.
+        self.queue.each(|pending| {
+            if pending.failures > 0
+                && let Doer::Account(name) = pending.unit.doer()
+            {
+                waiting.insert(name.clone());
+            }
+        });
         let mut by_account: BTreeMap<AccountName, Vec<PeerId>> = BTreeMap::new();
         for peer in peers {
             let mut readers = self.readers(peer)?;
@@ -80,6 +88,7 @@ impl Crawler {
             // A walk finds them as soon as the folders are known.
             return Ok(Ok(()));
         }
+        self.go_on_with(folders_known)?;
         let page = match client.peer_dialogs(&peers).await {
             Ok(page) => page,
             Err(error) => return Ok(Err(error)),

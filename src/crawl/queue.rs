@@ -13,7 +13,7 @@ use super::unit::{Identity, Priority, Subject, Unit};
 use crate::model::{AccountName, PeerId};
 
 /// How often a unit may get no answer and still be counted on: three retries take some four seconds, and what fails longer is an outage.
-const FAILURES_MAX: u32 = 4;
+pub(super) const FAILURES_MAX: u32 = 4;
 
 /// When a unit was added, so that equally urgent ones take turns.
 type Order = u64;

@@ -4,28 +4,55 @@
 //! channel whose newest messages are the hole was told of them, so its difference is asked for and not its history; and a peer that no
 //! account can address any more (its hash was lost with a session file) is looked for among the dialogs of those that are in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 use super::Crawler;
+use super::discovery::FoldersKnown;
 use super::history::next_range;
 use super::unit::{Priority, Unit};
 use super::walk::Reach;
 use crate::archive::{ArchiveError, Membership};
-use crate::model::PeerId;
+use crate::model::{AccountName, PeerId, PeerKindOfId};
 use crate::telegram::Seen;
 
+/// Accounts that are in peers which nobody can address, and in how many.
+type Unaddressed = BTreeMap<AccountName, usize>;
+
 impl Crawler {
-    /// Plans what coverage lacks of every peer that a backfill by the clock would read.
-    pub(super) fn go_on(&self) -> Result<(), ArchiveError> {
-        let mut nobodys = BTreeSet::new();
+    /// Goes on with what was in hand when the program last ended, and with the walks that were put off: once as soon as the folders that the
+    /// rules depend on can no longer be waited for, and once more when all are known.
+    pub(super) fn go_on_with(&self, known: FoldersKnown) -> Result<(), ArchiveError> {
+        let before = {
+            let mut gone_on = self.gone_on.lock().unwrap_or_else(PoisonError::into_inner);
+            if known <= *gone_on {
+                return Ok(());
+            }
+            std::mem::replace(&mut *gone_on, known)
+        };
+        if let Err(error) = tokio::task::block_in_place(|| self.go_on(before == FoldersKnown::Soon)) {
+            *self.gone_on.lock().unwrap_or_else(PoisonError::into_inner) = before;
+            return Err(error);
+        }
+        if self.settings.rules.scope.is_by_folder() {
+            for account in self.clients.keys() {
+                self.enqueue(Unit::Walk { account: account.clone(), reach: Reach::Everything, from: None }, Priority::Fresh);
+            }
+        }
+        Ok(())
+    }
+
+    /// Plans what coverage lacks of every peer that a backfill by the clock would read; `afresh` the first time.
+    fn go_on(&self, afresh: bool) -> Result<(), ArchiveError> {
+        let (mut nobodys, mut unaddressed) = (BTreeSet::new(), Unaddressed::new());
         for scope in &self.settings.resumed {
             for peer in self.crawled(scope)? {
-                if !self.plan(peer, true)? {
+                if !self.plan_or_seek(peer, afresh, &mut unaddressed)? {
                     nobodys.insert(peer);
                 }
             }
         }
+        self.walk_again(&unaddressed);
         if nobodys.is_empty() {
             return Ok(());
         }
@@ -39,15 +66,23 @@ impl Crawler {
         Ok(())
     }
 
-    /// Plans what a peer lacks, or has it looked for where no account can address it; false when nobody knows where to look.
-    /// `afresh` where nothing can be under way for it yet.
-    pub(super) fn plan(&self, peer: PeerId, afresh: bool) -> Result<bool, ArchiveError> {
+    /// Plans what a peer lacks, or has it looked for where no account can address it.
+    pub(super) fn plan(&self, peer: PeerId) -> Result<(), ArchiveError> {
+        let mut unaddressed = Unaddressed::new();
+        self.plan_or_seek(peer, false, &mut unaddressed)?;
+        self.walk_again(&unaddressed);
+        Ok(())
+    }
+
+    /// The same, which leaves the looking to the caller; false when nobody knows where to look. `afresh` where nothing can be under way for
+    /// the peer yet.
+    fn plan_or_seek(&self, peer: PeerId, afresh: bool, unaddressed: &mut Unaddressed) -> Result<bool, ArchiveError> {
         let (coverage, cursor) = (self.archive.coverage(peer)?, self.archive.cursor(peer)?.unwrap_or_default());
         if next_range(&coverage, &cursor, self.clock.timestamp()).is_none() || !self.admits(peer, None)? {
             return Ok(true);
         }
         if self.readers(peer)?.is_empty() {
-            return self.seek(peer);
+            return self.seek(peer, cursor.account.as_ref(), unaddressed);
         }
         let told = cursor.pts.is_some() && coverage.read.last().is_some_and(|read| read < cursor.top);
         if afresh && told {
@@ -58,17 +93,32 @@ impl Crawler {
         Ok(true)
     }
 
-    /// Has a peer looked for among the dialogs of the accounts that are in it, once. False when none is.
-    fn seek(&self, peer: PeerId) -> Result<bool, ArchiveError> {
+    /// Notes, once, in whose dialogs a peer is to be looked for: of the accounts that are in it, or of the one whose ids it is archived by.
+    /// False when there is none.
+    fn seek(&self, peer: PeerId, owner: Option<&AccountName>, unaddressed: &mut Unaddressed) -> Result<bool, ArchiveError> {
+        let own = owner.filter(|_| peer.kind() != PeerKindOfId::Channel);
+        if own.is_some_and(|own| !self.clients.contains_key(own)) {
+            // Its ids mean nothing to any other account: what was archived stays, and nobody can add to it.
+            return Ok(true);
+        }
         let members = self.archive.members(peer)?.into_iter().filter(Membership::current).map(|m| m.account);
-        let members: Vec<_> = members.filter(|name| self.clients.contains_key(name)).collect();
+        let may = |name: &AccountName| self.clients.contains_key(name) && own.is_none_or(|own| own == name);
+        let members: Vec<_> = members.filter(may).collect();
+        let known = !members.is_empty();
         if self.sought.lock().unwrap_or_else(PoisonError::into_inner).insert(peer) {
-            for account in &members {
-                tracing::info!(account.name = %account, peer.id = peer.0, "account `{account}` has no access hash for peer {peer}; its dialogs are read again");
-                self.enqueue(Unit::Walk { account: account.clone(), reach: Reach::Everything, from: None }, Priority::Fresh);
+            for account in members {
+                *unaddressed.entry(account).or_default() += 1;
             }
         }
-        Ok(!members.is_empty())
+        Ok(known)
+    }
+
+    /// Has the dialogs of these accounts walked to the end, which brings the access hashes that they lack.
+    fn walk_again(&self, unaddressed: &Unaddressed) {
+        for (account, peers) in unaddressed {
+            tracing::info!(account.name = %account, peers, "account `{account}` has no access hash for {peers} peers that lack something; its dialogs are read again");
+            self.enqueue(Unit::Walk { account: account.clone(), reach: Reach::Everything, from: None }, Priority::Fresh);
+        }
     }
 
     /// Plans what is lacking of peers that were looked for, and that an answer has brought.
@@ -83,7 +133,7 @@ impl Crawler {
         for peer in found {
             if !self.readers(peer)?.is_empty() {
                 self.sought.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
-                self.plan(peer, false)?;
+                self.plan(peer)?;
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::queue::Pending;
+use super::queue::{FAILURES_MAX, Pending};
 use super::unit::{Priority, Unit};
 use super::walk::Reach;
 use super::{Crawler, PACING};
@@ -69,27 +69,31 @@ impl Crawler {
     pub fn standing(&self, job: Job, scope: &Scope) -> Standing {
         let mut standing = Standing { sweeping: self.sweeping(job), ..Standing::default() };
         let mut turns = Turns::new();
+        let soon = self.clock.now() + PACING;
         self.queue.each(|pending| {
             if is_part_of(job, scope, &pending) {
-                self.add_to(&mut standing, &mut turns, &pending);
+                self.add_to(&mut standing, &mut turns, soon, &pending);
             }
         });
         standing.anybody_free = self.pool.ready().iter().any(|name| !standing.occupied.contains(name));
         standing
     }
 
-    fn add_to(&self, standing: &mut Standing, turns: &mut Turns, pending: &Pending<'_>) {
+    /// Under the queue's lock, for each of tens of thousands of units: a name is cloned only when it is new.
+    fn add_to(&self, standing: &mut Standing, turns: &mut Turns, soon: DateTime<Utc>, pending: &Pending<'_>) {
         let (method, urgency) = (pending.unit.method(), pending.priority.urgency());
         let turn = |name: &AccountName| (name.clone(), self.pool.free_at(name, method, urgency));
         let turns = turns.entry((method, urgency)).or_insert_with(|| self.clients.keys().map(turn).collect());
         // An account that is lost does nothing any more, and nobody waits for it.
         let able = || pending.candidates.iter().filter_map(|name| Some((name, (*turns.get(name)?)?)));
-        let soon = self.clock.now() + PACING;
-        let going = pending.failures == 0 && able().any(|(_, at)| at <= soon);
+        // One answer that did not come is no outage.
+        let going = pending.failures < FAILURES_MAX && able().any(|(_, at)| at <= soon);
         standing.going |= going;
         for (name, at) in able() {
-            standing.occupied.insert(name.clone());
-            if !going {
+            if !standing.occupied.contains(name) {
+                standing.occupied.insert(name.clone());
+            }
+            if !going && standing.held.get(name) != Some(&(at > soon).then_some(at)) {
                 standing.held.insert(name.clone(), (at > soon).then_some(at));
             }
         }

@@ -33,7 +33,7 @@ impl Worker for SweepWorker {
         let Some((job, peer)) = next else { return Ok(Step::Idle) };
         let crawler = &self.crawler;
         tokio::task::block_in_place(|| match job {
-            Job::Backfill => crawler.plan(peer, false).map(drop).map_err(Into::into),
+            Job::Backfill => crawler.plan(peer).map_err(Into::into),
             Job::Recheck => crawler.recheck(peer),
             Job::Counters => crawler.count(peer),
             Job::Discover | Job::CatchUp => Ok(()),

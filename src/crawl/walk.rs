@@ -45,6 +45,7 @@ impl Crawler {
             // The one that reads the last of them walks again.
             return Ok(Ok(()));
         }
+        self.go_on_with(folders_known)?;
         let page = match client.dialogs(from.as_ref()).await {
             Ok(page) => page,
             Err(error) => return Ok(Err(error)),

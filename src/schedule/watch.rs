@@ -33,11 +33,12 @@ impl Watch {
         Self { counted, started, ended, skipped: 0 }
     }
 
-    /// Looks whether the run is due, where `running` says that nobody could begin it; call again at the time of [`Look::Wait`], and now and then before, in case the clock is set.
-    pub fn look(&mut self, plan: &Plan, running: bool, now: DateTime<Utc>) -> Look {
+    /// Looks whether the run is due, where `running` says that nobody could begin it, and is asked only when it is due; call again at the time
+    /// of [`Look::Wait`], and now and then before, in case the clock is set.
+    pub fn look(&mut self, plan: &Plan, running: impl FnOnce() -> bool, now: DateTime<Utc>) -> Look {
         self.counted = settled(self.counted, now);
         match due(plan, self.counted, now) {
-            Due::Now if running => {
+            Due::Now if running() => {
                 self.skipped += 1;
                 self.counted = Some(now);
                 Look::Skipped
@@ -139,7 +140,7 @@ mod tests {
             while self.truth < end {
                 let (now, running) = (self.now(), self.busy_until > self.truth);
                 self.watch.ends(running, now);
-                let wait = match self.watch.look(&self.plan, running, now) {
+                let wait = match self.watch.look(&self.plan, || running, now) {
                     Look::Start => {
                         self.watch.begin(now);
                         self.starts.push(self.truth);
@@ -222,13 +223,14 @@ mod tests {
         let hourly = Plan::new("0 0 * * * *".parse().unwrap(), Tz::UTC);
         let (started, now) = (at("2026-01-01T10:00:00Z"), at("2026-01-01T10:20:00Z"));
         let next = Look::Wait(Some(at("2026-01-01T11:00:00Z")));
-        assert_eq!(Watch::resume(Some(started), None).look(&hourly, false, now), Look::Start);
-        assert_eq!(Watch::resume(Some(started), Some(started - Duration::hours(1))).look(&hourly, false, now), Look::Start);
-        assert_eq!(Watch::resume(Some(started), Some(started)).look(&hourly, false, now), next);
-        assert_eq!(Watch::resume(None, None).look(&hourly, false, now), Look::Start, "never ran");
+        assert_eq!(Watch::resume(Some(started), None).look(&hourly, || false, now), Look::Start);
+        assert_eq!(Watch::resume(Some(started), Some(started - Duration::hours(1))).look(&hourly, || false, now), Look::Start);
+        let asked = || panic!("a run that is not due asks nobody whether it could begin");
+        assert_eq!(Watch::resume(Some(started), Some(started)).look(&hourly, asked, now), next);
+        assert_eq!(Watch::resume(None, None).look(&hourly, || false, now), Look::Start, "never ran");
         let mut watch = Watch::resume(Some(now + Duration::days(400)), Some(now + Duration::days(400)));
-        assert_eq!(watch.look(&hourly, false, now), next, "noted by a clock that was wrong");
-        assert_eq!(watch.look(&hourly, false, at("2026-01-01T11:00:00Z")), Look::Start);
+        assert_eq!(watch.look(&hourly, || false, now), next, "noted by a clock that was wrong");
+        assert_eq!(watch.look(&hourly, || false, at("2026-01-01T11:00:00Z")), Look::Start);
     }
 
     proptest! {
@@ -256,7 +258,7 @@ mod tests {
                 let missed = machine.plan.start_after(machine.truth - Duration::milliseconds(1)).unwrap();
                 machine.sleeps(Duration::minutes(asleep));
                 let now = machine.now();
-                let due = machine.watch.clone().look(&machine.plan, false, now) == Look::Start;
+                let due = machine.watch.clone().look(&machine.plan, || false, now) == Look::Start;
                 prop_assert_eq!(due, missed <= now);
             }
         }

@@ -8,7 +8,7 @@ use clap::Parser as _;
 use serde_json::{Value, json};
 use telescribe::app::App;
 use telescribe::cli::{Out, schedule};
-use telescribe::config::{JobChange, OverrideConfig, Span};
+use telescribe::config::{JobChange, MissedConfig, OverrideConfig, Span};
 use telescribe::lifecycle::Lifecycle;
 use telescribe::model::{MessageId, MessageKey};
 use telescribe::telegram::Proxy;
@@ -108,11 +108,8 @@ async fn an_account_that_must_wait_for_hours_keeps_no_job_from_the_others() {
     fleet.stop(app).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_account_whose_proxy_answers_nothing_keeps_no_job_from_the_others() {
-    let mut fleet = unheard().await;
-    let app = fleet.start_and_finish().await;
-    fleet.stop(app).await;
+/// Gives an account a proxy that nobody answers at, until the tasks are stopped.
+async fn behind_a_proxy_that_is_silent(fleet: &mut Fleet, account: &str) -> Lifecycle {
     // It takes connections, and that is all.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy: Proxy = format!("socks5://127.0.0.1:{}", listener.local_addr().unwrap().port()).parse().unwrap();
@@ -123,13 +120,62 @@ async fn an_account_whose_proxy_answers_nothing_keeps_no_job_from_the_others() {
             held.push(client);
         }
     });
-    fleet.config.accounts.proxies = BTreeMap::from([("alpha".to_owned(), proxy.into())]);
+    fleet.config.accounts.proxies = BTreeMap::from([(account.to_owned(), proxy.into())]);
+    silence
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_whose_proxy_answers_nothing_keeps_no_job_from_the_others() {
+    let mut fleet = unheard().await;
+    let app = fleet.start_and_finish().await;
+    fleet.stop(app).await;
+    let silence = behind_a_proxy_that_is_silent(&mut fleet, "alpha").await;
     let app = fleet.start().await;
     let waits = |jobs: &Value| job(jobs, "catch-up")["accounts_waiting"] == json!([{ "account": "alpha", "until": null }]);
     fleet.until_got("/v1/jobs", waits).await;
     goes_on(&fleet, &app, channel(&fleet, false)).await;
     fleet.stop(app).await;
     silence.stop_hard();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_is_not_polled_by_an_account_that_nobody_answers_where_another_reads_it() {
+    let mut fleet = unheard().await;
+    let app = fleet.start_and_finish().await;
+    fleet.stop(app).await;
+    let silence = behind_a_proxy_that_is_silent(&mut fleet, "alpha").await;
+    let shared = channel(&fleet, true);
+    let (cron, missed) = (Some("0 0 0 29 2 * 2096".to_owned()), Some(MissedConfig::Skip));
+    let some_day = JobChange { cron, missed, enabled: Some(true), ..JobChange::default() };
+    let mut news: OverrideConfig = serde_json::from_value(json!({ "name": "news", "peers": [shared.to_string()] })).unwrap();
+    news.catch_up = Some(some_day);
+    fleet.config.jobs.overrides = vec![news];
+    fleet.config.jobs.discover.enabled = false;
+    let app = fleet.start().await;
+    let waits = |jobs: &Value| job(jobs, "catch-up")["accounts_waiting"] == json!([{ "account": "alpha", "until": null }]);
+    fleet.until_got("/v1/jobs", waits).await;
+    // Asked once: there is no next run that would leave out the accounts that this one waits for.
+    let id = fleet.simulator.post(shared, Post::text("once")).unwrap();
+    fleet.wish("/v1/jobs/catch-up/run", json!({ "peers": [shared.to_string()] })).await.unwrap();
+    fleet.until("another account has polled the peer", || knows(&app, shared, id)).await;
+    fleet.stop(app).await;
+    silence.stop_hard();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_answer_that_does_not_come_is_not_shown_as_an_outage() {
+    let fleet = unheard().await;
+    let app = fleet.start_and_finish().await;
+    fleet.simulator.fault(Rule::new(Fault::Silence, When::Next(1)).account("alpha").method(DIALOGS));
+    fleet.simulator.clear_ledger();
+    let asked = || fleet.simulator.ledger().iter().filter(|e| e.account == "alpha" && e.method == DIALOGS).count();
+    let asked_again = |jobs: &Value| {
+        let waiting = &job(jobs, "catch-up")["accounts_waiting"];
+        assert!(waiting.as_array().is_none_or(Vec::is_empty), "{waiting}");
+        asked() > 1
+    };
+    fleet.until_got("/v1/jobs", asked_again).await;
+    fleet.stop(app).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

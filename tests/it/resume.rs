@@ -68,6 +68,32 @@ async fn a_peer_whose_access_hash_is_lost_is_found_again_at_the_next_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_left_is_read_on_at_once_where_the_folders_of_one_account_cannot_be_known() {
+    const FOLDERS: &str = "messages.getDialogFilters";
+    // It must wait for hours, or Telegram ends its session when the others' folders are known already.
+    let of_alpha = |fault, when| Rule::new(fault, when).account("alpha").method(FOLDERS);
+    let revoked = Fault::Error { code: 401, name: "SESSION_REVOKED".to_owned() };
+    for rules in [
+        vec![of_alpha(Fault::FloodWait { seconds: 54_000 }, When::Always)],
+        vec![of_alpha(Fault::Silence, When::Next(1)), of_alpha(revoked, When::Always)],
+    ] {
+        let mut fleet = slow(small()).await;
+        fleet.config.crawl.deny = vec!["folder:Nowhere".to_owned()];
+        cut_short(&fleet).await;
+        for job in [&mut fleet.config.jobs.catch_up, &mut fleet.config.jobs.discover] {
+            *job = some_day();
+        }
+        for rule in rules.clone() {
+            fleet.simulator.fault(rule);
+        }
+        fleet.simulator.clear_ledger();
+        let app = fleet.start().await;
+        fleet.until(&format!("it reads on in spite of {rules:?}"), || pages(&fleet) > 6).await;
+        fleet.stop(app).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_operator_does_not_want_read_by_the_clock_is_not_read_because_of_a_restart() {
     let mut fleet = slow(small()).await;
     cut_short(&fleet).await;
