@@ -4,7 +4,8 @@
 //! so the crawl asks again for what is missing. Change numbers after it are given again, so the archive gets a new id: the id is part
 //! of every event's deduplication key, and the index knows by it that it must be rebuilt.
 //!
-//! The log that is damaged is kept beside the archive. Nothing here is called by a start: only by the operator's own words.
+//! The archive as it was is kept beside it, whole: also tables that nothing names any more (a manifest that was cut short forgets them), which
+//! RocksDB deletes when it opens for writing. Nothing here is called by a start: only by the operator's own words.
 //!
 //! # Correctness
 //! Once its logs are cut the archive looks whole, under the id whose numbers are about to be given again. So a marker is on the disk before
@@ -30,7 +31,7 @@ pub struct Loss {
     pub what: String,
     /// The newest change that is left.
     pub last: Seq,
-    /// Where the log as it was found is kept.
+    /// Where its files are kept as they were found.
     pub kept: PathBuf,
 }
 
@@ -68,7 +69,7 @@ impl Archive {
     }
 }
 
-/// Takes from the logs what cannot be read, and marks that the archive has not got its new id yet. Returns where the logs are kept.
+/// Takes from the logs what cannot be read, and marks that the archive has not got its new id yet. Returns where its files are kept.
 fn cut_what_is_lost(path: &Path) -> Result<PathBuf, ArchiveError> {
     let io = |source| ArchiveError::Io { path: path.to_owned(), source };
     // A marker that names no such folder was cut short itself: then nothing else was cut yet.
@@ -76,7 +77,7 @@ fn cut_what_is_lost(path: &Path) -> Result<PathBuf, ArchiveError> {
     let kept = match earlier {
         Some(name) => beside(path).join(name),
         None => {
-            let kept = keep_logs(path)?;
+            let kept = keep_files(path)?;
             mark(path, &kept).map_err(io)?;
             kept
         }
@@ -103,7 +104,7 @@ fn beside(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// How the names of the folders begin in which an archive's logs are kept.
+/// How the names of the folders begin in which an archive's files are kept.
 fn kept_prefix(path: &Path) -> String {
     format!("{}.lost-", path.file_name().unwrap_or_default().display())
 }
@@ -116,16 +117,28 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Copies the logs into a new folder beside the archive; the disk has them when this returns.
-fn keep_logs(path: &Path) -> Result<PathBuf, ArchiveError> {
+/// Keeps the archive's files in a new folder beside it; the disk has them when this returns. Tables never change, so they are linked, and cost
+/// no room before RocksDB has replaced them; everything else is copied.
+fn keep_files(path: &Path) -> Result<PathBuf, ArchiveError> {
     let io = |source| ArchiveError::Io { path: path.to_owned(), source };
     let parent = beside(path);
     let kept = tempfile::Builder::new().prefix(&kept_prefix(path)).tempdir_in(parent).map_err(io)?.keep();
     // As the operator names it.
     let kept = parent.join(kept.file_name().unwrap_or_default());
-    for log in files::logs(path).map_err(io)? {
-        let copy = kept.join(log.file_name().unwrap_or_default());
-        fs::copy(&log, &copy).and_then(|_| File::open(&copy)?.sync_all()).map_err(io)?;
+    for entry in fs::read_dir(path).map_err(io)? {
+        let file = entry.map_err(io)?.path();
+        let copy = kept.join(file.file_name().unwrap_or_default());
+        let name = file.file_name().unwrap_or_default().as_encoded_bytes();
+        if name.starts_with(b"LOG") || name == b"LOCK" {
+            // RocksDB's own notes, and no data.
+            continue;
+        }
+        let is_table = file.extension().is_some_and(|extension| extension == "sst");
+        // Not every file system has links.
+        if !file.is_file() || (is_table && fs::hard_link(&file, &copy).is_ok()) {
+            continue;
+        }
+        fs::copy(&file, &copy).and_then(|_| File::open(&copy)?.sync_all()).map_err(io)?;
     }
     sync_folder(&kept).and_then(|()| sync_folder(parent)).map_err(io)?;
     Ok(kept)
@@ -189,10 +202,13 @@ fn positions(db: &DB, path: &Path) -> Result<Vec<(Vec<u8>, Seq)>, ArchiveError> 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::ffi::OsString;
+
     use super::*;
     use crate::model::{Message, MessageId, MessageKey, Peer, PeerId, PeerKind, Timestamp};
 
-    /// An archive with ten changes, of which the log alone has all but the first, and a log that is damaged in its middle.
+    /// An archive with ten messages, of which the log alone has all but the first, and a log that is damaged in its middle.
     fn damaged(path: &Path) -> String {
         let archive = Archive::open(path, Durability::Os).unwrap();
         for id in 1..=10 {
@@ -214,6 +230,27 @@ mod tests {
         bytes[6] ^= 4;
         fs::write(&log, bytes).unwrap();
         id
+    }
+
+    /// Every file of a folder but RocksDB's own notes, with its content.
+    fn everything(folder: &Path) -> BTreeMap<OsString, Vec<u8>> {
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let data = files.filter(|file| !file.file_name().unwrap().to_string_lossy().starts_with("LO"));
+        data.map(|file| (file.file_name().unwrap().to_owned(), fs::read(file).unwrap())).collect()
+    }
+
+    #[test]
+    fn all_of_an_archive_is_kept_before_anything_of_it_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive");
+        damaged(&path);
+        let before = everything(&path);
+        assert!(before.keys().any(|name| Path::new(name).extension().is_some_and(|extension| extension == "sst")));
+        let (archive, loss) = Archive::open_without_lost(&path, None).unwrap();
+        // What is written and compacted from here on changes nothing that is kept.
+        archive.compact().unwrap();
+        drop(archive);
+        assert_eq!(everything(&loss.unwrap().kept), before);
     }
 
     fn begins_again(path: &Path, kept: &Path, id: &str) {
@@ -261,7 +298,7 @@ mod tests {
         damaged(&path);
         fs::write(path.join(files::GIVING_UP), "archive.lo").unwrap();
         let (archive, loss) = Archive::open_without_lost(&path, None).unwrap();
-        assert_eq!(archive.last_seq(), Seq(1));
+        assert_eq!(archive.last_seq(), Seq(2), "a peer and a message");
         assert!(!files::logs(&loss.unwrap().kept).unwrap().is_empty());
     }
 }

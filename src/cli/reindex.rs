@@ -25,7 +25,7 @@ A missing, damaged or outdated index is rebuilt by `telescribe run` itself; this
 
 An archive that has lost changes, by a damaged disk or an older backup, is not opened. Where there is no better backup,
 --accept-loss goes on with what is left: the crawl asks Telegram again for the rest, and the archive gets a new id, so that
-consumers of events do not take new changes for old ones. The damaged log is kept beside the archive.")]
+consumers of events do not take new changes for old ones. The archive as it was is kept beside it.")]
 pub(super) struct Args {
     /// Go on without changes that the archive has lost
     #[arg(long)]
@@ -68,7 +68,7 @@ fn open(args: &Args, path: &Path, seen: Option<&Seen>) -> anyhow::Result<Archive
     match loss {
         None => tell("nothing is missing in the archive; it keeps its id"),
         Some(Loss { what, last, kept }) => tell(format_args!(
-            "the archive {what}; it goes on from change {last} as archive {}; the log as it was is kept in `{}`",
+            "the archive {what}; it goes on from change {last} as archive {}; what it was is kept in `{}`",
             archive.id(),
             kept.display()
         )),
