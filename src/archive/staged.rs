@@ -161,7 +161,11 @@ impl<'a> Staged<'a> {
                 self.hold(peer, &absent, Timestamp(now.0.saturating_add(wait)))?;
             }
             None => {
-                self.release(peer, range)?;
+                // A page that is older than the deletions that are held does not say that the messages are there.
+                let stale = matches!((self.as_of, self.cursor(peer)?.pts), (Some(page), Some(known)) if page < known);
+                if !stale {
+                    self.release(peer, range)?;
+                }
                 for id in absent {
                     self.delete(MessageKey { peer, id })?;
                 }

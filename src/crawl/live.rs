@@ -104,10 +104,16 @@ impl Crawler {
     fn channel_pushed(&self, account: &AccountName, peer: PeerId, event: Event) -> anyhow::Result<()> {
         // While a difference is asked for, its answer may be older than this event: the next one will bring it. A page of history
         // says as of when it is, so the event stands beside it.
-        let Some(_claim) = self.queue.claim(Subject::Channel(peer)) else {
+        let Some(claim) = self.queue.claim(Subject::Channel(peer)) else {
             self.enqueue(Unit::Events { peer }, Priority::Live);
             return Ok(());
         };
+        // But a deletion leaves nothing that an older page could stand beside: what the page brings for the first time would stay, and what is
+        // only held would be believed to be there. The difference brings the deletion after the page.
+        if claim.is_beside_reader() && matches!(event, Event::Deleted { .. }) {
+            self.enqueue(Unit::Events { peer }, Priority::Live);
+            return Ok(());
+        }
         let Some(cursor) = self.archive.cursor(peer)? else {
             self.look_for_news(account);
             return Ok(());

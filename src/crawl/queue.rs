@@ -326,6 +326,13 @@ impl Inner {
     }
 }
 
+impl Claim {
+    /// Whether a page of history is being read beside it, whose answer may be older than what is done under this claim.
+    pub(super) fn is_beside_reader(&self) -> bool {
+        self.subject.is_none()
+    }
+}
+
 impl Drop for Claim {
     fn drop(&mut self) {
         if let Some(subject) = &self.subject {
@@ -396,7 +403,7 @@ mod tests {
         let reading = take(&queue).unwrap();
         assert!(take(&queue).is_none());
         let beside = queue.claim(Subject::Channel(PeerId::channel(1)));
-        assert!(beside.is_some());
+        assert!(beside.as_ref().is_some_and(Claim::is_beside_reader));
         drop(beside);
         assert!(take(&queue).is_none(), "the reader's own claim stands");
         drop(reading);

@@ -37,3 +37,25 @@ async fn a_pushed_message_is_archived_while_its_peers_past_is_being_read() {
     app.lifecycle.stop_hard();
     app.ended().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_is_pushed_while_the_page_with_its_message_is_under_way_is_not_lost() {
+    let fleet = Fleet::new(WorldSpec { seed: 5, accounts: 1, peers: 10, messages: 2_000, ..WorldSpec::default() }).await;
+    // What is answered is what was there when it was asked for; it comes a second later.
+    let late = fleet.simulator.fault(Rule::new(Fault::Delay(Duration::from_secs(1)), When::Always).method(HISTORY));
+    let channels = fleet.simulator.inspect(|world| {
+        let of_kind = world.chats.iter().filter(|c| matches!(c.kind, ChatKind::Channel | ChatKind::Supergroup));
+        of_kind.map(|c| (c.peer, c.history.messages().last().unwrap().id)).collect::<Vec<_>>()
+    });
+    let app = fleet.start().await;
+    for (peer, newest) in channels {
+        // The newest page of each is asked for first, and is under way from then on until it comes.
+        let begins = format!("peer={} ", peer.marked());
+        let asked = || fleet.simulator.ledger().iter().any(|e| e.method == HISTORY && e.parameters.starts_with(&begins));
+        fleet.until("its newest page is asked for", asked).await;
+        fleet.simulator.delete(peer, &[newest]).unwrap();
+    }
+    fleet.simulator.remove_fault(late);
+    fleet.until_equal(&app).await;
+    fleet.stop(app).await;
+}
