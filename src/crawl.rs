@@ -28,6 +28,7 @@ mod events;
 mod history;
 mod join;
 mod live;
+mod overtaken;
 mod poll;
 mod progress;
 mod queue;
@@ -61,6 +62,7 @@ pub use standing::Standing;
 pub use unit::Unit;
 
 use history::Wanted;
+use overtaken::Overtaken;
 use queue::Queue;
 use unit::{Doer, Priority, Subject};
 use walk::Reach;
@@ -129,6 +131,7 @@ pub struct Crawler {
     not_understood: Mutex<BTreeMap<&'static str, u64>>,
     /// How much was known of the folders when what had been put off was gone on with.
     gone_on: Mutex<discovery::FoldersKnown>,
+    overtaken: Overtaken,
     workers_left: AtomicUsize,
 }
 
@@ -175,6 +178,7 @@ impl Crawler {
             sought: Mutex::default(),
             folders: Mutex::default(),
             not_understood: Mutex::default(),
+            overtaken: Overtaken::default(),
             gone_on: Mutex::default(),
             workers_left,
         });

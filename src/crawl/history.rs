@@ -125,7 +125,7 @@ impl Crawler {
                 }
             }
         });
-        let archived = Self::commit(write)?;
+        let archived = self.overtaken.commit_page(peer, write, Self::commit)?;
         if archived.held > 0 {
             tracing::warn!(
                 peer.id = peer.0,

@@ -103,17 +103,11 @@ impl Crawler {
 
     fn channel_pushed(&self, account: &AccountName, peer: PeerId, event: Event) -> anyhow::Result<()> {
         // While a difference is asked for, its answer may be older than this event: the next one will bring it. A page of history
-        // says as of when it is, so the event stands beside it.
+        // says as of when it is, so the event stands beside it; what it deletes is deleted from the page too (`overtaken`).
         let Some(claim) = self.queue.claim(Subject::Channel(peer)) else {
             self.enqueue(Unit::Events { peer }, Priority::Live);
             return Ok(());
         };
-        // But a deletion leaves nothing that an older page could stand beside: what the page brings for the first time would stay, and what is
-        // only held would be believed to be there. The difference brings the deletion after the page.
-        if claim.is_beside_reader() && matches!(event, Event::Deleted { .. }) {
-            self.enqueue(Unit::Events { peer }, Priority::Live);
-            return Ok(());
-        }
         let Some(cursor) = self.archive.cursor(peer)? else {
             self.look_for_news(account);
             return Ok(());
@@ -127,16 +121,22 @@ impl Crawler {
                 let now = self.clock.timestamp();
                 let mut write = self.archive.write(now);
                 write.as_of(Some(pts)).mass_deletion(self.settings.mass_deletion);
+                let mut gone = Vec::new();
                 match event {
                     Event::Message { parsed, .. } => self.put(&mut write, *parsed),
-                    Event::Deleted { ids, .. } => events::delete(&mut write, peer, ids),
+                    Event::Deleted { ids, .. } => {
+                        if claim.is_beside_reader() {
+                            gone.clone_from(&ids);
+                        }
+                        events::delete(&mut write, peer, ids);
+                    }
                     _ => {}
                 }
                 write.cursor(peer, move |cursor| {
                     cursor.pts = Some(pts);
                     cursor.checked_at = Some(now);
                 });
-                Self::commit(write)?;
+                self.overtaken.commit_deletions(peer, gone, || Self::commit(write))?;
                 self.add_history(peer, Priority::Fresh)?;
             }
         }

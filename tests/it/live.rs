@@ -45,15 +45,22 @@ async fn a_deletion_that_is_pushed_while_the_page_with_its_message_is_under_way_
     let late = fleet.simulator.fault(Rule::new(Fault::Delay(Duration::from_secs(1)), When::Always).method(HISTORY));
     let channels = fleet.simulator.inspect(|world| {
         let of_kind = world.chats.iter().filter(|c| matches!(c.kind, ChatKind::Channel | ChatKind::Supergroup));
-        of_kind.map(|c| (c.peer, c.history.messages().last().unwrap().id)).collect::<Vec<_>>()
+        // Of every other channel so many that they are not believed at once.
+        let newest =
+            |messages: &[telescribe_simulator::world::Message], n: usize| messages.iter().rev().take(n).map(|m| m.id).collect();
+        let counted = of_kind.enumerate();
+        counted
+            .map(|(n, c)| (c.peer, newest(c.history.messages(), if n % 2 == 0 { 1 } else { 120 })))
+            .collect::<Vec<(_, Vec<i32>)>>()
     });
+    assert!(channels.iter().any(|(_, ids)| ids.len() == 120), "a channel is large enough");
     let app = fleet.start().await;
     for (peer, newest) in channels {
         // The newest page of each is asked for first, and is under way from then on until it comes.
         let begins = format!("peer={} ", peer.marked());
         let asked = || fleet.simulator.ledger().iter().any(|e| e.method == HISTORY && e.parameters.starts_with(&begins));
         fleet.until("its newest page is asked for", asked).await;
-        fleet.simulator.delete(peer, &[newest]).unwrap();
+        fleet.simulator.delete(peer, &newest).unwrap();
     }
     fleet.simulator.remove_fault(late);
     fleet.until_equal(&app).await;

@@ -6,6 +6,7 @@ mod client;
 mod commands;
 mod config_file;
 mod damage;
+mod deletions;
 mod discovery;
 mod fleet;
 mod floods;
