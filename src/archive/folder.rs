@@ -30,8 +30,18 @@ pub enum FolderError {
         process: String,
     },
     /// It has no archive.
-    #[error("there is no archive in `{}`; `telescribe run` makes one", path.display())]
+    #[error("there is no archive in `{}`; `telescribe run` makes one, and `--data` names another folder", path.display())]
     NoArchive {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// It has no archive, but the index of one.
+    #[error(
+        "there is no archive in `{}`, but the index of one; restore a backup of the archive, or move `{}` away to begin a new one",
+        path.display(),
+        index_of(path).display()
+    )]
+    ArchiveGone {
         /// The folder.
         path: PathBuf,
     },
@@ -84,7 +94,12 @@ impl DataFolder {
     /// When there is none, another process has it, or the folder cannot be read.
     pub fn lock_existing(root: &Path) -> Result<Self, FolderError> {
         if !archive_of(root).is_dir() {
-            return Err(FolderError::NoArchive { path: root.to_owned() });
+            let path = root.to_owned();
+            return Err(if index_of(root).is_dir() {
+                FolderError::ArchiveGone { path }
+            } else {
+                FolderError::NoArchive { path }
+            });
         }
         Self::lock(root)
     }
@@ -121,7 +136,7 @@ impl DataFolder {
     /// Where the full-text index is; may be deleted, it is rebuilt.
     #[must_use]
     pub fn index(&self) -> PathBuf {
-        self.root.join("index")
+        index_of(&self.root)
     }
 
     /// Where an index is built that replaces the other when it is complete.
@@ -154,6 +169,10 @@ impl Drop for DataFolder {
 
 fn archive_of(root: &Path) -> PathBuf {
     root.join("archive")
+}
+
+fn index_of(root: &Path) -> PathBuf {
+    root.join("index")
 }
 
 fn make_private(root: &Path) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! Opening an archive: making one where nothing is, and refusing whatever would lose something.
 //!
 //! # Correctness
-//! - An archive is made beside its place and moved there when it is whole, so what is at its place was whole once: whatever lacks
+//! - An archive is made beside its place and moved there when it is whole (an atomic rename), so what is at its place was whole once: whatever lacks
 //!   something there has lost it, and is refused before anything is written.
 //! - Before an archive is opened for writing it is opened for reading only: RocksDB deletes what it does not know of when it opens for
 //!   writing, and what a damaged archive lacks may be just that.

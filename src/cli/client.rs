@@ -370,13 +370,10 @@ type AnswerBody = http_body_util::combinators::UnsyncBoxBody<Bytes, anyhow::Erro
 
 /// The socket of a running daemon, or the archive itself.
 async fn folder(root: &Path, lifecycle: &Lifecycle, operator: Option<&MakeOperator<'_>>) -> anyhow::Result<Way> {
-    if !root.join("archive").is_dir() {
-        bail!("there is no archive in `{}`; `telescribe run` makes one, and `--data` names another folder", root.display());
-    }
     let socket = DataFolder::socket(root);
     let started = Instant::now();
     loop {
-        match DataFolder::lock(root) {
+        match DataFolder::lock_existing(root) {
             Ok(folder) => return Ok(Way::Here { local: here(&folder, lifecycle, operator)?, _folder: folder }),
             Err(FolderError::InUse { path, process }) => {
                 if connect_socket(&socket).is_ok() {

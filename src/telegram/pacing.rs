@@ -1,4 +1,4 @@
-//! Requests that come along with others: where a pool paces, none is made that it was not asked for.
+//! Rate limits of requests that come along with others: where a pool paces, none is made that it was not asked for.
 //!
 //! Whoever calls a client has a lease for one request of one method. What else must be asked on the way (an authorisation that is taken
 //! along, a takeout that is begun) has waits and a pace of its own, so it asks the pool here, and a wait that Telegram asks for parks its

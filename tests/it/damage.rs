@@ -187,6 +187,19 @@ async fn whatever_an_archive_lacks_a_command_shows_all_of_it_or_refuses_and_dele
 }
 
 #[tokio::test]
+async fn where_only_the_index_is_left_no_command_says_that_a_new_archive_is_the_way_out() {
+    let kept = Kept::new().await;
+    fs::remove_dir_all(kept.archive()).unwrap();
+    for command in ["dump", "status", "verify", "reindex"] {
+        let ended = kept.run(&[command]);
+        assert_eq!((ended.status, ended.out.as_str()), (2, ""), "{command}");
+        let way_out = "but the index of one; restore a backup of the archive, or move `data/index` away to begin a new one";
+        assert!(ended.err.contains(way_out), "{command}: {}", ended.err);
+        assert!(!kept.archive().exists(), "{command}");
+    }
+}
+
+#[tokio::test]
 async fn commands_that_read_write_nothing_into_the_archive() {
     let kept = Kept::new().await;
     let before = everything(&kept.archive(), |_| true);

@@ -1,7 +1,5 @@
 //! Which deletions the archive believes, whatever the order in which answers arrive.
 
-#![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
-
 use std::time::Duration;
 
 use telescribe::archive::{Archive, Durability, MassDeletion, Raw};

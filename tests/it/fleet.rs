@@ -95,6 +95,40 @@ impl Fleet {
         }
     }
 
+    /// Waits until the dump equals the truth, whatever else is left to do; `what` is what has been done to the program.
+    pub(crate) async fn until_archived(&self, what: &str) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let (dump, truth) = (self.dump().await, self.truth());
+            if dump == truth {
+                return;
+            }
+            assert!(Instant::now() < end, "{what}: {}", first_differences(&dump, &truth));
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// The program as a process of its own, which can be killed. It asks at once, and by the clock each second.
+    pub(crate) fn daemon(&self) -> std::process::Command {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_telescribe"));
+        command
+            .arg("--data")
+            .arg(self.data())
+            .arg("run")
+            .env("TELESCRIBE__TELEGRAM__SERVER", "simulated")
+            .env("TELESCRIBE__ACCOUNTS__SESSIONS", &self.config.accounts.sessions)
+            .env("TELESCRIBE__ACCOUNTS__REQUEST_INTERVAL", "0s")
+            .env("TELESCRIBE__ACCOUNTS__REST_AFTER_CRASH", "0s")
+            .env("TELESCRIBE__JOBS__CATCH_UP__CRON", "* * * * * *")
+            .env("TELESCRIBE__JOBS__BACKFILL__CRON", "* * * * * *")
+            .env("TELESCRIBE__HTTP__LISTENERS", "[]")
+            .env("TELESCRIBE__HTTP__METRICS", "[]")
+            .env("TELESCRIBE__LOG__FILTER", "error")
+            .current_dir(self.path(""))
+            .stdin(std::process::Stdio::null());
+        command
+    }
+
     /// Waits until something holds.
     pub(crate) async fn until(&self, what: &str, holds: impl Fn() -> bool) {
         let end = Instant::now() + PATIENCE;

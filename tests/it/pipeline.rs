@@ -132,11 +132,7 @@ async fn history_is_read_where_differences_must_wait_for_hours() {
         fleet.simulator.fault(Rule::new(Fault::FloodWait { seconds: 54_000 }, When::Always).method(method));
     }
     let app = fleet.start().await;
-    let end = tokio::time::Instant::now() + Duration::from_secs(90);
-    while fleet.dump().await != fleet.truth() {
-        assert!(tokio::time::Instant::now() < end, "{}", first_differences(&fleet.dump().await, &fleet.truth()));
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    fleet.until_archived("differences must wait").await;
     // Those that were under way together are told to wait, and none insists.
     let together = fleet.config.accounts.requests_in_flight_max as u64 + 1;
     let asked = requests(&fleet, "updates.getChannelDifference");

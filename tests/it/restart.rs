@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use telescribe::archive::{Archive, DataFolder, Durability};
 use telescribe::publish::State;
 use telescribe_simulator::{Fault, PeerId, Post, Rule, When, WorldSpec};
 
-use crate::fleet::{Fleet, first_differences};
+use crate::fleet::Fleet;
 use crate::publish::Desk;
 use crate::rabbit::Node;
 
@@ -21,25 +21,9 @@ const KILLS: usize = 20;
 const LIFE_MAX: Duration = Duration::from_millis(700);
 
 fn daemon(fleet: &Fleet, desk: &Desk) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_telescribe"))
-        .arg("--data")
-        .arg(fleet.data())
-        .arg("run")
-        .env("TELESCRIBE__TELEGRAM__SERVER", "simulated")
-        .env("TELESCRIBE__ACCOUNTS__SESSIONS", &fleet.config.accounts.sessions)
-        .env("TELESCRIBE__ACCOUNTS__REQUEST_INTERVAL", "0s")
-        .env("TELESCRIBE__ACCOUNTS__REST_AFTER_CRASH", "0s")
-        .env("TELESCRIBE__JOBS__CATCH_UP__CRON", "* * * * * *")
-        .env("TELESCRIBE__JOBS__BACKFILL__CRON", "* * * * * *")
-        .env("TELESCRIBE__HTTP__LISTENERS", "[]")
-        .env("TELESCRIBE__HTTP__METRICS", "[]")
-        .env("TELESCRIBE__PUBLISH__URL", &desk.url)
-        .env("TELESCRIBE__PUBLISH__EXCHANGE", &desk.settings.exchange)
-        .env("TELESCRIBE__LOG__FILTER", "error")
-        .current_dir(fleet.path(""))
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap()
+    let mut command = fleet.daemon();
+    command.env("TELESCRIBE__PUBLISH__URL", &desk.url).env("TELESCRIBE__PUBLISH__EXCHANGE", &desk.settings.exchange);
+    command.spawn().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,16 +62,7 @@ async fn twenty_kills_in_a_crawl_of_twenty_thousand_messages_lose_and_double_not
     std::fs::remove_file(DataFolder::socket(&fleet.data())).ok();
     let mut child = daemon(&fleet, &desk);
     fleet.until("the daemon answers", || DataFolder::socket(&fleet.data()).exists()).await;
-    let mut last = String::new();
-    for _ in 0..900 {
-        last = fleet.dump().await;
-        if last == fleet.truth() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert_eq!(last.len(), fleet.truth().len(), "{}", first_differences(&last, &fleet.truth()));
-    assert!(last == fleet.truth(), "{}", first_differences(&last, &fleet.truth()));
+    fleet.until_archived("killed twenty times").await;
     while behind(&fleet) > 0 {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

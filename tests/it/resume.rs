@@ -2,21 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 use serde_json::json;
 use telescribe::archive::DataFolder;
 use telescribe::config::{JobConfig, MissedConfig, OverrideConfig};
 use telescribe_simulator::{Fault, Rule, When, WorldSpec};
-use tokio::time::{Instant, sleep};
 
-use crate::fleet::{Fleet, first_differences, small, write_sessions};
+use crate::fleet::{Fleet, small, write_sessions};
 
 const HISTORY: &str = "messages.getHistory";
 const DIALOGS: &str = "messages.getDialogs";
-/// Longer than anything here takes, on a machine that does four other things.
-const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A day that does not come while a test runs, and that is not made up for.
 fn some_day() -> JobConfig {
@@ -117,25 +114,9 @@ struct Process(Child);
 impl Process {
     fn start(fleet: &Fleet) -> Self {
         std::fs::remove_file(DataFolder::socket(&fleet.data())).ok();
-        let some_day = some_day().cron;
-        let child = Command::new(env!("CARGO_BIN_EXE_telescribe"))
-            .arg("--data")
-            .arg(fleet.data())
-            .arg("run")
-            .env("TELESCRIBE__TELEGRAM__SERVER", "simulated")
-            .env("TELESCRIBE__ACCOUNTS__SESSIONS", &fleet.config.accounts.sessions)
-            .env("TELESCRIBE__ACCOUNTS__REQUEST_INTERVAL", "0s")
-            .env("TELESCRIBE__ACCOUNTS__REST_AFTER_CRASH", "0s")
-            .env("TELESCRIBE__JOBS__CATCH_UP__CRON", "* * * * * *")
-            .env("TELESCRIBE__JOBS__BACKFILL__CRON", some_day)
-            .env("TELESCRIBE__JOBS__BACKFILL__MISSED", "skip")
-            .env("TELESCRIBE__HTTP__LISTENERS", "[]")
-            .env("TELESCRIBE__HTTP__METRICS", "[]")
-            .env("TELESCRIBE__LOG__FILTER", "error")
-            .current_dir(fleet.path(""))
-            .stdin(Stdio::null())
-            .spawn();
-        Self(child.unwrap())
+        let mut command = fleet.daemon();
+        command.env("TELESCRIBE__JOBS__BACKFILL__CRON", some_day().cron).env("TELESCRIBE__JOBS__BACKFILL__MISSED", "skip");
+        Self(command.spawn().unwrap())
     }
 }
 
@@ -158,14 +139,6 @@ async fn killed_in_its_first_seconds_it_goes_on_at_the_next_start_without_waitin
 
         let _process = Process::start(&fleet);
         fleet.until("the program answers", || DataFolder::socket(&fleet.data()).exists()).await;
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let (dump, truth) = (fleet.dump().await, fleet.truth());
-            if dump == truth {
-                break;
-            }
-            assert!(Instant::now() < end, "killed after {walks_and_pages:?}: {}", first_differences(&dump, &truth));
-            sleep(Duration::from_millis(100)).await;
-        }
+        fleet.until_archived(&format!("killed after {walks_and_pages:?}")).await;
     }
 }
