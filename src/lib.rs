@@ -28,6 +28,9 @@ pub mod parse;
 
 pub mod telegram;
 
+// One request at a time: what runs next, and through which account.
+pub mod dispatch;
+
 // What is true.
 pub mod archive;
 

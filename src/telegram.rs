@@ -10,6 +10,7 @@
 //! (a new home's authorisation, a takeout) asks the pool by itself, under its own method.
 
 mod client;
+mod clients;
 mod dialogs;
 mod difference;
 mod error;
@@ -27,6 +28,7 @@ mod takeout;
 mod updates;
 
 pub use client::{Client, Settings};
+pub use clients::Clients;
 pub use dialogs::{DialogPage, DialogTop, Folder, Offset, PEER_DIALOGS_MAX};
 pub use difference::{ChannelDifference, CommonDifference};
 pub use error::TelegramError;

@@ -3,14 +3,15 @@
 //! A username is resolved only when the joining account has no hash for its peer, and one that nobody has is remembered, because
 //! this is the call that Telegram limits most. What was joined is crawled from then on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Crawler;
-use super::unit::{Priority, Unit};
-use crate::accounts::{AccountState, Lease, Turn, Urgency};
-use crate::archive::ArchiveError;
-use crate::model::{AccountName, Peer, PeerId};
-use crate::telegram::{Joined, Seen, TelegramError, method};
+use super::planner::Planner;
+use super::recorder::Recorder;
+use crate::accounts::{AccountState, Lease, Pool, Turn, Urgency};
+use crate::archive::{Archive, ArchiveError};
+use crate::model::{AccountName, Clock, Peer, PeerId};
+use crate::telegram::{Clients, Joined, Seen, TelegramError, method};
 
 /// How long a username that nobody has is not asked for again.
 const UNKNOWN_FOR: Duration = Duration::from_hours(24);
@@ -118,12 +119,22 @@ impl Target {
     }
 }
 
-impl Crawler {
+/// Joins peers.
+pub(super) struct Joins {
+    pub(super) archive: Arc<Archive>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) clients: Arc<Clients>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) planner: Arc<Planner>,
+    pub(super) recorder: Arc<Recorder>,
+}
+
+impl Joins {
     /// Joins a peer with an account, or with the signed-in one that is in the fewest.
     ///
     /// # Errors
     /// See [`JoinError`].
-    pub async fn join(&self, account: Option<&str>, target: &Target) -> Result<Joining, JoinError> {
+    pub(super) async fn join(&self, account: Option<&str>, target: &Target) -> Result<Joining, JoinError> {
         let account = self.joiner(account)?;
         let client = self.clients.get(&account).ok_or(JoinError::Nobody)?;
         let answer = match target {
@@ -154,11 +165,11 @@ impl Crawler {
             Joined::Already { peer } => (Seen::default(), peer, true, false),
             Joined::Requested => (Seen::default(), None, false, true),
         };
-        let mut write = self.archive.write(self.clock.timestamp());
-        self.see(&mut write, &account, seen)?;
-        Self::commit(write)?;
+        let mut write = self.recorder.write();
+        self.recorder.mention(&mut write, &account, seen)?;
+        Recorder::commit(write)?;
         if let Some(peer) = peer.filter(|peer| client.session().knows(*peer)) {
-            self.enqueue(Unit::Poll { account: account.clone(), peers: vec![peer] }, Priority::Live);
+            self.planner.add_poll_of(&account, peer);
         }
         let peer = peer.map(|peer| self.archive.peer(peer)).transpose()?.flatten();
         Ok(Joining { account, peer, already, requested })
@@ -191,7 +202,7 @@ impl Crawler {
         {
             return Ok(peer.id);
         }
-        let now = self.clock.timestamp();
+        let now = self.recorder.now();
         let unknown_for = i64::try_from(UNKNOWN_FOR.as_secs()).unwrap_or(i64::MAX);
         if self.archive.username_unknown_since(name)?.is_some_and(|since| (0..unknown_for).contains(&(now.0 - since.0))) {
             return Err(JoinError::UnknownUsername(name.to_owned()));
@@ -202,9 +213,9 @@ impl Crawler {
         match answer {
             Ok(resolved) if resolved.peer.0 > 0 => Err(JoinError::Person(name.to_owned())),
             Ok(resolved) => {
-                let mut write = self.archive.write(now);
-                self.see(&mut write, account, resolved.seen)?;
-                Self::commit(write)?;
+                let mut write = self.recorder.write();
+                self.recorder.mention(&mut write, account, resolved.seen)?;
+                Recorder::commit(write)?;
                 Ok(resolved.peer)
             }
             Err(TelegramError::Refused { name: why, .. }) if why.starts_with("USERNAME_") => {

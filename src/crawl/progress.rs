@@ -1,13 +1,7 @@
 //! How far the crawl has got, for people who wait.
 
-use std::collections::BTreeMap;
-use std::sync::PoisonError;
-
-use super::{Crawler, PACING};
-use crate::accounts::{AccountStatus, Urgency};
 use crate::archive::{Archive, ArchiveError};
-use crate::model::{IdRange, PeerId, Timestamp};
-use crate::telegram::method;
+use crate::model::IdRange;
 
 /// How far the crawl has got.
 #[derive(Clone, Debug, Default)]
@@ -51,41 +45,5 @@ impl Progress {
             progress.deletions_held += cursor.held.len();
         }
         Ok(progress)
-    }
-}
-
-impl Crawler {
-    /// What keeps a peer from being read on just now: nobody who can read it, or a wait that Telegram asked for.
-    #[must_use]
-    pub fn hindrance(&self, peer: PeerId) -> Option<String> {
-        let readers = self.readers(peer).ok()?;
-        if readers.is_empty() {
-            return Some("no account of ours can read it".to_owned());
-        }
-        let now = self.clock.now();
-        let free = readers.iter().filter_map(|account| self.pool.free_at(account, method::HISTORY, Urgency::Background)).min();
-        match free {
-            None => Some("the accounts that can read it are lost; `telescribe account list` says how".to_owned()),
-            Some(at) if at > now + PACING => Some(format!("Telegram asked to wait until {}", Timestamp::from(at))),
-            Some(_) => None,
-        }
-    }
-
-    /// Units that wait, and subjects that are being worked on.
-    #[must_use]
-    pub fn backlog(&self) -> (usize, usize) {
-        self.queue.len()
-    }
-
-    /// Constructors that this version has no name for, and how many messages held each, since the start.
-    #[must_use]
-    pub fn not_understood(&self) -> BTreeMap<&'static str, u64> {
-        self.not_understood.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// How the accounts are doing.
-    #[must_use]
-    pub fn accounts(&self) -> Vec<AccountStatus> {
-        self.pool.status()
     }
 }
