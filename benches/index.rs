@@ -55,7 +55,7 @@ fn main() -> anyhow::Result<()> {
     let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os)?);
     let texts = texts(messages)?;
     let keys = fill(&archive, &texts)?;
-    let stored: Vec<StoredMessage> = archive.messages_by_key(&keys)?.into_iter().flatten().collect();
+    let stored: Vec<StoredMessage> = archive.view().messages_by_key(&keys)?.into_iter().flatten().collect();
     ensure!(stored.len() == messages, "the archive has {} of {messages} messages", stored.len());
 
     let (mut ours, mut bare) = (Vec::new(), Vec::new());

@@ -133,7 +133,7 @@ async fn our_loop(settings: &Settings, archive: &Arc<Archive>) -> Duration {
     let start = Instant::now();
     while publisher.step().await.unwrap() == Step::Busy {}
     let took = start.elapsed();
-    assert_eq!(archive.position(READER).unwrap(), archive.last_seq());
+    assert_eq!(archive.view().position(READER).unwrap(), archive.last_seq());
     took
 }
 

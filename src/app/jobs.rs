@@ -65,7 +65,7 @@ impl Timetable {
         let runs = config.jobs.runs().map_err(|error: InvalidPlan| anyhow::anyhow!("configuration: {error}"))?;
         let runs: Vec<Run> = runs.into_iter().map(|run| run.seeded(archive.id())).collect();
         let watch = |run: &Run| -> Result<Watch, ArchiveError> {
-            let read = |key: String| Ok::<_, ArchiveError>(archive.job_started(&key)?.map(Timestamp::to_utc));
+            let read = |key: String| Ok::<_, ArchiveError>(archive.view().job_started(&key)?.map(Timestamp::to_utc));
             Ok(Watch::resume(read(run.key())?, read(ended_key(run))?))
         };
         let watches = runs.iter().map(watch).collect::<Result<_, _>>()?;
@@ -232,7 +232,7 @@ impl Hand {
             self.open |= standing.is_running();
             let ends = self.timetable.state().watches.get_mut(at).is_some_and(|watch| watch.ends(!standing.is_over(), now));
             if ends {
-                self.timetable.archive.set_job_started(&ended_key(run), now.into())?;
+                self.mark_job(&ended_key(run), now)?;
             }
         }
         Ok(())
@@ -248,11 +248,15 @@ impl Hand {
     fn begin(&self, at: usize, why: &'static str, now: DateTime<Utc>) -> Result<(), ArchiveError> {
         let Some(run) = self.timetable.runs.get(at) else { return Ok(()) };
         self.start(run.job, &run.scope, &run.key(), why)?;
-        self.timetable.archive.set_job_started(&run.key(), now.into())?;
+        self.mark_job(&run.key(), now)?;
         if let Some(watch) = self.timetable.state().watches.get_mut(at) {
             watch.begin(now);
         }
         Ok(())
+    }
+
+    fn mark_job(&self, key: &str, now: DateTime<Utc>) -> Result<(), ArchiveError> {
+        mark_job(&self.timetable.archive, key, now.into())
     }
 
     fn fulfil(&self, now: DateTime<Utc>) -> Result<bool, ArchiveError> {
@@ -316,6 +320,14 @@ impl Worker for Hand {
     }
 }
 
+/// Remembers when a job was started, or ended.
+fn mark_job(archive: &Archive, key: &str, at: Timestamp) -> Result<(), ArchiveError> {
+    let mut write = archive.write(at);
+    write.job_started(key);
+    tokio::task::block_in_place(|| write.commit())?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -342,8 +354,8 @@ mod tests {
         }"#;
         {
             let archive = Archive::open(&folder.path().join("archive"), Durability::Os).unwrap();
-            archive.set_job_started("recheck", Timestamp(clock.timestamp().0 - 60)).unwrap();
-            archive.set_job_started("ended/recheck", clock.timestamp()).unwrap();
+            mark_job(&archive, "recheck", Timestamp(clock.timestamp().0 - 60)).unwrap();
+            mark_job(&archive, "ended/recheck", clock.timestamp()).unwrap();
         }
         let timetable = timetable(folder.path(), &clock, overrides);
         let jobs = serde_json::to_value(timetable.jobs()).unwrap();

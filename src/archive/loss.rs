@@ -16,13 +16,16 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use rocksdb::{DB, DBRecoveryMode, Direction, IteratorMode, WriteBatch};
+use rocksdb::{DB, DBRecoveryMode, WriteBatch};
 
 use crate::model::Seq;
 
+use super::codec::Key as _;
+use super::family::{Keys, POSITION};
+use super::key::PositionKey;
 use super::open::{Look, Seen, gap, look, open_for_writing, read_only, shorter_than_seen};
-use super::schema::{self, Cf};
-use super::{Archive, ArchiveError, Durability, changes, files, key, upgrade};
+use super::view::{Order, View};
+use super::{Archive, ArchiveError, Durability, changes, files, upgrade};
 
 /// What an archive goes on without.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,8 +176,8 @@ fn drop_logs_after_a_gap(path: &Path) -> Result<(), ArchiveError> {
 /// Fails when any reader whose position is kept in the archive has seen more than is there.
 fn check_positions(look: &Look, path: &Path) -> Result<(), ArchiveError> {
     let mut positions = positions(&look.db, path)?.into_iter();
-    positions.try_for_each(|(name, position)| {
-        shorter_than_seen(path, look.last, &format!("the reader `{}`", String::from_utf8_lossy(&name)), position)
+    positions.try_for_each(|(PositionKey(name), position)| {
+        shorter_than_seen(path, look.last, &format!("the reader `{name}`"), position)
     })
 }
 
@@ -182,20 +185,18 @@ fn check_positions(look: &Look, path: &Path) -> Result<(), ArchiveError> {
 fn take_back_positions(db: &DB, path: &Path, last: Seq, batch: &mut WriteBatch) -> Result<(), ArchiveError> {
     for (name, position) in positions(db, path)? {
         if position > last {
-            batch.put_cf(schema::handle(db, Cf::Meta), [changes::position_key("").as_bytes(), &name].concat(), key::seq(last));
+            POSITION.put(db, batch, &name, &last);
         }
     }
     Ok(())
 }
 
 /// Every reader's position that can be read, by its name.
-fn positions(db: &DB, path: &Path) -> Result<Vec<(Vec<u8>, Seq)>, ArchiveError> {
-    let prefix = changes::position_key("");
+fn positions(db: &DB, path: &Path) -> Result<Vec<(PositionKey, Seq)>, ArchiveError> {
     let mut found = Vec::new();
-    for entry in db.iterator_cf(schema::handle(db, Cf::Meta), IteratorMode::From(prefix.as_bytes(), Direction::Forward)) {
-        let (name, position) = entry.map_err(|source| ArchiveError::Store { path: path.to_owned(), source })?;
-        let Some(name) = name.strip_prefix(prefix.as_bytes()) else { break };
-        found.extend(key::read_seq(&position).ok().map(|position| (name.to_vec(), position)));
+    for entry in View::over(db, path).entries(POSITION.cf(), Keys::under(PositionKey::PREFIX), Order::OldestFirst) {
+        let (name, position) = entry?;
+        found.extend(PositionKey::decode(&name).ok().zip(Seq::decode(&position).ok()));
     }
     Ok(found)
 }

@@ -30,7 +30,7 @@ fn verify(globals: &Globals) -> anyhow::Result<ExitCode> {
     let folder = DataFolder::lock_existing(&globals.data)?;
     // What is missing by what was seen is told below, among the other differences.
     let archive = Archive::open_to_read(&folder.archive(), None)?;
-    let report = archive.verify()?;
+    let report = archive.view().verify()?;
     let mut differences = report.differences;
     let indexed = compare_index(&archive, &folder.index(), &mut differences)?;
     let lost = compare_positions(&archive, Index::seen(&folder.index()), &mut differences)?;
@@ -82,7 +82,7 @@ fn compare_index(archive: &Archive, path: &Path, differences: &mut Vec<String>) 
 /// Adds what readers have seen and the archive does not have; says whether there is any.
 fn compare_positions(archive: &Archive, index: Option<Seen>, differences: &mut Vec<String>) -> anyhow::Result<bool> {
     let last = archive.last_seq();
-    let mut positions = vec![(READER, archive.position(READER)?)];
+    let mut positions = vec![(READER, archive.view().position(READER)?)];
     match index {
         Some(seen) if seen.archive == archive.id() => positions.push(("search", seen.position)),
         Some(_) => differences.push("index: it is of another archive".to_owned()),

@@ -46,7 +46,7 @@ impl Admission {
     pub(super) fn admits_in(&self, id: PeerId, peer: Option<&Peer>, folders: &[String]) -> Result<bool, ArchiveError> {
         let known = match peer {
             Some(_) => None,
-            None => self.archive.peer(id)?,
+            None => self.archive.view().peer(id)?,
         };
         let Some(peer) = peer.or(known.as_ref()) else {
             // Nothing but its id is known: enough where nothing else is asked of it.
@@ -66,7 +66,7 @@ impl Admission {
         }
         let known = match peer {
             Some(_) => None,
-            None => self.archive.peer(id)?,
+            None => self.archive.view().peer(id)?,
         };
         let Some(peer) = peer.or(known.as_ref()) else { return Ok(false) };
         let mut folders = folders.to_vec();
@@ -75,7 +75,7 @@ impl Admission {
             let read = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
             folders.extend(read.values().flatten().filter(|f| f.include.contains(&id)).map(|f| f.title.clone()));
         }
-        folders.extend(self.archive.members(id)?.into_iter().filter(Membership::current).flat_map(|m| m.folders));
+        folders.extend(self.archive.view().members(id)?.into_iter().filter(Membership::current).flat_map(|m| m.folders));
         let usernames: Vec<&str> = peer.all_usernames().collect();
         Ok(scope.covers(&PeerFacts { id, usernames: &usernames, title: &peer.title, kind: peer.kind, folders: &folders }))
     }
@@ -83,7 +83,7 @@ impl Admission {
     /// Every peer that is crawled, may be, can be, and is covered by a scope.
     pub(super) fn crawled(&self, scope: &Scope) -> Result<Vec<PeerId>, ArchiveError> {
         let mut peers = Vec::new();
-        for entry in self.archive.cursors() {
+        for entry in self.archive.view().cursors(PeerId(i64::MIN)) {
             let (peer, cursor) = entry?;
             if cursor.unavailable.is_none() && self.covers(scope, peer, None)? {
                 peers.push(peer);

@@ -38,7 +38,7 @@ impl Counting {
         self.recorder.mention(&mut write, &account, full.seen)?;
         Recorder::commit(write)?;
         if let Some(group) = linked.filter(|_| self.linked_groups)
-            && self.archive.cursor(group)?.is_none()
+            && self.archive.view().cursor(group)?.is_none()
             && self.admission.admits(group, described.as_ref())?
         {
             tracing::info!(peer.id = group.0, "peer {group} is the discussion group of {peer}; it is crawled too");
@@ -51,10 +51,10 @@ impl Counting {
     /// Asks how often a channel's newest posts were seen.
     pub(super) async fn count_views(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
         let Assignment { lease, client, .. } = assignment;
-        let top = self.archive.cursor(peer)?.map_or(0, |c| c.top);
+        let top = self.archive.view().cursor(peer)?.map_or(0, |c| c.top);
         let Some(all) = IdRange::new(1, top) else { return Ok(()) };
         let mut ids: Vec<MessageId> = Vec::new();
-        for stored in self.archive.messages(peer, all, Order::NewestFirst) {
+        for stored in self.archive.view().messages(peer, all, Order::NewestFirst) {
             let stored = stored?;
             if stored.deleted_at.is_none() && stored.message.views.is_some() {
                 ids.push(stored.message.key.id);

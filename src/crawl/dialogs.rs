@@ -56,7 +56,7 @@ impl Dialogs {
         let mut noted = Noted::default();
         let described: BTreeMap<PeerId, &Peer> = page.described.iter().map(|p| (p.id, p)).collect();
         for top in page.tops {
-            let known = self.archive.cursor(top.peer)?.is_some();
+            let known = self.archive.view().cursor(top.peer)?.is_some();
             if page.folders_known != FoldersKnown::All && !known {
                 continue;
             }
@@ -101,7 +101,7 @@ impl Dialogs {
     /// Asks channels that are new for their discussion groups, which the next counting would find hours later.
     fn request_linked_groups(&self, peers: Vec<PeerId>) -> Result<(), ArchiveError> {
         for peer in peers {
-            if self.linked_groups && self.archive.peer(peer)?.is_some_and(|p| p.kind == PeerKind::Channel) {
+            if self.linked_groups && self.archive.view().peer(peer)?.is_some_and(|p| p.kind == PeerKind::Channel) {
                 self.planner.add(Unit::Full { peer }, Priority::Counters);
             }
         }
@@ -110,7 +110,7 @@ impl Dialogs {
 
     /// Whether a dialog says something that the archive does not know.
     fn is_news(&self, top: &DialogTop) -> Result<bool, ArchiveError> {
-        let known = self.archive.cursor(top.peer)?;
+        let known = self.archive.view().cursor(top.peer)?;
         Ok(known.as_ref().is_none_or(|c| c.top < top.top.0 || c.pts < top.pts || c.unavailable.is_some()))
     }
 

@@ -23,7 +23,7 @@ impl Differences {
     /// Asks once what happened in a channel.
     pub(super) async fn ask(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
         let Assignment { lease, client, priority } = assignment;
-        let cursor = self.archive.cursor(peer)?.unwrap_or_default();
+        let cursor = self.archive.view().cursor(peer)?.unwrap_or_default();
         let Some(pts) = cursor.pts else {
             // Without a state there is no difference: the next page of history brings one.
             self.planner.add_history(peer, priority)?;
@@ -82,7 +82,7 @@ impl Differences {
         seen: Seen,
     ) -> Result<(), ArchiveError> {
         tracing::info!(peer.id = peer.0, "Telegram skipped events of peer {peer}; its newest messages are read again");
-        let again = newest(&self.archive.coverage(peer)?.read, self.recheck_ids_max);
+        let again = newest(&self.archive.view().coverage(peer)?.read, self.recheck_ids_max);
         let mut write = self.recorder.write();
         self.recorder.mention(&mut write, account, seen)?;
         write.cursor(peer, move |cursor| {

@@ -25,12 +25,12 @@ impl Folders {
         drop(lease);
         let is_first = self.admission.set_folders(&account, folders);
         let mut write = self.recorder.write();
-        for entry in self.archive.memberships() {
+        for entry in self.archive.view().memberships() {
             let (peer, membership) = entry?;
             if membership.account != account || !membership.current() {
                 continue;
             }
-            let kind = self.archive.peer(peer)?.map(|p| p.kind);
+            let kind = self.archive.view().peer(peer)?.map(|p| p.kind);
             let titles = self.admission.folders_of(&account, peer, kind);
             if titles != membership.folders {
                 write.folders(peer, &account, titles);

@@ -28,7 +28,7 @@ impl History {
     /// Reads one page of a peer's history.
     pub(super) async fn read_page(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
         let Assignment { lease, client, priority } = assignment;
-        let (coverage, cursor) = (self.archive.coverage(peer)?, self.archive.cursor(peer)?.unwrap_or_default());
+        let (coverage, cursor) = (self.archive.view().coverage(peer)?, self.archive.view().cursor(peer)?.unwrap_or_default());
         let range = match self.planner.wanted(peer, &coverage, &cursor)? {
             Wanted::Nothing => return Ok(()),
             Wanted::Now(range) => range,
@@ -49,7 +49,7 @@ impl History {
         drop(lease);
         let now = self.recorder.now();
         let mut write = self.recorder.write_as_of(page.pts);
-        write.window(peer, page.window);
+        write.covered(peer, page.window);
         for parsed in page.messages {
             self.recorder.put(&mut write, parsed);
         }

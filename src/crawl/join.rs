@@ -157,7 +157,7 @@ impl Joins {
                 let peer = seen.peers.iter().find(|p| p.id.0 < 0).map(|p| p.id);
                 // Telegram lets whoever is in join again, and says nothing of it.
                 let was_in = match peer {
-                    Some(peer) => self.archive.members(peer)?.iter().any(|m| m.account == account && m.current()),
+                    Some(peer) => self.archive.view().members(peer)?.iter().any(|m| m.account == account && m.current()),
                     None => false,
                 };
                 (seen, peer, was_in, false)
@@ -171,7 +171,7 @@ impl Joins {
         if let Some(peer) = peer.filter(|peer| client.session().knows(*peer)) {
             self.planner.add_poll_of(&account, peer);
         }
-        let peer = peer.map(|peer| self.archive.peer(peer)).transpose()?.flatten();
+        let peer = peer.map(|peer| self.archive.view().peer(peer)).transpose()?.flatten();
         Ok(Joining { account, peer, already, requested })
     }
 
@@ -197,14 +197,14 @@ impl Joins {
     /// The peer of a username, as this account can address it.
     async fn resolve(&self, account: &AccountName, name: &str) -> Result<PeerId, JoinError> {
         let client = self.clients.get(account).ok_or(JoinError::Nobody)?;
-        if let Some(peer) = self.archive.peer_by_username(name)?
+        if let Some(peer) = self.archive.view().peer_by_username(name)?
             && client.session().knows(peer.id)
         {
             return Ok(peer.id);
         }
         let now = self.recorder.now();
         let unknown_for = i64::try_from(UNKNOWN_FOR.as_secs()).unwrap_or(i64::MAX);
-        if self.archive.username_unknown_since(name)?.is_some_and(|since| (0..unknown_for).contains(&(now.0 - since.0))) {
+        if self.archive.view().username_unknown_since(name)?.is_some_and(|since| (0..unknown_for).contains(&(now.0 - since.0))) {
             return Err(JoinError::UnknownUsername(name.to_owned()));
         }
         let lease = self.lease_now(account, method::RESOLVE_USERNAME)?;
@@ -219,7 +219,9 @@ impl Joins {
                 Ok(resolved.peer)
             }
             Err(TelegramError::Refused { name: why, .. }) if why.starts_with("USERNAME_") => {
-                self.archive.set_username_unknown(name, now)?;
+                let mut write = self.recorder.write();
+                write.username_unknown(name);
+                Recorder::commit(write)?;
                 Err(JoinError::UnknownUsername(name.to_owned()))
             }
             Err(error) => Err(self.join_failed(account, method::RESOLVE_USERNAME, error)),

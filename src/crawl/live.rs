@@ -141,7 +141,7 @@ impl Live {
             self.planner.add(Unit::Events { peer }, Priority::Live);
             return Ok(());
         };
-        let Some(cursor) = self.archive.cursor(peer)? else {
+        let Some(cursor) = self.archive.view().cursor(peer)? else {
             self.planner.add_walk_for_news(account);
             return Ok(());
         };

@@ -54,7 +54,7 @@ impl LostPeers {
     /// The same, which leaves the looking to the caller; false when nobody knows where to look. `afresh` where nothing can be under way for
     /// the peer yet.
     pub(super) fn plan_or_seek(&self, peer: PeerId, afresh: bool, unaddressed: &mut Unaddressed) -> Result<bool, ArchiveError> {
-        let (coverage, cursor) = (self.archive.coverage(peer)?, self.archive.cursor(peer)?.unwrap_or_default());
+        let (coverage, cursor) = (self.archive.view().coverage(peer)?, self.archive.view().cursor(peer)?.unwrap_or_default());
         if next_range(&coverage, &cursor, self.clock.timestamp()).is_none() || !self.admission.admits(peer, None)? {
             return Ok(true);
         }
@@ -78,7 +78,7 @@ impl LostPeers {
             // Its ids mean nothing to any other account: what was archived stays, and nobody can add to it.
             return Ok(true);
         }
-        let members = self.archive.members(peer)?.into_iter().filter(Membership::current).map(|m| m.account);
+        let members = self.archive.view().members(peer)?.into_iter().filter(Membership::current).map(|m| m.account);
         let may = |name: &AccountName| self.clients.has(name) && own.is_none_or(|own| own == name);
         let members: Vec<_> = members.filter(may).collect();
         let known = !members.is_empty();

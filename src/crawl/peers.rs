@@ -26,13 +26,13 @@ impl Peers {
     /// Learns from the archive what is kept in memory: who archives what, and what is crawled without a member.
     pub(super) fn load(&self) -> Result<(), ArchiveError> {
         let mut members = BTreeSet::new();
-        for entry in self.archive.memberships() {
+        for entry in self.archive.view().memberships() {
             let (peer, membership) = entry?;
             if membership.current() {
                 members.insert(peer);
             }
         }
-        for entry in self.archive.cursors() {
+        for entry in self.archive.view().cursors(PeerId(i64::MIN)) {
             let (peer, cursor) = entry?;
             if let Some(owner) = &cursor.account {
                 self.set_owner(peer, owner);
@@ -58,7 +58,7 @@ impl Peers {
     pub(super) fn owner(&self, peer: PeerId) -> Result<Option<AccountName>, ArchiveError> {
         match peer.kind() {
             PeerKindOfId::Channel => Ok(None),
-            PeerKindOfId::User | PeerKindOfId::Chat => Ok(self.archive.cursor(peer)?.and_then(|cursor| cursor.account)),
+            PeerKindOfId::User | PeerKindOfId::Chat => Ok(self.archive.view().cursor(peer)?.and_then(|cursor| cursor.account)),
         }
     }
 
@@ -105,8 +105,9 @@ impl Peers {
 
     /// An account leaves a peer. What the last one leaves is crawled on for as long as it can be read without a member.
     pub(super) fn member_left(&self, account: &AccountName, peer: PeerId) -> Result<(), ArchiveError> {
-        let crawled = self.archive.cursor(peer)?.is_some_and(|c| c.unavailable.is_none());
-        let others = || Ok::<_, ArchiveError>(self.archive.members(peer)?.iter().any(|m| m.current() && m.account != *account));
+        let crawled = self.archive.view().cursor(peer)?.is_some_and(|c| c.unavailable.is_none());
+        let others =
+            || Ok::<_, ArchiveError>(self.archive.view().members(peer)?.iter().any(|m| m.current() && m.account != *account));
         if crawled && !others()? {
             self.add_without_member(peer);
         }

@@ -60,7 +60,7 @@ impl Planner {
 
     /// Adds a history unit when the peer lacks anything.
     pub(super) fn add_history(&self, peer: PeerId, priority: Priority) -> Result<(), ArchiveError> {
-        let (coverage, cursor) = (self.archive.coverage(peer)?, self.archive.cursor(peer)?.unwrap_or_default());
+        let (coverage, cursor) = (self.archive.view().coverage(peer)?, self.archive.view().cursor(peer)?.unwrap_or_default());
         let not_before = match self.wanted(peer, &coverage, &cursor)? {
             Wanted::Nothing => return Ok(()),
             Wanted::Now(_) => DateTime::UNIX_EPOCH,
@@ -146,7 +146,7 @@ impl Planner {
     pub(super) fn request_differences(&self, news: Vec<DialogTop>) -> Result<Vec<PeerId>, ArchiveError> {
         let mut rest = Vec::new();
         for top in news {
-            let known = self.archive.cursor(top.peer)?.unwrap_or_default();
+            let known = self.archive.view().cursor(top.peer)?.unwrap_or_default();
             if known.pts.is_some() && known.pts < top.pts {
                 self.add(Unit::Events { peer: top.peer }, Priority::Fresh);
                 continue;
@@ -174,7 +174,7 @@ impl Planner {
 
     /// Whether anything of a peer was ever read.
     fn is_read(&self, peer: PeerId) -> Result<bool, ArchiveError> {
-        Ok(self.archive.coverage(peer)?.read.last().is_some())
+        Ok(self.archive.view().coverage(peer)?.read.last().is_some())
     }
 
     /// Polls peers, each by an account that reads it: as few requests as can be, spread over the accounts.

@@ -1,14 +1,14 @@
 //! How far the crawl has got, for people who wait.
 
-use crate::archive::{Archive, ArchiveError};
-use crate::model::IdRange;
+use crate::archive::{Archive, ArchiveError, Completeness};
+use crate::model::PeerId;
 
 /// How far the crawl has got.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     /// Peers that are crawled.
     pub peers: u64,
-    /// Peers of which every id up to the newest was read.
+    /// Of these, the ones that are complete: every id up to the newest was read, and nothing is to be read again or confirmed.
     pub peers_complete: u64,
     /// Peers that no account can read at present.
     pub peers_unavailable: u64,
@@ -31,18 +31,19 @@ impl Progress {
     /// When the archive cannot be read.
     pub fn of(archive: &Archive) -> Result<Self, ArchiveError> {
         let mut progress = Self::default();
-        for entry in archive.cursors() {
+        let view = archive.view();
+        for entry in view.cursors(PeerId(i64::MIN)) {
             let (peer, cursor) = entry?;
-            let coverage = archive.coverage(peer)?;
-            let missing = IdRange::new(1, cursor.top).map_or(0, |all| coverage.read.missing(all).len());
+            let coverage = view.coverage(peer)?;
+            let completeness = Completeness::of(&coverage, &cursor);
             progress.peers += 1;
-            progress.peers_complete += u64::from(missing == 0);
+            progress.peers_complete += u64::from(completeness.is_complete());
             progress.peers_unavailable += u64::from(cursor.unavailable.is_some());
             progress.messages += coverage.messages;
             progress.ids_read += coverage.read.len();
-            progress.ids_missing += missing;
-            progress.ids_recheck += cursor.recheck.len();
-            progress.deletions_held += cursor.held.len();
+            progress.ids_missing += completeness.missing.len();
+            progress.ids_recheck += completeness.recheck.len();
+            progress.deletions_held += completeness.held.len();
         }
         Ok(progress)
     }

@@ -110,14 +110,14 @@ impl Sweeper {
 
     /// Has the recent past of a peer read again: edits, deletions, reactions and views that nobody told of.
     fn recheck(&self, peer: PeerId) -> Result<(), ArchiveError> {
-        let Some(cursor) = self.archive.cursor(peer)? else { return Ok(()) };
+        let Some(cursor) = self.archive.view().cursor(peer)? else { return Ok(()) };
         let now = self.recorder.now();
         let window = i64::try_from(self.recheck_window.as_secs()).unwrap_or(i64::MAX);
         let since = Timestamp(now.0.saturating_sub(window));
         let Some(all) = IdRange::new(1, cursor.top) else { return Ok(()) };
         let most = usize::try_from(self.recheck_ids_max).unwrap_or(usize::MAX);
         let mut oldest = None;
-        for stored in self.archive.messages(peer, all, Order::NewestFirst).take(most) {
+        for stored in self.archive.view().messages(peer, all, Order::NewestFirst).take(most) {
             let stored = stored?;
             if stored.message.date < since {
                 break;
@@ -139,7 +139,7 @@ impl Sweeper {
             return Ok(());
         }
         self.planner.add(Unit::Full { peer }, Priority::Counters);
-        if self.archive.peer(peer)?.is_some_and(|p| p.kind == PeerKind::Channel) {
+        if self.archive.view().peer(peer)?.is_some_and(|p| p.kind == PeerKind::Channel) {
             self.planner.add(Unit::Views { peer }, Priority::Counters);
         }
         Ok(())

@@ -118,7 +118,7 @@ impl Walks {
             return Ok(());
         }
         let mut absent = BTreeSet::new();
-        for entry in self.archive.memberships() {
+        for entry in self.archive.view().memberships() {
             let (peer, membership) = entry?;
             if membership.account == *account && membership.current() && !walk.seen.contains(&peer) {
                 absent.insert(peer);

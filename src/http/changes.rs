@@ -116,7 +116,7 @@ impl Line {
             }
             return Ok(());
         }
-        for change in archive.changes(from.after, from.limit)? {
+        for change in archive.view().changes(from.after, from.limit)? {
             if !take(change.seq, Self::Change(Box::new(ChangeView::read(archive, &change)?)))? {
                 break;
             }
@@ -136,12 +136,12 @@ struct From {
 impl ChangeView {
     fn read(archive: &Archive, change: &Change) -> Result<Self, Problem> {
         let message = match change.kind.message() {
-            Some(key) => archive.message(key)?.map(|stored| StoredView::new(&stored, &[])),
+            Some(key) => archive.view().message(key)?.map(|stored| StoredView::new(&stored, &[])),
             None => None,
         };
         let changed = match change.kind {
             ChangeKind::PeerChanged { peer } | ChangeKind::PeerJoined { peer } | ChangeKind::PeerLeft { peer } => {
-                archive.peer(peer)?.as_ref().map(show::peer)
+                archive.view().peer(peer)?.as_ref().map(show::peer)
             }
             _ => None,
         };

@@ -75,7 +75,7 @@ pub(super) async fn of_peer(
     let limit = context.page_size(part.limit)?;
     let read = move |context: &Context| {
         let peer = peers::resolve(&context.archive, &peer)?;
-        let (samples, next) = page(context.archive.member_counts(peer.id)?, &part, limit);
+        let (samples, next) = page(context.archive.view().member_counts(peer.id)?, &part, limit);
         let members = samples.into_iter().map(|s| MemberCount { at: s.at.to_string(), count: s.value }).collect();
         Ok(MemberCounts { peer: show::peer(&peer), members, next })
     };
@@ -142,7 +142,7 @@ pub(super) async fn of_message(
 
 fn counters(archive: &Archive, peer: &str, id: MessageId, part: &Part, limit: usize) -> Result<MessageCounters, Problem> {
     let key = MessageKey { peer: peers::resolve(archive, peer)?.id, id };
-    let Some(samples) = archive.counters(key)? else {
+    let Some(samples) = archive.view().counters(key)? else {
         return Err(Problem::unknown_message("the archive holds no such message"));
     };
     let (samples, next) = page(samples, part, limit);

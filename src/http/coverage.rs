@@ -9,7 +9,7 @@ use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::archive::{Coverage, Cursor};
+use crate::archive::{Completeness, Coverage, Cursor};
 use crate::model::{IdRange, Peer, PeerId, RangeSet};
 use crate::show::{self, PeerView};
 
@@ -116,18 +116,17 @@ pub(super) struct CoveragePage {
 
 impl CoverageView {
     fn new(peer: &Peer, coverage: &Coverage, cursor: &Cursor, status: &dyn StatusSource) -> Self {
-        let missing = missing(coverage, cursor).len();
-        let (recheck, held) = (cursor.recheck.len(), cursor.held.len());
-        let complete = missing == 0 && recheck == 0 && held == 0;
+        let completeness = Completeness::of(coverage, cursor);
+        let complete = completeness.is_complete();
         Self {
             peer: show::peer(peer),
             complete,
             top: cursor.top,
             messages: coverage.messages,
             deleted: coverage.deleted,
-            missing,
-            recheck,
-            held,
+            missing: completeness.missing.len(),
+            recheck: completeness.recheck.len(),
+            held: completeness.held.len(),
             held_until: cursor.held_until.map(|at| at.to_string()),
             checked_at: cursor.checked_at.map(|at| at.to_string()),
             unavailable: cursor.unavailable.clone(),
@@ -150,19 +149,15 @@ impl Summary {
     }
 }
 
-fn missing(coverage: &Coverage, cursor: &Cursor) -> RangeSet {
-    IdRange::new(1, cursor.top).map(|all| coverage.read.missing(all)).unwrap_or_default()
-}
-
-fn holes(coverage: &Coverage, cursor: &Cursor) -> Vec<Hole> {
-    let never = if cursor.unavailable.is_some() { "peer_unavailable" } else { "not_read_yet" };
-    let (missing, of) = (missing(coverage, cursor), |set: &RangeSet, reason| {
+fn holes(completeness: &Completeness, is_unavailable: bool) -> Vec<Hole> {
+    let never = if is_unavailable { "peer_unavailable" } else { "not_read_yet" };
+    let of = |set: &RangeSet, reason| {
         let hole = move |range: &IdRange| Hole { first: range.first, last: range.last, reason };
         set.ranges().iter().take(RANGES_MAX).map(hole).collect::<Vec<_>>()
-    });
-    let mut holes = of(&missing, never);
-    holes.extend(of(&cursor.recheck, "to_be_read_again"));
-    holes.extend(of(&cursor.held, "deletion_to_be_confirmed"));
+    };
+    let mut holes = of(&completeness.missing, never);
+    holes.extend(of(&completeness.recheck, "to_be_read_again"));
+    holes.extend(of(&completeness.held, "deletion_to_be_confirmed"));
     holes.sort_by_key(|hole| hole.first);
     holes
 }
@@ -213,9 +208,9 @@ fn page(context: &Context, which: &Which, limit: usize, mut room: Room) -> Resul
     let after = which.after.map_or(PeerId(i64::MIN), PeerId);
     let mut page = CoveragePage { summary: Summary::default(), peers: Vec::new(), next: None };
     let mut full = false;
-    for cursor in archive.cursors() {
+    for cursor in archive.view().cursors(PeerId(i64::MIN)) {
         let (id, cursor) = cursor?;
-        let view = CoverageView::new(&peers::named(archive, id)?, &archive.coverage(id)?, &cursor, &*context.status);
+        let view = CoverageView::new(&peers::named(archive, id)?, &archive.view().coverage(id)?, &cursor, &*context.status);
         page.summary.add(&view);
         if full || id <= after || (which.incomplete && view.complete) {
             continue;
@@ -249,13 +244,14 @@ fn detail(context: &Context, peer: &str) -> Result<CoverageDetail, Problem> {
     let archive = &context.archive;
     let peer = peers::resolve(archive, peer)?;
     let unknown = || Problem::unknown_peer("this peer is known, but not crawled");
-    let cursor = archive.cursor(peer.id)?.ok_or_else(unknown)?;
-    let coverage = archive.coverage(peer.id)?;
+    let cursor = archive.view().cursor(peer.id)?.ok_or_else(unknown)?;
+    let coverage = archive.view().coverage(peer.id)?;
+    let completeness = Completeness::of(&coverage, &cursor);
     Ok(CoverageDetail {
         ranges: bounds(&coverage.read),
-        missing_ranges: bounds(&missing(&coverage, &cursor)),
-        recheck_ranges: bounds(&cursor.recheck),
-        holes: holes(&coverage, &cursor),
+        missing_ranges: bounds(&completeness.missing),
+        recheck_ranges: bounds(&completeness.recheck),
+        holes: holes(&completeness, cursor.unavailable.is_some()),
         coverage: CoverageView::new(&peer, &coverage, &cursor, &*context.status),
     })
 }

@@ -128,7 +128,7 @@ impl Dump {
     fn start(archive: &Archive, what: &What) -> Result<Self, Problem> {
         let peers = match &what.peer {
             Some(peer) => vec![peers::resolve(archive, peer)?.id],
-            None => archive.cursors().map(|cursor| Ok(cursor?.0)).collect::<Result<_, Problem>>()?,
+            None => archive.view().cursors(PeerId(i64::MIN)).map(|cursor| Ok(cursor?.0)).collect::<Result<_, Problem>>()?,
         };
         Ok(Self { peers, all: what.all, place: what.after })
     }
@@ -180,7 +180,7 @@ impl Dump {
         let rest = self.peers.partition_point(|peer| *peer < from.0);
         for peer in self.peers.iter().skip(rest) {
             let first = if *peer == from.0 { from.1 } else { i32::MIN };
-            for stored in archive.messages(*peer, IdRange { first, last: i32::MAX }, Order::OldestFirst) {
+            for stored in archive.view().messages(*peer, IdRange { first, last: i32::MAX }, Order::OldestFirst) {
                 let stored = stored?;
                 if looked_at == LOOKED_AT_MAX {
                     return Ok(false);
@@ -203,7 +203,7 @@ impl Dump {
             let shown = stored.deleted_at.is_none();
             return Ok(shown.then(|| Line::Message(show::message(&stored.message))));
         }
-        let versions = if stored.version > 0 { archive.versions(stored.message.key)? } else { Vec::new() };
+        let versions = if stored.version > 0 { archive.view().versions(stored.message.key)? } else { Vec::new() };
         Ok(Some(Line::Stored(StoredView::new(stored, &versions))))
     }
 }

@@ -90,7 +90,7 @@ fn page(archive: &Archive, peer: &str, part: &Part, limit: usize, mut room: Room
     let mut page = History { peer: show::peer(&peer), messages: Vec::new(), peers: Vec::new(), next: None };
     let Some(range) = IdRange::new(first, last) else { return Ok(page) };
     let mut mentioned = BTreeSet::new();
-    for stored in archive.messages(peer.id, range, part.order) {
+    for stored in archive.view().messages(peer.id, range, part.order) {
         let stored = stored?;
         let view = StoredView::new(&stored, &[]);
         if page.messages.len() == limit || !room.takes(&view) {
@@ -170,13 +170,13 @@ pub(super) async fn one(
 fn message(archive: &Archive, peer: &str, id: MessageId, detail: &Detail) -> Result<MessageDetail, Problem> {
     let peer = peers::resolve(archive, peer)?;
     let key = MessageKey { peer: peer.id, id };
-    let Some(stored) = archive.message(key)? else {
-        let covered = archive.coverage(peer.id)?.read.contains(id.0);
+    let Some(stored) = archive.view().message(key)? else {
+        let covered = archive.view().coverage(peer.id)?.read.contains(id.0);
         let why = if covered { "Telegram had no such message when this id was read" } else { "this id was not read yet" };
         return Err(Problem::unknown_message(why));
     };
-    let versions = archive.versions(key)?;
-    let raw = if detail.raw { archive.raw(key)? } else { None };
+    let versions = archive.view().versions(key)?;
+    let raw = if detail.raw { archive.view().raw(key)? } else { None };
     let mut mentioned = BTreeSet::new();
     versions.iter().chain([&stored]).for_each(|form| mention(&form.message, &mut mentioned));
     mentioned.remove(&peer.id);
@@ -200,7 +200,7 @@ pub(super) fn mention(message: &Message, into: &mut BTreeSet<PeerId>) {
 pub(super) fn describe(archive: &Archive, peers: &BTreeSet<PeerId>) -> Result<Vec<PeerView>, ArchiveError> {
     let mut views = Vec::with_capacity(peers.len());
     for id in peers {
-        views.extend(archive.peer(*id)?.as_ref().map(show::peer));
+        views.extend(archive.view().peer(*id)?.as_ref().map(show::peer));
     }
     Ok(views)
 }

@@ -68,8 +68,8 @@ pub(super) struct KnownPeer {
 
 impl KnownPeer {
     fn read(archive: &Archive, peer: &Peer) -> Result<Self, ArchiveError> {
-        let coverage = archive.coverage(peer.id)?;
-        let crawled = archive.cursor(peer.id)?.is_some();
+        let coverage = archive.view().coverage(peer.id)?;
+        let crawled = archive.view().cursor(peer.id)?.is_some();
         Ok(Self { peer: show::peer(peer), crawled, messages: coverage.messages, deleted: coverage.deleted })
     }
 }
@@ -98,14 +98,14 @@ fn page(archive: &Archive, which: &Which, limit: usize, mut room: Room) -> Resul
     };
     let mut more = false;
     if which.all {
-        for peer in archive.peers(from) {
+        for peer in archive.view().peers(from) {
             if !add(&peer?)? {
                 more = true;
                 break;
             }
         }
     } else {
-        for cursor in archive.cursors() {
+        for cursor in archive.view().cursors(PeerId(i64::MIN)) {
             let (id, _) = cursor?;
             if id < from {
                 continue;
@@ -139,21 +139,21 @@ pub(super) async fn one(
 pub(super) fn resolve(archive: &Archive, text: &str) -> Result<Peer, Problem> {
     let unknown = || Problem::unknown_peer("the archive holds nothing of this peer; `/v1/peers?all=true` lists those it knows");
     if let Some(username) = text.strip_prefix('@') {
-        return archive.peer_by_username(username)?.ok_or_else(unknown);
+        return archive.view().peer_by_username(username)?.ok_or_else(unknown);
     }
     let wrong =
         |_| Problem::bad_parameter("a peer is named by its marked id, such as `-1001500000001`, or by `@` and a username");
     let id: PeerId = text.parse().map_err(wrong)?;
-    match archive.peer(id)? {
+    match archive.view().peer(id)? {
         Some(peer) => Ok(peer),
-        None if archive.cursor(id)?.is_some() => Ok(unnamed(id)),
+        None if archive.view().cursor(id)?.is_some() => Ok(unnamed(id)),
         None => Err(unknown()),
     }
 }
 
 /// A peer, or its id alone where only that is known.
 pub(super) fn named(archive: &Archive, id: PeerId) -> Result<Peer, ArchiveError> {
-    Ok(archive.peer(id)?.unwrap_or_else(|| unnamed(id)))
+    Ok(archive.view().peer(id)?.unwrap_or_else(|| unnamed(id)))
 }
 
 fn unnamed(id: PeerId) -> Peer {

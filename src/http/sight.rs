@@ -67,7 +67,7 @@ pub(super) async fn accounts(
     let Path(peer) = peer?;
     let read = move |context: &Context| {
         let peer = peers::resolve(&context.archive, &peer)?;
-        let accounts = context.archive.members(peer.id)?.into_iter().map(Into::into).collect();
+        let accounts = context.archive.view().members(peer.id)?.into_iter().map(Into::into).collect();
         Ok(Accounts { peer: show::peer(&peer), accounts })
     };
     context.read(read).await.map(Json)
@@ -112,7 +112,7 @@ pub(super) async fn topics(
     let Path(peer) = peer?;
     let read = move |context: &Context| {
         let peer = peers::resolve(&context.archive, &peer)?;
-        let topics = context.archive.topics(peer.id)?.into_iter().take(TOPICS_MAX).map(Into::into).collect();
+        let topics = context.archive.view().topics(peer.id)?.into_iter().take(TOPICS_MAX).map(Into::into).collect();
         Ok(Topics { peer: show::peer(&peer), topics })
     };
     context.read(read).await.map(Json)

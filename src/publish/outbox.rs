@@ -17,7 +17,7 @@ use super::Event;
 /// # Errors
 /// When the disk refuses, or an entry of the change log itself could not be understood.
 pub fn events(archive: &Archive, after: Seq, limit: usize) -> anyhow::Result<Vec<Event>> {
-    let changes = archive.changes(after, limit)?;
+    let changes = archive.view().changes(after, limit)?;
     let messages = messages(archive, &changes)?;
     let peers = peers(archive, &changes)?;
     let event = |(change, message): (&Change, Option<StoredMessage>)| {
@@ -38,10 +38,10 @@ fn messages(archive: &Archive, changes: &[Change]) -> Result<Vec<Option<StoredMe
         | ChangeKind::PeerLeft { .. } => None,
     };
     let keys: Vec<MessageKey> = changes.iter().filter_map(|c| wanted(&c.kind)).map(|(key, _)| key).collect();
-    let mut newest = match archive.messages_by_key(&keys) {
+    let mut newest = match archive.view().messages_by_key(&keys) {
         Ok(found) => found.into_iter(),
         Err(ArchiveError::Record(_)) => {
-            keys.iter().map(|key| readable(archive.message(*key))).collect::<Result<Vec<_>, _>>()?.into_iter()
+            keys.iter().map(|key| readable(archive.view().message(*key))).collect::<Result<Vec<_>, _>>()?.into_iter()
         }
         Err(error) => return Err(error),
     };
@@ -63,7 +63,7 @@ fn form(
 ) -> Result<Option<StoredMessage>, ArchiveError> {
     match newest {
         Some(stored) if stored.version != version => {
-            let earlier = readable(archive.versions(key).map(Some))?.unwrap_or_default();
+            let earlier = readable(archive.view().versions(key).map(Some))?.unwrap_or_default();
             Ok(Some(earlier.into_iter().find(|v| v.version == version).unwrap_or(stored)))
         }
         newest => Ok(newest),
@@ -75,7 +75,7 @@ fn peers(archive: &Archive, changes: &[Change]) -> Result<BTreeMap<PeerId, Optio
     for change in changes {
         let id = change.kind.peer();
         if let Entry::Vacant(unread) = peers.entry(id) {
-            unread.insert(readable(archive.peer(id))?);
+            unread.insert(readable(archive.view().peer(id))?);
         }
     }
     Ok(peers)

@@ -79,7 +79,7 @@ impl Publisher {
     }
 
     async fn connect(&mut self) -> anyhow::Result<Step> {
-        let position = self.archive.position(READER)?;
+        let position = self.archive.view().position(READER)?;
         self.status.note(|report| report.position = position.0);
         if Instant::now() < self.retry_at {
             return Ok(Step::Idle);

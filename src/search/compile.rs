@@ -86,7 +86,7 @@ impl Compiler<'_> {
     fn who(&self, at: usize, who: &Who) -> Result<PeerId, SearchError> {
         match who {
             Who::Id(id) => Ok(*id),
-            Who::Username(username) => match self.archive.peer_by_username(username)? {
+            Who::Username(username) => match self.archive.view().peer_by_username(username)? {
                 Some(peer) => Ok(peer.id),
                 None => {
                     let what = format!(

@@ -123,7 +123,7 @@ impl Index {
         let places: Vec<_> = ranks.iter().filter_map(|rank| Some((rank.key(*sort)?, rank.score(*sort)))).collect();
         let keys: Vec<MessageKey> = places.iter().map(|(key, _)| *key).collect();
         let highlighter = Highlighter::new(query);
-        let hits = places.into_iter().zip(archive.messages_by_key(&keys)?).filter_map(|((key, score), message)| {
+        let hits = places.into_iter().zip(archive.view().messages_by_key(&keys)?).filter_map(|((key, score), message)| {
             // Deleted a moment ago: the index does not know yet, the archive does.
             let message = message.filter(|m| m.deleted_at.is_none() || query.minds_deleted())?;
             Some(Hit { key, score, snippet: highlighter.snippet(&message.message), message })

@@ -185,7 +185,7 @@ impl Hand {
     }
 
     fn step(&mut self) -> anyhow::Result<Step> {
-        let changes = self.archive.changes(self.read, STEP_CHANGES)?;
+        let changes = self.archive.view().changes(self.read, STEP_CHANGES)?;
         self.apply(&changes)?;
         if self.is_commit_due() {
             self.commit()?;
@@ -205,7 +205,7 @@ impl Hand {
         }
         let keys: Vec<MessageKey> = messages.keys().copied().collect();
         let fields = self.index.fields();
-        for (stored, (key, is_new)) in self.archive.messages_by_key(&keys)?.into_iter().zip(messages) {
+        for (stored, (key, is_new)) in self.archive.view().messages_by_key(&keys)?.into_iter().zip(messages) {
             if !is_new {
                 self.writer.delete_query(fields.by_key(key))?;
             }

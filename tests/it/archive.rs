@@ -66,11 +66,11 @@ impl Kept {
     }
 
     fn kinds(&self) -> Vec<ChangeKind> {
-        self.changes(Seq(0), usize::MAX).unwrap().into_iter().map(|change| change.kind).collect()
+        self.view().changes(Seq(0), usize::MAX).unwrap().into_iter().map(|change| change.kind).collect()
     }
 
     fn differences(&self) -> Vec<String> {
-        self.verify().unwrap().differences
+        self.view().verify().unwrap().differences
     }
 }
 
@@ -143,7 +143,7 @@ fn a_write_that_is_dropped_changes_nothing() {
     let before = contents(&mut kept);
     let mut write = kept.write(NOW);
     write.message(text(1, "b"), raw("b"), 1).message(text(2, "c"), raw("c"), 0).delete(at(1));
-    write.window(CHAT, range(1, 9)).peer(peer(5, Some("other"))).position("reader", Seq(1)).cursor(CHAT, |c| c.top = 9);
+    write.covered(CHAT, range(1, 9)).peer(peer(5, Some("other"))).position("reader", Seq(1)).cursor(CHAT, |c| c.top = 9);
     drop(write);
     assert_eq!(contents(&mut kept), before);
     assert_eq!(kept.last_seq(), Seq(2));
@@ -160,12 +160,12 @@ fn an_edit_keeps_the_earlier_version() {
         w.message(second.clone(), raw("second"), NOW.0 + 60);
     });
     assert_eq!((archived.new, archived.edited, archived.last), (0, 1, Seq(2)));
-    let stored = kept.message(at(1)).unwrap().unwrap();
+    let stored = kept.view().message(at(1)).unwrap().unwrap();
     assert_eq!((stored.message, stored.version, stored.archived_at), (second, 1, Timestamp(NOW.0 + 61)));
-    let versions = kept.versions(at(1)).unwrap();
+    let versions = kept.view().versions(at(1)).unwrap();
     assert_eq!(versions.len(), 1);
     assert_eq!((versions[0].message.clone(), versions[0].version, versions[0].archived_at), (text(1, "first"), 0, NOW));
-    assert_eq!(kept.raw(at(1)).unwrap(), Some(raw("second")));
+    assert_eq!(kept.view().raw(at(1)).unwrap(), Some(raw("second")));
     assert_eq!(kept.kinds(), [ChangeKind::MessageNew { key: at(1) }, ChangeKind::MessageEdited { key: at(1), version: 1 }]);
     assert_eq!(kept.differences(), [""; 0]);
 }
@@ -181,8 +181,8 @@ fn counters_move_without_a_version_and_without_a_change() {
         w.message(seen(2), raw("b"), 0);
     });
     assert_eq!((archived.unchanged, archived.edited, archived.last), (1, 0, Seq(1)));
-    let stored = kept.message(at(1)).unwrap().unwrap();
-    assert_eq!((stored.message.views, stored.version, kept.raw(at(1)).unwrap()), (Some(2), 0, Some(raw("b"))));
+    let stored = kept.view().message(at(1)).unwrap().unwrap();
+    assert_eq!((stored.message.views, stored.version, kept.view().raw(at(1)).unwrap()), (Some(2), 0, Some(raw("b"))));
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn an_earlier_answer_never_replaces_a_later_one() {
         kept.commit(|w| {
             w.as_of(as_of).message(text(1, said), raw(said), revision);
         });
-        kept.message(at(1)).unwrap().unwrap().message.text
+        kept.view().message(at(1)).unwrap().unwrap().message.text
     };
     assert_eq!(answer(Some(10), 0, "at 10"), "at 10");
     assert_eq!(answer(Some(12), 5, "at 12"), "at 12");
@@ -204,14 +204,14 @@ fn an_earlier_answer_never_replaces_a_later_one() {
     assert_eq!(answer(Some(11), 5, "of an earlier pts again"), "at 12");
     assert_eq!(answer(None, 6, "edited, without pts"), "edited, without pts");
     assert_eq!(answer(Some(11), 6, "early once more"), "edited, without pts");
-    assert_eq!(kept.versions(at(1)).unwrap().len(), 2);
-    assert_eq!(kept.raw(at(1)).unwrap(), Some(raw("edited, without pts")));
+    assert_eq!(kept.view().versions(at(1)).unwrap().len(), 2);
+    assert_eq!(kept.view().raw(at(1)).unwrap(), Some(raw("edited, without pts")));
 }
 
 #[test]
 fn an_earlier_answer_neither_deletes_nor_revives() {
     let kept = Kept::new();
-    let gone = || kept.message(at(1)).unwrap().unwrap().deleted_at.is_some();
+    let gone = || kept.view().message(at(1)).unwrap().unwrap().deleted_at.is_some();
     kept.commit(|w| {
         w.as_of(Some(10)).message(text(1, "a"), raw("a"), 0);
     });
@@ -219,14 +219,14 @@ fn an_earlier_answer_neither_deletes_nor_revives() {
         w.as_of(Some(9)).delete(at(1));
     });
     kept.commit(|w| {
-        w.as_of(Some(9)).window(CHAT, range(1, 5));
+        w.as_of(Some(9)).covered(CHAT, range(1, 5));
     });
     assert!(!gone(), "an empty page from before the message says nothing about it");
     kept.commit(|w| {
         w.as_of(Some(12)).delete(at(1));
     });
     kept.commit(|w| {
-        w.as_of(Some(11)).message(text(1, "a"), raw("a"), 0).window(CHAT, range(1, 5));
+        w.as_of(Some(11)).message(text(1, "a"), raw("a"), 0).covered(CHAT, range(1, 5));
     });
     assert!(gone(), "a page from before the deletion does not undo it");
     assert_eq!(kept.differences(), [""; 0]);
@@ -246,7 +246,7 @@ fn a_window_marks_what_is_gone_and_covers_it() {
         w.message(Message::new(elsewhere, NOW), raw("a"), 0);
     });
     let archived = kept.commit_at(Timestamp(NOW.0 + 9), |w| {
-        w.message(text(3, "a"), raw("a"), 0).message(text(4, "new"), raw("a"), 0).window(CHAT, range(1, 6));
+        w.message(text(3, "a"), raw("a"), 0).message(text(4, "new"), raw("a"), 0).covered(CHAT, range(1, 6));
     });
     assert_eq!((archived.new, archived.deleted, archived.unchanged), (1, 2, 1));
     let deleted: Vec<(i32, Option<Timestamp>)> = kept
@@ -255,10 +255,10 @@ fn a_window_marks_what_is_gone_and_covers_it() {
         .collect();
     let when = Some(Timestamp(NOW.0 + 9));
     assert_eq!(deleted, [(2, when), (3, None), (4, None), (5, when), (8, None)]);
-    assert_eq!(kept.message(elsewhere).unwrap().unwrap().deleted_at, None, "a window is of one peer");
+    assert_eq!(kept.view().message(elsewhere).unwrap().unwrap().deleted_at, None, "a window is of one peer");
     let read: RangeSet = [range(1, 6), range(8, 8)].into_iter().collect();
-    assert_eq!(kept.coverage(CHAT).unwrap(), Coverage { read, messages: 5, deleted: 2 });
-    let cursor = kept.cursor(CHAT).unwrap().unwrap();
+    assert_eq!(kept.view().coverage(CHAT).unwrap(), Coverage { read, messages: 5, deleted: 2 });
+    let cursor = kept.view().cursor(CHAT).unwrap().unwrap();
     assert_eq!((cursor.top, cursor.recheck.ranges()), (8, &[range(7, 9)][..]));
     assert_eq!(kept.differences(), [""; 0]);
 }
@@ -272,15 +272,15 @@ fn a_message_that_comes_back_after_a_deletion_is_alive_again() {
     kept.commit(|w| {
         w.delete(at(1)).delete(at(7));
     });
-    assert_eq!(kept.coverage(CHAT).unwrap().deleted, 1);
+    assert_eq!(kept.view().coverage(CHAT).unwrap().deleted, 1);
     kept.commit(|w| {
         w.message(text(1, "a"), raw("a"), 0);
     });
-    let stored = kept.message(at(1)).unwrap().unwrap();
+    let stored = kept.view().message(at(1)).unwrap().unwrap();
     assert_eq!((stored.deleted_at, stored.version), (None, 1));
-    assert_eq!(kept.versions(at(1)).unwrap()[0].deleted_at, Some(NOW), "that it was gone is kept too");
-    assert_eq!(kept.coverage(CHAT).unwrap().deleted, 0);
-    assert_eq!(kept.message(at(7)).unwrap(), None, "what was never archived is not made by its deletion");
+    assert_eq!(kept.view().versions(at(1)).unwrap()[0].deleted_at, Some(NOW), "that it was gone is kept too");
+    assert_eq!(kept.view().coverage(CHAT).unwrap().deleted, 0);
+    assert_eq!(kept.view().message(at(7)).unwrap(), None, "what was never archived is not made by its deletion");
     let key = at(1);
     assert_eq!(
         kept.kinds(),
@@ -308,11 +308,11 @@ fn change_numbers_are_gapless_over_many_writes_and_restarts() {
         kept.reopen();
         assert_eq!(kept.last_seq(), Seq(expected));
     }
-    let seqs: Vec<u64> = kept.changes(Seq(0), usize::MAX).unwrap().iter().map(|c| c.seq.0).collect();
+    let seqs: Vec<u64> = kept.view().changes(Seq(0), usize::MAX).unwrap().iter().map(|c| c.seq.0).collect();
     assert_eq!(seqs, (1..=expected).collect::<Vec<_>>());
-    assert_eq!(kept.changes(Seq(10), 3).unwrap().iter().map(|c| c.seq.0).collect::<Vec<_>>(), [11, 12, 13]);
+    assert_eq!(kept.view().changes(Seq(10), 3).unwrap().iter().map(|c| c.seq.0).collect::<Vec<_>>(), [11, 12, 13]);
     for beyond in [expected, expected + 7, u64::MAX] {
-        assert_eq!(kept.changes(Seq(beyond), 9).unwrap(), []);
+        assert_eq!(kept.view().changes(Seq(beyond), 9).unwrap(), []);
     }
 }
 
@@ -320,14 +320,13 @@ fn change_numbers_are_gapless_over_many_writes_and_restarts() {
 fn positions_jobs_and_the_id_survive_a_restart() {
     let mut kept = Kept::new();
     let id = kept.id().to_owned();
-    assert_eq!((kept.position("publish").unwrap(), kept.job_started("discover").unwrap()), (Seq(0), None));
+    assert_eq!((kept.view().position("publish").unwrap(), kept.view().job_started("discover").unwrap()), (Seq(0), None));
     kept.commit(|w| {
-        w.position("publish", Seq(7)).position("search", Seq(9));
+        w.position("publish", Seq(7)).position("search", Seq(9)).job_started("discover");
     });
-    kept.set_job_started("discover", NOW).unwrap();
     kept.reopen();
-    assert_eq!((kept.position("publish").unwrap(), kept.position("search").unwrap()), (Seq(7), Seq(9)));
-    assert_eq!(kept.job_started("discover").unwrap(), Some(NOW));
+    assert_eq!((kept.view().position("publish").unwrap(), kept.view().position("search").unwrap()), (Seq(7), Seq(9)));
+    assert_eq!(kept.view().job_started("discover").unwrap(), Some(NOW));
     assert_eq!((kept.id(), id.len()), (id.as_str(), 32));
 }
 
@@ -348,7 +347,7 @@ fn whoever_waits_for_changes_is_woken_by_them_only() {
 
 #[test]
 fn a_username_that_moves_to_another_peer_is_followed() {
-    let owner = |kept: &Kept, name: &str| kept.peer_by_username(name).unwrap().map(|p| p.id.0);
+    let owner = |kept: &Kept, name: &str| kept.view().peer_by_username(name).unwrap().map(|p| p.id.0);
     let (loses, gains) = (peer(1, None), peer(2, Some("News")));
     for together in [vec![loses.clone(), gains.clone()], vec![gains.clone(), loses.clone()], vec![gains.clone()]] {
         let kept = Kept::new();
@@ -377,8 +376,8 @@ fn a_peer_that_is_seen_twice_in_one_write_is_as_it_was_seen_last() {
         w.peer(peer(1, Some("one"))).peer(peer(1, Some("two"))).peer(peer(1, Some("two")));
     });
     assert_eq!(archived.last, Seq(2));
-    assert_eq!(kept.peer_by_username("one").unwrap(), None);
-    assert_eq!(kept.peer_by_username("two").unwrap(), Some(peer(1, Some("two"))));
+    assert_eq!(kept.view().peer_by_username("one").unwrap(), None);
+    assert_eq!(kept.view().peer_by_username("two").unwrap(), Some(peer(1, Some("two"))));
     let again = kept.commit(|w| {
         w.peer(peer(1, Some("two")));
     });
@@ -592,7 +591,7 @@ fn topic(id: i32, title: &str) -> Message {
 fn furnished() -> Kept {
     let kept = Kept::new();
     kept.commit(|w| {
-        w.as_of(Some(1_000)).message(full(), raw("tl"), 11).message(text(1, "a"), raw("a"), 0).window(CHAT, range(1, 42));
+        w.as_of(Some(1_000)).message(full(), raw("tl"), 11).message(text(1, "a"), raw("a"), 0).covered(CHAT, range(1, 42));
         w.peer(Peer {
             username: Some("Weather".to_owned()),
             usernames: vec!["Climate".to_owned()],
@@ -634,7 +633,9 @@ fn furnished() -> Kept {
             c.held_until = Some(Timestamp(NOW.0 + 3_602));
         });
     });
-    kept.set_job_started("discover", NOW).unwrap();
+    kept.commit(|w| {
+        w.job_started("discover");
+    });
     kept
 }
 
@@ -642,23 +643,23 @@ fn furnished() -> Kept {
 fn what_was_written_is_what_is_read() {
     let mut kept = furnished();
     kept.reopen();
-    assert_eq!(kept.versions(at(42)).unwrap()[0].message, full());
+    assert_eq!(kept.view().versions(at(42)).unwrap()[0].message, full());
     let seen =
         Counters { views: Some(20), reactions: Some(vec![Reaction { emoji: "❤".to_owned(), count: 16 }]), ..full().counters() };
-    let counted = kept.counters(at(42)).unwrap().unwrap();
+    let counted = kept.view().counters(at(42)).unwrap().unwrap();
     assert_eq!(counted.iter().map(|s| (s.at.0 - NOW.0, &s.value)).collect::<Vec<_>>(), [(1, &full().counters()), (2, &seen)]);
-    let stored = kept.message(at(42)).unwrap().unwrap().message;
+    let stored = kept.view().message(at(42)).unwrap().unwrap().message;
     let reactions = seen.reactions.clone().unwrap();
     assert_eq!(stored, Message { media: None, views: seen.views, reactions, ..full() });
-    let members = kept.members(CHAT).unwrap();
+    let members = kept.view().members(CHAT).unwrap();
     let (in_, out) = (&members[0], &members[1]);
     assert_eq!(
         (in_.account.as_str(), in_.current(), &in_.folders[..]),
         ("alpha", true, &["Work".to_owned(), "新闻".to_owned()][..])
     );
     assert_eq!((out.account.as_str(), out.until), ("bravo", Some(Timestamp(NOW.0 + 2))));
-    assert_eq!(kept.member_count(CHAT).unwrap().unwrap().value, 1_234);
-    assert_eq!(kept.topics(CHAT).unwrap()[0].title, "天气");
+    assert_eq!(kept.view().member_count(CHAT).unwrap().unwrap().value, 1_234);
+    assert_eq!(kept.view().topics(CHAT).unwrap()[0].title, "天气");
     assert_eq!(kept.differences(), [""; 0]);
 }
 
@@ -716,31 +717,31 @@ fn read_everything(archive: &Archive) -> Result<(), ArchiveError> {
             first = result;
         }
     };
-    note(archive.message(at(42)).map(drop));
-    note(archive.messages_by_key(&[at(1), at(42), at(7)]).map(drop));
-    note(archive.versions(at(42)).map(drop));
-    note(archive.raw(at(42)).map(drop));
+    note(archive.view().message(at(42)).map(drop));
+    note(archive.view().messages_by_key(&[at(1), at(42), at(7)]).map(drop));
+    note(archive.view().versions(at(42)).map(drop));
+    note(archive.view().raw(at(42)).map(drop));
     for order in [Order::OldestFirst, Order::NewestFirst] {
-        archive.messages(CHAT, IdRange { first: i32::MIN, last: i32::MAX }, order).for_each(|m| note(m.map(drop)));
+        archive.view().messages(CHAT, IdRange { first: i32::MIN, last: i32::MAX }, order).for_each(|m| note(m.map(drop)));
     }
-    note(archive.peer(CHAT).map(drop));
-    note(archive.peer_by_username("weather").map(drop));
-    archive.peers(PeerId(i64::MIN)).for_each(|p| note(p.map(drop)));
-    archive.cursors().for_each(|c| note(c.map(drop)));
-    note(archive.cursor(CHAT).map(drop));
-    note(archive.coverage(CHAT).map(drop));
-    note(archive.changes(Seq(0), usize::MAX).map(drop));
-    note(archive.position("search").map(drop));
-    note(archive.job_started("discover").map(drop));
-    note(archive.members(CHAT).map(drop));
-    archive.memberships().for_each(|m| note(m.map(drop)));
-    note(archive.counters(at(42)).map(drop));
-    note(archive.member_counts(CHAT).map(drop));
-    note(archive.member_count(CHAT).map(drop));
-    note(archive.topics(CHAT).map(drop));
-    note(archive.verify().map(drop));
+    note(archive.view().peer(CHAT).map(drop));
+    note(archive.view().peer_by_username("weather").map(drop));
+    archive.view().peers(PeerId(i64::MIN)).for_each(|p| note(p.map(drop)));
+    archive.view().cursors(PeerId(i64::MIN)).for_each(|c| note(c.map(drop)));
+    note(archive.view().cursor(CHAT).map(drop));
+    note(archive.view().coverage(CHAT).map(drop));
+    note(archive.view().changes(Seq(0), usize::MAX).map(drop));
+    note(archive.view().position("search").map(drop));
+    note(archive.view().job_started("discover").map(drop));
+    note(archive.view().members(CHAT).map(drop));
+    archive.view().memberships().for_each(|m| note(m.map(drop)));
+    note(archive.view().counters(at(42)).map(drop));
+    note(archive.view().member_counts(CHAT).map(drop));
+    note(archive.view().member_count(CHAT).map(drop));
+    note(archive.view().topics(CHAT).map(drop));
+    note(archive.view().verify().map(drop));
     let mut write = archive.write(NOW);
-    write.message(text(42, "again"), raw("b"), 99).delete(at(1)).window(CHAT, range(1, 50)).peer(peer(CHAT.0, Some("new")));
+    write.message(text(42, "again"), raw("b"), 99).delete(at(1)).covered(CHAT, range(1, 50)).peer(peer(CHAT.0, Some("new")));
     note(write.commit().map(drop));
     first
 }
@@ -1029,17 +1030,17 @@ impl PlainArchive {
 
     fn compare(&self, archive: &Archive) -> Result<(), TestCaseError> {
         let name = |c: &Change| (c.kind.name(), c.kind.peer().0, c.kind.message().map_or(0, |m| m.id.0));
-        let changes: Vec<_> = archive.changes(Seq(0), usize::MAX).unwrap().iter().map(name).collect();
+        let changes: Vec<_> = archive.view().changes(Seq(0), usize::MAX).unwrap().iter().map(name).collect();
         prop_assert_eq!(&changes, &self.changes);
         prop_assert_eq!(archive.last_seq().0, u64::try_from(changes.len()).unwrap());
         for peer in [-2, -1] {
             let mut there = BTreeMap::new();
-            for stored in archive.messages(PeerId(peer), IdRange { first: i32::MIN, last: i32::MAX }, Order::OldestFirst) {
+            for stored in archive.view().messages(PeerId(peer), IdRange { first: i32::MIN, last: i32::MAX }, Order::OldestFirst) {
                 let stored = stored.unwrap();
                 let key = stored.message.key;
-                let earlier: Vec<String> = archive.versions(key).unwrap().into_iter().map(|v| v.message.text).collect();
+                let earlier: Vec<String> = archive.view().versions(key).unwrap().into_iter().map(|v| v.message.text).collect();
                 prop_assert_eq!(usize::try_from(stored.version).unwrap(), earlier.len());
-                let said = archive.raw(key).unwrap().unwrap();
+                let said = archive.view().raw(key).unwrap().unwrap();
                 prop_assert_eq!(said.tl, stored.message.text.as_bytes());
                 there.insert(key.id.0, (stored.message.text, stored.deleted_at.is_some(), earlier));
             }
@@ -1049,7 +1050,7 @@ impl PlainArchive {
                 .filter(|((at, _), _)| *at == peer)
                 .map(|((_, id), m)| (*id, (m.text.to_string(), m.deleted, m.earlier.iter().map(u8::to_string).collect())))
                 .collect();
-            let coverage = archive.coverage(PeerId(peer)).unwrap();
+            let coverage = archive.view().coverage(PeerId(peer)).unwrap();
             let read: BTreeSet<i32> = coverage.read.ranges().iter().flat_map(|r| r.first..=r.last).collect();
             prop_assert_eq!(&read, &self.read.get(&peer).cloned().unwrap_or_default());
             let deleted = expected.values().filter(|m: &&(String, bool, Vec<String>)| m.1).count();
@@ -1076,7 +1077,7 @@ proptest! {
                 write.message(message, raw(&text.to_string()), revision);
             }
             if let Some((peer, window)) = step.window {
-                write.window(PeerId(peer), window);
+                write.covered(PeerId(peer), window);
             }
             for &(peer, id) in &step.deleted {
                 write.delete(MessageKey { peer: PeerId(peer), id: MessageId(id) });

@@ -83,7 +83,7 @@ pub(crate) fn archive_messages(archive: &Archive, first: i32, last: i32) {
             let message = Message { text, ..Message::new(key, Timestamp(1_706_600_000 + i64::from(id))) };
             write.message(message, Raw { layer: 230, tl: vec![7; 60] }, 0);
         }
-        write.window(CHAT, IdRange::new(page, end).unwrap());
+        write.covered(CHAT, IdRange::new(page, end).unwrap());
         write.commit().unwrap();
     }
 }

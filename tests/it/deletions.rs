@@ -15,13 +15,13 @@ fn a_page_that_is_older_than_a_mass_deletion_does_not_disprove_it() {
     // A page as of a state, with all messages or with none.
     let page = |pts: i32, full: bool| {
         let mut write = archive.write(now);
-        write.as_of(Some(pts)).mass_deletion(rule).window(peer, range);
+        write.as_of(Some(pts)).mass_deletion(rule).covered(peer, range);
         for id in (1..=20).filter(|_| full) {
             write.message(Message::new(MessageKey { peer, id: MessageId(id) }, now), Raw::default(), 0);
         }
         write.commit().unwrap();
-        let cursor = archive.cursor(peer).unwrap().unwrap();
-        (cursor.held.len(), archive.coverage(peer).unwrap().deleted)
+        let cursor = archive.view().cursor(peer).unwrap().unwrap();
+        (cursor.held.len(), archive.view().coverage(peer).unwrap().deleted)
     };
     assert_eq!(page(10, true), (0, 0));
     let mut write = archive.write(now);

@@ -57,7 +57,7 @@ fn empty(fleet: &Fleet, peer: PeerId) {
 
 /// The peers that are crawled.
 fn crawled(app: &App) -> BTreeSet<i64> {
-    app.archive.cursors().map(|cursor| cursor.unwrap().0.0).collect()
+    app.archive.view().cursors(PeerId(i64::MIN)).map(|cursor| cursor.unwrap().0.0).collect()
 }
 
 /// Waits until an account is shown to be in a peer, or out of it.
@@ -182,7 +182,7 @@ async fn a_peer_that_an_account_joins_elsewhere_is_archived_and_one_that_it_leav
         _ => false,
     };
     let changes: Vec<ChangeKind> =
-        app.archive.changes(Seq(0), usize::MAX).unwrap().into_iter().map(|c| c.kind).filter(is_of_peer).collect();
+        app.archive.view().changes(Seq(0), usize::MAX).unwrap().into_iter().map(|c| c.kind).filter(is_of_peer).collect();
     let (joined, left) = (ChangeKind::PeerJoined { peer: id(peer) }, ChangeKind::PeerLeft { peer: id(peer) });
     assert_eq!(changes, [joined, left, joined, left]);
     let coverage = fleet.get(&format!("/v1/peers/{peer}/coverage")).await;

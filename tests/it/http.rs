@@ -151,12 +151,12 @@ fn fill(archive: &Archive) {
     {
         write.message(message(NEWS, id, text), raw(), 0);
     }
-    write.window(NEWS, IdRange { first: 1, last: 5 });
+    write.covered(NEWS, IdRange { first: 1, last: 5 });
     write.cursor(NEWS, |cursor| cursor.top = 5);
     for id in 21..=40 {
         write.message(message(GROUP, id, &format!("message number {id}")), raw(), 0);
     }
-    write.window(GROUP, IdRange { first: 21, last: 40 });
+    write.covered(GROUP, IdRange { first: 21, last: 40 });
     write.commit().unwrap();
     let mut write = archive.write(Timestamp(NOW.0 + 60));
     let edited = Message { edited: Some(Timestamp(NOW.0 + 30)), ..message(NEWS, 3, "see the corrected report") };
@@ -707,7 +707,9 @@ async fn commands_show_the_same_whether_a_daemon_has_the_archive_or_nobody() {
 async fn the_schedule_is_shown_as_a_table() {
     let served = Served::start(listening(Sealing::Off)).await;
     for (job, at) in [("catch-up", 100), ("ended/catch-up", 90), ("recheck", 5_000)] {
-        served.archive.set_job_started(job, Timestamp(NOW.0 - at)).unwrap();
+        let mut write = served.archive.write(Timestamp(NOW.0 - at));
+        write.job_started(job);
+        write.commit().unwrap();
     }
     let written = Written::default();
     let folder = served.folder.path().to_owned();

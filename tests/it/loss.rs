@@ -52,9 +52,9 @@ fn log(archive: &Path) -> std::path::PathBuf {
 
 /// Every change is there, once, without a jump, and what is stored twice is the same.
 fn is_whole(archive: &Archive) {
-    let seqs: Vec<u64> = archive.changes(Seq(0), usize::MAX).unwrap().iter().map(|change| change.seq.0).collect();
+    let seqs: Vec<u64> = archive.view().changes(Seq(0), usize::MAX).unwrap().iter().map(|change| change.seq.0).collect();
     assert_eq!(seqs, (1..=archive.last_seq().0).collect::<Vec<_>>());
-    assert_eq!(archive.verify().unwrap().differences, [""; 0]);
+    assert_eq!(archive.view().verify().unwrap().differences, [""; 0]);
 }
 
 #[test]

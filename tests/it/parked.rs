@@ -50,7 +50,7 @@ fn channel(fleet: &Fleet, with_alpha: bool) -> PeerId {
 
 fn knows(app: &App, peer: PeerId, id: i32) -> bool {
     let key = MessageKey { peer: telescribe::model::PeerId(peer.marked()), id: MessageId(id) };
-    app.archive.message(key).unwrap().is_some()
+    app.archive.view().message(key).unwrap().is_some()
 }
 
 fn job<'a>(jobs: &'a Value, name: &str) -> &'a Value {

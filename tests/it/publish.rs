@@ -180,7 +180,7 @@ async fn every_change_is_published_once_and_in_order() {
     assert_eq!(depth(&deleted, "order.deleted").await, 50);
     let report = desk.report();
     assert_eq!((report.unroutable, report.connections, report.confirmed), (0, 1, desk.archive.last_seq().0));
-    assert_eq!(desk.archive.position(READER).unwrap(), desk.archive.last_seq());
+    assert_eq!(desk.archive.view().position(READER).unwrap(), desk.archive.last_seq());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -250,7 +250,7 @@ async fn a_publisher_that_is_dropped_between_confirm_and_position_publishes_agai
         sleep(Duration::from_millis(10)).await;
     }
     drop(publisher);
-    assert_eq!(desk.archive.position(READER).unwrap(), Seq(0));
+    assert_eq!(desk.archive.view().position(READER).unwrap(), Seq(0));
 
     let lifecycle = desk.run();
     desk.until("everything confirmed", |r| r.lag == 0).await;

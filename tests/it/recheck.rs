@@ -45,7 +45,7 @@ fn newest(fleet: &Fleet, peer: PeerId, count: usize) -> Vec<i32> {
 
 fn is_deleted(app: &App, peer: PeerId, id: i32) -> bool {
     let key = MessageKey { peer: telescribe::model::PeerId(peer.marked()), id: MessageId(id) };
-    app.archive.message(key).unwrap().unwrap().deleted_at.is_some()
+    app.archive.view().message(key).unwrap().unwrap().deleted_at.is_some()
 }
 
 /// What `telescribe coverage PEER` writes, and how it ends.

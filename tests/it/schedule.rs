@@ -97,7 +97,7 @@ fn channels(fleet: &Fleet) -> Vec<PeerId> {
 
 fn knows(app: &App, peer: PeerId, id: i32) -> bool {
     let key = MessageKey { peer: telescribe::model::PeerId(peer.marked()), id: MessageId(id) };
-    app.archive.message(key).unwrap().is_some()
+    app.archive.view().message(key).unwrap().is_some()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -235,7 +235,7 @@ async fn the_status_says_what_needs_somebody_and_what_must_wait() {
 async fn a_stopped_program_shows_what_is_planned_and_says_that_nothing_can_be_run() {
     let mut fleet = Fleet::new(small()).await;
     let app = fleet.start_and_finish().await;
-    fleet.until("a catch-up has started", || app.archive.job_started("catch-up").unwrap().is_some()).await;
+    fleet.until("a catch-up has started", || app.archive.view().job_started("catch-up").unwrap().is_some()).await;
     fleet.stop(app).await;
     fleet.config.jobs.recheck = JobConfig { enabled: false, ..JobConfig::every("0 30 2 * * *") };
     let table = command(&fleet, &[]).await.unwrap();

@@ -499,7 +499,7 @@ async fn pages_of_newest_first_neither_repeat_nor_skip() {
     }
     let dates = |sort| -> Vec<i64> {
         let keys = world.paged("needle", sort, 13);
-        keys.iter().map(|k| world.archive.message(*k).expect("read").expect("there").message.date.0).collect()
+        keys.iter().map(|k| world.archive.view().message(*k).expect("read").expect("there").message.date.0).collect()
     };
     assert!(dates(Sort::Newest).is_sorted_by(|a, b| a >= b));
     assert!(dates(Sort::Oldest).is_sorted());

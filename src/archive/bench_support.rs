@@ -1,23 +1,23 @@
-//! The yardstick of `benches/encoding.rs`: other encodings weighed in a store that is tuned as the archive's messages are, and
+//! Bench support of `benches/encoding.rs`: other encodings weighed in a store that is tuned as the archive's messages are, and
 //! the archive's own encoding on its own. Nothing of the program uses it.
 
 use std::path::Path;
 
-use prost::Message as _;
 use rocksdb::{ColumnFamilyDescriptor, DB};
 
+use super::codec::{Key as _, Value};
 use super::record::MessageRecord;
 use super::schema::{self, Cf};
-use super::{ArchiveError, StoredMessage, key};
+use super::{ArchiveError, StoredMessage};
 use crate::model::{Message, MessageKey, Timestamp};
 
 /// A store with one column family for each encoding.
-pub struct Yardstick {
+pub struct EncodingStore {
     db: DB,
     store: Box<dyn Fn(rocksdb::Error) -> ArchiveError>,
 }
 
-impl Yardstick {
+impl EncodingStore {
     /// Makes one in an empty folder, with a column family for each name, all tuned as the archive's `message` is.
     ///
     /// # Errors
@@ -37,16 +37,16 @@ impl Yardstick {
     /// Stores an encoded message.
     ///
     /// # Errors
-    /// See [`Yardstick::new`].
+    /// See [`EncodingStore::new`].
     pub fn put(&self, encoding: &str, key: MessageKey, value: &[u8]) -> Result<(), ArchiveError> {
         let Some(cf) = self.db.cf_handle(encoding) else { return Ok(()) };
-        self.db.put_cf(cf, key::message(key), value).map_err(&self.store)
+        self.db.put_cf(cf, key.encode(), value).map_err(&self.store)
     }
 
     /// Bytes that an encoding takes on disk once everything is compacted, keys included.
     ///
     /// # Errors
-    /// See [`Yardstick::new`].
+    /// See [`EncodingStore::new`].
     pub fn size(&self, encoding: &str) -> Result<u64, ArchiveError> {
         let Some(cf) = self.db.cf_handle(encoding) else { return Ok(0) };
         self.db.flush_cf(cf).map_err(&self.store)?;
@@ -61,7 +61,7 @@ impl Yardstick {
         let mut record = MessageRecord::of(message);
         record.archived_at = archived_at.0;
         record.revision = revision;
-        record.encode_to_vec()
+        Value::<MessageKey>::to_bytes(&record)
     }
 
     /// A message as the archive reads it.
@@ -69,6 +69,6 @@ impl Yardstick {
     /// # Errors
     /// When it cannot be understood.
     pub fn decode(key: MessageKey, bytes: &[u8]) -> Result<StoredMessage, ArchiveError> {
-        StoredMessage::read(key, bytes)
+        Ok(StoredMessage::of(key, <MessageRecord as Value<MessageKey>>::from_bytes(&key, bytes)?))
     }
 }
