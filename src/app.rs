@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::accounts::{BudgetKeeper, Pool, PoolSettings, Saver, Session, SessionLock, Sessions, Taken};
+use crate::accounts::{LockedSessions, Pool, PoolSettings, PoolStatePersister, Session, SessionLock, SessionWriter, Sessions};
 use crate::archive::{Archive, DataFolder, Durability, MassDeletion};
 use crate::config::{Config, Server, Sync};
 use crate::crawl::{self, Crawler};
@@ -98,7 +98,7 @@ impl App {
         config.check()?;
         let folder = DataFolder::lock_within(data, FOLDER_PATIENCE).await?;
         let store = open_sessions(config)?;
-        let Taken { sessions, locks } = store.take_all()?;
+        let LockedSessions { sessions, locks } = store.take_all()?;
         check_accounts(config, &sessions)?;
         let durability = match config.archive.sync {
             Sync::Os => Durability::Os,
@@ -126,17 +126,17 @@ impl App {
             ..PoolSettings::default()
         };
         let pool = Pool::new(names.iter().cloned(), pacing, Arc::clone(&around.clock));
-        BudgetKeeper::restore(&pool, &sessions, config.accounts.rest_after_crash.duration());
+        PoolStatePersister::restore(&pool, &sessions, config.accounts.rest_after_crash.duration());
         let accounts = Accounts { pool: Arc::clone(&pool), sessions: sessions.clone(), store: store.clone() };
         // Before anything is asked: what Telegram answers to it may not live to be saved.
         tokio::task::block_in_place(|| accounts.save())?;
         lifecycle.work("budgets", {
             let (pool, sessions) = (Arc::clone(&pool), sessions.clone());
-            move || BudgetKeeper::new(Arc::clone(&pool), &sessions)
+            move || PoolStatePersister::new(Arc::clone(&pool), &sessions)
         });
         lifecycle.work("sessions", {
             let sessions = sessions.clone();
-            move || Saver::new(store.clone(), &sessions)
+            move || SessionWriter::new(store.clone(), &sessions)
         });
         let crawler = Crawler::start(
             Arc::clone(&archive),
@@ -200,7 +200,7 @@ impl App {
         } else {
             self.finish_index().await;
             tokio::task::block_in_place(|| self.archive.flush())?;
-            BudgetKeeper::release(&self.accounts.pool, &self.accounts.sessions);
+            PoolStatePersister::mark_clean_stop(&self.accounts.pool, &self.accounts.sessions);
             tokio::task::block_in_place(|| self.accounts.save())?;
         }
         self.own.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -152,7 +152,7 @@ impl Imported {
             return Ok(text::bare(AuthKey::new(key)));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| ImportError::Unknown)?;
-        if super::form::form(bytes).is_ok() {
+        if super::format::format(bytes).is_ok() {
             return Err(ImportError::Own);
         }
         text::read(text)

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::jobs::Timetable;
 
-use crate::accounts::{AccountState, LostState};
+use crate::accounts::{AccountState, LostSession};
 use crate::archive::Archive;
 use crate::crawl::{Crawler, Progress};
 use crate::http::{Operator as _, StatusSource};
@@ -35,7 +35,7 @@ impl Running {
                 AccountState::Duplicated(why) => ("duplicated", why.as_str().into()),
             };
             let way_out = why.as_str().map(|name| {
-                let lost = LostState { name: name.to_owned(), at: self.clock.now() };
+                let lost = LostSession { name: name.to_owned(), at: self.clock.now() };
                 lost.way_out(&a.name)
             });
             let intervals: Map<String, Value> =

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, mpsc};
 use super::Crawler;
 use super::queue::{Found, Taken, Verdict};
 use super::unit::Unit;
-use crate::accounts::{Lease, Turn};
+use crate::accounts::{Lease, LeaseOutcome};
 use crate::lifecycle::{Lifecycle, Step, Worker};
 use crate::model::{AccountName, PeerId};
 use crate::telegram::TelegramError;
@@ -110,10 +110,10 @@ impl Crawler {
     fn take(&self) -> Found<Lease> {
         self.queue.take(self.clock.now(), |candidates, method, priority| {
             match self.pool.lease(candidates, method, priority.urgency()) {
-                Turn::Now(lease) => Verdict::Take(lease),
-                Turn::NotBefore(at) => Verdict::Later(at),
-                Turn::Busy => Verdict::Skip,
-                Turn::Nobody => Verdict::Drop,
+                LeaseOutcome::Granted(lease) => Verdict::Take(lease),
+                LeaseOutcome::NotBefore(at) => Verdict::Later(at),
+                LeaseOutcome::Busy => Verdict::Skip,
+                LeaseOutcome::NoCandidate => Verdict::Drop,
             }
         })
     }
@@ -182,7 +182,7 @@ impl Crawler {
     /// Telegram ended an account's session, or the account: its work is for the others.
     fn lost_account(&self, account: &AccountName, error: &TelegramError) {
         let (Some(name), Some(state)) = (error.lost_name(), error.lost()) else { return };
-        self.pool.lose(account, state);
+        self.pool.mark_lost(account, state);
         let Some(session) = self.clients.get(account).map(|client| client.session()) else { return };
         session.set_lost(name, self.clock.now());
         if let Some(lost) = session.lost() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Crawler;
 use super::unit::{Priority, Unit};
-use crate::accounts::{AccountState, Lease, Turn, Urgency};
+use crate::accounts::{AccountState, Lease, LeaseOutcome, Urgency};
 use crate::archive::ArchiveError;
 use crate::model::{AccountName, Peer, PeerId};
 use crate::telegram::{Joined, Seen, TelegramError, method};
@@ -176,10 +176,10 @@ impl Crawler {
 
     fn lease_now(&self, account: &AccountName, method: &'static str) -> Result<Lease, JoinError> {
         match self.pool.lease([account], method, Urgency::Live) {
-            Turn::Now(lease) => Ok(lease),
-            Turn::NotBefore(until) => Err(JoinError::TooEarly { account: account.clone(), until: until.to_rfc3339() }),
-            Turn::Busy => Err(JoinError::Busy(account.clone())),
-            Turn::Nobody => Err(JoinError::NoAccount(account.to_string())),
+            LeaseOutcome::Granted(lease) => Ok(lease),
+            LeaseOutcome::NotBefore(until) => Err(JoinError::TooEarly { account: account.clone(), until: until.to_rfc3339() }),
+            LeaseOutcome::Busy => Err(JoinError::Busy(account.clone())),
+            LeaseOutcome::NoCandidate => Err(JoinError::NoAccount(account.to_string())),
         }
     }
 

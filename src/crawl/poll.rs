@@ -120,7 +120,7 @@ impl Crawler {
                 found.push(top);
             }
         }
-        tokio::task::block_in_place(|| client.session().keep_hashes())?;
+        tokio::task::block_in_place(|| client.session().save_access_hashes())?;
         let unread = self.request_differences(found)?;
         Self::commit(write)?;
         self.request_history(unread)?;

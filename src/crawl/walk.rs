@@ -97,7 +97,7 @@ impl Crawler {
         let unpinned_news = news.iter().any(|top| !top.pinned);
         self.see(&mut write, &account, page.seen)?;
         // What becomes known here is of no use after a crash without the hashes to address it by.
-        tokio::task::block_in_place(|| client.session().keep_hashes())?;
+        tokio::task::block_in_place(|| client.session().save_access_hashes())?;
         let unread = self.request_differences(news)?;
         Self::commit(write)?;
         self.not_followed_alone(page.tops.iter().map(|t| t.peer));

@@ -186,7 +186,7 @@ impl Client {
             self.session().learn(user.id, u.access_hash);
         }
         self.session().set_user_id(user.id.bare());
-        self.session().found();
+        self.session().clear_lost();
         Ok(user)
     }
 }
