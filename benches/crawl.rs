@@ -419,7 +419,7 @@ async fn dropped(
             while let Some((peer, range)) = unread.next(client.session()).await {
                 let (count, lowest) = if parsed {
                     let page = client.history(peer, range).await?;
-                    (page.messages.len(), page.window.first)
+                    (page.messages.len(), page.covered.first)
                 } else {
                     decoded(&client, peer, range).await?
                 };

@@ -164,7 +164,7 @@ async fn messages(count: usize) -> anyhow::Result<Vec<Parsed>> {
                 // A channel that another account has read before is the same channel.
                 while let Some(range) = rest.filter(|range| !messages.contains_key(&key(top.peer, range.last))) {
                     let page = client.history(top.peer, range).await?;
-                    rest = IdRange::new(range.first, page.window.first - 1);
+                    rest = IdRange::new(range.first, page.covered.first - 1);
                     messages.extend(page.messages.into_iter().map(|p| (p.message.key, p)));
                 }
             }

@@ -9,7 +9,7 @@ use crate::accounts::Lease;
 use crate::archive::{ArchiveError, Membership, Write};
 use crate::model::{AccountName, Peer, PeerId, PeerKind, PeerKindOfId};
 use crate::schedule::{Job, PeerFacts, Scope};
-use crate::telegram::{Folder, Seen, TelegramError};
+use crate::telegram::{Folder, MentionedPeers, TelegramError};
 
 /// Which peers are crawled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +115,7 @@ impl Crawler {
     }
 
     /// Adds the peers that an answer mentions to a write, and what it says of who sees them.
-    pub(super) fn see(&self, write: &mut Write<'_>, account: &AccountName, seen: Seen) -> Result<(), ArchiveError> {
+    pub(super) fn see(&self, write: &mut Write<'_>, account: &AccountName, seen: MentionedPeers) -> Result<(), ArchiveError> {
         self.found(&seen)?;
         for peer in seen.peers {
             write.peer(peer);

@@ -159,7 +159,7 @@ impl Crawler {
                 self.again(unit, priority, failures.saturating_add(1), now + wait);
             }
             // The pool knows when.
-            TelegramError::Again { why } => {
+            TelegramError::RetryLater { why } => {
                 tracing::debug!(account.name = %account, "account `{account}`: {} is asked again, because {why}", unit.method());
                 self.again(unit, priority, failures, now);
             }
@@ -242,7 +242,7 @@ fn label(outcome: &anyhow::Result<Result<(), TelegramError>>) -> &'static str {
         Ok(Err(TelegramError::FloodWait { .. })) => "flood_wait",
         Ok(Err(error)) if error.lost().is_some() => "lost",
         Ok(Err(TelegramError::Transient { .. })) => "no_answer",
-        Ok(Err(TelegramError::Again { .. })) => "again",
+        Ok(Err(TelegramError::RetryLater { .. })) => "again",
         Ok(Err(_)) => "refused",
         Err(_) => "not_archived",
     }

@@ -5,7 +5,7 @@ use super::{Crawler, newest};
 use crate::accounts::{Lease, UpdatesState};
 use crate::archive::Write;
 use crate::model::{AccountName, MessageId, MessageKey, PeerId, PeerKindOfId};
-use crate::telegram::{ChannelDifference, CommonDifference, Event, Seen, TelegramError};
+use crate::telegram::{ChannelDifference, CommonDifference, MentionedPeers, TelegramError, Update};
 
 impl Crawler {
     /// Asks once what happened in a channel.
@@ -28,7 +28,7 @@ impl Crawler {
             // Telegram does not accept the state any more: the same as a difference that is too long.
             Err(TelegramError::Refused { name, .. }) if name.starts_with("PERSISTENT_TIMESTAMP") => {
                 drop(lease);
-                self.lost_track(&account, peer, None, MessageId(0), Seen::default())?;
+                self.lost_track(&account, peer, None, MessageId(0), MentionedPeers::default())?;
                 return Ok(Ok(()));
             }
             Err(error) => return Ok(Err(error)),
@@ -42,12 +42,12 @@ impl Crawler {
                 self.see(&mut write, &account, seen)?;
                 for event in events {
                     match event {
-                        Event::Message { parsed, .. } => self.put(&mut write, *parsed),
-                        Event::Deleted { ids, .. } => delete(&mut write, peer, ids),
-                        Event::Counted { key, counters } => {
+                        Update::Message { parsed, .. } => self.put(&mut write, *parsed),
+                        Update::Deleted { ids, .. } => delete(&mut write, peer, ids),
+                        Update::Counted { key, counters } => {
                             write.counters(key, counters);
                         }
-                        Event::ChannelMoved { .. } | Event::ChannelGap { .. } | Event::Membership { .. } | Event::Gap => {}
+                        Update::ChannelMoved { .. } | Update::ChannelGap { .. } | Update::Membership { .. } | Update::Gap => {}
                     }
                 }
                 write.cursor(peer, move |cursor| {
@@ -73,7 +73,7 @@ impl Crawler {
         peer: PeerId,
         pts: Option<i32>,
         top: MessageId,
-        seen: Seen,
+        seen: MentionedPeers,
     ) -> anyhow::Result<()> {
         tracing::info!(peer.id = peer.0, "Telegram skipped events of peer {peer}; its newest messages are read again");
         let again = newest(&self.archive.coverage(peer)?.read, self.settings.recheck_ids_max);
@@ -131,7 +131,7 @@ impl Crawler {
     /// Telegram skipped what happened outside channels: go on from a new state, and read again what may have changed.
     fn lost_track_of_account(&self, account: &AccountName, state: UpdatesState) -> anyhow::Result<()> {
         for peer in self.owned_by(account) {
-            self.lost_track(account, peer, None, MessageId(0), Seen::default())?;
+            self.lost_track(account, peer, None, MessageId(0), MentionedPeers::default())?;
         }
         if let Some(client) = self.clients.get(account) {
             client.session().set_updates(state);
@@ -182,9 +182,9 @@ impl Crawler {
     }
 
     /// Adds an event outside channels to a write. Channels in an account's difference are followed by their own.
-    pub(super) fn common_event(&self, write: &mut Write<'_>, account: &AccountName, event: Event) -> anyhow::Result<()> {
+    pub(super) fn common_event(&self, write: &mut Write<'_>, account: &AccountName, event: Update) -> anyhow::Result<()> {
         match event {
-            Event::Message { parsed, .. } => {
+            Update::Message { parsed, .. } => {
                 let peer = parsed.message.key.peer;
                 match peer.kind() {
                     PeerKindOfId::Channel => self.enqueue(Unit::Events { peer }, Priority::Live),
@@ -198,12 +198,12 @@ impl Crawler {
                     }
                 }
             }
-            Event::Deleted { channel: Some(peer), .. }
-            | Event::ChannelMoved { channel: peer, .. }
-            | Event::ChannelGap { channel: peer } => {
+            Update::Deleted { channel: Some(peer), .. }
+            | Update::ChannelMoved { channel: peer, .. }
+            | Update::ChannelGap { channel: peer } => {
                 self.enqueue(Unit::Events { peer }, Priority::Live);
             }
-            Event::Deleted { channel: None, ids, .. } => {
+            Update::Deleted { channel: None, ids, .. } => {
                 // Telegram names only ids: outside channels they are unique in the account.
                 for peer in self.owned_by(account) {
                     for id in &ids {
@@ -211,8 +211,8 @@ impl Crawler {
                     }
                 }
             }
-            Event::Counted { key, counters } => self.counted(write, account, key, counters)?,
-            Event::Membership { .. } | Event::Gap => {}
+            Update::Counted { key, counters } => self.counted(write, account, key, counters)?,
+            Update::Membership { .. } | Update::Gap => {}
         }
         Ok(())
     }

@@ -106,7 +106,7 @@ impl Crawler {
         drop(lease);
         let now = self.clock.timestamp();
         let mut write = self.archive.write(now);
-        write.as_of(page.pts).mass_deletion(self.settings.mass_deletion).window(peer, page.window);
+        write.as_of(page.pts).mass_deletion(self.settings.mass_deletion).window(peer, page.covered);
         for parsed in page.messages {
             self.put(&mut write, parsed);
         }

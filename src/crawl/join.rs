@@ -10,7 +10,7 @@ use super::unit::{Priority, Unit};
 use crate::accounts::{AccountState, Lease, LeaseOutcome, Urgency};
 use crate::archive::ArchiveError;
 use crate::model::{AccountName, Peer, PeerId};
-use crate::telegram::{Joined, Seen, TelegramError, method};
+use crate::telegram::{Joined, MentionedPeers, TelegramError, method};
 
 /// How long a username that nobody has is not asked for again.
 const UNKNOWN_FOR: Duration = Duration::from_hours(24);
@@ -151,8 +151,8 @@ impl Crawler {
                 };
                 (seen, peer, was_in, false)
             }
-            Joined::Already { peer } => (Seen::default(), peer, true, false),
-            Joined::Requested => (Seen::default(), None, false, true),
+            Joined::Already { peer } => (MentionedPeers::default(), peer, true, false),
+            Joined::Requested => (MentionedPeers::default(), None, false, true),
         };
         let mut write = self.archive.write(self.clock.timestamp());
         self.see(&mut write, &account, seen)?;
@@ -225,7 +225,7 @@ impl Crawler {
             TelegramError::PeerUnavailable { name } | TelegramError::Refused { name, .. } => {
                 JoinError::Refused { account: account.clone(), name }
             }
-            TelegramError::Again { .. } => JoinError::Busy(account.clone()),
+            TelegramError::RetryLater { .. } => JoinError::Busy(account.clone()),
             error => JoinError::NoAnswer(error.to_string()),
         }
     }

@@ -9,7 +9,7 @@ use super::unit::{Priority, Subject, Unit};
 use super::{Crawler, events};
 use crate::lifecycle::{Lifecycle, Step, Worker};
 use crate::model::{AccountName, PeerId};
-use crate::telegram::{Event, Push};
+use crate::telegram::{Push, Update};
 
 /// How a pushed event stands to the state that is known.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,17 +81,17 @@ impl Crawler {
         Self::commit(write)?;
         for event in events {
             match event {
-                Event::Gap => {
+                Update::Gap => {
                     self.enqueue(Unit::AccountEvents { account: account.clone() }, Priority::Live);
                     self.look_for_news(&account);
                 }
-                Event::Membership { channel } => self.membership_changed(&account, channel, gone.contains(&channel)),
-                Event::Counted { key, counters } => {
+                Update::Membership { channel } => self.membership_changed(&account, channel, gone.contains(&channel)),
+                Update::Counted { key, counters } => {
                     let mut write = self.archive.write(self.clock.timestamp());
                     self.counted(&mut write, &account, key, counters)?;
                     Self::commit(write)?;
                 }
-                Event::ChannelGap { channel } => self.enqueue(Unit::Events { peer: channel }, Priority::Live),
+                Update::ChannelGap { channel } => self.enqueue(Unit::Events { peer: channel }, Priority::Live),
                 event => match event.channel() {
                     Some(peer) => self.channel_pushed(&account, peer, event)?,
                     None => self.common_pushed(&account, event)?,
@@ -101,7 +101,7 @@ impl Crawler {
         Ok(())
     }
 
-    fn channel_pushed(&self, account: &AccountName, peer: PeerId, event: Event) -> anyhow::Result<()> {
+    fn channel_pushed(&self, account: &AccountName, peer: PeerId, event: Update) -> anyhow::Result<()> {
         // While a difference is asked for, its answer may be older than this event: the next one will bring it. A page of history
         // says as of when it is, so the event stands beside it; what it deletes is deleted from the page too (`overtaken`).
         let Some(claim) = self.queue.claim(Subject::Channel(peer)) else {
@@ -123,8 +123,8 @@ impl Crawler {
                 write.as_of(Some(pts)).mass_deletion(self.settings.mass_deletion);
                 let mut gone = Vec::new();
                 match event {
-                    Event::Message { parsed, .. } => self.put(&mut write, *parsed),
-                    Event::Deleted { ids, .. } => {
+                    Update::Message { parsed, .. } => self.put(&mut write, *parsed),
+                    Update::Deleted { ids, .. } => {
                         if claim.is_beside_reader() {
                             gone.clone_from(&ids);
                         }
@@ -143,7 +143,7 @@ impl Crawler {
         Ok(())
     }
 
-    fn common_pushed(&self, account: &AccountName, event: Event) -> anyhow::Result<()> {
+    fn common_pushed(&self, account: &AccountName, event: Update) -> anyhow::Result<()> {
         let difference = || self.enqueue(Unit::AccountEvents { account: account.clone() }, Priority::Live);
         let Some(_claim) = self.queue.claim(Subject::Account(account.clone())) else {
             difference();
@@ -160,7 +160,7 @@ impl Crawler {
             Follows::Gap => difference(),
             Follows::On => {
                 let touched = match &event {
-                    Event::Message { parsed, .. } => Some(parsed.message.key.peer),
+                    Update::Message { parsed, .. } => Some(parsed.message.key.peer),
                     _ => None,
                 };
                 let mut write = self.archive.write(self.clock.timestamp());
@@ -179,12 +179,12 @@ impl Crawler {
 }
 
 /// The state after an event, and how far it moved that state.
-fn place(event: &Event) -> (i32, i32) {
+fn place(event: &Update) -> (i32, i32) {
     match *event {
-        Event::Message { pts, count, .. } | Event::Deleted { pts, count, .. } | Event::ChannelMoved { pts, count, .. } => {
+        Update::Message { pts, count, .. } | Update::Deleted { pts, count, .. } | Update::ChannelMoved { pts, count, .. } => {
             (pts, count)
         }
-        Event::ChannelGap { .. } | Event::Counted { .. } | Event::Membership { .. } | Event::Gap => (0, 0),
+        Update::ChannelGap { .. } | Update::Counted { .. } | Update::Membership { .. } | Update::Gap => (0, 0),
     }
 }
 

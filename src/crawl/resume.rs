@@ -14,7 +14,7 @@ use super::unit::{Priority, Unit};
 use super::walk::Reach;
 use crate::archive::{ArchiveError, Membership};
 use crate::model::{AccountName, PeerId, PeerKindOfId};
-use crate::telegram::Seen;
+use crate::telegram::MentionedPeers;
 
 /// Accounts that are in peers which nobody can address, and in how many.
 type Unaddressed = BTreeMap<AccountName, usize>;
@@ -122,7 +122,7 @@ impl Crawler {
     }
 
     /// Plans what is lacking of peers that were looked for, and that an answer has brought.
-    pub(super) fn found(&self, seen: &Seen) -> Result<(), ArchiveError> {
+    pub(super) fn found(&self, seen: &MentionedPeers) -> Result<(), ArchiveError> {
         let found: Vec<PeerId> = {
             let sought = self.sought.lock().unwrap_or_else(PoisonError::into_inner);
             if sought.is_empty() {

@@ -254,7 +254,7 @@ impl From<TelegramError> for LoginError {
             }
             TelegramError::PeerUnavailable { .. }
             | TelegramError::Transient { .. }
-            | TelegramError::Again { .. }
+            | TelegramError::RetryLater { .. }
             | TelegramError::Duplicated { .. } => return Self::Telegram(error),
         };
         match name {
