@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::jobs::Timetable;
+use super::jobs::JobControl;
 
 use crate::accounts::{AccountState, LostSession};
 use crate::archive::Archive;
@@ -14,12 +14,13 @@ use crate::lifecycle::Lifecycle;
 use crate::model::{Clock, PeerId};
 use crate::publish;
 
+/// The source of the status while the program runs.
 pub(super) struct Running {
     pub(super) crawler: Arc<Crawler>,
     pub(super) archive: Arc<Archive>,
     pub(super) publishing: Option<Arc<publish::Status>>,
     pub(super) lifecycle: Lifecycle,
-    pub(super) timetable: Arc<Timetable>,
+    pub(super) job_control: Arc<JobControl>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -84,7 +85,7 @@ impl StatusSource for Running {
             ("running".to_owned(), true.into()),
             ("crawl".to_owned(), self.crawl()),
             ("accounts".to_owned(), self.accounts()),
-            ("jobs".to_owned(), serde_json::to_value(self.timetable.jobs()).unwrap_or_default()),
+            ("jobs".to_owned(), serde_json::to_value(self.job_control.jobs()).unwrap_or_default()),
             ("publish".to_owned(), serde_json::to_value(publishing).unwrap_or_default()),
             ("workers".to_owned(), self.workers()),
         ]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
-use telescribe::app::{App, Surroundings};
+use telescribe::app::{App, Environment};
 use telescribe::archive::{Archive, Durability, Raw};
 use telescribe::config::BrokerUrl;
 use telescribe::lifecycle::{Lifecycle, Step, Worker as _};
@@ -382,8 +382,8 @@ async fn a_permission_that_the_user_lacks_is_named_and_an_exchange_that_others_m
 async fn a_start_with_a_wrong_broker_asks_telegram_nothing() {
     let mut fleet = Fleet::new(small()).await;
     fleet.config.publish.url = BrokerUrl::read("amqp://crawler:7/s3cret@127.0.0.1:5672/%2f");
-    let around = Surroundings { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
-    let error = App::start(&fleet.config, &fleet.data(), around).await.unwrap_err().to_string();
+    let environment = Environment { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
+    let error = App::start(&fleet.config, &fleet.data(), environment).await.unwrap_err().to_string();
     assert!(error.contains("`publish.url` has an `@` behind the host") && !error.contains("s3cret"), "{error}");
     assert_eq!(fleet.simulator.ledger().len(), 0);
 }
