@@ -27,7 +27,7 @@ use grammers_tl_types::{Deserializable as _, Serializable as _, enums};
 use serde::{Deserialize, Serialize};
 use telescribe::archive::Yardstick;
 use telescribe::lifecycle::Lifecycle;
-use telescribe::model::{IdRange, Message, MessageId, PeerId, PeerKindOfId, Timestamp};
+use telescribe::model::{IdRange, IdSpace, Message, MessageId, PeerId, Timestamp};
 use telescribe::parse::{self, Parsed};
 use telescribe::show;
 use telescribe::telegram::Client;
@@ -159,7 +159,7 @@ async fn messages(count: usize) -> anyhow::Result<Vec<Parsed>> {
         let mut from = None;
         loop {
             let page = client.dialogs(from.as_ref()).await?;
-            for top in page.tops.iter().filter(|top| top.peer.kind() != PeerKindOfId::User) {
+            for top in page.tops.iter().filter(|top| top.peer.kind() != IdSpace::User) {
                 let mut rest = IdRange::new(1, top.top.0);
                 // A channel that another account has read before is the same channel.
                 while let Some(range) = rest.filter(|range| !messages.contains_key(&key(top.peer, range.last))) {

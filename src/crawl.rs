@@ -50,7 +50,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::accounts::Pool;
 use crate::archive::{Archive, ArchiveError, Archived, MassDeletion, Raw, Write};
 use crate::lifecycle::Lifecycle;
-use crate::model::{AccountName, Clock, IdRange, PeerId, PeerKind, PeerKindOfId};
+use crate::model::{AccountName, Clock, IdRange, IdSpace, PeerId, PeerKind};
 use crate::parse::Parsed;
 use crate::schedule::{Job, Scope};
 use crate::telegram::{self, Client};
@@ -282,7 +282,7 @@ impl Crawler {
 
     /// What a unit works on, and who could do it.
     fn place(&self, unit: &Unit) -> Option<(Subject, Vec<AccountName>)> {
-        let own_ids = |peer: &PeerId| peer.kind() != PeerKindOfId::Channel;
+        let own_ids = |peer: &PeerId| peer.kind() != IdSpace::Channel;
         let found = || {
             let owner = match unit.peer().filter(own_ids) {
                 Some(peer) => self.archive.cursor(peer)?.and_then(|c| c.account),
@@ -307,8 +307,8 @@ impl Crawler {
     /// one that archives it.
     fn readers(&self, peer: PeerId) -> Result<Vec<AccountName>, ArchiveError> {
         let own = match peer.kind() {
-            PeerKindOfId::Channel => None,
-            PeerKindOfId::User | PeerKindOfId::Chat => self.archive.cursor(peer)?.and_then(|c| c.account),
+            IdSpace::Channel => None,
+            IdSpace::User | IdSpace::Chat => self.archive.cursor(peer)?.and_then(|c| c.account),
         };
         let may = |(name, client): &(&AccountName, &Arc<Client>)| {
             own.as_ref().is_none_or(|own| own == *name) && client.session().knows(peer)
@@ -331,9 +331,9 @@ impl Crawler {
     fn may_be_crawled(&self, peer: PeerId) -> bool {
         let kinds = &self.settings.rules.kinds;
         match peer.kind() {
-            PeerKindOfId::User => kinds.contains(&PeerKind::User),
-            PeerKindOfId::Chat => kinds.contains(&PeerKind::Group),
-            PeerKindOfId::Channel => true,
+            IdSpace::User => kinds.contains(&PeerKind::User),
+            IdSpace::Chat => kinds.contains(&PeerKind::Group),
+            IdSpace::Channel => true,
         }
     }
 

@@ -18,7 +18,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::lost::LostSession;
 use super::{SessionError, Sessions};
-use crate::model::{AccountName, PeerId, PeerKindOfId};
+use crate::model::{AccountName, IdSpace, PeerId};
 
 /// An authorisation key: whoever has it *is* the account. Never printed.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -310,7 +310,7 @@ impl Session {
 
     /// Notes a peer that this account can address. A basic group has no access hash.
     pub fn learn(&self, peer: PeerId, access_hash: Option<i64>) {
-        if access_hash.is_none() && peer.kind() != PeerKindOfId::Chat {
+        if access_hash.is_none() && peer.kind() != IdSpace::Chat {
             return;
         }
         let learnt = self.change(SavePriority::Coalesced, |data| data.peers.insert(peer.0, access_hash) != Some(access_hash));

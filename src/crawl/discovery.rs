@@ -7,7 +7,7 @@ use super::Crawler;
 use super::unit::{Priority, Unit};
 use crate::accounts::Lease;
 use crate::archive::{ArchiveError, Membership, Write};
-use crate::model::{AccountName, Peer, PeerId, PeerKind, PeerKindOfId};
+use crate::model::{AccountName, IdSpace, Peer, PeerId, PeerKind};
 use crate::schedule::{Job, PeerFacts, Scope};
 use crate::telegram::{Folder, MentionedPeers, TelegramError};
 
@@ -160,7 +160,7 @@ impl Crawler {
 
     /// Whether another account archives a peer whose message ids are each account's own.
     pub(super) fn belongs_to_another(&self, account: &AccountName, peer: PeerId) -> Result<bool, ArchiveError> {
-        if peer.kind() == PeerKindOfId::Channel {
+        if peer.kind() == IdSpace::Channel {
             return Ok(false);
         }
         Ok(self.archive.cursor(peer)?.and_then(|c| c.account).is_some_and(|owner| owner != *account))

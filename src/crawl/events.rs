@@ -4,7 +4,7 @@ use super::unit::{Priority, Unit};
 use super::{Crawler, newest};
 use crate::accounts::{Lease, UpdatesState};
 use crate::archive::Write;
-use crate::model::{AccountName, MessageId, MessageKey, PeerId, PeerKindOfId};
+use crate::model::{AccountName, IdSpace, MessageId, MessageKey, PeerId};
 use crate::telegram::{ChannelDifference, CommonDifference, MentionedPeers, TelegramError, Update};
 
 impl Crawler {
@@ -187,8 +187,8 @@ impl Crawler {
             Update::Message { parsed, .. } => {
                 let peer = parsed.message.key.peer;
                 match peer.kind() {
-                    PeerKindOfId::Channel => self.enqueue(Unit::Events { peer }, Priority::Live),
-                    PeerKindOfId::User | PeerKindOfId::Chat => {
+                    IdSpace::Channel => self.enqueue(Unit::Events { peer }, Priority::Live),
+                    IdSpace::User | IdSpace::Chat => {
                         let owner = self.archive.cursor(peer)?.and_then(|c| c.account);
                         if owner.as_ref() == Some(account) {
                             self.put(write, *parsed);

@@ -6,7 +6,7 @@ use super::unit::{Identity, Priority, Unit};
 use super::{Crawler, newest};
 use crate::accounts::{Lease, Urgency};
 use crate::archive::{ArchiveError, Coverage, Cursor};
-use crate::model::{AccountName, IdRange, PeerId, PeerKindOfId, Timestamp};
+use crate::model::{AccountName, IdRange, IdSpace, PeerId, Timestamp};
 use crate::telegram::{TelegramError, method};
 
 /// The range to ask for next: the newest that was never read, else the newest that must be read again, else the newest of which a
@@ -60,7 +60,7 @@ impl Crawler {
     ) -> Result<Option<(i32, DateTime<Utc>)>, ArchiveError> {
         let Some(read) = coverage.read.last().filter(|read| *read < cursor.top) else { return Ok(None) };
         let (difference, method, urgency) = match (peer.kind(), &cursor.account) {
-            (PeerKindOfId::Channel, _) => (Identity::Events(peer), method::CHANNEL_DIFFERENCE, Urgency::Fresh),
+            (IdSpace::Channel, _) => (Identity::Events(peer), method::CHANNEL_DIFFERENCE, Urgency::Fresh),
             (_, Some(owner)) => (Identity::AccountEvents(owner.clone()), method::DIFFERENCE, Urgency::Live),
             (_, None) => return Ok(None),
         };
@@ -111,7 +111,7 @@ impl Crawler {
             self.put(&mut write, parsed);
         }
         self.see(&mut write, &account, page.seen)?;
-        let stateless = peer.kind() == PeerKindOfId::Channel && cursor.pts.is_none();
+        let stateless = peer.kind() == IdSpace::Channel && cursor.pts.is_none();
         let again = if stateless { newest(&coverage.read, self.settings.recheck_ids_max) } else { Default::default() };
         let pts = page.pts;
         write.cursor(peer, move |cursor| {

@@ -13,7 +13,7 @@ use super::history::next_range;
 use super::unit::{Priority, Unit};
 use super::walk::Reach;
 use crate::archive::{ArchiveError, Membership};
-use crate::model::{AccountName, PeerId, PeerKindOfId};
+use crate::model::{AccountName, IdSpace, PeerId};
 use crate::telegram::MentionedPeers;
 
 /// Accounts that are in peers which nobody can address, and in how many.
@@ -96,7 +96,7 @@ impl Crawler {
     /// Notes, once, in whose dialogs a peer is to be looked for: of the accounts that are in it, or of the one whose ids it is archived by.
     /// False when there is none.
     fn seek(&self, peer: PeerId, owner: Option<&AccountName>, unaddressed: &mut Unaddressed) -> Result<bool, ArchiveError> {
-        let own = owner.filter(|_| peer.kind() != PeerKindOfId::Channel);
+        let own = owner.filter(|_| peer.kind() != IdSpace::Channel);
         if own.is_some_and(|own| !self.clients.contains_key(own)) {
             // Its ids mean nothing to any other account: what was archived stays, and nobody can add to it.
             return Ok(true);

@@ -9,7 +9,7 @@ use super::Crawler;
 use super::unit::{Priority, Unit};
 use crate::archive::{ArchiveError, Order};
 use crate::lifecycle::{Lifecycle, Step, Worker};
-use crate::model::{AccountName, IdRange, PeerId, PeerKind, PeerKindOfId, Timestamp};
+use crate::model::{AccountName, IdRange, IdSpace, PeerId, PeerKind, Timestamp};
 use crate::schedule::{Job, Scope};
 
 /// Peers that are still to be looked at, and for what.
@@ -109,7 +109,7 @@ impl Crawler {
 
     /// Has a peer's members, and a channel's views, counted.
     fn count(&self, peer: PeerId) -> anyhow::Result<()> {
-        if peer.kind() != PeerKindOfId::Channel {
+        if peer.kind() != IdSpace::Channel {
             return Ok(());
         }
         self.enqueue(Unit::Full { peer }, Priority::Counters);

@@ -3,7 +3,7 @@
 use super::queue::Work;
 use super::walk::Reach;
 use crate::accounts::Urgency;
-use crate::model::{AccountName, PeerId, PeerKindOfId};
+use crate::model::{AccountName, IdSpace, PeerId};
 use crate::telegram::{Offset, method};
 
 /// One request's worth of work.
@@ -207,7 +207,7 @@ impl Unit {
     /// What its answer can stand beside. Outside channels a page does not say as of when it is.
     pub(super) fn work(&self) -> Work {
         match self {
-            Self::History { peer } if peer.kind() == PeerKindOfId::Channel => Work::Reading,
+            Self::History { peer } if peer.kind() == IdSpace::Channel => Work::Reading,
             _ => Work::Exclusive,
         }
     }

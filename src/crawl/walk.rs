@@ -8,7 +8,7 @@ use super::discovery::FoldersKnown;
 use super::unit::{Priority, Unit};
 use crate::accounts::Lease;
 use crate::archive::Write;
-use crate::model::{AccountName, Peer, PeerId, PeerKindOfId, Timestamp};
+use crate::model::{AccountName, IdSpace, Peer, PeerId, Timestamp};
 use crate::schedule::Scope;
 use crate::telegram::{DialogTop, Offset, TelegramError};
 
@@ -118,7 +118,7 @@ impl Crawler {
 
     /// Notes what a dialog tells of a peer.
     pub(super) fn note_top(&self, write: &mut Write<'_>, account: &AccountName, top: DialogTop, now: Timestamp) {
-        let owner = (top.peer.kind() != PeerKindOfId::Channel).then(|| account.clone());
+        let owner = (top.peer.kind() != IdSpace::Channel).then(|| account.clone());
         if owner.is_some() {
             self.owned(account, top.peer);
         }

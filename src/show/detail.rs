@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::model::{Giveaway, Page, Payment, Place, Poll, PollResult, Task};
+use crate::model::{GeoPlace, Giveaway, PagePreview, Payment, Poll, PollResult, TodoTask};
 
 use super::{is_false, marked, number, said, time};
 
@@ -186,8 +186,8 @@ pub struct TaskView {
     pub completed: Option<String>,
 }
 
-impl From<&Page> for PageView {
-    fn from(page: &Page) -> Self {
+impl From<&PagePreview> for PageView {
+    fn from(page: &PagePreview) -> Self {
         Self {
             display_url: said(page.display_url.as_ref()),
             site: said(page.site.as_ref()),
@@ -223,8 +223,8 @@ impl From<&PollResult> for PollResultView {
     }
 }
 
-impl From<&Place> for PlaceView {
-    fn from(place: &Place) -> Self {
+impl From<&GeoPlace> for PlaceView {
+    fn from(place: &GeoPlace) -> Self {
         Self {
             address: said(place.address.as_ref()),
             provider: said(place.provider.as_ref()),
@@ -259,8 +259,8 @@ impl From<&Giveaway> for GiveawayView {
     }
 }
 
-impl From<&Task> for TaskView {
-    fn from(task: &Task) -> Self {
+impl From<&TodoTask> for TaskView {
+    fn from(task: &TodoTask) -> Self {
         Self {
             id: task.id,
             text: task.text.clone(),

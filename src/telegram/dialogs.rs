@@ -6,7 +6,7 @@ use grammers_tl_types::{enums, functions, types};
 
 use super::mentioned::{MentionedPeers, learn_mentioned};
 use super::{Client, TelegramError};
-use crate::model::{MessageId, PeerId, PeerKindOfId};
+use crate::model::{IdSpace, MessageId, PeerId};
 use crate::parse;
 
 /// The page size of the list of dialogs: what Telegram gives at most.
@@ -113,7 +113,7 @@ impl Client {
     /// Learns the hashes of users that the account has a dialog with: a page may be all private chats, and the next one starts after
     /// one of them. Other users are not needed.
     fn learn_users(&self, tops: &[DialogTop], users: &[enums::User]) {
-        let dialogs: BTreeSet<i64> = tops.iter().filter(|t| t.peer.kind() == PeerKindOfId::User).map(|t| t.peer.bare()).collect();
+        let dialogs: BTreeSet<i64> = tops.iter().filter(|t| t.peer.kind() == IdSpace::User).map(|t| t.peer.bare()).collect();
         for user in users {
             if let enums::User::User(u) = user
                 && !u.min

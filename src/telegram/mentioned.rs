@@ -4,7 +4,7 @@ use grammers_tl_types::{enums, types};
 
 use super::{Client, TelegramError};
 use crate::accounts::Session;
-use crate::model::{Peer, PeerId, PeerKindOfId};
+use crate::model::{IdSpace, Peer, PeerId};
 use crate::parse;
 
 /// Peers that an answer mentions.
@@ -26,9 +26,9 @@ impl Client {
         let unknown = || TelegramError::PeerUnavailable { name: "no access hash".to_owned() };
         let access_hash = || self.session().access_hash(peer).ok_or_else(unknown);
         Ok(match peer.kind() {
-            PeerKindOfId::User => types::InputPeerUser { user_id: peer.bare(), access_hash: access_hash()? }.into(),
-            PeerKindOfId::Chat => types::InputPeerChat { chat_id: peer.bare() }.into(),
-            PeerKindOfId::Channel => types::InputPeerChannel { channel_id: peer.bare(), access_hash: access_hash()? }.into(),
+            IdSpace::User => types::InputPeerUser { user_id: peer.bare(), access_hash: access_hash()? }.into(),
+            IdSpace::Chat => types::InputPeerChat { chat_id: peer.bare() }.into(),
+            IdSpace::Channel => types::InputPeerChannel { channel_id: peer.bare(), access_hash: access_hash()? }.into(),
         })
     }
 

@@ -5,7 +5,7 @@ use grammers_tl_types::enums;
 
 use super::mentioned::{MentionedPeers, learn_mentioned};
 use crate::accounts::Session;
-use crate::model::{AccountName, Counters, MessageId, MessageKey, PeerId, PeerKindOfId};
+use crate::model::{AccountName, Counters, IdSpace, MessageId, MessageKey, PeerId};
 use crate::parse::{self, Parsed};
 
 /// Something that Telegram pushed to an account.
@@ -78,7 +78,7 @@ impl Update {
     #[must_use]
     pub fn channel(&self) -> Option<PeerId> {
         match self {
-            Self::Message { parsed, .. } => Some(parsed.message.key.peer).filter(|p| p.kind() == PeerKindOfId::Channel),
+            Self::Message { parsed, .. } => Some(parsed.message.key.peer).filter(|p| p.kind() == IdSpace::Channel),
             Self::Deleted { channel, .. } => *channel,
             Self::ChannelMoved { channel, .. } | Self::ChannelGap { channel } => Some(*channel),
             Self::Counted { .. } | Self::Membership { .. } | Self::Gap => None,

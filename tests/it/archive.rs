@@ -12,9 +12,9 @@ use telescribe::archive::{
     Archive, ArchiveError, Archived, Coverage, DataFolder, Durability, FORMAT, FolderError, Order, Raw, Write,
 };
 use telescribe::model::{
-    Button, ButtonKind, Change, ChangeKind, Counters, Entity, EntityKind, Forward, Giveaway, IdRange, Media, MediaKind, Message,
-    MessageId, MessageKey, Page, Payment, Peer, PeerId, PeerKind, PeerMarks, Place, Poll, PollResult, RangeSet, Reaction, Reply,
-    Restriction, Seq, Service, Story, Task, Timestamp,
+    Button, ButtonKind, Change, ChangeKind, Counters, Entity, EntityKind, Forward, GeoPlace, Giveaway, IdRange, Media, MediaKind,
+    Message, MessageId, MessageKey, PagePreview, Payment, Peer, PeerId, PeerKind, PeerMarks, Poll, PollResult, RangeSet, Reaction,
+    Reply, Restriction, Seq, Service, Story, Timestamp, TodoTask,
 };
 use tempfile::TempDir;
 
@@ -488,7 +488,7 @@ fn full() -> Message {
             vcard: Some("BEGIN:VCARD".to_owned()),
             spoiler: true,
             ttl: Some(23),
-            page: Some(Box::new(Page {
+            page: Some(Box::new(PagePreview {
                 display_url: Some("example.org".to_owned()),
                 site: Some("s".to_owned()),
                 kind: Some("article".to_owned()),
@@ -509,7 +509,7 @@ fn full() -> Message {
                 voters: Some(29),
                 solution: Some("s".to_owned()),
             })),
-            place: Some(Box::new(Place {
+            place: Some(Box::new(GeoPlace {
                 address: Some("a".to_owned()),
                 provider: Some("foursquare".to_owned()),
                 id: Some("i".to_owned()),
@@ -531,7 +531,12 @@ fn full() -> Message {
                 winners: vec![PeerId(42)],
                 message: Some(MessageId(43)),
             })),
-            tasks: vec![Task { id: 44, text: "t".to_owned(), completed_by: Some(PeerId(45)), completed: Some(Timestamp(46)) }],
+            tasks: vec![TodoTask {
+                id: 44,
+                text: "t".to_owned(),
+                completed_by: Some(PeerId(45)),
+                completed: Some(Timestamp(46)),
+            }],
             items: vec![Media::new(MediaKind::Photo)],
             ..Media::new(MediaKind::Video)
         }),

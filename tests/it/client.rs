@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use telescribe::accounts::{AuthKey, DataCentre, Session, Sessions};
 use telescribe::config::Server;
 use telescribe::lifecycle::Lifecycle;
-use telescribe::model::{IdRange, PeerId, PeerKindOfId};
+use telescribe::model::{IdRange, IdSpace, PeerId};
 use telescribe::telegram::{Client, NetworkScope, Settings, TelegramError};
 use telescribe_simulator::{Fault, Options, Outcome, Rule, Simulator, When};
 use tokio::net::TcpListener;
@@ -115,7 +115,7 @@ async fn a_move_that_fails_leaves_the_account_where_it_was() {
 /// A channel that the account can read, with its newest page's range.
 async fn channel(caller: &Caller) -> (PeerId, IdRange) {
     let page = caller.client.dialogs(None).await.unwrap();
-    let top = page.tops.iter().find(|top| top.peer.kind() == PeerKindOfId::Channel && top.top.0 > 20).unwrap();
+    let top = page.tops.iter().find(|top| top.peer.kind() == IdSpace::Channel && top.top.0 > 20).unwrap();
     (top.peer, IdRange::new(1, top.top.0).unwrap())
 }
 
