@@ -4,7 +4,7 @@ use grammers_tl_types::enums;
 
 use crate::model::{Button, ButtonKind, PeerId};
 
-use super::Unknown;
+use super::UnknownConstructors;
 
 /// The rows of a keyboard; none for what only hides one or asks for a reply.
 pub(super) fn rows(tl: &enums::ReplyMarkup, unknown: &mut UnknownConstructors) -> Vec<Vec<Button>> {
