@@ -20,7 +20,7 @@ use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use telescribe::archive::{Archive, Durability, Raw, StoredMessage};
 use telescribe::model::{Media, MediaKind, Message, MessageId, MessageKey, PeerId, Timestamp};
-use telescribe::search::{Index, Indexer, IndexerSettings, Query, Request, Sort, Yardstick};
+use telescribe::search::{BareIndex, Index, Indexer, IndexerSettings, Request, SearchQuery, Sort};
 use tokio::runtime::Runtime;
 
 /// Enough for several commits and merges, and a run of a minute.
@@ -128,15 +128,15 @@ fn our_indexer(path: &Path, archive: &Arc<Archive>, runtime: &Runtime) -> anyhow
 }
 
 fn bare_tantivy(path: &Path, stored: &[StoredMessage]) -> anyhow::Result<Took> {
-    let mut yardstick = Yardstick::new(path, IndexerSettings::default())?;
+    let mut bare_index = BareIndex::new(path, IndexerSettings::default())?;
     let start = Instant::now();
     for message in stored {
-        yardstick.add(message)?;
+        bare_index.add(message)?;
     }
-    let index = yardstick.commit()?;
+    let index = bare_index.commit()?;
     let took = Took { seconds: start.elapsed().as_secs_f64(), segments: index.segment_count() };
     ensure!(index.document_count() == stored.len() as u64, "not everything was indexed");
-    drop(yardstick);
+    drop(bare_index);
     std::fs::remove_dir_all(path)?;
     Ok(took)
 }
@@ -156,7 +156,7 @@ fn searches(index: &Index, archive: &Archive) -> anyhow::Result<Vec<(&'static st
     ];
     let mut out = Vec::new();
     for (query, sort) in asked {
-        let request = Request { sort, ..Request::new(Query::parse(query)?) };
+        let request = Request { sort, ..Request::new(SearchQuery::parse(query)?) };
         let mut times = Vec::new();
         let mut total = String::new();
         for _ in 0..11 {

@@ -38,7 +38,7 @@ pub(super) async fn run(args: Args, globals: &Globals, config: &Config) -> anyho
     Index::check_replaceable(&path)?;
     let archive = Arc::new(open(&args, &folder.archive(), Index::seen(&path).as_ref())?);
     // Beside the one that is there, which is lost only to a complete one.
-    let index = Arc::new(Index::make_anew(&aside)?);
+    let index = Arc::new(Index::recreate(&aside)?);
     let settings = IndexerSettings { memory: config.search.memory_mib << 20, ..IndexerSettings::default() };
     let mut indexer = Indexer::new(Arc::clone(&index), Arc::clone(&archive), settings);
     let last = archive.last_seq().0;

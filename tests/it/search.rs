@@ -10,7 +10,7 @@ use telescribe::model::{
     Button, ButtonKind, Entity, EntityKind, Forward, Media, MediaKind, Message, MessageId, MessageKey, Peer, PeerId, PeerKind,
     Reply, Timestamp,
 };
-use telescribe::search::{Difference, Index, Indexer, IndexerSettings, Page, Query, Request, SearchError, Sort, Total};
+use telescribe::search::{Difference, Index, Indexer, IndexerSettings, Request, SearchError, SearchPage, SearchQuery, Sort, Total};
 use tempfile::TempDir;
 
 const CHAT: PeerId = PeerId(-1_001_500_000_001);
@@ -61,7 +61,7 @@ impl World {
         assert!(found.is_equal(), "{found:?}");
     }
 
-    fn ask(&self, request: &Request) -> Result<Page, SearchError> {
+    fn ask(&self, request: &Request) -> Result<SearchPage, SearchError> {
         self.index.search(&self.archive, request)
     }
 
@@ -99,7 +99,7 @@ fn indexer(index: &Arc<Index>, archive: &Arc<Archive>) -> Indexer {
 }
 
 fn request(query: &str) -> Request {
-    Request::new(Query::parse(query).unwrap_or_else(|e| panic!("{query}: {e}")))
+    Request::new(SearchQuery::parse(query).unwrap_or_else(|e| panic!("{query}: {e}")))
 }
 
 fn key(id: i32) -> MessageKey {
@@ -455,7 +455,7 @@ async fn a_fresh_message_is_committed_without_waiting_for_more() {
 #[tokio::test]
 async fn a_query_of_a_thousand_parentheses_is_refused() {
     for query in ["(".repeat(1_000), format!("{}a{}", "(".repeat(250), ")".repeat(250)), "a OR ".repeat(300)] {
-        let error = Query::parse(&query).expect_err("too much");
+        let error = SearchQuery::parse(&query).expect_err("too much");
         assert!(error.at > 0 && !error.what.is_empty(), "{error}");
     }
 }
