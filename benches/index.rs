@@ -20,7 +20,7 @@ use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use telescribe::archive::{Archive, Durability, Raw, StoredMessage};
 use telescribe::model::{Media, MediaKind, Message, MessageId, MessageKey, PeerId, Timestamp};
-use telescribe::search::{BareIndex, Index, Indexer, IndexerSettings, Request, SearchQuery, Sort};
+use telescribe::search::{BareIndex, Index, Indexer, IndexerSettings, Request, SearchQuery, SortOrder};
 use tokio::runtime::Runtime;
 
 /// Enough for several commits and merges, and a run of a minute.
@@ -142,17 +142,17 @@ fn bare_tantivy(path: &Path, stored: &[StoredMessage]) -> anyhow::Result<Took> {
 }
 
 /// A few searches, each the median of several, in milliseconds.
-fn searches(index: &Index, archive: &Archive) -> anyhow::Result<Vec<(&'static str, Sort, f64, String)>> {
+fn searches(index: &Index, archive: &Archive) -> anyhow::Result<Vec<(&'static str, SortOrder, f64, String)>> {
     let asked = [
-        ("", Sort::Newest),
-        ("今天", Sort::Newest),
-        ("今天", Sort::Relevance),
-        ("今", Sort::Newest),
-        ("今天天气", Sort::Newest),
-        ("книги", Sort::Newest),
-        ("книги", Sort::Oldest),
-        ("the OR и", Sort::Relevance),
-        ("mess*", Sort::Newest),
+        ("", SortOrder::Newest),
+        ("今天", SortOrder::Newest),
+        ("今天", SortOrder::Relevance),
+        ("今", SortOrder::Newest),
+        ("今天天气", SortOrder::Newest),
+        ("книги", SortOrder::Newest),
+        ("книги", SortOrder::Oldest),
+        ("the OR и", SortOrder::Relevance),
+        ("mess*", SortOrder::Newest),
     ];
     let mut out = Vec::new();
     for (query, sort) in asked {

@@ -22,9 +22,9 @@ const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// The longest backoff before a failed worker is retried: long enough not to fill a log, short enough for a person to wait.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
-/// What a step found.
+/// The outcome of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum StepOutcome {
     /// It did something; there may be more.
     Busy,
     /// There was nothing to do: wait.
@@ -34,7 +34,7 @@ pub enum Step {
 /// Something that works for as long as the program runs.
 pub trait Worker: Send + 'static {
     /// Does one bounded unit of work. Not cut half way by a soft stop.
-    fn step(&mut self) -> impl Future<Output = anyhow::Result<Step>> + Send;
+    fn step(&mut self) -> impl Future<Output = anyhow::Result<StepOutcome>> + Send;
 
     /// Returns when there may be something to do. Cancel safe: may be dropped at any moment.
     fn wait(&mut self) -> impl Future<Output = ()> + Send;
@@ -159,7 +159,7 @@ impl Lifecycle {
             }
             let outcome = AssertUnwindSafe(worker.step()).catch_unwind().await;
             let failure = match outcome {
-                Ok(Ok(Step::Busy)) => {
+                Ok(Ok(StepOutcome::Busy)) => {
                     backoff = BACKOFF_MIN;
                     self.note(name, |status| {
                         status.steps += 1;
@@ -169,7 +169,7 @@ impl Lifecycle {
                     tokio::task::yield_now().await;
                     continue;
                 }
-                Ok(Ok(Step::Idle)) => {
+                Ok(Ok(StepOutcome::Idle)) => {
                     backoff = BACKOFF_MIN;
                     self.note(name, |status| status.failing = None);
                     tokio::select! {
@@ -225,11 +225,11 @@ mod tests {
     }
 
     impl Worker for Counting {
-        async fn step(&mut self) -> anyhow::Result<Step> {
+        async fn step(&mut self) -> anyhow::Result<StepOutcome> {
             let n = self.steps.fetch_add(1, Ordering::SeqCst);
             assert!(self.made > 1 || n < 2, "third step of the first worker panics");
             anyhow::ensure!(n != 4, "fifth step fails");
-            Ok(if n < 8 { Step::Busy } else { Step::Idle })
+            Ok(if n < 8 { StepOutcome::Busy } else { StepOutcome::Idle })
         }
 
         async fn wait(&mut self) {

@@ -41,7 +41,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use bench_support::BareIndex;
-pub use find::{Hit, PAGE_SIZE_MAX, Request, SearchPage, Sort, Total};
+pub use find::{Hit, PAGE_SIZE_MAX, Request, SearchPage, SortOrder, Total};
 pub use index::Index;
 pub use indexer::{Indexer, IndexerSettings};
 pub use query::{PREFIX_LENGTH_MIN, QUERY_DEPTH_MAX, QUERY_LENGTH_MAX, QUERY_TERMS_MAX, QueryError, SearchQuery};

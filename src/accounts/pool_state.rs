@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{AccountState, Pool, Session, SessionLoss};
-use crate::lifecycle::{Step, Worker};
+use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::AccountName;
 
 /// Members of what is saved.
@@ -70,20 +70,20 @@ impl PoolStatePersister {
         }
     }
 
-    fn persist(&mut self) -> Step {
+    fn persist(&mut self) -> StepOutcome {
         if !self.changed.has_changed().unwrap_or(false) {
-            return Step::Idle;
+            return StepOutcome::Idle;
         }
         self.changed.mark_unchanged();
         for session in &self.sessions {
             session.set_budgets(saved_state(self.pool.budgets(session.name()), true));
         }
-        Step::Busy
+        StepOutcome::Busy
     }
 }
 
 impl Worker for PoolStatePersister {
-    async fn step(&mut self) -> anyhow::Result<Step> {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         Ok(self.persist())
     }
 
@@ -135,7 +135,7 @@ mod tests {
         let pool = Pool::new([name.clone()], PoolSettings::default(), Arc::new(clock.clone()));
         let mut persister = PoolStatePersister::new(Arc::clone(&pool), &sessions);
         pool.flood(&name, "messages.getHistory", Duration::from_secs(3_600), "FLOOD_WAIT");
-        assert_eq!(persister.persist(), Step::Busy);
+        assert_eq!(persister.persist(), StepOutcome::Busy);
         let again = Pool::new([name.clone()], PoolSettings::default(), Arc::new(clock.clone()));
         PoolStatePersister::restore(&again, &sessions, Duration::ZERO);
         let lease = |method| again.lease([&name], method, Urgency::Live);

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::session::Changes;
 use super::{Session, SessionError, Sessions};
-use crate::lifecycle::{Step, Worker};
+use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::AccountName;
 
 /// The debounce: how long, from the first one on, changes that the next answers would teach again (access hashes, an updates state) are
@@ -50,9 +50,9 @@ impl SessionWriter {
     }
 
     /// Saves the sessions that are due; one that cannot be saved does not keep the others from it.
-    fn save(&mut self, everything: bool) -> Result<Step, SessionError> {
+    fn save(&mut self, everything: bool) -> Result<StepOutcome, SessionError> {
         let now = Instant::now();
-        let mut outcome = Ok(Step::Idle);
+        let mut outcome = Ok(StepOutcome::Idle);
         for watched in &mut self.sessions {
             let wanted = watched.is_due(now, self.debounce) || everything && watched.changed();
             if !wanted {
@@ -61,7 +61,7 @@ impl SessionWriter {
             match self.store.save(&watched.session) {
                 Ok(()) => {
                     watched.due = None;
-                    outcome = outcome.map(|_| Step::Busy);
+                    outcome = outcome.map(|_| StepOutcome::Busy);
                 }
                 Err(error) => outcome = outcome.and(Err(error)),
             }
@@ -101,7 +101,7 @@ impl WatchedSession {
 }
 
 impl Worker for SessionWriter {
-    async fn step(&mut self) -> anyhow::Result<Step> {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         Ok(tokio::task::block_in_place(|| self.save(false))?)
     }
 

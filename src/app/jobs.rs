@@ -15,7 +15,7 @@ use crate::archive::{Archive, ArchiveError};
 use crate::config::{Config, InvalidPlan};
 use crate::crawl::{Crawler, Joining, Standing, Target};
 use crate::http::{AccountWaitView, JobView, JoinView, Operator, OperatorError, PeersView, StartView};
-use crate::lifecycle::{Step, Worker};
+use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{Clock, Timestamp};
 use crate::schedule::{Due, Job, Missed, Run, RunDecision, RunTracker, Scope, Selector};
 use crate::show;
@@ -275,9 +275,9 @@ impl Scheduler {
 }
 
 impl Worker for Scheduler {
-    async fn step(&mut self) -> anyhow::Result<Step> {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         let now = self.control.clock.now();
-        let mut step = if self.start_manual_runs(now)? { Step::Busy } else { Step::Idle };
+        let mut step = if self.start_manual_runs(now)? { StepOutcome::Busy } else { StepOutcome::Idle };
         self.next = None;
         self.note_ends(now)?;
         for (at, run) in self.control.runs.iter().enumerate() {
@@ -289,11 +289,11 @@ impl Worker for Scheduler {
             match decision {
                 RunDecision::Start => {
                     self.start_planned(at, "due", now)?;
-                    step = Step::Busy;
+                    step = StepOutcome::Busy;
                 }
                 RunDecision::Skip => {
                     metrics::counter!("telescribe_jobs_skipped_total", "job" => run.job.name()).increment(1);
-                    step = Step::Busy;
+                    step = StepOutcome::Busy;
                 }
                 RunDecision::Wait(Some(at)) => self.next = Some(self.next.map_or(at, |next| next.min(at))),
                 RunDecision::Wait(None) => {}

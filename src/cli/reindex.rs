@@ -11,7 +11,7 @@ use super::client::Globals;
 use super::output::tell;
 use crate::archive::{Archive, DataFolder, Durability, Loss, Seen};
 use crate::config::Config;
-use crate::lifecycle::{Step, Worker as _};
+use crate::lifecycle::{StepOutcome, Worker as _};
 use crate::publish::READER;
 use crate::search::{Index, Indexer, IndexerSettings};
 
@@ -45,7 +45,7 @@ pub(super) async fn run(args: Args, globals: &Globals, config: &Config) -> anyho
     let bar = ProgressBar::new(last)
         .with_style(ProgressStyle::with_template("indexing {wide_bar} {pos}/{len} changes, {eta}").context("progress bar")?);
     while index.position().0 < last {
-        if indexer.step().await? == Step::Idle {
+        if indexer.step().await? == StepOutcome::Idle {
             indexer.finish().await?;
         }
         bar.set_position(index.position().0);

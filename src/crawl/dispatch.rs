@@ -13,7 +13,7 @@ use super::Crawler;
 use super::queue::{Found, Taken, Verdict};
 use super::unit::Unit;
 use crate::accounts::{Lease, LeaseOutcome};
-use crate::lifecycle::{Lifecycle, Step, Worker};
+use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
 use crate::model::{AccountName, PeerId};
 use crate::telegram::TelegramError;
 
@@ -49,20 +49,20 @@ struct Dispatcher {
 }
 
 impl Worker for Dispatcher {
-    async fn step(&mut self) -> anyhow::Result<Step> {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         // Whoever is free asks for work by making room.
         let Ok(place) = self.handing.try_reserve() else {
             self.next = None;
-            return Ok(Step::Idle);
+            return Ok(StepOutcome::Idle);
         };
         match self.crawler.take() {
             Found::Unit(taken, lease) => {
                 place.send((taken, lease));
-                Ok(Step::Busy)
+                Ok(StepOutcome::Busy)
             }
             Found::Nothing(next) => {
                 self.next = next;
-                Ok(Step::Idle)
+                Ok(StepOutcome::Idle)
             }
         }
     }
@@ -86,10 +86,10 @@ struct CrawlWorker {
 }
 
 impl Worker for CrawlWorker {
-    async fn step(&mut self) -> anyhow::Result<Step> {
-        let Some((taken, lease)) = self.next.take() else { return Ok(Step::Idle) };
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
+        let Some((taken, lease)) = self.next.take() else { return Ok(StepOutcome::Idle) };
         self.crawler.work(taken, lease).await?;
-        Ok(Step::Busy)
+        Ok(StepOutcome::Busy)
     }
 
     async fn wait(&mut self) {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::unit::{Priority, Subject, Unit};
 use super::{Crawler, events};
-use crate::lifecycle::{Lifecycle, Step, Worker};
+use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
 use crate::model::{AccountName, PeerId};
 use crate::telegram::{Push, Update};
 
@@ -46,16 +46,16 @@ struct LiveWorker {
 }
 
 impl Worker for LiveWorker {
-    async fn step(&mut self) -> anyhow::Result<Step> {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         let push = match self.next.take() {
             Some(push) => push,
             None => match self.inbox.lock().await.try_recv() {
                 Ok(push) => push,
-                Err(_) => return Ok(Step::Idle),
+                Err(_) => return Ok(StepOutcome::Idle),
             },
         };
         self.crawler.receive(push)?;
-        Ok(Step::Busy)
+        Ok(StepOutcome::Busy)
     }
 
     async fn wait(&mut self) {

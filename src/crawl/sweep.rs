@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use super::Crawler;
 use super::unit::{Priority, Unit};
 use crate::archive::{ArchiveError, Order};
-use crate::lifecycle::{Lifecycle, Step, Worker};
+use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
 use crate::model::{AccountName, IdRange, IdSpace, PeerId, PeerKind, Timestamp};
 use crate::schedule::{Job, Scope};
 
@@ -28,9 +28,9 @@ struct SweepWorker {
 }
 
 impl Worker for SweepWorker {
-    async fn step(&mut self) -> anyhow::Result<Step> {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         let next = self.crawler.sweeps.lock().unwrap_or_else(PoisonError::into_inner).pending.pop_front();
-        let Some((job, peer)) = next else { return Ok(Step::Idle) };
+        let Some((job, peer)) = next else { return Ok(StepOutcome::Idle) };
         let crawler = &self.crawler;
         tokio::task::block_in_place(|| match job {
             Job::Backfill => crawler.plan(peer).map_err(Into::into),
@@ -38,7 +38,7 @@ impl Worker for SweepWorker {
             Job::Counters => crawler.count(peer),
             Job::Discover | Job::CatchUp => Ok(()),
         })?;
-        Ok(Step::Busy)
+        Ok(StepOutcome::Busy)
     }
 
     async fn wait(&mut self) {

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::model::Seq;
-use crate::search::{Hit, PAGE_SIZE_MAX, Request, SearchError, SearchPage, SearchQuery, Sort, Total};
+use crate::search::{Hit, PAGE_SIZE_MAX, Request, SearchError, SearchPage, SearchQuery, SortOrder, Total};
 use crate::show::{PeerView, StoredView};
 
 use super::context::{Context, Room};
@@ -40,7 +40,7 @@ pub(super) struct Asked {
     q: String,
     /// `newest` (the default), `oldest` or `relevance` first.
     #[param(value_type = Option<String>)]
-    sort: Sort,
+    sort: SortOrder,
     /// How many hits.
     #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
@@ -67,7 +67,7 @@ impl FromQuery for Asked {
     const NAMES: &'static [&'static str] = &["q", "sort", "limit", "cursor"];
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
-        let sorts = [("newest", Sort::Newest), ("oldest", Sort::Oldest), ("relevance", Sort::Relevance)];
+        let sorts = [("newest", SortOrder::Newest), ("oldest", SortOrder::Oldest), ("relevance", SortOrder::Relevance)];
         let q = values.text("q").ok_or_else(|| Problem::bad_parameter("`q`, the query, is missing; `q=` finds everything"))?;
         Ok(Self {
             q: q.to_owned(),

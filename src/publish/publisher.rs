@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::archive::Archive;
-use crate::lifecycle::{Step, Worker};
+use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::Seq;
 
 use super::batch::Batch;
@@ -79,11 +79,11 @@ impl Publisher {
         Self { settings, archive, status, changes, session: None, backoff: RECONNECT_MIN, retry_at: Instant::now() }
     }
 
-    async fn connect(&mut self) -> anyhow::Result<Step> {
+    async fn connect(&mut self) -> anyhow::Result<StepOutcome> {
         let position = self.archive.position(READER)?;
         self.status.note(|report| report.position = position.0);
         if Instant::now() < self.retry_at {
-            return Ok(Step::Idle);
+            return Ok(StepOutcome::Idle);
         }
         match Broker::connect(&self.settings).await {
             Ok(broker) => {
@@ -97,11 +97,11 @@ impl Publisher {
                     report.state = PublishState::Connected;
                     report.connections += 1;
                 });
-                Ok(Step::Busy)
+                Ok(StepOutcome::Busy)
             }
             Err(error) => {
                 self.fail(&error);
-                Ok(Step::Idle)
+                Ok(StepOutcome::Idle)
             }
         }
     }
@@ -124,9 +124,9 @@ impl Publisher {
     }
 
     /// Publishes a batch where there is one and room for it in the window, otherwise waits a while for the oldest to be confirmed.
-    async fn publish_batch(&mut self) -> Result<Step, PublishFailure> {
+    async fn publish_batch(&mut self) -> Result<StepOutcome, PublishFailure> {
         self.changes.borrow_and_update();
-        let Some(session) = self.session.as_mut() else { return Ok(Step::Idle) };
+        let Some(session) = self.session.as_mut() else { return Ok(StepOutcome::Idle) };
         if !session.broker.is_open() && session.in_flight.is_empty() {
             return Err(BrokerError::Lost { reason: "it was closed".to_owned() }.into());
         }
@@ -135,17 +135,17 @@ impl Publisher {
         let has_room = session.in_flight.len() < BATCHES_IN_FLIGHT_MAX && !blocked;
         let sent = has_room && session.send(&self.settings, &self.archive).await?;
         if sent && session.in_flight.len() < BATCHES_IN_FLIGHT_MAX {
-            return Ok(Step::Busy);
+            return Ok(StepOutcome::Busy);
         }
         self.settle(POLL_INTERVAL).await
     }
 
     /// Waits for the oldest batch to be confirmed and stores the position; at most for `timeout`.
-    async fn settle(&mut self, timeout: Duration) -> Result<Step, PublishFailure> {
-        let Some(session) = self.session.as_mut() else { return Ok(Step::Idle) };
+    async fn settle(&mut self, timeout: Duration) -> Result<StepOutcome, PublishFailure> {
+        let Some(session) = self.session.as_mut() else { return Ok(StepOutcome::Idle) };
         let Some(batch) = session.in_flight.front_mut() else {
             self.status.note(|report| report.last_error = None);
-            return Ok(Step::Idle);
+            return Ok(StepOutcome::Idle);
         };
         let outcome = match tokio::time::timeout(timeout, batch.settle()).await {
             Ok(outcome) => outcome,
@@ -155,9 +155,9 @@ impl Publisher {
                     batch.deadline = Instant::now() + self.settings.confirm_timeout;
                 }
                 self.status.note(|report| report.note_blocked(true));
-                return Ok(Step::Busy);
+                return Ok(StepOutcome::Busy);
             }
-            Err(_) if Instant::now() < batch.deadline => return Ok(Step::Busy),
+            Err(_) if Instant::now() < batch.deadline => return Ok(StepOutcome::Busy),
             Err(_) => Err(BrokerError::Timeout(self.settings.confirm_timeout)),
         };
         // Also of a batch that failed: what was confirmed before the failure is not published again, so that a queue that takes
@@ -167,7 +167,7 @@ impl Publisher {
         }
         outcome.map_err(PublishFailure::Broker)?;
         self.status.note(|report| report.last_error = None);
-        Ok(Step::Busy)
+        Ok(StepOutcome::Busy)
     }
 
     fn store(&mut self, batch: &Batch) -> anyhow::Result<()> {
@@ -208,7 +208,7 @@ impl BrokerSession {
 }
 
 impl Worker for Publisher {
-    async fn step(&mut self) -> anyhow::Result<Step> {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         if self.session.is_none() {
             return self.connect().await;
         }
@@ -221,7 +221,7 @@ impl Worker for Publisher {
             }
             Err(PublishFailure::Broker(error)) => {
                 self.fail(&error);
-                Ok(Step::Idle)
+                Ok(StepOutcome::Idle)
             }
         }
     }

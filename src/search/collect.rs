@@ -15,7 +15,7 @@ use tantivy::columnar::ColumnValues;
 use tantivy::query::{Scorer, Weight};
 use tantivy::{DocId, Score, SegmentReader, TERMINATED};
 
-use super::find::Sort;
+use super::find::SortOrder;
 use super::schema::{DATE, ID, PEER};
 use crate::model::{MessageId, MessageKey, PeerId};
 
@@ -37,30 +37,30 @@ pub(super) struct SortKey {
 
 impl SortKey {
     /// Makes the key; `!` reverses an order without overflow.
-    fn new(sort: Sort, score: Score, date: i64, peer: i64, id: i64) -> Self {
+    fn new(sort: SortOrder, score: Score, date: i64, peer: i64, id: i64) -> Self {
         match sort {
             // The bits of a float that is not negative are in the order of its value.
-            Sort::Relevance => Self { score: !score.max(0.0).to_bits(), date: !date, peer: !peer, id: !id },
-            Sort::Newest => Self { score: 0, date: !date, peer: !peer, id: !id },
-            Sort::Oldest => Self { score: 0, date, peer, id },
+            SortOrder::Relevance => Self { score: !score.max(0.0).to_bits(), date: !date, peer: !peer, id: !id },
+            SortOrder::Newest => Self { score: 0, date: !date, peer: !peer, id: !id },
+            SortOrder::Oldest => Self { score: 0, date, peer, id },
         }
     }
 
     /// The message with this sort key; `None` when the key came from a forged cursor.
-    pub(super) fn message_key(&self, sort: Sort) -> Option<MessageKey> {
-        let (peer, id) = if sort == Sort::Oldest { (self.peer, self.id) } else { (!self.peer, !self.id) };
+    pub(super) fn message_key(&self, sort: SortOrder) -> Option<MessageKey> {
+        let (peer, id) = if sort == SortOrder::Oldest { (self.peer, self.id) } else { (!self.peer, !self.id) };
         Some(MessageKey { peer: PeerId(peer), id: MessageId(i32::try_from(id).ok()?) })
     }
 
     /// The relevance of the message with this sort key.
-    pub(super) fn score(&self, sort: Sort) -> Option<Score> {
-        (sort == Sort::Relevance).then(|| f32::from_bits(!self.score))
+    pub(super) fn score(&self, sort: SortOrder) -> Option<Score> {
+        (sort == SortOrder::Relevance).then(|| f32::from_bits(!self.score))
     }
 }
 
 /// The collector of the top hits of a query.
 pub(super) struct TopHits {
-    pub(super) sort: Sort,
+    pub(super) sort: SortOrder,
     /// How many.
     pub(super) count: usize,
     /// Only those after this sort key (keyset pagination).
@@ -180,7 +180,7 @@ impl Collector for TopHits {
     }
 
     fn requires_scoring(&self) -> bool {
-        self.sort == Sort::Relevance
+        self.sort == SortOrder::Relevance
     }
 
     fn merge_fruits(&self, segments: Vec<Vec<SortKey>>) -> tantivy::Result<Vec<SortKey>> {
@@ -196,9 +196,9 @@ impl Collector for TopHits {
         }
         let mut segment = Segment { scorer: weight.scorer(reader, 1.0)?, columns: Columns::of(reader)?, reader };
         Ok(match self.sort {
-            Sort::Relevance => self.by_relevance(&mut segment),
-            Sort::Newest => self.newest(&mut segment),
-            Sort::Oldest => self.oldest(&mut segment),
+            SortOrder::Relevance => self.by_relevance(&mut segment),
+            SortOrder::Newest => self.newest(&mut segment),
+            SortOrder::Oldest => self.oldest(&mut segment),
         })
     }
 }
@@ -235,7 +235,7 @@ impl Columns {
         Ok(Self { dates: column(DATE)?, peers: column(PEER)?, ids: column(ID)? })
     }
 
-    fn sort_key(&self, sort: Sort, score: Score, doc: DocId) -> SortKey {
+    fn sort_key(&self, sort: SortOrder, score: Score, doc: DocId) -> SortKey {
         SortKey::new(sort, score, self.dates.get_val(doc), self.peers.get_val(doc), self.ids.get_val(doc))
     }
 

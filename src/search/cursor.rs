@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::collect::SortKey;
-use super::find::{Sort, Total};
+use super::find::{SortOrder, Total};
 use super::query::SearchQuery;
 
 /// The first byte of a cursor; raised when its layout changes.
@@ -24,7 +24,7 @@ pub(super) struct PageCursor {
 
 impl PageCursor {
     /// The cursor as text that belongs to a query and its order.
-    pub(super) fn encode(&self, query: &SearchQuery, sort: Sort) -> String {
+    pub(super) fn encode(&self, query: &SearchQuery, sort: SortOrder) -> String {
         let (exact, count) = match self.total {
             Total::Exactly(count) => (1, count),
             Total::AtLeast(count) => (0, count),
@@ -42,7 +42,7 @@ impl PageCursor {
     }
 
     /// Reads a cursor; `None` when it is damaged, or belongs to another query or order.
-    pub(super) fn decode(text: &str, query: &SearchQuery, sort: Sort) -> Option<Self> {
+    pub(super) fn decode(text: &str, query: &SearchQuery, sort: SortOrder) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| bytes.len() == LENGTH)?;
         let mut rest = bytes.as_slice();
         let ours = take(&mut rest)? == [LAYOUT]
@@ -63,11 +63,11 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     Some(*first)
 }
 
-fn number(sort: Sort) -> u8 {
+fn number(sort: SortOrder) -> u8 {
     match sort {
-        Sort::Relevance => 0,
-        Sort::Newest => 1,
-        Sort::Oldest => 2,
+        SortOrder::Relevance => 0,
+        SortOrder::Newest => 1,
+        SortOrder::Oldest => 2,
     }
 }
 
@@ -89,12 +89,12 @@ mod tests {
     #[test]
     fn a_cursor_of_another_query_is_refused() {
         let cursor = PageCursor { after: SortKey { score: 1, date: 2, peer: -3, id: 4 }, total: Total::Exactly(5) };
-        let text = cursor.encode(&query("a"), Sort::Newest);
-        assert_eq!(PageCursor::decode(&text, &query("a"), Sort::Newest), Some(cursor));
-        assert_eq!(PageCursor::decode(&text, &query("b"), Sort::Newest), None);
-        assert_eq!(PageCursor::decode(&text, &query("a"), Sort::Oldest), None);
-        assert_eq!(PageCursor::decode(&text[1..], &query("a"), Sort::Newest), None);
-        assert_eq!(PageCursor::decode("", &query("a"), Sort::Newest), None);
+        let text = cursor.encode(&query("a"), SortOrder::Newest);
+        assert_eq!(PageCursor::decode(&text, &query("a"), SortOrder::Newest), Some(cursor));
+        assert_eq!(PageCursor::decode(&text, &query("b"), SortOrder::Newest), None);
+        assert_eq!(PageCursor::decode(&text, &query("a"), SortOrder::Oldest), None);
+        assert_eq!(PageCursor::decode(&text[1..], &query("a"), SortOrder::Newest), None);
+        assert_eq!(PageCursor::decode("", &query("a"), SortOrder::Newest), None);
     }
 
     proptest! {
@@ -102,13 +102,13 @@ mod tests {
         fn a_cursor_reads_back(score: u32, date: i64, peer: i64, id: i64, exact: bool, count: u64) {
             let total = if exact { Total::Exactly(count) } else { Total::AtLeast(count) };
             let cursor = PageCursor { after: SortKey { score, date, peer, id }, total };
-            let text = cursor.encode(&query("x"), Sort::Relevance);
-            prop_assert_eq!(PageCursor::decode(&text, &query("x"), Sort::Relevance), Some(cursor));
+            let text = cursor.encode(&query("x"), SortOrder::Relevance);
+            prop_assert_eq!(PageCursor::decode(&text, &query("x"), SortOrder::Relevance), Some(cursor));
         }
 
         #[test]
         fn foreign_text_is_refused_not_panicked_on(text in "\\PC{0,80}") {
-            prop_assert_eq!(PageCursor::decode(&text, &query("x"), Sort::Newest), None);
+            prop_assert_eq!(PageCursor::decode(&text, &query("x"), SortOrder::Newest), None);
         }
     }
 }

@@ -20,7 +20,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// In which order hits come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Sort {
+pub enum SortOrder {
     /// The best match first; equal ones newest first.
     Relevance,
     /// The newest first.
@@ -36,7 +36,7 @@ pub struct Request {
     /// What hits must match.
     pub query: SearchQuery,
     /// In which order they come.
-    pub sort: Sort,
+    pub sort: SortOrder,
     /// How many at once, from 1 to [`PAGE_SIZE_MAX`]; what lies outside is brought inside.
     pub page_size: usize,
     /// The pagination cursor of the page before ([`SearchPage::next`]); the first page has none.
@@ -49,7 +49,7 @@ impl Request {
     /// The first page of a query, newest first.
     #[must_use]
     pub fn new(query: SearchQuery) -> Self {
-        Self { query, sort: Sort::default(), page_size: PAGE_SIZE, cursor: None, time_limit: TIME_LIMIT }
+        Self { query, sort: SortOrder::default(), page_size: PAGE_SIZE, cursor: None, time_limit: TIME_LIMIT }
     }
 }
 
@@ -78,7 +78,7 @@ pub struct SearchPage {
 pub struct Hit {
     /// Which message.
     pub key: MessageKey,
-    /// How well it matches, in [`Sort::Relevance`]: comparable within one query only.
+    /// How well it matches, in [`SortOrder::Relevance`]: comparable within one query only.
     pub score: Option<f32>,
     /// The part of it that matches.
     pub snippet: Snippet,

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::index::{CommitPayload, Index};
 use crate::archive::Archive;
-use crate::lifecycle::{Step, Worker};
+use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{Change, ChangeKind, MessageKey, Seq};
 
 /// The batch size, in changes a step: some 50 ms of work, so that a stop is quick.
@@ -70,7 +70,7 @@ impl Indexer {
     /// # Errors
     /// When index or archive fail.
     pub async fn catch_up(&mut self) -> anyhow::Result<()> {
-        while self.step().await? == Step::Busy {}
+        while self.step().await? == StepOutcome::Busy {}
         self.finish().await
     }
 
@@ -80,7 +80,7 @@ impl Indexer {
     /// See [`Indexer::catch_up`].
     pub async fn catch_up_within(&mut self, limit: Duration) -> anyhow::Result<()> {
         let end = Instant::now() + limit;
-        while Instant::now() < end && self.step().await? == Step::Busy {}
+        while Instant::now() < end && self.step().await? == StepOutcome::Busy {}
         self.finish().await
     }
 
@@ -107,7 +107,7 @@ impl Indexer {
 }
 
 impl Worker for Indexer {
-    async fn step(&mut self) -> anyhow::Result<Step> {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         self.with_writer(OpenWriter::step).await
     }
 
@@ -184,14 +184,14 @@ impl OpenWriter {
         self.commit()
     }
 
-    fn step(&mut self) -> anyhow::Result<Step> {
+    fn step(&mut self) -> anyhow::Result<StepOutcome> {
         let changes = self.archive.changes(self.read, BATCH_CHANGES_MAX)?;
         self.apply(&changes)?;
         if self.is_commit_due() {
             self.commit()?;
-            return Ok(Step::Busy);
+            return Ok(StepOutcome::Busy);
         }
-        Ok(if changes.is_empty() { Step::Idle } else { Step::Busy })
+        Ok(if changes.is_empty() { StepOutcome::Idle } else { StepOutcome::Busy })
     }
 
     fn apply(&mut self, changes: &[Change]) -> anyhow::Result<()> {

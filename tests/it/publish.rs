@@ -14,7 +14,7 @@ use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
 use telescribe::app::{App, Environment};
 use telescribe::archive::{Archive, Durability, Raw};
 use telescribe::config::BrokerUrl;
-use telescribe::lifecycle::{Lifecycle, Step, Worker as _};
+use telescribe::lifecycle::{Lifecycle, StepOutcome, Worker as _};
 use telescribe::model::{Message, MessageId, MessageKey, Peer, PeerId, PeerKind, Seq, SystemClock, Timestamp};
 use telescribe::publish::{PublishState, Publisher, READER, Report, Settings, Status};
 use tempfile::TempDir;
@@ -240,10 +240,10 @@ async fn a_blocked_broker_is_shown_and_waited_for() {
 async fn a_publisher_that_is_dropped_between_confirm_and_position_publishes_again_not_never() {
     let desk = Desk::new(&Node::shared().url(), "dropped");
     let mut publisher = desk.publisher();
-    assert_eq!(publisher.step().await.unwrap(), Step::Busy, "it connects");
+    assert_eq!(publisher.step().await.unwrap(), StepOutcome::Busy, "it connects");
     let queue = desk.bind("dropped", "#", FieldTable::default()).await;
     desk.archive_messages(&peers()[..1], 1, 30);
-    assert_eq!(publisher.step().await.unwrap(), Step::Busy, "it hands over the first batch");
+    assert_eq!(publisher.step().await.unwrap(), StepOutcome::Busy, "it hands over the first batch");
     let end = Instant::now() + PATIENCE;
     while depth(&queue, "dropped").await < 36 {
         assert!(Instant::now() < end, "the broker did not get the batch");
@@ -332,24 +332,24 @@ async fn what_only_a_person_can_repair_is_said_and_not_tried_again_at_once() {
     let elsewhere = Desk::new(&url.replace("guest:guest", "guest:s3cret"), "login");
     for (desk, expected) in [(&desk, "exchange `test.topology` cannot be used"), (&elsewhere, "refused the login")] {
         let mut publisher = desk.publisher();
-        assert_eq!(publisher.step().await.unwrap(), Step::Idle);
+        assert_eq!(publisher.step().await.unwrap(), StepOutcome::Idle);
         let error = desk.report().last_error.unwrap();
         assert!(error.contains(expected) && !error.contains("s3cret"), "{error}");
         assert!(timeout(Duration::from_secs(2), publisher.wait()).await.is_err(), "it waits before it tries again");
         assert_eq!(desk.report().connections, 0);
     }
     let as_it_is = Desk { settings: Settings { declare: false, ..desk.settings.clone() }, ..desk };
-    assert_eq!(as_it_is.publisher().step().await.unwrap(), Step::Busy, "an exchange can be used as it is");
+    assert_eq!(as_it_is.publisher().step().await.unwrap(), StepOutcome::Busy, "an exchange can be used as it is");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_virtual_host_that_is_not_there_is_no_refused_login_and_a_lone_slash_is_the_default_one() {
     let url = Node::shared().url();
     let slash = Desk::new(&url.replace("%2f", ""), "slash");
-    assert_eq!(slash.publisher().step().await.unwrap(), Step::Busy, "{:?}", slash.report().last_error);
+    assert_eq!(slash.publisher().step().await.unwrap(), StepOutcome::Busy, "{:?}", slash.report().last_error);
     let elsewhere = Desk::new(&url.replace("%2f", "nosuchvhost"), "elsewhere");
     let mut publisher = elsewhere.publisher();
-    assert_eq!(publisher.step().await.unwrap(), Step::Idle);
+    assert_eq!(publisher.step().await.unwrap(), StepOutcome::Idle);
     let error = elsewhere.report().last_error.unwrap();
     assert!(error.contains("nosuchvhost` does not open the virtual host: ") && !error.contains("login"), "{error}");
     assert!(timeout(Duration::from_secs(2), publisher.wait()).await.is_err(), "it waits before it tries again");
@@ -364,7 +364,7 @@ async fn a_permission_that_the_user_lacks_is_named_and_an_exchange_that_others_m
     let url = node.url().replace("guest:guest", "limited:7%2Fs3cret%23%24%3F%40%3A%25w");
     let desk = Desk::new(&url, "permission");
     let mut publisher = desk.publisher();
-    assert_eq!(publisher.step().await.unwrap(), Step::Idle);
+    assert_eq!(publisher.step().await.unwrap(), StepOutcome::Idle);
     let error = desk.report().last_error.unwrap();
     assert!(error.contains("`configure` on exchange `test.permission.unrouted`"), "{error}");
     assert!(error.contains("ACCESS_REFUSED") && error.contains("set `publish.declare = false`"), "{error}");
@@ -375,7 +375,7 @@ async fn a_permission_that_the_user_lacks_is_named_and_an_exchange_that_others_m
     let others = channel(&node.url()).await;
     others.exchange_declare(exchange.into(), ExchangeKind::Topic, made, FieldTable::default()).await.unwrap();
     let as_it_is = Desk { settings: Settings { declare: false, ..desk.settings.clone() }, ..desk };
-    assert_eq!(as_it_is.publisher().step().await.unwrap(), Step::Busy, "{:?}", as_it_is.report().last_error);
+    assert_eq!(as_it_is.publisher().step().await.unwrap(), StepOutcome::Busy, "{:?}", as_it_is.report().last_error);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,7 +36,7 @@ fn file(folder: &Path) -> u64 {
 async fn nothing_is_saved_and_nothing_runs_while_nothing_changes() {
     let mut s = setting();
     let before = file(s.folder.path());
-    assert_eq!(s.writer.step().await.unwrap(), Step::Idle);
+    assert_eq!(s.writer.step().await.unwrap(), StepOutcome::Idle);
     assert!(tokio::time::timeout(SOON / 4, s.writer.wait()).await.is_err(), "the writer woke for nothing");
     s.writer.finish().await.unwrap();
     assert_eq!(file(s.folder.path()), before);
@@ -53,11 +53,11 @@ async fn what_cannot_be_learnt_again_is_saved_at_once() {
         |s| s.set_lost("SESSION_REVOKED", chrono::DateTime::UNIX_EPOCH),
     ];
     for change in changes {
-        assert_eq!(s.writer.step().await.unwrap(), Step::Idle);
+        assert_eq!(s.writer.step().await.unwrap(), StepOutcome::Idle);
         let before = file(s.folder.path());
         change(&s.session);
         tokio::time::timeout(SOON, s.writer.wait()).await.expect("an immediate change wakes the writer");
-        assert_eq!(s.writer.step().await.unwrap(), Step::Busy);
+        assert_eq!(s.writer.step().await.unwrap(), StepOutcome::Busy);
         assert_ne!(file(s.folder.path()), before);
     }
 }
@@ -67,22 +67,22 @@ async fn what_the_next_answers_teach_again_is_coalesced_and_then_saved_once() {
     let mut s = setting();
     s.writer.debounce = SOON;
     s.session.set_updates(UpdatesState::default());
-    assert_eq!(s.writer.step().await.unwrap(), Step::Busy);
+    assert_eq!(s.writer.step().await.unwrap(), StepOutcome::Busy);
     let before = file(s.folder.path());
     let begun = Instant::now();
     let mut saves = 0;
     for pts in 1..=20 {
         s.session.learn(PeerId::channel(i64::from(pts)), Some(-1));
         s.session.set_updates(UpdatesState { pts, ..UpdatesState::default() });
-        saves += usize::from(s.writer.step().await.unwrap() == Step::Busy);
+        saves += usize::from(s.writer.step().await.unwrap() == StepOutcome::Busy);
     }
     assert!(saves == 0 || begun.elapsed() >= SOON);
     assert!(file(s.folder.path()) == before || begun.elapsed() >= SOON);
-    while s.writer.step().await.unwrap() == Step::Idle {
+    while s.writer.step().await.unwrap() == StepOutcome::Idle {
         tokio::time::timeout(SOON * 30, s.writer.wait()).await.expect("what is coalesced falls due");
     }
     assert!(begun.elapsed() >= SOON);
-    assert_eq!(s.writer.step().await.unwrap(), Step::Idle);
+    assert_eq!(s.writer.step().await.unwrap(), StepOutcome::Idle);
     assert_eq!(s.writer.store.load(s.session.name()).unwrap().data(), s.session.data());
 }
 
@@ -90,7 +90,7 @@ async fn what_the_next_answers_teach_again_is_coalesced_and_then_saved_once() {
 async fn a_stop_saves_what_is_still_being_coalesced() {
     let mut s = setting();
     s.session.learn(PeerId::channel(5), Some(-9));
-    assert_eq!(s.writer.step().await.unwrap(), Step::Idle);
+    assert_eq!(s.writer.step().await.unwrap(), StepOutcome::Idle);
     s.writer.finish().await.unwrap();
     assert_eq!(s.writer.store.load(s.session.name()).unwrap().access_hash(PeerId::channel(5)), Some(-9));
 }
@@ -102,7 +102,7 @@ async fn a_save_that_failed_is_retried() {
     let sessions = std::mem::replace(&mut s.writer.store, Sessions::new(Path::new("/dev/null/none"), "simulated"));
     assert!(s.writer.step().await.is_err());
     s.writer.store = sessions;
-    assert_eq!(s.writer.step().await.unwrap(), Step::Busy);
+    assert_eq!(s.writer.step().await.unwrap(), StepOutcome::Busy);
     assert_eq!(s.writer.store.load(s.session.name()).unwrap().user_id(), Some(7));
 }
 
@@ -125,9 +125,9 @@ async fn hashes_that_somebody_depends_on_are_saved_before_and_not_once_more() {
 
     let sessions = BTreeMap::from([(loaded.name().clone(), Arc::clone(&loaded))]);
     s.writer = SessionWriter::new(s.writer.store.clone(), &sessions);
-    assert_eq!(s.writer.step().await.unwrap(), Step::Busy, "the state is new");
+    assert_eq!(s.writer.step().await.unwrap(), StepOutcome::Busy, "the state is new");
     loaded.learn(PeerId::channel(6), Some(-9));
-    assert_eq!(s.writer.step().await.unwrap(), Step::Idle, "coalesced");
+    assert_eq!(s.writer.step().await.unwrap(), StepOutcome::Idle, "coalesced");
     loaded.save_access_hashes().unwrap();
     let saved = file(s.folder.path());
     s.writer.finish().await.unwrap();
