@@ -24,7 +24,9 @@ mod nonces;
 mod ring;
 mod token;
 
-pub use exchange::{Answer, CLOCK_TOLERANCE, Request, SealedRequest, open_answer, open_request, seal_answer, seal_request};
+pub use exchange::{
+    CLOCK_TOLERANCE, OpenedAnswer, OpenedRequest, SealedRequest, open_answer, open_request, seal_answer, seal_request,
+};
 pub use key::{ClientName, InvalidName, Key, KeyId};
 pub use master::{InvalidMasterKey, MasterKey, sealed_by};
 pub use nonces::{NONCES_PER_KEY_MAX, Nonces};

@@ -52,7 +52,7 @@ enum ManualRun {
     /// A planned run, by its place in the list.
     Planned(usize),
     /// A job for peers of somebody's choice.
-    Chosen(Job, Scope),
+    Selected(Job, Scope),
 }
 
 impl JobControl {

@@ -69,7 +69,7 @@ pub struct Refused {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RefusalReason {
     /// Not a token of this form: parts, lengths, base64, header members, algorithm, purpose.
-    Form,
+    Malformed,
     /// No key with this id, or the tag does not fit; the two are not told apart even here.
     Authentication,
     /// An authentic message whose plaintext is not what its purpose asks for.
@@ -88,7 +88,7 @@ impl RefusalReason {
     /// Returns one short word, fit for a metric's label.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Form => "form",
+            Self::Malformed => "form",
             Self::Authentication => "authentication",
             Self::Content => "content",
             Self::Time => "time",

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::collect::{COUNTED_MAX, SortKey, TopHits};
 use super::compile::compile;
-use super::cursor::Cursor;
+use super::cursor::PageCursor;
 use super::snippet::Highlighter;
 use super::{Index, SearchError, SearchQuery, Snippet};
 use crate::archive::{Archive, StoredMessage};
