@@ -33,7 +33,7 @@ use telescribe::archive::{Archive, Durability, Order};
 use telescribe::config::Server;
 use telescribe::crawl::{self, Crawler, Progress};
 use telescribe::lifecycle::Lifecycle;
-use telescribe::model::{AccountName, IdRange, PeerId, PeerKindOfId, SystemClock};
+use telescribe::model::{AccountName, IdRange, IdSpace, PeerId, SystemClock};
 use telescribe::schedule::{Job, Scope};
 use telescribe::search::{Index, Indexer, IndexerSettings};
 use telescribe::telegram::Client;
@@ -419,7 +419,7 @@ async fn dropped(
             while let Some((peer, range)) = unread.next(client.session()).await {
                 let (count, lowest) = if parsed {
                     let page = client.history(peer, range).await?;
-                    (page.messages.len(), page.window.first)
+                    (page.messages.len(), page.covered.first)
                 } else {
                     decoded(&client, peer, range).await?
                 };
@@ -445,7 +445,7 @@ async fn dialogs(client: Arc<Client>) -> anyhow::Result<Vec<(PeerId, i32)>> {
     let (mut tops, mut from) = (Vec::new(), None);
     loop {
         let page = client.dialogs(from.as_ref()).await?;
-        tops.extend(page.tops.iter().filter(|t| t.peer.kind() != PeerKindOfId::User).map(|t| (t.peer, t.top.0)));
+        tops.extend(page.tops.iter().filter(|t| t.peer.kind() != IdSpace::User).map(|t| (t.peer, t.top.0)));
         from = page.next;
         if from.is_none() {
             return Ok(tops);
@@ -457,9 +457,9 @@ async fn dialogs(client: Arc<Client>) -> anyhow::Result<Vec<(PeerId, i32)>> {
 async fn decoded(client: &Client, peer: PeerId, range: IdRange) -> anyhow::Result<(usize, i32)> {
     let access_hash = client.session().access_hash(peer).unwrap_or_default();
     let peer = match peer.kind() {
-        PeerKindOfId::Chat => types::InputPeerChat { chat_id: peer.bare() }.into(),
-        PeerKindOfId::Channel => types::InputPeerChannel { channel_id: peer.bare(), access_hash }.into(),
-        PeerKindOfId::User => bail!("private chats are not crawled"),
+        IdSpace::Chat => types::InputPeerChat { chat_id: peer.bare() }.into(),
+        IdSpace::Channel => types::InputPeerChannel { channel_id: peer.bare(), access_hash }.into(),
+        IdSpace::User => bail!("private chats are not crawled"),
     };
     let request = functions::messages::GetHistory {
         peer,

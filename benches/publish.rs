@@ -22,7 +22,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, PublisherConfirm};
 use telescribe::archive::{Archive, Durability, Raw};
-use telescribe::lifecycle::{Step, Worker as _};
+use telescribe::lifecycle::{StepOutcome, Worker as _};
 use telescribe::model::{Message, MessageId, MessageKey, PeerId, Seq, Timestamp};
 use telescribe::publish::{CONTENT_TYPE, Event, Publisher, READER, Settings, Status, events};
 
@@ -129,9 +129,9 @@ async fn our_loop(settings: &Settings, archive: &Arc<Archive>) -> Duration {
     write.position(READER, Seq(0));
     write.commit().unwrap();
     let mut publisher = publisher(settings, archive);
-    assert_eq!(publisher.step().await.unwrap(), Step::Busy, "it connects");
+    assert_eq!(publisher.step().await.unwrap(), StepOutcome::Busy, "it connects");
     let start = Instant::now();
-    while publisher.step().await.unwrap() == Step::Busy {}
+    while publisher.step().await.unwrap() == StepOutcome::Busy {}
     let took = start.elapsed();
     assert_eq!(archive.view().position(READER).unwrap(), archive.last_seq());
     took

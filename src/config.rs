@@ -21,7 +21,7 @@ use crate::model::PeerKind;
 use crate::publish;
 use crate::schedule::{InvalidSelector, Scope, Selector};
 pub use crate::span::{InvalidSpan, Span};
-use crate::telegram::{self, Reach};
+use crate::telegram::{self, NetworkScope};
 
 pub use error::ConfigError;
 pub use jobs::{InvalidPlan, JobChange, JobConfig, JobsConfig, MissedConfig, OverrideConfig};
@@ -354,11 +354,11 @@ impl Config {
 impl TelegramConfig {
     /// Where this kind of server may be.
     #[must_use]
-    pub fn reach(&self) -> Reach {
+    pub fn reach(&self) -> NetworkScope {
         match self.server {
-            Server::Telegram => Reach::Network,
-            Server::Simulated => Reach::Loopback,
-            Server::SelfHosted => Reach::Anywhere,
+            Server::Telegram => NetworkScope::Network,
+            Server::Simulated => NetworkScope::Loopback,
+            Server::SelfHosted => NetworkScope::Anywhere,
         }
     }
 }

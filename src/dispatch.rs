@@ -20,7 +20,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
-use crate::accounts::{Pool, Turn};
+use crate::accounts::{LeaseOutcome, Pool};
 use crate::lifecycle::Lifecycle;
 use crate::model::{AccountName, Clock, PeerId};
 use crate::telegram::Clients;
@@ -115,10 +115,10 @@ impl Dispatch {
     fn take(&self) -> Found<crate::accounts::Lease> {
         self.queue.take(self.clock.now(), |candidates, method, priority| {
             match self.pool.lease(candidates, method, priority.urgency()) {
-                Turn::Now(lease) => Verdict::Take(lease),
-                Turn::NotBefore(at) => Verdict::Later(at),
-                Turn::Busy => Verdict::Skip,
-                Turn::Nobody => Verdict::Drop,
+                LeaseOutcome::Granted(lease) => Verdict::Take(lease),
+                LeaseOutcome::NotBefore(at) => Verdict::Later(at),
+                LeaseOutcome::Busy => Verdict::Skip,
+                LeaseOutcome::NoCandidate => Verdict::Drop,
             }
         })
     }

@@ -12,7 +12,7 @@
 //! One page of history, or one live update, becomes true in ONE archive write. Everything right of the archive reads its change
 //! log with a position of its own.
 
-// What everybody may use: the words of the house, the loop that everything runs in, and sealing.
+// What everybody may use: the data model, the worker loop that everything runs in, and sealing.
 pub mod lifecycle;
 pub mod model;
 pub mod span;

@@ -1,4 +1,4 @@
-//! Lengths of time as people write them: `250ms`, `10s`, `1h30m`, `2d`.
+//! Spans: durations as people write them: `250ms`, `10s`, `1h30m`, `2d`.
 //!
 //! A bare number is refused, because nobody can tell its unit from the file.
 
@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 const UNITS: [(&str, u64); 6] =
     [("w", 7 * 24 * 3_600_000), ("d", 24 * 3_600_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// A length of time in the configuration, in whole milliseconds.
+/// A duration in the configuration, in whole milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(Duration);
 

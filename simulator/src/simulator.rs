@@ -21,7 +21,7 @@ use crate::truth;
 use crate::wire::{connection, sealing::AuthKey};
 use crate::world::{World, mix};
 
-/// Two seconds of trying to bind a port again.
+/// The retries of binding a port again: two seconds.
 const REBIND_TRIES_MAX: u32 = 40;
 const REBIND_PAUSE: Duration = Duration::from_millis(50);
 

@@ -11,7 +11,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{AuthKey, DataCentre, Session};
-use crate::model::{AccountName, PeerId, PeerKindOfId};
+use crate::model::{AccountName, IdSpace, PeerId};
 
 /// The largest file that is looked at, in bytes: a million peers are about a tenth of it.
 pub const IMPORT_LENGTH_MAX: u64 = 512 * 1024 * 1024;
@@ -152,7 +152,7 @@ impl Imported {
             return Ok(text::bare(AuthKey::new(key)));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| ImportError::Unknown)?;
-        if super::form::form(bytes).is_ok() {
+        if super::format::format(bytes).is_ok() {
             return Err(ImportError::Own);
         }
         text::read(text)
@@ -215,8 +215,8 @@ fn peer(id: i64, hash: i64) -> Option<(PeerId, Option<i64>)> {
     let peer = PeerId(id);
     match peer.kind() {
         _ if id == 0 => None,
-        PeerKindOfId::Chat => Some((peer, None)),
-        PeerKindOfId::User | PeerKindOfId::Channel => (hash != 0).then_some((peer, Some(hash))),
+        IdSpace::Chat => Some((peer, None)),
+        IdSpace::User | IdSpace::Channel => (hash != 0).then_some((peer, Some(hash))),
     }
 }
 

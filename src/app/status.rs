@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::jobs::Timetable;
+use super::jobs::JobControl;
 
-use crate::accounts::{AccountState, LostState};
+use crate::accounts::{AccountState, LostSession};
 use crate::archive::Archive;
 use crate::crawl::{Crawler, Progress};
 use crate::http::{Operator as _, StatusSource};
@@ -14,12 +14,13 @@ use crate::lifecycle::Lifecycle;
 use crate::model::{Clock, PeerId};
 use crate::publish;
 
+/// The source of the status while the program runs.
 pub(super) struct Running {
     pub(super) crawler: Arc<Crawler>,
     pub(super) archive: Arc<Archive>,
     pub(super) publishing: Option<Arc<publish::Status>>,
     pub(super) lifecycle: Lifecycle,
-    pub(super) timetable: Arc<Timetable>,
+    pub(super) job_control: Arc<JobControl>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -35,7 +36,7 @@ impl Running {
                 AccountState::Duplicated(why) => ("duplicated", why.as_str().into()),
             };
             let way_out = why.as_str().map(|name| {
-                let lost = LostState { name: name.to_owned(), at: self.clock.now() };
+                let lost = LostSession { name: name.to_owned(), at: self.clock.now() };
                 lost.way_out(&a.name)
             });
             let intervals: Map<String, Value> =
@@ -84,7 +85,7 @@ impl StatusSource for Running {
             ("running".to_owned(), true.into()),
             ("crawl".to_owned(), self.crawl()),
             ("accounts".to_owned(), self.accounts()),
-            ("jobs".to_owned(), serde_json::to_value(self.timetable.jobs()).unwrap_or_default()),
+            ("jobs".to_owned(), serde_json::to_value(self.job_control.jobs()).unwrap_or_default()),
             ("publish".to_owned(), serde_json::to_value(publishing).unwrap_or_default()),
             ("workers".to_owned(), self.workers()),
         ]

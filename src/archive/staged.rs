@@ -127,7 +127,7 @@ impl<'a> Staged<'a> {
         record.version = known.version;
         // An answer without pts does not make room for those that were too early before it.
         record.as_of = record.as_of.or(known.as_of);
-        let same = known.clone().into_message(key).says_the_same(&message);
+        let same = known.clone().into_message(key).same_content_as(&message);
         if same && known.deleted_at.is_none() {
             self.archived.unchanged += 1;
             record.archived_at = known.archived_at;

@@ -122,7 +122,7 @@ async fn check(store: &Sessions, only: Option<AccountName>, globals: &Globals, c
         let answer = ask(Arc::clone(&session), config, async |client| client.myself().await).await;
         let (state, text) = match answer {
             Ok(_) => {
-                session.found();
+                session.clear_lost();
                 ("ready", "signed in".to_owned())
             }
             Err(error) => match note_lost(&session, &error).filter(|_| error.lost_name().is_some()) {

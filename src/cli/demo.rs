@@ -15,7 +15,7 @@ use telescribe_simulator::{Options, Simulator, World, WorldSpec};
 use super::output::{ended, tell};
 use super::signals::Signals;
 use super::simulate::{world, write_sessions};
-use crate::app::{App, Surroundings};
+use crate::app::{App, Environment};
 use crate::archive::DataFolder;
 use crate::config::{BrokerUrl, Config, JobConfig, Server, Span};
 use crate::http::{Listener, Sealing};
@@ -90,8 +90,8 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
     let key = client_key(&args.folder, &data)?;
 
     tell("2. Telescribe crawls it.");
-    let around = Surroundings { clock: Arc::new(SystemClock), metrics: telemetry::metrics()? };
-    let app = App::start(&config, &data, around).await?;
+    let environment = Environment { clock: Arc::new(SystemClock), metrics: telemetry::metrics()? };
+    let app = App::start(&config, &data, environment).await?;
     let show = async {
         progress::until_caught_up(&app).await?;
         if args.once {

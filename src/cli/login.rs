@@ -16,7 +16,7 @@ use anyhow::{Context as _, bail};
 use tokio::sync::mpsc;
 
 use super::output::{harmless, tell};
-use crate::accounts::{DataCentre, Loss, Session, SessionError, Sessions};
+use crate::accounts::{DataCentre, Session, SessionError, SessionLoss, Sessions};
 use crate::app::open_sessions;
 use crate::config::{Config, Server};
 use crate::lifecycle::Lifecycle;
@@ -129,14 +129,14 @@ async fn signed_in_already(session: &Arc<Session>, store: &Sessions, config: &Co
     speaker.end().await;
     match answer {
         Ok(user) => {
-            session.found();
+            session.clear_lost();
             store.save(session)?;
             Ok(Some(user.map(|user| format!(" as {}", harmless(&user.title))).unwrap_or_default()))
         }
         Err(error) if error.lost_name().is_some() => {
             let lost = note_lost(session, &error);
             store.save(session)?;
-            if let Some(lost) = lost.filter(|lost| lost.loss() == Loss::Banned) {
+            if let Some(lost) = lost.filter(|lost| lost.loss() == SessionLoss::Banned) {
                 bail!("account `{name}` is {}", lost.in_full(name));
             }
             // The simulated server makes no keys: what it handed out is all there is.
@@ -150,7 +150,7 @@ async fn signed_in_already(session: &Arc<Session>, store: &Sessions, config: &Co
 }
 
 /// Notes in the session that Telegram no longer serves it.
-pub(super) fn note_lost(session: &Session, error: &TelegramError) -> Option<crate::accounts::LostState> {
+pub(super) fn note_lost(session: &Session, error: &TelegramError) -> Option<crate::accounts::LostSession> {
     if let Some(name) = error.lost_name() {
         session.set_lost(name, SystemClock.now());
     }

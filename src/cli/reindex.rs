@@ -11,7 +11,7 @@ use super::client::Globals;
 use super::output::tell;
 use crate::archive::{Archive, DataFolder, Durability, Loss, Seen};
 use crate::config::Config;
-use crate::lifecycle::{Step, Worker as _};
+use crate::lifecycle::{StepOutcome, Worker as _};
 use crate::publish::READER;
 use crate::search::{Index, Indexer, IndexerSettings};
 
@@ -38,14 +38,14 @@ pub(super) async fn run(args: Args, globals: &Globals, config: &Config) -> anyho
     Index::check_replaceable(&path)?;
     let archive = Arc::new(open(&args, &folder.archive(), Index::seen(&path).as_ref())?);
     // Beside the one that is there, which is lost only to a complete one.
-    let index = Arc::new(Index::make_anew(&aside)?);
+    let index = Arc::new(Index::recreate(&aside)?);
     let settings = IndexerSettings { memory: config.search.memory_mib << 20, ..IndexerSettings::default() };
     let mut indexer = Indexer::new(Arc::clone(&index), Arc::clone(&archive), settings);
     let last = archive.last_seq().0;
     let bar = ProgressBar::new(last)
         .with_style(ProgressStyle::with_template("indexing {wide_bar} {pos}/{len} changes, {eta}").context("progress bar")?);
     while index.position().0 < last {
-        if indexer.step().await? == Step::Idle {
+        if indexer.step().await? == StepOutcome::Idle {
             indexer.finish().await?;
         }
         bar.set_position(index.position().0);

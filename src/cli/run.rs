@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::client::Globals;
 use super::signals::Signals;
-use crate::app::{App, Surroundings};
+use crate::app::{App, Environment};
 use crate::config::Config;
 use crate::model::SystemClock;
 use crate::telemetry;
@@ -22,10 +22,10 @@ pub(super) struct Args {}
 
 pub(super) async fn run(_: Args, globals: &Globals, config: &Config, mut signals: Signals) -> anyhow::Result<ExitCode> {
     telemetry::log(&config.log)?;
-    let around = Surroundings { clock: Arc::new(SystemClock), metrics: telemetry::metrics()? };
+    let environment = Environment { clock: Arc::new(SystemClock), metrics: telemetry::metrics()? };
     let app = tokio::select! {
         biased;
-        app = App::start(config, &globals.data, around) => app?,
+        app = App::start(config, &globals.data, environment) => app?,
         () = signals.next() => {
             tracing::info!("stopped before anything had begun");
             return Ok(ExitCode::SUCCESS);

@@ -13,7 +13,7 @@ use crate::telegram::{InvalidProxy, Proxy};
 /// A SOCKS5 proxy, or none where the text is empty.
 pub type ProxyUrl = SecretUrl<Proxy, InvalidProxy>;
 /// A broker, or none where the text is empty.
-pub type BrokerUrl = SecretUrl<publish::BrokerUrl, publish::InvalidBrokerUrl>;
+pub type BrokerUrl = SecretUrl<publish::AmqpUrl, publish::InvalidAmqpUrl>;
 
 /// Where something is and as whom it is used, or nothing where the text is empty. What it holds shows no password, neither where it
 /// was understood (`T`) nor where it was not (`E`); the text itself is not kept.

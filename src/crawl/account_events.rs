@@ -11,8 +11,8 @@ use super::unit::Unit;
 use crate::accounts::UpdatesState;
 use crate::archive::{ArchiveError, Write};
 use crate::dispatch::{Assignment, Priority, TaskError};
-use crate::model::{AccountName, MessageId, MessageKey, PeerKindOfId};
-use crate::telegram::{Clients, CommonDifference, Event, Seen, TelegramError};
+use crate::model::{AccountName, IdSpace, MessageId, MessageKey};
+use crate::telegram::{Clients, CommonDifference, MentionedPeers, TelegramError, Update};
 
 /// Asks what happens outside channels.
 pub(super) struct AccountEvents {
@@ -49,7 +49,7 @@ impl AccountEvents {
     /// Telegram skipped what happened outside channels: go on from a new state, and read again what may have changed.
     fn lost_track_of_account(&self, account: &AccountName, state: UpdatesState) -> Result<(), ArchiveError> {
         for peer in self.peers.owned_by(account) {
-            self.differences.lost_track(account, peer, None, MessageId(0), Seen::default())?;
+            self.differences.lost_track(account, peer, None, MessageId(0), MentionedPeers::default())?;
         }
         if let Some(client) = self.clients.get(account) {
             client.session().set_updates(state);
@@ -99,13 +99,13 @@ impl AccountEvents {
     }
 
     /// Adds an event outside channels to a write. Channels in an account's difference are followed by their own.
-    pub(super) fn add_event(&self, write: &mut Write<'_>, account: &AccountName, event: Event) -> Result<(), ArchiveError> {
+    pub(super) fn add_event(&self, write: &mut Write<'_>, account: &AccountName, event: Update) -> Result<(), ArchiveError> {
         match event {
-            Event::Message { parsed, .. } => {
+            Update::Message { parsed, .. } => {
                 let peer = parsed.message.key.peer;
                 match peer.kind() {
-                    PeerKindOfId::Channel => self.planner.add(Unit::Events { peer }, Priority::Live),
-                    PeerKindOfId::User | PeerKindOfId::Chat => {
+                    IdSpace::Channel => self.planner.add(Unit::Events { peer }, Priority::Live),
+                    IdSpace::User | IdSpace::Chat => {
                         let owner = self.peers.owner(peer)?;
                         if owner.as_ref() == Some(account) {
                             self.recorder.put(write, *parsed);
@@ -115,12 +115,12 @@ impl AccountEvents {
                     }
                 }
             }
-            Event::Deleted { channel: Some(peer), .. }
-            | Event::ChannelMoved { channel: peer, .. }
-            | Event::ChannelGap { channel: peer } => {
+            Update::Deleted { channel: Some(peer), .. }
+            | Update::ChannelMoved { channel: peer, .. }
+            | Update::ChannelGap { channel: peer } => {
                 self.planner.add(Unit::Events { peer }, Priority::Live);
             }
-            Event::Deleted { channel: None, ids, .. } => {
+            Update::Deleted { channel: None, ids, .. } => {
                 // Telegram names only ids: outside channels they are unique in the account.
                 for peer in self.peers.owned_by(account) {
                     for id in &ids {
@@ -128,8 +128,8 @@ impl AccountEvents {
                     }
                 }
             }
-            Event::Counted { key, counters } => self.recorder.counted(write, account, key, counters)?,
-            Event::Membership { .. } | Event::Gap => {}
+            Update::Counted { key, counters } => self.recorder.counted(write, account, key, counters)?,
+            Update::Membership { .. } | Update::Gap => {}
         }
         Ok(())
     }

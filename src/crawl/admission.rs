@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::archive::{Archive, ArchiveError, Membership};
-use crate::model::{AccountName, Peer, PeerId, PeerKind, PeerKindOfId};
+use crate::model::{AccountName, IdSpace, Peer, PeerId, PeerKind};
 use crate::schedule::{PeerFacts, Scope};
 use crate::telegram::Folder;
 
@@ -96,9 +96,9 @@ impl Admission {
     pub(super) fn admits_kind_of(&self, peer: PeerId) -> bool {
         let kinds = &self.rules.kinds;
         match peer.kind() {
-            PeerKindOfId::User => kinds.contains(&PeerKind::User),
-            PeerKindOfId::Chat => kinds.contains(&PeerKind::Group),
-            PeerKindOfId::Channel => true,
+            IdSpace::User => kinds.contains(&PeerKind::User),
+            IdSpace::Chat => kinds.contains(&PeerKind::Group),
+            IdSpace::Channel => true,
         }
     }
 

@@ -11,7 +11,7 @@ use super::resumption::FoldersKnown;
 use super::unit::Unit;
 use crate::archive::{Archive, ArchiveError, Write};
 use crate::dispatch::Priority;
-use crate::model::{AccountName, Peer, PeerId, PeerKind, PeerKindOfId, Timestamp};
+use crate::model::{AccountName, IdSpace, Peer, PeerId, PeerKind, Timestamp};
 use crate::schedule::Scope;
 use crate::telegram::DialogTop;
 
@@ -116,7 +116,7 @@ impl Dialogs {
 
     /// Notes what a dialog tells of a peer.
     fn note_top(&self, write: &mut Write<'_>, account: &AccountName, top: DialogTop, now: Timestamp) {
-        let owner = (top.peer.kind() != PeerKindOfId::Channel).then(|| account.clone());
+        let owner = (top.peer.kind() != IdSpace::Channel).then(|| account.clone());
         if owner.is_some() {
             self.peers.set_owner(top.peer, account);
         }

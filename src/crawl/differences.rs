@@ -9,7 +9,7 @@ use super::unit::Unit;
 use crate::archive::{Archive, ArchiveError};
 use crate::dispatch::{Assignment, Priority, TaskError};
 use crate::model::{AccountName, MessageId, PeerId};
-use crate::telegram::{ChannelDifference, Event, Seen, TelegramError};
+use crate::telegram::{ChannelDifference, MentionedPeers, TelegramError, Update};
 
 /// Asks for channels' differences.
 pub(super) struct Differences {
@@ -35,7 +35,7 @@ impl Differences {
             // Telegram does not accept the state any more: the same as a difference that is too long.
             Err(TelegramError::Refused { name, .. }) if name.starts_with("PERSISTENT_TIMESTAMP") => {
                 drop(lease);
-                self.lost_track(&account, peer, None, MessageId(0), Seen::default())?;
+                self.lost_track(&account, peer, None, MessageId(0), MentionedPeers::default())?;
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
@@ -48,12 +48,12 @@ impl Differences {
                 self.recorder.mention(&mut write, &account, seen)?;
                 for event in events {
                     match event {
-                        Event::Message { parsed, .. } => self.recorder.put(&mut write, *parsed),
-                        Event::Deleted { ids, .. } => delete(&mut write, peer, ids),
-                        Event::Counted { key, counters } => {
+                        Update::Message { parsed, .. } => self.recorder.put(&mut write, *parsed),
+                        Update::Deleted { ids, .. } => delete(&mut write, peer, ids),
+                        Update::Counted { key, counters } => {
                             write.counters(key, counters);
                         }
-                        Event::ChannelMoved { .. } | Event::ChannelGap { .. } | Event::Membership { .. } | Event::Gap => {}
+                        Update::ChannelMoved { .. } | Update::ChannelGap { .. } | Update::Membership { .. } | Update::Gap => {}
                     }
                 }
                 write.cursor(peer, move |cursor| {
@@ -79,7 +79,7 @@ impl Differences {
         peer: PeerId,
         pts: Option<i32>,
         top: MessageId,
-        seen: Seen,
+        seen: MentionedPeers,
     ) -> Result<(), ArchiveError> {
         tracing::info!(peer.id = peer.0, "Telegram skipped events of peer {peer}; its newest messages are read again");
         let again = newest(&self.archive.view().coverage(peer)?.read, self.recheck_ids_max);

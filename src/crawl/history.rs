@@ -10,7 +10,7 @@ use super::unit::Unit;
 use crate::accounts::{Pool, Urgency};
 use crate::archive::Archive;
 use crate::dispatch::{Assignment, Priority, TaskError};
-use crate::model::{AccountName, Clock, PeerId, PeerKindOfId};
+use crate::model::{AccountName, Clock, IdSpace, PeerId};
 use crate::telegram::method;
 
 /// Reads history.
@@ -49,12 +49,12 @@ impl History {
         drop(lease);
         let now = self.recorder.now();
         let mut write = self.recorder.write_as_of(page.pts);
-        write.covered(peer, page.window);
+        write.covered(peer, page.covered);
         for parsed in page.messages {
             self.recorder.put(&mut write, parsed);
         }
         self.recorder.mention(&mut write, &account, page.seen)?;
-        let stateless = peer.kind() == PeerKindOfId::Channel && cursor.pts.is_none();
+        let stateless = peer.kind() == IdSpace::Channel && cursor.pts.is_none();
         let again = if stateless { newest(&coverage.read, self.recheck_ids_max) } else { Default::default() };
         let pts = page.pts;
         write.cursor(peer, move |cursor| {

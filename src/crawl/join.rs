@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::planner::Planner;
 use super::recorder::Recorder;
-use crate::accounts::{AccountState, Lease, Pool, Turn, Urgency};
+use crate::accounts::{AccountState, Lease, LeaseOutcome, Pool, Urgency};
 use crate::archive::{Archive, ArchiveError};
 use crate::model::{AccountName, Clock, Peer, PeerId};
-use crate::telegram::{Clients, Joined, Seen, TelegramError, method};
+use crate::telegram::{Clients, Joined, MentionedPeers, TelegramError, method};
 
 /// How long a username that nobody has is not asked for again.
 const UNKNOWN_FOR: Duration = Duration::from_hours(24);
@@ -162,8 +162,8 @@ impl Joins {
                 };
                 (seen, peer, was_in, false)
             }
-            Joined::Already { peer } => (Seen::default(), peer, true, false),
-            Joined::Requested => (Seen::default(), None, false, true),
+            Joined::Already { peer } => (MentionedPeers::default(), peer, true, false),
+            Joined::Requested => (MentionedPeers::default(), None, false, true),
         };
         let mut write = self.recorder.write();
         self.recorder.mention(&mut write, &account, seen)?;
@@ -187,10 +187,10 @@ impl Joins {
 
     fn lease_now(&self, account: &AccountName, method: &'static str) -> Result<Lease, JoinError> {
         match self.pool.lease([account], method, Urgency::Live) {
-            Turn::Now(lease) => Ok(lease),
-            Turn::NotBefore(until) => Err(JoinError::TooEarly { account: account.clone(), until: until.to_rfc3339() }),
-            Turn::Busy => Err(JoinError::Busy(account.clone())),
-            Turn::Nobody => Err(JoinError::NoAccount(account.to_string())),
+            LeaseOutcome::Granted(lease) => Ok(lease),
+            LeaseOutcome::NotBefore(until) => Err(JoinError::TooEarly { account: account.clone(), until: until.to_rfc3339() }),
+            LeaseOutcome::Busy => Err(JoinError::Busy(account.clone())),
+            LeaseOutcome::NoCandidate => Err(JoinError::NoAccount(account.to_string())),
         }
     }
 
@@ -238,7 +238,7 @@ impl Joins {
             TelegramError::PeerUnavailable { name } | TelegramError::Refused { name, .. } => {
                 JoinError::Refused { account: account.clone(), name }
             }
-            TelegramError::Again { .. } => JoinError::Busy(account.clone()),
+            TelegramError::RetryLater { .. } => JoinError::Busy(account.clone()),
             error => JoinError::NoAnswer(error.to_string()),
         }
     }

@@ -14,9 +14,9 @@ use super::unit::{Unit, messages_of, messages_outside_channels};
 use crate::accounts::UpdatesState;
 use crate::archive::Archive;
 use crate::dispatch::{Dispatch, Priority};
-use crate::lifecycle::{Lifecycle, Step, Worker};
+use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
 use crate::model::{AccountName, PeerId};
-use crate::telegram::{Clients, Event, Push};
+use crate::telegram::{Clients, Push, Update};
 
 /// Archives what is pushed.
 pub(super) struct Live {
@@ -66,16 +66,16 @@ struct LiveWorker {
 }
 
 impl Worker for LiveWorker {
-    async fn step(&mut self) -> anyhow::Result<Step> {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         let push = match self.next.take() {
             Some(push) => push,
             None => match self.inbox.lock().await.try_recv() {
                 Ok(push) => push,
-                Err(_) => return Ok(Step::Idle),
+                Err(_) => return Ok(StepOutcome::Idle),
             },
         };
         self.live.receive(push)?;
-        Ok(Step::Busy)
+        Ok(StepOutcome::Busy)
     }
 
     async fn wait(&mut self) {
@@ -101,17 +101,17 @@ impl Live {
         Recorder::commit(write)?;
         for event in events {
             match event {
-                Event::Gap => {
+                Update::Gap => {
                     self.planner.add(Unit::AccountEvents { account: account.clone() }, Priority::Live);
                     self.planner.add_walk_for_news(&account);
                 }
-                Event::Membership { channel } => self.membership_changed(&account, channel, gone.contains(&channel)),
-                Event::Counted { key, counters } => {
+                Update::Membership { channel } => self.membership_changed(&account, channel, gone.contains(&channel)),
+                Update::Counted { key, counters } => {
                     let mut write = self.recorder.write();
                     self.recorder.counted(&mut write, &account, key, counters)?;
                     Recorder::commit(write)?;
                 }
-                Event::ChannelGap { channel } => self.planner.add(Unit::Events { peer: channel }, Priority::Live),
+                Update::ChannelGap { channel } => self.planner.add(Unit::Events { peer: channel }, Priority::Live),
                 event => match event.channel() {
                     Some(peer) => self.channel_pushed(&account, peer, event)?,
                     None => self.common_pushed(&account, event)?,
@@ -134,7 +134,7 @@ impl Live {
         }
     }
 
-    fn channel_pushed(&self, account: &AccountName, peer: PeerId, event: Event) -> anyhow::Result<()> {
+    fn channel_pushed(&self, account: &AccountName, peer: PeerId, event: Update) -> anyhow::Result<()> {
         // While a difference is asked for, its answer may be older than this event: the next one will bring it. A page of history
         // says as of when it is, so the event stands beside it; what it deletes is deleted from the page too (`overtaken`).
         let Some(claim) = self.dispatch.claim(messages_of(peer)) else {
@@ -155,8 +155,8 @@ impl Live {
                 let mut write = self.recorder.write_as_of(Some(pts));
                 let mut gone = Vec::new();
                 match event {
-                    Event::Message { parsed, .. } => self.recorder.put(&mut write, *parsed),
-                    Event::Deleted { ids, .. } => {
+                    Update::Message { parsed, .. } => self.recorder.put(&mut write, *parsed),
+                    Update::Deleted { ids, .. } => {
                         if claim.is_shared() {
                             gone.clone_from(&ids);
                         }
@@ -175,7 +175,7 @@ impl Live {
         Ok(())
     }
 
-    fn common_pushed(&self, account: &AccountName, event: Event) -> anyhow::Result<()> {
+    fn common_pushed(&self, account: &AccountName, event: Update) -> anyhow::Result<()> {
         let difference = || self.planner.add(Unit::AccountEvents { account: account.clone() }, Priority::Live);
         let Some(_claim) = self.dispatch.claim(messages_outside_channels(account)) else {
             difference();
@@ -192,7 +192,7 @@ impl Live {
             Follows::Gap => difference(),
             Follows::On => {
                 let touched = match &event {
-                    Event::Message { parsed, .. } => Some(parsed.message.key.peer),
+                    Update::Message { parsed, .. } => Some(parsed.message.key.peer),
                     _ => None,
                 };
                 let mut write = self.recorder.write_as_of(None);
@@ -210,12 +210,12 @@ impl Live {
 }
 
 /// The state after an event, and how far it moved that state.
-fn place(event: &Event) -> (i32, i32) {
+fn place(event: &Update) -> (i32, i32) {
     match *event {
-        Event::Message { pts, count, .. } | Event::Deleted { pts, count, .. } | Event::ChannelMoved { pts, count, .. } => {
+        Update::Message { pts, count, .. } | Update::Deleted { pts, count, .. } | Update::ChannelMoved { pts, count, .. } => {
             (pts, count)
         }
-        Event::ChannelGap { .. } | Event::Counted { .. } | Event::Membership { .. } | Event::Gap => (0, 0),
+        Update::ChannelGap { .. } | Update::Counted { .. } | Update::Membership { .. } | Update::Gap => (0, 0),
     }
 }
 

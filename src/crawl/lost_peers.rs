@@ -11,8 +11,8 @@ use super::planner::Planner;
 use super::unit::Unit;
 use crate::archive::{Archive, ArchiveError, Membership};
 use crate::dispatch::Priority;
-use crate::model::{AccountName, Clock, PeerId, PeerKindOfId};
-use crate::telegram::{Clients, Seen};
+use crate::model::{AccountName, Clock, IdSpace, PeerId};
+use crate::telegram::{Clients, MentionedPeers};
 
 /// Accounts that are in peers which nobody can address, and in how many.
 pub(super) type Unaddressed = BTreeMap<AccountName, usize>;
@@ -73,7 +73,7 @@ impl LostPeers {
     /// Notes, once, in whose dialogs a peer is to be looked for: of the accounts that are in it, or of the one whose ids it is archived by.
     /// False when there is none.
     fn seek(&self, peer: PeerId, owner: Option<&AccountName>, unaddressed: &mut Unaddressed) -> Result<bool, ArchiveError> {
-        let own = owner.filter(|_| peer.kind() != PeerKindOfId::Channel);
+        let own = owner.filter(|_| peer.kind() != IdSpace::Channel);
         if own.is_some_and(|own| !self.clients.has(own)) {
             // Its ids mean nothing to any other account: what was archived stays, and nobody can add to it.
             return Ok(true);
@@ -99,7 +99,7 @@ impl LostPeers {
     }
 
     /// Plans what is lacking of peers that were looked for, and that an answer has brought.
-    pub(super) fn found(&self, seen: &Seen) -> Result<(), ArchiveError> {
+    pub(super) fn found(&self, seen: &MentionedPeers) -> Result<(), ArchiveError> {
         let found: Vec<PeerId> = {
             let sought = self.sought.lock().unwrap_or_else(PoisonError::into_inner);
             if sought.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::archive::{Archive, ArchiveError};
-use crate::model::{AccountName, PeerId, PeerKindOfId};
+use crate::model::{AccountName, IdSpace, PeerId};
 use crate::telegram::{Client, Clients};
 
 /// Who reads which peer.
@@ -57,8 +57,8 @@ impl Peers {
     /// The account that archives a peer whose message ids are each account's own; `None` for channels.
     pub(super) fn owner(&self, peer: PeerId) -> Result<Option<AccountName>, ArchiveError> {
         match peer.kind() {
-            PeerKindOfId::Channel => Ok(None),
-            PeerKindOfId::User | PeerKindOfId::Chat => Ok(self.archive.view().cursor(peer)?.and_then(|cursor| cursor.account)),
+            IdSpace::Channel => Ok(None),
+            IdSpace::User | IdSpace::Chat => Ok(self.archive.view().cursor(peer)?.and_then(|cursor| cursor.account)),
         }
     }
 

@@ -15,7 +15,7 @@ use super::unit::{CrawlTask, Perform, Unit};
 use crate::accounts::{Pool, Urgency};
 use crate::archive::{Archive, ArchiveError, Archived, Coverage, Cursor};
 use crate::dispatch::{Assignee, Dispatch, Priority};
-use crate::model::{AccountName, Clock, IdRange, PeerId, PeerKindOfId};
+use crate::model::{AccountName, Clock, IdRange, IdSpace, PeerId};
 use crate::schedule::Scope;
 use crate::telegram::{Clients, DialogTop, PEER_DIALOGS_MAX, method};
 
@@ -90,7 +90,7 @@ impl Planner {
     ) -> Result<Option<(i32, DateTime<Utc>)>, ArchiveError> {
         let Some(read) = coverage.read.last().filter(|read| *read < cursor.top) else { return Ok(None) };
         let (difference, method, urgency) = match (peer.kind(), &cursor.account) {
-            (PeerKindOfId::Channel, _) => (Unit::Events { peer }, method::CHANNEL_DIFFERENCE, Urgency::Fresh),
+            (IdSpace::Channel, _) => (Unit::Events { peer }, method::CHANNEL_DIFFERENCE, Urgency::Fresh),
             (_, Some(owner)) => (Unit::AccountEvents { account: owner.clone() }, method::DIFFERENCE, Urgency::Live),
             (_, None) => return Ok(None),
         };

@@ -52,7 +52,7 @@ impl Polls {
                 now,
             },
         )?;
-        tokio::task::block_in_place(|| client.session().keep_hashes()).map_err(anyhow::Error::from)?;
+        tokio::task::block_in_place(|| client.session().save_access_hashes()).map_err(anyhow::Error::from)?;
         self.dialogs.commit(write, noted, fresh)?;
         Ok(())
     }

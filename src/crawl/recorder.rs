@@ -10,7 +10,7 @@ use crate::archive::{Archive, ArchiveError, Archived, MassDeletion, Raw, Write};
 use crate::dispatch::Dispatch;
 use crate::model::{AccountName, Clock, Counters, MessageId, MessageKey, PeerId, Timestamp};
 use crate::parse::Parsed;
-use crate::telegram::{self, Clients, Seen};
+use crate::telegram::{self, Clients, MentionedPeers};
 
 /// Writes answers into the archive.
 pub(super) struct Recorder {
@@ -88,7 +88,7 @@ impl Recorder {
     }
 
     /// Adds the peers that an answer mentions to a write, and what it says of who sees them.
-    pub(super) fn mention(&self, write: &mut Write<'_>, account: &AccountName, seen: Seen) -> Result<(), ArchiveError> {
+    pub(super) fn mention(&self, write: &mut Write<'_>, account: &AccountName, seen: MentionedPeers) -> Result<(), ArchiveError> {
         self.lost_peers.found(&seen)?;
         for peer in seen.peers {
             write.peer(peer);

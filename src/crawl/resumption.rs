@@ -15,7 +15,7 @@ use super::unit::Unit;
 use crate::accounts::Pool;
 use crate::archive::{Archive, ArchiveError};
 use crate::dispatch::{Dispatch, Priority};
-use crate::lifecycle::{Lifecycle, Step, Worker};
+use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
 use crate::model::PeerId;
 use crate::schedule::{Job, Scope};
 use crate::telegram::Clients;
@@ -157,13 +157,13 @@ struct ResumeWorker {
 }
 
 impl Worker for ResumeWorker {
-    async fn step(&mut self) -> anyhow::Result<Step> {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         if !self.is_due {
-            return Ok(Step::Idle);
+            return Ok(StepOutcome::Idle);
         }
         self.resumption.resume_now()?;
         self.is_due = false;
-        Ok(Step::Busy)
+        Ok(StepOutcome::Busy)
     }
 
     async fn wait(&mut self) {

@@ -16,8 +16,8 @@ use super::recorder::Recorder;
 use super::unit::Unit;
 use crate::archive::{Archive, ArchiveError, Order};
 use crate::dispatch::Priority;
-use crate::lifecycle::{Lifecycle, Step, Worker};
-use crate::model::{AccountName, IdRange, PeerId, PeerKind, PeerKindOfId, Timestamp};
+use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
+use crate::model::{AccountName, IdRange, IdSpace, PeerId, PeerKind, Timestamp};
 use crate::schedule::{Job, Scope};
 
 /// Peers that are still to be looked at, and for what.
@@ -70,10 +70,10 @@ struct SweepWorker {
 }
 
 impl Worker for SweepWorker {
-    async fn step(&mut self) -> anyhow::Result<Step> {
-        let Some((job, peer)) = self.sweeper.sweeps.next() else { return Ok(Step::Idle) };
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
+        let Some((job, peer)) = self.sweeper.sweeps.next() else { return Ok(StepOutcome::Idle) };
         tokio::task::block_in_place(|| self.sweeper.look_at(job, peer))?;
-        Ok(Step::Busy)
+        Ok(StepOutcome::Busy)
     }
 
     async fn wait(&mut self) {
@@ -135,7 +135,7 @@ impl Sweeper {
 
     /// Has a peer's members, and a channel's views, counted.
     fn count(&self, peer: PeerId) -> Result<(), ArchiveError> {
-        if peer.kind() != PeerKindOfId::Channel {
+        if peer.kind() != IdSpace::Channel {
             return Ok(());
         }
         self.planner.add(Unit::Full { peer }, Priority::Counters);

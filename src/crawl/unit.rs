@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use super::peers::Peers;
 use crate::archive::ArchiveError;
 use crate::dispatch::{Assignee, Assignment, ClaimMode, LockKey, Placement, Task, TaskError, TaskKey};
-use crate::model::{AccountName, PeerId, PeerKindOfId};
+use crate::model::{AccountName, IdSpace, PeerId};
 use crate::schedule::Scope;
 use crate::telegram::{Offset, method};
 
@@ -194,7 +194,7 @@ impl Unit {
     /// What its answer can stand beside. Outside channels a page does not say as of when it is.
     fn mode(&self) -> ClaimMode {
         match self {
-            Self::History { peer } if peer.kind() == PeerKindOfId::Channel => ClaimMode::Shared,
+            Self::History { peer } if peer.kind() == IdSpace::Channel => ClaimMode::Shared,
             _ => ClaimMode::Exclusive,
         }
     }

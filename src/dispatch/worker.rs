@@ -13,7 +13,7 @@ use super::Dispatch;
 use super::queue::{Found, Taken};
 use super::task::{Assignment, TaskError};
 use crate::accounts::Lease;
-use crate::lifecycle::{Lifecycle, Step, Worker};
+use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
 use crate::model::AccountName;
 use crate::telegram::TelegramError;
 
@@ -50,20 +50,20 @@ struct Dispatcher {
 }
 
 impl Worker for Dispatcher {
-    async fn step(&mut self) -> anyhow::Result<Step> {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         // Whoever is free asks for work by making room.
         let Ok(place) = self.handing.try_reserve() else {
             self.next = None;
-            return Ok(Step::Idle);
+            return Ok(StepOutcome::Idle);
         };
         match self.dispatch.take() {
             Found::Task(taken, lease) => {
                 place.send((taken, lease));
-                Ok(Step::Busy)
+                Ok(StepOutcome::Busy)
             }
             Found::Nothing(next) => {
                 self.next = next;
-                Ok(Step::Idle)
+                Ok(StepOutcome::Idle)
             }
         }
     }
@@ -87,10 +87,10 @@ struct TaskWorker {
 }
 
 impl Worker for TaskWorker {
-    async fn step(&mut self) -> anyhow::Result<Step> {
-        let Some((taken, lease)) = self.next.take() else { return Ok(Step::Idle) };
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
+        let Some((taken, lease)) = self.next.take() else { return Ok(StepOutcome::Idle) };
         self.dispatch.run(taken, lease).await?;
-        Ok(Step::Busy)
+        Ok(StepOutcome::Busy)
     }
 
     async fn wait(&mut self) {
@@ -144,7 +144,7 @@ impl Dispatch {
                 self.add_after(task, priority, failures.saturating_add(1), now + wait);
             }
             // The pool knows when.
-            TelegramError::Again { why } => {
+            TelegramError::RetryLater { why } => {
                 tracing::debug!(account.name = %account, "account `{account}`: {} is asked again, because {why}", task.method());
                 self.add_after(task, priority, failures, now);
             }
@@ -161,7 +161,7 @@ impl Dispatch {
     /// Telegram ended an account's session, or the account: its work is for the others.
     fn lost_account(&self, account: &AccountName, error: &TelegramError) {
         let (Some(name), Some(state)) = (error.lost_name(), error.lost()) else { return };
-        self.pool.lose(account, state);
+        self.pool.mark_lost(account, state);
         let Some(session) = self.clients.get(account).map(|client| client.session()) else { return };
         session.set_lost(name, self.clock.now());
         if let Some(lost) = session.lost() {
@@ -176,7 +176,7 @@ fn label(outcome: &Result<(), TaskError>) -> &'static str {
         Err(TaskError::Telegram(TelegramError::FloodWait { .. })) => "flood_wait",
         Err(TaskError::Telegram(error)) if error.lost().is_some() => "lost",
         Err(TaskError::Telegram(TelegramError::Transient { .. })) => "no_answer",
-        Err(TaskError::Telegram(TelegramError::Again { .. })) => "again",
+        Err(TaskError::Telegram(TelegramError::RetryLater { .. })) => "again",
         Err(TaskError::Telegram(_)) => "refused",
         Err(TaskError::NotArchived(_)) => "not_archived",
     }

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt as _, Limited};
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
-use crate::seal::{self, Why};
+use crate::seal::{self, RefusalReason};
 
 use super::context::Context;
 use super::door::{Door, Plain};
@@ -31,7 +31,7 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
     let arrived = Instant::now();
     let (mut parts, body) = request.into_parts();
     let Some(door) = parts.extensions.get::<Door>().cloned() else {
-        return refuse(arrived, Why::Form).await;
+        return refuse(arrived, RefusalReason::Malformed).await;
     };
     let in_body = is_jose(&parts.headers);
     let in_header = bearer(&parts.headers);
@@ -41,7 +41,7 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
         }
         return match door.plain(&parts.headers) {
             Plain::Allowed => next.run(Request::from_parts(parts, body)).await,
-            Plain::SealFirst => refuse(arrived, Why::Form).await,
+            Plain::SealFirst => refuse(arrived, RefusalReason::Malformed).await,
             Plain::ForeignHost => Problem::foreign_host(
                 "plain requests must name this machine in `Host`, as `127.0.0.1` or `localhost`; others must be sealed",
             )
@@ -58,7 +58,7 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
             }
         }
         (false, Some(token)) => token,
-        _ => return refuse(arrived, Why::Form).await,
+        _ => return refuse(arrived, RefusalReason::Malformed).await,
     };
     // The request line's own spelling: nothing decoded, nothing reordered.
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
@@ -66,7 +66,7 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
         seal::open_request(&token, &context.keys.now(), &context.nonces, parts.method.as_str(), target, context.clock.now());
     let sealed = match opened {
         Ok(sealed) => sealed,
-        Err(refused) => return refuse(arrived, refused.why()).await,
+        Err(refused) => return refuse(arrived, refused.reason()).await,
     };
     parts.extensions.insert(Door::Sealed { client: sealed.client().clone(), operate: door.may_operate() });
     let inner = inner(parts, &sealed.body);
@@ -78,7 +78,7 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
 }
 
 /// Answers 401 when [`seal::REFUSAL_DELAY`] has passed since the request's arrival, so that no refusal is quicker than another.
-async fn refuse(arrived: Instant, why: Why) -> Response {
+async fn refuse(arrived: Instant, why: RefusalReason) -> Response {
     metrics::counter!("telescribe_http_refused_total", "why" => why.as_str()).increment(1);
     sleep_until(arrived + seal::REFUSAL_DELAY).await;
     Problem::unauthorized().into_response()

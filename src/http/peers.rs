@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::archive::{Archive, ArchiveError};
-use crate::model::{Peer, PeerId, PeerKind, PeerKindOfId};
+use crate::model::{IdSpace, Peer, PeerId, PeerKind};
 use crate::show::{self, PeerView};
 
 use super::context::{Context, Room};
@@ -158,9 +158,9 @@ pub(super) fn named(archive: &Archive, id: PeerId) -> Result<Peer, ArchiveError>
 
 fn unnamed(id: PeerId) -> Peer {
     let kind = match id.kind() {
-        PeerKindOfId::User => PeerKind::User,
-        PeerKindOfId::Chat => PeerKind::Group,
-        PeerKindOfId::Channel => PeerKind::Channel,
+        IdSpace::User => PeerKind::User,
+        IdSpace::Chat => PeerKind::Group,
+        IdSpace::Channel => PeerKind::Channel,
     };
     Peer::new(id, kind, String::new())
 }

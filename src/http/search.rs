@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::model::Seq;
-use crate::search::{Hit, PAGE_SIZE_MAX, Page, Query as Words, Request, SearchError, Sort, Total};
+use crate::search::{Hit, PAGE_SIZE_MAX, Request, SearchError, SearchPage, SearchQuery, SortOrder, Total};
 use crate::show::{PeerView, StoredView};
 
 use super::context::{Context, Room};
@@ -40,7 +40,7 @@ pub(super) struct Asked {
     q: String,
     /// `newest` (the default), `oldest` or `relevance` first.
     #[param(value_type = Option<String>)]
-    sort: Sort,
+    sort: SortOrder,
     /// How many hits.
     #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
@@ -67,7 +67,7 @@ impl FromQuery for Asked {
     const NAMES: &'static [&'static str] = &["q", "sort", "limit", "cursor"];
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
-        let sorts = [("newest", Sort::Newest), ("oldest", Sort::Oldest), ("relevance", Sort::Relevance)];
+        let sorts = [("newest", SortOrder::Newest), ("oldest", SortOrder::Oldest), ("relevance", SortOrder::Relevance)];
         let q = values.text("q").ok_or_else(|| Problem::bad_parameter("`q`, the query, is missing; `q=` finds everything"))?;
         Ok(Self {
             q: q.to_owned(),
@@ -189,7 +189,7 @@ async fn answer(context: &Arc<Context>, door: Door, asked: Asked) -> Result<Foun
             "`limit` is at most {max} for a search, not {page_size}; use `next` for further pages"
         )));
     }
-    let query = Words::parse(&asked.q).map_err(|error| Problem::bad_query(error.to_string()))?;
+    let query = SearchQuery::parse(&asked.q).map_err(|error| Problem::bad_query(error.to_string()))?;
     let time_limit = context.settings.request_timeout.duration().mul_f32(TIME_SHARE);
     let request = Request { sort: asked.sort, page_size, cursor: asked.cursor, time_limit, ..Request::new(query) };
     context.search(move |context| find(context, request, Room::bytes(&door))).await
@@ -210,7 +210,7 @@ fn find(context: &Context, mut request: Request, bytes_max: usize) -> Result<Fou
     }
 }
 
-fn view(context: &Context, page: Page, position: Seq) -> Result<Found, Problem> {
+fn view(context: &Context, page: SearchPage, position: Seq) -> Result<Found, Problem> {
     let mut mentioned = BTreeSet::new();
     for hit in &page.hits {
         mentioned.insert(hit.key.peer);

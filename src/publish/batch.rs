@@ -1,4 +1,4 @@
-//! What is in flight: events that were handed to the broker and are not confirmed yet.
+//! Batches in flight: events that were sent to the broker and are not confirmed yet.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::future::Future;
@@ -11,30 +11,30 @@ use crate::model::{Seq, Timestamp};
 
 use super::BrokerError;
 
-/// An event on its way: queued when first polled, done when the broker has confirmed it.
-pub(super) type Sending = Pin<Box<dyn Future<Output = Result<Confirmation, Error>> + Send>>;
+/// The pending publisher confirm of an event: sent when first polled, done when the broker has confirmed it.
+pub(super) type PendingConfirm = Pin<Box<dyn Future<Output = Result<Confirmation, Error>> + Send>>;
 
 /// Some events in flight, oldest first.
 ///
 /// When several events are in flight, lapin can attach a returned one to another's confirmation; so returns are told apart by
 /// their `message_id` and counted for the whole batch, never taken as the answer to the event whose confirmation carried them.
 pub(super) struct Batch {
-    sending: VecDeque<(Seq, Timestamp, Sending)>,
+    pending: VecDeque<(Seq, Timestamp, PendingConfirm)>,
     confirmed: Option<(Seq, Timestamp)>,
     count: u64,
     returned: BTreeSet<String>,
-    /// When the broker has taken too long.
+    /// The timeout of the confirms.
     pub(super) deadline: Instant,
 }
 
 impl Batch {
     pub(super) fn new(deadline: Instant) -> Self {
-        Self { sending: VecDeque::new(), confirmed: None, count: 0, returned: BTreeSet::new(), deadline }
+        Self { pending: VecDeque::new(), confirmed: None, count: 0, returned: BTreeSet::new(), deadline }
     }
 
     /// Adds the event of a change, which must follow those added before.
-    pub(super) fn push(&mut self, seq: Seq, at: Timestamp, sending: Sending) {
-        self.sending.push_back((seq, at, sending));
+    pub(super) fn push(&mut self, seq: Seq, at: Timestamp, pending: PendingConfirm) {
+        self.pending.push_back((seq, at, pending));
     }
 
     /// The last change up to which everything is confirmed, and when it was archived.
@@ -52,11 +52,11 @@ impl Batch {
         self.returned.len() as u64
     }
 
-    /// Returns when every event is confirmed. May be dropped and called again.
+    /// Returns when every event is confirmed. Cancel safe: may be dropped and called again.
     pub(super) async fn settle(&mut self) -> Result<(), BrokerError> {
-        while let Some((seq, at, sending)) = self.sending.front_mut() {
-            let (seq, at, confirmation) = (*seq, *at, sending.await);
-            self.sending.pop_front();
+        while let Some((seq, at, pending)) = self.pending.front_mut() {
+            let (seq, at, confirmation) = (*seq, *at, pending.await);
+            self.pending.pop_front();
             match confirmation.map_err(|e| BrokerError::lost(&e))? {
                 Confirmation::Ack(returned) => {
                     let id = returned.and_then(|r| r.delivery.properties.message_id().clone());

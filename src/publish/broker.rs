@@ -1,4 +1,4 @@
-//! The connection: one to the broker, one `amqp_channel` in confirm mode, and the exchanges.
+//! The connection: one to the broker, one `amqp_channel` in confirm mode (publisher confirms), and the exchanges.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Error, E
 
 use crate::model::Seq;
 
-use super::batch::Sending;
+use super::batch::PendingConfirm;
 use super::{CONTENT_TYPE, Event, Settings};
 
-/// How long a polite goodbye may take; the broker notices an impolite one as well.
+/// The timeout of closing a connection; the broker notices a lost one as well.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// AMQP's delivery mode for messages that survive a restart of the broker.
 const PERSISTENT: u8 = 2;
@@ -102,8 +102,8 @@ pub enum BrokerError {
 }
 
 impl BrokerError {
-    /// Whether only a person can help, so that trying again soon is of no use.
-    pub(super) fn lasts(&self) -> bool {
+    /// Whether the error is permanent: only a person can help, so that an early retry is of no use.
+    pub(super) fn is_permanent(&self) -> bool {
         match self {
             Self::ExchangeName { .. }
             | Self::Login { .. }
@@ -191,16 +191,16 @@ impl Broker {
         self.connection.status().connected() && self.amqp_channel.status().connected()
     }
 
-    /// Whether the broker has said that it takes nothing at the moment.
+    /// Whether the broker exerts back-pressure (`connection.blocked`): it takes nothing at the moment.
     pub(super) fn is_blocked(&self) -> bool {
         self.connection.status().blocked()
     }
 
-    /// Hands an event over; it is queued behind those handed over before. Await the result for its confirmation.
-    pub(super) async fn send(&self, event: Event) -> Sending {
+    /// Publishes an event, in order behind those published before. Await the result for its confirm.
+    pub(super) async fn send(&self, event: Event) -> PendingConfirm {
         let amqp_channel = self.amqp_channel.clone();
         let exchange = self.exchange.clone();
-        let mut sending: Sending = Box::pin(async move {
+        let mut pending: PendingConfirm = Box::pin(async move {
             let properties = properties(&event);
             // Mandatory: what no queue wants comes back, and is counted.
             let options = BasicPublishOptions { mandatory: true, immediate: false };
@@ -209,14 +209,14 @@ impl Broker {
             drop(event.body);
             confirm.await
         });
-        // The first poll queues the frames. Waiting here until the socket has them would wake two threads for each event.
-        match futures_util::poll!(&mut sending) {
+        // The first poll queues the frames (pipelining). Waiting here until the socket has them would wake two threads for each event.
+        match futures_util::poll!(&mut pending) {
             std::task::Poll::Ready(done) => Box::pin(std::future::ready(done)),
-            std::task::Poll::Pending => sending,
+            std::task::Poll::Pending => pending,
         }
     }
 
-    /// Says goodbye.
+    /// Closes the connection.
     pub(super) async fn close(self) {
         let goodbye = self.connection.close(REPLY_SUCCESS, "bye".into());
         match tokio::time::timeout(CLOSE_TIMEOUT, goodbye).await {

@@ -14,13 +14,13 @@ pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 /// An event, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// The same for the same change each time it is published: deduplicate by it.
+    /// The deduplication key: the same for the same change each time it is published.
     pub id: String,
     /// `telescribe.message.new`, ...
     pub kind: String,
     /// `message.new.<peer>`, ...: what topic bindings match.
     pub routing_key: String,
-    /// The change's number.
+    /// The change's sequence number.
     pub seq: Seq,
     /// When the change was archived.
     pub at: Timestamp,
@@ -38,16 +38,16 @@ struct CloudEvent<'a> {
     time: String,
     subject: String,
     datacontenttype: &'static str,
-    data: Data,
+    data: EventData,
 }
 
 #[derive(Serialize)]
-struct Data {
+struct EventData {
     seq: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<Key>,
+    key: Option<EventKey>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ struct Data {
 }
 
 #[derive(Serialize)]
-struct Key {
+struct EventKey {
     peer: i64,
     id: i32,
 }
@@ -81,14 +81,14 @@ impl Event {
             time: change.at.to_string(),
             subject,
             datacontenttype: "application/json",
-            data: Data::new(change, message, peer),
+            data: EventData::new(change, message, peer),
         })?;
         let routing_key = format!("{name}.{}", change.kind.peer());
         Ok(Self { id, kind, routing_key, seq: change.seq, at: change.at, body })
     }
 }
 
-impl Data {
+impl EventData {
     fn new(change: &Change, message: Option<&StoredMessage>, peer: Option<&Peer>) -> Self {
         let mut data = Self {
             seq: change.seq.0,
@@ -105,7 +105,7 @@ impl Data {
             | ChangeKind::PeerLeft { .. } => {}
             ChangeKind::MessageEdited { version, .. } => data.version = Some(version),
             ChangeKind::MessageDeleted { key: MessageKey { peer, id } } => {
-                data.key = Some(Key { peer: peer.0, id: id.0 });
+                data.key = Some(EventKey { peer: peer.0, id: id.0 });
                 data.deleted = Some(change.at.to_string());
                 // What was deleted is in the archive for those who may read it; it is not sent around again.
                 data.message = None;

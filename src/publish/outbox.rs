@@ -1,4 +1,4 @@
-//! From changes to events: what a change is about, read from the archive.
+//! From changes to events: what a change is about, read from the archive. Deterministic, so that a replay is idempotent.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -10,8 +10,8 @@ use super::Event;
 
 /// The events of the changes after a position, in order, at most `limit`.
 ///
-/// A message is shown in the form that the change is about, also when it was edited again since; then replaying a change says
-/// the same as the first time. What cannot be read is left out of its event, never the event itself: one damaged record does
+/// A message is shown in the version that the change is about, also when it was edited again since; so a replay says the same as the
+/// first time. What cannot be read is left out of its event, never the event itself: one damaged record does
 /// not stop the rest.
 ///
 /// # Errors
@@ -29,7 +29,7 @@ pub fn events(archive: &Archive, after: Seq, limit: usize) -> anyhow::Result<Vec
 
 fn messages(archive: &Archive, changes: &[Change]) -> Result<Vec<Option<StoredMessage>>, ArchiveError> {
     // Deletions only name their message.
-    let wanted = |kind: &ChangeKind| match *kind {
+    let message_of = |kind: &ChangeKind| match *kind {
         ChangeKind::MessageNew { key } => Some((key, 0)),
         ChangeKind::MessageEdited { key, version } => Some((key, version)),
         ChangeKind::MessageDeleted { .. }
@@ -37,7 +37,7 @@ fn messages(archive: &Archive, changes: &[Change]) -> Result<Vec<Option<StoredMe
         | ChangeKind::PeerJoined { .. }
         | ChangeKind::PeerLeft { .. } => None,
     };
-    let keys: Vec<MessageKey> = changes.iter().filter_map(|c| wanted(&c.kind)).map(|(key, _)| key).collect();
+    let keys: Vec<MessageKey> = changes.iter().filter_map(|c| message_of(&c.kind)).map(|(key, _)| key).collect();
     let mut newest = match archive.view().messages_by_key(&keys) {
         Ok(found) => found.into_iter(),
         Err(ArchiveError::Record(_)) => {
@@ -47,15 +47,15 @@ fn messages(archive: &Archive, changes: &[Change]) -> Result<Vec<Option<StoredMe
     };
     changes
         .iter()
-        .map(|change| match wanted(&change.kind) {
-            Some((key, version)) => form(archive, key, version, newest.next().flatten()),
+        .map(|change| match message_of(&change.kind) {
+            Some((key, version)) => version_of(archive, key, version, newest.next().flatten()),
             None => Ok(None),
         })
         .collect()
 }
 
-/// The form of a message with a number; the newest, if that one is gone.
-fn form(
+/// A version of a message; the newest, if that one is gone.
+fn version_of(
     archive: &Archive,
     key: MessageKey,
     version: u32,

@@ -1,13 +1,13 @@
-//! Where and how to publish.
+//! The publisher's settings: broker, exchange, window, timeouts.
 
 use std::time::Duration;
 
 use lapin::uri::AMQPUri;
 
-use super::{BrokerError, BrokerUrl};
+use super::{AmqpUrl, BrokerError};
 
-/// How many events may be unconfirmed at once. 100 to 200 have all the throughput of 1,000 at a tenth of the latency; one at a
-/// time is 14 to 37 times slower.
+/// The default window: how many events may be unconfirmed at once. 100 to 200 have all the throughput of 1,000 at a tenth of the
+/// latency; one at a time is 14 to 37 times slower.
 const WINDOW: usize = 200;
 /// How long the broker may take to confirm: longer than a fsync on a busy disk, shorter than an operator's patience.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
@@ -18,16 +18,16 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// AMQP's limit on names is 255 bytes; the alternate exchange's name is 9 longer than ours.
 const EXCHANGE_LENGTH_MAX: usize = 246;
 
-/// Where and how to publish.
+/// The publisher's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Which broker, and as whom.
-    pub url: BrokerUrl,
+    pub url: AmqpUrl,
     /// The name of the topic exchange.
     pub exchange: String,
     /// Whether the exchanges are declared at connect; otherwise the exchange must be there and is used as it is.
     pub declare: bool,
-    /// How many events may be unconfirmed at once.
+    /// The window: how many events may be unconfirmed at once.
     pub window: usize,
     /// How long the broker may take to confirm, unless it says that it is blocked.
     pub confirm_timeout: Duration,
@@ -40,7 +40,7 @@ pub struct Settings {
 impl Settings {
     /// The defaults for a broker.
     #[must_use]
-    pub fn new(url: BrokerUrl) -> Self {
+    pub fn new(url: AmqpUrl) -> Self {
         Self {
             url,
             exchange: "telescribe".to_owned(),
@@ -72,7 +72,7 @@ impl Settings {
         format!("{}.unrouted", self.exchange)
     }
 
-    /// How many events make a batch: half a window, so that one batch is prepared and sent while the other is confirmed.
+    /// The batch size, in events: half a window, so that one batch is prepared and sent while the other is confirmed.
     pub(super) fn batch(&self) -> usize {
         (self.window / 2).max(1)
     }

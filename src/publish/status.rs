@@ -10,7 +10,7 @@ use crate::model::Seq;
 /// What the connection to the broker is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum PublishState {
     /// No connection yet, or lost: another attempt follows.
     #[default]
     Disconnected,
@@ -25,7 +25,7 @@ pub enum State {
 #[schema(as = PublishReport)]
 pub struct Report {
     /// What the connection is doing.
-    pub state: State,
+    pub state: PublishState,
     /// The last change that the broker has confirmed.
     pub position: u64,
     /// How many changes are not confirmed yet.
@@ -42,14 +42,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// Notes whether the broker says that it is blocked, on a connection that is open.
-    pub(super) fn watch(&mut self, blocked: bool) {
-        let state = if blocked { State::Blocked } else { State::Connected };
-        if self.state == State::Connected && blocked {
+    /// Notes whether the broker says that it is blocked (back-pressure), on a connection that is open.
+    pub(super) fn note_blocked(&mut self, blocked: bool) {
+        let state = if blocked { PublishState::Blocked } else { PublishState::Connected };
+        if self.state == PublishState::Connected && blocked {
             tracing::warn!(
                 "the broker takes no events: it is short of memory or disk; free some, publishing then goes on by itself"
             );
-        } else if self.state == State::Blocked && !blocked {
+        } else if self.state == PublishState::Blocked && !blocked {
             tracing::info!("the broker takes events again");
         }
         self.state = state;

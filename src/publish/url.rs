@@ -22,14 +22,14 @@ const PARAMETERS: [&str; 5] = ["auth_mechanism", "channel_max", "connection_time
 
 /// A broker's address with user, password and virtual host: `amqp://user:password@host:port/vhost`, or `amqps://`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct BrokerUrl {
+pub struct AmqpUrl {
     uri: AMQPUri,
     shown: String,
 }
 
 /// Why a text is no URL of a broker. It never repeats the text, which may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidBrokerUrl {
+pub enum InvalidAmqpUrl {
     /// Another kind of URL, or none.
     #[error("must start with amqp:// or amqps://, as in amqp://user:password@host:5672/%2f")]
     Scheme,
@@ -77,22 +77,22 @@ pub enum InvalidBrokerUrl {
     },
 }
 
-impl FromStr for BrokerUrl {
-    type Err = InvalidBrokerUrl;
+impl FromStr for AmqpUrl {
+    type Err = InvalidAmqpUrl;
 
-    fn from_str(text: &str) -> Result<Self, InvalidBrokerUrl> {
-        let (scheme, rest) = text.split_once("://").ok_or(InvalidBrokerUrl::Scheme)?;
-        let scheme: AMQPScheme = scheme.to_ascii_lowercase().parse().map_err(|_: String| InvalidBrokerUrl::Scheme)?;
+    fn from_str(text: &str) -> Result<Self, InvalidAmqpUrl> {
+        let (scheme, rest) = text.split_once("://").ok_or(InvalidAmqpUrl::Scheme)?;
+        let scheme: AMQPScheme = scheme.to_ascii_lowercase().parse().map_err(|_: String| InvalidAmqpUrl::Scheme)?;
         // The standard parser would silently leave some of them out.
         if rest.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return Err(InvalidBrokerUrl::Characters);
+            return Err(InvalidAmqpUrl::Characters);
         }
         let (authority, behind) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         if behind.contains('@') {
-            return Err(InvalidBrokerUrl::Separator);
+            return Err(InvalidAmqpUrl::Separator);
         }
         if behind.contains('#') {
-            return Err(InvalidBrokerUrl::Fragment);
+            return Err(InvalidAmqpUrl::Fragment);
         }
         let (path, query) = behind.split_once('?').unwrap_or((behind, ""));
         let (credentials, place) = authority.rsplit_once('@').map_or((None, authority), |(c, place)| (Some(c), place));
@@ -114,84 +114,84 @@ impl FromStr for BrokerUrl {
     }
 }
 
-impl BrokerUrl {
+impl AmqpUrl {
     /// The whole of it, password included, for the transport alone. It must not be shown: its `Debug` has the password.
     pub(super) fn uri(&self) -> &AMQPUri {
         &self.uri
     }
 }
 
-impl fmt::Display for BrokerUrl {
+impl fmt::Display for AmqpUrl {
     /// Where it is and who logs in, without password and parameters.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)
     }
 }
 
-impl fmt::Debug for BrokerUrl {
+impl fmt::Debug for AmqpUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BrokerUrl({self})")
+        write!(f, "AmqpUrl({self})")
     }
 }
 
-fn userinfo(credentials: &str) -> Result<AMQPUserInfo, InvalidBrokerUrl> {
+fn userinfo(credentials: &str) -> Result<AMQPUserInfo, InvalidAmqpUrl> {
     let part = |text: &str| {
         // A login is sent as `\0user\0password`.
         let decoded = decoded(text).filter(|part| !part.is_empty() && !part.contains('\0'));
-        decoded.ok_or(InvalidBrokerUrl::Credentials)
+        decoded.ok_or(InvalidAmqpUrl::Credentials)
     };
-    let (user, password) = credentials.split_once(':').ok_or(InvalidBrokerUrl::Credentials)?;
+    let (user, password) = credentials.split_once(':').ok_or(InvalidAmqpUrl::Credentials)?;
     Ok(AMQPUserInfo { username: part(user)?, password: part(password)? })
 }
 
-fn host_and_port(place: &str) -> Result<(&str, Option<u16>), InvalidBrokerUrl> {
+fn host_and_port(place: &str) -> Result<(&str, Option<u16>), InvalidAmqpUrl> {
     let (host, port) = match place.strip_prefix('[') {
         Some(rest) => {
-            let (host, port) = rest.split_once(']').ok_or(InvalidBrokerUrl::Host)?;
-            host.parse::<Ipv6Addr>().map_err(|_| InvalidBrokerUrl::Host)?;
-            let port = if port.is_empty() { None } else { Some(port.strip_prefix(':').ok_or(InvalidBrokerUrl::Host)?) };
+            let (host, port) = rest.split_once(']').ok_or(InvalidAmqpUrl::Host)?;
+            host.parse::<Ipv6Addr>().map_err(|_| InvalidAmqpUrl::Host)?;
+            let port = if port.is_empty() { None } else { Some(port.strip_prefix(':').ok_or(InvalidAmqpUrl::Host)?) };
             (host, port)
         }
         None => {
             let (host, port) = place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port)));
             let is_name = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
-            (if is_name { host } else { return Err(InvalidBrokerUrl::Host) }, port)
+            (if is_name { host } else { return Err(InvalidAmqpUrl::Host) }, port)
         }
     };
     let number = |port: &str| {
         let port = Some(port).filter(|port| port.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?;
         Some(port).filter(|port| *port != 0)
     };
-    Ok((host, port.map(|port| number(port).ok_or(InvalidBrokerUrl::Port)).transpose()?))
+    Ok((host, port.map(|port| number(port).ok_or(InvalidAmqpUrl::Port)).transpose()?))
 }
 
 /// The virtual host that a path names. A lone slash names none: no broker has one without a name, and `/` is what is meant.
-fn virtual_host(path: &str) -> Result<String, InvalidBrokerUrl> {
+fn virtual_host(path: &str) -> Result<String, InvalidAmqpUrl> {
     let name = path.strip_prefix('/').unwrap_or(path);
     if name.is_empty() {
         return Ok(VIRTUAL_HOST.to_owned());
     }
     let fits = |name: &String| name.len() <= VIRTUAL_HOST_LENGTH_MAX && !name.contains(char::is_control);
     let name = if name.contains('/') { None } else { decoded(name).filter(fits) };
-    name.ok_or(InvalidBrokerUrl::VirtualHost)
+    name.ok_or(InvalidAmqpUrl::VirtualHost)
 }
 
 /// A URI with these parameters and nothing else.
-fn parameters(query: &str) -> Result<AMQPUri, InvalidBrokerUrl> {
+fn parameters(query: &str) -> Result<AMQPUri, InvalidAmqpUrl> {
     let mut given = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let Some(name) = PARAMETERS.into_iter().find(|known| *known == name) else {
             let is_plain = name.len() <= 32 && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-            return Err(InvalidBrokerUrl::UnknownParameter { name: is_plain.then(|| name.to_owned()) });
+            return Err(InvalidAmqpUrl::UnknownParameter { name: is_plain.then(|| name.to_owned()) });
         };
         if given.contains(&name) || format!("amqp://localhost/?{name}={value}").parse::<AMQPUri>().is_err() {
-            return Err(InvalidBrokerUrl::Parameter { name });
+            return Err(InvalidAmqpUrl::Parameter { name });
         }
         given.push(name);
     }
     // Each of them was understood, so all are.
-    format!("amqp://localhost/?{query}").parse().map_err(|_: String| InvalidBrokerUrl::UnknownParameter { name: None })
+    format!("amqp://localhost/?{query}").parse().map_err(|_: String| InvalidAmqpUrl::UnknownParameter { name: None })
 }
 
 /// A part of a URL with its escapes undone; `None` where a `%` begins none, or they are not UTF-8.
@@ -208,8 +208,8 @@ mod tests {
 
     use super::*;
 
-    fn refused(text: &str) -> InvalidBrokerUrl {
-        text.parse::<BrokerUrl>().unwrap_err()
+    fn refused(text: &str) -> InvalidAmqpUrl {
+        text.parse::<AmqpUrl>().unwrap_err()
     }
 
     #[test]
@@ -220,58 +220,58 @@ mod tests {
             ("amqp://localhost/", "amqp://guest@localhost:5672/%2f"),
             ("amqp://u:p@[::1]:5673/v", "amqp://u@[::1]:5673/v"),
         ] {
-            let url: BrokerUrl = text.parse().unwrap();
-            assert_eq!((url.to_string(), format!("{url:?}")), (shown.to_owned(), format!("BrokerUrl({shown})")));
+            let url: AmqpUrl = text.parse().unwrap();
+            assert_eq!((url.to_string(), format!("{url:?}")), (shown.to_owned(), format!("AmqpUrl({shown})")));
         }
     }
 
     #[test]
     fn what_could_be_meant_in_two_ways_is_refused_and_nothing_of_it_is_shown() {
         for (text, error) in [
-            ("", InvalidBrokerUrl::Scheme),
-            ("http://crawler:s3cret@127.0.0.1", InvalidBrokerUrl::Scheme),
-            ("127.0.0.1:5672", InvalidBrokerUrl::Scheme),
-            ("amqp:guest", InvalidBrokerUrl::Scheme),
-            ("amqp:crawler:s3cret@mq", InvalidBrokerUrl::Scheme),
-            ("amqp://", InvalidBrokerUrl::Host),
-            ("amqp:///%2f", InvalidBrokerUrl::Host),
-            ("amqp://crawler:s3cret@/", InvalidBrokerUrl::Host),
-            ("amqp://crawler:s3cret@:5672/", InvalidBrokerUrl::Host),
-            ("amqp://crawler:s3cret@m%71/", InvalidBrokerUrl::Host),
-            ("amqp://crawler:s3cret@[::1/", InvalidBrokerUrl::Host),
-            ("amqp://crawler:s3cret@[::1]5672/", InvalidBrokerUrl::Host),
-            ("amqp://127.0.0.1:99999", InvalidBrokerUrl::Port),
-            ("amqp://127.0.0.1:0", InvalidBrokerUrl::Port),
-            ("amqp://127.0.0.1:+5672", InvalidBrokerUrl::Port),
-            ("amqp://127.0.0.1:", InvalidBrokerUrl::Port),
-            ("amqp://crawler:s3cret", InvalidBrokerUrl::Port),
-            ("amqp://crawler:7/s3cret@127.0.0.1:5672/%2f", InvalidBrokerUrl::Separator),
-            ("amqp://crawler:2024#s3cret@127.0.0.1:5672/%2f", InvalidBrokerUrl::Separator),
-            ("amqp://crawler:7?s3cret@127.0.0.1:5672/%2f", InvalidBrokerUrl::Separator),
-            ("amqp://s3cret@127.0.0.1", InvalidBrokerUrl::Credentials),
-            ("amqp://s3cret:@127.0.0.1", InvalidBrokerUrl::Credentials),
-            ("amqp://:s3cret@127.0.0.1", InvalidBrokerUrl::Credentials),
-            ("amqp://crawler:s3cret%@127.0.0.1", InvalidBrokerUrl::Credentials),
-            ("amqp://crawler:s3cret%ff@127.0.0.1", InvalidBrokerUrl::Credentials),
-            ("amqp://crawler:s3cret%00@127.0.0.1", InvalidBrokerUrl::Credentials),
-            ("amqp://crawler:s3cret @127.0.0.1", InvalidBrokerUrl::Characters),
-            ("amqp://crawler:s3cret@127.0.0.1/\n", InvalidBrokerUrl::Characters),
-            ("amqp://127.0.0.1//", InvalidBrokerUrl::VirtualHost),
-            ("amqp://127.0.0.1/a/b", InvalidBrokerUrl::VirtualHost),
-            ("amqp://127.0.0.1/%2", InvalidBrokerUrl::VirtualHost),
-            ("amqp://127.0.0.1/#a", InvalidBrokerUrl::Fragment),
-            ("amqp://127.0.0.1/?foo=1", InvalidBrokerUrl::UnknownParameter { name: Some("foo".to_owned()) }),
-            ("amqp://127.0.0.1/?s3cret=1", InvalidBrokerUrl::UnknownParameter { name: None }),
-            ("amqp://127.0.0.1/?heartbeat=s3cret", InvalidBrokerUrl::Parameter { name: "heartbeat" }),
-            ("amqp://127.0.0.1/?heartbeat=1&heartbeat=2", InvalidBrokerUrl::Parameter { name: "heartbeat" }),
-            ("amqp://127.0.0.1/?auth_mechanism=s3cret", InvalidBrokerUrl::Parameter { name: "auth_mechanism" }),
+            ("", InvalidAmqpUrl::Scheme),
+            ("http://crawler:s3cret@127.0.0.1", InvalidAmqpUrl::Scheme),
+            ("127.0.0.1:5672", InvalidAmqpUrl::Scheme),
+            ("amqp:guest", InvalidAmqpUrl::Scheme),
+            ("amqp:crawler:s3cret@mq", InvalidAmqpUrl::Scheme),
+            ("amqp://", InvalidAmqpUrl::Host),
+            ("amqp:///%2f", InvalidAmqpUrl::Host),
+            ("amqp://crawler:s3cret@/", InvalidAmqpUrl::Host),
+            ("amqp://crawler:s3cret@:5672/", InvalidAmqpUrl::Host),
+            ("amqp://crawler:s3cret@m%71/", InvalidAmqpUrl::Host),
+            ("amqp://crawler:s3cret@[::1/", InvalidAmqpUrl::Host),
+            ("amqp://crawler:s3cret@[::1]5672/", InvalidAmqpUrl::Host),
+            ("amqp://127.0.0.1:99999", InvalidAmqpUrl::Port),
+            ("amqp://127.0.0.1:0", InvalidAmqpUrl::Port),
+            ("amqp://127.0.0.1:+5672", InvalidAmqpUrl::Port),
+            ("amqp://127.0.0.1:", InvalidAmqpUrl::Port),
+            ("amqp://crawler:s3cret", InvalidAmqpUrl::Port),
+            ("amqp://crawler:7/s3cret@127.0.0.1:5672/%2f", InvalidAmqpUrl::Separator),
+            ("amqp://crawler:2024#s3cret@127.0.0.1:5672/%2f", InvalidAmqpUrl::Separator),
+            ("amqp://crawler:7?s3cret@127.0.0.1:5672/%2f", InvalidAmqpUrl::Separator),
+            ("amqp://s3cret@127.0.0.1", InvalidAmqpUrl::Credentials),
+            ("amqp://s3cret:@127.0.0.1", InvalidAmqpUrl::Credentials),
+            ("amqp://:s3cret@127.0.0.1", InvalidAmqpUrl::Credentials),
+            ("amqp://crawler:s3cret%@127.0.0.1", InvalidAmqpUrl::Credentials),
+            ("amqp://crawler:s3cret%ff@127.0.0.1", InvalidAmqpUrl::Credentials),
+            ("amqp://crawler:s3cret%00@127.0.0.1", InvalidAmqpUrl::Credentials),
+            ("amqp://crawler:s3cret @127.0.0.1", InvalidAmqpUrl::Characters),
+            ("amqp://crawler:s3cret@127.0.0.1/\n", InvalidAmqpUrl::Characters),
+            ("amqp://127.0.0.1//", InvalidAmqpUrl::VirtualHost),
+            ("amqp://127.0.0.1/a/b", InvalidAmqpUrl::VirtualHost),
+            ("amqp://127.0.0.1/%2", InvalidAmqpUrl::VirtualHost),
+            ("amqp://127.0.0.1/#a", InvalidAmqpUrl::Fragment),
+            ("amqp://127.0.0.1/?foo=1", InvalidAmqpUrl::UnknownParameter { name: Some("foo".to_owned()) }),
+            ("amqp://127.0.0.1/?s3cret=1", InvalidAmqpUrl::UnknownParameter { name: None }),
+            ("amqp://127.0.0.1/?heartbeat=s3cret", InvalidAmqpUrl::Parameter { name: "heartbeat" }),
+            ("amqp://127.0.0.1/?heartbeat=1&heartbeat=2", InvalidAmqpUrl::Parameter { name: "heartbeat" }),
+            ("amqp://127.0.0.1/?auth_mechanism=s3cret", InvalidAmqpUrl::Parameter { name: "auth_mechanism" }),
         ] {
             let refusal = refused(text);
             assert_eq!(refusal, error, "{text}");
             assert!(!format!("{refusal} {refusal:?}").contains("s3cret"), "{refusal}");
         }
         let long = "v".repeat(256);
-        assert_eq!(refused(&format!("amqp://127.0.0.1/{long}")), InvalidBrokerUrl::VirtualHost);
+        assert_eq!(refused(&format!("amqp://127.0.0.1/{long}")), InvalidAmqpUrl::VirtualHost);
         assert!(refused("amqp://crawler:7/s3cret@127.0.0.1").to_string().contains("write / as %2F, # as %23"));
     }
 
@@ -279,10 +279,10 @@ mod tests {
     fn the_virtual_host_is_the_default_one_unless_it_is_named() {
         for (path, vhost) in [("", "/"), ("/", "/"), ("/%2f", "/"), ("/%2F", "/"), ("/v", "v"), ("/..", ".."), ("/a%2fb", "a/b")]
         {
-            let url: BrokerUrl = format!("amqp://127.0.0.1{path}").parse().unwrap();
+            let url: AmqpUrl = format!("amqp://127.0.0.1{path}").parse().unwrap();
             assert_eq!(url.uri().vhost, vhost, "{path}");
         }
-        let url: BrokerUrl = "amqp://127.0.0.1/?heartbeat=7&frame_max=8192".parse().unwrap();
+        let url: AmqpUrl = "amqp://127.0.0.1/?heartbeat=7&frame_max=8192".parse().unwrap();
         assert_eq!((url.uri().query.heartbeat, url.uri().query.frame_max), (Some(7), Some(8192)));
     }
 
@@ -307,7 +307,7 @@ mod tests {
             let password = format!("{before}{MARK}{behind}");
             let written = |text: &str| if encoded { utf8_percent_encode(text, NON_ALPHANUMERIC).to_string() } else { text.to_owned() };
             let text = format!("{scheme}{}:{}@127.0.0.1:5672{path}", written(&user), written(&password));
-            let shown = match text.parse::<BrokerUrl>() {
+            let shown = match text.parse::<AmqpUrl>() {
                 // A user with a bare colon in it ends there.
                 Ok(url) => format!("{url} {url:?}"),
                 Err(error) => format!("{error} {error:?}"),
@@ -319,7 +319,7 @@ mod tests {
         fn user_and_password_that_are_percent_encoded_are_what_the_broker_is_told(user in hostile(), password in hostile()) {
             let (user, password) = (format!("u{user}"), format!("p{password}"));
             let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-            let url: BrokerUrl = format!("amqp://{}:{}@mq.example.org:5673/%2f", encode(&user), encode(&password)).parse().unwrap();
+            let url: AmqpUrl = format!("amqp://{}:{}@mq.example.org:5673/%2f", encode(&user), encode(&password)).parse().unwrap();
             let AMQPAuthority { userinfo, host, port } = &url.uri().authority;
             prop_assert_eq!((userinfo.username.as_str(), userinfo.password.as_str()), (user.as_str(), password.as_str()));
             prop_assert_eq!((host.as_str(), *port, url.uri().vhost.as_str()), ("mq.example.org", 5673, "/"));
@@ -328,7 +328,7 @@ mod tests {
         #[test]
         fn one_that_is_taken_as_it_is_written_means_what_it_says(password in hostile()) {
             let password = format!("p{}", password.replace('%', ""));
-            if let Ok(url) = format!("amqp://crawler:{password}@127.0.0.1:5672/%2f").parse::<BrokerUrl>() {
+            if let Ok(url) = format!("amqp://crawler:{password}@127.0.0.1:5672/%2f").parse::<AmqpUrl>() {
                 let AMQPAuthority { userinfo, host, port } = &url.uri().authority;
                 prop_assert_eq!((userinfo.password.as_str(), host.as_str(), *port), (password.as_str(), "127.0.0.1", 5672));
             }

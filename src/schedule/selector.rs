@@ -1,4 +1,4 @@
-//! Which peers: by id, username, title, folder or kind, as an operator writes them.
+//! Peer selectors: by id, username, title, folder or kind, as an operator writes them; titles and folders by glob patterns.
 
 use std::fmt;
 use std::str::FromStr;
@@ -97,8 +97,8 @@ impl Selector {
         match &self.by {
             By::Id(id) => *id == peer.id,
             By::Username(name) => peer.usernames.iter().any(|username| username.eq_ignore_ascii_case(name)),
-            By::Title(pattern) => fits(pattern, &folded(peer.title)),
-            By::Folder(pattern) => peer.folders.iter().any(|folder| fits(pattern, &folded(folder))),
+            By::Title(pattern) => glob_matches(pattern, &folded(peer.title)),
+            By::Folder(pattern) => peer.folders.iter().any(|folder| glob_matches(pattern, &folded(folder))),
             By::Kind(kind) => *kind == peer.kind,
         }
     }
@@ -149,22 +149,22 @@ impl fmt::Display for Selector {
 }
 
 fn username(name: &str) -> Result<String, String> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if (1..=USERNAME_LENGTH_MAX).contains(&name.len()) && name.chars().all(fits) {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if (1..=USERNAME_LENGTH_MAX).contains(&name.len()) && name.chars().all(allowed) {
         Ok(name.to_ascii_lowercase())
     } else {
         Err(format!("a username has 1 to {USERNAME_LENGTH_MAX} of a-z, 0-9 and `_` after its `@`"))
     }
 }
 
-/// Letters without their case. By way of the upper case, because several lower-case letters share one (`ς` and `σ`, `ß` and `ss`).
+/// Case folding. By way of the upper case, because several lower-case letters share one (`ς` and `σ`, `ß` and `ss`).
 fn folded(text: &str) -> Vec<char> {
     text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
-/// Whether a text fits a pattern, in which `*` is any number of characters and `?` is one. Takes the product of both lengths at
+/// Whether a text matches a glob pattern, in which `*` is any number of characters and `?` is one. Takes the product of both lengths at
 /// most: after a mismatch only the last `*` takes one character more.
-fn fits(pattern: &[char], text: &[char]) -> bool {
+fn glob_matches(pattern: &[char], text: &[char]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn a_pattern_made_to_be_slow_is_not() {
         let pattern: Vec<char> = "*a".repeat(150).chars().chain(['b']).collect();
-        assert!(!fits(&pattern, &"a".repeat(5_000).chars().collect::<Vec<_>>()));
+        assert!(!glob_matches(&pattern, &"a".repeat(5_000).chars().collect::<Vec<_>>()));
     }
 
     proptest! {
@@ -275,7 +275,7 @@ mod tests {
         fn a_pattern_fits_every_text_that_it_was_made_from(parts in prop::collection::vec("[a-c]{0,3}", 1..5), between in "[a-c]{0,3}") {
             let pattern: Vec<char> = parts.join("*").chars().collect();
             let text: Vec<char> = parts.join(&between).chars().collect();
-            prop_assert!(fits(&pattern, &text));
+            prop_assert!(glob_matches(&pattern, &text));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Days, Months, NaiveDate, NaiveTime};
 
-use super::query::{Filter, QueryError, Who};
+use super::query::{Filter, PeerRef, QueryError};
 use super::schema::{HAS_LINK, HAS_MEDIA, IS, has_kind};
 use crate::model::{MediaKind, PeerId, Timestamp};
 
@@ -64,9 +64,9 @@ fn example(name: &str) -> &'static str {
     }
 }
 
-fn who(at: usize, name: &str, value: &str) -> Result<Who, QueryError> {
+fn who(at: usize, name: &str, value: &str) -> Result<PeerRef, QueryError> {
     if let Ok(id) = value.parse::<PeerId>() {
-        return Ok(Who::Id(id));
+        return Ok(PeerRef::Id(id));
     }
     let username = value.strip_prefix('@').unwrap_or(value);
     if username.is_empty() || !username.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
@@ -75,7 +75,7 @@ fn who(at: usize, name: &str, value: &str) -> Result<Who, QueryError> {
         );
         return Err(QueryError { at, what });
     }
-    Ok(Who::Username(username.to_owned()))
+    Ok(PeerRef::Username(username.to_owned()))
 }
 
 fn tag(at: usize, name: &str, value: &str) -> Result<&'static str, QueryError> {

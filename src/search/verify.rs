@@ -1,4 +1,4 @@
-//! Comparing the index with the archive: every message once, in its newest form, and nothing else.
+//! Verification of the invariant between index and archive: every message once, in its newest form, and nothing else.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,7 +10,7 @@ use super::{Index, SearchError};
 use crate::archive::{Archive, Order};
 use crate::model::{IdRange, MessageId, MessageKey, PeerId, Seq};
 
-/// Changes read at once: a few megabytes.
+/// The batch size, in changes: a few megabytes.
 const CHANGES_AT_ONCE: usize = 10_000;
 /// How many differences are named; the others are counted.
 const NAMED_MAX: usize = 10;

@@ -1,4 +1,4 @@
-//! How a button looks as JSON.
+//! The JSON view of a button.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::model::Button;
 
-use super::{marked, said};
+use super::{marked, non_empty};
 
 /// A button below a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -41,11 +41,11 @@ impl From<&Button> for ButtonView {
         Self {
             kind: button.kind.name(),
             text: button.text.clone(),
-            url: said(button.url.as_ref()),
+            url: non_empty(button.url.as_ref()),
             data: button.data.as_ref().filter(|data| !data.is_empty()).map(|data| STANDARD.encode(data)),
-            query: said(button.query.as_ref()),
+            query: non_empty(button.query.as_ref()),
             user: marked(button.user),
-            copy: said(button.copy.as_ref()),
+            copy: non_empty(button.copy.as_ref()),
         }
     }
 }

@@ -1,11 +1,11 @@
-//! How the details of media look as JSON: what only some kinds have.
+//! The JSON view of the details of media: what only some kinds have.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::model::{Giveaway, Page, Payment, Place, Poll, PollResult, Task};
+use crate::model::{GeoPlace, Giveaway, PagePreview, Payment, Poll, PollResult, TodoTask};
 
-use super::{is_false, marked, number, said, time};
+use super::{is_false, marked, non_empty, number, time};
 
 /// More of a web page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -186,14 +186,14 @@ pub struct TaskView {
     pub completed: Option<String>,
 }
 
-impl From<&Page> for PageView {
-    fn from(page: &Page) -> Self {
+impl From<&PagePreview> for PageView {
+    fn from(page: &PagePreview) -> Self {
         Self {
-            display_url: said(page.display_url.as_ref()),
-            site: said(page.site.as_ref()),
-            type_: said(page.kind.as_ref()),
-            author: said(page.author.as_ref()),
-            embed: said(page.embed.as_ref()),
+            display_url: non_empty(page.display_url.as_ref()),
+            site: non_empty(page.site.as_ref()),
+            type_: non_empty(page.kind.as_ref()),
+            author: non_empty(page.author.as_ref()),
+            embed: non_empty(page.embed.as_ref()),
             photo: page.photo,
             document: page.document,
             instant: page.instant,
@@ -212,7 +212,7 @@ impl From<&Poll> for PollView {
             closes: poll.closes.map(time),
             results: poll.results.iter().map(Into::into).collect(),
             voters: poll.voters,
-            solution: said(poll.solution.as_ref()),
+            solution: non_empty(poll.solution.as_ref()),
         }
     }
 }
@@ -223,13 +223,13 @@ impl From<&PollResult> for PollResultView {
     }
 }
 
-impl From<&Place> for PlaceView {
-    fn from(place: &Place) -> Self {
+impl From<&GeoPlace> for PlaceView {
+    fn from(place: &GeoPlace) -> Self {
         Self {
-            address: said(place.address.as_ref()),
-            provider: said(place.provider.as_ref()),
-            id: said(place.id.as_ref()),
-            type_: said(place.kind.as_ref()),
+            address: non_empty(place.address.as_ref()),
+            provider: non_empty(place.provider.as_ref()),
+            id: non_empty(place.id.as_ref()),
+            type_: non_empty(place.kind.as_ref()),
             accuracy: place.accuracy,
             period: place.period,
             heading: place.heading,
@@ -259,8 +259,8 @@ impl From<&Giveaway> for GiveawayView {
     }
 }
 
-impl From<&Task> for TaskView {
-    fn from(task: &Task) -> Self {
+impl From<&TodoTask> for TaskView {
+    fn from(task: &TodoTask) -> Self {
         Self {
             id: task.id,
             text: task.text.clone(),

@@ -1,11 +1,11 @@
-//! How media looks as JSON.
+//! The JSON view of media.
 
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::model::Media;
 
-use super::{GiveawayView, PageView, PaymentView, PlaceView, PollView, StoryView, TaskView, is_false, marked, said};
+use super::{GiveawayView, PageView, PaymentView, PlaceView, PollView, StoryView, TaskView, is_false, marked, non_empty};
 
 /// What a message carries besides text: its kind, and whichever of the other members that kind has.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -119,26 +119,26 @@ impl From<&Media> for MediaView {
         Self {
             kind: media.kind.name(),
             id: media.id,
-            name: said(media.name.as_ref()),
-            mime: said(media.mime.as_ref()),
+            name: non_empty(media.name.as_ref()),
+            mime: non_empty(media.mime.as_ref()),
             size: media.size,
             width: media.width,
             height: media.height,
             duration: finite(media.duration),
-            url: said(media.url.as_ref()),
-            title: said(media.title.as_ref()),
-            description: said(media.description.as_ref()),
-            performer: said(media.performer.as_ref()),
-            emoji: said(media.emoji.as_ref()),
+            url: non_empty(media.url.as_ref()),
+            title: non_empty(media.title.as_ref()),
+            description: non_empty(media.description.as_ref()),
+            performer: non_empty(media.performer.as_ref()),
+            emoji: non_empty(media.emoji.as_ref()),
             sticker_set: media.sticker_set,
             value: media.value,
-            question: said(media.question.as_ref()),
+            question: non_empty(media.question.as_ref()),
             options: media.options.clone(),
             latitude: finite(media.latitude),
             longitude: finite(media.longitude),
-            phone: said(media.phone.as_ref()),
+            phone: non_empty(media.phone.as_ref()),
             user: marked(media.user),
-            vcard: said(media.vcard.as_ref()),
+            vcard: non_empty(media.vcard.as_ref()),
             spoiler: media.spoiler,
             ttl: media.ttl,
             page: media.page.as_deref().map(Into::into),

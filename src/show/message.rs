@@ -1,4 +1,4 @@
-//! How a message looks as JSON.
+//! The JSON view of a message.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::archive::StoredMessage;
 use crate::model::{Message, Reaction, Restriction};
 
-use super::{ButtonView, EntityView, ForwardView, MediaView, ReplyView, ServiceView, is_false, marked, said, time};
+use super::{ButtonView, EntityView, ForwardView, MediaView, ReplyView, ServiceView, is_false, marked, non_empty, time};
 
 /// A reaction and how often it was given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -195,7 +195,7 @@ impl From<&Message> for ContentView {
             comments: marked(message.comments),
             reactions: message.reactions.iter().map(Into::into).collect(),
             via_bot: marked(message.via_bot),
-            author: said(message.author.as_ref()),
+            author: non_empty(message.author.as_ref()),
             pinned: message.pinned,
             silent: message.silent,
             protected: message.protected,

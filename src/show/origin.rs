@@ -1,4 +1,4 @@
-//! How mark-up, replies and forwards look as JSON.
+//! The JSON views of mark-up, replies and forwards.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::model::{Entity, Forward, Reply};
 
-use super::{MediaView, is_false, marked, number, said, time};
+use super::{MediaView, is_false, marked, non_empty, number, time};
 
 /// A marked-up part of the text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -130,13 +130,13 @@ impl From<&Entity> for EntityView {
             kind: entity.kind.name(),
             offset: entity.offset,
             length: entity.length,
-            url: said(entity.url.as_ref()),
-            language: said(entity.language.as_ref()),
+            url: non_empty(entity.url.as_ref()),
+            language: non_empty(entity.language.as_ref()),
             user: marked(entity.user),
             emoji: entity.emoji,
             collapsed: entity.collapsed,
             date: entity.date.map(time),
-            old: said(entity.old.as_ref()),
+            old: non_empty(entity.old.as_ref()),
         }
     }
 }
@@ -146,7 +146,7 @@ impl From<&Reply> for ReplyView {
         Self {
             id: number(reply.id),
             topic: number(reply.topic),
-            quote: said(reply.quote.as_ref()),
+            quote: non_empty(reply.quote.as_ref()),
             quote_offset: reply.quote_offset,
             quote_entities: reply.quote_entities.iter().map(Into::into).collect(),
             peer: marked(reply.peer),
@@ -163,12 +163,12 @@ impl From<&Forward> for ForwardView {
     fn from(forward: &Forward) -> Self {
         Self {
             from: marked(forward.from),
-            name: said(forward.name.as_ref()),
+            name: non_empty(forward.name.as_ref()),
             date: forward.date.map(time),
             post: number(forward.post),
-            author: said(forward.author.as_ref()),
+            author: non_empty(forward.author.as_ref()),
             saved_from: forward.saved_from.map(|(peer, id)| SavedFromView { peer: peer.0, id: id.0 }),
-            announcement: said(forward.announcement.as_ref()),
+            announcement: non_empty(forward.announcement.as_ref()),
             imported: forward.imported,
         }
     }

@@ -1,11 +1,11 @@
-//! How a peer looks as JSON.
+//! The JSON view of a peer.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::model::{Peer, PeerMarks};
 
-use super::{is_false, marked, said};
+use super::{is_false, marked, non_empty};
 
 /// A user, group or channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -74,7 +74,7 @@ impl From<&Peer> for PeerView {
             id: peer.id.0,
             kind: peer.kind.name(),
             title: peer.title.clone(),
-            username: said(peer.username.as_ref()),
+            username: non_empty(peer.username.as_ref()),
             usernames: peer.usernames.clone(),
             migrated_to: marked(peer.migrated_to),
             bot,

@@ -1,11 +1,11 @@
-//! How a service message looks as JSON.
+//! The JSON view of a service message.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::model::Service;
 
-use super::{PaymentView, marked, number, said, time};
+use super::{PaymentView, marked, non_empty, number, time};
 
 /// What a service message reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -71,11 +71,11 @@ impl From<&Service> for ServiceView {
     fn from(service: &Service) -> Self {
         Self {
             action: service.action.clone(),
-            title: said(service.title.as_ref()),
+            title: non_empty(service.title.as_ref()),
             users: service.users.iter().map(|u| u.0).collect(),
             message: number(service.message),
             migrated: marked(service.migrated),
-            text: said(service.text.as_ref()),
+            text: non_empty(service.text.as_ref()),
             duration: service.duration,
             period: service.period,
             count: service.count,
@@ -83,7 +83,7 @@ impl From<&Service> for ServiceView {
             payment: service.payment.as_ref().map(Into::into),
             photo: service.photo,
             icon: service.icon,
-            slug: said(service.slug.as_ref()),
+            slug: non_empty(service.slug.as_ref()),
             states: service.states.clone(),
             completed: service.completed.clone(),
             reopened: service.reopened.clone(),

@@ -2,8 +2,9 @@
 
 use crate::archive::StoredMessage;
 use crate::model::{
-    Button, ButtonKind, Entity, EntityKind, Forward, Giveaway, Media, MediaKind, Message, MessageId, MessageKey, Page, Payment,
-    Peer, PeerId, PeerKind, PeerMarks, Place, Poll, PollResult, Reaction, Reply, Restriction, Service, Story, Task, Timestamp,
+    Button, ButtonKind, Entity, EntityKind, Forward, GeoPlace, Giveaway, Media, MediaKind, Message, MessageId, MessageKey,
+    PagePreview, Payment, Peer, PeerId, PeerKind, PeerMarks, Poll, PollResult, Reaction, Reply, Restriction, Service, Story,
+    Timestamp, TodoTask,
 };
 
 use super::StoredView;
@@ -85,7 +86,7 @@ fn full() -> Message {
             vcard: Some("BEGIN:VCARD".to_owned()),
             spoiler: true,
             ttl: Some(23),
-            page: Some(Box::new(Page {
+            page: Some(Box::new(PagePreview {
                 display_url: Some("example.org".to_owned()),
                 site: Some("s".to_owned()),
                 kind: Some("article".to_owned()),
@@ -106,7 +107,7 @@ fn full() -> Message {
                 voters: Some(29),
                 solution: Some("s".to_owned()),
             })),
-            place: Some(Box::new(Place {
+            place: Some(Box::new(GeoPlace {
                 address: Some("a".to_owned()),
                 provider: Some("foursquare".to_owned()),
                 id: Some("i".to_owned()),
@@ -128,7 +129,12 @@ fn full() -> Message {
                 winners: vec![PeerId(42)],
                 message: Some(MessageId(43)),
             })),
-            tasks: vec![Task { id: 44, text: "t".to_owned(), completed_by: Some(PeerId(45)), completed: Some(Timestamp(46)) }],
+            tasks: vec![TodoTask {
+                id: 44,
+                text: "t".to_owned(),
+                completed_by: Some(PeerId(45)),
+                completed: Some(Timestamp(46)),
+            }],
             items: vec![Media::new(MediaKind::Photo)],
         }),
         buttons: vec![vec![Button {

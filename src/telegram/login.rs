@@ -186,7 +186,7 @@ impl Client {
             self.session().learn(user.id, u.access_hash);
         }
         self.session().set_user_id(user.id.bare());
-        self.session().found();
+        self.session().clear_lost();
         Ok(user)
     }
 }
@@ -254,7 +254,7 @@ impl From<TelegramError> for LoginError {
             }
             TelegramError::PeerUnavailable { .. }
             | TelegramError::Transient { .. }
-            | TelegramError::Again { .. }
+            | TelegramError::RetryLater { .. }
             | TelegramError::Duplicated { .. } => return Self::Telegram(error),
         };
         match name {

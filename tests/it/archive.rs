@@ -12,9 +12,9 @@ use telescribe::archive::{
     Archive, ArchiveError, Archived, Coverage, DataFolder, Durability, FORMAT, FolderError, Order, Raw, Write,
 };
 use telescribe::model::{
-    Button, ButtonKind, Change, ChangeKind, Counters, Entity, EntityKind, Forward, Giveaway, IdRange, Media, MediaKind, Message,
-    MessageId, MessageKey, Page, Payment, Peer, PeerId, PeerKind, PeerMarks, Place, Poll, PollResult, RangeSet, Reaction, Reply,
-    Restriction, Seq, Service, Story, Task, Timestamp,
+    Button, ButtonKind, Change, ChangeKind, Counters, Entity, EntityKind, Forward, GeoPlace, Giveaway, IdRange, Media, MediaKind,
+    Message, MessageId, MessageKey, PagePreview, Payment, Peer, PeerId, PeerKind, PeerMarks, Poll, PollResult, RangeSet,
+    Reaction, Reply, Restriction, Seq, Service, Story, Timestamp, TodoTask,
 };
 use tempfile::TempDir;
 
@@ -250,6 +250,7 @@ fn a_window_marks_what_is_gone_and_covers_it() {
     });
     assert_eq!((archived.new, archived.deleted, archived.unchanged), (1, 2, 1));
     let deleted: Vec<(i32, Option<Timestamp>)> = kept
+        .view()
         .messages(CHAT, range(1, 99), Order::OldestFirst)
         .map(|m| m.map(|m| (m.message.key.id.0, m.deleted_at)).unwrap())
         .collect();
@@ -487,7 +488,7 @@ fn full() -> Message {
             vcard: Some("BEGIN:VCARD".to_owned()),
             spoiler: true,
             ttl: Some(23),
-            page: Some(Box::new(Page {
+            page: Some(Box::new(PagePreview {
                 display_url: Some("example.org".to_owned()),
                 site: Some("s".to_owned()),
                 kind: Some("article".to_owned()),
@@ -508,7 +509,7 @@ fn full() -> Message {
                 voters: Some(29),
                 solution: Some("s".to_owned()),
             })),
-            place: Some(Box::new(Place {
+            place: Some(Box::new(GeoPlace {
                 address: Some("a".to_owned()),
                 provider: Some("foursquare".to_owned()),
                 id: Some("i".to_owned()),
@@ -530,7 +531,12 @@ fn full() -> Message {
                 winners: vec![PeerId(42)],
                 message: Some(MessageId(43)),
             })),
-            tasks: vec![Task { id: 44, text: "t".to_owned(), completed_by: Some(PeerId(45)), completed: Some(Timestamp(46)) }],
+            tasks: vec![TodoTask {
+                id: 44,
+                text: "t".to_owned(),
+                completed_by: Some(PeerId(45)),
+                completed: Some(Timestamp(46)),
+            }],
             items: vec![Media::new(MediaKind::Photo)],
             ..Media::new(MediaKind::Video)
         }),

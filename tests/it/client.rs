@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use telescribe::accounts::{AuthKey, DataCentre, Session, Sessions};
 use telescribe::config::Server;
 use telescribe::lifecycle::Lifecycle;
-use telescribe::model::{IdRange, PeerId, PeerKindOfId};
-use telescribe::telegram::{Client, Reach, Settings, TelegramError};
+use telescribe::model::{IdRange, IdSpace, PeerId};
+use telescribe::telegram::{Client, NetworkScope, Settings, TelegramError};
 use telescribe_simulator::{Fault, Options, Outcome, Rule, Simulator, When};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -49,7 +49,7 @@ impl Caller {
 
 pub(crate) fn settings() -> Settings {
     let (proxy, proxies) = (None, BTreeMap::new());
-    Settings { api_id: 1, request_timeout: TIMEOUT, reach: Reach::Loopback, proxy, proxies, takeout: false }
+    Settings { api_id: 1, request_timeout: TIMEOUT, reach: NetworkScope::Loopback, proxy, proxies, takeout: false }
 }
 
 /// A simulated Telegram, and the sessions of its accounts by name.
@@ -115,7 +115,7 @@ async fn a_move_that_fails_leaves_the_account_where_it_was() {
 /// A channel that the account can read, with its newest page's range.
 async fn channel(caller: &Caller) -> (PeerId, IdRange) {
     let page = caller.client.dialogs(None).await.unwrap();
-    let top = page.tops.iter().find(|top| top.peer.kind() == PeerKindOfId::Channel && top.top.0 > 20).unwrap();
+    let top = page.tops.iter().find(|top| top.peer.kind() == IdSpace::Channel && top.top.0 > 20).unwrap();
     (top.peer, IdRange::new(1, top.top.0).unwrap())
 }
 
@@ -128,7 +128,7 @@ async fn a_takeout_is_begun_once_and_reads_the_same() {
     assert!(!caller.client.in_takeout().await);
     for _ in 0..3 {
         let page = caller.client.history_by_takeout(peer, range).await.unwrap();
-        assert_eq!((page.window, page.messages.len()), (plain.window, plain.messages.len()));
+        assert_eq!((page.covered, page.messages.len()), (plain.covered, plain.messages.len()));
     }
     assert!(caller.client.in_takeout().await);
     assert_eq!(simulator.request_count(INIT_TAKEOUT), 1);

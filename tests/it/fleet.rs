@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use telescribe::accounts::{AuthKey, DataCentre, Session, Sessions};
-use telescribe::app::{App, Surroundings};
+use telescribe::app::{App, Environment};
 use telescribe::cli::client::{Api, Globals, Refusal, Target};
 use telescribe::cli::{Out, dump};
 use telescribe::config::{Config, JobConfig, Server, Span};
@@ -67,8 +67,8 @@ impl Fleet {
 
     /// Starts the program.
     pub(crate) async fn start(&self) -> App {
-        let around = Surroundings { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
-        App::start(&self.config, &self.data(), around).await.unwrap()
+        let environment = Environment { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
+        App::start(&self.config, &self.data(), environment).await.unwrap()
     }
 
     /// Starts the program and waits until the archive says what Telegram says.

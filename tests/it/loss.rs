@@ -10,7 +10,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rocksdb::{DB, Options};
 use telescribe::archive::{Archive, ArchiveError, Durability, Seen};
-use telescribe::lifecycle::{Step, Worker as _};
+use telescribe::lifecycle::{StepOutcome, Worker as _};
 use telescribe::model::Seq;
 use telescribe::search::{Index, Indexer, IndexerSettings};
 use tempfile::TempDir;
@@ -286,7 +286,7 @@ async fn catching_up_ends_in_time_with_what_it_has_read() {
     let mut indexer = Indexer::new(std::sync::Arc::clone(&index), std::sync::Arc::clone(&archive), IndexerSettings::default());
     indexer.catch_up_within(Duration::ZERO).await.unwrap();
     assert_eq!(index.position(), Seq(0), "no time, nothing read");
-    assert_eq!(indexer.step().await.unwrap(), Step::Busy);
+    assert_eq!(indexer.step().await.unwrap(), StepOutcome::Busy);
     indexer.catch_up_within(Duration::ZERO).await.unwrap();
     let read = index.position();
     assert!(read > Seq(0) && read < archive.last_seq(), "{read}: what was read is committed, the rest is not waited for");

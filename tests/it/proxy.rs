@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use telescribe::app::{App, Surroundings};
+use telescribe::app::{App, Environment};
 use telescribe::lifecycle::Lifecycle;
 use telescribe::model::SystemClock;
 use telescribe::telegram::{Proxy, Settings, TelegramError};
@@ -148,8 +148,8 @@ async fn the_program_crawls_through_proxies_and_refuses_one_for_an_account_that_
     let socks = Socks::start(true).await;
     let proxy = socks.url(&format!("{USER}:{PASSWORD}@"));
     fleet.config.accounts.proxies = BTreeMap::from([("alhpa".to_owned(), proxy.clone().into())]);
-    let around = Surroundings { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
-    let error = App::start(&fleet.config, &fleet.data(), around).await.unwrap_err().to_string();
+    let environment = Environment { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
+    let error = App::start(&fleet.config, &fleet.data(), environment).await.unwrap_err().to_string();
     assert!(error.contains("alhpa") && error.contains("telescribe account list"), "{error}");
 
     fleet.config.accounts.proxies = BTreeMap::new();

@@ -11,12 +11,12 @@ use std::time::Duration;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
-use telescribe::app::{App, Surroundings};
+use telescribe::app::{App, Environment};
 use telescribe::archive::{Archive, Durability, Raw};
 use telescribe::config::BrokerUrl;
-use telescribe::lifecycle::{Lifecycle, Step, Worker as _};
+use telescribe::lifecycle::{Lifecycle, StepOutcome, Worker as _};
 use telescribe::model::{Message, MessageId, MessageKey, Peer, PeerId, PeerKind, Seq, SystemClock, Timestamp};
-use telescribe::publish::{Publisher, READER, Report, Settings, State, Status};
+use telescribe::publish::{PublishState, Publisher, READER, Report, Settings, Status};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -155,7 +155,7 @@ async fn depth(channel: &Channel, queue: &str) -> u32 {
 async fn every_change_is_published_once_and_in_order() {
     let desk = Desk::new(&Node::shared().url(), "order");
     let lifecycle = desk.run();
-    desk.until("a connection", |r| r.state == State::Connected).await;
+    desk.until("a connection", |r| r.state == PublishState::Connected).await;
     desk.bind("order", "#", FieldTable::default()).await;
     let one_peer = desk.bind("order.peer", &format!("message.*.{}", peers()[0]), FieldTable::default()).await;
     let deleted = desk.bind("order.deleted", "message.deleted.#", FieldTable::default()).await;
@@ -188,7 +188,7 @@ async fn a_broker_that_restarts_loses_nothing() {
     let mut node = Node::disturbed().await;
     let desk = Desk::new(&node.url(), "restart");
     let lifecycle = desk.run();
-    desk.until("a connection", |r| r.state == State::Connected).await;
+    desk.until("a connection", |r| r.state == PublishState::Connected).await;
     drop(desk.bind("restart", "#", FieldTable::default()).await);
     for round in 0..2 {
         let (first, before) = (1 + round * 1_000, desk.report().position);
@@ -199,7 +199,7 @@ async fn a_broker_that_restarts_loses_nothing() {
             }
             node.kill();
         });
-        desk.until("the loss", |r| r.state == State::Disconnected && r.last_error.is_some()).await;
+        desk.until("the loss", |r| r.state == PublishState::Disconnected && r.last_error.is_some()).await;
         assert!(desk.report().lag > 0, "it was killed while there was something to publish: {:?}", desk.report());
         node.start_again();
         desk.until("everything confirmed", |r| r.lag == 0).await;
@@ -215,21 +215,21 @@ async fn a_blocked_broker_is_shown_and_waited_for() {
     let desk = Desk::new(&node.url(), "blocked");
     let desk = Desk { settings: Settings { confirm_timeout: Duration::from_secs(1), ..desk.settings.clone() }, ..desk };
     let lifecycle = desk.run();
-    desk.until("a connection", |r| r.state == State::Connected).await;
+    desk.until("a connection", |r| r.state == PublishState::Connected).await;
     let queue = desk.bind("blocked", "#", FieldTable::default()).await;
     node.ctl(&["set_vm_memory_high_watermark", "absolute", "1MB"]);
     desk.archive_messages(&peers(), 1, 200);
     // Until the broker has announced it, silence is no answer: a machine that is busy for a second costs a connection.
-    desk.until("the block", |r| r.state == State::Blocked).await;
+    desk.until("the block", |r| r.state == PublishState::Blocked).await;
     let blocked = desk.report();
     desk.archive_messages(&peers(), 201, 400);
     // The alarm lasts longer than the broker may be silent otherwise: what it has announced is no reason to give up.
     sleep(2 * desk.settings.confirm_timeout).await;
     let report = desk.report();
-    assert_eq!((report.state, report.connections), (State::Blocked, blocked.connections), "{report:?}");
+    assert_eq!((report.state, report.connections), (PublishState::Blocked, blocked.connections), "{report:?}");
     assert_eq!(report.position, blocked.position, "nothing is confirmed meanwhile");
     node.ctl(&["set_vm_memory_high_watermark", "absolute", "1GB"]);
-    desk.until("everything confirmed", |r| r.lag == 0 && r.state == State::Connected).await;
+    desk.until("everything confirmed", |r| r.lag == 0 && r.state == PublishState::Connected).await;
     lifecycle.stop_soft();
     lifecycle.ended().await;
     drop(queue);
@@ -240,10 +240,10 @@ async fn a_blocked_broker_is_shown_and_waited_for() {
 async fn a_publisher_that_is_dropped_between_confirm_and_position_publishes_again_not_never() {
     let desk = Desk::new(&Node::shared().url(), "dropped");
     let mut publisher = desk.publisher();
-    assert_eq!(publisher.step().await.unwrap(), Step::Busy, "it connects");
+    assert_eq!(publisher.step().await.unwrap(), StepOutcome::Busy, "it connects");
     let queue = desk.bind("dropped", "#", FieldTable::default()).await;
     desk.archive_messages(&peers()[..1], 1, 30);
-    assert_eq!(publisher.step().await.unwrap(), Step::Busy, "it hands over the first batch");
+    assert_eq!(publisher.step().await.unwrap(), StepOutcome::Busy, "it hands over the first batch");
     let end = Instant::now() + PATIENCE;
     while depth(&queue, "dropped").await < 36 {
         assert!(Instant::now() < end, "the broker did not get the batch");
@@ -264,7 +264,7 @@ async fn a_publisher_that_is_dropped_between_confirm_and_position_publishes_agai
 async fn events_that_nobody_wants_are_counted_and_stop_nothing() {
     let desk = Desk::new(&Node::shared().url(), "unroutable");
     let lifecycle = desk.run();
-    desk.until("a connection", |r| r.state == State::Connected).await;
+    desk.until("a connection", |r| r.state == PublishState::Connected).await;
     let [wanted, unwanted, _] = peers();
     let queue = desk.bind("unroutable", &format!("#.{wanted}"), FieldTable::default()).await;
     for id in 1..=300 {
@@ -294,7 +294,7 @@ async fn events_that_nobody_wants_are_counted_and_stop_nothing() {
 async fn a_queue_that_is_full_gets_everything_in_the_end() {
     let desk = Desk::new(&Node::shared().url(), "full");
     let lifecycle = desk.run();
-    desk.until("a connection", |r| r.state == State::Connected).await;
+    desk.until("a connection", |r| r.state == PublishState::Connected).await;
     let mut small = FieldTable::default();
     small.insert("x-max-length".into(), AMQPValue::LongInt(20));
     small.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
@@ -314,7 +314,7 @@ async fn without_a_broker_everything_else_goes_on() {
     desk.archive_messages(&peers(), 1, 100);
     desk.until("the reason", |r| r.last_error.is_some()).await;
     let report = desk.report();
-    assert_eq!((report.state, report.position, report.lag), (State::Disconnected, 0, desk.archive.last_seq().0));
+    assert_eq!((report.state, report.position, report.lag), (PublishState::Disconnected, 0, desk.archive.last_seq().0));
     let error = report.last_error.unwrap();
     assert!(error.contains("cannot be reached") && error.contains("crawler@") && !error.contains("s3cret"), "{error}");
     assert_eq!(lifecycle.workers()["publish"].failures, 0, "it is not a failure of the program");
@@ -332,24 +332,24 @@ async fn what_only_a_person_can_repair_is_said_and_not_tried_again_at_once() {
     let elsewhere = Desk::new(&url.replace("guest:guest", "guest:s3cret"), "login");
     for (desk, expected) in [(&desk, "exchange `test.topology` cannot be used"), (&elsewhere, "refused the login")] {
         let mut publisher = desk.publisher();
-        assert_eq!(publisher.step().await.unwrap(), Step::Idle);
+        assert_eq!(publisher.step().await.unwrap(), StepOutcome::Idle);
         let error = desk.report().last_error.unwrap();
         assert!(error.contains(expected) && !error.contains("s3cret"), "{error}");
         assert!(timeout(Duration::from_secs(2), publisher.wait()).await.is_err(), "it waits before it tries again");
         assert_eq!(desk.report().connections, 0);
     }
     let as_it_is = Desk { settings: Settings { declare: false, ..desk.settings.clone() }, ..desk };
-    assert_eq!(as_it_is.publisher().step().await.unwrap(), Step::Busy, "an exchange can be used as it is");
+    assert_eq!(as_it_is.publisher().step().await.unwrap(), StepOutcome::Busy, "an exchange can be used as it is");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_virtual_host_that_is_not_there_is_no_refused_login_and_a_lone_slash_is_the_default_one() {
     let url = Node::shared().url();
     let slash = Desk::new(&url.replace("%2f", ""), "slash");
-    assert_eq!(slash.publisher().step().await.unwrap(), Step::Busy, "{:?}", slash.report().last_error);
+    assert_eq!(slash.publisher().step().await.unwrap(), StepOutcome::Busy, "{:?}", slash.report().last_error);
     let elsewhere = Desk::new(&url.replace("%2f", "nosuchvhost"), "elsewhere");
     let mut publisher = elsewhere.publisher();
-    assert_eq!(publisher.step().await.unwrap(), Step::Idle);
+    assert_eq!(publisher.step().await.unwrap(), StepOutcome::Idle);
     let error = elsewhere.report().last_error.unwrap();
     assert!(error.contains("nosuchvhost` does not open the virtual host: ") && !error.contains("login"), "{error}");
     assert!(timeout(Duration::from_secs(2), publisher.wait()).await.is_err(), "it waits before it tries again");
@@ -364,7 +364,7 @@ async fn a_permission_that_the_user_lacks_is_named_and_an_exchange_that_others_m
     let url = node.url().replace("guest:guest", "limited:7%2Fs3cret%23%24%3F%40%3A%25w");
     let desk = Desk::new(&url, "permission");
     let mut publisher = desk.publisher();
-    assert_eq!(publisher.step().await.unwrap(), Step::Idle);
+    assert_eq!(publisher.step().await.unwrap(), StepOutcome::Idle);
     let error = desk.report().last_error.unwrap();
     assert!(error.contains("`configure` on exchange `test.permission.unrouted`"), "{error}");
     assert!(error.contains("ACCESS_REFUSED") && error.contains("set `publish.declare = false`"), "{error}");
@@ -375,15 +375,15 @@ async fn a_permission_that_the_user_lacks_is_named_and_an_exchange_that_others_m
     let others = channel(&node.url()).await;
     others.exchange_declare(exchange.into(), ExchangeKind::Topic, made, FieldTable::default()).await.unwrap();
     let as_it_is = Desk { settings: Settings { declare: false, ..desk.settings.clone() }, ..desk };
-    assert_eq!(as_it_is.publisher().step().await.unwrap(), Step::Busy, "{:?}", as_it_is.report().last_error);
+    assert_eq!(as_it_is.publisher().step().await.unwrap(), StepOutcome::Busy, "{:?}", as_it_is.report().last_error);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_with_a_wrong_broker_asks_telegram_nothing() {
     let mut fleet = Fleet::new(small()).await;
     fleet.config.publish.url = BrokerUrl::read("amqp://crawler:7/s3cret@127.0.0.1:5672/%2f");
-    let around = Surroundings { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
-    let error = App::start(&fleet.config, &fleet.data(), around).await.unwrap_err().to_string();
+    let environment = Environment { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
+    let error = App::start(&fleet.config, &fleet.data(), environment).await.unwrap_err().to_string();
     assert!(error.contains("`publish.url` has an `@` behind the host") && !error.contains("s3cret"), "{error}");
     assert_eq!(fleet.simulator.ledger().len(), 0);
 }

@@ -14,7 +14,7 @@ use hyper::Request;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use telescribe::app::{App, Surroundings};
+use telescribe::app::{App, Environment};
 use telescribe::cli::client::Globals;
 use telescribe::cli::{Out, schedule};
 use telescribe::config::{JobChange, JobConfig, OverrideConfig, Span};
@@ -73,8 +73,8 @@ impl Clock for SetClock {
 }
 
 async fn start_by(fleet: &Fleet, clock: &SetClock) -> App {
-    let around = Surroundings { clock: Arc::new(clock.clone()), metrics: Arc::new(String::new) };
-    App::start(&fleet.config, &fleet.data(), around).await.unwrap()
+    let environment = Environment { clock: Arc::new(clock.clone()), metrics: Arc::new(String::new) };
+    App::start(&fleet.config, &fleet.data(), environment).await.unwrap()
 }
 
 /// Nothing runs by the clock but what a test wants to.

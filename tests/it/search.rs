@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telescribe::archive::{Archive, Durability, Raw};
-use telescribe::lifecycle::{Step, Worker as _};
+use telescribe::lifecycle::{StepOutcome, Worker as _};
 use telescribe::model::{
     Button, ButtonKind, Entity, EntityKind, Forward, Media, MediaKind, Message, MessageId, MessageKey, Peer, PeerId, PeerKind,
     Reply, Timestamp,
 };
-use telescribe::search::{Difference, Index, Indexer, IndexerSettings, Page, Query, Request, SearchError, Sort, Total};
+use telescribe::search::{
+    Difference, Index, Indexer, IndexerSettings, Request, SearchError, SearchPage, SearchQuery, SortOrder, Total,
+};
 use tempfile::TempDir;
 
 const CHAT: PeerId = PeerId(-1_001_500_000_001);
@@ -61,7 +63,7 @@ impl World {
         assert!(found.is_equal(), "{found:?}");
     }
 
-    fn ask(&self, request: &Request) -> Result<Page, SearchError> {
+    fn ask(&self, request: &Request) -> Result<SearchPage, SearchError> {
         self.index.search(&self.archive, request)
     }
 
@@ -75,7 +77,7 @@ impl World {
     }
 
     /// Every hit of a query, page by page.
-    fn paged(&self, query: &str, sort: Sort, page_size: usize) -> Vec<MessageKey> {
+    fn paged(&self, query: &str, sort: SortOrder, page_size: usize) -> Vec<MessageKey> {
         let mut request = Request { sort, page_size, ..request(query) };
         let mut all = Vec::new();
         loop {
@@ -99,7 +101,7 @@ fn indexer(index: &Arc<Index>, archive: &Arc<Archive>) -> Indexer {
 }
 
 fn request(query: &str) -> Request {
-    Request::new(Query::parse(query).unwrap_or_else(|e| panic!("{query}: {e}")))
+    Request::new(SearchQuery::parse(query).unwrap_or_else(|e| panic!("{query}: {e}")))
 }
 
 fn key(id: i32) -> MessageKey {
@@ -435,7 +437,7 @@ async fn what_was_not_committed_is_read_again_after_a_crash() {
     let committed = world.index.position();
     world.archive([message(2, "second")]);
     // Read, but within the interval after the last commit, so not committed.
-    assert_eq!(world.indexer.step().await.expect("a step"), Step::Busy);
+    assert_eq!(world.indexer.step().await.expect("a step"), StepOutcome::Busy);
     assert_eq!(world.index.position(), committed);
     let mut world = world.reopened(|_| ());
     assert_eq!(world.index.position(), committed);
@@ -448,14 +450,14 @@ async fn a_fresh_message_is_committed_without_waiting_for_more() {
     let mut world = World::new();
     world.archive([message(1, "fresh")]);
     // No wait and no finish: the first step reads it, and nothing holds the commit back.
-    while world.indexer.step().await.expect("a step") == Step::Busy {}
+    while world.indexer.step().await.expect("a step") == StepOutcome::Busy {}
     assert_eq!(world.ids("fresh"), [1]);
 }
 
 #[tokio::test]
 async fn a_query_of_a_thousand_parentheses_is_refused() {
     for query in ["(".repeat(1_000), format!("{}a{}", "(".repeat(250), ")".repeat(250)), "a OR ".repeat(300)] {
-        let error = Query::parse(&query).expect_err("too much");
+        let error = SearchQuery::parse(&query).expect_err("too much");
         assert!(error.at > 0 && !error.what.is_empty(), "{error}");
     }
 }
@@ -486,7 +488,7 @@ async fn pages_of_newest_first_neither_repeat_nor_skip() {
     edited.edited = Some(NOW);
     world.archive([edited]);
     world.index().await;
-    for sort in [Sort::Newest, Sort::Oldest, Sort::Relevance] {
+    for sort in [SortOrder::Newest, SortOrder::Oldest, SortOrder::Relevance] {
         let whole = world.paged("needle", sort, 100);
         assert_eq!(whole.len(), 240);
         for page_size in [1, 7, 99] {
@@ -501,8 +503,8 @@ async fn pages_of_newest_first_neither_repeat_nor_skip() {
         let keys = world.paged("needle", sort, 13);
         keys.iter().map(|k| world.archive.view().message(*k).expect("read").expect("there").message.date.0).collect()
     };
-    assert!(dates(Sort::Newest).is_sorted_by(|a, b| a >= b));
-    assert!(dates(Sort::Oldest).is_sorted());
+    assert!(dates(SortOrder::Newest).is_sorted_by(|a, b| a >= b));
+    assert!(dates(SortOrder::Oldest).is_sorted());
 
     // What arrives while somebody reads does not disturb the pages that follow.
     let first = world.ask(&Request { page_size: 50, ..request("needle") }).expect("a page");
@@ -512,7 +514,7 @@ async fn pages_of_newest_first_neither_repeat_nor_skip() {
     world.index().await;
     let second = world.ask(&Request { page_size: 50, cursor: first.next, ..request("needle") }).expect("a page");
     let both: Vec<MessageKey> = first.hits.iter().chain(&second.hits).map(|h| h.key).collect();
-    assert_eq!(both[..], world.paged("needle", Sort::Newest, 100)[1..101]);
+    assert_eq!(both[..], world.paged("needle", SortOrder::Newest, 100)[1..101]);
     assert_eq!((first.total, second.total), (Total::Exactly(240), Total::Exactly(240)));
 }
 
@@ -540,10 +542,10 @@ async fn relevance_puts_the_better_match_first_and_filters_do_not_weigh() {
         message(3, "sheep"),
     ]);
     world.index().await;
-    let page = world.ask(&Request { sort: Sort::Relevance, ..request("whale") }).expect("a page");
+    let page = world.ask(&Request { sort: SortOrder::Relevance, ..request("whale") }).expect("a page");
     assert_eq!(page.hits.iter().map(|h| h.key.id.0).collect::<Vec<_>>(), [1, 2]);
     assert!(page.hits[0].score > page.hits[1].score);
-    let filtered = world.ask(&Request { sort: Sort::Relevance, ..request("whale has:photo") }).expect("a page");
+    let filtered = world.ask(&Request { sort: SortOrder::Relevance, ..request("whale has:photo") }).expect("a page");
     assert_eq!(filtered.hits[0].score, page.hits[0].score);
     assert_eq!(filtered.hits[0].snippet.highlights.first(), Some(&(0..5)));
 }

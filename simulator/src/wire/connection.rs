@@ -1,7 +1,7 @@
 //! Connections: a socket, its session, and the two tasks that serve it.
 //!
-//! The reader is a task of its own, because cutting a read short loses the place in the stream. Both tasks end with the
-//! connection's token, which the data centre cancels to restart and the simulator to stop.
+//! The reader is a task of its own, because a read is not cancel safe: cutting it short loses the place in the stream. Both tasks
+//! end with the connection's token, which the data centre cancels to restart and the simulator to stop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,17 +16,17 @@ use tokio_util::sync::CancellationToken;
 use super::session::{Answer, Request, Session, SessionError};
 use super::transport::{PacketReader, PacketWriter, TransportError};
 use crate::hub::PUSHES_MAX;
-use crate::methods::{Caller, Verdict};
+use crate::methods::{Caller, Response};
 use crate::simulator::Core;
 
-/// Packets read ahead of their handling: enough to keep the reader busy, few enough that a flood of requests waits in TCP.
+/// The bound of the queue of packets: enough to keep the reader busy, few enough that a flood of requests waits in TCP (back-pressure).
 const PACKETS_AHEAD_MAX: usize = 64;
 /// Answers that wait to be sent late; a fault that delays more than this many at once drops the rest.
 const DELAYED_MAX: usize = 1024;
 
 /// Why a connection ended.
 #[derive(Debug, Error)]
-enum Ended {
+enum ConnectionEnd {
     #[error(transparent)]
     Transport(#[from] TransportError),
     #[error(transparent)]
@@ -51,7 +51,7 @@ pub(crate) async fn serve(core: Arc<Core>, dc: i32, stream: TcpStream, token: Ca
     }
 }
 
-async fn run(core: Arc<Core>, dc: i32, stream: TcpStream, token: CancellationToken) -> Result<(), Ended> {
+async fn run(core: Arc<Core>, dc: i32, stream: TcpStream, token: CancellationToken) -> Result<(), ConnectionEnd> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(dc, %error, "cannot set TCP_NODELAY");
     }
@@ -123,10 +123,10 @@ impl Connection {
         mut packet: Vec<u8>,
         push_tx: &mpsc::Sender<Vec<u8>>,
         late_tx: &mpsc::Sender<(i64, Answer)>,
-    ) -> Result<(), Ended> {
+    ) -> Result<(), ConnectionEnd> {
         let key_id = *packet.first_chunk::<8>().ok_or(SessionError::Truncated("key id"))?;
         if key_id == [0; 8] {
-            return Err(Ended::Plain);
+            return Err(ConnectionEnd::Plain);
         }
         if self.session.as_ref().is_none_or(|session| session.key_id() != key_id) {
             let Some((account, key)) = self.core.key(self.dc, key_id) else {
@@ -135,8 +135,8 @@ impl Connection {
                 }
                 // Telegram says so in the open, and then hangs up.
                 let refusal = self.writer.frame_error(404);
-                self.write.write_all(&refusal).await.map_err(Ended::Write)?;
-                return Err(Ended::UnknownKey);
+                self.write.write_all(&refusal).await.map_err(ConnectionEnd::Write)?;
+                return Err(ConnectionEnd::UnknownKey);
             };
             let salt = self.core.salt(self.dc);
             self.session = Some(Session::new(key, salt, self.core.options.gzip_above));
@@ -145,22 +145,22 @@ impl Connection {
         let (Some(session), Some(caller)) = (&mut self.session, &mut self.caller) else { return Ok(()) };
         for Request { message_id, body } in session.open(&mut packet)? {
             match self.core.handle(caller, &body) {
-                Verdict::Answer(answer) => session.answer(message_id, answer),
-                Verdict::Late(delay, answer) => {
+                Response::Answer(answer) => session.answer(message_id, answer),
+                Response::Late(delay, answer) => {
                     send_late(&self.core, &self.token, late_tx.clone(), delay, (message_id, answer));
                 }
-                Verdict::WrongSession(answer) => {
-                    session.mistake_id_once();
+                Response::WrongSession(answer) => {
+                    session.use_wrong_session_id_once();
                     session.answer(message_id, answer);
                 }
-                Verdict::Silence => {}
-                Verdict::Close => return Err(Ended::Fault),
+                Response::Silence => {}
+                Response::Close => return Err(ConnectionEnd::Fault),
             }
         }
         Ok(())
     }
 
-    async fn flush(&mut self) -> Result<(), Ended> {
+    async fn flush(&mut self) -> Result<(), ConnectionEnd> {
         let Some(session) = &mut self.session else { return Ok(()) };
         if self.core.is_silent(self.dc) {
             session.discard();
@@ -168,7 +168,7 @@ impl Connection {
         }
         for packet in session.flush() {
             let framed = self.writer.frame(&packet);
-            self.write.write_all(&framed).await.map_err(Ended::Write)?;
+            self.write.write_all(&framed).await.map_err(ConnectionEnd::Write)?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Sessions: what is inside a sealed packet.
+//! Sessions: what is inside an encrypted packet.
 //!
 //! A session opens packets, answers the protocol's own service messages by itself (salts, pings, acknowledgements), hands
 //! the requests out, and collects what is to be sent until [`Session::flush`] packs it. It never waits and never fails but
@@ -264,7 +264,7 @@ impl Session {
     }
 
     /// Makes the next packet go out under a session id that is not the client's.
-    pub(crate) fn mistake_id_once(&mut self) {
+    pub(crate) fn use_wrong_session_id_once(&mut self) {
         self.wrong_ids += 1;
     }
 

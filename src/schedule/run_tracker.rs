@@ -1,61 +1,63 @@
-//! One run from look to look: what was started, skipped, and cut short.
+//! The state of one run between scheduler ticks: what was started, skipped, and cut short by a stop or a crash.
 
 use chrono::{DateTime, Utc};
 
-use super::due::settled;
+use super::due::bounded_by_now;
 use super::{Due, Plan, due};
 
-/// What is remembered of a run while the program runs.
+/// The state of one run while the program runs; starts and ends are also in the archive, as its checkpoint.
 #[derive(Clone, Debug, Default)]
-pub struct Watch {
-    counted: Option<DateTime<Utc>>,
+pub struct RunTracker {
+    /// The high-water mark: every occurrence up to it was started, skipped or given up.
+    handled_until: Option<DateTime<Utc>>,
     started: Option<DateTime<Utc>>,
     ended: Option<DateTime<Utc>>,
     skipped: u64,
 }
 
-/// What a look says.
+/// What the scheduler is to do with a run at one tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
-    /// Start it, and tell [`Watch::begin`].
+pub enum RunDecision {
+    /// Start it, and call [`RunTracker::mark_started`].
     Start,
-    /// It is due but nobody has ended the run before: this occurrence is left out, and counted.
-    Skipped,
+    /// It is due but the run before has not ended (runs do not overlap): this occurrence is skipped, and counted.
+    Skip,
     /// Nothing before this time; nothing at all with `None`.
     Wait(Option<DateTime<Utc>>),
 }
 
-impl Watch {
-    /// Goes on from what an earlier process noted. A start without an end was cut short: it counts as if it had not been.
+impl RunTracker {
+    /// Resumes from the checkpoint of an earlier process. A start without an end was cut short: the run is retried, as if it had not
+    /// been started.
     #[must_use]
     pub fn resume(started: Option<DateTime<Utc>>, ended: Option<DateTime<Utc>>) -> Self {
-        let counted = started.filter(|started| ended.is_some_and(|ended| ended >= *started));
-        Self { counted, started, ended, skipped: 0 }
+        let handled_until = started.filter(|started| ended.is_some_and(|ended| ended >= *started));
+        Self { handled_until, started, ended, skipped: 0 }
     }
 
-    /// Looks whether the run is due, where `running` says that nobody could begin it, and is asked only when it is due; call again at the time
-    /// of [`Look::Wait`], and now and then before, in case the clock is set.
-    pub fn look(&mut self, plan: &Plan, running: impl FnOnce() -> bool, now: DateTime<Utc>) -> Look {
-        self.counted = settled(self.counted, now);
-        match due(plan, self.counted, now) {
+    /// Decides whether the run is to start now. `running` says that nobody could begin it, and is called only when it is due. To be called
+    /// again at the time of [`RunDecision::Wait`], and now and then before, in case the clock is set.
+    pub fn decide(&mut self, plan: &Plan, running: impl FnOnce() -> bool, now: DateTime<Utc>) -> RunDecision {
+        self.handled_until = bounded_by_now(self.handled_until, now);
+        match due(plan, self.handled_until, now) {
             Due::Now if running() => {
                 self.skipped += 1;
-                self.counted = Some(now);
-                Look::Skipped
+                self.handled_until = Some(now);
+                RunDecision::Skip
             }
-            Due::Now => Look::Start,
-            Due::At(at) => Look::Wait(Some(at)),
-            Due::Never => Look::Wait(None),
+            Due::Now => RunDecision::Start,
+            Due::At(at) => RunDecision::Wait(Some(at)),
+            Due::Never => RunDecision::Wait(None),
         }
     }
 
     /// Notes that it was started.
-    pub fn begin(&mut self, now: DateTime<Utc>) {
-        (self.counted, self.started, self.ended) = (Some(now), Some(now), None);
+    pub fn mark_started(&mut self, now: DateTime<Utc>) {
+        (self.handled_until, self.started, self.ended) = (Some(now), Some(now), None);
     }
 
     /// Notes whether it still runs; true when it has just ended.
-    pub fn ends(&mut self, running: bool, now: DateTime<Utc>) -> bool {
+    pub fn note_running(&mut self, running: bool, now: DateTime<Utc>) -> bool {
         let ends = !running && self.is_open();
         if ends {
             self.ended = self.started.max(Some(now));
@@ -63,13 +65,13 @@ impl Watch {
         ends
     }
 
-    /// Whether it is due, as the last look left it.
+    /// Whether it is due, as of the last decision.
     #[must_use]
     pub fn due(&self, plan: &Plan, now: DateTime<Utc>) -> Due {
-        due(plan, self.counted, now)
+        due(plan, self.handled_until, now)
     }
 
-    /// Whether a start has no end yet.
+    /// Whether it has started and not ended yet.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.started.is_some() && self.ended.is_none_or(|ended| Some(ended) < self.started)
@@ -87,7 +89,7 @@ impl Watch {
         self.ended
     }
 
-    /// How many occurrences were left out because it still ran.
+    /// How many occurrences were skipped because it still ran.
     #[must_use]
     pub fn skipped(&self) -> u64 {
         self.skipped
@@ -102,11 +104,11 @@ mod tests {
 
     use super::*;
 
-    /// A machine with a clock that may be wrong, a program on it that looks when it is told to (and every 30 s), and a log of starts
+    /// A machine with a clock that may be wrong, a scheduler on it that ticks when it is told to (and every 30 s), and a log of starts
     /// by true time.
     struct Machine {
         plan: Plan,
-        watch: Watch,
+        tracker: RunTracker,
         truth: DateTime<Utc>,
         wrong_by: Duration,
         /// How long a run takes.
@@ -119,10 +121,10 @@ mod tests {
         fn new(cron: &str, zone: Tz) -> Self {
             let truth = at("2026-01-01T00:00:30Z");
             let plan = Plan::new(cron.parse().unwrap(), zone);
-            let watch = Watch::resume(Some(truth), Some(truth));
+            let tracker = RunTracker::resume(Some(truth), Some(truth));
             Self {
                 plan,
-                watch,
+                tracker,
                 truth,
                 wrong_by: Duration::zero(),
                 takes: Duration::zero(),
@@ -139,16 +141,16 @@ mod tests {
             let end = self.truth + length;
             while self.truth < end {
                 let (now, running) = (self.now(), self.busy_until > self.truth);
-                self.watch.ends(running, now);
-                let wait = match self.watch.look(&self.plan, || running, now) {
-                    Look::Start => {
-                        self.watch.begin(now);
+                self.tracker.note_running(running, now);
+                let wait = match self.tracker.decide(&self.plan, || running, now) {
+                    RunDecision::Start => {
+                        self.tracker.mark_started(now);
                         self.starts.push(self.truth);
                         self.busy_until = self.truth + self.takes;
                         Duration::zero()
                     }
-                    Look::Skipped => Duration::zero(),
-                    Look::Wait(at) => at.map_or(Duration::seconds(30), |at| (at - now).min(Duration::seconds(30))),
+                    RunDecision::Skip => Duration::zero(),
+                    RunDecision::Wait(at) => at.map_or(Duration::seconds(30), |at| (at - now).min(Duration::seconds(30))),
                 };
                 assert!(wait >= Duration::zero());
                 self.truth = (self.truth + wait.max(Duration::milliseconds(1))).min(end);
@@ -214,23 +216,24 @@ mod tests {
         machine.takes = Duration::seconds(100);
         machine.runs(Duration::seconds(301));
         assert_eq!(machine.starts_since(), ["01T00:01:00", "01T00:03:00", "01T00:05:00"]);
-        assert_eq!(machine.watch.skipped(), 7);
-        assert!(machine.watch.is_open());
+        assert_eq!(machine.tracker.skipped(), 7);
+        assert!(machine.tracker.is_open());
     }
 
     #[test]
     fn a_run_that_a_stop_cut_short_is_due_at_the_next_start_and_one_that_ended_is_not() {
         let hourly = Plan::new("0 0 * * * *".parse().unwrap(), Tz::UTC);
         let (started, now) = (at("2026-01-01T10:00:00Z"), at("2026-01-01T10:20:00Z"));
-        let next = Look::Wait(Some(at("2026-01-01T11:00:00Z")));
-        assert_eq!(Watch::resume(Some(started), None).look(&hourly, || false, now), Look::Start);
-        assert_eq!(Watch::resume(Some(started), Some(started - Duration::hours(1))).look(&hourly, || false, now), Look::Start);
+        let next = RunDecision::Wait(Some(at("2026-01-01T11:00:00Z")));
+        let an_hour_before = Some(started - Duration::hours(1));
+        assert_eq!(RunTracker::resume(Some(started), None).decide(&hourly, || false, now), RunDecision::Start);
+        assert_eq!(RunTracker::resume(Some(started), an_hour_before).decide(&hourly, || false, now), RunDecision::Start);
         let asked = || panic!("a run that is not due asks nobody whether it could begin");
-        assert_eq!(Watch::resume(Some(started), Some(started)).look(&hourly, asked, now), next);
-        assert_eq!(Watch::resume(None, None).look(&hourly, || false, now), Look::Start, "never ran");
-        let mut watch = Watch::resume(Some(now + Duration::days(400)), Some(now + Duration::days(400)));
-        assert_eq!(watch.look(&hourly, || false, now), next, "noted by a clock that was wrong");
-        assert_eq!(watch.look(&hourly, || false, at("2026-01-01T11:00:00Z")), Look::Start);
+        assert_eq!(RunTracker::resume(Some(started), Some(started)).decide(&hourly, asked, now), next);
+        assert_eq!(RunTracker::resume(None, None).decide(&hourly, || false, now), RunDecision::Start, "never ran");
+        let mut tracker = RunTracker::resume(Some(now + Duration::days(400)), Some(now + Duration::days(400)));
+        assert_eq!(tracker.decide(&hourly, || false, now), next, "noted by a clock that was wrong");
+        assert_eq!(tracker.decide(&hourly, || false, at("2026-01-01T11:00:00Z")), RunDecision::Start);
     }
 
     proptest! {
@@ -247,7 +250,7 @@ mod tests {
             let mut machine = Machine::new(cron, zone);
             machine.plan.jitter = std::time::Duration::from_secs(jitter);
             machine.truth = at("2026-03-25T00:00:30Z");
-            machine.watch = Watch::resume(Some(machine.truth), Some(machine.truth));
+            machine.tracker = RunTracker::resume(Some(machine.truth), Some(machine.truth));
             for (awake, asleep) in naps {
                 let from = machine.truth;
                 machine.runs(Duration::minutes(awake));
@@ -258,7 +261,7 @@ mod tests {
                 let missed = machine.plan.start_after(machine.truth - Duration::milliseconds(1)).unwrap();
                 machine.sleeps(Duration::minutes(asleep));
                 let now = machine.now();
-                let due = machine.watch.clone().look(&machine.plan, || false, now) == Look::Start;
+                let due = machine.tracker.clone().decide(&machine.plan, || false, now) == RunDecision::Start;
                 prop_assert_eq!(due, missed <= now);
             }
         }

@@ -1,15 +1,15 @@
-//! What every answer brings besides what was asked for: peers, and the access hashes to address them by.
+//! The peers that every answer mentions, besides what was asked for, and the access hashes to address them by.
 
 use grammers_tl_types::{enums, types};
 
 use super::{Client, TelegramError};
 use crate::accounts::Session;
-use crate::model::{Peer, PeerId, PeerKindOfId};
+use crate::model::{IdSpace, Peer, PeerId};
 use crate::parse;
 
 /// Peers that an answer mentions.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct MentionedPeers {
     /// Users, groups and channels, as far as Telegram describes them.
     pub peers: Vec<Peer>,
     /// How many members groups and channels have, as far as Telegram tells it in passing.
@@ -26,9 +26,9 @@ impl Client {
         let unknown = || TelegramError::PeerUnavailable { name: "no access hash".to_owned() };
         let access_hash = || self.session().access_hash(peer).ok_or_else(unknown);
         Ok(match peer.kind() {
-            PeerKindOfId::User => types::InputPeerUser { user_id: peer.bare(), access_hash: access_hash()? }.into(),
-            PeerKindOfId::Chat => types::InputPeerChat { chat_id: peer.bare() }.into(),
-            PeerKindOfId::Channel => types::InputPeerChannel { channel_id: peer.bare(), access_hash: access_hash()? }.into(),
+            IdSpace::User => types::InputPeerUser { user_id: peer.bare(), access_hash: access_hash()? }.into(),
+            IdSpace::Chat => types::InputPeerChat { chat_id: peer.bare() }.into(),
+            IdSpace::Channel => types::InputPeerChannel { channel_id: peer.bare(), access_hash: access_hash()? }.into(),
         })
     }
 
@@ -44,8 +44,8 @@ impl Client {
 }
 
 /// Learns the access hashes of an answer's peers. Raw calls remember nothing by themselves.
-pub(super) fn harvest(session: &Session, users: &[enums::User], chats: &[enums::Chat]) -> Seen {
-    let mut seen = Seen::default();
+pub(super) fn learn_mentioned(session: &Session, users: &[enums::User], chats: &[enums::Chat]) -> MentionedPeers {
+    let mut seen = MentionedPeers::default();
     for user in users {
         // A `min` user has a hash that cannot be used, and often an outdated name.
         if let enums::User::User(u) = user

@@ -1,11 +1,11 @@
-//! What happens to accounts: signed out, banned, moved.
+//! The state of accounts: signed out, banned, moved.
 
 use grammers_tl_types::{Serializable, enums, types};
 
 use super::ScriptError;
 use crate::clock;
 use crate::simulator::Simulator;
-use crate::world::{Account, Folder, PeerId, Standing};
+use crate::world::{Account, AccountState, Folder, PeerId};
 
 impl Simulator {
     /// Signs an account out: every request is answered `401 AUTH_KEY_UNREGISTERED` until it signs in again.
@@ -14,7 +14,7 @@ impl Simulator {
     /// When there is no such account.
     pub fn sign_out(&self, account: &str) -> Result<(), ScriptError> {
         self.with_account(account, |account| {
-            account.standing = Standing::SignedOut;
+            account.state = AccountState::SignedOut;
             account.imported.clear();
         })
     }
@@ -32,7 +32,7 @@ impl Simulator {
     /// # Errors
     /// When there is no such account.
     pub fn ban(&self, account: &str) -> Result<(), ScriptError> {
-        self.with_account(account, |account| account.standing = Standing::Banned)
+        self.with_account(account, |account| account.state = AccountState::Banned)
     }
 
     /// Accepts the QR login that an account's client shows, which is told so at once.

@@ -1,4 +1,4 @@
-//! The yardstick of `benches/index.rs`: Tantivy with our schema and analyser and nothing else. No archive, no positions, no
+//! The baseline of `benches/index.rs`: Tantivy with our schema and analyser and nothing else. No archive, no positions, no
 //! commits in between: what the indexer is measured against.
 
 use std::path::Path;
@@ -11,12 +11,12 @@ use super::{IndexerSettings, SearchError};
 use crate::archive::StoredMessage;
 
 /// A bare Tantivy index of messages.
-pub struct Yardstick {
+pub struct BareIndex {
     index: Index,
     writer: IndexWriter,
 }
 
-impl Yardstick {
+impl BareIndex {
     /// Makes one in an empty folder, with the memory that the indexer would have.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! How a session looks on the disk: JSON, or the same JSON sealed under the operator's master key.
+//! The file format of a session: JSON, or the same JSON encrypted at rest (sealed) under the operator's master key.
 
 use std::fs;
 use std::io::Read as _;
@@ -14,54 +14,56 @@ use crate::seal::{KeyId, MasterKey, sealed_by, system_random};
 /// The longest file that is taken for a master key; one has 88 characters.
 const MASTER_KEY_FILE_LENGTH_MAX: u64 = 1_024;
 
-/// Whether a session file is readable by whoever has it.
+/// The format of a session file: whether whoever has it can read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum SessionFormat {
     /// It is JSON with the account's keys in it.
     Plain,
     /// It is sealed under the master key of this id.
     Sealed(KeyId),
 }
 
-/// Why bytes are no session.
-pub(super) enum Unread {
+/// Why bytes cannot be parsed as a session.
+pub(super) enum UnreadableSession {
     /// The key that they name is not among those that are set.
     KeyMissing(KeyId),
     /// They are damaged, or never were one.
     Damaged(String),
 }
 
-/// Tells the two forms apart, by content.
-pub(super) fn form(bytes: &[u8]) -> Result<Form, Unread> {
+/// Detects the format by content.
+pub(super) fn format(bytes: &[u8]) -> Result<SessionFormat, UnreadableSession> {
     if bytes.trim_ascii_start().starts_with(b"{") {
-        return Ok(Form::Plain);
+        return Ok(SessionFormat::Plain);
     }
     let token = std::str::from_utf8(bytes).unwrap_or_default().trim();
-    let key = sealed_by(token).ok_or_else(|| Unread::Damaged("it is neither JSON nor sealed".to_owned()))?;
-    Ok(Form::Sealed(key))
+    let key = sealed_by(token).ok_or_else(|| UnreadableSession::Damaged("it is neither JSON nor sealed".to_owned()))?;
+    Ok(SessionFormat::Sealed(key))
 }
 
 /// Reads a session, opening it first where it is sealed.
-pub(super) fn read(bytes: &[u8], keys: &[MasterKey]) -> Result<(SessionData, Form), Unread> {
-    let form = form(bytes)?;
+pub(super) fn read(bytes: &[u8], keys: &[MasterKey]) -> Result<(SessionData, SessionFormat), UnreadableSession> {
+    let format = format(bytes)?;
     let opened;
-    let json = match &form {
-        Form::Plain => bytes,
-        Form::Sealed(key) if keys.iter().all(|k| k.id() != key) => return Err(Unread::KeyMissing(key.clone())),
-        Form::Sealed(_) => {
+    let json = match &format {
+        SessionFormat::Plain => bytes,
+        SessionFormat::Sealed(key) if keys.iter().all(|k| k.id() != key) => {
+            return Err(UnreadableSession::KeyMissing(key.clone()));
+        }
+        SessionFormat::Sealed(_) => {
             let token = std::str::from_utf8(bytes).unwrap_or_default().trim();
-            opened = MasterKey::open(token, keys).map_err(|_| Unread::Damaged("its seal is broken".to_owned()))?;
+            opened = MasterKey::open(token, keys).map_err(|_| UnreadableSession::Damaged("its seal is broken".to_owned()))?;
             opened.as_slice()
         }
     };
-    let data: SessionData = serde_json::from_slice(json).map_err(|e| Unread::Damaged(place(&e)))?;
+    let data: SessionData = serde_json::from_slice(json).map_err(|e| UnreadableSession::Damaged(place(&e)))?;
     if data.version != VERSION {
-        return Err(Unread::Damaged(format!("form {} is not known to this version", data.version)));
+        return Err(UnreadableSession::Damaged(format!("form {} is not known to this version", data.version)));
     }
-    Ok((data, form))
+    Ok((data, format))
 }
 
-/// Writes a session, sealed where there is a key.
+/// Serialises a session, sealed where there is a key.
 pub(super) fn write(data: &SessionData, key: Option<&MasterKey>) -> serde_json::Result<Zeroizing<Vec<u8>>> {
     let json = Zeroizing::new(serde_json::to_vec(data)?);
     Ok(match key {
@@ -74,7 +76,7 @@ pub(super) fn write(data: &SessionData, key: Option<&MasterKey>) -> serde_json::
     })
 }
 
-/// Where JSON ends to be a session. serde's own text may quote what stands there, which is somebody's key.
+/// Where deserialising a session failed. serde's own text may quote what stands there, which is somebody's key.
 fn place(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     let what = match error.classify() {

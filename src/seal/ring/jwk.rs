@@ -1,4 +1,4 @@
-//! A JWK Set as text, and back.
+//! Serialisation of a JWK Set.
 //!
 //! Stock libraries import it as it is. Beside `kty`, `use`, `kid` and `k` each key carries `client`, who holds it, and `created` (RFC 3339).
 //! A reader ignores members that it does not know (RFC 7517 section 4); so does this one, and writes them back, except those
@@ -26,14 +26,14 @@ const KEY_TEXT_LENGTH_MAX: usize = 512;
 const LIMITING_MEMBERS: [&str; 4] = ["exp", "nbf", "revoked", "key_ops"];
 
 #[derive(Deserialize)]
-struct SetForm<'a> {
+struct JwkSet<'a> {
     #[serde(borrow)]
-    keys: Vec<KeyForm<'a>>,
+    keys: Vec<Jwk<'a>>,
 }
 
 /// Everything is borrowed, so that reading leaves no copy of `k`.
 #[derive(Serialize, Deserialize)]
-struct KeyForm<'a> {
+struct Jwk<'a> {
     kty: &'a str,
     #[serde(rename = "use")]
     usage: Option<&'a str>,
@@ -47,34 +47,34 @@ struct KeyForm<'a> {
 
 /// Keys, oldest first, and the members of each that mean nothing here, in the same order.
 #[derive(Debug, Default)]
-pub(super) struct Set {
+pub(super) struct KeySet {
     pub(super) keys: Vec<Arc<Key>>,
     pub(super) foreign: Vec<Map<String, Value>>,
 }
 
 /// Reads a set. The error says what is wrong where, and quotes no secret.
-pub(super) fn read(text: &[u8]) -> Result<Set, String> {
+pub(super) fn read(text: &[u8]) -> Result<KeySet, String> {
     // serde's own words may quote the text: only the place is told.
-    let form: SetForm<'_> = serde_json::from_slice(text).map_err(|error| {
+    let jwk_set: JwkSet<'_> = serde_json::from_slice(text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         format!("line {line}, column {column}: not a JWK Set with `kty`, `kid`, `client`, `created` and `k` in every key")
     })?;
-    let mut set = Set::default();
+    let mut set = KeySet::default();
     let mut ids = HashSet::new();
-    for (index, form) in form.keys.into_iter().enumerate() {
+    for (index, jwk) in jwk_set.keys.into_iter().enumerate() {
         let place = |what| format!("key {}: {what}", index + 1);
-        let key = form.read().map_err(place)?;
+        let key = jwk.read().map_err(place)?;
         if !ids.insert(key.id().clone()) {
             return Err(place(format!("there is another key `{}`; remove one of the two", key.id())));
         }
         set.keys.push(Arc::new(key));
-        set.foreign.push(form.foreign);
+        set.foreign.push(jwk.foreign);
     }
     Ok(set)
 }
 
 /// Writes a set, one key a line.
-pub(super) fn write(set: &Set) -> Zeroizing<Vec<u8>> {
+pub(super) fn write(set: &KeySet) -> Zeroizing<Vec<u8>> {
     let foreign_length: usize = set.foreign.iter().map(|members| Value::from(members.clone()).to_string().len()).sum();
     let mut text = Zeroizing::new(Vec::with_capacity(64 + set.keys.len() * KEY_TEXT_LENGTH_MAX + foreign_length));
     text.extend_from_slice(b"{\"keys\":[");
@@ -82,7 +82,7 @@ pub(super) fn write(set: &Set) -> Zeroizing<Vec<u8>> {
         text.extend_from_slice(if index == 0 { b"\n" } else { b",\n" });
         let mut k = Zeroizing::new(String::with_capacity(KEY_LENGTH * 2));
         URL_SAFE_NO_PAD.encode_string(key.secret(), &mut k);
-        let form = KeyForm {
+        let jwk = Jwk {
             kty: "oct",
             usage: Some("enc"),
             kid: key.id().as_str(),
@@ -91,13 +91,13 @@ pub(super) fn write(set: &Set) -> Zeroizing<Vec<u8>> {
             k: &k,
             foreign: foreign.clone(),
         };
-        serde_json::to_writer(&mut *text, &form).expect("strings and JSON values always serialise into memory");
+        serde_json::to_writer(&mut *text, &jwk).expect("strings and JSON values always serialise into memory");
     }
     text.extend_from_slice(b"\n]}\n");
     text
 }
 
-impl KeyForm<'_> {
+impl Jwk<'_> {
     fn read(&self) -> Result<Key, String> {
         let id: KeyId = self.kid.parse().map_err(|error| format!("{error}"))?;
         if self.kty != "oct" {

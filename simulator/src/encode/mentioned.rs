@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use grammers_tl_types::enums;
 
-use super::View;
-use crate::world::{Bare, Chat, EntityKind, Message, PeerId, Service};
+use super::AccountView;
+use crate::world::{BareId, Chat, EntityKind, Message, PeerId, Service};
 
-/// Collects what must accompany messages.
+/// Collects the peers that must accompany messages, each once (deduplication).
 #[derive(Default)]
-pub(crate) struct Referenced {
+pub(crate) struct MentionedPeers {
     peers: BTreeSet<PeerId>,
 }
 
-impl Referenced {
+impl MentionedPeers {
     /// Adds a peer.
     pub(crate) fn add(&mut self, peer: PeerId) {
         self.peers.insert(peer);
@@ -49,22 +49,22 @@ impl Referenced {
     }
 
     /// The users among them.
-    pub(crate) fn users(&self, view: View<'_>) -> Vec<enums::User> {
+    pub(crate) fn users(&self, view: AccountView<'_>) -> Vec<enums::User> {
         self.peers
             .iter()
             .filter_map(|peer| match peer.bare() {
-                Bare::User(id) => view.world.user(id).map(|user| view.user(user)),
+                BareId::User(id) => view.world.user(id).map(|user| view.user(user)),
                 _ => None,
             })
             .collect()
     }
 
     /// The groups and channels among them.
-    pub(crate) fn chats(&self, view: View<'_>) -> Vec<enums::Chat> {
+    pub(crate) fn chats(&self, view: AccountView<'_>) -> Vec<enums::Chat> {
         self.peers
             .iter()
             .filter_map(|peer| match peer.bare() {
-                Bare::User(_) => None,
+                BareId::User(_) => None,
                 _ => view.world.chat_of.get(peer).and_then(|index| view.chat(*index)),
             })
             .collect()
