@@ -167,7 +167,7 @@ impl Operator for Timetable {
         let job: Job = job.parse().map_err(|error| OperatorError::UnknownJob(format!("{error}")))?;
         if !peers.is_empty() && !job.is_per_peer() {
             let why =
-                format!("`{job}` cannot be run for some peers: it reads an account's whole list, and is what finds the peers");
+                format!("`{job}` cannot be run for some peers only: it reads whole dialog lists, which is how peers are found");
             return Err(OperatorError::BadSelector(why));
         }
         let only: Result<Vec<Selector>, _> = peers.iter().map(|text| text.parse()).collect();
@@ -198,7 +198,7 @@ impl Operator for Timetable {
         drop(state);
         if starts.is_empty() {
             return Err(OperatorError::Running(format!(
-                "`{job}` was started before; `telescribe schedule` shows when it has ended"
+                "`{job}` has been started and has not ended; `telescribe schedule` shows when it has"
             )));
         }
         self.wished.notify_one();

@@ -214,7 +214,7 @@ fn counters_and_the_schedule_are_shown_and_what_needs_a_running_program_says_so(
     for wish in [&["schedule", "run", "catch-up"][..], &["join", "@example_channel"]] {
         let ended = own.run(wish);
         assert_eq!((ended.status, ended.out.as_str()), (2, ""), "{wish:?}");
-        assert_eq!(ended.err, "telescribe: the program does not run: start it with `telescribe run`, then ask again\n");
+        assert_eq!(ended.err, "telescribe: the program does not run: start it with `telescribe run`, then retry\n");
     }
     let mistyped = own.run(&["schedule", "run", "catchup"]);
     assert_eq!(mistyped.status, 2);

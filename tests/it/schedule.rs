@@ -245,7 +245,7 @@ async fn a_stopped_program_shows_what_is_planned_and_says_that_nothing_can_be_ru
     assert!(of("catch-up").matches(':').count() >= 4 * 2, "its last start and three to come: {table}");
     assert!(of("recheck").contains("disabled"), "{table}");
     let error = command(&fleet, &["run", "recheck"]).await.unwrap_err();
-    assert_eq!(error, "the program does not run: start it with `telescribe run`, then ask again");
+    assert_eq!(error, "the program does not run: start it with `telescribe run`, then retry");
 }
 
 #[tokio::test(flavor = "multi_thread")]
