@@ -126,7 +126,7 @@ async fn sessions_that_pyrograms_successor_wrote_work_here() {
 
     // What lies in a log beside the file is not read, and not passed over either.
     let told = s.refused(&["killed.session"]);
-    assert!(told.contains("is not whole without `killed.session-wal`") && told.contains("PRAGMA journal_mode=DELETE"), "{told}");
+    assert!(told.contains("is incomplete without `killed.session-wal`") && told.contains("PRAGMA journal_mode=DELETE"), "{told}");
     let together = "import sqlite3; sqlite3.connect('killed.session').execute('PRAGMA journal_mode=DELETE')";
     assert!(Command::new(&python).args(["-c", together]).current_dir(s.path()).status().unwrap().success());
     s.works("killed", &["killed.session"], Stdio::null());

@@ -81,7 +81,7 @@ async fn an_account_is_signed_in_by_code_and_password_and_out_again() {
     // Once more: nothing to do, and nothing asked.
     simulator.clear_ledger();
     let again = run(folder.path(), &["login", name], "");
-    assert!(again.status.success() && told(&again).contains("is signed in already as"), "{}", told(&again));
+    assert!(again.status.success() && told(&again).contains("is already signed in as"), "{}", told(&again));
     assert_eq!(simulator.request_count("auth.sendCode"), 0);
 
     assert!(run(folder.path(), &["account", "logout", name], "").status.success());

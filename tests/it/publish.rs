@@ -384,6 +384,6 @@ async fn a_start_with_a_wrong_broker_asks_telegram_nothing() {
     fleet.config.publish.url = BrokerUrl::read("amqp://crawler:7/s3cret@127.0.0.1:5672/%2f");
     let around = Surroundings { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
     let error = App::start(&fleet.config, &fleet.data(), around).await.unwrap_err().to_string();
-    assert!(error.contains("`publish.url` has an `@` behind the host") && !error.contains("s3cret"), "{error}");
+    assert!(error.contains("`publish.url` has an `@` after the host") && !error.contains("s3cret"), "{error}");
     assert_eq!(fleet.simulator.ledger().len(), 0);
 }
