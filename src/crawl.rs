@@ -297,7 +297,7 @@ impl Crawler {
         match found() {
             Ok(place) => Some(place),
             Err(error) => {
-                tracing::error!("{error}; a later walk looks again");
+                tracing::error!("{error}; the next walk through the dialogs retries");
                 None
             }
         }
@@ -344,7 +344,7 @@ impl Crawler {
             tracing::warn!(
                 peer.id = key.peer.0,
                 message.id = key.id.0,
-                "message {key} holds what this version has no name for ({}); it is archived raw",
+                "message {key} contains what this version does not know ({}); its raw bytes are archived",
                 parsed.not_understood.join(", "),
             );
             let mut counts = self.not_understood.lock().unwrap_or_else(PoisonError::into_inner);
@@ -376,7 +376,7 @@ impl Crawler {
             if client.in_takeout().await
                 && let Err(error) = client.end_takeout().await
             {
-                tracing::warn!(account.name = %account, "account `{account}`: Telegram was not told that the takeout is over: {error}");
+                tracing::warn!(account.name = %account, "account `{account}`: the takeout session could not be finished: {error}");
             }
             client.close();
         });

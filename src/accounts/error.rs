@@ -49,7 +49,7 @@ pub enum SessionError {
         configured: String,
     },
     /// There is already one of that name.
-    #[error("account `{0}` exists already; choose another name, or give it up with `telescribe account remove {0}` first")]
+    #[error("account `{0}` exists already; choose another name, or remove it with `telescribe account remove {0}` first")]
     Exists(AccountName),
     /// There is none of that name.
     #[error("there is no account `{0}`; `telescribe account list` shows those that exist, `telescribe login {0}` adds it")]

@@ -56,7 +56,7 @@ impl LostState {
             Loss::SignedOut => format!("run `telescribe login {account}`"),
             Loss::Duplicated => format!("stop the other program that uses this session, then run `telescribe login {account}`"),
             Loss::Banned => {
-                format!("appeal in an official Telegram app, or give the account up with `telescribe account remove {account}`")
+                format!("appeal in an official Telegram app, or remove the account with `telescribe account remove {account}`")
             }
         }
     }

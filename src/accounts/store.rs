@@ -69,7 +69,7 @@ impl Sessions {
             let Some(name) = name.to_str().and_then(|n| n.strip_suffix(".session")) else { continue };
             match name.parse() {
                 Ok(name) => names.push(name),
-                Err(error) => tracing::warn!("session file passed over: {error}"),
+                Err(error) => tracing::warn!("session file ignored: {error}"),
             }
         }
         names.sort();
@@ -132,7 +132,7 @@ impl Sessions {
         let (data, form) = self.read(name)?;
         let session = Session::of(name.clone(), data).of_store(self.clone());
         if form == Form::Plain && !self.keys.is_empty() {
-            tracing::info!(account.name = %name, "session of account `{name}` is not sealed yet; it will be at its next save");
+            tracing::info!(account.name = %name, "session of account `{name}` is not sealed yet; it will be when it is next saved");
             session.save_soon();
         }
         Ok(session)

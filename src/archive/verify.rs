@@ -88,7 +88,7 @@ impl Archive {
             match change.kind {
                 ChangeKind::MessageNew { key } => {
                     if told.insert(key, Told { versions: 1, deleted: false }).is_some() {
-                        report.differs(|| format!("message {key} is new twice in the change log"));
+                        report.differs(|| format!("message {key} is twice in the change log as new"));
                     }
                 }
                 ChangeKind::MessageEdited { key, .. } => {
@@ -151,13 +151,13 @@ impl Archive {
                 covered = Some((at.peer, coverage.and_then(|c| CoverageRecord::read(&c).ok()).unwrap_or_default()));
             }
             if covered.as_ref().is_some_and(|(_, coverage)| !coverage.read.contains(at.id.0)) {
-                report.differs(|| format!("message {at} is not covered"));
+                report.differs(|| format!("message {at} is archived, but its id is not in the coverage"));
             }
         }
         beside(&mut raws, None, |key| report.differs(|| orphan("raw bytes", key)))?;
         beside(&mut versions, None, |key| report.differs(|| orphan("earlier version", key)))?;
         for at in told.keys() {
-            report.differs(|| format!("the change log tells of message {at}, which is not archived"));
+            report.differs(|| format!("message {at} is in the change log, but not archived"));
         }
         Ok(counts)
     }
@@ -207,9 +207,9 @@ impl Archive {
             let Some(id) = report.readable(|| format!("username `{name}`"), key::read_peer(&value)) else { continue };
             // A peer that is damaged was told of above.
             match self.get(Cf::Peer, key::peer(id))?.map(|bytes| PeerRecord::read(id, &bytes)) {
-                None => report.differs(|| format!("username `{name}` leads to peer {id}, which is not archived")),
+                None => report.differs(|| format!("username `{name}` refers to peer {id}, which is not archived")),
                 Some(Ok(peer)) if peer.all_usernames().all(|u| u.to_lowercase() != name) => {
-                    report.differs(|| format!("username `{name}` leads to peer {id}, which does not have it"));
+                    report.differs(|| format!("username `{name}` refers to peer {id}, which does not have it"));
                 }
                 Some(_) => {}
             }

@@ -155,12 +155,12 @@ impl Crawler {
             }
             TelegramError::Transient { why } => {
                 let wait = RETRY_MIN.saturating_mul(1 << failures.min(16)).min(RETRY_MAX);
-                tracing::warn!(account.name = %account, "account `{account}` got no answer ({why}); again in {wait:?}");
+                tracing::warn!(account.name = %account, "account `{account}` got no response ({why}); retry in {wait:?}");
                 self.again(unit, priority, failures.saturating_add(1), now + wait);
             }
             // The pool knows when.
             TelegramError::Again { why } => {
-                tracing::debug!(account.name = %account, "account `{account}`: {} is asked again, because {why}", unit.method());
+                tracing::debug!(account.name = %account, "account `{account}`: {} is retried, because {why}", unit.method());
                 self.again(unit, priority, failures, now);
             }
             TelegramError::PeerUnavailable { name } | TelegramError::Refused { name, .. } => {

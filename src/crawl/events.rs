@@ -75,7 +75,10 @@ impl Crawler {
         top: MessageId,
         seen: Seen,
     ) -> anyhow::Result<()> {
-        tracing::info!(peer.id = peer.0, "Telegram skipped events of peer {peer}; its newest messages are read again");
+        tracing::info!(
+            peer.id = peer.0,
+            "Telegram skipped updates of peer {peer} (difference too long); its newest messages are read again"
+        );
         let again = newest(&self.archive.coverage(peer)?.read, self.settings.recheck_ids_max);
         let mut write = self.archive.write(self.clock.timestamp());
         self.see(&mut write, account, seen)?;

@@ -46,13 +46,13 @@ pub enum TelegramError {
         name: String,
     },
     /// Trying again later may help: a timeout, a broken connection, a fault of the server.
-    #[error("no answer ({why})")]
+    #[error("no response ({why})")]
     Transient {
         /// What happened.
         why: String,
     },
     /// The way to ask has changed, or has to wait, and the pool knows of it: ask again when it says so. Only where a pool paces.
-    #[error("to be asked again, because {why}")]
+    #[error("to be retried, because {why}")]
     Again {
         /// What has changed.
         why: &'static str,

@@ -70,7 +70,7 @@ impl Client {
         match error {
             NotMoved::NotYet(method) => pool.rest_for(account, method),
             NotMoved::Because(error @ (TelegramError::Refused { .. } | TelegramError::PeerUnavailable { .. })) => {
-                tracing::error!(account.name = %account, "account `{account}` cannot move to data centre {}: {error}; again in {AGAIN_AFTER:?}", new_home.to);
+                tracing::error!(account.name = %account, "account `{account}` cannot move to data centre {}: {error}; retry in {AGAIN_AFTER:?}", new_home.to);
                 pool.rest(account, AGAIN_AFTER);
             }
             NotMoved::Because(error) => return Err(error),
@@ -86,7 +86,7 @@ impl Client {
     ) -> Result<(), NotMoved> {
         let (old, account) = (self.session().home(), self.session().name());
         if self.session().data_centre(new).is_none() {
-            let name = format!("moved to data centre {new}, which is not known");
+            let name = format!("moved to data centre {new}, which is unknown");
             return Err(NotMoved::Because(TelegramError::Refused { name, value: None }));
         }
         if signed_in {

@@ -254,7 +254,7 @@ fn without_an_archive_the_way_out_is_named() {
     for command in [&["dump"][..], &["peers"], &["status"], &["search", "a"], &["coverage"], &["changes"]] {
         let ended = run_in(folder.path(), command);
         assert_eq!((ended.status, ended.out.as_str()), (2, ""), "{command:?}");
-        assert!(ended.err.contains("there is no archive in `data`; `telescribe run` makes one"), "{command:?}: {}", ended.err);
+        assert!(ended.err.contains("there is no archive in `data`; `telescribe run` creates one"), "{command:?}: {}", ended.err);
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "asking makes nothing");
 }
@@ -373,9 +373,9 @@ fn an_account_is_imported_from_a_raw_key_and_listed() {
     fs::write(folder.path().join("short.key"), [7; 255]).unwrap();
     let import = |key: &str, dc: &str| run_in(folder.path(), &["account", "import", "bravo", key, "--dc", dc]);
     for (key, dc, says) in [
-        ("short.key", "4", "`short.key` is no session that is known: expected "),
+        ("short.key", "4", "`short.key` is not a known kind of session: expected "),
         ("none.key", "4", "cannot read `none.key`"),
-        ("bravo.key", "77", "`bravo.key` is of data centre 77, which is not known; there are "),
+        ("bravo.key", "77", "`bravo.key` is of data centre 77, which is unknown; known are "),
     ] {
         let ended = import(key, dc);
         assert_eq!(ended.status, 2);

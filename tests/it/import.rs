@@ -140,7 +140,7 @@ async fn a_bare_key_works_with_its_data_centre() {
     let dc = s.account.data_centres.iter().find(|dc| dc.id == s.account.home_dc).unwrap();
     std::fs::write(s.path().join("bare.key"), dc.auth_key).unwrap();
     let told = s.refused(&["bare.key"]);
-    assert!(told.contains("`bare.key` is an authorisation key, which does not say where it belongs; add `--dc`"), "{told}");
+    assert!(told.contains("`bare.key` is an authorisation key, which does not tell its data centre; add `--dc`"), "{told}");
     s.works("bare", &["bare.key", "--dc", &dc.id.to_string()], Stdio::null());
     s.simulator.stop().await;
 }

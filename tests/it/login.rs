@@ -122,7 +122,7 @@ async fn what_telegram_refuses_at_a_login_is_told_with_the_way_out_and_changes_n
         (Fault::FloodWait { seconds: 8_000 }, "for the next 2 h 14 min"),
         (error(406, "PHONE_NUMBER_FLOOD"), "try again tomorrow"),
         (error(400, "PHONE_NUMBER_BANNED"), "has banned this phone number; appeal"),
-        (error(400, "API_ID_INVALID"), "copy both anew from https://my.telegram.org/apps"),
+        (error(400, "API_ID_INVALID"), "copy both again from https://my.telegram.org/apps"),
         (error(400, "PHONE_NUMBER_INVALID"), "write it with its country code"),
     ] {
         let rule = simulator.fault(Rule::new(fault, When::Always).method("auth.sendCode"));
