@@ -264,8 +264,8 @@ impl Hand {
                 continue;
             }
             match wish {
-                Wish::Planned(at) => self.begin(*at, "asked for", now)?,
-                Wish::Chosen(job, scope) => self.start(*job, scope, job.name(), "asked for")?,
+                Wish::Planned(at) => self.begin(*at, "requested", now)?,
+                Wish::Chosen(job, scope) => self.start(*job, scope, job.name(), "requested")?,
             }
         }
         Ok(!wishes.is_empty())

@@ -201,7 +201,7 @@ fn check_values(place: &dyn Fn(&str) -> String, config: &Config) -> Result<(), C
         let known = accounts::known_methods().collect::<Vec<_>>().join(", ");
         return wrong(
             &format!("accounts.intervals.{method}"),
-            format!("is not a method with a rate limit of its own; known are {known}"),
+            format!("is not a method whose interval can be set; known are {known}"),
         );
     }
     Ok(())
