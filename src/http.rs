@@ -1,9 +1,9 @@
-//! HTTP: search and fetch for people and programs, sealed where the listener asks for it.
+//! HTTP: search and fetch for people and programs, sealed where the listener requires it.
 //!
 //! Guarantees:
 //! - `http` sends nothing to Telegram and never writes to the archive: an operator request (run a job, join a peer) is only queued for the
 //!   program's own workers, and only accepted from listeners that may operate;
-//! - where a listener says `required`, nothing archived leaves the program unsealed;
+//! - where a listener requires sealing, nothing archived leaves the program unsealed;
 //! - every response is bounded: pages (cursor pagination) by entries and bytes, streams by one chunk in memory (back-pressure), searches by
 //!   concurrency and time;
 //! - errors are RFC 9457 problem details with a stable code, and hold no text of a library or of the archive.

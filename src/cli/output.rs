@@ -42,7 +42,7 @@ impl Out {
         self.line(value)
     }
 
-    /// Sends what was written on its way.
+    /// Flushes what was written.
     ///
     /// # Errors
     /// See [`Out::line`].

@@ -351,7 +351,7 @@ async fn a_virtual_host_that_is_not_there_is_no_refused_login_and_a_lone_slash_i
     let mut publisher = elsewhere.publisher();
     assert_eq!(publisher.step().await.unwrap(), Step::Idle);
     let error = elsewhere.report().last_error.unwrap();
-    assert!(error.contains("nosuchvhost` does not open the virtual host: ") && !error.contains("login"), "{error}");
+    assert!(error.contains("nosuchvhost` refuses the virtual host: ") && !error.contains("login"), "{error}");
     assert!(timeout(Duration::from_secs(2), publisher.wait()).await.is_err(), "it waits before it tries again");
 }
 
