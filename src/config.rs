@@ -119,7 +119,7 @@ pub struct AccountsConfig {
     /// Rate limit: the minimum time between two requests of one account. Telegram tolerates about one history request per second; a shorter
     /// interval risks flood waits and bans.
     pub request_interval: Span,
-    /// How long no account sends requests after the program was killed or has crashed, because a flood wait that Telegram sent in the last
+    /// Pause before any account sends requests after the program was killed or has crashed: a flood wait that Telegram sent in the last
     /// moment may not have been saved. "0s" for no pause.
     pub rest_after_crash: Span,
     /// Maximum number of concurrent requests per account; one extra slot is reserved for live requests.
