@@ -230,7 +230,7 @@ impl OpenAccounts {
 fn check_accounts(config: &Config, sessions: &BTreeMap<AccountName, Arc<Session>>) -> anyhow::Result<()> {
     if sessions.is_empty() {
         anyhow::bail!(
-            "there is no account in `{}`; add one with `telescribe login NAME`, or try everything out with `telescribe demo`",
+            "there is no account in `{}`; add one with `telescribe login NAME`, or try the program with `telescribe demo`",
             config.accounts.sessions.display()
         );
     }

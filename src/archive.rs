@@ -102,7 +102,7 @@ pub enum ArchiveError {
         known: u32,
     },
     /// There is no archive.
-    #[error("there is no archive at `{}`; `telescribe run` makes one", path.display())]
+    #[error("there is no archive at `{}`; `telescribe run` creates one", path.display())]
     Missing {
         /// Where it would be.
         path: PathBuf,
@@ -133,7 +133,7 @@ pub enum ArchiveError {
     },
     /// Changes that were there are missing. Nothing was changed.
     #[error(
-        "archive at `{}` {what}; nothing was changed: restore a backup, or go on without them with `telescribe reindex --accept-loss`",
+        "archive at `{}` {what}; nothing was changed: restore a backup, or continue without them with `telescribe reindex --accept-loss`",
         path.display()
     )]
     Lost {
@@ -158,7 +158,7 @@ pub enum ArchiveError {
 fn way_out(error: &rocksdb::Error) -> &'static str {
     match error.kind() {
         rocksdb::ErrorKind::Corruption => {
-            "a file is damaged: restore a backup, or move that folder and the index away to have Telegram asked for everything again"
+            "a file is damaged: restore a backup, or move that folder and the index away to crawl everything again"
         }
         _ => "check free space, permissions, the limit of open files (`ulimit -n`) and the disk's health",
     }

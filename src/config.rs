@@ -32,11 +32,11 @@ pub use template::template;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Which server to speak to, and as which application.
+    /// The server to connect to, and the application that connects.
     pub telegram: TelegramConfig,
     /// The accounts that crawl.
     pub accounts: AccountsConfig,
-    /// What is read, and how.
+    /// Which peers are crawled, and how.
     pub crawl: CrawlConfig,
     /// When each job runs.
     pub jobs: JobsConfig,
@@ -44,7 +44,7 @@ pub struct Config {
     pub archive: ArchiveConfig,
     /// The full-text index.
     pub search: SearchConfig,
-    /// RabbitMQ.
+    /// Publishing to RabbitMQ.
     pub publish: PublishConfig,
     /// The HTTP API and the web page.
     pub http: crate::http::Settings,
@@ -88,11 +88,11 @@ pub struct DataCentreConfig {
     pub address: SocketAddrV4,
 }
 
-/// Which server to speak to, and as which application.
+/// The server to connect to, and the application that connects.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TelegramConfig {
-    /// The kind of server: "telegram", "simulated" (telescribe simulate) or "self-hosted". A session made for one is refused on another.
+    /// The kind of server: "telegram", "simulated" (telescribe simulate) or "self-hosted". A session of one kind is refused on another.
     pub server: Server,
     /// The application's id, from https://my.telegram.org/apps.
     pub api_id: i32,
@@ -100,9 +100,10 @@ pub struct TelegramConfig {
     pub api_hash: String,
     /// Addresses of data centres, each { id = 2, address = "192.0.2.1:443" }; empty for Telegram's own.
     pub data_centres: Vec<DataCentreConfig>,
-    /// How long a request may take, connecting included.
+    /// Timeout of a request to Telegram, connecting included.
     pub request_timeout: Span,
-    /// A SOCKS5 proxy for all accounts, such as "socks5://user:password@127.0.0.1:1080"; empty for none. Letters, digits and -._~!$&'()*+, alone in user and password.
+    /// SOCKS5 proxy for all accounts, such as "socks5://user:password@127.0.0.1:1080"; empty for none. Only letters, digits and
+    /// -._~!$&'()*+, may be used in user and password.
     pub proxy: ProxyUrl,
 }
 
@@ -110,46 +111,51 @@ pub struct TelegramConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AccountsConfig {
-    /// Where the session files are, one an account.
+    /// Folder of the session files, one per account.
     pub sessions: PathBuf,
-    /// A file with the master key that session files are sealed under, made with `telescribe account new-key`; empty for none. The environment variable TELESCRIBE_MASTER_KEY may hold the key instead.
+    /// File with the master key that encrypts ("seals") session files, made with `telescribe account new-key`; empty for none. The environment
+    /// variable TELESCRIBE_MASTER_KEY may hold the key instead.
     pub master_key_file: PathBuf,
-    /// The shortest time between two requests of one account. Telegram bears about one request for history a second; less risks flood waits and bans.
+    /// Rate limit: the minimum time between two requests of one account. Telegram tolerates about one history request per second; a shorter
+    /// interval risks flood waits and bans.
     pub request_interval: Span,
-    /// How long every account rests before it asks anything, when the program was not stopped but killed: what Telegram asked for in the last moment is not known then. "0s" for not at all.
+    /// Pause before any account sends requests after the program was killed or has crashed: a flood wait that Telegram sent in the last
+    /// moment may not have been saved. "0s" for no pause.
     pub rest_after_crash: Span,
-    /// How many requests of one account may be under way; what just happened has a place beside them.
+    /// Maximum number of concurrent requests per account; one extra slot is reserved for live requests.
     pub requests_in_flight_max: usize,
-    /// Whether large histories are read by takeout: Telegram bears more then, but tells the account's owner, and may make a new
-    /// takeout wait for a day.
+    /// Whether large histories are read in a takeout session: Telegram then tolerates more requests, but notifies the account's owner, and may
+    /// delay the takeout by up to a day.
     pub takeout: bool,
-    /// The shortest time between two calls of one method by one account, where it is not to be the usual one of docs/limits.md, such
-    /// as "contacts.resolveUsername" = "10s". Flood waits make it longer, never shorter.
+    /// Rate limits of single methods: the minimum time between two calls by one account, instead of the default in docs/limits.md, such as
+    /// "contacts.resolveUsername" = "10s". Flood waits make the interval longer, never shorter.
     pub intervals: BTreeMap<String, Span>,
-    /// SOCKS5 proxies of single accounts, such as alpha = "socks5://user:password@127.0.0.1:1080"; the others use telegram.proxy. An account
+    /// SOCKS5 proxies for single accounts, such as alpha = "socks5://user:password@127.0.0.1:1080"; the others use telegram.proxy. An account
     /// never connects without its proxy.
     pub proxies: BTreeMap<String, ProxyUrl>,
 }
 
-/// What is read, and how.
+/// Which peers are crawled, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CrawlConfig {
-    /// Which kinds of peers: "channel", "supergroup", "group" (basic) and "user" (private chats).
+    /// Kinds of peers to crawl: "channel", "supergroup", "group" (basic) and "user" (private chats).
     pub kinds: Vec<Kind>,
-    /// Of these, only: marked ids, "@username", "title:*news*", "folder:Work", "kind:channel"; empty for all.
+    /// Peer selectors: of these kinds, only matching peers are crawled; empty for all. A selector is a marked id ("-1001234567890"),
+    /// "@username", "title:*news*", "folder:Work" or "kind:channel".
     pub allow: Vec<String>,
-    /// Of these, never; written alike.
+    /// Peer selectors: matching peers are never crawled, not even those that `allow` matches.
     pub deny: Vec<String>,
     /// Whether the discussion groups of crawled channels are crawled too, where they can be read without joining.
     pub linked_groups: bool,
-    /// How far back the recheck job reads for edits, deletions, reactions and views that nobody told of.
+    /// How far back the recheck job reads messages again, for edits, deletions, reactions and views that Telegram sent no update about.
     pub recheck_window: Span,
-    /// How many of a peer's newest ids are read again at most, by the recheck job and after Telegram skipped edits and deletions.
+    /// Maximum number of a peer's newest message ids that are read again, by the recheck job and after Telegram skipped updates.
     pub recheck_ids_max: u32,
-    /// So many messages that vanish in one answer are not believed to be deleted before they were asked for again.
+    /// Threshold of a mass deletion: where at least this many messages are gone at once, they are marked deleted only after a second request
+    /// has confirmed it.
     pub mass_deletion_min: usize,
-    /// How long after the first answer they are asked for again, when Telegram has not named them.
+    /// Delay of that second request. Deletions that Telegram has reported by id are confirmed without delay.
     pub mass_deletion_confirm_after: Span,
 }
 
@@ -182,7 +188,7 @@ impl CrawlConfig {
     /// Which peers are crawled.
     ///
     /// # Errors
-    /// With the key and what is wrong with it, when a selector cannot be meant.
+    /// With the key and what is wrong with it, when a selector is invalid.
     pub fn rules(&self) -> Result<Rules, (&'static str, InvalidSelector)> {
         let read = |key, selectors: &[String]| {
             selectors.iter().map(|s| s.parse()).collect::<Result<Vec<Selector>, _>>().map_err(|e| (key, e))
@@ -196,18 +202,18 @@ impl CrawlConfig {
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ArchiveConfig {
-    /// When a page counts as archived: "os" survives a killed process, "always" also a power cut (and costs a disk flush a page).
+    /// Durability of each write: "os" survives a killed process, "always" also a power cut, at the cost of one disk flush (fsync) per page.
     pub sync: Sync,
 }
 
-/// When a page counts as archived.
+/// How durable a write is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sync {
-    /// When the operating system has it.
+    /// It counts as archived when the operating system has it.
     #[default]
     Os,
-    /// When the disk has it.
+    /// It counts as archived when the disk has it.
     Always,
 }
 
@@ -215,20 +221,20 @@ pub enum Sync {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SearchConfig {
-    /// Memory for documents that are not committed yet, in MiB; at least 15.
+    /// Memory for documents that are not committed to the index yet, in MiB; at least 15.
     pub memory_mib: usize,
 }
 
-/// RabbitMQ.
+/// Publishing to RabbitMQ.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PublishConfig {
-    /// The broker, such as "amqp://user:password@127.0.0.1:5672/%2f" or amqps://; empty to publish nothing. Percent-encode special
+    /// URL of the broker, such as "amqp://user:password@127.0.0.1:5672/%2f" or amqps://; empty to publish nothing. Percent-encode special
     /// characters in user and password: / is %2F, # is %23, ? is %3F, @ is %40, : is %3A, % is %25.
     pub url: BrokerUrl,
-    /// The durable topic exchange that is published to.
+    /// The durable topic exchange to publish to.
     pub exchange: String,
-    /// Whether it and its alternate exchange are declared where they are missing; otherwise it must be there and is used as it is.
+    /// Whether the exchange and its alternate exchange are declared if missing; otherwise the exchange must exist and is used as it is.
     pub declare: bool,
 }
 
@@ -245,7 +251,7 @@ impl PublishConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
-    /// Which events: a level ("info"), or a filter such as "info,telescribe::crawl=debug".
+    /// What to log: a level ("info"), or a filter such as "info,telescribe::crawl=debug".
     pub filter: String,
     /// "text" for people, "json" for programs.
     pub format: LogFormat,
@@ -332,7 +338,7 @@ impl Config {
     /// not set.
     ///
     /// # Errors
-    /// When it cannot be read, or something in it cannot be meant.
+    /// When it cannot be read, or something in it is invalid.
     pub fn load(path: &Path, required: bool, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
@@ -342,17 +348,17 @@ impl Config {
         read::read(&path.display().to_string(), &text, environment)
     }
 
-    /// Checks what types cannot say, as [`Config::load`] has done with what it read: for a configuration that was made otherwise.
+    /// Validates what types cannot, as [`Config::load`] has done with what it read: for a configuration that was made otherwise.
     ///
     /// # Errors
-    /// When a value cannot be meant.
+    /// When a value is invalid.
     pub fn check(&self) -> Result<(), ConfigError> {
         read::check(self)
     }
 }
 
 impl TelegramConfig {
-    /// Where this kind of server may be.
+    /// Which addresses this kind of server may have.
     #[must_use]
     pub fn reach(&self) -> NetworkScope {
         match self.server {
@@ -364,10 +370,10 @@ impl TelegramConfig {
 }
 
 impl Config {
-    /// How to speak to the server, as which application, and through which proxies.
+    /// How to connect to the server, as which application, and through which proxies.
     #[must_use]
     pub fn telegram_settings(&self) -> telegram::Settings {
-        // One that cannot be meant was refused when the configuration was checked.
+        // An invalid one was refused when the configuration was checked.
         let proxy = |url: &ProxyUrl| url.get().ok().flatten().cloned();
         telegram::Settings {
             api_id: self.telegram.api_id,

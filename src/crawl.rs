@@ -353,14 +353,14 @@ impl Crawler {
     pub fn hindrance(&self, peer: PeerId) -> Option<String> {
         let readers = self.planner.peers.readers(peer).ok()?;
         if readers.is_empty() {
-            return Some("no account of ours can read it".to_owned());
+            return Some("no account can read it".to_owned());
         }
         let now = self.planner.clock.now();
         let free =
             readers.iter().filter_map(|account| self.planner.pool.free_at(account, method::HISTORY, Urgency::Background)).min();
         match free {
-            None => Some("the accounts that can read it are lost; `telescribe account list` says how".to_owned()),
-            Some(at) if at > now + PACING => Some(format!("Telegram asked to wait until {}", Timestamp::from(at))),
+            None => Some("the accounts that can read it are signed out or banned; see `telescribe account list`".to_owned()),
+            Some(at) if at > now + PACING => Some(format!("flood wait until {}", Timestamp::from(at))),
             Some(_) => None,
         }
     }

@@ -68,7 +68,7 @@ impl Dispatch {
     fn add_after(&self, task: Arc<dyn Task>, priority: Priority, failures: u32, not_before: DateTime<Utc>) {
         match task.placement() {
             Ok(placement) => self.queue.add(task, priority, placement, failures, not_before),
-            Err(error) => tracing::error!("{error:#}; a later walk looks again"),
+            Err(error) => tracing::error!("{error:#}; the next walk through the dialogs retries"),
         }
     }
 

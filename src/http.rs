@@ -1,18 +1,19 @@
-//! HTTP: search and fetch for people and programs, sealed where the listener asks for it.
+//! HTTP: search and fetch for people and programs, sealed where the listener requires it.
 //!
 //! Guarantees:
-//! - `http` asks Telegram nothing and never writes to the archive: an operator's wish is only handed to the scheduler, which starts it
-//!   by its own rules, and only from doors that may operate;
-//! - where a listener says `required`, nothing archived leaves the program unsealed;
-//! - every answer is bounded: pages by entries and bytes, streams by the chunk in hand, searches by number and time;
+//! - `http` sends nothing to Telegram and never writes to the archive: an operator request (run a job, join a peer) is only queued for the
+//!   program's own workers, and only accepted from listeners that may operate;
+//! - where a listener requires sealing, nothing archived leaves the program unsealed;
+//! - every response is bounded: pages (cursor pagination) by entries and bytes, streams by one chunk in memory (back-pressure), searches by
+//!   concurrency and time;
 //! - errors are RFC 9457 problem details with a stable code, and hold no text of a library or of the archive.
 //!
 //! It does not speak TLS (sealing protects the content end to end; a proxy may add TLS) and keeps no sessions.
 //!
-//! The way through: `server` accepts connections and states their `door`; `log` goes around everything; `envelope` opens and seals;
-//! then one file a resource (`search`, `peers`, `messages`, `sight`, `counters`, `coverage`, `changes`, `dump`, `status`, `jobs`,
-//! `page`, `openapi`), made of what `context` holds, asked by what `query` reads, refused by a `problem`; what somebody wants done goes
-//! to an `operator`. `local` is the router without a wire, for commands.
+//! The way of a request: `server` accepts the connection and notes its ingress (`door`); `log` is the outermost layer; `envelope` opens and
+//! seals; then one file per resource (`search`, `peers`, `messages`, `sight`, `counters`, `coverage`, `changes`, `dump`, `status`, `jobs`,
+//! `page`, `openapi`), with shared state in `context`, query parameters read by `query`, and errors made by `problem`; operator requests go
+//! to the `operator`. `local` is the router without a network, for commands.
 
 mod changes;
 mod context;
@@ -62,7 +63,7 @@ pub use problem::Problem;
 pub use server::{Bound, ServeError};
 pub use settings::{Listener, Sealing, Settings, SettingsError};
 
-/// Every path that is described, for unknown ones to be compared with.
+/// The documented paths, to suggest the nearest one for an unknown path.
 const PATHS: [&str; 10] = [
     "/v1/join",
     "/v1/search",
@@ -76,7 +77,7 @@ const PATHS: [&str; 10] = [
     "/openapi.json",
 ];
 
-/// The API with everything around it; requests need a [`Door`] among their extensions.
+/// The API with all its layers; requests need a [`Door`] among their extensions.
 pub(crate) fn router(context: Arc<Context>) -> Router {
     let (routes, mut description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
         .routes(routes!(search::get, search::post))
@@ -109,7 +110,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
     around(routes.fallback(unknown_path).method_not_allowed_fallback(wrong_method), context)
 }
 
-/// `/metrics` alone, for listeners that only this machine reaches.
+/// `/metrics` alone, for listeners that only this machine can reach.
 pub(crate) fn metrics_router(context: Arc<Context>) -> Router {
     let routes = Router::new().route("/metrics", get(status::metrics));
     around(routes.fallback(unknown_path).method_not_allowed_fallback(wrong_method), context)
@@ -130,6 +131,6 @@ async fn unknown_path(request: Request) -> Problem {
 }
 
 async fn wrong_method(request: Request) -> axum::response::Response {
-    Problem::method_not_allowed(format!("`{}` does nothing here; the header `Allow` says what does", request.method()))
+    Problem::method_not_allowed(format!("`{}` is not supported here; the header `Allow` lists what is", request.method()))
         .into_response()
 }

@@ -129,7 +129,7 @@ impl Lifecycle {
         let run = async move {
             tokio::select! {
                 () = lifecycle.supervise(&name, make) => {}
-                () = lifecycle.hard.cancelled() => tracing::warn!(worker.name = %name, "worker `{name}` was stopped hard"),
+                () = lifecycle.hard.cancelled() => tracing::warn!(worker.name = %name, "worker `{name}` was stopped at once, without finishing"),
             }
             lifecycle.note(&name, |status| status.stopped = true);
         };
@@ -184,7 +184,7 @@ impl Lifecycle {
                     format!("panicked: {}", panic_text(panic.as_ref()))
                 }
             };
-            tracing::error!(worker.name = %name, "worker `{name}` failed: {failure}; trying again in {backoff:?}");
+            tracing::error!(worker.name = %name, "worker `{name}` failed: {failure}; restart in {backoff:?}");
             self.note(name, |status| {
                 status.failures += 1;
                 status.failing = Some(failure);

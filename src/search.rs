@@ -57,7 +57,7 @@ pub enum SearchError {
     #[error(transparent)]
     Query(#[from] QueryError),
     /// The cursor is damaged, or belongs to another query.
-    #[error("the cursor is not one that this query gave; start again without a cursor")]
+    #[error("the cursor does not belong to this query; start again without a cursor")]
     Cursor,
     /// The search took longer than it was allowed to.
     #[error("the search took longer than {limit:?}; add words or filters such as `after:` to narrow it")]
@@ -87,7 +87,7 @@ pub enum SearchError {
     },
     /// The system does not let the index be opened; it may be whole.
     #[error(
-        "the index at `{}` cannot be opened: {why}; nothing of it was changed: check the limit of open files, permissions and free space",
+        "the index at `{}` cannot be opened: {why}; it was not changed: check the limit of open files, permissions and free space",
         path.display()
     )]
     Refused {
@@ -97,7 +97,7 @@ pub enum SearchError {
         why: String,
     },
     /// The disk failed, or the index is damaged.
-    #[error("index at `{}`: {why}; stop telescribe and delete that folder to have it rebuilt", path.display())]
+    #[error("index at `{}`: {why}; stop telescribe and delete that folder, and it will be rebuilt", path.display())]
     Index {
         /// Where the index is.
         path: PathBuf,

@@ -20,7 +20,7 @@ pub struct Span(Duration);
 
 /// A text was no length of time.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no length of time; write a number with a unit, such as `250ms`, `10s`, `5m`, `1h30m` or `2d`")]
+#[error("`{0}` is not a duration; write a number with a unit, such as `250ms`, `10s`, `5m`, `1h30m` or `2d`")]
 pub struct InvalidSpan(String);
 
 impl Span {
@@ -114,7 +114,7 @@ impl JsonSchema for Span {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "A length of time: numbers with the units `w`, `d`, `h`, `m`, `s`, `ms`, such as `1h30m`.",
+            "description": "A duration: numbers with the units `w`, `d`, `h`, `m`, `s`, `ms`, such as `1h30m`.",
             "pattern": "^([0-9]+(w|d|h|m|s|ms) ?)+$",
         })
     }

@@ -21,7 +21,7 @@ const HELD_TO_ERRORS: [&str; 3] = ["lapin=error", "grammers_mtsender=error", "gr
 /// When the filter is none.
 pub fn log(config: &LogConfig) -> anyhow::Result<()> {
     let mut filter = EnvFilter::try_new(&config.filter)
-        .with_context(|| format!("`log.filter` is no filter: `{}`; write a level, as in \"info\"", config.filter))?;
+        .with_context(|| format!("`log.filter` is not a valid filter: `{}`; write a level such as \"info\"", config.filter))?;
     for directive in HELD_TO_ERRORS {
         filter = filter.add_directive(directive.parse()?);
     }
@@ -31,7 +31,7 @@ pub fn log(config: &LogConfig) -> anyhow::Result<()> {
         LogFormat::Text => builder.with_ansi(colours).try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
-    started.map_err(|e| anyhow::anyhow!("logging could not be started: {e}"))
+    started.map_err(|e| anyhow::anyhow!("cannot start logging: {e}"))
 }
 
 /// Starts counting; the returned function renders what was counted for Prometheus.
@@ -39,6 +39,6 @@ pub fn log(config: &LogConfig) -> anyhow::Result<()> {
 /// # Errors
 /// When it was started before.
 pub fn metrics() -> anyhow::Result<Arc<dyn Fn() -> String + Send + Sync>> {
-    let handle = PrometheusBuilder::new().install_recorder().context("metrics could not be started")?;
+    let handle = PrometheusBuilder::new().install_recorder().context("cannot start metrics")?;
     Ok(Arc::new(move || handle.render()))
 }

@@ -52,13 +52,14 @@ pub(super) fn read(bytes: &[u8], keys: &[MasterKey]) -> Result<(SessionData, Ses
         }
         SessionFormat::Sealed(_) => {
             let token = std::str::from_utf8(bytes).unwrap_or_default().trim();
-            opened = MasterKey::open(token, keys).map_err(|_| UnreadableSession::Damaged("its seal is broken".to_owned()))?;
+            opened = MasterKey::open(token, keys)
+                .map_err(|_| UnreadableSession::Damaged("its seal is invalid: it was changed".to_owned()))?;
             opened.as_slice()
         }
     };
     let data: SessionData = serde_json::from_slice(json).map_err(|e| UnreadableSession::Damaged(place(&e)))?;
     if data.version != VERSION {
-        return Err(UnreadableSession::Damaged(format!("form {} is not known to this version", data.version)));
+        return Err(UnreadableSession::Damaged(format!("its version {} is unknown", data.version)));
     }
     Ok((data, format))
 }
@@ -80,7 +81,7 @@ pub(super) fn write(data: &SessionData, key: Option<&MasterKey>) -> serde_json::
 fn place(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     let what = match error.classify() {
-        Category::Data => "it is not of this version's form",
+        Category::Data => "its members are not as expected",
         Category::Eof => "it ends too early",
         Category::Io | Category::Syntax => "it is not JSON",
     };

@@ -82,7 +82,7 @@ impl fmt::Debug for Imported {
 pub enum ImportError {
     /// It is nothing that is known.
     #[error(
-        "no session that is known: expected a session file or session string of Telethon or Pyrogram, or an authorisation key \
+        "not a known kind of session: expected a session file or session string of Telethon or Pyrogram, or an authorisation key \
          (256 bytes, 512 hexadecimal digits, or base64)"
     )]
     Unknown,
@@ -90,7 +90,7 @@ pub enum ImportError {
     #[error("a session of telescribe itself; copy it into the sessions folder as `NAME.session` instead")]
     Own,
     /// It cannot be read to its end.
-    #[error("{origin}, but damaged ({why}); take a copy while the program that made it is stopped, or export it anew")]
+    #[error("{origin}, but damaged ({why}); copy it while the program that made it is stopped, or export it again")]
     Damaged {
         /// What it began to be.
         origin: Origin,
@@ -109,18 +109,16 @@ pub enum ImportError {
     #[error("{0}, but it was never signed in; use `telescribe login NAME` instead")]
     NotSignedIn(Origin),
     /// It belongs to Telegram's test servers.
-    #[error("{0} of Telegram's test servers, where nobody's messages are; sign in with `telescribe login NAME` instead")]
+    #[error("{0} of Telegram's test servers, which hold no real messages; sign in with `telescribe login NAME` instead")]
     TestServers(Origin),
     /// It is a bot's.
     #[error("{0} of a bot, and bots cannot read histories; import a user's session instead")]
     Bot(Origin),
     /// A bare key does not say where it belongs.
-    #[error("an authorisation key, which does not say where it belongs; add `--dc` with the number of its data centre")]
+    #[error("an authorisation key, which does not tell its data centre; add `--dc` with the number")]
     DataCentreNeeded,
     /// The data centre is not one of those that are known.
-    #[error(
-        "of data centre {dc}, which is not known; there are {known} (`telegram.data_centres` of the configuration adds more)"
-    )]
+    #[error("of data centre {dc}, which is unknown; known are {known} (`telegram.data_centres` of the configuration adds more)")]
     DataCentreUnknown {
         /// Its number.
         dc: i32,

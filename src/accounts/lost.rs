@@ -58,7 +58,7 @@ impl LostSession {
                 format!("stop the other program that uses this session, then run `telescribe login {account}`")
             }
             SessionLoss::Banned => {
-                format!("appeal in an official Telegram app, or give the account up with `telescribe account remove {account}`")
+                format!("appeal in an official Telegram app, or remove the account with `telescribe account remove {account}`")
             }
         }
     }

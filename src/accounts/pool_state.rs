@@ -58,7 +58,7 @@ impl PoolStatePersister {
         }
         if resting > 0 && !rest_after_crash.is_zero() {
             tracing::warn!(
-                "the program was killed, or the machine failed: {resting} accounts rest for {rest_after_crash:?} before they ask anything"
+                "the program was killed, or the machine failed: {resting} accounts send no requests for {rest_after_crash:?}"
             );
         }
     }

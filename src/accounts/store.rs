@@ -70,7 +70,7 @@ impl Sessions {
             let Some(name) = name.to_str().and_then(|n| n.strip_suffix(".session")) else { continue };
             match name.parse() {
                 Ok(name) => names.push(name),
-                Err(error) => tracing::warn!("session file passed over: {error}"),
+                Err(error) => tracing::warn!("session file ignored: {error}"),
             }
         }
         names.sort();
@@ -133,7 +133,7 @@ impl Sessions {
         let (data, format) = self.read(name)?;
         let session = Session::of(name.clone(), data).of_store(self.clone());
         if format == SessionFormat::Plain && !self.keys.is_empty() {
-            tracing::info!(account.name = %name, "session of account `{name}` is not sealed yet; it will be at its next save");
+            tracing::info!(account.name = %name, "session of account `{name}` is not sealed yet; it will be when it is next saved");
             session.save_soon();
         }
         Ok(session)

@@ -168,7 +168,7 @@ impl Operator for JobControl {
         let job: Job = job.parse().map_err(|error| OperatorError::UnknownJob(format!("{error}")))?;
         if !peers.is_empty() && !job.is_per_peer() {
             let why =
-                format!("`{job}` cannot be run for some peers: it reads an account's whole list, and is what finds the peers");
+                format!("`{job}` cannot be run for some peers only: it reads whole dialog lists, which is how peers are found");
             return Err(OperatorError::BadSelector(why));
         }
         let only: Result<Vec<Selector>, _> = peers.iter().map(|text| text.parse()).collect();
@@ -199,7 +199,7 @@ impl Operator for JobControl {
         drop(state);
         if starts.is_empty() {
             return Err(OperatorError::Running(format!(
-                "`{job}` was started before; `telescribe schedule` shows when it has ended"
+                "`{job}` has been started and has not ended; `telescribe schedule` shows when it has"
             )));
         }
         self.manual_run_added.notify_one();
@@ -270,8 +270,8 @@ impl Scheduler {
                 continue;
             }
             match manual_run {
-                ManualRun::Planned(at) => self.start_planned(*at, "asked for", now)?,
-                ManualRun::Selected(job, scope) => self.start(*job, scope, job.name(), "asked for")?,
+                ManualRun::Planned(at) => self.start_planned(*at, "requested", now)?,
+                ManualRun::Selected(job, scope) => self.start(*job, scope, job.name(), "requested")?,
             }
         }
         Ok(!manual_runs.is_empty())

@@ -30,7 +30,7 @@ pub enum FolderError {
         process: String,
     },
     /// It has no archive.
-    #[error("there is no archive in `{}`; `telescribe run` makes one, and `--data` names another folder", path.display())]
+    #[error("there is no archive in `{}`; `telescribe run` creates one, and `--data` names another folder", path.display())]
     NoArchive {
         /// The folder.
         path: PathBuf,

@@ -259,7 +259,7 @@ mod tests {
             for opened in [Archive::open(path, Durability::Os), Archive::open_to_read(path, None)] {
                 let refused = opened.unwrap_err();
                 assert!(matches!(refused, ArchiveError::Lost { .. }), "{refused}");
-                assert!(refused.to_string().contains("did not come to its end; nothing was changed: restore a backup, or go on"));
+                assert!(refused.to_string().contains("was interrupted; nothing was changed: restore a backup, or continue"));
             }
         }
         let log = |folder: &Path| fs::read(files::logs(folder).unwrap().pop().unwrap()).unwrap();

@@ -157,7 +157,7 @@ pub(super) fn look(path: &Path, seen: Option<&Seen>) -> Result<Look, ArchiveErro
         return Err(damaged(why));
     }
     if files::giving_up(path).map_err(io)?.is_some() {
-        let what = "was giving up changes that it has lost, and `telescribe reindex --accept-loss` did not come to its end";
+        let what = "has lost changes, and `telescribe reindex --accept-loss` was interrupted";
         return Err(lost(path, None, what.to_owned()));
     }
     for log in files::logs(path).map_err(io)? {

@@ -91,7 +91,7 @@ impl View<'_> {
             match change.kind {
                 ChangeKind::MessageNew { key } => {
                     if told.insert(key, Told { versions: 1, deleted: false }).is_some() {
-                        report.differs(|| format!("message {key} is new twice in the change log"));
+                        report.differs(|| format!("message {key} is twice in the change log as new"));
                     }
                 }
                 ChangeKind::MessageEdited { key, .. } => {
@@ -154,13 +154,13 @@ impl View<'_> {
                 covered = Some((at.peer, coverage.flatten().unwrap_or_default()));
             }
             if covered.as_ref().is_some_and(|(_, coverage)| !coverage.read.contains(at.id.0)) {
-                report.differs(|| format!("message {at} is not covered"));
+                report.differs(|| format!("message {at} is archived, but its id is not in the coverage"));
             }
         }
         beside(&mut raws, None, |key| report.differs(|| orphan("raw bytes", key)))?;
         beside(&mut versions, None, |key| report.differs(|| orphan("earlier version", key)))?;
         for at in told.keys() {
-            report.differs(|| format!("the change log tells of message {at}, which is not archived"));
+            report.differs(|| format!("message {at} is in the change log, but not archived"));
         }
         Ok(counts)
     }
@@ -213,9 +213,9 @@ impl View<'_> {
             let Some(id) = report.readable(|| format!("username `{name}`"), PeerId::decode(&value)) else { continue };
             // A peer that is damaged was told of above.
             match undamaged(self.get(&PEER, &id))? {
-                Some(None) => report.differs(|| format!("username `{name}` leads to peer {id}, which is not archived")),
+                Some(None) => report.differs(|| format!("username `{name}` refers to peer {id}, which is not archived")),
                 Some(Some(peer)) if peer.all_usernames().all(|u| u.to_lowercase() != name) => {
-                    report.differs(|| format!("username `{name}` leads to peer {id}, which does not have it"));
+                    report.differs(|| format!("username `{name}` refers to peer {id}, which does not have it"));
                 }
                 _ => {}
             }

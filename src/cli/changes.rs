@@ -1,4 +1,4 @@
-//! `telescribe changes`: follows what is archived.
+//! `telescribe changes`: shows and follows the change log.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, one_line};
 
-/// Show what was archived, in order, from a position on
+/// Show the change log: what was archived, in order, from a position on
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe changes --after 20000
@@ -16,10 +16,10 @@ pub struct Args {
     /// The position after which to start; 0 is before the first change
     #[arg(long, value_name = "POSITION", default_value_t = 0)]
     pub after: u64,
-    /// How many changes at most
+    /// Maximum number of changes
     #[arg(long, value_name = "COUNT")]
     pub limit: Option<std::num::NonZeroUsize>,
-    /// Wait for further changes at the end, until stopped
+    /// Wait for new changes at the end, until stopped
     #[arg(long)]
     pub follow: bool,
 }
@@ -27,7 +27,7 @@ pub struct Args {
 /// Runs the command on standard output.
 ///
 /// # Errors
-/// When nobody could be asked, or the answer broke off.
+/// When no server could be reached, or the response was truncated.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }

@@ -1,11 +1,11 @@
-//! How the commands that read, or wish for something, ask: always over HTTP, whoever answers.
+//! The HTTP client of the commands that read, or send an operator request, whoever the server is.
 //!
 //! Without `--server`, a running daemon answers on the socket in the data folder; where there is none, the same router answers in this
 //! process, over the archive that is then free to be opened. With `--server`, a server elsewhere answers, sealed with `--key`.
-//! So each command is written once, and cannot see what a program over HTTP could not.
+//! So each command is written once, and cannot see what another HTTP client could not.
 //!
-//! Sealed, a body is hidden from those on the way and a path with its query is not. What can be asked in a body is; where it cannot,
-//! the person is told once.
+//! Sealing hides the body from the network, but not the path and its query. What can be sent in a body is; where it cannot, the user is
+//! told once.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -32,34 +32,34 @@ use crate::search::Index;
 
 /// How long to wait for another command that has the data folder: they take well under a second.
 const FOLDER_PATIENCE: Duration = Duration::from_secs(3);
-/// How long to wait for a server elsewhere to take the connection.
+/// Timeout for connecting to a remote server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an answer may stay away; the server's own limit is shorter.
+/// Timeout of a response; the server's own limit is shorter.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
-/// Where everything that is asked for stands in the body, so that nothing of it is to be seen on the way.
+/// The resources whose parameters are all in the body, so that none can be seen on the network.
 const ASKED_IN_BODY: [&str; 2] = ["/v1/search", "/v1/join"];
-/// What a person is told where that is not so.
-const PATH_IS_VISIBLE: &str = "note: the answer is sealed, but whoever is on the way to the server can read the path of the request \
-                               and the names in it; only `search` and `join` hide what they ask for (docs/sealing.md)";
+/// What the user is told about every other resource.
+const PATH_IS_VISIBLE: &str = "note: the response is sealed, but the path of the request, with the names in it, can be read on \
+                               the network; only `search` and `join` hide what they request (docs/sealing.md)";
 
-/// What every command understands.
+/// The options of every command.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Globals {
     /// The data folder
     #[arg(long, global = true, value_name = "FOLDER", env = "TELESCRIBE_DATA", default_value = "data")]
     pub data: PathBuf,
-    /// Write JSON, one object a line, for programs
+    /// Write JSON, one object per line
     #[arg(long, global = true)]
     pub json: bool,
-    /// Ask a server elsewhere instead of the data folder, such as http://archive.example:8470
+    /// Use a remote server instead of the data folder, such as http://archive.example:8470
     #[arg(long, global = true, value_name = "URL", env = "TELESCRIBE_SERVER")]
     pub server: Option<String>,
-    /// The key file to seal requests to the server with
+    /// The client's key file, to seal requests to that server
     #[arg(long, global = true, value_name = "FILE", env = "TELESCRIBE_KEY")]
     pub key: Option<PathBuf>,
 }
 
-/// The server said no: an RFC 9457 problem.
+/// The server refused a request: an RFC 9457 problem.
 #[derive(Debug, thiserror::Error)]
 pub struct Refusal {
     /// The HTTP status.
@@ -136,10 +136,10 @@ pub fn segment(peer: &str) -> String {
     percent_encoding::utf8_percent_encode(peer, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-/// Whoever answers.
+/// The server that answers: remote, a running daemon, or the router in this process.
 pub struct Api {
     way: Way,
-    /// Whether the person knows that paths are visible.
+    /// Whether the user was told that paths are visible.
     told: AtomicBool,
     /// Drives the connections; dropped with the command.
     lifecycle: Lifecycle,
@@ -152,15 +152,15 @@ enum Way {
 }
 
 impl Api {
-    /// Finds whoever answers.
+    /// Finds the server.
     ///
     /// # Errors
-    /// When there is no archive, nobody answers, or the key cannot be read.
+    /// When there is no archive, no server responds, or the key cannot be read.
     pub async fn open(globals: &Globals) -> anyhow::Result<Self> {
         Self::find(globals, None).await
     }
 
-    /// The same; where the archive is opened in this process, `operator` makes what answers for a program that does not run.
+    /// The same; where the archive is opened in this process, `operator` makes what stands for the program that is not running.
     ///
     /// # Errors
     /// See [`Api::open`]; also when `operator` fails.
@@ -172,7 +172,7 @@ impl Api {
         let lifecycle = Lifecycle::new();
         let way = match (&globals.server, &globals.key) {
             (Some(server), key) => Way::Server { authority: authority(server)?, key: key.as_deref().map(read_key).transpose()? },
-            (None, Some(_)) => bail!("`--key` is for `--server`; the data folder of this machine needs none"),
+            (None, Some(_)) => bail!("`--key` is for `--server`; the local data folder needs no key"),
             (None, None) => folder(&globals.data, &lifecycle, operator).await?,
         };
         Ok(Self { way, told: AtomicBool::new(false), lifecycle })
@@ -185,15 +185,15 @@ impl Api {
         }
     }
 
-    /// Gets a JSON answer.
+    /// Gets a JSON response.
     ///
     /// # Errors
-    /// [`Refusal`] when the server said no; others when nobody could be asked.
+    /// [`Refusal`] when the server refused; others when no server could be reached.
     pub async fn get(&self, target: &Target) -> anyhow::Result<Value> {
         self.call(&target.text()?, None).await
     }
 
-    /// Posts JSON and gets a JSON answer.
+    /// Posts JSON and gets a JSON response.
     ///
     /// # Errors
     /// See [`Api::get`].
@@ -213,10 +213,10 @@ impl Api {
         if status.is_success() { Ok(body) } else { Err(Refusal::read(status, &body).into()) }
     }
 
-    /// Gets an answer of many lines, and gives each to `take` as it comes.
+    /// Gets a streamed response, and gives each line to `take` as it arrives.
     ///
     /// # Errors
-    /// See [`Api::get`]; also when the answer breaks off, so that a part never passes for all.
+    /// See [`Api::get`]; also when the response is truncated, so that a part never passes for all.
     pub async fn each_line(&self, target: &Target, mut take: impl FnMut(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
         if self.key().is_some() {
             return self.each_sealed_line(target, take).await;
@@ -226,7 +226,7 @@ impl Api {
         let mut body = response.into_body();
         let mut rest: Vec<u8> = Vec::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.context("the answer broke off; what was written is not all")?;
+            let frame = frame.context("the response was truncated; the output is incomplete")?;
             let Ok(data) = frame.into_data() else { continue };
             rest.extend_from_slice(&data);
             if !status.is_success() {
@@ -235,17 +235,17 @@ impl Api {
             let Some(end) = rest.iter().rposition(|byte| *byte == b'\n') else { continue };
             let after = rest.split_off(end + 1);
             for line in std::mem::replace(&mut rest, after).split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                take(std::str::from_utf8(line).context("the answer is not UTF-8")?)?;
+                take(std::str::from_utf8(line).context("the response is not UTF-8")?)?;
             }
         }
         if !status.is_success() {
             return Err(Refusal::read(status, &serde_json::from_slice(&rest).unwrap_or_default()).into());
         }
-        anyhow::ensure!(rest.is_empty(), "the answer broke off; what was written is not all");
+        anyhow::ensure!(rest.is_empty(), "the response was truncated; the output is incomplete");
         Ok(())
     }
 
-    /// Sealed answers come in pages: asks for one after the other.
+    /// Sealed responses come in pages (pagination): requests one after the other.
     async fn each_sealed_line(&self, target: &Target, mut take: impl FnMut(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let follow = target.query.iter().any(|(name, _)| *name == "follow");
         let mut left = target.query.iter().find(|(name, _)| *name == "limit").and_then(|(_, n)| n.parse::<usize>().ok());
@@ -282,13 +282,13 @@ impl Api {
         let (status, bytes) = self.whole(target, sending).await?;
         if status == StatusCode::UNAUTHORIZED {
             bail!(
-                "the server refused the sealed request; is `{}` a key of this server, and is this machine's clock right to two minutes?",
+                "the server refused the sealed request; is `{}` a key of this server, and is this machine's clock right to within two minutes?",
                 key.id()
             );
         }
         let token = std::str::from_utf8(&bytes).unwrap_or_default().trim();
         let answer = seal::open_answer(token, key, &request.jti).with_context(|| {
-            format!("the answer (outer status {status}) is not sealed under `{}`; something is between", key.id())
+            format!("the response (status {status}) is not sealed with `{}`: it came from a proxy or another server", key.id())
         })?;
         Ok((StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY), answer.body))
     }
@@ -297,9 +297,9 @@ impl Api {
         let asking = async {
             let response = self.ask(target, sending).await?;
             let status = response.status();
-            Ok((status, response.into_body().collect().await.context("the answer broke off")?.to_bytes()))
+            Ok((status, response.into_body().collect().await.context("the response was truncated")?.to_bytes()))
         };
-        tokio::time::timeout(ANSWER_TIMEOUT, asking).await.unwrap_or_else(|_| bail!("no answer within {ANSWER_TIMEOUT:?}"))
+        tokio::time::timeout(ANSWER_TIMEOUT, asking).await.unwrap_or_else(|_| bail!("no response within {ANSWER_TIMEOUT:?}"))
     }
 
     async fn ask(&self, target: &str, sending: Sending) -> anyhow::Result<Response<AnswerBody>> {
@@ -338,7 +338,7 @@ impl Api {
     ) -> anyhow::Result<Response<AnswerBody>> {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         self.lifecycle.task(async move {
-            // Its error is also the answer's, where it is told.
+            // Its error is also the response's, where it is reported.
             if let Err(error) = connection.await {
                 tracing::debug!("the connection ended: {error}");
             }
@@ -348,7 +348,7 @@ impl Api {
     }
 }
 
-/// What goes along with a request.
+/// What is sent with a request.
 #[derive(Default)]
 enum Sending {
     /// Nothing: a plain GET.
@@ -362,7 +362,7 @@ enum Sending {
     Sealed(String),
 }
 
-/// Makes what answers for a program that does not run.
+/// Makes what stands for a program that is not running.
 pub type MakeOperator<'a> =
     dyn Fn(Arc<Archive>, Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Operator>> + Send + std::marker::Sync + 'a;
 
@@ -400,7 +400,7 @@ fn here(folder: &DataFolder, lifecycle: &Lifecycle, operator: Option<&MakeOperat
     let behind = archive.last_seq().0.saturating_sub(position);
     if behind > 0 {
         super::output::tell(format_args!(
-            "note: the newest {behind} changes cannot be found by `search` yet; `telescribe run` or `telescribe reindex` adds them"
+            "note: `search` cannot find the newest {behind} changes yet; `telescribe run` or `telescribe reindex` indexes them"
         ));
     }
     let operator = operator.map(|make| make(Arc::clone(&archive), Arc::new(SystemClock))).transpose()?;
@@ -423,11 +423,13 @@ fn authority(server: &str) -> anyhow::Result<String> {
     if server.contains('@') {
         bail!("`--server` takes no user and password, only host and port; `--key` names the file with the key");
     }
-    let uri: hyper::Uri =
-        server.parse().ok().with_context(|| format!("`{server}` is no address such as `http://127.0.0.1:8470`"))?;
+    let uri: hyper::Uri = server
+        .parse()
+        .ok()
+        .with_context(|| format!("`{server}` is not an address; write one such as `http://127.0.0.1:8470`"))?;
     match uri.scheme_str() {
         None | Some("http") => {}
-        Some(other) => bail!("`{other}` is not spoken here: use `http://` and a key, which seals what is asked and answered"),
+        Some(other) => bail!("`{other}` is not supported: use `http://` and `--key`, which seals requests and responses"),
     }
     let authority = uri.authority().with_context(|| format!("`{server}` names no host"))?;
     if !uri.path().trim_matches('/').is_empty() {

@@ -1,4 +1,4 @@
-//! `telescribe counters`: how members, views and reactions moved.
+//! `telescribe counters`: members, views and reactions over time.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::client::{Api, Globals, Target, segment};
 use super::output::{Out, ended, one_line, tell};
 
-/// Show how a peer's members, or a message's views, forwards, replies and reactions, moved
+/// Show a peer's members, or a message's views, forwards, replies and reactions, over time
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe counters @example_channel
@@ -17,15 +17,15 @@ pub struct Args {
     /// A marked id, or @ and a username
     #[arg(value_name = "PEER", allow_negative_numbers = true)]
     pub peer: String,
-    /// A message's id; without one, the peer's members are shown
+    /// A message's id; by default, the peer's members are shown
     #[arg(value_name = "ID")]
     pub message: Option<i32>,
 }
 
-/// Runs the command on standard output; the status is 1 when nothing was counted yet.
+/// Runs the command on standard output; the status is 1 when there are no counters yet.
 ///
 /// # Errors
-/// When nobody could be asked, or there is no such peer or message.
+/// When no server could be reached, or there is no such peer or message.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }
@@ -60,7 +60,7 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
     }
     out.flush()?;
     if !any {
-        tell("nothing was counted yet; `telescribe schedule run counters` counts now");
+        tell("there are no counters yet; `telescribe schedule run counters` reads them now");
     }
     Ok(ExitCode::from(u8::from(!any)))
 }
@@ -72,5 +72,5 @@ fn for_people(sample: &Value) -> String {
     parts.extend(sample.get("count").and_then(Value::as_i64).map(|count| format!("{count} members")));
     let reaction = |r: &Value| Some(format!("{} {}", one_line(r.get("emoji")?.as_str()?), r.get("count")?.as_i64()?));
     parts.extend(sample.get("reactions").and_then(Value::as_array).into_iter().flatten().filter_map(reaction));
-    format!("{at}  {}", if parts.is_empty() { "nothing counted".to_owned() } else { parts.join(", ") })
+    format!("{at}  {}", if parts.is_empty() { "no counters".to_owned() } else { parts.join(", ") })
 }

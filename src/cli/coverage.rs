@@ -8,10 +8,10 @@ use super::client::{Api, Globals, Target, segment};
 use super::output::{Out, ended, one_line};
 use super::peers::title;
 
-/// Ranges shown to a person; `--json` has all.
+/// Ranges in the text output; `--json` has all.
 const RANGES_SHOWN: usize = 10;
 
-/// Show which messages were read and which are still missing; the exit status is 1 when any are
+/// Show which messages were read and which are still missing; the exit status is 1 if any are
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe coverage
@@ -19,7 +19,7 @@ const RANGES_SHOWN: usize = 10;
   telescribe coverage @example_channel
   telescribe coverage > /dev/null && echo complete")]
 pub struct Args {
-    /// Only this peer, with its ranges: a marked id, or @ and a username
+    /// Only this peer, with its ranges of ids: a marked id, or @ and a username
     #[arg(value_name = "PEER", allow_negative_numbers = true)]
     pub peer: Option<String>,
     /// Only peers that are not complete
@@ -30,7 +30,7 @@ pub struct Args {
 /// Runs the command on standard output; the status is 1 when something is missing.
 ///
 /// # Errors
-/// When nobody could be asked, or there is no such peer.
+/// When no server could be reached, or there is no such peer.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }
@@ -65,7 +65,7 @@ async fn one(api: &Api, peer: &str, globals: &Globals, out: &mut Out) -> anyhow:
         ("not_read_yet", "not read yet"),
         ("peer_unavailable", "not read, and the peer cannot be read at present"),
         ("to_be_read_again", "to be read again"),
-        ("deletion_to_be_confirmed", "said to be deleted, too many at once; to be asked for again"),
+        ("deletion_to_be_confirmed", "mass deletion, to be confirmed by a second request"),
     ] {
         let number = |hole: &Value, name: &str| hole.get(name).and_then(Value::as_i64).unwrap_or_default();
         let of_reason = |hole: &&Value| hole.get("reason").and_then(Value::as_str) == Some(reason);

@@ -12,7 +12,7 @@ use super::output::{Out, ended};
   telescribe dump --all --peer @example_channel | jq -r .text
   diff <(telescribe simulate --truth -) <(telescribe dump) && echo complete")]
 pub struct Args {
-    /// Also deleted messages and earlier versions
+    /// Include deleted messages and earlier versions
     #[arg(long)]
     pub all: bool,
     /// Only this peer: a marked id, or @ and a username
@@ -23,7 +23,7 @@ pub struct Args {
 /// Runs the command on standard output.
 ///
 /// # Errors
-/// When nobody could be asked, or the answer broke off: then what was written is not all.
+/// When no server could be reached, or the response was truncated: then the output is incomplete.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }

@@ -1,4 +1,4 @@
-//! `telescribe join`: has an account join a group or channel.
+//! `telescribe join`: joins a group or channel with an account.
 
 use std::process::ExitCode;
 
@@ -8,19 +8,19 @@ use super::client::{Api, Globals, Target};
 use super::output::{Out, ended};
 use super::peers::title;
 
-/// Have an account join a group or channel, which is crawled from then on
+/// Join a group or channel with an account; it is crawled from then on
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe join @example_channel
   telescribe join https://t.me/+AbCdEfGh12345678 --account alpha
 
-The program must run. Joining is paced far more than reading: who joins much in little time is banned by Telegram. The exit
-status is 1 when an administrator of the peer has to agree first.")]
+The program must be running. Joining has a far stricter rate limit than reading, because Telegram bans accounts that join
+often. The exit status is 1 if an administrator of the peer must approve first.")]
 pub struct Args {
     /// @username, or a link: https://t.me/username, https://t.me/+hash
     #[arg(value_name = "PEER")]
     pub peer: String,
-    /// Which account joins; otherwise a signed-in one that is in few peers
+    /// The account that joins; by default a signed-in one that is a member of few peers
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
 }
@@ -28,7 +28,7 @@ pub struct Args {
 /// Runs the command on standard output.
 ///
 /// # Errors
-/// When nobody could be asked, or the peer cannot be joined.
+/// When no server could be reached, or the peer cannot be joined.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }
@@ -48,8 +48,8 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
     } else {
         let peer = answer.get("peer").map_or_else(|| args.peer.clone(), title);
         let what = match text("outcome") {
-            "already_in" => "is in already:",
-            "requested" => "has asked to join; an administrator has to agree first:",
+            "already_in" => "is already a member of",
+            "requested" => "has requested to join (an administrator must approve):",
             _ => "has joined",
         };
         out.line(format_args!("account {} {what} {}", text("account"), out.strong(&peer)))?;

@@ -1,4 +1,4 @@
-//! `telescribe peers`: whom the archive knows.
+//! `telescribe peers`: the peers that the archive knows.
 
 use std::process::ExitCode;
 
@@ -13,7 +13,7 @@ use super::output::{Out, ended, one_line};
   telescribe peers
   telescribe peers --all --json | jq -r 'select(.kind == \"user\") | .title'")]
 pub struct Args {
-    /// Also peers that are only mentioned: senders, and sources of forwards
+    /// Include peers that are only mentioned: senders, and sources of forwards
     #[arg(long)]
     pub all: bool,
 }
@@ -21,7 +21,7 @@ pub struct Args {
 /// Runs the command on standard output.
 ///
 /// # Errors
-/// When nobody could be asked.
+/// When no server could be reached.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }

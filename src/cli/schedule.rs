@@ -1,7 +1,7 @@
-//! `telescribe schedule`: what runs when, and running it now.
+//! `telescribe schedule`: the schedule of the jobs, and running one now.
 //!
-//! Where the program runs it is asked. Where it does not, the configuration says what is planned and the archive what was; nothing can
-//! be run then, and the command says so.
+//! A running program is asked. Without one, the configuration tells what is scheduled and the archive what has run; no job can be run then,
+//! and the command says so.
 
 use std::process::ExitCode;
 
@@ -11,10 +11,10 @@ use super::client::{Api, Globals, Target, segment};
 use super::output::{Out, ended, one_line};
 use crate::config::Config;
 
-/// How many accounts that a job waits for are named: what a line has room for.
+/// How many pending accounts are named: what a line has room for.
 const WAITING_SHOWN: usize = 3;
 
-/// Show what runs when, or run a job now
+/// Show the schedule of the jobs, or run a job now
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
@@ -23,7 +23,7 @@ const WAITING_SHOWN: usize = 3;
   telescribe schedule run catch-up
   telescribe schedule run recheck --peers @example_channel 'title:*news*'
 
-Peers are named by marked id, @username, title:PATTERN, folder:PATTERN or kind:channel|supergroup|group.")]
+A selector of peers is a marked id, @username, title:PATTERN, folder:PATTERN or kind:channel|supergroup|group|user.")]
 pub struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -31,11 +31,11 @@ pub struct Args {
 
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Command {
-    /// Run a job now, by the scheduler's own rules
+    /// Run a job now: the scheduler starts it within seconds
     Run {
         /// discover, catch-up, backfill, recheck or counters
         job: String,
-        /// For these peers only; otherwise for all that it is planned for
+        /// Only for these peers; by default for all that it is scheduled for
         #[arg(long, value_name = "SELECTOR", num_args = 1.., allow_negative_numbers = true)]
         peers: Vec<String>,
     },
@@ -44,7 +44,7 @@ enum Command {
 /// Runs the command on standard output.
 ///
 /// # Errors
-/// When nobody could be asked, or the job cannot be run.
+/// When no server could be reached, or the job cannot be run.
 pub async fn run(
     args: Args,
     globals: &Globals,
@@ -119,7 +119,7 @@ async fn show(api: &Api, globals: &Globals, out: &mut Out) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Which accounts' part of a job still waits, as far as a line has room for them.
+/// The accounts whose share of a job is still pending, as far as a line has room for them.
 pub(super) fn waiting(job: &Value) -> Option<String> {
     let accounts = list(job, "accounts_waiting");
     let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(one_line);
@@ -127,13 +127,13 @@ pub(super) fn waiting(job: &Value) -> Option<String> {
         let name = text(wait, "account").unwrap_or_default();
         match text(wait, "until") {
             Some(until) => format!("{name} (until {})", civil(&until)),
-            None => format!("{name} (nobody answers)"),
+            None => format!("{name} (no response)"),
         }
     };
     let shown: Vec<String> = accounts.iter().take(WAITING_SHOWN).map(account).collect();
     let more = accounts.len().saturating_sub(WAITING_SHOWN);
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-    (!shown.is_empty()).then(|| format!("  without accounts that still wait: {}{rest}", shown.join(", ")))
+    (!shown.is_empty()).then(|| format!("  accounts still pending: {}{rest}", shown.join(", ")))
 }
 
 fn row(job: &Value) -> [String; 6] {
@@ -150,7 +150,7 @@ fn row(job: &Value) -> [String; 6] {
     [name, text("cron"), text("zone"), state, last, next(&list(job, "next").iter().filter_map(Value::as_str).collect::<Vec<_>>())]
 }
 
-/// Times in a row; what is as in the one before is not said again.
+/// Times in a row; a date that is that of the time before is not repeated.
 fn next(times: &[&str]) -> String {
     let mut shown: Vec<String> = Vec::new();
     let mut day = String::new();

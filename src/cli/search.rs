@@ -1,4 +1,4 @@
-//! `telescribe search`: finds messages by what they say.
+//! `telescribe search`: full-text search.
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, harmless};
 use super::show::name;
 
-/// Find messages by what they say
+/// Search messages by their text
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe search 今天
@@ -18,18 +18,18 @@ use super::show::name;
   telescribe search '\"data breach\" OR leak -test after:2024-01-01' --sort relevance
   telescribe search invoice --all --json | jq -r .message.text
 
-The exit status is 1 when nothing is found. docs/query.md has the whole language.")]
+The exit status is 1 if nothing is found. docs/query.md describes the query language.")]
 pub struct Args {
     /// Words, "phrases", -not, OR, prefix*, and filters such as in: from: has: after: before: is:; quote it, or put -- before a leading -
     #[arg(value_name = "QUERY", required = true)]
     pub query: Vec<String>,
-    /// Which come first
+    /// The order of hits
     #[arg(long, value_enum, default_value_t = Sort::Newest)]
     pub sort: Sort,
-    /// How many to show
+    /// Maximum number of hits
     #[arg(long, value_name = "COUNT", default_value = "20", conflicts_with = "all")]
     pub limit: NonZeroUsize,
-    /// Show all, page after page
+    /// Show all hits, page by page
     #[arg(long)]
     pub all: bool,
 }
@@ -55,13 +55,13 @@ impl Sort {
     }
 }
 
-/// Hits asked for at once: what the server allows.
+/// Hits per page (pagination): what the server allows.
 const PAGE_SIZE_MAX: usize = 100;
 
 /// Runs the command on standard output; the status is 1 when nothing is found.
 ///
 /// # Errors
-/// When the query is wrong, or nobody could be asked.
+/// When the query is invalid, or no server could be reached.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }
@@ -77,7 +77,7 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
     let mut cursor: Option<String> = None;
     let mut shown = 0_usize;
     loop {
-        // In a body, which is sealed and in no log, unlike a query behind a path.
+        // In the body, which is sealed and in no log, unlike the query of a URL.
         let asked = json!({ "q": query, "sort": args.sort.word(), "limit": left.min(PAGE_SIZE_MAX), "cursor": cursor });
         let page = api.post(&target, &asked).await?;
         for hit in page.get("hits").and_then(Value::as_array).into_iter().flatten().take(left) {

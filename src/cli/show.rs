@@ -1,4 +1,4 @@
-//! `telescribe show`: one message with everything that is known of it.
+//! `telescribe show`: one message with everything that is known about it.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use super::client::{Api, Globals, Refusal, Target, segment};
 use super::output::{Out, ended, harmless, tell};
 use super::peers::title;
 
-/// Show one message with its earlier versions; the exit status is 1 when there is none
+/// Show one message with its earlier versions; the exit status is 1 if there is none
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe show @example_channel 42
@@ -21,7 +21,7 @@ pub struct Args {
     /// Telegram's message id
     #[arg(value_name = "ID")]
     pub id: i32,
-    /// Also Telegram's own bytes, in base64
+    /// Include Telegram's raw bytes (TL), in base64
     #[arg(long)]
     pub raw: bool,
 }
@@ -29,7 +29,7 @@ pub struct Args {
 /// Runs the command on standard output; the status is 1 when there is no such message.
 ///
 /// # Errors
-/// When nobody could be asked.
+/// When no server could be reached.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }

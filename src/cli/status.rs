@@ -1,7 +1,7 @@
-//! `telescribe status`: how the program is doing.
+//! `telescribe status`: the state of the program.
 //!
-//! What needs somebody (a lost account, a wait, a worker that fails, deletions that are not believed yet) is said in words; `--json` has
-//! every figure.
+//! What needs attention (a lost account, a wait, a failing worker, deletions that are not confirmed yet) is said in words; `--json` has every
+//! figure.
 
 use std::process::ExitCode;
 
@@ -10,20 +10,20 @@ use serde_json::Value;
 use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, one_line};
 
-/// Show how the archive, the index and a running daemon are doing
+/// Show the state of the archive, the index and a running daemon
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe status
   telescribe status --json | jq .index.behind")]
 pub struct Args {}
 
-/// Members that are shown in a way of their own.
+/// Members with an output of their own.
 const TOLD: [&str; 9] = ["version", "now", "archive", "index", "running", "crawl", "accounts", "jobs", "workers"];
 
 /// Runs the command on standard output.
 ///
 /// # Errors
-/// When nobody could be asked.
+/// When no server could be reached.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }
@@ -47,7 +47,7 @@ fn for_people(status: &Value, out: &mut Out) -> std::io::Result<()> {
     let number = |path: &str| status.pointer(path).and_then(Value::as_u64).unwrap_or_default();
     let running = status.get("running").and_then(Value::as_bool).unwrap_or_default();
     let version = text(status, "version");
-    head(out, "program", &format!("telescribe {version} {}", if running { "runs" } else { "does not run" }))?;
+    head(out, "program", &format!("telescribe {version} {}", if running { "is running" } else { "is not running" }))?;
     head(out, "archive", &format!("{} changes, {}", number("/archive/last"), size(number("/archive/disk_size"))))?;
     let index = format!("{} messages, {} changes behind", number("/index/documents"), number("/index/behind"));
     head(out, "index", &index)?;
@@ -117,10 +117,10 @@ fn crawled(crawl: &Value, out: &mut Out) -> std::io::Result<()> {
         (number("ids_recheck"), "ids are to be read again"),
         (
             number("deletions_held"),
-            "messages are said to be deleted, too many at once; they are asked for again before that is believed",
+            "messages are gone at once (mass deletion); they are marked deleted only after a second request confirms it",
         ),
         (number("peers_unavailable"), "peers cannot be read at present; `telescribe coverage --incomplete` says why"),
-        (number("units_waiting") + number("units_running"), "requests wait or are under way"),
+        (number("units_waiting") + number("units_running"), "requests are queued or in progress"),
     ] {
         if count > 0 {
             out.line(format_args!("  {count} {what}"))?;
@@ -129,7 +129,7 @@ fn crawled(crawl: &Value, out: &mut Out) -> std::io::Result<()> {
     let strange = crawl.get("not_understood").and_then(Value::as_object);
     for (name, count) in strange.into_iter().flatten() {
         out.line(format_args!(
-            "  {count} messages hold a `{}`, which this version has no name for; they are archived raw",
+            "  {count} messages contain a `{}`, which this version does not know; its raw bytes are archived",
             one_line(name)
         ))?;
     }
@@ -143,11 +143,12 @@ fn how_it_is(account: &Value) -> String {
         (state, reason, way_out) => format!("{state} ({reason}); {way_out}"),
     };
     let parked = account.get("parked_until").and_then(Value::as_object);
-    let waits = parked.into_iter().flatten().filter_map(|(method, until)| {
-        Some(format!("; Telegram asked to wait with {} until {}", one_line(method), one_line(until.as_str()?)))
-    });
+    let waits = parked
+        .into_iter()
+        .flatten()
+        .filter_map(|(method, until)| Some(format!("; flood wait for {} until {}", one_line(method), one_line(until.as_str()?))));
     let rest = account.get("rests_until").and_then(Value::as_str);
-    let rest = rest.map(|until| format!("; nothing is asked of it until {}", one_line(until)));
+    let rest = rest.map(|until| format!("; it sends no requests until {}", one_line(until)));
     state + &waits.chain(rest).collect::<String>()
 }
 

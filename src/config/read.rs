@@ -1,4 +1,4 @@
-//! From text to configuration: unknown keys with their line and the nearest known one, then types, then what types cannot say.
+//! From text to configuration: unknown keys with their line and the nearest known one, then types, then the validation of values.
 
 use std::ops::Range;
 
@@ -54,7 +54,7 @@ pub(super) fn read(place: &str, text: &str, environment: impl Iterator<Item = (S
     Ok(config)
 }
 
-/// Checks what types cannot say of a configuration that no file was read for.
+/// Validates the values of a configuration that no file was read for.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     check_values(&|_| "the configuration".to_owned(), config)
 }
@@ -158,12 +158,12 @@ fn check_values(place: &dyn Fn(&str) -> String, config: &Config) -> Result<(), C
         return wrong(&format!("crawl.{key}"), format!("is wrong: {error}"));
     }
     if config.crawl.kinds.is_empty() {
-        return wrong("crawl.kinds", "must name at least one kind, or nothing would be crawled".to_owned());
+        return wrong("crawl.kinds", "must list at least one kind, or nothing would be crawled".to_owned());
     }
     if config.crawl.mass_deletion_min == 0 {
         return wrong(
             "crawl.mass_deletion_min",
-            "must be at least 1; a very large number believes every deletion at once".to_owned(),
+            "must be at least 1; a very large number turns the confirmation of mass deletions off".to_owned(),
         );
     }
     if config.search.memory_mib < 15 {
@@ -201,7 +201,7 @@ fn check_values(place: &dyn Fn(&str) -> String, config: &Config) -> Result<(), C
         let known = accounts::known_methods().collect::<Vec<_>>().join(", ");
         return wrong(
             &format!("accounts.intervals.{method}"),
-            format!("is not a method that is paced by itself; those are {known}"),
+            format!("is not a method whose interval can be set; known are {known}"),
         );
     }
     Ok(())
@@ -248,12 +248,12 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused_with_the_way_out() {
+    fn what_is_invalid_is_refused_with_the_way_out() {
         for (text, part) in [
-            ("[jobs.discover]\ncron = \"every hour\"\n", "jobs.discover.cron` is no cron expression"),
-            ("[jobs.discover]\ncron = \"0 7 * * * *\"\nzone = \"Mars/Base\"\n", "is no time zone"),
+            ("[jobs.discover]\ncron = \"every hour\"\n", "jobs.discover.cron` is not a cron expression"),
+            ("[jobs.discover]\ncron = \"0 7 * * * *\"\nzone = \"Mars/Base\"\n", "is not a time zone"),
             ("[jobs.recheck]\njitter = \"1500ms\"\n", "config.toml, line 2: `jobs.recheck.jitter` must be whole seconds"),
-            ("[jobs.recheck]\njitter = \"2d\"\n", "is at most 1d"),
+            ("[jobs.recheck]\njitter = \"2d\"\n", "must be at most 1d"),
             ("[telegram]\ndata_centres = [{ id = 2, address = \"127.0.0.1:443\" }]\n", "must not be on loopback"),
             (
                 "[telegram]\nserver = \"simulated\"\ndata_centres = [{ id = 2, address = \"192.0.2.1:443\" }]\n",
@@ -265,13 +265,13 @@ mod tests {
                 "accounts.proxies.alpha` must have both user and password",
             ),
             ("[publish]\nurl = \"http://127.0.0.1\"\n", "config.toml, line 2: `publish.url` must start with amqp://"),
-            ("[publish]\n\nurl = \"amqp://127.0.0.1:99999\"\n", "config.toml, line 3: `publish.url` must have a number from 1"),
+            ("[publish]\n\nurl = \"amqp://127.0.0.1:99999\"\n", "config.toml, line 3: `publish.url` must have a port number"),
             (
                 "[publish]\nurl = \"amqp://127.0.0.1/?foo=1\"\n",
-                "config.toml, line 2: `publish.url` has an unknown parameter `foo`; there are auth_mechanism, ",
+                "config.toml, line 2: `publish.url` has an unknown parameter `foo`; known are auth_mechanism, ",
             ),
             ("[publish]\nexchange = \"amq.topic\"\n", "config.toml, line 2: `publish.exchange` must have 1 to 246 bytes"),
-            ("[accounts.intervals]\n\"messages.getHistroy\" = \"1s\"\n", "those are messages.getHistory"),
+            ("[accounts.intervals]\n\"messages.getHistroy\" = \"1s\"\n", "known are messages.getHistory"),
             ("[[http.listeners]]\naddress = \"0.0.0.0:80\"\nsealing = \"off\"\n", "sealing = \"off\""),
             ("[http]\nrequest_timeout = 10\n", "line 2"),
         ] {
@@ -281,23 +281,26 @@ mod tests {
     }
 
     #[test]
-    fn an_override_that_cannot_be_meant_is_refused_with_its_line_and_the_reason() {
+    fn an_invalid_override_is_refused_with_its_line_and_the_reason() {
         let one = "[[jobs.overrides]]\nname = \"a\"\npeers = [\"@a\"]\n";
         let refused = |text: &str| read_text(text, &[]).unwrap_err();
         assert_eq!(
             refused(&format!("{one}discover = {{ cron = \"0 0 * * * *\" }}\n")),
-            "config.toml, line 4: `jobs.overrides.0.discover` cannot be planned for some peers: it reads an account's whole list, and is what finds the peers; set `jobs.discover`"
+            "config.toml, line 4: `jobs.overrides.0.discover` cannot be set for some peers only: it reads whole dialog lists, which is how peers are found; set `jobs.discover`"
         );
         for (text, part) in [
             (
                 format!("{one}catch_up = {{ cron = \"often\" }}\n"),
-                "line 4: `jobs.overrides.0.catch_up.cron` is no cron expression",
+                "line 4: `jobs.overrides.0.catch_up.cron` is not a cron expression",
             ),
             (format!("{one}catch_up = {{}}\n\n{one}catch_up = {{}}\n"), "line 7: `jobs.overrides.1.name` `a` is used twice"),
-            (one.to_owned(), "line 2: `jobs.overrides.0.name` `a` changes no job"),
+            (one.to_owned(), "line 2: `jobs.overrides.0.name` `a` sets no job"),
             ("[[jobs.overrides]]\nname = \"a/b\"\npeers = [\"@a\"]\n".to_owned(), "line 2: `jobs.overrides.0.name` must have"),
-            (format!("{one}catch_up = {{}}\n").replace("\"@a\"", ""), "line 3: `jobs.overrides.0.peers` names nobody"),
-            (one.replace("@a", "news") + "catch_up = {}\n", "line 3: `jobs.overrides.0.peers` is wrong: `news` names no peers"),
+            (format!("{one}catch_up = {{}}\n").replace("\"@a\"", ""), "line 3: `jobs.overrides.0.peers` is empty"),
+            (
+                one.replace("@a", "news") + "catch_up = {}\n",
+                "line 3: `jobs.overrides.0.peers` is wrong: `news` is not a peer selector",
+            ),
             (format!("{one}catch_upp = {{}}\n"), "line 4: unknown key `jobs.overrides.catch_upp`; did you mean `catch_up`?"),
             (
                 format!("{one}catch_up = {{ crom = \"\" }}\n"),
@@ -310,7 +313,7 @@ mod tests {
         let error = read_text("[jobs.recheck]\n", &[("TELESCRIBE__JOBS__RECHECK__ZONE", "Mars/Base")]).unwrap_err();
         assert_eq!(
             error,
-            "environment variable TELESCRIBE__JOBS__RECHECK__ZONE: `jobs.recheck.zone` `Mars/Base` is no time zone, such as \"Europe/Berlin\""
+            "environment variable TELESCRIBE__JOBS__RECHECK__ZONE: `jobs.recheck.zone` `Mars/Base` is not a time zone; write a name such as \"Europe/Berlin\""
         );
     }
 
@@ -335,7 +338,7 @@ mod tests {
 
         let slash = url.replace("s3cret", "7/s3cret");
         let refusal =
-            "`publish.url` has an `@` behind the host: percent-encode special characters in user and password: write / as %2F, ";
+            "`publish.url` has an `@` after the host: percent-encode special characters in user and password: write / as %2F, ";
         let error = read_text(&format!("[publish]\nurl = \"{slash}\"\n"), &[]).unwrap_err();
         assert!(error.starts_with(&format!("config.toml, line 2: {refusal}")) && !error.contains("s3cret"), "{error}");
         let error = read_text("", &[("TELESCRIBE__PUBLISH__URL", slash.as_str())]).unwrap_err();

@@ -27,11 +27,11 @@ impl<T: FromStr<Err = E>, E: Clone> SecretUrl<T, E> {
         Self(if text.is_empty() { Ok(None) } else { text.parse().map(Some) })
     }
 
-    /// What is meant.
+    /// The parsed URL.
     ///
     /// # Errors
-    /// When nothing can be meant. A configuration with such a URL is refused, though not while its text is taken apart: that error
-    /// would show the line, and with it the password.
+    /// When the URL is invalid. A configuration with such a URL is refused, though not while its text is parsed: that error would show
+    /// the line, and with it the password.
     pub fn get(&self) -> Result<Option<&T>, E> {
         self.0.as_ref().map(Option::as_ref).map_err(E::clone)
     }

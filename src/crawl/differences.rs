@@ -81,7 +81,10 @@ impl Differences {
         top: MessageId,
         seen: MentionedPeers,
     ) -> Result<(), ArchiveError> {
-        tracing::info!(peer.id = peer.0, "Telegram skipped events of peer {peer}; its newest messages are read again");
+        tracing::info!(
+            peer.id = peer.0,
+            "Telegram skipped updates of peer {peer} (difference too long); its newest messages are read again"
+        );
         let again = newest(&self.archive.view().coverage(peer)?.read, self.recheck_ids_max);
         let mut write = self.recorder.write();
         self.recorder.mention(&mut write, account, seen)?;

@@ -72,7 +72,7 @@ impl History {
         if archived.held > 0 {
             tracing::warn!(
                 peer.id = peer.0,
-                "{} messages of peer {peer} are gone at once; they are asked for again before that is believed",
+                "mass deletion in peer {peer}: {} messages are gone at once; a second request must confirm it first",
                 archived.held
             );
         }

@@ -48,7 +48,9 @@ pub enum JoinError {
     #[error("no account is signed in")]
     Nobody,
     /// The account must rest.
-    #[error("account `{account}` may not join before {until}; joining often gets accounts banned, so it is paced")]
+    #[error(
+        "account `{account}` may not join before {until}: joining is rate limited, because Telegram bans accounts that join often"
+    )]
     TooEarly {
         /// Which account.
         account: AccountName,
@@ -56,7 +58,7 @@ pub enum JoinError {
         until: String,
     },
     /// The account is busy.
-    #[error("account `{0}` is busy; try again")]
+    #[error("account `{0}` is busy; retry")]
     Busy(AccountName),
     /// Nobody has the username.
     #[error("nobody has the username `@{0}`")]
@@ -73,7 +75,7 @@ pub enum JoinError {
         name: String,
     },
     /// Telegram gave no answer.
-    #[error("no answer: {0}; it is not known whether the account has joined, `telescribe peers` shows it once it is seen")]
+    #[error("no response: {0}; the account may have joined all the same, `telescribe peers` will show the peer then")]
     NoAnswer(String),
     /// The archive cannot be read or written.
     #[error(transparent)]
@@ -83,10 +85,10 @@ pub enum JoinError {
 fn explained(name: &str) -> String {
     let why = match name {
         "INVITE_HASH_EXPIRED" => "the invite link has expired",
-        "INVITE_HASH_INVALID" | "INVITE_HASH_EMPTY" => "this is no invite link",
+        "INVITE_HASH_INVALID" | "INVITE_HASH_EMPTY" => "this is not an invite link",
         "CHANNELS_TOO_MUCH" => "the account is in as many channels as Telegram allows; leave some, or use another account",
         "CHANNEL_PRIVATE" => "the channel is private, or the account was banned from it; an invite link is needed",
-        "CHANNEL_INVALID" => "this is no channel that the account can see",
+        "CHANNEL_INVALID" => "the account cannot see such a channel",
         "USERS_TOO_MUCH" => "the group is full",
         _ => return name.to_owned(),
     };

@@ -93,7 +93,7 @@ impl LostPeers {
     /// Has the dialogs of these accounts walked to the end, which brings the access hashes that they lack.
     pub(super) fn walk_again(&self, unaddressed: &Unaddressed) {
         for (account, peers) in unaddressed {
-            tracing::info!(account.name = %account, peers, "account `{account}` has no access hash for {peers} peers that lack something; its dialogs are read again");
+            tracing::info!(account.name = %account, peers, "account `{account}` has no access hash for {peers} incomplete peers; its dialogs are read again");
             self.planner.add(Unit::discovery(account), Priority::Fresh);
         }
     }

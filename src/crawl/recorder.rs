@@ -64,7 +64,7 @@ impl Recorder {
             tracing::warn!(
                 peer.id = key.peer.0,
                 message.id = key.id.0,
-                "message {key} holds what this version has no name for ({}); it is archived raw",
+                "message {key} contains what this version does not know ({}); its raw bytes are archived",
                 parsed.not_understood.join(", "),
             );
             let mut counts = self.not_understood.lock().unwrap_or_else(PoisonError::into_inner);

@@ -140,12 +140,12 @@ impl Dispatch {
             }
             TelegramError::Transient { why } => {
                 let wait = RETRY_MIN.saturating_mul(1 << failures.min(16)).min(RETRY_MAX);
-                tracing::warn!(account.name = %account, "account `{account}` got no answer ({why}); again in {wait:?}");
+                tracing::warn!(account.name = %account, "account `{account}` got no response ({why}); retry in {wait:?}");
                 self.add_after(task, priority, failures.saturating_add(1), now + wait);
             }
             // The pool knows when.
             TelegramError::RetryLater { why } => {
-                tracing::debug!(account.name = %account, "account `{account}`: {} is asked again, because {why}", task.method());
+                tracing::debug!(account.name = %account, "account `{account}`: {} is retried, because {why}", task.method());
                 self.add_after(task, priority, failures, now);
             }
             error @ (TelegramError::SignedOut { .. } | TelegramError::Banned { .. } | TelegramError::Duplicated { .. }) => {

@@ -1,4 +1,4 @@
-//! `/v1/changes`: what was archived, in order, from a position on; the stream that readers outside follow.
+//! `/v1/changes`: the change log, in order, from a position on; the stream that readers outside follow.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -23,25 +23,25 @@ use super::lines::{self, Chunk, Lines};
 use super::problem::Problem;
 use super::query::{FromQuery, Query, Values};
 
-/// Changes read at once.
+/// Changes read in one batch.
 const BATCH: usize = 500;
-/// How long a sealed `follow` waits for a change before it answers with an empty page, as a part of the request timeout.
+/// Long polling: how long a sealed `follow` waits for a change before it answers with an empty page, as a share of the request timeout.
 const WAIT_SHARE: f32 = 0.6;
 
 /// Which changes.
 #[derive(Clone, Copy, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
-    /// The position after which to start: 0, the default, is before the first change.
+    /// The position (`seq`) after which to start; 0, the default, is before the first change.
     #[param(value_type = Option<u64>)]
     after: u64,
-    /// How many at most; without it, a stream goes to the newest and a sealed page to its own limit.
+    /// Maximum number of changes; without it, a stream ends at the newest change and a sealed page at its own limit.
     #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
-    /// Wait for further changes at the end.
+    /// Whether to wait for new changes at the end.
     #[param(value_type = Option<bool>)]
     follow: bool,
-    /// As the CloudEvents that RabbitMQ gets, for those who run without a broker.
+    /// Whether to return the CloudEvents that RabbitMQ would get, for use without a broker.
     #[param(value_type = Option<bool>)]
     events: bool,
 }
@@ -51,19 +51,19 @@ impl FromQuery for Which {
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
         Ok(Self {
-            after: values.parsed("after", "a position, a number from 0 up")?.unwrap_or(0),
-            limit: values.parsed("limit", "a number from 1 up")?,
+            after: values.parsed("after", "a position (0 or greater)")?.unwrap_or(0),
+            limit: values.parsed("limit", "a number (1 or greater)")?,
             follow: values.claim("follow")?,
             events: values.claim("events")?,
         })
     }
 }
 
-/// One change, and what it is about as it is now.
+/// A change, with its message or peer as it is now.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Change)]
 pub(super) struct ChangeView {
-    /// Its number: the position of whoever has handled it.
+    /// Its sequence number: the position of a reader that has handled it.
     seq: u64,
     /// When it was archived.
     at: String,
@@ -77,7 +77,7 @@ pub(super) struct ChangeView {
     /// The number of the new version of an edited message.
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<u32>,
-    /// The message in its newest form, which may be newer than the change.
+    /// The newest version of the message, which may be newer than the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<StoredView>,
     /// The peer that changed, as it is now.
@@ -85,15 +85,15 @@ pub(super) struct ChangeView {
     changed: Option<PeerView>,
 }
 
-/// A page of changes; sealed answers only.
+/// A page of changes; sealed responses only.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ChangesPage {
     changes: Vec<Line>,
-    /// What to give as `after` for the next page; also on the last, which has no changes.
+    /// Value of `after` for the next page; also present on the last page, which has no changes.
     next: u64,
 }
 
-/// A change in the form that was asked for.
+/// A change in the requested form.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum Line {
@@ -105,7 +105,7 @@ pub(super) enum Line {
 }
 
 impl Line {
-    /// Gives the changes after a position, in the form that is asked for, until `take` refuses one.
+    /// Reads the changes after a position, in the requested form, until `take` refuses one.
     fn each(archive: &Archive, from: From, mut take: impl FnMut(Seq, Self) -> Result<bool, Problem>) -> Result<(), Problem> {
         if from.events {
             for event in publish::events(archive, from.after, from.limit).map_err(|e| Problem::hidden(&e))? {
@@ -162,11 +162,11 @@ impl ChangeView {
     }
 }
 
-/// Streams changes as NDJSON; a sealed request gets a page.
+/// Streams the change log as NDJSON; a sealed request gets a page.
 #[utoipa::path(
     get, path = "/v1/changes", tag = "archive", params(Which),
     responses(
-        (status = 200, description = "Plain: NDJSON, one change a line. Sealed: a page.", content(
+        (status = 200, description = "Plain: NDJSON, one change per line. Sealed: a page.", content(
             (Line = "application/x-ndjson"), (ChangesPage = "application/json"),
         )),
     ),
@@ -214,7 +214,7 @@ async fn wait(context: &Context, mut news: watch::Receiver<Seq>, after: Seq, pat
     }
 }
 
-/// Gives changes until the newest, or until the program stops.
+/// Streams changes up to the newest or, when following, until the program stops.
 struct Following {
     context: Arc<Context>,
     news: watch::Receiver<Seq>,

@@ -1,4 +1,4 @@
-//! What the answers are made from, and the bounds on making them.
+//! The state that handlers share, and the limits on concurrency and page size.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -21,9 +21,9 @@ use super::settings::Settings;
 
 /// How many reads of the archive run at once: each is a page at most, and more than a disk has queues for gains nothing.
 const CONCURRENT_READS_MAX: usize = 32;
-/// Entries of a page when the client does not say.
+/// Default number of entries in a page.
 const PAGE_SIZE: usize = 50;
-/// Bytes of JSON in a sealed page: below what every library opens as it comes (`seal::PORTABLE_PLAINTEXT_MAX`), with room for
+/// Bytes of JSON in a sealed page: below what every JOSE library opens by default (`seal::PORTABLE_PLAINTEXT_MAX`), with room for
 /// the envelope's own members and the page's frame.
 const SEALED_PAGE_BYTES: usize = 45 * 1024;
 /// Bytes of JSON in a plain page: a page is built in memory.
@@ -34,12 +34,12 @@ pub trait StatusSource: Send + Sync {
     /// What is shown beside the archive and the index: accounts, jobs, workers, publishing, crawling. May read the disk.
     fn status(&self) -> serde_json::Map<String, serde_json::Value>;
 
-    /// Why the program cannot do its work yet, for `/readyz`.
+    /// Why the program is not ready, for `/readyz`.
     fn unready(&self) -> Option<String> {
         None
     }
 
-    /// What keeps the program from reading on in a peer just now.
+    /// What keeps the program from reading a peer at present.
     fn hindrance(&self, _: PeerId) -> Option<String> {
         None
     }
@@ -69,7 +69,7 @@ impl StatusSource for NotRunning {
     }
 }
 
-/// An index that is open, or is opened by the first answer that needs it: a command that reads the archive only needs none.
+/// An index that is opened lazily, by the first request that needs it: a command that reads only the archive needs none.
 pub struct LazyIndex {
     path: PathBuf,
     open: OnceLock<Arc<Index>>,
@@ -101,27 +101,27 @@ impl From<Arc<Index>> for LazyIndex {
     }
 }
 
-/// What the router answers from.
+/// What the handlers answer from.
 pub struct Context {
-    /// What is true.
+    /// The archive.
     pub archive: Arc<Archive>,
-    /// What is found.
+    /// The full-text index.
     pub index: LazyIndex,
-    /// Who may ask.
+    /// The clients' keys.
     pub keys: Keys,
-    /// Which requests were seen already.
+    /// The nonces of earlier requests, against replay.
     pub nonces: Nonces,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The rest of the program.
     pub status: Arc<dyn StatusSource>,
-    /// Whom wishes are handed to.
+    /// What carries out operator requests.
     pub operator: Arc<dyn Operator>,
     /// Prometheus' text form of all metrics.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
-    /// What the operator set.
+    /// The operator's settings.
     pub settings: Settings,
-    /// Says when to stop; streams end then.
+    /// Tells when to stop; streams end then.
     pub lifecycle: Lifecycle,
     searches: Arc<Semaphore>,
     reads: Arc<Semaphore>,
@@ -172,7 +172,7 @@ impl Context {
         Self { status, ..self }
     }
 
-    /// The same with somebody to hand wishes to.
+    /// The same with what carries out operator requests.
     #[must_use]
     pub fn with_operator(self, operator: Arc<dyn Operator>) -> Self {
         Self { operator, ..self }
@@ -184,7 +184,7 @@ impl Context {
         Self { metrics, ..self }
     }
 
-    /// Reads the archive where blocking is allowed.
+    /// Reads the archive on a thread that may block, at most [`CONCURRENT_READS_MAX`] at once.
     pub(super) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         read: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
@@ -192,8 +192,8 @@ impl Context {
         self.blocking(&self.reads, read).await
     }
 
-    /// Searches where blocking is allowed. One that outlives its request keeps its place until it ends, so that there are never
-    /// more than the settings say.
+    /// Searches on a thread that may block. A search that outlives its request keeps its permit until it ends, so that there are never
+    /// more concurrent searches than the settings allow.
     pub(super) async fn search<T: Send + 'static>(
         self: &Arc<Self>,
         search: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
@@ -223,20 +223,20 @@ impl Context {
             None => Ok(PAGE_SIZE.min(max)),
             Some(limit) if limit.get() <= max => Ok(limit.get()),
             Some(limit) => {
-                Err(Problem::bad_parameter(format!("`limit` is at most {max}, not {limit}; use `next` for further pages")))
+                Err(Problem::bad_parameter(format!("`limit` must be at most {max}, not {limit}; use `next` for further pages")))
             }
         }
     }
 }
 
-/// Counts a page's bytes, so that it ends before it is too long; its first entry always fits.
+/// The byte budget of a page (pagination): a page ends before it is too long; its first entry always fits.
 pub(super) struct Room {
     left: usize,
     used: bool,
 }
 
 impl Room {
-    /// The room of a page that leaves through a door.
+    /// The budget of a page, by how its request came in.
     pub(super) fn of(door: &Door) -> Self {
         Self { left: Self::bytes(door), used: false }
     }
@@ -248,7 +248,7 @@ impl Room {
 
     /// Whether an entry still fits; if so, it is counted.
     pub(super) fn takes(&mut self, entry: &impl serde::Serialize) -> bool {
-        // What cannot be written as JSON takes no room; the answer that holds it fails with its own words.
+        // What cannot be serialised takes no room; the response that holds it fails with its own error.
         let size = serde_json::to_vec(entry).map_or(0, |json| json.len() + 1);
         let fits = size <= self.left || !self.used;
         if fits {

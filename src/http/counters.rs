@@ -1,4 +1,4 @@
-//! `/v1/peers/{peer}/counters` and `/v1/peers/{peer}/messages/{message}/counters`: how members, views and reactions moved.
+//! `/v1/peers/{peer}/counters` and `/v1/peers/{peer}/messages/{message}/counters`: members, views and reactions as time series.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -19,14 +19,14 @@ use super::peers;
 use super::problem::Problem;
 use super::query::{FromQuery, Query, Values};
 
-/// Which part of a time series.
+/// Which page of a time series.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Part {
-    /// Only what was seen after this time, in RFC 3339; the `next` of the page before.
+    /// Only samples after this time (RFC 3339): `next` of the previous page.
     #[param(value_type = Option<String>)]
     after: Option<Timestamp>,
-    /// How many.
+    /// Maximum number of samples.
     #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
 }
@@ -36,31 +36,31 @@ impl FromQuery for Part {
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
         let after: Option<DateTime<Utc>> = values.parsed("after", "a time such as `2026-01-31T12:00:00Z`")?;
-        Ok(Self { after: after.map(Into::into), limit: values.parsed("limit", "a number from 1 up")? })
+        Ok(Self { after: after.map(Into::into), limit: values.parsed("limit", "a number (1 or greater)")? })
     }
 }
 
-/// How many members a peer had.
+/// A time series of the number of members of a peer.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MemberCounts {
     peer: PeerView,
     /// Oldest first; an entry for each change.
     members: Vec<MemberCount>,
-    /// What to give as `after` for the next page; absent on the last.
+    /// Value of `after` for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
-/// How many members a peer had from a time on.
+/// A sample of the number of members.
 #[derive(Serialize, ToSchema)]
 struct MemberCount {
-    /// When it was first seen to be so.
+    /// When this number was first seen.
     at: String,
-    /// How many.
+    /// The number of members.
     count: i32,
 }
 
-/// Tells how a peer's number of members moved.
+/// Returns a peer's number of members over time.
 #[utoipa::path(
     get, path = "/v1/peers/{peer}/counters", tag = "archive",
     params(("peer" = String, Path, description = "A marked id, or `@` and a username."), Part),
@@ -82,20 +82,20 @@ pub(super) async fn of_peer(
     context.read(read).await.map(Json)
 }
 
-/// How a message's counters moved.
+/// A time series of a message's counters.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MessageCounters {
-    /// Oldest first; the last page ends with what they are now.
+    /// Oldest first; the last page ends with the current values.
     counters: Vec<CountersView>,
-    /// What to give as `after` for the next page; absent on the last.
+    /// Value of `after` for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
-/// A message's counters.
+/// A sample of a message's counters.
 #[derive(Serialize, ToSchema)]
 struct CountersView {
-    /// When they were first seen to be so.
+    /// When these values were first seen.
     at: String,
     /// How often it was viewed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,7 +119,7 @@ impl From<Sample<Counters>> for CountersView {
     }
 }
 
-/// Tells how a message's views, forwards, replies and reactions moved.
+/// Returns a message's views, forwards, replies and reactions over time.
 #[utoipa::path(
     get, path = "/v1/peers/{peer}/messages/{message}/counters", tag = "archive",
     params(
@@ -135,7 +135,7 @@ pub(super) async fn of_message(
     Query(part): Query<Part>,
 ) -> Result<Json<MessageCounters>, Problem> {
     let Path((peer, id)) = path?;
-    let id = id.parse().map_err(|_| Problem::bad_parameter("a message is named by its id, a number"))?;
+    let id = id.parse().map_err(|_| Problem::bad_parameter("the message id must be a number"))?;
     let limit = context.page_size(part.limit)?;
     context.read(move |context| counters(&context.archive, &peer, MessageId(id), &part, limit)).await.map(Json)
 }

@@ -1,4 +1,4 @@
-//! `/v1/coverage`: which ids were really read, and what is still missing.
+//! `/v1/coverage`: which message ids were really read, and what is still missing.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use super::peers;
 use super::problem::Problem;
 use super::query::{FromQuery, Nothing, Query, Values};
 
-/// Ranges listed of each kind; a peer with more is being crawled in a strange way, and its counts still say everything.
+/// Ranges listed of each kind; a peer with more is being crawled in a strange way, and the counts still include all.
 const RANGES_MAX: usize = 500;
 
-/// How complete a peer is.
+/// How complete the archive of a peer is.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Coverage)]
 pub(super) struct CoverageView {
@@ -37,11 +37,11 @@ pub(super) struct CoverageView {
     deleted: u64,
     /// How many ids up to `top` were not read yet.
     missing: u64,
-    /// How many ids were read but must be read again, because Telegram skipped their edits and deletions.
+    /// How many ids were read but must be read again, because Telegram skipped their updates or a recheck is due.
     recheck: u64,
-    /// How many messages are said to be deleted, too many at once to be believed before they were asked for again.
+    /// How many messages of a mass deletion await its confirmation by a second request.
     held: u64,
-    /// When they are asked for again.
+    /// When that second request is due.
     #[serde(skip_serializing_if = "Option::is_none")]
     held_until: Option<String>,
     /// When Telegram was last asked about the peer.
@@ -50,12 +50,12 @@ pub(super) struct CoverageView {
     /// Why the peer cannot be read at present: Telegram's error name.
     #[serde(skip_serializing_if = "Option::is_none")]
     unavailable: Option<String>,
-    /// What keeps the running program from reading on just now, such as a flood wait and its end.
+    /// What keeps the running program from reading on at present, such as a flood wait and its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     hindered: Option<String>,
 }
 
-/// Ids that keep a peer from being complete.
+/// A range of ids that keeps a peer from being complete.
 #[derive(Serialize, ToSchema)]
 struct Hole {
     /// The first id.
@@ -66,7 +66,7 @@ struct Hole {
     reason: &'static str,
 }
 
-/// How complete a peer is, with the ranges of ids.
+/// How complete the archive of a peer is, with ranges of ids.
 #[derive(Serialize, ToSchema)]
 pub(super) struct CoverageDetail {
     #[serde(flatten)]
@@ -77,14 +77,14 @@ pub(super) struct CoverageDetail {
     missing_ranges: Vec<[i32; 2]>,
     /// What must be read again; at most 500 ranges.
     recheck_ranges: Vec<[i32; 2]>,
-    /// Everything that keeps the peer from being complete, and why; at most 500 of each reason.
+    /// Everything that keeps the peer from being complete, with the reason; at most 500 ranges of each reason.
     holes: Vec<Hole>,
 }
 
-/// All crawled peers together.
+/// Totals of all crawled peers.
 #[derive(Default, Serialize, ToSchema)]
 pub(super) struct Summary {
-    /// Whether every peer is complete; an archive of nobody is not.
+    /// Whether every peer is complete; false where no peer is crawled.
     complete: bool,
     /// How many peers are crawled.
     peers: u64,
@@ -100,16 +100,16 @@ pub(super) struct Summary {
     missing: u64,
     /// How many ids must be read again.
     recheck: u64,
-    /// How many messages are said to be deleted, and are to be asked for again.
+    /// How many messages of mass deletions await confirmation by a second request.
     held: u64,
 }
 
-/// A page of coverages, by ascending peer id, and the sum of all.
+/// A page of coverages, by ascending peer id, and the totals of all.
 #[derive(Serialize, ToSchema)]
 pub(super) struct CoveragePage {
     summary: Summary,
     peers: Vec<CoverageView>,
-    /// What to give as `after` for the next page; absent on the last.
+    /// Value of `after` for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<i64>,
 }
@@ -170,12 +170,12 @@ fn bounds(set: &RangeSet) -> Vec<[i32; 2]> {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
-    /// The `next` of the page before.
+    /// `next` of the previous page.
     after: Option<i64>,
-    /// How many.
+    /// Maximum number of peers.
     #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
-    /// Only peers that are not complete.
+    /// Whether to list only peers that are not complete.
     #[param(value_type = Option<bool>)]
     incomplete: bool,
 }
@@ -186,13 +186,13 @@ impl FromQuery for Which {
     fn from_query(values: &Values) -> Result<Self, Problem> {
         Ok(Self {
             after: values.parsed("after", "a peer's id")?,
-            limit: values.parsed("limit", "a number from 1 up")?,
+            limit: values.parsed("limit", "a number (1 or greater)")?,
             incomplete: values.claim("incomplete")?,
         })
     }
 }
 
-/// Gives the coverage of all crawled peers.
+/// Returns the coverage of all crawled peers.
 #[utoipa::path(get, path = "/v1/coverage", tag = "crawl", params(Which), responses((status = 200, body = CoveragePage)))]
 pub(super) async fn all(
     State(context): State<Arc<Context>>,
@@ -225,7 +225,7 @@ fn page(context: &Context, which: &Which, limit: usize, mut room: Room) -> Resul
     Ok(page)
 }
 
-/// Gives the coverage of one peer, with its ranges.
+/// Returns the coverage of one peer, with its ranges of ids.
 #[utoipa::path(
     get, path = "/v1/peers/{peer}/coverage", tag = "crawl",
     params(("peer" = String, Path, description = "A marked id, or `@` and a username.")),
@@ -243,7 +243,7 @@ pub(super) async fn one(
 fn detail(context: &Context, peer: &str) -> Result<CoverageDetail, Problem> {
     let archive = &context.archive;
     let peer = peers::resolve(archive, peer)?;
-    let unknown = || Problem::unknown_peer("this peer is known, but not crawled");
+    let unknown = || Problem::unknown_peer("this peer is known but not crawled");
     let cursor = archive.view().cursor(peer.id)?.ok_or_else(unknown)?;
     let coverage = archive.view().coverage(peer.id)?;
     let completeness = Completeness::of(&coverage, &cursor);

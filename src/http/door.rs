@@ -1,6 +1,6 @@
-//! Through which door a request came, and what it may therefore have.
+//! The ingress of a request: how it came in, and what it is therefore authorised to do.
 //!
-//! The connection states the door as a request extension. A request without one is treated as a stranger's.
+//! The connection adds it to each request as an extension. A request without one is refused.
 
 use std::net::SocketAddr;
 
@@ -10,25 +10,25 @@ use crate::seal::ClientName;
 
 use super::settings::Sealing;
 
-/// Where a request came in.
+/// How a request came in.
 #[derive(Clone, Debug)]
 pub enum Door {
-    /// The socket in the data folder, or the same process: whoever can use these owns the archive.
+    /// The socket in the data folder, or the same process: who can use these owns the archive.
     Owner,
     /// A TCP listener.
     Tcp {
-        /// What the listener asks for.
+        /// What the listener requires.
         sealing: Sealing,
-        /// Whether the program may be operated through it.
+        /// Whether the listener accepts operator requests.
         operate: bool,
-        /// Who connected.
+        /// The client's address.
         from: SocketAddr,
     },
     /// A TCP listener, and the request was sealed.
     Sealed {
-        /// Who asks.
+        /// The client that holds the key.
         client: ClientName,
-        /// Whether the program may be operated through it.
+        /// Whether the listener accepts operator requests.
         operate: bool,
     },
 }
@@ -47,7 +47,7 @@ impl Door {
         matches!(self, Self::Sealed { .. })
     }
 
-    /// Whether whoever comes through may operate the program, and not only read.
+    /// Whether operator requests are accepted, and not only reading.
     pub(super) fn may_operate(&self) -> bool {
         match self {
             Self::Owner => true,
@@ -55,7 +55,7 @@ impl Door {
         }
     }
 
-    /// The door's name in logs and metrics.
+    /// Its name in logs.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Owner => "owner",
@@ -80,7 +80,7 @@ impl Door {
     }
 }
 
-/// Whether a proxy says that it passes the request on for somebody else.
+/// Whether the headers of a proxy say that the request was forwarded.
 fn came_on(headers: &HeaderMap) -> bool {
     headers.contains_key(header::FORWARDED) || headers.contains_key("x-forwarded-for") || headers.contains_key(header::VIA)
 }

@@ -1,4 +1,4 @@
-//! `/v1/dump`: the whole archive as `docs/dump.md` has it, read as it is sent.
+//! `/v1/dump`: the whole archive as described in `docs/dump.md`, read as it is sent.
 //!
 //! It is no snapshot: a message that is archived while the dump runs is in it where its place was not yet passed.
 
@@ -24,19 +24,19 @@ use super::peers;
 use super::problem::Problem;
 use super::query::{FromQuery, Query, Values};
 
-/// Messages looked at before a chunk is sent, even if most of them are left out.
+/// Messages read before a chunk is sent, even if most of them are left out.
 const LOOKED_AT_MAX: usize = 2_000;
 
 /// What to dump.
 #[derive(Clone, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct What {
-    /// Also deleted messages and earlier versions.
+    /// Whether to include deleted messages and earlier versions.
     #[param(value_type = Option<bool>)]
     all: bool,
     /// Only this peer: a marked id, or `@` and a username.
     peer: Option<String>,
-    /// The `next` of the page before; sealed answers only.
+    /// `next` of the previous page; sealed responses only.
     #[param(value_type = Option<String>)]
     after: Option<Place>,
 }
@@ -82,13 +82,13 @@ impl FromStr for Place {
     }
 }
 
-/// A page of a dump; sealed answers only.
+/// A page of a dump; sealed responses only.
 #[derive(Serialize, ToSchema)]
 pub(super) struct DumpPage {
     /// The objects that are lines in a plain dump.
     #[schema(value_type = Vec<Object>)]
     lines: Vec<Value>,
-    /// What to give as `after` for the next page; absent on the last.
+    /// Value of `after` for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -97,7 +97,7 @@ pub(super) struct DumpPage {
 #[utoipa::path(
     get, path = "/v1/dump", tag = "archive", params(What),
     responses(
-        (status = 200, description = "Plain: NDJSON as in docs/dump.md, broken off where it cannot be read to its end. Sealed: a page.", content(
+        (status = 200, description = "Plain: NDJSON as in docs/dump.md; if the archive cannot be read to its end, the connection is aborted. Sealed: a page.", content(
             (Object = "application/x-ndjson"), (DumpPage = "application/json"),
         )),
         (status = 404, body = Problem, content_type = "application/problem+json"),
@@ -118,7 +118,7 @@ pub(super) async fn dump(
 
 /// A dump in progress.
 struct Dump {
-    /// Whom it is about, ascending.
+    /// The peers to dump, ascending.
     peers: Vec<PeerId>,
     all: bool,
     place: Option<Place>,
@@ -158,7 +158,7 @@ impl Dump {
         Ok((chunk, done))
     }
 
-    /// Gives lines from the place on until `take` refuses one or enough was looked at; returns whether the end was reached.
+    /// Reads lines from the position on until `take` refuses one or the limit is reached; returns whether the end was reached.
     fn walk(&mut self, archive: &Archive, mut take: impl FnMut(&Line) -> Result<bool, Problem>) -> Result<bool, Problem> {
         let mut from = (PeerId(i64::MIN), i32::MIN);
         match self.place {
@@ -227,7 +227,7 @@ impl Lines for Dumping {
     async fn next(&mut self) -> Result<Option<Chunk>, Problem> {
         let Some(mut dump) = self.dump.take() else { return Ok(None) };
         if self.context.lifecycle.stopping() {
-            return Err(Problem::unready("the program stops"));
+            return Err(Problem::unready("the program is stopping"));
         }
         let read = move |context: &Context| {
             let (chunk, done) = dump.chunk(&context.archive)?;

@@ -1,8 +1,8 @@
-//! The envelope: opens sealed requests, seals their answers, and keeps everybody else out of `/v1`.
+//! The envelope: decrypts and authenticates sealed requests, seals their responses, and keeps everybody else out of `/v1`.
 //!
-//! Behind it, a resource does not know whether it is asked openly. Every refusal is the same 401, sent at the same moment after
-//! the request's arrival, whatever was wrong; only the operator's metric tells. The status outside a sealed answer is always 200:
-//! the true one is inside, where nobody on the way can read or change it.
+//! Behind it, a handler does not know whether a request was sealed. Every refusal is the same 401, sent at the same time after the
+//! request's arrival whatever was wrong (no timing side channel); only the operator's metric tells the reason. The outer status of a sealed
+//! response is always 200: the true one is inside, where nobody on the network can read or change it.
 
 use std::sync::Arc;
 
@@ -21,9 +21,9 @@ use super::context::Context;
 use super::door::{Door, Plain};
 use super::problem::{self, Problem};
 
-/// Bytes of an answer before it is sealed; pages are far smaller, and streams are not sealed.
+/// Bytes of a response before it is sealed; pages are far smaller, and streams are not sealed.
 const ANSWER_MAX: usize = 16 * 1024 * 1024;
-/// What needs no key: the page that asks for one, the description of the API, and whether the program lives.
+/// Paths that need no key: the web page that asks for one, the description of the API, and the health checks.
 const OPEN_PATHS: [&str; 6] = ["/", "/page.js", "/page.css", "/openapi.json", "/healthz", "/readyz"];
 
 /// Opens, passes on, seals; or refuses.
@@ -54,7 +54,7 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
             match tokio::time::timeout(limit, read(body, context.settings.body_size_max)).await {
                 Ok(Ok(bytes)) => String::from_utf8(bytes.into()).unwrap_or_default(),
                 Ok(Err(problem)) => return problem.into_response(),
-                Err(_) => return Problem::timed_out("the body did not come in time").into_response(),
+                Err(_) => return Problem::timed_out("the request body was not received in time").into_response(),
             }
         }
         (false, Some(token)) => token,
@@ -89,13 +89,13 @@ pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(Problem::body_too_large(format!("a body has at most {limit} bytes here")))
+            Err(Problem::body_too_large(format!("the request body may have at most {limit} bytes")))
         }
-        Err(_) => Err(Problem::bad_body("the body ended early")),
+        Err(_) => Err(Problem::bad_body("the request body ended early")),
     }
 }
 
-/// The request as it would have come in openly.
+/// The request as it would have come in unsealed.
 fn inner(mut parts: Parts, body: &Value) -> Request {
     for name in [header::AUTHORIZATION, header::CONTENT_TYPE, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
         parts.headers.remove(name);
@@ -107,7 +107,7 @@ fn inner(mut parts: Parts, body: &Value) -> Request {
     Request::from_parts(parts, Body::from(body.to_string()))
 }
 
-/// An answer's status and its body as JSON; other text becomes a string.
+/// A response's status and its body as JSON; other text becomes a string.
 async fn json(response: Response) -> (StatusCode, Value) {
     let (parts, body) = response.into_parts();
     let is_json = media_type(&parts.headers).is_some_and(|t| t == "application/json" || t == problem::MEDIA_TYPE);

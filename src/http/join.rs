@@ -1,4 +1,4 @@
-//! `/v1/join`: having an account join a peer, where the door allows it.
+//! `/v1/join`: joining a peer with an account, where the listener allows it.
 
 use std::sync::Arc;
 
@@ -11,31 +11,31 @@ use utoipa::ToSchema;
 
 use super::context::Context;
 use super::door::Door;
-use super::jobs::wish;
+use super::jobs::operator_body;
 use super::operator::JoinView;
 use super::problem::Problem;
 use super::query::{Nothing, Query, unknown};
 
-/// What to join, and who.
+/// What to join, and with which account.
 #[derive(ToSchema)]
 #[schema(as = JoinPeer)]
 #[expect(dead_code, reason = "the description of a body that is read by hand, so that unknown members are named")]
 pub(super) struct JoinBody {
     /// `@username`, or a link such as `https://t.me/username` or `https://t.me/+hash`.
     peer: String,
-    /// The account's name; without it, a signed-in one that is in few peers.
+    /// The account's name; by default a signed-in account that is a member of few peers.
     account: Option<String>,
 }
 
-/// Has an account join a group or channel.
+/// Joins a group or channel with an account.
 #[utoipa::path(
     post, path = "/v1/join", tag = "program", request_body = JoinBody,
     responses(
         (status = 200, body = JoinView),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "The listener does not set `operate`.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It cannot be joined, or not now.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The program does not run.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The peer cannot be joined, or not at present (rate limit).", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The program is not running.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn join(
@@ -46,7 +46,7 @@ pub(super) async fn join(
     body: Body,
 ) -> Result<Json<JoinView>, Problem> {
     let (mut peer, mut account) = (None, None);
-    for (name, value) in wish(&context, &door, &headers, body).await? {
+    for (name, value) in operator_body(&context, &door, &headers, body).await? {
         match (name.as_str(), value) {
             ("peer", Value::String(text)) => peer = Some(text),
             ("account", Value::String(text)) => account = Some(text),
@@ -55,6 +55,6 @@ pub(super) async fn join(
             (name, _) => return Err(Problem::bad_body(unknown(name, &["peer", "account"]))),
         }
     }
-    let peer = peer.ok_or_else(|| Problem::bad_body("`peer` says what to join: `{\"peer\": \"@example_channel\"}`"))?;
+    let peer = peer.ok_or_else(|| Problem::bad_body("`peer` is missing; send `{\"peer\": \"@example_channel\"}`"))?;
     Ok(Json(context.operator.join(account.as_deref(), &peer).await?))
 }

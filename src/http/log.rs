@@ -1,6 +1,6 @@
-//! Around every request: its id, its metrics, its line in the log, its time limit, and the net for panics.
+//! The layer around every request: its id, its metrics, its log line, its timeout, and what catches panics.
 //!
-//! Queries and paths of peers are what somebody is interested in: neither is logged or counted, only the route.
+//! Queries and the peers in paths show what somebody is interested in: neither is logged or counted, only the route.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Characters of a client's own request id.
 const REQUEST_ID_LENGTH_MAX: usize = 64;
 
-/// Gives the request an id (or keeps the client's), and counts and logs how it went.
+/// Gives the request an id (or keeps the client's), and counts and logs its outcome.
 pub(super) async fn record(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
@@ -46,18 +46,18 @@ fn request_id(request: &Request) -> HeaderValue {
     given.cloned().unwrap_or_else(made)
 }
 
-/// Ends what takes longer than the operator allows; a stream is on time when it has begun.
+/// Applies the request timeout; a stream is in time when it has begun.
 pub(super) async fn limit_time(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
     let limit = context.settings.request_timeout;
     match tokio::time::timeout(limit.duration(), next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
-            Problem::timed_out(format!("it took longer than {limit}; ask for less, or raise `request_timeout`")).into_response()
+            Problem::timed_out(format!("it took longer than {limit}; request less, or raise `request_timeout`")).into_response()
         }
     }
 }
 
-/// What a client is told when a handler panicked: nothing of why.
+/// The response when a handler panicked: it does not tell why.
 pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let why = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Problem::hidden(&format!("panicked: {}", why.unwrap_or("no message"))).into_response()

@@ -1,4 +1,4 @@
-//! `/v1/peers/{peer}/messages`: a peer's history, and one message with everything that is known of it.
+//! `/v1/peers/{peer}/messages`: a peer's history, and one message with everything that is known about it.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -22,7 +22,7 @@ use super::peers;
 use super::problem::Problem;
 use super::query::{FromQuery, Query, Values};
 
-/// Which part of a history.
+/// Which page of a history.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Part {
@@ -30,7 +30,7 @@ pub(super) struct Part {
     before: Option<i32>,
     /// Only ids above this one.
     after: Option<i32>,
-    /// How many.
+    /// Maximum number of messages.
     #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
     /// `newest` (the default) or `oldest` first.
@@ -46,7 +46,7 @@ impl FromQuery for Part {
         Ok(Self {
             before: values.parsed("before", "a message id")?,
             after: values.parsed("after", "a message id")?,
-            limit: values.parsed("limit", "a number from 1 up")?,
+            limit: values.parsed("limit", "a number (1 or greater)")?,
             order: values.choice("order", &orders)?.unwrap_or(Order::NewestFirst),
         })
     }
@@ -55,18 +55,18 @@ impl FromQuery for Part {
 /// A page of a peer's history.
 #[derive(Serialize, ToSchema)]
 pub(super) struct History {
-    /// Whose it is.
+    /// The peer.
     peer: PeerView,
-    /// Messages, also those that were deleted (`deleted` says when), in the order asked for, without their earlier versions.
+    /// Messages in the requested order, without their earlier versions; deleted ones are included and have `deleted`.
     messages: Vec<StoredView>,
     /// The other peers that the messages mention: senders, and sources of forwards.
     peers: Vec<PeerView>,
-    /// What to give as `before` (newest first) or `after` (oldest first) for the next page; absent on the last.
+    /// Value of `before` (newest first) or `after` (oldest first) for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<i32>,
 }
 
-/// Gives a part of a peer's history.
+/// Returns a page of a peer's history.
 #[utoipa::path(
     get, path = "/v1/peers/{peer}/messages", tag = "archive",
     params(("peer" = String, Path, description = "A marked id, or `@` and a username."), Part),
@@ -105,11 +105,11 @@ fn page(archive: &Archive, peer: &str, part: &Part, limit: usize, mut room: Room
     Ok(page)
 }
 
-/// Whether to add Telegram's bytes.
+/// Whether to include Telegram's bytes.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Detail {
-    /// Also Telegram's own bytes of the newest form.
+    /// Whether to include Telegram's raw bytes (TL) of the newest version.
     #[param(value_type = Option<bool>)]
     raw: bool,
 }
@@ -122,32 +122,32 @@ impl FromQuery for Detail {
     }
 }
 
-/// One message with everything that is known of it.
+/// A message with everything that is known about it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MessageDetail {
     /// Where it was posted.
     peer: PeerView,
-    /// Its newest form, whether it was deleted, and its earlier versions.
+    /// Its newest version, whether it was deleted, and its earlier versions.
     message: StoredView,
-    /// When each form was archived, oldest first; the last is the newest form's.
+    /// When each version was archived, oldest first; the last entry is of the newest version.
     archived: Vec<String>,
     /// The other peers that it mentions.
     peers: Vec<PeerView>,
-    /// Telegram's bytes, where asked for.
+    /// Telegram's raw bytes, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<RawView>,
 }
 
-/// Telegram's own bytes of a message.
+/// Telegram's raw bytes of a message.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RawView {
-    /// The layer of the TL schema that they are to be read with.
+    /// The layer of the TL schema that decodes them.
     layer: i32,
     /// The boxed `Message` in base64.
     tl: String,
 }
 
-/// Gives one message.
+/// Returns one message.
 #[utoipa::path(
     get, path = "/v1/peers/{peer}/messages/{message}", tag = "archive",
     params(
@@ -163,7 +163,7 @@ pub(super) async fn one(
     Query(detail): Query<Detail>,
 ) -> Result<Json<MessageDetail>, Problem> {
     let Path((peer, id)) = path?;
-    let id = id.parse().map_err(|_| Problem::bad_parameter("a message is named by its id, a number"))?;
+    let id = id.parse().map_err(|_| Problem::bad_parameter("the message id must be a number"))?;
     context.read(move |context| message(&context.archive, &peer, MessageId(id), &detail)).await.map(Json)
 }
 
@@ -189,7 +189,7 @@ fn message(archive: &Archive, peer: &str, id: MessageId, detail: &Detail) -> Res
     })
 }
 
-/// Collects whom a message mentions.
+/// Collects the peers that a message mentions.
 pub(super) fn mention(message: &Message, into: &mut BTreeSet<PeerId>) {
     into.extend(message.sender);
     into.extend(message.via_bot);

@@ -1,4 +1,4 @@
-//! `/v1/peers`: whom the archive knows.
+//! `/v1/peers`: the peers that the archive knows.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use super::query::{FromQuery, Nothing, Query, Values};
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
-    /// The `next` of the page before.
+    /// `next` of the previous page.
     after: Option<i64>,
-    /// How many.
+    /// Maximum number of peers.
     #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
-    /// Also those that are not crawled: senders, and sources of forwards.
+    /// Whether to include peers that are not crawled: senders, and sources of forwards.
     #[param(value_type = Option<bool>)]
     all: bool,
 }
@@ -38,7 +38,7 @@ impl FromQuery for Which {
     fn from_query(values: &Values) -> Result<Self, Problem> {
         Ok(Self {
             after: values.parsed("after", "a peer's id")?,
-            limit: values.parsed("limit", "a number from 1 up")?,
+            limit: values.parsed("limit", "a number (1 or greater)")?,
             all: values.claim("all")?,
         })
     }
@@ -48,7 +48,7 @@ impl FromQuery for Which {
 #[derive(Serialize, ToSchema)]
 pub(super) struct PeersPage {
     peers: Vec<KnownPeer>,
-    /// What to give as `after` for the next page; absent on the last.
+    /// Value of `after` for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<i64>,
 }
@@ -120,7 +120,7 @@ fn page(archive: &Archive, which: &Which, limit: usize, mut room: Room) -> Resul
     Ok(PeersPage { peers, next })
 }
 
-/// Gives one peer.
+/// Returns one peer.
 #[utoipa::path(
     get, path = "/v1/peers/{peer}", tag = "archive",
     params(("peer" = String, Path, description = "A marked id, or `@` and a username.")),
@@ -135,14 +135,13 @@ pub(super) async fn one(
     context.read(move |context| Ok(KnownPeer::read(&context.archive, &resolve(&context.archive, &peer)?)?)).await.map(Json)
 }
 
-/// The peer that a path names by id or by `@username`. A peer whose messages came before its description counts.
+/// The peer that a path names by id or by `@username`, also one of which only messages are archived yet.
 pub(super) fn resolve(archive: &Archive, text: &str) -> Result<Peer, Problem> {
     let unknown = || Problem::unknown_peer("the archive holds nothing of this peer; `/v1/peers?all=true` lists those it knows");
     if let Some(username) = text.strip_prefix('@') {
         return archive.view().peer_by_username(username)?.ok_or_else(unknown);
     }
-    let wrong =
-        |_| Problem::bad_parameter("a peer is named by its marked id, such as `-1001500000001`, or by `@` and a username");
+    let wrong = |_| Problem::bad_parameter("the peer must be a marked id such as `-1001500000001`, or `@` and a username");
     let id: PeerId = text.parse().map_err(wrong)?;
     match archive.view().peer(id)? {
         Some(peer) => Ok(peer),
@@ -167,6 +166,6 @@ fn unnamed(id: PeerId) -> Peer {
 
 impl From<PathRejection> for Problem {
     fn from(_: PathRejection) -> Self {
-        Self::bad_parameter("the path holds something that is no UTF-8")
+        Self::bad_parameter("the path is not valid UTF-8")
     }
 }

@@ -1,6 +1,6 @@
-//! `/v1/search`: what is found.
+//! `/v1/search`: full-text search.
 //!
-//! A `GET` is for people and links; a `POST` keeps the query out of every log that has request lines in it. Both ask the same.
+//! A `GET` is for people and links; a `POST` keeps the query out of every log of request lines. Both take the same parameters.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -27,39 +27,39 @@ use super::messages::{describe, mention};
 use super::problem::Problem;
 use super::query::{FromQuery, Nothing, Query, Values, unknown};
 
-/// Hits of a page when the client does not say.
+/// Default number of hits in a page.
 const PAGE_SIZE: usize = 20;
-/// What a search may take of the request's time, so that it can still be answered.
+/// The share of the request timeout that a search may take, so that its error can still be sent.
 const TIME_SHARE: f32 = 0.9;
 
-/// What is searched for.
+/// The parameters of a search.
 #[derive(Clone, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Asked {
-    /// The query, as docs/query.md has it; an empty one finds everything.
+    /// The query (docs/query.md); an empty one matches every message.
     q: String,
     /// `newest` (the default), `oldest` or `relevance` first.
     #[param(value_type = Option<String>)]
     sort: SortOrder,
-    /// How many hits.
+    /// Maximum number of hits.
     #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
-    /// The `next` of the page before, of the same query and order.
+    /// `next` of the previous page, of the same query and sort order.
     cursor: Option<String>,
 }
 
-/// The same as a body.
+/// The parameters of a search.
 #[derive(ToSchema)]
 #[schema(as = Search)]
-#[expect(dead_code, reason = "describes the body in the OpenAPI page; `Values` reads it, with the words of a query's errors")]
+#[expect(dead_code, reason = "describes the body in the OpenAPI page; `Values` reads it, with the same errors as a query string")]
 pub(super) struct AskedBody {
-    /// The query, as docs/query.md has it; an empty one finds everything.
+    /// The query (docs/query.md); an empty one matches every message.
     q: String,
     /// `newest` (the default), `oldest` or `relevance` first.
     sort: Option<String>,
-    /// How many hits.
+    /// Maximum number of hits.
     limit: Option<usize>,
-    /// The `next` of the page before, of the same query and order.
+    /// `next` of the previous page, of the same query and sort order.
     cursor: Option<String>,
 }
 
@@ -72,7 +72,7 @@ impl FromQuery for Asked {
         Ok(Self {
             q: q.to_owned(),
             sort: values.choice("sort", &sorts)?.unwrap_or_default(),
-            limit: values.parsed("limit", "a number from 1 up")?,
+            limit: values.parsed("limit", "a number (1 or greater)")?,
             cursor: values.text("cursor").map(str::to_owned),
         })
     }
@@ -82,13 +82,13 @@ impl FromQuery for Asked {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Found {
     hits: Vec<HitView>,
-    /// How many hits the query had when its first page was asked for.
+    /// How many hits the query had when its first page was requested.
     total: TotalView,
     /// The peers that the hits mention: where they were posted, senders, and sources of forwards.
     peers: Vec<PeerView>,
-    /// The position that the index has reached: what was archived later cannot be found yet.
+    /// Position of the index in the change log; what was archived later cannot be found yet.
     position: u64,
-    /// What to give as `cursor` for the next page; absent on the last.
+    /// Value of `cursor` for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -119,11 +119,11 @@ pub(super) struct SnippetView {
 #[schema(as = Total)]
 pub(super) struct TotalView {
     count: u64,
-    /// Whether all were counted; if not, there are at least so many.
+    /// Whether `count` is exact; if not, there are at least that many.
     exact: bool,
 }
 
-/// Searches, asked by a link.
+/// Searches, with the query in the URL.
 #[utoipa::path(
     get, path = "/v1/search", tag = "search", params(Asked),
     responses((status = 200, body = Found), (status = 400, body = Problem, content_type = "application/problem+json"), (status = 504, body = Problem, content_type = "application/problem+json")),
@@ -136,7 +136,7 @@ pub(super) async fn get(
     answer(&context, door, asked).await.map(Json)
 }
 
-/// Searches, asked by a body.
+/// Searches, with the query in the request body.
 #[utoipa::path(
     post, path = "/v1/search", tag = "search", request_body = AskedBody,
     responses(
@@ -152,7 +152,7 @@ pub(super) async fn post(
     body: Body,
 ) -> Result<Json<Found>, Problem> {
     if envelope::media_type(&headers).is_none_or(|t| !t.eq_ignore_ascii_case("application/json")) {
-        return Err(Problem::unsupported_media_type("send `application/json`, or `application/jose` where it is sealed"));
+        return Err(Problem::unsupported_media_type("send `application/json`, or `application/jose` if it is sealed"));
     }
     let bytes = envelope::read(body, context.settings.body_size_max).await?;
     let members: Map<String, Value> = serde_json::from_slice(&bytes)
@@ -186,7 +186,7 @@ async fn answer(context: &Arc<Context>, door: Door, asked: Asked) -> Result<Foun
     let page_size = asked.limit.map_or(PAGE_SIZE.min(max), NonZeroUsize::get);
     if page_size > max {
         return Err(Problem::bad_parameter(format!(
-            "`limit` is at most {max} for a search, not {page_size}; use `next` for further pages"
+            "`limit` must be at most {max} for a search, not {page_size}; use `next` for further pages"
         )));
     }
     let query = SearchQuery::parse(&asked.q).map_err(|error| Problem::bad_query(error.to_string()))?;
@@ -195,9 +195,9 @@ async fn answer(context: &Arc<Context>, door: Door, asked: Asked) -> Result<Foun
     context.search(move |context| find(context, request, Room::bytes(&door))).await
 }
 
-/// Finds a page that is not too long: where it would be, a shorter one is found instead, so that its cursor is right.
+/// Finds a page within the byte limit: where it would be longer, one with fewer hits is found instead, so that its cursor is right.
 fn find(context: &Context, mut request: Request, bytes_max: usize) -> Result<Found, Problem> {
-    // Only a command that has the archive for itself opens the index here, and whoever called it may read why that fails.
+    // Only a command that has opened the archive itself opens the index here, and its user may read why that fails.
     let index = context.index.get().map_err(|error| Problem::unready(error.to_string()))?;
     loop {
         let page = index.search(&context.archive, &request).map_err(|e| refused(e, request.time_limit))?;
@@ -247,7 +247,7 @@ fn refused(error: SearchError, limit: Duration) -> Problem {
     match error {
         SearchError::Query(error) => Problem::bad_query(error.to_string()),
         SearchError::Cursor => {
-            Problem::bad_parameter("`cursor` is not one that this query gave in this order; start again without it")
+            Problem::bad_parameter("`cursor` does not belong to this query and sort order; start again without it")
         }
         SearchError::Deadline { .. } => Problem::timed_out(format!(
             "the search took longer than {limit:?}; add words or filters such as `after:` to narrow it"

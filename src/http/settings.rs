@@ -1,4 +1,4 @@
-//! What the operator can set: where to listen, what must be sealed, and the limits.
+//! The operator's settings: addresses, sealing, timeouts and limits.
 
 use std::net::SocketAddr;
 
@@ -11,21 +11,21 @@ use crate::span::Span;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Where to listen. The commands of this machine use a socket in the data folder and need no listener.
+    /// Addresses to listen on. Commands on this machine use a socket in the data folder and need no listener.
     pub listeners: Vec<Listener>,
-    /// Where Prometheus reads `/metrics`: loopback addresses only; none with `[]`.
+    /// Addresses that serve `/metrics` to Prometheus: loopback only; `[]` for none.
     pub metrics: Vec<SocketAddr>,
-    /// How long an answer may take; a search stops by itself before that.
+    /// Timeout of a request; a search is given 90 % of it.
     pub request_timeout: Span,
-    /// How long a client may take to send a request's headers.
+    /// Timeout for a client to send the headers of a request.
     pub header_timeout: Span,
-    /// Bytes that a request's body may have.
+    /// Maximum size of a request body, in bytes.
     pub body_size_max: usize,
-    /// Entries that one page may have; a sealed page is also kept below 47 KiB where it can be.
+    /// Maximum number of entries in a page; a sealed page is also kept below 47 KiB, unless a single entry is larger.
     pub page_size_max: usize,
-    /// How many searches run at once; further ones wait.
+    /// Maximum number of concurrent searches; further ones wait.
     pub concurrent_searches_max: usize,
-    /// How many connections a listener holds at once; further ones wait.
+    /// Maximum number of open connections per listener; further ones wait.
     pub connections_max: usize,
 }
 
@@ -35,11 +35,12 @@ pub struct Settings {
 pub struct Listener {
     /// Address and port.
     pub address: SocketAddr,
-    /// Whether requests must be sealed.
+    /// Whether requests must be sealed (encrypted and authenticated, see docs/sealing.md): "required"; "optional", with which requests from
+    /// this machine may be plain; or "off", for loopback addresses only.
     #[serde(default)]
     pub sealing: Sealing,
-    /// Whether the program may also be operated here, such as jobs be run now; otherwise only read. Where `sealing` is not "required",
-    /// this means everybody on this machine.
+    /// Whether clients may also operate the program here (run jobs, join peers), and not only read. Unless `sealing` is "required", that means
+    /// everybody on this machine.
     #[serde(default)]
     pub operate: bool,
 }
@@ -65,19 +66,19 @@ pub enum Sealing {
     Off,
 }
 
-/// The settings contradict what is safe.
+/// The settings are unsafe or contradict each other.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// Plain answers would leave the machine.
+    /// Unsealed responses would leave the machine.
     #[error("`sealing = \"off\"` is not allowed on `{0}`, which other machines can reach; use a loopback address such as `127.0.0.1:{port}`, or `sealing = \"required\"`", port = .0.port())]
     PlainForOthers(SocketAddr),
     /// Metrics would leave the machine.
     #[error("metrics are not served on `{0}`, which other machines can reach; use a loopback address such as `127.0.0.1:{port}`", port = .0.port())]
     MetricsForOthers(SocketAddr),
     /// One address twice.
-    #[error("the address `{0}` is listened on twice; remove one of the two")]
+    #[error("the address `{0}` is configured twice; remove one of the two")]
     Twice(SocketAddr),
-    /// A limit under which nothing works.
+    /// A limit with which nothing works.
     #[error("`{0}` must not be 0")]
     Zero(&'static str),
 }
@@ -87,14 +88,14 @@ impl Default for Settings {
         Self {
             listeners: vec![Listener::new(SocketAddr::from(([127, 0, 0, 1], 8470)), Sealing::Required)],
             metrics: vec![SocketAddr::from(([127, 0, 0, 1], 9470))],
-            // A person has left after 10 s, and no search of the benchmarks takes one.
+            // Nobody waits longer than 10 s, and no search of the benchmarks takes one.
             request_timeout: Span::seconds(10),
             // Headers fit into a few packets: 5 s is a bad mobile network, more is a client that holds connections open.
             header_timeout: Span::seconds(5),
             // A search has at most 512 characters; sealed and encoded that is a few KiB. 256 KiB is what a token may have.
             body_size_max: 256 * 1024,
             page_size_max: 200,
-            // Searches are CPU-bound: more at once than a small machine has cores only makes all of them slower.
+            // Searches are CPU-bound: more of them at once than a small machine has cores only slows all of them down.
             concurrent_searches_max: 4,
             connections_max: 512,
         }
@@ -102,7 +103,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Checks what no type can: that nothing plain is offered to other machines.
+    /// Validates what no type can: that nothing is served unsealed to other machines.
     ///
     /// # Errors
     /// The first contradiction.

@@ -1,4 +1,4 @@
-//! `/v1/peers/{peer}/accounts` and `/topics`: which accounts see a peer, and what a forum's topics are called.
+//! `/v1/peers/{peer}/accounts` and `/topics`: the memberships of a peer (which accounts see it), and a forum's topics.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ struct AccountView {
     name: String,
     /// When the peer was first seen among its dialogs, or seen there again.
     since: String,
-    /// When it was noticed that the account has left, or was thrown out; absent while it is in.
+    /// When the account was noticed to have left or to have been removed; absent while it is a member.
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<String>,
     /// The account's folders that hold the peer.
@@ -53,7 +53,7 @@ impl From<Membership> for AccountView {
     }
 }
 
-/// Tells which accounts see a peer, since when, and in which of their folders.
+/// Lists the accounts that see a peer, since when, and in which of their folders.
 #[utoipa::path(
     get, path = "/v1/peers/{peer}/accounts", tag = "crawl",
     params(("peer" = String, Path, description = "A marked id, or `@` and a username.")),
@@ -86,7 +86,7 @@ pub(super) struct Topics {
 struct TopicView {
     /// Its root message: the `topic` of the messages in it.
     id: i32,
-    /// What it is called now.
+    /// Its current title.
     title: String,
     /// When it was given this title.
     titled_at: String,

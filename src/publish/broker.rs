@@ -24,7 +24,7 @@ const REPLY_SUCCESS: u16 = 200;
 pub enum BrokerError {
     /// The exchange cannot be called that.
     #[error(
-        "the exchange cannot be called `{exchange}`: use 1 to 246 bytes without control characters, not beginning with `amq.`"
+        "`{exchange}` is not a name for an exchange: use 1 to 246 bytes without control characters, not beginning with `amq.`"
     )]
     ExchangeName {
         /// The name.
@@ -48,8 +48,8 @@ pub enum BrokerError {
     },
     /// The broker knows us, but does not open the virtual host.
     #[error(
-        "broker `{address}` does not open the virtual host: {reason}; make it with `rabbitmqctl add_vhost`, let the user in with \
-         `rabbitmqctl set_permissions`, or name another at the end of `publish.url` (/%2f is the default one)"
+        "broker `{address}` refuses the virtual host: {reason}; create it with `rabbitmqctl add_vhost`, grant the user access \
+         with `rabbitmqctl set_permissions`, or name another at the end of `publish.url` (/%2f is the default one)"
     )]
     VirtualHost {
         /// Where, without password.
@@ -59,8 +59,8 @@ pub enum BrokerError {
     },
     /// The user may not do something that is needed.
     #[error(
-        "the broker's user lacks a permission ({needed}): {reason}; give it with `rabbitmqctl set_permissions`, or make the exchange \
-         by other means and set `publish.declare = false` to use it as it is"
+        "the broker's user lacks a permission ({needed}): {reason}; grant it with `rabbitmqctl set_permissions`, or create the \
+         exchange by other means and set `publish.declare = false` to use it as it is"
     )]
     Permission {
         /// Which, and on what.
@@ -86,7 +86,7 @@ pub enum BrokerError {
         reason: String,
     },
     /// The broker took too long.
-    #[error("the broker confirmed nothing for {0:?}")]
+    #[error("the broker sent no publisher confirm for {0:?}")]
     Timeout(Duration),
     /// The broker refused an event.
     #[error(
@@ -97,7 +97,7 @@ pub enum BrokerError {
         seq: Seq,
     },
     /// The broker does not confirm.
-    #[error("the broker does not confirm what it takes")]
+    #[error("the broker does not support publisher confirms")]
     Unconfirmed,
 }
 
@@ -169,7 +169,7 @@ impl Broker {
         settings.check()?;
         let address = settings.address();
         let Ok(connected) = tokio::time::timeout(settings.connect_timeout, Self::open(settings, &address)).await else {
-            return Err(BrokerError::Unreachable { address, reason: format!("no answer for {:?}", settings.connect_timeout) });
+            return Err(BrokerError::Unreachable { address, reason: format!("no response for {:?}", settings.connect_timeout) });
         };
         connected
     }

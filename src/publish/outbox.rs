@@ -85,7 +85,7 @@ fn peers(archive: &Archive, changes: &[Change]) -> Result<BTreeMap<PeerId, Optio
 fn readable<T>(read: Result<Option<T>, ArchiveError>) -> Result<Option<T>, ArchiveError> {
     match read {
         Err(ArchiveError::Record(error)) => {
-            tracing::error!("an event is published without what it is about: {error}");
+            tracing::error!("an event is published without its message or peer, which cannot be read: {error}");
             Ok(None)
         }
         read => read,

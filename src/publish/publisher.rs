@@ -116,7 +116,7 @@ impl Publisher {
         self.status.note(|report| {
             // Deduplicated: the same failure again and again fills no log.
             if report.state != PublishState::Disconnected || report.last_error.as_ref() != Some(&text) {
-                tracing::warn!("publishing is interrupted: {text}; trying again in {wait:?}");
+                tracing::warn!("publishing is interrupted: {text}; retry in {wait:?}");
             }
             report.state = PublishState::Disconnected;
             report.last_error = Some(text);
@@ -179,7 +179,7 @@ impl Publisher {
         self.status.note(|report| {
             if report.unroutable == 0 && batch.returned() > 0 {
                 let exchange = &self.settings.exchange;
-                tracing::warn!("events are passed over because no queue is bound for them to exchange `{exchange}`");
+                tracing::warn!("events are unroutable: no queue is bound for them to exchange `{exchange}`");
             }
             report.position = seq.0;
             report.confirmed += batch.count();

@@ -47,10 +47,10 @@ impl Report {
         let state = if blocked { PublishState::Blocked } else { PublishState::Connected };
         if self.state == PublishState::Connected && blocked {
             tracing::warn!(
-                "the broker takes no events: it is short of memory or disk; free some, publishing then goes on by itself"
+                "the broker blocks publishing (back-pressure): it is short of memory or disk; free some, and publishing resumes"
             );
         } else if self.state == PublishState::Blocked && !blocked {
-            tracing::info!("the broker takes events again");
+            tracing::info!("the broker accepts events again");
         }
         self.state = state;
     }

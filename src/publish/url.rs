@@ -38,7 +38,7 @@ pub enum InvalidAmqpUrl {
     Characters,
     /// An `@` behind the end of the host: user or password hold what ends it.
     #[error(
-        "has an `@` behind the host: percent-encode special characters in user and password: write / as %2F, # as %23, ? as %3F, \
+        "has an `@` after the host: percent-encode special characters in user and password: write / as %2F, # as %23, ? as %3F, \
          @ as %40, : as %3A, % as %25"
     )]
     Separator,
@@ -49,28 +49,28 @@ pub enum InvalidAmqpUrl {
     )]
     Credentials,
     /// No host, or none that can be looked up.
-    #[error("must name a host: a name of letters, digits and -._ alone, an IPv4 address, or an IPv6 address in []")]
+    #[error("must name a host: a name of only letters, digits and -._, an IPv4 address, or an IPv6 address in []")]
     Host,
     /// No number of a port behind the host's colon.
-    #[error("must have a number from 1 to 65535 as the port, or no colon behind the host for the usual one")]
+    #[error("must have a port number from 1 to 65535, or no colon after the host for the default port")]
     Port,
     /// The path is no name of a virtual host.
     #[error(
-        "must name one virtual host behind the host, of at most 255 bytes and percent-encoded: write / as %2F, % as %25; /%2f is the \
-         default one"
+        "must name one virtual host after the host, percent-encoded and of at most 255 bytes: write / as %2F, % as %25; /%2f is \
+         the default one"
     )]
     VirtualHost,
     /// Something behind a `#`.
-    #[error("must not have a #; where it belongs to a name or a password write it as %23")]
+    #[error("must not have a #; write it as %23 if it belongs to a name or a password")]
     Fragment,
     /// A parameter that is not known; its name where that can be nothing else.
-    #[error("has an unknown parameter{}; there are {}", name.as_ref().map(|n| format!(" `{n}`")).unwrap_or_default(), PARAMETERS.join(", "))]
+    #[error("has an unknown parameter{}; known are {}", name.as_ref().map(|n| format!(" `{n}`")).unwrap_or_default(), PARAMETERS.join(", "))]
     UnknownParameter {
         /// Its name.
         name: Option<String>,
     },
     /// A parameter whose value cannot be meant, or that is given twice.
-    #[error("must have a parameter `{name}` with a value that can be meant, and once")]
+    #[error("must have the parameter `{name}` only once, and with a valid value")]
     Parameter {
         /// Its name.
         name: &'static str,

@@ -31,7 +31,7 @@ enum By {
 
 /// A text is no selector.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` names no peers: {why}")]
+#[error("`{text}` is not a peer selector: {why}")]
 pub struct InvalidSelector {
     /// The text, shortened.
     pub text: String,
@@ -118,7 +118,7 @@ impl FromStr for Selector {
             Some((key, pattern)) => {
                 let pattern = pattern.trim();
                 if pattern.is_empty() {
-                    return Err(wrong(format!("something must follow `{key}:`")));
+                    return Err(wrong(format!("`{key}:` needs a value")));
                 }
                 match key {
                     "title" => By::Title(folded(pattern)),
@@ -127,7 +127,7 @@ impl FromStr for Selector {
                         let kind = PeerKind::ALL.into_iter().find(|kind| kind.name() == pattern);
                         By::Kind(kind.ok_or_else(|| wrong("a kind is `channel`, `supergroup`, `group` or `user`".to_owned()))?)
                     }
-                    _ => return Err(wrong(format!("`{key}:` is not known; known are `title:`, `folder:`, `kind:`"))),
+                    _ => return Err(wrong(format!("`{key}:` is unknown; known are `title:`, `folder:`, `kind:`"))),
                 }
             }
             None => {
@@ -237,9 +237,9 @@ mod tests {
             ("news", "@username"),
             ("@", "1 to 32"),
             ("@a-b", "1 to 32"),
-            ("title:", "something must follow `title:`"),
+            ("title:", "`title:` needs a value"),
             ("kind:forum", "a kind is `channel`"),
-            ("name:x", "`name:` is not known"),
+            ("name:x", "`name:` is unknown"),
             ("99999999999999999999", "a marked id"),
         ] {
             let error = text.parse::<Selector>().unwrap_err().to_string();

@@ -101,7 +101,7 @@ fn quoted(chars: &[char], start: usize) -> Result<Option<(String, usize)>, Query
     match inside.iter().position(|c| close.contains(c)) {
         Some(length) => Ok(Some((inside[..length].iter().collect(), start + length + 2))),
         None if *open == '"' => {
-            Err(QueryError { at: start + 1, what: "`\"` is never closed; add a second one, or take it away".to_owned() })
+            Err(QueryError { at: start + 1, what: "`\"` is never closed; add a second one, or remove it".to_owned() })
         }
         None => Ok(None),
     }

@@ -87,7 +87,7 @@ fn tag(at: usize, name: &str, value: &str) -> Result<&'static str, QueryError> {
     }
     let nearest = known.iter().min_by_key(|tag| strsim::damerau_levenshtein(tag, &asked)).copied().unwrap_or_default();
     let all: Vec<&str> = known.iter().filter_map(|tag| tag.split_once(':')).map(|(_, value)| value).collect();
-    let what = format!("`{name}:` does not know `{value}`; did you mean `{nearest}`? It knows {}", all.join(", "));
+    let what = format!("`{name}:` has no value `{value}`; did you mean `{nearest}`? It takes {}", all.join(", "));
     Err(QueryError { at, what })
 }
 

@@ -35,18 +35,18 @@ fn check_limits(lexemes: &[Lexeme]) -> Result<(), QueryError> {
             LexemeKind::Open => {
                 open.push(*at);
                 if open.len() > QUERY_DEPTH_MAX {
-                    return failed(format!("parentheses are nested deeper than {QUERY_DEPTH_MAX}; take some away"));
+                    return failed(format!("parentheses are nested deeper than {QUERY_DEPTH_MAX}; remove some"));
                 }
             }
             LexemeKind::Close => {
                 if open.pop().is_none() {
-                    return failed("`)` closes nothing; take it away, or put it in quotes to search for it".to_owned());
+                    return failed("`)` closes nothing; remove it, or put it in quotes to search for it".to_owned());
                 }
             }
             LexemeKind::Text(_) | LexemeKind::Phrase(_) | LexemeKind::Filter { .. } => {
                 terms += 1;
                 if terms > QUERY_TERMS_MAX {
-                    return failed(format!("the query has more than {QUERY_TERMS_MAX} words and filters; take some away"));
+                    return failed(format!("the query has more than {QUERY_TERMS_MAX} words and filters; remove some"));
                 }
             }
             LexemeKind::Or | LexemeKind::Not => {}
@@ -238,11 +238,11 @@ mod tests {
         .into();
         insta::assert_snapshot!(errors.join("\n"), @r#"
         form:123 => there is no filter `form:`; did you mean `from:`? To search for the words, put them in quotes (at character 1 of the query)
-        a has:foto => `has:` does not know `foto`; did you mean `has:photo`? It knows photo, video, animation, audio, voice, round, sticker, file, webpage, poll, geo, venue, contact, dice, game, invoice, story, other, giveaway, giveaway_results, paid, todo, stream, unsupported, media, link (at character 3 of the query)
-        is:delete => `is:` does not know `delete`; did you mean `is:deleted`? It knows deleted, edited, forwarded, reply, service (at character 1 of the query)
+        a has:foto => `has:` has no value `foto`; did you mean `has:photo`? It takes photo, video, animation, audio, voice, round, sticker, file, webpage, poll, geo, venue, contact, dice, game, invoice, story, other, giveaway, giveaway_results, paid, todo, stream, unsupported, media, link (at character 3 of the query)
+        is:delete => `is:` has no value `delete`; did you mean `is:deleted`? It takes deleted, edited, forwarded, reply, service (at character 1 of the query)
         (a => `(` is never closed; add a `)` (at character 1 of the query)
-        a ) => `)` closes nothing; take it away, or put it in quotes to search for it (at character 3 of the query)
-        "a => `"` is never closed; add a second one, or take it away (at character 1 of the query)
+        a ) => `)` closes nothing; remove it, or put it in quotes to search for it (at character 3 of the query)
+        "a => `"` is never closed; add a second one, or remove it (at character 1 of the query)
         !!! => there is no letter, digit, ideograph or emoji to search for; add a word (at character 1 of the query)
         ab* => `ab*` is too short; give at least 3 letters before the `*` (at character 1 of the query)
         a OR => `OR` needs something on both sides; add it, or put `OR` in quotes to search for the word (at character 3 of the query)

@@ -59,7 +59,7 @@ impl Clients {
             if client.in_takeout().await
                 && let Err(error) = client.end_takeout().await
             {
-                tracing::warn!(account.name = %account, "account `{account}`: Telegram was not told that the takeout is over: {error}");
+                tracing::warn!(account.name = %account, "account `{account}`: the takeout session could not be finished: {error}");
             }
             client.close();
         });

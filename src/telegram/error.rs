@@ -46,14 +46,14 @@ pub enum TelegramError {
         name: String,
     },
     /// A retry may help: a timeout, a broken connection, a fault of the server.
-    #[error("no answer ({why})")]
+    #[error("no response ({why})")]
     Transient {
         /// What happened.
         why: String,
     },
     /// The request has to be retried under a new lease: what it depends on has changed, or has to wait, and the pool knows of it. Only
     /// with a pool.
-    #[error("to be asked again, because {why}")]
+    #[error("to be retried, because {why}")]
     RetryLater {
         /// What it waits for.
         why: &'static str,

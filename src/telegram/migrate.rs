@@ -71,7 +71,7 @@ impl Client {
         match error {
             MigrationError::RateLimited(method) => pool.rest_for(account, method),
             MigrationError::Telegram(error @ (TelegramError::Refused { .. } | TelegramError::PeerUnavailable { .. })) => {
-                tracing::error!(account.name = %account, "account `{account}` cannot move to data centre {}: {error}; again in {RETRY_AFTER:?}", new_home.to);
+                tracing::error!(account.name = %account, "account `{account}` cannot move to data centre {}: {error}; retry in {RETRY_AFTER:?}", new_home.to);
                 pool.rest(account, RETRY_AFTER);
             }
             MigrationError::Telegram(error) => return Err(error),
@@ -87,7 +87,7 @@ impl Client {
     ) -> Result<(), MigrationError> {
         let (old, account) = (self.session().home(), self.session().name());
         if self.session().data_centre(new).is_none() {
-            let name = format!("moved to data centre {new}, which is not known");
+            let name = format!("moved to data centre {new}, which is unknown");
             return Err(MigrationError::Telegram(TelegramError::Refused { name, value: None }));
         }
         if signed_in {

@@ -23,8 +23,8 @@ pub enum InvalidProxy {
     Address,
     /// Only one of the two, or a character that does not survive the way to the proxy.
     #[error(
-        "must have both user and password or neither, of letters, digits and -._~!$&'()*+, alone; \
-         give the proxy a password of these"
+        "must have both user and password or neither, of only letters, digits and the characters -._~!$&'()*+, \
+         (set a password of these at the proxy)"
     )]
     Credentials,
 }

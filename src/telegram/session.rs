@@ -16,7 +16,7 @@ use crate::accounts::{AuthKey, DataCentre, HomeKeyKept, Session};
 pub(super) enum SessionAdapterError {
     #[error(transparent)]
     HomeKey(#[from] HomeKeyKept),
-    #[error("the server announced data centre {id} at {address}, which this kind of server must not lead to")]
+    #[error("the server announced data centre {id} at {address}, which is not allowed for this kind of server")]
     Address { id: i32, address: String },
 }
 

@@ -95,7 +95,7 @@ impl Client {
                 return Err(TelegramError::FloodWait { wait, name: "TAKEOUT_INIT_DELAY".to_owned() });
             }
             Err(TelegramError::Refused { name, .. }) => {
-                tracing::warn!(account.name = %account, "account `{account}` cannot begin a takeout ({name}); it reads as usual");
+                tracing::warn!(account.name = %account, "account `{account}` cannot begin a takeout ({name}); it reads without one");
             }
             Err(error) => {
                 takeout.not_before = None;

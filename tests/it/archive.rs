@@ -852,7 +852,7 @@ fn verify_finds_each_kind_of_damage() {
         }),
         ("message -1001500000001/1 has no raw bytes", |db| delete(db, "raw", &stored_at(at(1)))),
         ("raw bytes of message -1001500000001/78, which is not archived", |db| put(db, "raw", &stored_at(at(78)), b"")),
-        ("the change log tells of message -1001500000001/42, which is not archived", |db| {
+        ("message -1001500000001/42 is in the change log, but not archived", |db| {
             delete(db, "message", &stored_at(at(42)));
         }),
         ("message -1001500000001/42 has 1 earlier versions, 0 are stored", |db| {
@@ -874,14 +874,14 @@ fn verify_finds_each_kind_of_damage() {
             put(db, "message", &stored_at(at(1)), &[]);
         }),
         ("the change log jumps from 1 to 3", |db| delete(db, "change", &2u64.to_be_bytes())),
-        ("message -1001500000001/42 is new twice in the change log", |db| {
+        ("message -1001500000001/42 is twice in the change log as new", |db| {
             let change = get(db, "change", &2u64.to_be_bytes());
             put(db, "change", &8u64.to_be_bytes(), &change);
         }),
         ("peer -1001500000001 has 3 messages (1 deleted), its coverage says 0 (0)", |db| {
             delete(db, "coverage", &stored_peer(CHAT));
         }),
-        ("message -1001500000001/42 is not covered", |db| {
+        ("message -1001500000001/42 is archived, but its id is not in the coverage", |db| {
             // Only ids 1 to 41 were read.
             put(db, "coverage", &stored_peer(CHAT), &[0x0a, 0x02, 1, 41, 0x10, 3, 0x18, 1]);
         }),
@@ -925,8 +925,8 @@ fn verify_lists_what_is_damaged_and_goes_on() {
 fn verify_finds_a_username_that_leads_elsewhere() {
     for (expected, name, to) in [
         ("username `weather` of peer -1001500000001 leads nowhere", "weather", None),
-        ("username `rain` leads to peer -1001500000001, which does not have it", "rain", Some(CHAT)),
-        ("username `rain` leads to peer 99, which is not archived", "rain", Some(PeerId(99))),
+        ("username `rain` refers to peer -1001500000001, which does not have it", "rain", Some(CHAT)),
+        ("username `rain` refers to peer 99, which is not archived", "rain", Some(PeerId(99))),
     ] {
         let mut kept = furnished();
         kept.meddle(|db| match to {

@@ -188,7 +188,7 @@ fn show_peers_changes_and_status_answer() {
     let status = own.run(&["status", "--json"]).well().lines();
     assert_eq!(status[0]["index"]["behind"], 0, "{status:?}");
     let status = own.run(&["status"]).well().out;
-    assert!(status.starts_with("program: telescribe ") && status.contains("does not run\n"), "{status}");
+    assert!(status.starts_with("program: telescribe ") && status.contains("is not running\n"), "{status}");
     assert!(status.contains("\nindex: 600 messages, 0 changes behind\n"), "{status}");
 }
 
@@ -214,7 +214,7 @@ fn counters_and_the_schedule_are_shown_and_what_needs_a_running_program_says_so(
     for wish in [&["schedule", "run", "catch-up"][..], &["join", "@example_channel"]] {
         let ended = own.run(wish);
         assert_eq!((ended.status, ended.out.as_str()), (2, ""), "{wish:?}");
-        assert_eq!(ended.err, "telescribe: the program does not run: start it with `telescribe run`, then ask again\n");
+        assert_eq!(ended.err, "telescribe: the program is not running: start it with `telescribe run`, then retry\n");
     }
     let mistyped = own.run(&["schedule", "run", "catchup"]);
     assert_eq!(mistyped.status, 2);
@@ -254,7 +254,7 @@ fn without_an_archive_the_way_out_is_named() {
     for command in [&["dump"][..], &["peers"], &["status"], &["search", "a"], &["coverage"], &["changes"]] {
         let ended = run_in(folder.path(), command);
         assert_eq!((ended.status, ended.out.as_str()), (2, ""), "{command:?}");
-        assert!(ended.err.contains("there is no archive in `data`; `telescribe run` makes one"), "{command:?}: {}", ended.err);
+        assert!(ended.err.contains("there is no archive in `data`; `telescribe run` creates one"), "{command:?}: {}", ended.err);
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "asking makes nothing");
 }
@@ -373,9 +373,9 @@ fn an_account_is_imported_from_a_raw_key_and_listed() {
     fs::write(folder.path().join("short.key"), [7; 255]).unwrap();
     let import = |key: &str, dc: &str| run_in(folder.path(), &["account", "import", "bravo", key, "--dc", dc]);
     for (key, dc, says) in [
-        ("short.key", "4", "`short.key` is no session that is known: expected "),
+        ("short.key", "4", "`short.key` is not a known kind of session: expected "),
         ("none.key", "4", "cannot read `none.key`"),
-        ("bravo.key", "77", "`bravo.key` is of data centre 77, which is not known; there are "),
+        ("bravo.key", "77", "`bravo.key` is of data centre 77, which is unknown; known are "),
     ] {
         let ended = import(key, dc);
         assert_eq!(ended.status, 2);
@@ -385,7 +385,7 @@ fn an_account_is_imported_from_a_raw_key_and_listed() {
     let twice = import("bravo.key", "4");
     assert_eq!(twice.status, 2, "{}", twice.err);
     let listed = run_in(folder.path(), &["account", "list"]).well();
-    assert_eq!(listed.out, "bravo: user not asked yet, data centre 4, 0 peers known, plain\n");
+    assert_eq!(listed.out, "bravo: user unknown, data centre 4, 0 peers known, plain\n");
     assert_eq!(run_in(folder.path(), &["account", "list", "--json"]).well().lines()[0]["home_dc"], 4);
     use std::os::unix::fs::PermissionsExt as _;
     let session = folder.path().join("sessions/bravo.session");

@@ -235,7 +235,7 @@ async fn a_flipped_bit_early_in_the_log_is_refused_with_the_number_of_changes_an
         assert_eq!((ended.status, ended.out.as_str()), (2, ""), "{command:?}: {}", ended.err);
         assert!(ended.err.contains("has a damaged log") && ended.err.contains(&missing), "{command:?}: {}", ended.err);
         assert!(
-            ended.err.contains("restore a backup, or go on without them with `telescribe reindex --accept-loss`"),
+            ended.err.contains("restore a backup, or continue without them with `telescribe reindex --accept-loss`"),
             "{}",
             ended.err
         );
@@ -348,7 +348,7 @@ fn an_index_that_the_system_does_not_give_is_not_built_anew_and_is_whole_when_it
     let before = names_of(&index);
     let error = Index::open(&index).unwrap_err().to_string();
     assert!(
-        error.contains("cannot be opened: ") && error.contains("; nothing of it was changed: check the limit of open files"),
+        error.contains("cannot be opened: ") && error.contains("; it was not changed: check the limit of open files"),
         "{error}"
     );
     let searched = own.run(&["search", "и"]);

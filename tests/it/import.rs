@@ -126,7 +126,7 @@ async fn sessions_that_pyrograms_successor_wrote_work_here() {
 
     // What lies in a log beside the file is not read, and not passed over either.
     let told = s.refused(&["killed.session"]);
-    assert!(told.contains("is not whole without `killed.session-wal`") && told.contains("PRAGMA journal_mode=DELETE"), "{told}");
+    assert!(told.contains("is incomplete without `killed.session-wal`") && told.contains("PRAGMA journal_mode=DELETE"), "{told}");
     let together = "import sqlite3; sqlite3.connect('killed.session').execute('PRAGMA journal_mode=DELETE')";
     assert!(Command::new(&python).args(["-c", together]).current_dir(s.path()).status().unwrap().success());
     s.works("killed", &["killed.session"], Stdio::null());
@@ -140,7 +140,7 @@ async fn a_bare_key_works_with_its_data_centre() {
     let dc = s.account.data_centres.iter().find(|dc| dc.id == s.account.home_dc).unwrap();
     std::fs::write(s.path().join("bare.key"), dc.auth_key).unwrap();
     let told = s.refused(&["bare.key"]);
-    assert!(told.contains("`bare.key` is an authorisation key, which does not say where it belongs; add `--dc`"), "{told}");
+    assert!(told.contains("`bare.key` is an authorisation key, which does not tell its data centre; add `--dc`"), "{told}");
     s.works("bare", &["bare.key", "--dc", &dc.id.to_string()], Stdio::null());
     s.simulator.stop().await;
 }

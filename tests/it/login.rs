@@ -81,7 +81,7 @@ async fn an_account_is_signed_in_by_code_and_password_and_out_again() {
     // Once more: nothing to do, and nothing asked.
     simulator.clear_ledger();
     let again = run(folder.path(), &["login", name], "");
-    assert!(again.status.success() && told(&again).contains("is signed in already as"), "{}", told(&again));
+    assert!(again.status.success() && told(&again).contains("is already signed in as"), "{}", told(&again));
     assert_eq!(simulator.request_count("auth.sendCode"), 0);
 
     assert!(run(folder.path(), &["account", "logout", name], "").status.success());
@@ -122,7 +122,7 @@ async fn what_telegram_refuses_at_a_login_is_told_with_the_way_out_and_changes_n
         (Fault::FloodWait { seconds: 8_000 }, "for the next 2 h 14 min"),
         (error(406, "PHONE_NUMBER_FLOOD"), "try again tomorrow"),
         (error(400, "PHONE_NUMBER_BANNED"), "has banned this phone number; appeal"),
-        (error(400, "API_ID_INVALID"), "copy both anew from https://my.telegram.org/apps"),
+        (error(400, "API_ID_INVALID"), "copy both again from https://my.telegram.org/apps"),
         (error(400, "PHONE_NUMBER_INVALID"), "write it with its country code"),
     ] {
         let rule = simulator.fault(Rule::new(fault, When::Always).method("auth.sendCode"));

@@ -113,7 +113,7 @@ fn zeros_at_the_end_of_the_log_are_an_end_between_two_records_and_refused_within
             }
             Err(error) => {
                 assert!(from > last && matches!(&error, ArchiveError::Lost { missing: None, .. }), "from {from}: {error}");
-                assert!(error.to_string().contains("is missing; nothing was changed: restore a backup, or go on"), "{error}");
+                assert!(error.to_string().contains("is missing; nothing was changed: restore a backup, or continue"), "{error}");
                 assert!(before == contents(&archive));
                 let (accepted, _) = Archive::open_without_lost(&archive, None).unwrap();
                 is_whole(&accepted);
@@ -234,7 +234,7 @@ fn an_archive_is_made_whole_or_not_at_all_and_only_where_nothing_is() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("data/archive");
     let none = Archive::open_existing(&path, Durability::Os, None).unwrap_err();
-    assert!(matches!(none, ArchiveError::Missing { .. }) && none.to_string().ends_with("`telescribe run` makes one"), "{none}");
+    assert!(matches!(none, ArchiveError::Missing { .. }) && none.to_string().ends_with("`telescribe run` creates one"), "{none}");
     assert!(matches!(Archive::open_to_read(&path, None).unwrap_err(), ArchiveError::Missing { .. }));
     let seen = Seen { by: "the index".to_owned(), archive: "an".to_owned(), position: Seq(7) };
     let gone = Archive::open_seen(&path, Durability::Os, Some(&seen)).unwrap_err();

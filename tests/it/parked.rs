@@ -102,7 +102,7 @@ async fn an_account_that_must_wait_for_hours_keeps_no_job_from_the_others() {
     fleet.until_got("/v1/jobs", waits).await;
     fleet.until_got("/v1/jobs", |jobs| job(jobs, "catch-up")["state"] != "running").await;
     let table = table(&fleet).await;
-    assert!(table.contains("\n  without accounts that still wait: alpha (until 20"), "{table}");
+    assert!(table.contains("\n  accounts still pending: alpha (until 20"), "{table}");
     let asked = fleet.simulator.ledger().iter().filter(|e| e.account == "alpha" && e.method == DIALOGS).count();
     assert!(asked <= 2, "one call may have been under way: {asked}");
     fleet.stop(app).await;

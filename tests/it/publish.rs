@@ -351,7 +351,7 @@ async fn a_virtual_host_that_is_not_there_is_no_refused_login_and_a_lone_slash_i
     let mut publisher = elsewhere.publisher();
     assert_eq!(publisher.step().await.unwrap(), StepOutcome::Idle);
     let error = elsewhere.report().last_error.unwrap();
-    assert!(error.contains("nosuchvhost` does not open the virtual host: ") && !error.contains("login"), "{error}");
+    assert!(error.contains("nosuchvhost` refuses the virtual host: ") && !error.contains("login"), "{error}");
     assert!(timeout(Duration::from_secs(2), publisher.wait()).await.is_err(), "it waits before it tries again");
 }
 
@@ -384,6 +384,6 @@ async fn a_start_with_a_wrong_broker_asks_telegram_nothing() {
     fleet.config.publish.url = BrokerUrl::read("amqp://crawler:7/s3cret@127.0.0.1:5672/%2f");
     let environment = Environment { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
     let error = App::start(&fleet.config, &fleet.data(), environment).await.unwrap_err().to_string();
-    assert!(error.contains("`publish.url` has an `@` behind the host") && !error.contains("s3cret"), "{error}");
+    assert!(error.contains("`publish.url` has an `@` after the host") && !error.contains("s3cret"), "{error}");
     assert_eq!(fleet.simulator.ledger().len(), 0);
 }

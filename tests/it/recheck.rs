@@ -124,7 +124,7 @@ async fn a_mass_deletion_is_held_back_until_telegram_was_asked_again() {
     let (text, code) = covered(&fleet, peer).await;
     assert_eq!(code, ExitCode::from(1));
     assert!(text.contains("  30 ids to read  "), "{text}");
-    assert!(text.contains("said to be deleted, too many at once; to be asked for again: "), "{text}");
+    assert!(text.contains("mass deletion, to be confirmed by a second request: "), "{text}");
     assert!(gone.iter().all(|id| !is_deleted(&app, peer, *id)));
     let status = fleet.get("/v1/status").await;
     assert_eq!(status["crawl"]["deletions_held"], 30, "{status:#}");

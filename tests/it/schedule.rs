@@ -133,7 +133,10 @@ async fn a_job_runs_now_when_the_owner_says_so_or_a_client_of_a_listener_that_al
     fleet.until_got("/v1/jobs", |jobs| job(jobs, "recheck", None)["state"] == "running").await;
     assert_eq!(run(&operates, "recheck", json!({})).await, refused(409, "job-running"));
     let error = command(&fleet, &["run", "recheck"]).await.unwrap_err();
-    assert_eq!(error, "the job runs already: `recheck` was started before; `telescribe schedule` shows when it has ended");
+    assert_eq!(
+        error,
+        "the job is already running: `recheck` has been started and has not ended; `telescribe schedule` shows when it has"
+    );
     fleet.stop(app).await;
 }
 
@@ -227,7 +230,7 @@ async fn the_status_says_what_needs_somebody_and_what_must_wait() {
     fleet.until_got("/v1/status", |status| any(status, |account| account["floods"] == 1)).await;
     let text = status().await;
     assert!(text.contains("  bravo: signed out (AUTH_KEY_UNREGISTERED); run `telescribe login bravo`\n"), "{text}");
-    assert!(text.contains(" requests; Telegram asked to wait with messages.getDialogs until 20"), "{text}");
+    assert!(text.contains(" requests; flood wait for messages.getDialogs until 20"), "{text}");
     fleet.stop(app).await;
 }
 
@@ -245,7 +248,7 @@ async fn a_stopped_program_shows_what_is_planned_and_says_that_nothing_can_be_ru
     assert!(of("catch-up").matches(':').count() >= 4 * 2, "its last start and three to come: {table}");
     assert!(of("recheck").contains("disabled"), "{table}");
     let error = command(&fleet, &["run", "recheck"]).await.unwrap_err();
-    assert_eq!(error, "the program does not run: start it with `telescribe run`, then ask again");
+    assert_eq!(error, "the program is not running: start it with `telescribe run`, then retry");
 }
 
 #[tokio::test(flavor = "multi_thread")]

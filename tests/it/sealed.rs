@@ -325,7 +325,7 @@ async fn commands_that_show_a_path_on_the_way_say_so_once_and_beside_their_outpu
         if command[0] == "search" {
             assert_eq!(note, "");
         } else {
-            assert!(note.starts_with("note: ") && note.contains("can read the path of the request"), "{command:?}: {note}");
+            assert!(note.starts_with("note: ") && note.contains("the path of the request"), "{command:?}: {note}");
             assert_eq!(note.lines().count(), 1, "{command:?}: {note}");
         }
     }

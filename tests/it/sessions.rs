@@ -189,7 +189,7 @@ async fn a_daemon_seals_plain_sessions_by_itself_and_says_so() {
     until("sealed sessions", || is_sealed("alpha.session") && is_sealed("bravo.session"));
     let ended = stop(daemon);
     let said = out(&ended) + &err(&ended);
-    assert!(ended.status.success() && said.contains("is not sealed yet; it will be at its next save"), "{said}");
+    assert!(ended.status.success() && said.contains("is not sealed yet; it will be when it is next saved"), "{said}");
     assert!(with_key_file(folder, "master.key", &["account", "check"]).status.success());
     simulator.stop().await;
 }

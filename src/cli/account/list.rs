@@ -39,7 +39,7 @@ fn look(store: &Sessions, name: &AccountName) -> Result<(Session, SessionFormat)
     Ok((store.load(name)?, store.format(name)?))
 }
 
-/// What is known of a session's standing, in one word.
+/// The last known state of a session, in one word.
 fn state(session: &Session, lost: Option<&LostSession>) -> &'static str {
     match (lost, session.user_id()) {
         (Some(lost), _) => lost.loss().as_str(),
@@ -74,7 +74,7 @@ fn described(session: &Session, form: &SessionFormat) -> serde_json::Value {
 
 fn in_words(session: &Session, form: &SessionFormat) -> String {
     let name = session.name();
-    let user = session.user_id().map_or_else(|| "not asked yet".to_owned(), |id| id.to_string());
+    let user = session.user_id().map_or_else(|| "unknown".to_owned(), |id| id.to_string());
     let form = match form {
         SessionFormat::Plain => "plain",
         SessionFormat::Sealed(_) => "sealed",

@@ -14,7 +14,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// How many looks pass between two plain lines.
 const LINE_EVERY: u32 = 10;
 
-/// Shows progress until everything that the accounts can see is archived, indexed and published, or a stop is asked for.
+/// Shows progress until everything that the accounts can see is archived, indexed and published, or a stop is requested.
 pub(super) async fn until_caught_up(app: &App) -> anyhow::Result<()> {
     let style = ProgressStyle::with_template("   {prefix:9} {wide_bar} {pos}/{len}")?;
     let bars = indicatif::MultiProgress::new();
