@@ -16,12 +16,13 @@ use std::time::Duration;
 
 use crate::accounts::{LockedSessions, Pool, PoolSettings, PoolStatePersister, Session, SessionLock, SessionWriter, Sessions};
 use crate::archive::{Archive, DataFolder, Durability, MassDeletion};
-use crate::config::{Config, Server, Sync};
+use crate::config::{Config, OutputTarget, PlannedOutput, Server, Sync};
 use crate::crawl::{self, Crawler};
 use crate::http;
 use crate::lifecycle::Lifecycle;
 use crate::model::{AccountName, Clock};
-use crate::publish::{self, Publisher};
+use crate::output::rabbitmq::RabbitMq;
+use crate::output::{self, Delivery, Output};
 use crate::schedule::Job;
 use crate::search::{Index, Indexer, IndexerSettings};
 
@@ -54,8 +55,8 @@ pub struct App {
     pub index: Arc<Index>,
     /// The crawler.
     pub crawler: Arc<Crawler>,
-    /// How publishing is doing; `None` when no broker is configured.
-    pub publishing: Option<Arc<publish::Status>>,
+    /// The outputs that run, and how each is doing.
+    pub outputs: Vec<RunningOutput>,
     /// Where HTTP answers.
     pub addresses: Vec<SocketAddr>,
     /// The exclusive locks that this process holds for as long as it runs.
@@ -69,6 +70,29 @@ struct OpenAccounts {
     pool: Arc<Pool>,
     sessions: BTreeMap<AccountName, Arc<Session>>,
     store: Sessions,
+}
+
+/// An output that runs.
+#[derive(Clone, Debug)]
+pub struct RunningOutput {
+    /// Its name, under which the archive keeps its position.
+    pub name: String,
+    /// What kind it is.
+    pub kind: &'static str,
+    /// How it is doing.
+    pub status: Arc<output::Status>,
+}
+
+impl RunningOutput {
+    /// Starts delivering to an output.
+    pub fn start(name: &str, kind: &'static str, output: impl Output, archive: &Arc<Archive>, lifecycle: &Lifecycle) -> Self {
+        let (output, status) = (Arc::new(output), Arc::new(output::Status::new()));
+        let (reader, archive, shown) = (name.to_owned(), Arc::clone(archive), Arc::clone(&status));
+        lifecycle.work(format!("output-{name}"), move || {
+            Delivery::new(&reader, Arc::clone(&output), Arc::clone(&archive), Arc::clone(&shown))
+        });
+        Self { name: name.to_owned(), kind, status }
+    }
 }
 
 impl std::fmt::Debug for App {
@@ -97,6 +121,7 @@ impl App {
     pub async fn start(config: &Config, data: &Path, environment: Environment) -> anyhow::Result<Self> {
         // Before anything is locked or asked: a start that fails leaves nothing behind.
         config.check()?;
+        let planned = config.planned_outputs().map_err(|(key, why)| anyhow::anyhow!("`{key}` of the configuration {why}"))?;
         let folder = DataFolder::lock_within(data, FOLDER_LOCK_TIMEOUT).await?;
         let store = open_sessions(config)?;
         let LockedSessions { sessions, locks } = store.take_all()?;
@@ -109,7 +134,7 @@ impl App {
             let (archive_path, index_path) = (folder.archive(), folder.index());
             let open = move || {
                 let archive = Archive::open_seen(&archive_path, durability, Index::seen(&index_path).as_ref())?;
-                archive.check_position(publish::READER)?;
+                archive.check_positions()?;
                 anyhow::Ok((archive, Index::open(&index_path)?))
             };
             let (archive, index) = tokio::task::block_in_place(open)?;
@@ -153,7 +178,7 @@ impl App {
             let (index, archive) = (Arc::clone(&index), Arc::clone(&archive));
             move || Indexer::new(Arc::clone(&index), Arc::clone(&archive), indexing)
         });
-        let publishing = start_publishing(config, &archive, &lifecycle);
+        let outputs = start_outputs(planned, &archive, &lifecycle);
         let job_control =
             jobs::JobControl::new(config, Arc::clone(&archive), Arc::clone(&environment.clock), Some(Arc::clone(&crawler)))?;
         let job_control = Arc::new(job_control);
@@ -165,7 +190,7 @@ impl App {
         let running = status::Running {
             crawler: Arc::clone(&crawler),
             archive: Arc::clone(&archive),
-            publishing: publishing.clone(),
+            outputs: outputs.clone(),
             lifecycle: lifecycle.clone(),
             job_control: Arc::clone(&job_control),
             clock: Arc::clone(&environment.clock),
@@ -183,7 +208,7 @@ impl App {
             archive,
             index,
             crawler,
-            publishing,
+            outputs,
             addresses,
             locks: Mutex::new(Some((folder, locks))),
             accounts,
@@ -248,12 +273,11 @@ fn check_accounts(config: &Config, sessions: &BTreeMap<AccountName, Arc<Session>
     Ok(())
 }
 
-fn start_publishing(config: &Config, archive: &Arc<Archive>, lifecycle: &Lifecycle) -> Option<Arc<publish::Status>> {
-    let settings = config.publish.settings()?;
-    let status = Arc::new(publish::Status::new());
-    let (archive, shown) = (Arc::clone(archive), Arc::clone(&status));
-    lifecycle.work("publisher", move || Publisher::new(settings.clone(), Arc::clone(&archive), Arc::clone(&shown)));
-    Some(status)
+fn start_outputs(planned: Vec<PlannedOutput>, archive: &Arc<Archive>, lifecycle: &Lifecycle) -> Vec<RunningOutput> {
+    let start = |PlannedOutput { name, target, .. }| match target {
+        OutputTarget::RabbitMq(settings) => RunningOutput::start(&name, "rabbitmq", RabbitMq(settings), archive, lifecycle),
+    };
+    planned.into_iter().map(start).collect()
 }
 
 impl Config {

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  schedule ─► accounts ─► telegram ─► parse ─► ARCHIVE ─┬─► search  (Tantivy)  ─┐
-//!   "is due"    "who may"   "ask"      "mean"    "true"  └─► publish (RabbitMQ) ─┴─► http ─► people, programs
+//!   "is due"    "who may"   "ask"      "mean"    "true"  └─► output  (RabbitMQ) ─┴─► http ─► people, programs
 //!                              └──────── crawl ────┘
 //! ```
 //!
@@ -42,7 +42,9 @@ pub mod search;
 
 pub mod show;
 
-pub mod publish;
+pub mod event;
+
+pub mod output;
 
 // The way out: sealed, over HTTP.
 pub mod http;

@@ -4,21 +4,22 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::RunningOutput;
 use super::jobs::JobControl;
 
 use crate::accounts::{AccountState, LostSession};
 use crate::archive::Archive;
+use crate::config::PUBLISH;
 use crate::crawl::{Crawler, Progress};
 use crate::http::{Operator as _, StatusSource};
 use crate::lifecycle::Lifecycle;
 use crate::model::{Clock, PeerId};
-use crate::publish;
 
 /// The source of the status while the program runs.
 pub(super) struct Running {
     pub(super) crawler: Arc<Crawler>,
     pub(super) archive: Arc<Archive>,
-    pub(super) publishing: Option<Arc<publish::Status>>,
+    pub(super) outputs: Vec<RunningOutput>,
     pub(super) lifecycle: Lifecycle,
     pub(super) job_control: Arc<JobControl>,
     pub(super) clock: Arc<dyn Clock>,
@@ -72,6 +73,20 @@ impl Running {
         crawl
     }
 
+    fn outputs(&self) -> Value {
+        let last = self.archive.last_seq();
+        let output = |output: &RunningOutput| {
+            let mut shown = json!({ "name": output.name, "kind": output.kind });
+            if let (Some(shown), Ok(Value::Object(report))) =
+                (shown.as_object_mut(), serde_json::to_value(output.status.report(last)))
+            {
+                shown.extend(report);
+            }
+            shown
+        };
+        self.outputs.iter().map(output).collect()
+    }
+
     fn workers(&self) -> Value {
         let worker = |(name, w): (&String, &crate::lifecycle::WorkerStatus)| json!({ "name": name, "steps": w.steps, "failures": w.failures, "failing": w.failing, "stopped": w.stopped });
         self.lifecycle.workers().iter().map(worker).collect()
@@ -80,13 +95,15 @@ impl Running {
 
 impl StatusSource for Running {
     fn status(&self) -> Map<String, Value> {
-        let publishing = self.publishing.as_ref().map(|status| status.report(self.archive.last_seq()));
+        let last = self.archive.last_seq();
+        let publishing = self.outputs.iter().find(|output| output.name == PUBLISH).map(|output| output.status.report(last));
         [
             ("running".to_owned(), true.into()),
             ("crawl".to_owned(), self.crawl()),
             ("accounts".to_owned(), self.accounts()),
             ("jobs".to_owned(), serde_json::to_value(self.job_control.jobs()).unwrap_or_default()),
             ("publish".to_owned(), serde_json::to_value(publishing).unwrap_or_default()),
+            ("outputs".to_owned(), self.outputs()),
             ("workers".to_owned(), self.workers()),
         ]
         .into_iter()

@@ -40,4 +40,23 @@ impl View<'_> {
     pub fn position(self, reader: &str) -> Result<Seq, ArchiveError> {
         Ok(self.get(&POSITION, &PositionKey(reader.to_owned()))?.unwrap_or_default())
     }
+
+    /// How far every reader has got whose position is kept here, by name.
+    ///
+    /// # Errors
+    /// See [`View::changes`].
+    pub fn positions(self) -> Result<Vec<(String, Seq)>, ArchiveError> {
+        let entries = self.scan(&POSITION, Keys::under(PositionKey::PREFIX), Order::OldestFirst);
+        entries.map(|entry| entry.map(|(PositionKey(name), position)| (name, position))).collect()
+    }
+
+    /// The same, without those that are damaged.
+    pub(super) fn undamaged_positions(self) -> Result<Vec<(String, Seq)>, ArchiveError> {
+        let mut found = Vec::new();
+        for entry in self.entries(POSITION.cf(), Keys::under(PositionKey::PREFIX), Order::OldestFirst) {
+            let (name, position) = entry?;
+            found.extend(PositionKey::decode(&name).ok().map(|PositionKey(name)| name).zip(Seq::decode(&position).ok()));
+        }
+        Ok(found)
+    }
 }

@@ -20,11 +20,10 @@ use rocksdb::{DB, DBRecoveryMode, WriteBatch};
 
 use crate::model::Seq;
 
-use super::codec::Key as _;
-use super::family::{Keys, POSITION};
+use super::family::POSITION;
 use super::key::PositionKey;
 use super::open::{Look, Seen, gap, look, open_for_writing, read_only, shorter_than_seen};
-use super::view::{Order, View};
+use super::view::View;
 use super::{Archive, ArchiveError, Durability, changes, files, upgrade};
 
 /// What an archive goes on without.
@@ -175,30 +174,18 @@ fn drop_logs_after_a_gap(path: &Path) -> Result<(), ArchiveError> {
 
 /// Fails when any reader whose position is kept in the archive has seen more than is there.
 fn check_positions(look: &Look, path: &Path) -> Result<(), ArchiveError> {
-    let mut positions = positions(&look.db, path)?.into_iter();
-    positions.try_for_each(|(PositionKey(name), position)| {
-        shorter_than_seen(path, look.last, &format!("the reader `{name}`"), position)
-    })
+    let mut positions = View::over(&look.db, path).undamaged_positions()?.into_iter();
+    positions.try_for_each(|(name, position)| shorter_than_seen(path, look.last, &format!("the reader `{name}`"), position))
 }
 
 /// Readers cannot have seen what is no longer there.
 fn take_back_positions(db: &DB, path: &Path, last: Seq, batch: &mut WriteBatch) -> Result<(), ArchiveError> {
-    for (name, position) in positions(db, path)? {
+    for (name, position) in View::over(db, path).undamaged_positions()? {
         if position > last {
-            POSITION.put(db, batch, &name, &last);
+            POSITION.put(db, batch, &PositionKey(name), &last);
         }
     }
     Ok(())
-}
-
-/// Every reader's position that can be read, by its name.
-fn positions(db: &DB, path: &Path) -> Result<Vec<(PositionKey, Seq)>, ArchiveError> {
-    let mut found = Vec::new();
-    for entry in View::over(db, path).entries(POSITION.cf(), Keys::under(PositionKey::PREFIX), Order::OldestFirst) {
-        let (name, position) = entry?;
-        found.extend(PositionKey::decode(&name).ok().zip(Seq::decode(&position).ok()));
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

@@ -107,13 +107,15 @@ impl Archive {
         Ok(Self { db, path: path.to_owned(), durability, next: Mutex::new(last.next()), last: watch::Sender::new(last), id })
     }
 
-    /// Fails when a reader whose position is kept in the archive has seen more than is there.
+    /// Fails when any reader whose position is kept in the archive has seen more than is there.
     ///
     /// # Errors
-    /// Also when the position cannot be read.
-    pub fn check_position(&self, reader: &str) -> Result<(), ArchiveError> {
-        let position = self.view().position(reader)?;
-        shorter_than_seen(&self.path, self.last_seq(), &format!("the reader `{reader}`"), position)
+    /// Also when the disk refuses.
+    pub fn check_positions(&self) -> Result<(), ArchiveError> {
+        let mut positions = self.view().positions()?.into_iter();
+        positions.try_for_each(|(name, position)| {
+            shorter_than_seen(&self.path, self.last_seq(), &format!("the reader `{name}`"), position)
+        })
     }
 }
 

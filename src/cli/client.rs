@@ -26,7 +26,6 @@ use crate::archive::{Archive, DataFolder, FolderError};
 use crate::http::{Context, LazyIndex, Local, Operator};
 use crate::lifecycle::Lifecycle;
 use crate::model::{Clock, SystemClock};
-use crate::publish::READER;
 use crate::seal::{self, Key, KeyRing};
 use crate::search::Index;
 
@@ -395,7 +394,7 @@ async fn folder(root: &Path, lifecycle: &Lifecycle, operator: Option<&MakeOperat
 fn here(folder: &DataFolder, lifecycle: &Lifecycle, operator: Option<&MakeOperator<'_>>) -> anyhow::Result<Local> {
     let seen = Index::seen(&folder.index());
     let archive = Arc::new(Archive::open_to_read(&folder.archive(), seen.as_ref())?);
-    archive.check_position(READER)?;
+    archive.check_positions()?;
     let position = seen.filter(|seen| seen.archive == archive.id()).map_or(0, |seen| seen.position.0);
     let behind = archive.last_seq().0.saturating_sub(position);
     if behind > 0 {

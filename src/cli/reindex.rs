@@ -12,7 +12,6 @@ use super::output::tell;
 use crate::archive::{Archive, DataFolder, Durability, Loss, Seen};
 use crate::config::Config;
 use crate::lifecycle::{StepOutcome, Worker as _};
-use crate::publish::READER;
 use crate::search::{Index, Indexer, IndexerSettings};
 
 /// Rebuild the full-text index from the archive
@@ -61,7 +60,7 @@ pub(super) async fn run(args: Args, globals: &Globals, config: &Config) -> anyho
 fn open(args: &Args, path: &Path, seen: Option<&Seen>) -> anyhow::Result<Archive> {
     if !args.accept_loss {
         let archive = Archive::open_existing(path, Durability::Os, seen)?;
-        archive.check_position(READER)?;
+        archive.check_positions()?;
         return Ok(archive);
     }
     let (archive, loss) = Archive::open_without_lost(path, seen)?;

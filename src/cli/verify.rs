@@ -9,7 +9,6 @@ use super::client::Globals;
 use super::output::{Out, ended};
 use crate::archive::{Archive, DataFolder, Seen};
 use crate::model::Seq;
-use crate::publish::READER;
 use crate::search::{Index, SearchError, Verification};
 
 /// Compare the archive, the index and all positions with each other
@@ -82,9 +81,9 @@ fn compare_index(archive: &Archive, path: &Path, differences: &mut Vec<String>) 
 /// Adds what readers have seen and the archive does not have; says whether there is any.
 fn compare_positions(archive: &Archive, index: Option<Seen>, differences: &mut Vec<String>) -> anyhow::Result<bool> {
     let last = archive.last_seq();
-    let mut positions = vec![(READER, archive.view().position(READER)?)];
+    let mut positions = archive.view().positions()?;
     match index {
-        Some(seen) if seen.archive == archive.id() => positions.push(("search", seen.position)),
+        Some(seen) if seen.archive == archive.id() => positions.push(("search".to_owned(), seen.position)),
         Some(_) => differences.push("index: it belongs to another archive".to_owned()),
         None => {}
     }

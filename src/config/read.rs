@@ -8,7 +8,7 @@ use toml_edit::{Document, Item, Table, TableLike, Value};
 
 use super::error::without_secrets;
 use super::{Config, ConfigError, Server};
-use crate::{accounts, publish};
+use crate::accounts;
 
 /// What an environment variable that overrides a key starts with.
 const PREFIX: &str = "TELESCRIBE__";
@@ -190,12 +190,8 @@ fn check_values(place: &dyn Fn(&str) -> String, config: &Config) -> Result<(), C
             return wrong(&key, error.to_string());
         }
     }
-    if let Err(error) = config.publish.url.get() {
-        return wrong("publish.url", error.to_string());
-    }
-    if !publish::is_exchange_name(&config.publish.exchange) {
-        let why = "must have 1 to 246 bytes without control characters, and must not begin with `amq.`";
-        return wrong("publish.exchange", why.to_owned());
+    if let Err((key, why)) = config.planned_outputs() {
+        return wrong(&key, why);
     }
     if let Some(method) = config.accounts.intervals.keys().find(|method| !accounts::is_known_method(method)) {
         let known = accounts::known_methods().collect::<Vec<_>>().join(", ");
@@ -329,11 +325,47 @@ mod tests {
     }
 
     #[test]
+    fn each_output_has_a_name_of_its_own_and_a_broker() {
+        let output = |name: &str, rest: &str| format!("[[outputs]]\nname = \"{name}\"\nkind = \"rabbitmq\"\n{rest}\n");
+        let (at_a, at_b) = ("url = \"amqp://a.example\"", "url = \"amqp://b.example\"\nexchange = \"other\"\ndeclare = false");
+        let text = format!("[publish]\nurl = \"amqp://p.example\"\n{}{}", output("research", at_a), output("mirror-2", at_b));
+        let planned = read_text(&text, &[]).unwrap().planned_outputs().unwrap();
+        let names: Vec<&str> = planned.iter().map(|output| output.name.as_str()).collect();
+        assert_eq!(names, ["publish", "research", "mirror-2"]);
+        for (wrong, error) in [
+            (
+                output("publish", at_a),
+                "config.toml, line 2: `outputs.0.name` `publish` is taken by the program itself; choose another",
+            ),
+            (
+                output("search", at_a),
+                "config.toml, line 2: `outputs.0.name` `search` is taken by the program itself; choose another",
+            ),
+            (
+                output("A b", at_a),
+                "config.toml, line 2: `outputs.0.name` must have 1 to 64 lower-case letters, digits and hyphens",
+            ),
+            (
+                format!("{}{}", output("a", at_a), output("a", at_b)),
+                "config.toml, line 6: `outputs.1.name` `a` is used twice; each output needs a name of its own",
+            ),
+            (output("a", "url = \"\""), "config.toml, line 4: `outputs.0.url` must name a broker"),
+            (
+                output("a", &format!("{at_a}\nexchange = \"amq.x\"")),
+                "config.toml, line 5: `outputs.0.exchange` must have 1 to 246 bytes",
+            ),
+        ] {
+            let found = read_text(&wrong, &[]).unwrap_err();
+            assert!(found.starts_with(error), "{found}");
+        }
+    }
+
+    #[test]
     fn the_password_of_the_broker_is_never_shown() {
         let url = "amqp://crawler:s3cret@127.0.0.1:5672/%2f";
         let config = read_text(&format!("[publish]\nurl = \"{url}\"\n"), &[]).unwrap();
-        let settings = config.publish.settings().unwrap();
-        let shown = format!("{config:?} {settings:?} {}", serde_json::to_string(&config).unwrap());
+        let planned = config.planned_outputs().unwrap();
+        let shown = format!("{config:?} {planned:?} {}", serde_json::to_string(&config).unwrap());
         assert!(shown.contains("crawler@127.0.0.1") && !shown.contains("s3cret"), "{shown}");
 
         let slash = url.replace("s3cret", "7/s3cret");

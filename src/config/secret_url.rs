@@ -7,13 +7,13 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::publish;
+use crate::output::rabbitmq::{AmqpUrl, InvalidAmqpUrl};
 use crate::telegram::{InvalidProxy, Proxy};
 
 /// A SOCKS5 proxy, or none where the text is empty.
 pub type ProxyUrl = SecretUrl<Proxy, InvalidProxy>;
 /// A broker, or none where the text is empty.
-pub type BrokerUrl = SecretUrl<publish::AmqpUrl, publish::InvalidAmqpUrl>;
+pub type BrokerUrl = SecretUrl<AmqpUrl, InvalidAmqpUrl>;
 
 /// Where something is and as whom it is used, or nothing where the text is empty. What it holds shows no password, neither where it
 /// was understood (`T`) nor where it was not (`E`); the text itself is not kept.

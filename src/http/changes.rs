@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::archive::Archive;
+use crate::event;
 use crate::model::{Change, ChangeKind, Seq};
-use crate::publish;
 use crate::show::{self, PeerView, StoredView};
 
 use super::context::{Context, Room};
@@ -108,7 +108,7 @@ impl Line {
     /// Reads the changes after a position, in the requested form, until `take` refuses one.
     fn each(archive: &Archive, from: From, mut take: impl FnMut(Seq, Self) -> Result<bool, Problem>) -> Result<(), Problem> {
         if from.events {
-            for event in publish::events(archive, from.after, from.limit).map_err(|e| Problem::hidden(&e))? {
+            for event in event::events(archive, from.after, from.limit).map_err(|e| Problem::hidden(&e))? {
                 let body = serde_json::from_slice(&event.body).map_err(|e| Problem::hidden(&e))?;
                 if !take(event.seq, Self::Event(body))? {
                     break;

@@ -12,10 +12,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tantivy::IndexWriter;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
-use tokio::sync::watch;
 
 use super::index::{CommitPayload, Index};
-use crate::archive::Archive;
+use crate::archive::{Archive, Reader};
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{Change, ChangeKind, MessageKey, Seq};
 
@@ -30,6 +29,9 @@ const CATCH_UP_COMMIT: u64 = 200_000;
 const DELETED_SHARE_MAX: f32 = 0.3;
 /// Tantivy's own least memory.
 const MEMORY_MIN: usize = 16 << 20;
+
+/// The indexer's name among the readers.
+const READER: &str = "search";
 
 /// The indexer's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +54,6 @@ pub struct Indexer {
     index: Arc<Index>,
     archive: Arc<Archive>,
     settings: IndexerSettings,
-    new_changes: watch::Receiver<Seq>,
     /// Opened at the first step, and again (a retry) after a failure: the one before must have released Tantivy's exclusive lock.
     writer: Option<OpenWriter>,
 }
@@ -61,8 +62,7 @@ impl Indexer {
     /// An indexer that starts where the index's last commit ended.
     #[must_use]
     pub fn new(index: Arc<Index>, archive: Arc<Archive>, settings: IndexerSettings) -> Self {
-        let new_changes = archive.subscribe();
-        Self { index, archive, settings, new_changes, writer: None }
+        Self { index, archive, settings, writer: None }
     }
 
     /// Reads to the end of the change log and commits.
@@ -115,15 +115,14 @@ impl Worker for Indexer {
         if let Some(due) = self.writer.as_ref().and_then(OpenWriter::commit_due) {
             return tokio::time::sleep_until(due.into()).await;
         }
-        let read = self.writer.as_ref().map_or(Seq(0), |writer| writer.read);
-        // Without an archive there is nothing to wait for, and the program is ending.
-        if self.new_changes.wait_for(|last| *last > read).await.is_err() {
-            std::future::pending().await
+        match self.writer.as_mut() {
+            Some(writer) => writer.reader.wait().await,
+            None => Reader::at(Arc::clone(&self.archive), READER, Seq(0)).wait().await,
         }
     }
 
     async fn finish(&mut self) -> anyhow::Result<()> {
-        if self.writer.as_ref().is_some_and(|writer| writer.read == writer.committed) {
+        if self.writer.as_ref().is_some_and(|writer| writer.reader.read() == writer.committed) {
             return Ok(());
         }
         self.with_writer(OpenWriter::commit_if_needed).await
@@ -133,11 +132,10 @@ impl Worker for Indexer {
 /// An open writer and what it has not committed yet.
 struct OpenWriter {
     index: Arc<Index>,
-    archive: Arc<Archive>,
+    /// Its position is kept in the index's commits, so that index and archive cannot drift apart.
+    reader: Reader,
     settings: IndexerSettings,
     writer: IndexWriter,
-    /// What was read of the change log.
-    read: Seq,
     /// What of it is committed.
     committed: Seq,
     committed_at: Option<Instant>,
@@ -158,10 +156,9 @@ impl OpenWriter {
         let committed = index.committed().context("cannot read the index's last commit")?.unwrap_or_default();
         let mut open = Self {
             index,
-            archive,
+            reader: Reader::at(archive, READER, committed.position),
             settings,
             writer,
-            read: committed.position,
             committed: committed.position,
             committed_at: None,
         };
@@ -171,7 +168,7 @@ impl OpenWriter {
 
     /// Empties an index of another archive, or of a later state of this one (a backup was restored): it cannot be continued.
     fn reset_if_foreign(&mut self, committed: &CommitPayload) -> anyhow::Result<()> {
-        let known = committed.archive == self.archive.id() && committed.position <= self.archive.last_seq();
+        let known = committed.archive == self.reader.archive().id() && committed.position <= self.reader.archive().last_seq();
         if known || *committed == CommitPayload::default() {
             return Ok(());
         }
@@ -180,12 +177,13 @@ impl OpenWriter {
             self.index.path().display()
         );
         self.writer.delete_all_documents()?;
-        (self.read, self.committed) = (Seq(0), Seq(0));
+        self.reader.seek(Seq(0));
+        self.committed = Seq(0);
         self.commit()
     }
 
     fn step(&mut self) -> anyhow::Result<StepOutcome> {
-        let changes = self.archive.view().changes(self.read, BATCH_CHANGES_MAX)?;
+        let changes = self.reader.next_batch(BATCH_CHANGES_MAX)?;
         self.apply(&changes)?;
         if self.is_commit_due() {
             self.commit()?;
@@ -195,7 +193,6 @@ impl OpenWriter {
     }
 
     fn apply(&mut self, changes: &[Change]) -> anyhow::Result<()> {
-        let Some(last) = changes.last() else { return Ok(()) };
         // Deduplication: one document a message, whatever happened to it in between; `true` when it is not in the index yet.
         let mut messages: BTreeMap<MessageKey, bool> = BTreeMap::new();
         for change in changes {
@@ -205,7 +202,7 @@ impl OpenWriter {
         }
         let keys: Vec<MessageKey> = messages.keys().copied().collect();
         let fields = self.index.fields();
-        for (stored, (key, is_new)) in self.archive.view().messages_by_key(&keys)?.into_iter().zip(messages) {
+        for (stored, (key, is_new)) in self.reader.archive().view().messages_by_key(&keys)?.into_iter().zip(messages) {
             if !is_new {
                 self.writer.delete_query(fields.by_key(key))?;
             }
@@ -216,17 +213,15 @@ impl OpenWriter {
                 None => tracing::error!(message.key = %key, "message {key} is in the change log but not in the archive"),
             }
         }
-        self.read = last.seq;
         Ok(())
     }
 
     fn is_commit_due(&self) -> bool {
-        if self.read == self.committed {
+        if self.reader.read() == self.committed {
             return false;
         }
-        let behind = self.archive.last_seq().0.saturating_sub(self.read.0);
-        if behind > CATCH_UP_LAG_MIN {
-            return self.read.0 - self.committed.0 >= CATCH_UP_COMMIT;
+        if self.reader.lag() > CATCH_UP_LAG_MIN {
+            return self.reader.read().0 - self.committed.0 >= CATCH_UP_COMMIT;
         }
         self.commit_due().is_some_and(|due| due <= Instant::now())
     }
@@ -234,24 +229,24 @@ impl OpenWriter {
     /// When what was read is to be committed; `None` when all of it is.
     fn commit_due(&self) -> Option<Instant> {
         let due = self.committed_at.map(|at| at + self.settings.commit_interval);
-        (self.read != self.committed).then(|| due.unwrap_or_else(Instant::now))
+        (self.reader.read() != self.committed).then(|| due.unwrap_or_else(Instant::now))
     }
 
     fn commit_if_needed(&mut self) -> anyhow::Result<()> {
-        if self.read == self.committed { Ok(()) } else { self.commit() }
+        if self.reader.read() == self.committed { Ok(()) } else { self.commit() }
     }
 
     fn commit(&mut self) -> anyhow::Result<()> {
         // Write order, for durability: synced before the index says that it has seen them, because what a power cut takes from the
         // archive must not have been seen.
-        self.archive.sync()?;
-        let payload = CommitPayload { archive: self.archive.id().to_owned(), position: self.read }.payload();
+        self.reader.archive().sync()?;
+        let payload = CommitPayload { archive: self.reader.archive().id().to_owned(), position: self.reader.read() }.payload();
         let mut commit = self.writer.prepare_commit()?;
         // Not sticky: a commit without it would take the position back.
         commit.set_payload(&payload);
         commit.commit()?;
         self.index.reload()?;
-        self.committed = self.read;
+        self.committed = self.reader.read();
         self.committed_at = Some(Instant::now());
         Ok(())
     }

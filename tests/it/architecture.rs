@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of `src/`, in the order of `lib.rs`, and what it may use of the crate.
-const MODULES: [(&str, &[&str]); 19] = [
+const MODULES: [(&str, &[&str]); 20] = [
     ("lifecycle", &[]),
     ("model", &[]),
     ("span", &[]),
@@ -25,26 +25,14 @@ const MODULES: [(&str, &[&str]); 19] = [
     ("crawl", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "dispatch", "archive"]),
     ("search", &["lifecycle", "model", "archive"]),
     ("show", &["model", "archive"]),
-    ("publish", &["lifecycle", "model", "archive", "show"]),
-    ("http", &["lifecycle", "model", "archive", "search", "show", "publish", "seal", "span"]),
-    ("config", &["span", "model", "schedule", "accounts", "telegram", "crawl", "publish", "http"]),
+    ("event", &["model", "archive", "show"]),
+    ("output", &["lifecycle", "model", "archive", "event"]),
+    ("http", &["lifecycle", "model", "archive", "search", "show", "event", "seal", "span"]),
+    ("config", &["span", "model", "schedule", "accounts", "telegram", "crawl", "output", "http"]),
     ("telemetry", &["config"]),
     (
         "app",
-        &[
-            "lifecycle",
-            "model",
-            "seal",
-            "schedule",
-            "accounts",
-            "archive",
-            "crawl",
-            "search",
-            "show",
-            "publish",
-            "http",
-            "config",
-        ],
+        &["lifecycle", "model", "seal", "schedule", "accounts", "archive", "crawl", "search", "show", "output", "http", "config"],
     ),
     (
         "cli",
@@ -56,7 +44,6 @@ const MODULES: [(&str, &[&str]); 19] = [
             "archive",
             "crawl",
             "search",
-            "publish",
             "seal",
             "http",
             "config",
@@ -87,19 +74,19 @@ const DOORS: [(&str, &[&str]); 44] = [
     ("unicode_segmentation", &["search"]),
     ("fast2s", &["search"]),
     // RabbitMQ.
-    ("lapin", &["publish"]),
+    ("lapin", &["output"]),
     // HTTP; the commands are its client.
     ("axum", &["http"]),
     ("tower", &["http"]),
     ("tower_http", &["http"]),
     ("utoipa_axum", &["http"]),
     // `ToSchema` says how a type looks in the OpenAPI page, next to `Serialize`.
-    ("utoipa", &["http", "publish", "show"]),
+    ("utoipa", &["http", "output", "show"]),
     ("hyper", &["http", "cli"]),
     ("hyper_util", &["http", "cli"]),
     ("http_body_util", &["http", "cli"]),
     ("serde_urlencoded", &["http", "cli"]),
-    ("percent_encoding", &["cli", "publish"]),
+    ("percent_encoding", &["cli", "output"]),
     // Sealing.
     ("aes", &["seal"]),
     ("cbc", &["seal"]),
@@ -128,7 +115,7 @@ const DOORS: [(&str, &[&str]); 44] = [
     // Tasks are spawned in one place; `telegram` needs the token that stops them.
     ("tokio_util", &["lifecycle", "telegram"]),
     // Errors without a type, at the edge and where a worker ends.
-    ("anyhow", &["accounts", "app", "cli", "crawl", "dispatch", "lifecycle", "publish", "search", "telemetry"]),
+    ("anyhow", &["accounts", "app", "cli", "crawl", "dispatch", "event", "lifecycle", "output", "search", "telemetry"]),
 ];
 
 /// Files that say what code is made of and not what it promises.

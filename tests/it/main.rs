@@ -28,6 +28,7 @@ mod restart;
 mod resume;
 mod schedule;
 mod sealed;
+mod seams;
 mod search;
 mod sessions;
 mod soak;

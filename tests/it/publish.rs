@@ -13,10 +13,11 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
 use telescribe::app::{App, Environment};
 use telescribe::archive::{Archive, Durability, Raw};
-use telescribe::config::BrokerUrl;
+use telescribe::config::{BrokerUrl, PUBLISH};
 use telescribe::lifecycle::{Lifecycle, StepOutcome, Worker as _};
 use telescribe::model::{Message, MessageId, MessageKey, Peer, PeerId, PeerKind, Seq, SystemClock, Timestamp};
-use telescribe::publish::{PublishState, Publisher, READER, Report, Settings, Status};
+use telescribe::output::rabbitmq::{RabbitMq, Settings};
+use telescribe::output::{Delivery, Report, State, Status};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -51,14 +52,15 @@ impl Desk {
         self
     }
 
-    fn publisher(&self) -> Publisher {
-        Publisher::new(self.settings.clone(), Arc::clone(&self.archive), Arc::clone(&self.status))
+    fn publisher(&self) -> Delivery<RabbitMq> {
+        Delivery::new(PUBLISH, Arc::new(RabbitMq(self.settings.clone())), Arc::clone(&self.archive), Arc::clone(&self.status))
     }
 
     pub(crate) fn run(&self) -> Lifecycle {
         let lifecycle = Lifecycle::new();
-        let (settings, archive, status) = (self.settings.clone(), Arc::clone(&self.archive), Arc::clone(&self.status));
-        lifecycle.work("publish", move || Publisher::new(settings.clone(), Arc::clone(&archive), Arc::clone(&status)));
+        let (output, archive, status) =
+            (Arc::new(RabbitMq(self.settings.clone())), Arc::clone(&self.archive), Arc::clone(&self.status));
+        lifecycle.work("publish", move || Delivery::new(PUBLISH, Arc::clone(&output), Arc::clone(&archive), Arc::clone(&status)));
         lifecycle
     }
 
@@ -155,7 +157,7 @@ async fn depth(channel: &Channel, queue: &str) -> u32 {
 async fn every_change_is_published_once_and_in_order() {
     let desk = Desk::new(&Node::shared().url(), "order");
     let lifecycle = desk.run();
-    desk.until("a connection", |r| r.state == PublishState::Connected).await;
+    desk.until("a connection", |r| r.state == State::Connected).await;
     desk.bind("order", "#", FieldTable::default()).await;
     let one_peer = desk.bind("order.peer", &format!("message.*.{}", peers()[0]), FieldTable::default()).await;
     let deleted = desk.bind("order.deleted", "message.deleted.#", FieldTable::default()).await;
@@ -180,7 +182,7 @@ async fn every_change_is_published_once_and_in_order() {
     assert_eq!(depth(&deleted, "order.deleted").await, 50);
     let report = desk.report();
     assert_eq!((report.unroutable, report.connections, report.confirmed), (0, 1, desk.archive.last_seq().0));
-    assert_eq!(desk.archive.view().position(READER).unwrap(), desk.archive.last_seq());
+    assert_eq!(desk.archive.view().position(PUBLISH).unwrap(), desk.archive.last_seq());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,7 +190,7 @@ async fn a_broker_that_restarts_loses_nothing() {
     let mut node = Node::disturbed().await;
     let desk = Desk::new(&node.url(), "restart");
     let lifecycle = desk.run();
-    desk.until("a connection", |r| r.state == PublishState::Connected).await;
+    desk.until("a connection", |r| r.state == State::Connected).await;
     drop(desk.bind("restart", "#", FieldTable::default()).await);
     for round in 0..2 {
         let (first, before) = (1 + round * 1_000, desk.report().position);
@@ -199,7 +201,7 @@ async fn a_broker_that_restarts_loses_nothing() {
             }
             node.kill();
         });
-        desk.until("the loss", |r| r.state == PublishState::Disconnected && r.last_error.is_some()).await;
+        desk.until("the loss", |r| r.state == State::Disconnected && r.last_error.is_some()).await;
         assert!(desk.report().lag > 0, "it was killed while there was something to publish: {:?}", desk.report());
         node.start_again();
         desk.until("everything confirmed", |r| r.lag == 0).await;
@@ -215,21 +217,21 @@ async fn a_blocked_broker_is_shown_and_waited_for() {
     let desk = Desk::new(&node.url(), "blocked");
     let desk = Desk { settings: Settings { confirm_timeout: Duration::from_secs(1), ..desk.settings.clone() }, ..desk };
     let lifecycle = desk.run();
-    desk.until("a connection", |r| r.state == PublishState::Connected).await;
+    desk.until("a connection", |r| r.state == State::Connected).await;
     let queue = desk.bind("blocked", "#", FieldTable::default()).await;
     node.ctl(&["set_vm_memory_high_watermark", "absolute", "1MB"]);
     desk.archive_messages(&peers(), 1, 200);
     // Until the broker has announced it, silence is no answer: a machine that is busy for a second costs a connection.
-    desk.until("the block", |r| r.state == PublishState::Blocked).await;
+    desk.until("the block", |r| r.state == State::Blocked).await;
     let blocked = desk.report();
     desk.archive_messages(&peers(), 201, 400);
     // The alarm lasts longer than the broker may be silent otherwise: what it has announced is no reason to give up.
     sleep(2 * desk.settings.confirm_timeout).await;
     let report = desk.report();
-    assert_eq!((report.state, report.connections), (PublishState::Blocked, blocked.connections), "{report:?}");
+    assert_eq!((report.state, report.connections), (State::Blocked, blocked.connections), "{report:?}");
     assert_eq!(report.position, blocked.position, "nothing is confirmed meanwhile");
     node.ctl(&["set_vm_memory_high_watermark", "absolute", "1GB"]);
-    desk.until("everything confirmed", |r| r.lag == 0 && r.state == PublishState::Connected).await;
+    desk.until("everything confirmed", |r| r.lag == 0 && r.state == State::Connected).await;
     lifecycle.stop_soft();
     lifecycle.ended().await;
     drop(queue);
@@ -250,7 +252,7 @@ async fn a_publisher_that_is_dropped_between_confirm_and_position_publishes_agai
         sleep(Duration::from_millis(10)).await;
     }
     drop(publisher);
-    assert_eq!(desk.archive.view().position(READER).unwrap(), Seq(0));
+    assert_eq!(desk.archive.view().position(PUBLISH).unwrap(), Seq(0));
 
     let lifecycle = desk.run();
     desk.until("everything confirmed", |r| r.lag == 0).await;
@@ -264,7 +266,7 @@ async fn a_publisher_that_is_dropped_between_confirm_and_position_publishes_agai
 async fn events_that_nobody_wants_are_counted_and_stop_nothing() {
     let desk = Desk::new(&Node::shared().url(), "unroutable");
     let lifecycle = desk.run();
-    desk.until("a connection", |r| r.state == PublishState::Connected).await;
+    desk.until("a connection", |r| r.state == State::Connected).await;
     let [wanted, unwanted, _] = peers();
     let queue = desk.bind("unroutable", &format!("#.{wanted}"), FieldTable::default()).await;
     for id in 1..=300 {
@@ -294,7 +296,7 @@ async fn events_that_nobody_wants_are_counted_and_stop_nothing() {
 async fn a_queue_that_is_full_gets_everything_in_the_end() {
     let desk = Desk::new(&Node::shared().url(), "full");
     let lifecycle = desk.run();
-    desk.until("a connection", |r| r.state == PublishState::Connected).await;
+    desk.until("a connection", |r| r.state == State::Connected).await;
     let mut small = FieldTable::default();
     small.insert("x-max-length".into(), AMQPValue::LongInt(20));
     small.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
@@ -314,7 +316,7 @@ async fn without_a_broker_everything_else_goes_on() {
     desk.archive_messages(&peers(), 1, 100);
     desk.until("the reason", |r| r.last_error.is_some()).await;
     let report = desk.report();
-    assert_eq!((report.state, report.position, report.lag), (PublishState::Disconnected, 0, desk.archive.last_seq().0));
+    assert_eq!((report.state, report.position, report.lag), (State::Disconnected, 0, desk.archive.last_seq().0));
     let error = report.last_error.unwrap();
     assert!(error.contains("cannot be reached") && error.contains("crawler@") && !error.contains("s3cret"), "{error}");
     assert_eq!(lifecycle.workers()["publish"].failures, 0, "it is not a failure of the program");

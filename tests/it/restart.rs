@@ -9,7 +9,7 @@ use std::time::Duration;
 use lapin::types::FieldTable;
 use rand::RngExt as _;
 use telescribe::archive::{Archive, DataFolder, Durability};
-use telescribe::publish::PublishState;
+use telescribe::output::State;
 use telescribe_simulator::{Fault, PeerId, Post, Rule, When, WorldSpec};
 
 use crate::fleet::Fleet;
@@ -30,7 +30,7 @@ fn daemon(fleet: &Fleet, desk: &Desk) -> Child {
 async fn twenty_kills_in_a_crawl_of_twenty_thousand_messages_lose_and_double_nothing() {
     let desk = Desk::new(&Node::shared().url(), "kills");
     let lifecycle = desk.run();
-    desk.until("a connection", |r| r.state == PublishState::Connected).await;
+    desk.until("a connection", |r| r.state == State::Connected).await;
     desk.bind("kills", "#", FieldTable::default()).await;
     lifecycle.stop_soft();
     lifecycle.ended().await;
@@ -77,7 +77,7 @@ async fn twenty_kills_in_a_crawl_of_twenty_thousand_messages_lose_and_double_not
     let archive = Arc::new(Archive::open(&fleet.data().join("archive"), Durability::Os).unwrap());
     let desk = desk.with_archive(archive);
     let lifecycle = desk.run();
-    desk.until("everything confirmed", |r| r.state == PublishState::Connected && r.lag == 0).await;
+    desk.until("everything confirmed", |r| r.state == State::Connected && r.lag == 0).await;
     lifecycle.stop_soft();
     lifecycle.ended().await;
     let seen = desk.subscribe("kills").await;

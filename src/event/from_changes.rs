@@ -17,9 +17,16 @@ use super::Event;
 /// # Errors
 /// When the disk refuses, or an entry of the change log itself could not be understood.
 pub fn events(archive: &Archive, after: Seq, limit: usize) -> anyhow::Result<Vec<Event>> {
-    let changes = archive.view().changes(after, limit)?;
-    let messages = messages(archive, &changes)?;
-    let peers = peers(archive, &changes)?;
+    events_of(archive, &archive.view().changes(after, limit)?)
+}
+
+/// The events of some changes, in order.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn events_of(archive: &Archive, changes: &[Change]) -> anyhow::Result<Vec<Event>> {
+    let messages = messages(archive, changes)?;
+    let peers = peers(archive, changes)?;
     let event = |(change, message): (&Change, Option<StoredMessage>)| {
         let peer = peers.get(&change.kind.peer()).and_then(Option::as_ref);
         Ok(Event::new(archive.id(), change, message.as_ref(), peer)?)

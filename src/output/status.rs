@@ -1,4 +1,4 @@
-//! How publishing is doing, for `/v1/status` and `telescribe status`.
+//! How an output is doing, for `/v1/status` and `telescribe status`.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,10 +7,11 @@ use utoipa::ToSchema;
 
 use crate::model::Seq;
 
-/// What the connection to the broker is doing.
+/// What the connection of an output is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum PublishState {
+#[schema(as = PublishState)]
+pub enum State {
     /// No connection yet, or lost: another attempt follows.
     #[default]
     Disconnected,
@@ -25,7 +26,7 @@ pub enum PublishState {
 #[schema(as = PublishReport)]
 pub struct Report {
     /// What the connection is doing.
-    pub state: PublishState,
+    pub state: State,
     /// The last change that the broker has confirmed.
     pub position: u64,
     /// How many changes are not confirmed yet.
@@ -44,12 +45,12 @@ pub struct Report {
 impl Report {
     /// Notes whether the broker says that it is blocked (back-pressure), on a connection that is open.
     pub(super) fn note_blocked(&mut self, blocked: bool) {
-        let state = if blocked { PublishState::Blocked } else { PublishState::Connected };
-        if self.state == PublishState::Connected && blocked {
+        let state = if blocked { State::Blocked } else { State::Connected };
+        if self.state == State::Connected && blocked {
             tracing::warn!(
                 "the broker blocks publishing (back-pressure): it is short of memory or disk; free some, and publishing resumes"
             );
-        } else if self.state == PublishState::Blocked && !blocked {
+        } else if self.state == State::Blocked && !blocked {
             tracing::info!("the broker accepts events again");
         }
         self.state = state;

@@ -9,8 +9,10 @@ use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Error, E
 
 use crate::model::Seq;
 
-use super::batch::PendingConfirm;
-use super::{CONTENT_TYPE, Event, Settings};
+use super::Settings;
+use super::batch::{Batch, PendingConfirm};
+use crate::event::{CONTENT_TYPE, Event};
+use crate::output::OutputSession;
 
 /// The timeout of closing a connection; the broker notices a lost one as well.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -157,7 +159,7 @@ fn reason(error: &Error) -> String {
 }
 
 /// An open connection with its topology in place.
-pub(super) struct Broker {
+pub struct Broker {
     connection: Connection,
     amqp_channel: Channel,
     exchange: ShortString,
@@ -186,18 +188,8 @@ impl Broker {
         Ok(Self { connection, amqp_channel, exchange: ShortString::from(settings.exchange.as_str()) })
     }
 
-    /// Whether both the connection and its channel are open.
-    pub(super) fn is_open(&self) -> bool {
-        self.connection.status().connected() && self.amqp_channel.status().connected()
-    }
-
-    /// Whether the broker exerts back-pressure (`connection.blocked`): it takes nothing at the moment.
-    pub(super) fn is_blocked(&self) -> bool {
-        self.connection.status().blocked()
-    }
-
     /// Publishes an event, in order behind those published before. Await the result for its confirm.
-    pub(super) async fn send(&self, event: Event) -> PendingConfirm {
+    async fn publish(&self, event: Event) -> PendingConfirm {
         let amqp_channel = self.amqp_channel.clone();
         let exchange = self.exchange.clone();
         let mut pending: PendingConfirm = Box::pin(async move {
@@ -215,9 +207,31 @@ impl Broker {
             std::task::Poll::Pending => pending,
         }
     }
+}
 
-    /// Closes the connection.
-    pub(super) async fn close(self) {
+impl OutputSession for Broker {
+    type Batch = Batch;
+
+    /// Whether both the connection and its channel are open.
+    fn is_open(&self) -> bool {
+        self.connection.status().connected() && self.amqp_channel.status().connected()
+    }
+
+    /// Whether the broker exerts back-pressure (`connection.blocked`): it takes nothing at the moment.
+    fn is_blocked(&self) -> bool {
+        self.connection.status().blocked()
+    }
+
+    async fn send(&mut self, events: Vec<Event>) -> Batch {
+        let mut batch = Batch::new();
+        for event in events {
+            let (seq, at) = (event.seq, event.at);
+            batch.push(seq, at, self.publish(event).await);
+        }
+        batch
+    }
+
+    async fn close(self) {
         let goodbye = self.connection.close(REPLY_SUCCESS, "bye".into());
         match tokio::time::timeout(CLOSE_TIMEOUT, goodbye).await {
             Ok(Ok(())) => {}
