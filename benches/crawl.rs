@@ -30,8 +30,8 @@ use grammers_tl_types::{enums, functions, types};
 use serde::{Deserialize, Serialize};
 use telescribe::accounts::{Pool, PoolSettings, Session, Sessions};
 use telescribe::archive::{Archive, Durability, Order};
-use telescribe::config::Server;
-use telescribe::crawl::{self, Crawler, Progress};
+use telescribe::config::{CrawlConfig, Server};
+use telescribe::crawl::{Crawler, Progress};
 use telescribe::lifecycle::Lifecycle;
 use telescribe::model::{AccountName, IdRange, IdSpace, PeerId, SystemClock};
 use telescribe::schedule::{Job, Scope};
@@ -316,13 +316,9 @@ async fn archived(
     let lifecycle = Lifecycle::new();
     let clock = Arc::new(SystemClock);
     let pacing = PoolSettings { request_interval: Duration::ZERO, requests_in_flight_max: in_flight, ..PoolSettings::default() };
-    let settings = crawl::Settings {
-        recheck_ids_max: 1_000,
-        workers: REQUESTS_IN_FLIGHT + 1,
-        // The other side asks for nothing but dialogs and pages.
-        linked_groups: false,
-        ..crawl::Settings::default()
-    };
+    // The other side asks for nothing but dialogs and pages.
+    let config = CrawlConfig { recheck_ids_max: 1_000, linked_groups: false, ..CrawlConfig::default() };
+    let settings = config.settings(vec![Scope::all()], REQUESTS_IN_FLIGHT + 1).map_err(|(_, error)| error)?;
     let stopwatch = Stopwatch::start()?;
     let pool = Pool::new(sessions.keys().cloned(), pacing, clock.clone());
     let crawler =

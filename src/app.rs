@@ -14,9 +14,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::accounts::{LockedSessions, Pool, PoolSettings, PoolStatePersister, Session, SessionLock, SessionWriter, Sessions};
-use crate::archive::{Archive, DataFolder, Durability, MassDeletion};
-use crate::config::{Config, OutputTarget, PlannedOutput, Server, Sync};
+use crate::accounts::{LockedSessions, Pool, PoolStatePersister, Session, SessionLock, SessionWriter, Sessions};
+use crate::archive::{Archive, DataFolder};
+use crate::config::{Config, OutputTarget, PlannedOutput, Server};
 use crate::crawl::{self, Crawler};
 use crate::http;
 use crate::lifecycle::Lifecycle;
@@ -126,10 +126,7 @@ impl App {
         let store = open_sessions(config)?;
         let LockedSessions { sessions, locks } = store.take_all()?;
         check_accounts(config, &sessions)?;
-        let durability = match config.archive.sync {
-            Sync::Os => Durability::Os,
-            Sync::Always => Durability::Always,
-        };
+        let durability = config.archive.durability();
         let (archive, index) = {
             let (archive_path, index_path) = (folder.archive(), folder.index());
             let open = move || {
@@ -145,13 +142,7 @@ impl App {
         let lifecycle = Lifecycle::new();
 
         let names: Vec<AccountName> = sessions.keys().cloned().collect();
-        let pool_settings = PoolSettings {
-            request_interval: config.accounts.request_interval.duration(),
-            requests_in_flight_max: config.accounts.requests_in_flight_max,
-            intervals: config.accounts.intervals.iter().map(|(method, span)| (method.clone(), span.duration())).collect(),
-            ..PoolSettings::default()
-        };
-        let pool = Pool::new(names.iter().cloned(), pool_settings, Arc::clone(&environment.clock));
+        let pool = Pool::new(names.iter().cloned(), config.accounts.pool_settings(), Arc::clone(&environment.clock));
         PoolStatePersister::restore(&pool, &sessions, config.accounts.rest_after_crash.duration());
         let accounts = OpenAccounts { pool: Arc::clone(&pool), sessions: sessions.clone(), store: store.clone() };
         // Before anything is asked: what Telegram answers to it may not live to be saved.
@@ -170,10 +161,10 @@ impl App {
             sessions.into_values(),
             Arc::clone(&environment.clock),
             &config.telegram_settings(),
-            config.crawl_settings(names.len())?,
+            crawl_settings(config, names.len())?,
             &lifecycle,
         )?;
-        let indexing = IndexerSettings { memory: config.search.memory_mib << 20, ..IndexerSettings::default() };
+        let indexing = config.search.indexer_settings();
         lifecycle.work("indexer", {
             let (index, archive) = (Arc::clone(&index), Arc::clone(&archive));
             move || Indexer::new(Arc::clone(&index), Arc::clone(&archive), indexing)
@@ -280,26 +271,13 @@ fn start_outputs(planned: Vec<PlannedOutput>, archive: &Arc<Archive>, lifecycle:
     planned.into_iter().map(start).collect()
 }
 
-impl Config {
-    fn crawl_settings(&self, accounts: usize) -> anyhow::Result<crawl::Settings> {
-        let crawl = &self.crawl;
-        let rules = crawl.rules().map_err(|(key, error)| anyhow::anyhow!("`crawl.{key}` of the configuration: {error}"))?;
-        // What the clock would not read is not read because of a restart either.
-        let runs = self.jobs.runs().map_err(|error| anyhow::anyhow!("configuration: {error}"))?;
-        let resumed = runs.into_iter().filter(|run| run.job == Job::Backfill && run.plan.enabled).map(|run| run.scope).collect();
-        Ok(crawl::Settings {
-            resumed,
-            recheck_ids_max: crawl.recheck_ids_max,
-            recheck_window: crawl.recheck_window.duration(),
-            mass_deletion: MassDeletion {
-                ids_min: crawl.mass_deletion_min,
-                confirm_after: crawl.mass_deletion_confirm_after.duration(),
-            },
-            rules,
-            linked_groups: crawl.linked_groups,
-            // One worker for each request that may be in flight (one extra slot is reserved for live requests), and one that writes
-            // meanwhile.
-            workers: accounts * (self.accounts.requests_in_flight_max + 1) + 1,
-        })
-    }
+/// How to crawl with so many accounts.
+fn crawl_settings(config: &Config, accounts: usize) -> anyhow::Result<crawl::Settings> {
+    // What the clock would not read is not read because of a restart either.
+    let runs = config.jobs.runs().map_err(|error| anyhow::anyhow!("configuration: {error}"))?;
+    let resumed = runs.into_iter().filter(|run| run.job == Job::Backfill && run.plan.enabled).map(|run| run.scope).collect();
+    // One worker for each request that may be in flight (one extra slot is reserved for live requests), and one that writes meanwhile.
+    let workers = accounts * (config.accounts.requests_in_flight_max + 1) + 1;
+    let settings = config.crawl.settings(resumed, workers);
+    settings.map_err(|(key, error)| anyhow::anyhow!("`crawl.{key}` of the configuration: {error}"))
 }

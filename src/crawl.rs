@@ -108,23 +108,6 @@ pub struct Settings {
     pub workers: usize,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            // A hundred requests: what an account can spare after an outage.
-            recheck_ids_max: 10_000,
-            // Telegram lets most messages be edited for 48 hours.
-            recheck_window: Duration::from_hours(48),
-            // A page: nobody deletes by hand what a page cannot show, and an hour is longer than Telegram's bad moments.
-            mass_deletion: MassDeletion { ids_min: 100, confirm_after: Duration::from_hours(1) },
-            rules: Rules::default(),
-            linked_groups: true,
-            resumed: vec![Scope::all()],
-            workers: 2,
-        }
-    }
-}
-
 /// A wait up to this is pacing, which nobody needs to be told of.
 const PACING: Duration = Duration::from_secs(30);
 /// What Telegram pushed and is not archived yet: a burst while the disk is busy. Beyond it the connection waits.

@@ -43,7 +43,7 @@ use std::time::Duration;
 pub use bench_support::BareIndex;
 pub use find::{Hit, PAGE_SIZE_MAX, Request, SearchPage, SortOrder, Total};
 pub use index::Index;
-pub use indexer::{Indexer, IndexerSettings};
+pub use indexer::{Indexer, IndexerSettings, MEMORY_MIB_MIN};
 pub use query::{PREFIX_LENGTH_MIN, QUERY_DEPTH_MAX, QUERY_LENGTH_MAX, QUERY_TERMS_MAX, QueryError, SearchQuery};
 pub use snippet::Snippet;
 pub use verify::{Difference, Verification};

@@ -53,19 +53,6 @@ pub struct PoolSettings {
     pub intervals: BTreeMap<String, Duration>,
 }
 
-impl Default for PoolSettings {
-    fn default() -> Self {
-        Self {
-            // Peers report 95 messages a second of plain history without flood waits: one page of a hundred a second.
-            request_interval: Duration::from_secs(1),
-            requests_in_flight_max: 1,
-            // What official apps open for one file.
-            downloads_in_flight_max: 4,
-            intervals: BTreeMap::new(),
-        }
-    }
-}
-
 /// The priority of a request, highest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Urgency {

@@ -12,7 +12,7 @@ use super::output::tell;
 use crate::archive::{Archive, DataFolder, Durability, Loss, Seen};
 use crate::config::Config;
 use crate::lifecycle::{StepOutcome, Worker as _};
-use crate::search::{Index, Indexer, IndexerSettings};
+use crate::search::{Index, Indexer};
 
 /// Rebuild the full-text index from the archive
 #[derive(Clone, Debug, clap::Args)]
@@ -38,7 +38,7 @@ pub(super) async fn run(args: Args, globals: &Globals, config: &Config) -> anyho
     let archive = Arc::new(open(&args, &folder.archive(), Index::seen(&path).as_ref())?);
     // Beside the existing index, which only a complete one replaces (atomic swap).
     let index = Arc::new(Index::recreate(&aside)?);
-    let settings = IndexerSettings { memory: config.search.memory_mib << 20, ..IndexerSettings::default() };
+    let settings = config.search.indexer_settings();
     let mut indexer = Indexer::new(Arc::clone(&index), Arc::clone(&archive), settings);
     let last = archive.last_seq().0;
     let bar = ProgressBar::new(last)

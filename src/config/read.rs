@@ -7,8 +7,7 @@ use serde_json::Value as Json;
 use toml_edit::{Document, Item, Table, TableLike, Value};
 
 use super::error::without_secrets;
-use super::{Config, ConfigError, Server};
-use crate::accounts;
+use super::{Config, ConfigError};
 
 /// What an environment variable that overrides a key starts with.
 const PREFIX: &str = "TELESCRIBE__";
@@ -147,60 +146,7 @@ pub(super) fn resolve<'a>(root: &'a Schema, schema: &'a Json) -> &'a Json {
 }
 
 fn check_values(place: &dyn Fn(&str) -> String, config: &Config) -> Result<(), ConfigError> {
-    let wrong = |key: &str, why: String| Err(ConfigError::Value { place: place(key), key: key.to_owned(), why });
-    if let Err(error) = config.jobs.runs() {
-        return wrong(&error.key, error.why);
-    }
-    if config.accounts.requests_in_flight_max == 0 {
-        return wrong("accounts.requests_in_flight_max", "must be at least 1".to_owned());
-    }
-    if let Err((key, error)) = config.crawl.rules() {
-        return wrong(&format!("crawl.{key}"), format!("is wrong: {error}"));
-    }
-    if config.crawl.kinds.is_empty() {
-        return wrong("crawl.kinds", "must list at least one kind, or nothing would be crawled".to_owned());
-    }
-    if config.crawl.mass_deletion_min == 0 {
-        return wrong(
-            "crawl.mass_deletion_min",
-            "must be at least 1; a very large number turns the confirmation of mass deletions off".to_owned(),
-        );
-    }
-    if config.search.memory_mib < 15 {
-        return wrong("search.memory_mib", "must be at least 15: the index cannot work with less".to_owned());
-    }
-    if let Err(error) = config.http.check() {
-        return wrong("http", error.to_string());
-    }
-    let reach = config.telegram.reach();
-    for dc in &config.telegram.data_centres {
-        if !reach.allows(*dc.address.ip()) {
-            let why = match config.telegram.server {
-                Server::Simulated => "must be on loopback for the simulated server",
-                Server::Telegram | Server::SelfHosted => {
-                    "must not be on loopback for Telegram; set telegram.server to \"simulated\" or \"self-hosted\""
-                }
-            };
-            return wrong("telegram.data_centres", format!("{} {why}", dc.address));
-        }
-    }
-    let own = config.accounts.proxies.iter().map(|(name, url)| (format!("accounts.proxies.{name}"), url));
-    for (key, url) in own.chain([("telegram.proxy".to_owned(), &config.telegram.proxy)]) {
-        if let Err(error) = url.get() {
-            return wrong(&key, error.to_string());
-        }
-    }
-    if let Err((key, why)) = config.planned_outputs() {
-        return wrong(&key, why);
-    }
-    if let Some(method) = config.accounts.intervals.keys().find(|method| !accounts::is_known_method(method)) {
-        let known = accounts::known_methods().collect::<Vec<_>>().join(", ");
-        return wrong(
-            &format!("accounts.intervals.{method}"),
-            format!("is not a method whose interval can be set; known are {known}"),
-        );
-    }
-    Ok(())
+    config.check_values().map_err(|(key, why)| ConfigError::Value { place: place(&key), key, why })
 }
 
 #[cfg(test)]

@@ -17,13 +17,6 @@ pub struct Rules {
     pub scope: Scope,
 }
 
-impl Default for Rules {
-    /// All groups and channels; no private chats.
-    fn default() -> Self {
-        Self { kinds: vec![PeerKind::Group, PeerKind::Supergroup, PeerKind::Channel], scope: Scope::all() }
-    }
-}
-
 /// Which peers are crawled, and the folders as they were read last.
 #[derive(Debug)]
 pub(super) struct Admission {

@@ -27,8 +27,8 @@ const CATCH_UP_LAG_MIN: u64 = 100_000;
 const CATCH_UP_COMMIT: u64 = 200_000;
 /// Share of deleted documents at which a segment is rewritten; Tantivy's default never does.
 const DELETED_SHARE_MAX: f32 = 0.3;
-/// Tantivy's own least memory.
-const MEMORY_MIN: usize = 16 << 20;
+/// The least memory that the index works with, in MiB: Tantivy's own minimum, rounded up.
+pub const MEMORY_MIB_MIN: usize = 16;
 
 /// The indexer's name among the readers.
 const READER: &str = "search";
@@ -41,12 +41,6 @@ pub struct IndexerSettings {
     /// Shortest time between two commits. A message can be found this long, plus the commit's own time, after it was archived;
     /// a commit costs 10 to 300 ms.
     pub commit_interval: Duration,
-}
-
-impl Default for IndexerSettings {
-    fn default() -> Self {
-        Self { memory: 64 << 20, commit_interval: Duration::from_secs(1) }
-    }
 }
 
 /// The one writer of an [`Index`].
@@ -144,7 +138,7 @@ struct OpenWriter {
 impl OpenWriter {
     fn open(index: Arc<Index>, archive: Arc<Archive>, settings: IndexerSettings) -> anyhow::Result<Self> {
         let options = IndexWriterOptions::builder()
-            .memory_budget_per_thread(settings.memory.max(MEMORY_MIN))
+            .memory_budget_per_thread(settings.memory)
             // The archive is read on one core while the analyser works on another; more would not make a message appear sooner.
             .num_worker_threads(1)
             .num_merge_threads(1)
