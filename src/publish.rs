@@ -19,10 +19,11 @@
 //! never reaches a log.
 //!
 //! The way through: `url` and `settings` (which broker), `event` (what is published), `outbox` (from changes to events), `broker` (the connection),
-//! `batch` (what is in flight), `publisher` (the worker), `status`.
+//! `error` (what can go wrong with it), `batch` (what is in flight), `publisher` (the worker), `status`.
 
 mod batch;
 mod broker;
+mod error;
 mod event;
 mod outbox;
 mod publisher;
@@ -30,7 +31,7 @@ mod settings;
 mod status;
 mod url;
 
-pub use broker::BrokerError;
+pub use error::BrokerError;
 pub use event::{CONTENT_TYPE, Event};
 pub use outbox::events;
 pub use publisher::{Publisher, READER};
