@@ -8,7 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on panics")]
 #![expect(clippy::print_stdout, reason = "its figures are its output")]
 
-#[path = "../tests/it/rabbit.rs"]
+#[path = "../tests/it/support/rabbit.rs"]
 #[expect(dead_code, reason = "only a node that runs is needed here")]
 mod rabbit;
 

@@ -24,12 +24,10 @@ mod nonces;
 mod ring;
 mod token;
 
-pub use exchange::{
-    CLOCK_TOLERANCE, OpenedAnswer, OpenedRequest, SealedRequest, open_answer, open_request, seal_answer, seal_request,
-};
+pub use exchange::{OpenedAnswer, OpenedRequest, SealedRequest, open_answer, open_request, seal_answer, seal_request};
 pub use key::{ClientName, InvalidName, Key, KeyId};
 pub use master::{InvalidMasterKey, MasterKey, sealed_by};
-pub use nonces::{NONCES_PER_KEY_MAX, Nonces};
+pub use nonces::{CLOCK_TOLERANCE, NONCES_PER_KEY_MAX, Nonces};
 pub use rand::CryptoRng;
 pub use ring::{KeyFileError, KeyRing};
 pub use token::{OpenedToken, PORTABLE_PLAINTEXT_MAX, Purpose, RefusalReason, Refused, open, seal};

@@ -17,7 +17,7 @@
 //! The way through: `fold`, `units` and `analyser` are the tokenizer
 //! and make terms of texts (docs/decisions/0003-analyser.md); `schema` makes documents
 //! of messages; `indexer` follows the change log; `lex`, `operator`, `parse` and `query` read queries; `compile` turns them into
-//! Tantivy's; `collect` finds the top hits, `cursor` is for pagination, `snippet` highlights; `verify` compares with the archive.
+//! Tantivy's; `request` is what can be asked, `find` answers it: `collect` finds the top hits, `cursor` is for pagination, `snippet` highlights; `verify` compares with the archive.
 
 mod analyser;
 mod bench_support;
@@ -32,6 +32,7 @@ mod lex;
 mod operator;
 mod parse;
 mod query;
+mod request;
 mod schema;
 mod snippet;
 mod units;
@@ -41,10 +42,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use bench_support::BareIndex;
-pub use find::{Hit, PAGE_SIZE_MAX, Request, SearchPage, SortOrder, Total};
+pub use find::{Hit, SearchPage};
 pub use index::Index;
 pub use indexer::{Indexer, IndexerSettings, MEMORY_MIB_MIN};
 pub use query::{PREFIX_LENGTH_MIN, QUERY_DEPTH_MAX, QUERY_LENGTH_MAX, QUERY_TERMS_MAX, QueryError, SearchQuery};
+pub use request::{PAGE_SIZE_MAX, Request, SortOrder, Total};
 pub use snippet::Snippet;
 pub use verify::{Difference, Verification};
 

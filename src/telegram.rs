@@ -10,12 +10,14 @@
 //! limits and priorities are the pool's. A request that another one depends on (a new home's authorisation, a takeout) asks the pool by
 //! itself, under its own method.
 
+mod address;
 mod client;
 mod clients;
 mod dialogs;
 mod difference;
 mod error;
 mod history;
+mod kept;
 mod login;
 mod mentioned;
 pub mod method;

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use serde::Serialize;
 
-use crate::simulator::Core;
+use crate::core::Core;
 use crate::wire::sealing::AuthKey;
 use crate::world::{AccountState, PeerId};
 

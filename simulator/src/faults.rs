@@ -6,7 +6,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::wire::session::RpcError;
+use crate::answer::RpcError;
 use crate::world::mix;
 
 /// What goes wrong.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::wire::session::RpcError;
+use crate::answer::RpcError;
 
 /// How much faster an account may ask within a takeout session: reported are three to six times.
 const TAKEOUT_SPEED: u32 = 4;

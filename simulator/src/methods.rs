@@ -23,13 +23,13 @@ use std::time::Duration;
 
 use grammers_tl_types::{self as tl, Cursor, Deserializable, Identifiable, Serializable, enums, functions as f, types};
 
+use crate::answer::{Answer, RpcError};
 use crate::clock;
+use crate::core::Core;
 use crate::encode;
 use crate::faults::Fault;
 use crate::hub::PushSender;
 use crate::ledger::{LedgerEntry, Outcome};
-use crate::simulator::Core;
-use crate::wire::session::{Answer, RpcError};
 use crate::world::AccountState;
 
 /// What is answered when a request does not decode.

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use super::SessionError;
 use super::lost::LostSession;
-use super::{SessionError, Sessions};
 use crate::model::{AccountName, IdSpace, PeerId};
 
 /// An authorisation key: whoever has it *is* the account. Never printed.
@@ -127,9 +127,12 @@ pub struct Session {
     hashes: AtomicU64,
     /// The revision that its file has. Locked while the file is replaced, so that an older revision never replaces a newer one.
     saved: Mutex<Revision>,
-    /// Where it was loaded from; `None` for one that has no file yet.
-    store: Option<Sessions>,
+    /// Saves it where it was loaded from; `None` for one that has no file yet.
+    save: Option<Save>,
 }
+
+/// Saves a session where it was loaded from. The session does not know what it is that keeps it.
+type Save = Box<dyn Fn(&Session) -> Result<(), SessionError> + Send + Sync>;
 
 /// A revision of a session: how many changes of each kind it has seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -181,13 +184,13 @@ impl Session {
 
     pub(super) fn of(name: AccountName, data: SessionData) -> Self {
         let changed = Changes { immediate: watch::Sender::new(0), coalesced: watch::Sender::new(0) };
-        let (hashes, saved, store) = (AtomicU64::new(0), Mutex::default(), None);
-        Self { name, data: Mutex::new(data), changed, hashes, saved, store }
+        let (hashes, saved, save) = (AtomicU64::new(0), Mutex::default(), None);
+        Self { name, data: Mutex::new(data), changed, hashes, saved, save }
     }
 
-    /// The same, as loaded from a folder.
-    pub(super) fn of_store(self, store: Sessions) -> Self {
-        Self { store: Some(store), ..self }
+    /// The same, as loaded from where `save` writes it to.
+    pub(super) fn saved_by(self, save: impl Fn(&Self) -> Result<(), SessionError> + Send + Sync + 'static) -> Self {
+        Self { save: Some(Box::new(save)), ..self }
     }
 
     /// Writes a snapshot of the session to its file, one save at a time.
@@ -217,8 +220,8 @@ impl Session {
     /// # Errors
     /// When the disk refuses.
     pub fn save_access_hashes(&self) -> Result<(), SessionError> {
-        match &self.store {
-            Some(store) if self.saved_revision().hashes != self.revision().hashes => store.save(self),
+        match &self.save {
+            Some(save) if self.saved_revision().hashes != self.revision().hashes => save(self),
             _ => Ok(()),
         }
     }

@@ -6,14 +6,11 @@
 
 use prost::Message as _;
 
-use crate::model::{AccountName, PeerId, Timestamp};
+use crate::model::{AccountName, Timestamp};
 
-use super::ArchiveError;
-use super::codec::{Key as _, RecordError, Value};
-use super::family::{Keys, MEMBER};
+use super::codec::{RecordError, Value};
 use super::key::MemberKey;
 use super::record::decode;
-use super::view::{Order, View};
 
 /// An account's membership in a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,21 +52,5 @@ impl Value<MemberKey> for Membership {
         let r: MemberRecord = decode("membership", bytes)?;
         let (since, until) = (Timestamp(r.since), r.until.map(Timestamp));
         Ok(Self { account: key.account.clone(), since, until, folders: r.folders })
-    }
-}
-
-impl<'a> View<'a> {
-    /// The accounts that have, or had, a peer among their dialogs, by name.
-    ///
-    /// # Errors
-    /// When the disk refuses, or something stored could not be understood.
-    pub fn members(self, peer: PeerId) -> Result<Vec<Membership>, ArchiveError> {
-        let entries = self.scan(&MEMBER, Keys::under(peer.encode()), Order::OldestFirst);
-        entries.map(|entry| entry.map(|(_, membership)| membership)).collect()
-    }
-
-    /// Every membership of every account, by peer, lazily.
-    pub fn memberships(self) -> impl Iterator<Item = Result<(PeerId, Membership), ArchiveError>> + use<'a> {
-        self.scan(&MEMBER, Keys::all(), Order::OldestFirst).map(|entry| entry.map(|(key, membership)| (key.peer, membership)))
     }
 }

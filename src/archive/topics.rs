@@ -3,14 +3,11 @@
 //! Telegram announces a topic, and each new name, by a service message in the forum; they are read from those, so that knowing a
 //! forum's topics costs no request of its own.
 
-use crate::model::{Message, MessageId, MessageKey, PeerId, Timestamp};
+use crate::model::{Message, MessageId, MessageKey, Timestamp};
 use prost::Message as _;
 
-use super::ArchiveError;
-use super::codec::{Key as _, RecordError, Value};
-use super::family::{Keys, TOPIC};
+use super::codec::{RecordError, Value};
 use super::record::decode;
-use super::view::{Order, View};
 
 /// A forum's topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,16 +49,5 @@ impl Value<MessageKey> for Topic {
     fn from_bytes(key: &MessageKey, bytes: &[u8]) -> Result<Self, RecordError> {
         let r: TopicRecord = decode("topic", bytes)?;
         Ok(Self { id: key.id, title: r.title, titled_at: Timestamp(r.titled_at) })
-    }
-}
-
-impl View<'_> {
-    /// A forum's topics, by id.
-    ///
-    /// # Errors
-    /// When the disk refuses, or something stored could not be understood.
-    pub fn topics(self, peer: PeerId) -> Result<Vec<Topic>, ArchiveError> {
-        let entries = self.scan(&TOPIC, Keys::under(peer.encode()), Order::OldestFirst);
-        entries.map(|entry| entry.map(|(_, topic)| topic)).collect()
     }
 }

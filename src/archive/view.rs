@@ -1,7 +1,12 @@
 //! The read API, over the database as it is or over a snapshot: messages, versions, raw bytes, peers, coverage and crawl states.
 //!
 //! A [`View`] of the archive sees each write from its commit on; one of a [`Snapshot`] sees what was true when that was taken, so that facts
-//! which were read one after the other belong together. `changes`, `members`, `series` and `topics` have the rest of its methods.
+//! which were read one after the other belong together. Its rooms read memberships, series and topics; `changes` and `marks`
+//! have the rest of its methods.
+
+mod members;
+mod series;
+mod topics;
 
 use std::path::Path;
 

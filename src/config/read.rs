@@ -367,10 +367,4 @@ mod tests {
             }
         }
     }
-
-    #[test]
-    fn an_empty_file_and_the_generated_one_are_the_defaults() {
-        assert_eq!(read_text("", &[]).unwrap(), Config::default());
-        assert_eq!(read_text(&super::super::template(), &[]).unwrap(), Config::default());
-    }
 }

@@ -72,3 +72,16 @@ fn toml_value(value: &Json) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::read::read;
+    use super::*;
+
+    #[test]
+    fn an_empty_file_and_the_generated_one_are_the_defaults() {
+        let read_text = |text: &str| read("config.toml", text, std::iter::empty()).unwrap();
+        assert_eq!(read_text(""), Config::default());
+        assert_eq!(read_text(&template()), Config::default());
+    }
+}

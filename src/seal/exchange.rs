@@ -9,7 +9,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rand::CryptoRng;
@@ -17,11 +16,9 @@ use serde::Deserialize;
 use serde_json::{Number, Value};
 
 use super::key::{ClientName, Key, KeyId};
-use super::nonces::Nonces;
+use super::nonces::{CLOCK_TOLERANCE, Nonces};
 use super::token::{OpenedToken, Purpose, RefusalReason, Refused, object, open, seal};
 
-/// The clock skew that is tolerated between a client and this program, either way: what unsynchronised machines reach in weeks.
-pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
 /// The longest nonce, in bytes; a UUID has 36 and 32 bytes in hexadecimal have 64. It bounds the memory of nonces.
 const NONCE_LENGTH_MAX: usize = 64;
 

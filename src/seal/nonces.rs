@@ -11,6 +11,8 @@ use std::time::Duration;
 use super::key::KeyId;
 use super::token::RefusalReason;
 
+/// The clock skew that is tolerated between a client and this program, either way: what unsynchronised machines reach in weeks.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
 /// The quota of nonces of one key: 273 requests in each of the 240 s that they are remembered, far over what a client may ask
 /// for, in at most 13 MB (about 200 bytes each).
 pub const NONCES_PER_KEY_MAX: usize = 65_536;
@@ -50,7 +52,7 @@ impl Default for Nonces {
 impl Nonces {
     /// No nonces yet.
     pub fn new() -> Self {
-        Self::with_limits(super::CLOCK_TOLERANCE * 2, NONCES_PER_KEY_MAX)
+        Self::with_limits(CLOCK_TOLERANCE * 2, NONCES_PER_KEY_MAX)
     }
 
     /// Refuses requests that were issued before `started` (seconds since 1970), because this process did not see them.

@@ -15,7 +15,7 @@ use tantivy::columnar::ColumnValues;
 use tantivy::query::{Scorer, Weight};
 use tantivy::{DocId, Score, SegmentReader, TERMINATED};
 
-use super::find::SortOrder;
+use super::request::SortOrder;
 use super::schema::{DATE, ID, PEER};
 use crate::model::{MessageId, MessageKey, PeerId};
 

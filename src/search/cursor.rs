@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::collect::SortKey;
-use super::find::{SortOrder, Total};
 use super::query::SearchQuery;
+use super::request::{SortOrder, Total};
 
 /// The first byte of a cursor; raised when its layout changes.
 const LAYOUT: u8 = 1;

@@ -1,66 +1,16 @@
 //! Searching the index, with pagination, and showing what the archive has.
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::collect::{COUNTED_MAX, SortKey, TopHits};
 use super::compile::compile;
 use super::cursor::PageCursor;
+use super::request::{PAGE_SIZE_MAX, Request, Total};
 use super::snippet::Highlighter;
-use super::{Index, SearchError, SearchQuery, Snippet};
+use super::{Index, SearchError, Snippet};
 use crate::archive::{Archive, StoredMessage};
 use crate::model::MessageKey;
-
-/// The largest page size: more is not read, and a sealed page must stay small.
-pub const PAGE_SIZE_MAX: usize = 100;
-/// The default page size.
-const PAGE_SIZE: usize = 20;
-/// The default deadline of a search: a hundred times what the slowest sensible one takes.
-const TIME_LIMIT: Duration = Duration::from_secs(5);
-
-/// In which order hits come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum SortOrder {
-    /// The best match first; equal ones newest first.
-    Relevance,
-    /// The newest first.
-    #[default]
-    Newest,
-    /// The oldest first.
-    Oldest,
-}
-
-/// A search request: query, order, pagination, deadline.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// What hits must match.
-    pub query: SearchQuery,
-    /// In which order they come.
-    pub sort: SortOrder,
-    /// How many at once, from 1 to [`PAGE_SIZE_MAX`]; what lies outside is brought inside.
-    pub page_size: usize,
-    /// The pagination cursor of the page before ([`SearchPage::next`]); the first page has none.
-    pub cursor: Option<String>,
-    /// How long the search may take.
-    pub time_limit: Duration,
-}
-
-impl Request {
-    /// The first page of a query, newest first.
-    #[must_use]
-    pub fn new(query: SearchQuery) -> Self {
-        Self { query, sort: SortOrder::default(), page_size: PAGE_SIZE, cursor: None, time_limit: TIME_LIMIT }
-    }
-}
-
-/// How many hits a query has altogether.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Total {
-    /// All were counted.
-    Exactly(u64),
-    /// Counting was given up.
-    AtLeast(u64),
-}
 
 /// A page of hits.
 #[derive(Clone, Debug)]
@@ -78,7 +28,7 @@ pub struct SearchPage {
 pub struct Hit {
     /// Which message.
     pub key: MessageKey,
-    /// How well it matches, in [`SortOrder::Relevance`]: comparable within one query only.
+    /// How well it matches, in [`SortOrder::Relevance`](super::SortOrder::Relevance): comparable within one query only.
     pub score: Option<f32>,
     /// The part of it that matches.
     pub snippet: Snippet,

@@ -5,10 +5,21 @@
 
 use super::lex::{Lexeme, LexemeKind, lex};
 use super::operator;
-use super::query::{Node, PREFIX_LENGTH_MIN, Phrase, QUERY_DEPTH_MAX, QUERY_LENGTH_MAX, QUERY_TERMS_MAX, QueryError};
+use super::query::{
+    Node, PREFIX_LENGTH_MIN, Phrase, QUERY_DEPTH_MAX, QUERY_LENGTH_MAX, QUERY_TERMS_MAX, QueryError, SearchQuery,
+};
 
-/// Parses a query.
-pub(super) fn parse(text: &str) -> Result<Node, QueryError> {
+impl SearchQuery {
+    /// Parses a query. An empty one means every message.
+    ///
+    /// # Errors
+    /// When it is too long or too deep, or says something that has no meaning.
+    pub fn parse(text: &str) -> Result<Self, QueryError> {
+        Ok(Self::new(text.trim(), parse(text)?))
+    }
+}
+
+fn parse(text: &str) -> Result<Node, QueryError> {
     if text.chars().count() > QUERY_LENGTH_MAX {
         let what = format!("the query is longer than {QUERY_LENGTH_MAX} characters; search for a part of it");
         return Err(QueryError { at: QUERY_LENGTH_MAX + 1, what });
@@ -154,7 +165,7 @@ fn leaf(at: usize, kind: &LexemeKind) -> Result<Option<Node>, QueryError> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::query::{Filter, SearchQuery};
+    use super::super::query::Filter;
     use super::*;
 
     fn shape(node: &Node) -> String {

@@ -1,7 +1,6 @@
 //! The syntax tree of a parsed query. The language is described in docs/query.md.
 
 use super::fold::fold;
-use super::parse;
 use super::units::{Stemmers, UnitKind, units};
 use crate::model::{PeerId, Timestamp};
 
@@ -32,13 +31,9 @@ pub struct QueryError {
 }
 
 impl SearchQuery {
-    /// Parses a query. An empty one means every message.
-    ///
-    /// # Errors
-    /// When it is too long or too deep, or says something that has no meaning.
-    pub fn parse(text: &str) -> Result<Self, QueryError> {
-        let root = parse::parse(text)?;
-        Ok(Self { source: text.trim().to_owned(), root })
+    /// A query as it was written, and what it means.
+    pub(super) fn new(source: &str, root: Node) -> Self {
+        Self { source: source.to_owned(), root }
     }
 
     /// The query as it was written.

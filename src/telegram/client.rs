@@ -14,9 +14,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::migrate::ExportedAuthorization;
+use super::kept::{ExportedAuthorization, Takeout};
 use super::session::SessionAdapter;
-use super::takeout::Takeout;
 use super::{NetworkScope, Proxy, Push, TelegramError, updates};
 use crate::accounts::{Pool, Session};
 use crate::lifecycle::Lifecycle;

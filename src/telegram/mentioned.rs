@@ -1,10 +1,9 @@
-//! The peers that every answer mentions, besides what was asked for, and the access hashes to address them by.
+//! The peers that every answer mentions, besides what was asked for, and their access hashes, which the session learns.
 
-use grammers_tl_types::{enums, types};
+use grammers_tl_types::enums;
 
-use super::{Client, TelegramError};
 use crate::accounts::Session;
-use crate::model::{IdSpace, Peer, PeerId};
+use crate::model::{Peer, PeerId};
 use crate::parse;
 
 /// Peers that an answer mentions.
@@ -18,29 +17,6 @@ pub struct MentionedPeers {
     pub left: Vec<PeerId>,
     /// Those that this account can no longer read.
     pub lost: Vec<PeerId>,
-}
-
-impl Client {
-    /// A peer as this account addresses it.
-    pub(super) fn input_peer(&self, peer: PeerId) -> Result<enums::InputPeer, TelegramError> {
-        let unknown = || TelegramError::PeerUnavailable { name: "no access hash".to_owned() };
-        let access_hash = || self.session().access_hash(peer).ok_or_else(unknown);
-        Ok(match peer.kind() {
-            IdSpace::User => types::InputPeerUser { user_id: peer.bare(), access_hash: access_hash()? }.into(),
-            IdSpace::Chat => types::InputPeerChat { chat_id: peer.bare() }.into(),
-            IdSpace::Channel => types::InputPeerChannel { channel_id: peer.bare(), access_hash: access_hash()? }.into(),
-        })
-    }
-
-    /// A channel as this account addresses it.
-    pub(super) fn input_channel(&self, peer: PeerId) -> Result<enums::InputChannel, TelegramError> {
-        match self.input_peer(peer)? {
-            enums::InputPeer::Channel(c) => {
-                Ok(types::InputChannel { channel_id: c.channel_id, access_hash: c.access_hash }.into())
-            }
-            _ => Err(TelegramError::PeerUnavailable { name: "not a channel".to_owned() }),
-        }
-    }
 }
 
 /// Learns the access hashes of an answer's peers. Raw calls remember nothing by themselves.

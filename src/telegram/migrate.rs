@@ -12,6 +12,7 @@ use std::time::Duration;
 use grammers_tl_types::{enums, functions};
 use tokio::time::Instant;
 
+use super::kept::ExportedAuthorization;
 use super::{Client, TelegramError, method};
 
 /// Says that the account, which is signed in, lives elsewhere.
@@ -21,13 +22,6 @@ const SIGN_IN_ELSEWHERE: [&str; 2] = ["NETWORK_MIGRATE", "PHONE_MIGRATE"];
 
 /// The wait before a move that was refused is retried: long enough not to insist, short enough for a person to wait.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
-
-/// An authorisation that the old home gave out for the new one. It is kept while the new home may not be asked to take it.
-pub(super) struct ExportedAuthorization {
-    to: i32,
-    id: i64,
-    bytes: Vec<u8>,
-}
 
 /// Why an account could not be migrated.
 enum MigrationError {

@@ -16,13 +16,6 @@ use crate::model::{IdRange, PeerId};
 /// a day, not at every page.
 const RETRY_AFTER: Duration = Duration::from_secs(3_600);
 
-/// An account's takeout.
-#[derive(Debug, Default)]
-pub(super) struct Takeout {
-    id: Option<i64>,
-    not_before: Option<Instant>,
-}
-
 impl Client {
     /// A page of a peer's history, as [`Client::history`], through a takeout session where the settings want that and one can be had.
     ///

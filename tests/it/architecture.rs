@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
 
+mod circles;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
@@ -122,6 +124,8 @@ const DOORS: [(&str, &[&str]); 44] = [
 const NAMES_NOT_WANTED: [&str; 9] = ["utils", "helpers", "common", "misc", "const", "types", "manager", "base", "mod"];
 /// Where a file is to be split.
 const LINES_MAX: usize = 600;
+/// The folders with code; not every crate has every one.
+const CODE: [&str; 6] = ["src", "simulator/src", "tests", "simulator/tests", "benches", "simulator/benches"];
 
 /// A source file, with its comments blanked out so that only code is looked at.
 struct Source {
@@ -158,15 +162,21 @@ fn sources(folder: &str) -> Vec<Source> {
     let mut paths = Vec::new();
     files(&root().join(folder), &mut paths);
     paths.sort();
-    assert!(paths.len() > 10, "`{folder}` has no sources?");
-    let read = |path: PathBuf| {
-        let text = fs::read_to_string(&path).unwrap();
-        let path = path.strip_prefix(root()).unwrap().to_owned();
-        let module = path.iter().nth(1).unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
-        let code = without_comments(&text);
-        Source { path, module, text, code }
-    };
-    paths.into_iter().map(read).collect()
+    assert!(!paths.is_empty(), "`{folder}` has no sources?");
+    let read = |path: &PathBuf| source(path.strip_prefix(root()).unwrap().to_str().unwrap(), &fs::read_to_string(path).unwrap());
+    paths.iter().map(read).collect()
+}
+
+/// A file of the project.
+fn source(path: &str, text: &str) -> Source {
+    let path = PathBuf::from(path);
+    let module = path.iter().nth(1).unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+    Source { path, module, text: text.to_owned(), code: without_comments(text) }
+}
+
+/// Every file with code.
+fn everything() -> impl Iterator<Item = Source> {
+    CODE.into_iter().filter(|folder| root().join(folder).exists()).flat_map(sources)
 }
 
 /// The text with every line comment replaced by as many spaces.
@@ -324,7 +334,7 @@ fn foreign_libraries_are_named_only_at_their_doors() {
 #[test]
 fn every_file_says_what_it_is_for_and_is_named_and_sized_well() {
     let mut broken = Vec::new();
-    for source in sources("src").into_iter().chain(sources("simulator/src")) {
+    for source in everything() {
         let path = source.path.display();
         if !source.text.starts_with("//!") {
             broken.push(format!("{path}:1: does not start with `//!`: what it is for, what it promises"));
@@ -344,16 +354,10 @@ fn every_file_says_what_it_is_for_and_is_named_and_sized_well() {
 #[test]
 fn a_lint_is_expected_with_a_reason_and_never_just_allowed() {
     let mut broken = Vec::new();
-    for folder in ["src", "simulator/src", "tests", "simulator/tests", "benches"] {
-        let mut paths = Vec::new();
-        files(&root().join(folder), &mut paths);
-        for path in paths {
-            let code = without_comments(&fs::read_to_string(&path).unwrap());
-            for attribute in [concat!("#[", "allow("), concat!("#![", "allow(")] {
-                for (at, _) in code.match_indices(attribute) {
-                    let line = code[..at].matches('\n').count() + 1;
-                    broken.push(format!("{}:{line}: `#[expect(.., reason = \"..\")]` instead", path.display()));
-                }
+    for source in everything() {
+        for attribute in [concat!("#[", "allow("), concat!("#![", "allow(")] {
+            for (at, _) in source.code.match_indices(attribute) {
+                broken.push(format!("{}: `#[expect(.., reason = \"..\")]` instead", source.place(at)));
             }
         }
     }
@@ -389,11 +393,6 @@ fn every_dependency_has_a_sentence_of_why() {
 /// The rules must bite: each of these is code that breaks one.
 #[test]
 fn what_breaks_a_rule_is_seen() {
-    let source = |path: &str, text: &str| {
-        let path = PathBuf::from(path);
-        let module = path.iter().nth(1).unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
-        Source { path, module, text: text.to_owned(), code: without_comments(text) }
-    };
     let mut table = String::new();
     for (path, text) in [
         ("src/parse.rs", "use crate::archive::Raw;"),

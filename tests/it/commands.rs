@@ -3,112 +3,20 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::Value;
 use telescribe::archive::DataFolder;
 use tempfile::TempDir;
 
+use crate::support::demo::{Own, demo};
+use crate::support::program::run_in;
+
 const COMMANDS: [&str; 19] = [
     "demo", "run", "simulate", "login", "account", "peers", "search", "show", "changes", "dump", "coverage", "counters", "join",
     "status", "schedule", "verify", "reindex", "key", "config",
 ];
-
-/// How a command ended.
-pub(crate) struct Ended {
-    pub(crate) status: i32,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
-
-impl Ended {
-    pub(crate) fn lines(&self) -> Vec<Value> {
-        self.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
-    }
-
-    #[track_caller]
-    pub(crate) fn well(self) -> Self {
-        assert_eq!(self.status, 0, "{}{}", self.out, self.err);
-        self
-    }
-}
-
-/// Runs the binary in a folder, with nothing of this process's own settings.
-pub(crate) fn run_in(folder: &Path, arguments: &[&str]) -> Ended {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_telescribe"));
-    command.args(arguments).current_dir(folder).stdin(Stdio::null());
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("TELESCRIBE_") {
-            command.env_remove(name);
-        }
-    }
-    let output = command.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ended { status: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
-}
-
-/// What a demo left, made once for all tests that run at the same time.
-struct Demo {
-    folder: TempDir,
-    ended: Ended,
-}
-
-fn demo() -> Arc<Demo> {
-    static SHARED: Mutex<Weak<Demo>> = Mutex::new(Weak::new());
-    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(demo) = shared.upgrade() {
-        return demo;
-    }
-    let folder = TempDir::new().unwrap();
-    let arguments = ["demo", "--once", "--folder", "demo", "--peers", "6", "--messages", "600", "--listen", "127.0.0.1:0"];
-    let ended = run_in(folder.path(), &arguments);
-    let demo = Arc::new(Demo { folder, ended });
-    *shared = Arc::downgrade(&demo);
-    demo
-}
-
-/// A copy of the demo's folder that a test has for itself: a data folder serves one command at a time.
-pub(crate) struct Own {
-    folder: TempDir,
-}
-
-impl Own {
-    pub(crate) fn new() -> Self {
-        let (demo, folder) = (demo(), TempDir::new().unwrap());
-        copy(&demo.folder.path().join("demo"), &folder.path().join("demo"));
-        Self { folder }
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join("demo").join(name)
-    }
-
-    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        run_in(self.folder.path(), &[&["--data", "demo/data"], arguments].concat())
-    }
-
-    /// The first message whose text is long enough to be worth something.
-    fn some_message(&self) -> Value {
-        let truth = fs::read_to_string(self.path("truth.ndjson")).unwrap();
-        let mut lines = truth.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.find(|line| line["text"].as_str().is_some_and(|text| text.chars().count() > 15)).unwrap()
-    }
-}
-
-pub(crate) fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let (kind, to) = (entry.file_type().unwrap(), to.join(entry.file_name()));
-        if kind.is_dir() {
-            copy(&entry.path(), &to);
-        } else if kind.is_file() {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
 
 #[test]
 fn the_demo_ends_well_and_archives_everything() {

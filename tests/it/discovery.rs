@@ -14,8 +14,8 @@ use telescribe::model::{ChangeKind, Seq};
 use telescribe_simulator::world::Chat;
 use telescribe_simulator::{Options, PeerId, WorldSpec};
 
-use crate::fleet::{Fleet, small};
-use crate::http::Written;
+use crate::support::commands::Written;
+use crate::support::fleet::{Fleet, small};
 
 const RESOLVE: &str = "contacts.resolveUsername";
 
@@ -35,10 +35,6 @@ fn chats(fleet: &Fleet, fits: impl Fn(&Chat) -> bool) -> Vec<PeerId> {
 
 fn account(fleet: &Fleet, name: &str) -> usize {
     fleet.simulator.inspect(|world| world.account_named(name).unwrap())
-}
-
-fn username(fleet: &Fleet, peer: PeerId) -> String {
-    fleet.simulator.inspect(|world| world.chat(peer).unwrap().username.clone().unwrap())
 }
 
 fn id(peer: PeerId) -> telescribe::model::PeerId {

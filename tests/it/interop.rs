@@ -14,6 +14,8 @@ use telescribe::seal::{
     system_random,
 };
 
+use crate::support::python::python;
+
 const TARGET: &str = "/v1/search?q=%E4%BB%8A%E5%A4%A9";
 const ISSUED: i64 = 1_700_000_000;
 
@@ -30,7 +32,7 @@ struct Library {
 
 impl Library {
     fn python(name: &'static str) -> Self {
-        Self { name, program: crate::telethon::python(&[name]), script: script("interop.py") }
+        Self { name, program: python(&[name]), script: script("interop.py") }
     }
 
     fn jose() -> Self {

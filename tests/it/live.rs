@@ -7,9 +7,9 @@ use telescribe::model::{MessageId, MessageKey, PeerId};
 use telescribe_simulator::world::ChatKind;
 use telescribe_simulator::{Fault, Post, Rule, When, WorldSpec};
 
-use crate::fleet::Fleet;
+use crate::support::fleet::Fleet;
+use crate::support::methods::HISTORY;
 
-const HISTORY: &str = "messages.getHistory";
 /// Longer than any test waits for anything.
 const FOR_EVER: Duration = Duration::from_secs(600);
 

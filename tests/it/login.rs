@@ -4,44 +4,17 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{Child, ChildStderr};
 
 use telescribe::accounts::{Session, Sessions};
-use telescribe_simulator::{AccountAccess, Fault, Options, Rule, Simulator, When, WorldSpec};
+use telescribe_simulator::{AccountAccess, Fault, Rule, Simulator, When, WorldSpec};
 
-use crate::fleet::write_sessions;
-
-/// The program in a folder, on the simulated Telegram.
-pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_telescribe"));
-    command
-        .args(arguments)
-        .current_dir(folder)
-        .env_remove("TELESCRIBE_MASTER_KEY")
-        .env("TELESCRIBE__TELEGRAM__SERVER", "simulated")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-pub(crate) fn run(folder: &Path, arguments: &[&str], typed: &str) -> Output {
-    let mut child = program(folder, arguments).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
-}
-
-fn told(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
+use crate::support::fleet::with_sessions;
+use crate::support::program::{program, run, terminate, told};
 
 /// A world with nobody signed in, and the session files of its accounts in a folder.
 async fn signed_out() -> (Simulator, tempfile::TempDir) {
-    let spec = WorldSpec { accounts: 2, peers: 4, messages: 100, signed_in: false, ..WorldSpec::default() };
-    let simulator = Simulator::start(spec.generate(), Options::default()).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    write_sessions(&simulator, &folder.path().join("sessions"));
-    (simulator, folder)
+    with_sessions(WorldSpec { accounts: 2, peers: 4, messages: 100, signed_in: false, ..WorldSpec::default() }).await
 }
 
 fn account(simulator: &Simulator, with_password: bool) -> AccountAccess {
@@ -246,7 +219,7 @@ async fn an_interrupted_qr_login_leaves_the_session_file_as_it_was() {
     let mut scan = Scan::begin(folder.path(), &account.name, None);
     scan.link();
     // SIGTERM and not SIGINT, which a shell makes its background jobs ignore, and all that they start.
-    Command::new("kill").args(["-TERM", &scan.child.id().to_string()]).status().unwrap();
+    terminate(&scan.child);
     let (status, told) = scan.end();
     assert_ne!(status, Some(0), "{told}");
     assert_eq!(sessions(), before);

@@ -10,9 +10,8 @@ use telescribe::app::App;
 use telescribe::search::{Request, SearchQuery};
 use telescribe_simulator::{Fault, Options, Outcome, PeerId, Post, Rule, When, WorldSpec};
 
-use crate::fleet::{Fleet, first_differences, small};
-
-const HISTORY: &str = "messages.getHistory";
+use crate::support::fleet::{Fleet, first_differences, small};
+use crate::support::methods::HISTORY;
 
 /// Groups and channels, in the world's order.
 fn peers(fleet: &Fleet) -> Vec<PeerId> {

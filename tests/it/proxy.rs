@@ -16,11 +16,14 @@ use telescribe::telegram::{Proxy, Settings, TelegramError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::client::{Caller, settings, simulated};
-use crate::fleet::{Fleet, small};
+use crate::support::caller::{Caller, settings, simulated};
+use crate::support::fleet::{Fleet, small};
 
 const USER: &str = "user";
 const PASSWORD: &str = "p-a.s_s";
+
+/// The answer to a client that offers no method of signing in that the server takes.
+const NONE_ACCEPTABLE: u8 = u8::MAX;
 
 /// A SOCKS5 server that notes where it was asked to connect to.
 struct Socks {
@@ -66,7 +69,7 @@ async fn serve(mut client: TcpStream, guarded: bool, notes: &Mutex<Vec<SocketAdd
     client.read_exact(&mut offered).await?;
     let method = if guarded { 2 } else { 0 };
     if !offered.contains(&method) {
-        return client.write_all(&[5, 0xff]).await;
+        return client.write_all(&[5, NONE_ACCEPTABLE]).await;
     }
     client.write_all(&[5, method]).await?;
     if guarded {

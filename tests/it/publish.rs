@@ -2,156 +2,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use lapin::ExchangeKind;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
 use telescribe::app::{App, Environment};
-use telescribe::archive::{Archive, Durability, Raw};
 use telescribe::config::{BrokerUrl, PUBLISH};
-use telescribe::lifecycle::{Lifecycle, StepOutcome, Worker as _};
-use telescribe::model::{Message, MessageId, MessageKey, Peer, PeerId, PeerKind, Seq, SystemClock, Timestamp};
-use telescribe::output::rabbitmq::{RabbitMq, Settings};
-use telescribe::output::{Delivery, Report, State, Status};
-use tempfile::TempDir;
+use telescribe::lifecycle::{StepOutcome, Worker as _};
+use telescribe::model::{PeerKind, Seq, SystemClock};
+use telescribe::output::State;
+use telescribe::output::rabbitmq::Settings;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::fleet::{Fleet, small};
-use crate::rabbit::Node;
-
-const NOW: Timestamp = Timestamp(1_706_702_400);
-/// Longer than anything here takes, on a machine that does four other things.
-const PATIENCE: Duration = Duration::from_secs(90);
-
-/// An archive and what publishes it.
-pub(crate) struct Desk {
-    folder: TempDir,
-    pub(crate) archive: Arc<Archive>,
-    status: Arc<Status>,
-    pub(crate) url: String,
-    pub(crate) settings: Settings,
-}
-
-impl Desk {
-    /// `name` keeps the tests apart on their common broker.
-    pub(crate) fn new(url: &str, name: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
-        let settings = Settings { exchange: format!("test.{name}"), ..Settings::new(url.parse().unwrap()) };
-        Self { folder, archive, status: Arc::new(Status::new()), url: url.to_owned(), settings }
-    }
-
-    /// What publishes another archive to the same exchange.
-    pub(crate) fn with_archive(mut self, archive: Arc<Archive>) -> Self {
-        self.archive = archive;
-        self
-    }
-
-    fn publisher(&self) -> Delivery<RabbitMq> {
-        Delivery::new(PUBLISH, Arc::new(RabbitMq(self.settings.clone())), Arc::clone(&self.archive), Arc::clone(&self.status))
-    }
-
-    pub(crate) fn run(&self) -> Lifecycle {
-        let lifecycle = Lifecycle::new();
-        let (output, archive, status) =
-            (Arc::new(RabbitMq(self.settings.clone())), Arc::clone(&self.archive), Arc::clone(&self.status));
-        lifecycle.work("publish", move || Delivery::new(PUBLISH, Arc::clone(&output), Arc::clone(&archive), Arc::clone(&status)));
-        lifecycle
-    }
-
-    fn report(&self) -> Report {
-        self.status.report(self.archive.last_seq())
-    }
-
-    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Report) -> bool) {
-        let end = Instant::now() + PATIENCE;
-        while !holds(&self.report()) {
-            assert!(Instant::now() < end, "not seen: {what}; {:?}", self.report());
-            sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    /// Archives messages `first..=last` of each peer, in pages, some of them edited or deleted afterwards.
-    fn archive_messages(&self, peers: &[PeerId], first: i32, last: i32) {
-        for id in first..=last {
-            let mut write = self.archive.write(NOW);
-            for peer in peers {
-                write.message(message(*peer, id, "今天天气很好"), Raw::default(), 0);
-            }
-            write.commit().unwrap();
-            if id % 10 == 0 {
-                let mut write = self.archive.write(NOW);
-                write.message(message(peers[0], id, "今天天气不好"), Raw::default(), 1);
-                write.delete(MessageKey { peer: peers[peers.len() - 1], id: MessageId(id - 1) });
-                write.commit().unwrap();
-            }
-        }
-    }
-
-    /// Binds a durable queue to the exchange, which must be there.
-    pub(crate) async fn bind(&self, queue: &str, key: &str, arguments: FieldTable) -> Channel {
-        let channel = channel(&self.url).await;
-        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        channel.queue_declare(queue.into(), options, arguments).await.unwrap();
-        let exchange = self.settings.exchange.as_str().into();
-        channel.queue_bind(queue.into(), exchange, key.into(), QueueBindOptions::default(), FieldTable::default()).await.unwrap();
-        channel
-    }
-
-    /// What pika reads from a queue of this desk: at least as many distinct events as there are changes.
-    pub(crate) async fn subscribe(&self, queue: &str) -> Vec<serde_json::Value> {
-        let out = self.folder.path().join(format!("{queue}.ndjson"));
-        let count = self.archive.last_seq().0;
-        let mut subscriber = self.subscriber(queue, count, &out);
-        let status = tokio::task::spawn_blocking(move || subscriber.wait().unwrap()).await.unwrap();
-        assert!(status.success(), "the subscriber did not see everything");
-        let lines = std::fs::read_to_string(&out).unwrap();
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    fn subscriber(&self, queue: &str, count: u64, out: &Path) -> Child {
-        let python = std::env::var("TELESCRIBE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-        let has_pika =
-            Command::new(&python).args(["-c", "import pika"]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
-        assert!(has_pika, "`{python}` has no pika: run `./dev test`, which installs it, or set TELESCRIBE_PYTHON");
-        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/pika/subscribe.py");
-        let mut command = Command::new(python);
-        command.arg(script).args(["--url", &self.url, "--exchange", &self.settings.exchange, "--queue", queue]);
-        command.args(["--count", &count.to_string()]).arg("--out").arg(out).stdout(Stdio::null()).spawn().unwrap()
-    }
-
-    /// Checks that every change arrived, and that none arrived for the first time before one that precedes it.
-    pub(crate) fn check(&self, seen: &[serde_json::Value]) {
-        let mut known = BTreeSet::new();
-        let firsts: Vec<u64> = seen.iter().map(|e| e["seq"].as_u64().unwrap()).filter(|seq| known.insert(*seq)).collect();
-        assert_eq!(firsts, (1..=self.archive.last_seq().0).collect::<Vec<_>>());
-        let ids: BTreeSet<&str> = seen.iter().map(|e| e["message_id"].as_str().unwrap()).collect();
-        assert_eq!(ids.len(), firsts.len(), "one message id for each change, the same each time");
-    }
-}
-
-fn message(peer: PeerId, id: i32, text: &str) -> Message {
-    Message { text: text.to_owned(), ..Message::new(MessageKey { peer, id: MessageId(id) }, NOW) }
-}
-
-fn peers() -> [PeerId; 3] {
-    [PeerId::channel(1_500_000_001), PeerId::channel(1_500_000_002), PeerId::user(7)]
-}
-
-async fn channel(url: &str) -> Channel {
-    Connection::connect(url, ConnectionProperties::default()).await.unwrap().create_channel().await.unwrap()
-}
-
-/// How many messages a queue holds.
-async fn depth(channel: &Channel, queue: &str) -> u32 {
-    let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare(queue.into(), look, FieldTable::default()).await.unwrap().message_count()
-}
+use crate::support::desk::{Desk, channel, depth, peers};
+use crate::support::fleet::{Fleet, small};
+use crate::support::messages::{NOW, titled};
+use crate::support::rabbit::Node;
+use crate::support::waiting::PATIENCE;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_change_is_published_once_and_in_order() {
@@ -163,7 +32,7 @@ async fn every_change_is_published_once_and_in_order() {
     let deleted = desk.bind("order.deleted", "message.deleted.#", FieldTable::default()).await;
     let mut write = desk.archive.write(NOW);
     for id in peers() {
-        write.peer(Peer::new(id, PeerKind::Supergroup, "Погода".to_owned()));
+        write.peer(titled(id, PeerKind::Supergroup, "Погода"));
     }
     write.commit().unwrap();
     desk.archive_messages(&peers(), 1, 500);

@@ -13,10 +13,9 @@ use telescribe::model::{MessageId, MessageKey};
 use telescribe_simulator::world::ChatKind;
 use telescribe_simulator::{Fault, Options, PeerId, Rule, When};
 
-use crate::fleet::{Fleet, small};
-use crate::http::Written;
-
-const HISTORY: &str = "messages.getHistory";
+use crate::support::commands::Written;
+use crate::support::fleet::{Fleet, small};
+use crate::support::methods::HISTORY;
 
 /// A fleet that rechecks everything when it is told to: the world's messages are years old.
 async fn fleet(options: Options) -> Fleet {

@@ -12,9 +12,10 @@ use telescribe::archive::{Archive, DataFolder, Durability};
 use telescribe::output::State;
 use telescribe_simulator::{Fault, PeerId, Post, Rule, When, WorldSpec};
 
-use crate::fleet::Fleet;
-use crate::publish::Desk;
-use crate::rabbit::Node;
+use crate::support::desk::Desk;
+use crate::support::fleet::Fleet;
+use crate::support::program::terminate;
+use crate::support::rabbit::Node;
 
 const KILLS: usize = 20;
 /// The longest that the program lives between two kills: some starts end before the first request, some in full flight.
@@ -90,9 +91,4 @@ fn behind(fleet: &Fleet) -> u64 {
         Command::new(env!("CARGO_BIN_EXE_telescribe")).arg("--data").arg(fleet.data()).args(["status", "--json"]).output();
     let status: serde_json::Value = serde_json::from_slice(&status.unwrap().stdout).unwrap();
     status["index"]["behind"].as_u64().unwrap()
-}
-
-fn terminate(child: &Child) {
-    let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-    assert!(status.success());
 }

@@ -16,7 +16,7 @@ use telescribe::event::Event;
 use telescribe::model::{AccountName, Seq, Timestamp};
 use telescribe::output::{Confirmed, Output, OutputBatch, OutputError, OutputSession};
 
-use crate::fleet::{Fleet, small};
+use crate::support::fleet::{Fleet, small};
 
 /// An account asks who it is.
 #[derive(Debug)]

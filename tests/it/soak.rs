@@ -15,16 +15,13 @@ use std::io::{BufWriter, Read as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
+use daemon::Daemon;
 use telescribe_simulator::{Fault, Options, Rule, Simulator, When, WorldSpec};
 use tokio::time::{Instant, sleep};
-
-use crate::fleet::{first_differences, write_sessions};
-use daemon::Daemon;
 use trouble::Trouble;
 
-const HISTORY: &str = "messages.getHistory";
-/// A call that was under way when the wait was answered arrives after it. Whoever ignores waits comes later than this.
-const UNDER_WAY: Duration = Duration::from_millis(250);
+use crate::support::fleet::{first_differences, write_sessions};
+use crate::support::waiting::UNDER_WAY;
 
 /// How large the fleet is.
 struct Scale {

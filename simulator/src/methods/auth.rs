@@ -6,9 +6,9 @@
 use grammers_tl_types::{Identifiable, Serializable, enums, functions as f, types};
 
 use super::Call;
+use crate::answer::{Answer, RpcError};
 use crate::clock;
 use crate::encode::AccountView;
-use crate::wire::session::{Answer, RpcError};
 use crate::world::{AccountState, World, mix};
 
 /// How long a QR code is shown before it must be asked for anew; Telegram's own value.

@@ -3,8 +3,8 @@
 use grammers_tl_types::{Serializable, enums, functions as f, types};
 
 use super::Call;
+use crate::answer::{Answer, RpcError};
 use crate::encode::{AccountView, MentionedPeers, replies_of};
-use crate::wire::session::{Answer, RpcError};
 
 /// Telegram's own bound on the messages of one request.
 const IDS_MAX: usize = 100;

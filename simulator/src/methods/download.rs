@@ -4,8 +4,8 @@
 use grammers_tl_types::{Serializable, enums, functions as f, types};
 
 use super::Call;
+use crate::answer::{Answer, RpcError};
 use crate::encode::{AccountView, reference_epoch};
-use crate::wire::session::{Answer, RpcError};
 
 const MIB: i64 = 1 << 20;
 

@@ -3,8 +3,8 @@
 use grammers_tl_types::{Serializable, enums, functions as f, types};
 
 use super::Call;
+use crate::answer::{Answer, RpcError};
 use crate::encode::{AccountView, MentionedPeers};
-use crate::wire::session::{Answer, RpcError};
 use crate::world::{Chat, Topic};
 
 /// Telegram's own bound on the page size.

@@ -5,8 +5,8 @@ use std::ops::Range;
 use grammers_tl_types::{Serializable, enums, functions as f, types};
 
 use super::Call;
+use crate::answer::{Answer, RpcError};
 use crate::encode::{AccountView, MentionedPeers};
-use crate::wire::session::{Answer, RpcError};
 use crate::world::{BareId, Chat, History, Message};
 
 /// Telegram's own bound on the page size.

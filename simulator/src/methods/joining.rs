@@ -3,8 +3,8 @@
 use grammers_tl_types::{Serializable, enums, functions as f, types};
 
 use super::Call;
+use crate::answer::{Answer, RpcError};
 use crate::encode::AccountView;
-use crate::wire::session::{Answer, RpcError};
 use crate::world::{ChatKind, World};
 
 const USER_NOT_PARTICIPANT: RpcError = RpcError::new(400, "USER_NOT_PARTICIPANT");

@@ -3,9 +3,9 @@
 use grammers_tl_types::{Serializable, enums, functions as f, types};
 
 use super::Call;
+use crate::answer::{Answer, RpcError};
 use crate::clock;
 use crate::encode::{AccountView, MentionedPeers};
-use crate::wire::session::{Answer, RpcError};
 use crate::world::{Event, World};
 
 /// The page size of a difference, in events; the client asks again for the rest.

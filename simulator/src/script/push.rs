@@ -3,9 +3,9 @@
 use grammers_tl_types::{Serializable, enums, types};
 
 use crate::clock;
+use crate::core::Core;
 use crate::encode::{AccountView, MentionedPeers};
 use crate::hub::PushSender;
-use crate::simulator::Core;
 use crate::world::{AccountState, BareId, World};
 
 /// What is pushed after the world has changed.

@@ -14,6 +14,7 @@ use grammers_tl_types::{Cursor, Deserializable, Identifiable, RawVec, Serializab
 use thiserror::Error;
 
 use super::sealing::AuthKey;
+use crate::answer::Answer;
 use crate::clock;
 
 const MSG_CONTAINER: u32 = 0x73f1_f8dc;
@@ -52,22 +53,6 @@ pub(crate) struct Request {
     pub message_id: i64,
     pub body: Vec<u8>,
 }
-
-/// An error that a request is answered with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RpcError {
-    pub code: i32,
-    pub name: std::borrow::Cow<'static, str>,
-}
-
-impl RpcError {
-    pub(crate) const fn new(code: i32, name: &'static str) -> Self {
-        Self { code, name: std::borrow::Cow::Borrowed(name) }
-    }
-}
-
-/// What a request is answered with: a serialised result or an error.
-pub(crate) type Answer = Result<Vec<u8>, RpcError>;
 
 struct Outgoing {
     body: Vec<u8>,

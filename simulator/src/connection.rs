@@ -13,11 +13,12 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::session::{Answer, Request, Session, SessionError};
-use super::transport::{PacketReader, PacketWriter, TransportError};
+use crate::answer::Answer;
+use crate::core::Core;
 use crate::hub::PUSHES_MAX;
 use crate::methods::{Caller, Response};
-use crate::simulator::Core;
+use crate::wire::session::{Request, Session, SessionError};
+use crate::wire::transport::{PacketReader, PacketWriter, TransportError};
 
 /// The bound of the queue of packets: enough to keep the reader busy, few enough that a flood of requests waits in TCP (back-pressure).
 const PACKETS_AHEAD_MAX: usize = 64;

@@ -14,12 +14,11 @@ use telescribe::cli::client::{Api, Globals, Refusal, Target};
 use telescribe::cli::{Out, dump};
 use telescribe::config::{Config, JobConfig, Server, Span};
 use telescribe::crawl::Progress;
-use telescribe::model::SystemClock;
-use telescribe_simulator::{Options, Simulator, World, WorldSpec};
+use telescribe::model::{MessageId, MessageKey, SystemClock};
+use telescribe_simulator::{Options, PeerId, Simulator, World, WorldSpec};
 use tokio::time::{Instant, sleep};
 
-/// Longer than anything here takes, on a machine that does four other things.
-const PATIENCE: Duration = Duration::from_secs(90);
+use crate::support::waiting::{PATIENCE, until};
 
 /// A simulated Telegram, and a folder for the program on it.
 pub(crate) struct Fleet {
@@ -131,11 +130,7 @@ impl Fleet {
 
     /// Waits until something holds.
     pub(crate) async fn until(&self, what: &str, holds: impl Fn() -> bool) {
-        let end = Instant::now() + PATIENCE;
-        while !holds() {
-            assert!(Instant::now() < end, "not seen: {what}");
-            sleep(Duration::from_millis(20)).await;
-        }
+        until(what, holds).await;
     }
 
     /// How the program is asked over its socket.
@@ -223,6 +218,14 @@ pub(crate) fn write_sessions(simulator: &Simulator, folder: &Path) {
     }
 }
 
+/// A simulated Telegram, and a folder with the sessions of its accounts.
+pub(crate) async fn with_sessions(spec: WorldSpec) -> (Simulator, tempfile::TempDir) {
+    let simulator = Simulator::start(spec.generate(), Options::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    write_sessions(&simulator, &folder.path().join("sessions"));
+    (simulator, folder)
+}
+
 /// The first lines that differ, for a person.
 pub(crate) fn first_differences(dump: &str, truth: &str) -> String {
     let (mut left, mut right) = (dump.lines().collect::<Vec<_>>(), truth.lines().collect::<Vec<_>>());
@@ -232,4 +235,16 @@ pub(crate) fn first_differences(dump: &str, truth: &str) -> String {
     right.retain(|line| !d.contains(line));
     let show = |lines: &[&str]| lines.iter().take(3).copied().collect::<Vec<_>>().join("\n    ");
     format!("{} lines only archived:\n    {}\n  {} lines only true:\n    {}", left.len(), show(&left), right.len(), show(&right))
+}
+
+/// Whether the program has archived a message of the simulated Telegram.
+pub(crate) fn knows(app: &App, peer: PeerId, id: i32) -> bool {
+    let key = MessageKey { peer: telescribe::model::PeerId(peer.marked()), id: MessageId(id) };
+    app.archive.view().message(key).unwrap().is_some()
+}
+
+/// A job, or an override of it, in what `/v1/jobs` says.
+pub(crate) fn job<'a>(jobs: &'a Value, name: &str, of: Option<&str>) -> &'a Value {
+    let mut found = jobs["jobs"].as_array().unwrap().iter();
+    found.find(|j| j["name"] == name && j["override"].as_str() == of).unwrap()
 }
