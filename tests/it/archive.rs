@@ -6,7 +6,6 @@ mod damage;
 mod format;
 mod model;
 
-use proptest::prelude::*;
 use telescribe::archive::{Coverage, DataFolder, FolderError, Order};
 use telescribe::model::{ChangeKind, IdRange, Message, PeerId, RangeSet, Seq, Timestamp};
 use tempfile::TempDir;

@@ -64,9 +64,7 @@ async fn twenty_kills_in_a_crawl_of_twenty_thousand_messages_lose_and_double_not
     let mut child = daemon(&fleet, &desk);
     fleet.until("the daemon answers", || DataFolder::socket(&fleet.data()).exists()).await;
     fleet.until_archived("killed twenty times").await;
-    while behind(&fleet) > 0 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    fleet.until("the index has caught up", || behind(&fleet) == 0).await;
     terminate(&child);
     assert!(child.wait().unwrap().success(), "SIGTERM ends it with success");
 

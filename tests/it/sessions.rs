@@ -11,7 +11,7 @@ use telescribe::archive::DataFolder;
 use telescribe_simulator::{Fault, Rule, Simulator, When, WorldSpec};
 
 use crate::support::fleet::with_sessions;
-use crate::support::program::{program, run, terminate};
+use crate::support::program::{program, run, terminate, told as err};
 use crate::support::waiting::until_blocking;
 
 async fn world() -> (Simulator, tempfile::TempDir) {
@@ -32,10 +32,6 @@ fn daemon(folder: &Path, data: &str) -> Command {
 fn stop(child: Child) -> Output {
     terminate(&child);
     child.wait_with_output().unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn out(output: &Output) -> String {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
 
 use proptest::prelude::*;
+use prost::Message as _;
 use rocksdb::{DB, IteratorMode};
 use telescribe::archive::{Archive, ArchiveError, Durability, Order};
 use telescribe::model::{IdRange, PeerId, Seq};

@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
 
-use proptest::prelude::*;
 use rocksdb::{DB, Options};
 use telescribe::archive::{Archive, ArchiveError, Durability, FORMAT};
 use telescribe::model::{Counters, Message, Reaction, Timestamp};

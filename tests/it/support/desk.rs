@@ -26,9 +26,9 @@ use crate::support::waiting::PATIENCE;
 
 /// An archive and what publishes it.
 pub(crate) struct Desk {
-    folder: TempDir,
+    pub(crate) folder: TempDir,
     pub(crate) archive: Arc<Archive>,
-    status: Arc<Status>,
+    pub(crate) status: Arc<Status>,
     pub(crate) url: String,
     pub(crate) settings: Settings,
 }
