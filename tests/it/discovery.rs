@@ -37,6 +37,10 @@ fn account(fleet: &Fleet, name: &str) -> usize {
     fleet.simulator.inspect(|world| world.account_named(name).unwrap())
 }
 
+fn username(fleet: &Fleet, peer: PeerId) -> String {
+    fleet.simulator.inspect(|world| world.chat(peer).unwrap().username.clone().unwrap())
+}
+
 fn id(peer: PeerId) -> telescribe::model::PeerId {
     telescribe::model::PeerId(peer.marked())
 }

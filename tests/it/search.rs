@@ -46,8 +46,8 @@ async fn every_substring_of_a_chinese_text_is_found() {
 async fn every_substring_of_random_dense_texts_is_found() {
     use proptest::strategy::{Strategy as _, ValueTree as _};
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let text = "[一-丝甲-男ぁ-げァ-ゲ가-갛ก-ฎ，a1 ]{1,24}";
-    let texts = proptest::string::string_regex(text).expect("a pattern");
+    let pattern = "[一-丝甲-男ぁ-げァ-ゲ가-갛ก-ฎ，a1 ]{1,24}";
+    let texts = proptest::string::string_regex(pattern).expect("a pattern");
     let texts: Vec<String> = (0..40).map(|_| texts.new_tree(&mut runner).expect("a text").current()).collect();
     let mut world = Indexed::new();
     world.archive(texts.iter().zip(1..).map(|(said, id)| text(id, said)));

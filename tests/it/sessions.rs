@@ -217,7 +217,7 @@ async fn an_independent_library_opens_a_sealed_session_file() {
     let plain: Value = serde_json::from_slice(&std::fs::read(folder.join("sessions/alpha.session")).unwrap()).unwrap();
     new_key(folder, "master.key");
     assert!(with_key_file(folder, "master.key", &["account", "seal"]).status.success());
-    let python = crate::telethon::python(&["jwcrypto"]);
+    let python = crate::support::python::python(&["jwcrypto"]);
     let arguments = ["-c", OPEN, "master.key", "sessions/alpha.session"];
     let opened = Command::new(python).args(arguments).current_dir(folder).output().unwrap();
     assert!(opened.status.success(), "{}", err(&opened));
