@@ -16,6 +16,7 @@ mod interop;
 mod live;
 mod login;
 mod loss;
+mod metrics;
 mod parked;
 mod parse;
 mod pipeline;
