@@ -51,11 +51,7 @@ pub const CATALOGUE: [Metric; 17] = [
     gauge("telescribe_reader_lag_changes", "Changes of the archive that a reader has not processed yet, by reader."),
     gauge("telescribe_workers_failing", "Workers whose last step failed and is retried."),
     counter("telescribe_http_requests_total", "HTTP requests, by route and status."),
-    Metric {
-        name: "telescribe_http_request_seconds",
-        kind: MetricKind::Summary,
-        help: "How long HTTP requests took, by route.",
-    },
+    Metric { name: "telescribe_http_request_seconds", kind: MetricKind::Summary, help: "How long HTTP requests took, by route." },
     counter("telescribe_http_refused_total", "Sealed HTTP requests that were refused, by reason."),
 ];
 

@@ -25,6 +25,7 @@ mod publish;
 mod rabbit;
 mod readme;
 mod recheck;
+mod repository;
 mod restart;
 mod resume;
 mod schedule;
