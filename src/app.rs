@@ -4,6 +4,7 @@
 //! [`App::start`] locks the data folder, opens what is in it, and starts the workers: crawl, indexer, publisher, the job scheduler,
 //! the session writer, and HTTP. [`App::ended`] returns when a graceful shutdown has let them finish.
 
+mod gauges;
 mod jobs;
 mod sessions;
 mod status;
@@ -27,6 +28,8 @@ use crate::schedule::Job;
 use crate::search::{Index, Indexer, IndexerSettings};
 
 pub use sessions::{MASTER_KEY_VARIABLE, open_sessions};
+
+use gauges::Gauges;
 
 /// How long to wait for the data folder's lock, which a command may hold that reads it while nobody serves it: such a command takes well
 /// under a second.
@@ -59,6 +62,8 @@ pub struct App {
     pub outputs: Vec<RunningOutput>,
     /// Where HTTP answers.
     pub addresses: Vec<SocketAddr>,
+    /// Where `/metrics` answers.
+    pub metrics_addresses: Vec<SocketAddr>,
     /// The exclusive locks that this process holds for as long as it runs.
     locks: Mutex<Option<(DataFolder, Vec<SessionLock>)>>,
     accounts: OpenAccounts,
@@ -177,7 +182,7 @@ impl App {
             let (job_control, crawler) = (Arc::clone(&job_control), Arc::clone(&crawler));
             move || jobs::Scheduler::new(Arc::clone(&job_control), Arc::clone(&crawler))
         });
-        let addresses = bound.addresses();
+        let (addresses, metrics_addresses) = (bound.addresses(), bound.metrics_addresses());
         let running = status::Running {
             crawler: Arc::clone(&crawler),
             archive: Arc::clone(&archive),
@@ -186,13 +191,20 @@ impl App {
             job_control: Arc::clone(&job_control),
             clock: Arc::clone(&environment.clock),
         };
+        let gauges = Gauges {
+            crawler: Arc::clone(&crawler),
+            archive: Arc::clone(&archive),
+            index: Arc::clone(&index),
+            outputs: outputs.clone(),
+            lifecycle: lifecycle.clone(),
+        };
         let clock = Arc::clone(&environment.clock);
         let context = http::Context::new(Arc::clone(&archive), Arc::clone(&index), clock, lifecycle.clone())
             .with_settings(config.http.clone())
             .with_keys(keys)
             .with_status(Arc::new(running))
             .with_operator(job_control)
-            .with_metrics(environment.metrics);
+            .with_metrics(gauges.start(environment.metrics));
         bound.serve(&Arc::new(context));
         Ok(Self {
             lifecycle,
@@ -201,6 +213,7 @@ impl App {
             crawler,
             outputs,
             addresses,
+            metrics_addresses,
             locks: Mutex::new(Some((folder, locks))),
             accounts,
             indexing,

@@ -15,6 +15,7 @@ mod queue;
 mod task;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -99,6 +100,12 @@ impl Dispatch {
     #[must_use]
     pub fn len(&self) -> (usize, usize) {
         self.queue.len()
+    }
+
+    /// How many tasks of each priority wait: the queue depth. Looks at every one of them.
+    #[must_use]
+    pub fn depths(&self) -> BTreeMap<Priority, usize> {
+        self.queue.depths()
     }
 
     /// Whether nothing waits and nothing runs.

@@ -1,15 +1,19 @@
-//! Logs and metrics: where they go.
+//! Logs and metrics: where they go, and what each metric means.
 //!
 //! Message texts, phone numbers, keys, access hashes and file references never reach a log. Libraries that would log them are
 //! held to errors here, whatever the operator's filter says.
 
+mod catalogue;
+
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
+
+pub use catalogue::{CATALOGUE, Metric, MetricKind};
 
 /// Libraries that may put contents into their log lines: lapin logs returned messages with their bodies, grammers' transport
 /// logs requests and answers.
@@ -36,9 +40,18 @@ pub fn log(config: &LogConfig) -> anyhow::Result<()> {
 
 /// Starts counting; the returned function renders what was counted for Prometheus.
 ///
+/// It must be called now and then: what histograms observe is kept one by one until it is rendered.
+///
 /// # Errors
 /// When it was started before.
 pub fn metrics() -> anyhow::Result<Arc<dyn Fn() -> String + Send + Sync>> {
-    let handle = PrometheusBuilder::new().install_recorder().context("cannot start metrics")?;
+    let mut builder = PrometheusBuilder::new();
+    for metric in CATALOGUE {
+        if let MetricKind::Histogram(bounds) = metric.kind {
+            builder = builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), bounds)?;
+        }
+    }
+    let handle = builder.install_recorder().context("cannot start metrics")?;
+    catalogue::describe();
     Ok(Arc::new(move || handle.render()))
 }

@@ -77,6 +77,23 @@ pub enum AccountState {
     Duplicated(String),
 }
 
+impl AccountState {
+    /// The names of all states.
+    pub const NAMES: [&'static str; 4] = ["ready", "signed_out", "banned", "duplicated"];
+
+    /// Its name, without Telegram's.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        let [ready, signed_out, banned, duplicated] = Self::NAMES;
+        match self {
+            Self::Ready => ready,
+            Self::SignedOut(_) => signed_out,
+            Self::Banned(_) => banned,
+            Self::Duplicated(_) => duplicated,
+        }
+    }
+}
+
 /// How an account is doing.
 #[derive(Clone, Debug)]
 pub struct AccountStatus {

@@ -218,6 +218,11 @@ pub(super) struct Scheduler {
 
 impl Scheduler {
     pub(super) fn new(control: Arc<JobControl>, crawler: Arc<Crawler>) -> Self {
+        // Shown from the start, so that the first one is seen as an increase.
+        for job in Job::ALL {
+            metrics::counter!("telescribe_jobs_started_total", "job" => job.name()).increment(0);
+            metrics::counter!("telescribe_jobs_skipped_total", "job" => job.name()).increment(0);
+        }
         Self { control, crawler, next: None, open: false }
     }
 

@@ -1,6 +1,7 @@
 //! One write: what it brings is collected first, then becomes true at once.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use rocksdb::WriteOptions;
 
@@ -156,7 +157,7 @@ impl Write<'_> {
     /// # Errors
     /// When the disk refuses, or something stored could not be understood; then nothing of the write is true.
     pub fn commit(self) -> Result<Archived, ArchiveError> {
-        let archive = self.archive;
+        let (archive, began) = (self.archive, Instant::now());
         let mut next = archive.writer();
         let mut staged = Staged::new(archive, self.now, self.as_of, *next);
         staged.mass_deletion = self.mass_deletion;
@@ -201,6 +202,7 @@ impl Write<'_> {
         let mut options = WriteOptions::default();
         options.set_sync(archive.durability == Durability::Always);
         archive.db.write_opt(batch, &options).map_err(|e| archive.store(e))?;
+        metrics::histogram!("telescribe_archive_write_seconds").record(began.elapsed());
         *next = after;
         archive.last.send_if_modified(|last| std::mem::replace(last, archived.last) != archived.last);
         Ok(archived)

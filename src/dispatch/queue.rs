@@ -239,6 +239,14 @@ impl Queue {
         }
     }
 
+    pub(super) fn depths(&self) -> BTreeMap<Priority, usize> {
+        let mut depths = BTreeMap::from(Priority::ALL.map(|priority| (priority, 0)));
+        for waiting in lock(&self.inner).tasks.values() {
+            *depths.entry(waiting.priority).or_default() += 1;
+        }
+        depths
+    }
+
     pub(super) fn len(&self) -> (usize, usize) {
         let inner = lock(&self.inner);
         (inner.tasks.len(), inner.claimed.len())

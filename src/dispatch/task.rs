@@ -71,6 +71,21 @@ pub enum Priority {
 }
 
 impl Priority {
+    /// Every priority, highest first.
+    pub const ALL: [Self; 5] = [Self::Live, Self::Fresh, Self::Recheck, Self::Backfill, Self::Counters];
+
+    /// Its name, as metrics show it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Fresh => "fresh",
+            Self::Recheck => "recheck",
+            Self::Backfill => "backfill",
+            Self::Counters => "counters",
+        }
+    }
+
     /// How urgent the pool is to take it.
     #[must_use]
     pub fn urgency(self) -> Urgency {

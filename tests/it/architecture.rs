@@ -113,7 +113,7 @@ const DOORS: [(&str, &[&str]); 44] = [
     // Logs and metrics.
     ("tracing_subscriber", &["telemetry"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
-    ("metrics", &["app", "crawl", "dispatch", "http"]),
+    ("metrics", &["archive", "dispatch", "crawl", "http", "telemetry", "app"]),
     // Tasks are spawned in one place; `telegram` needs the token that stops them.
     ("tokio_util", &["lifecycle", "telegram"]),
     // Errors without a type, at the edge and where a worker ends.

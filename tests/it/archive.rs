@@ -282,3 +282,24 @@ fn a_data_folder_that_is_in_use_is_refused_naming_the_process() {
     use std::os::unix::fs::PermissionsExt as _;
     assert_eq!(root.metadata().unwrap().permissions().mode() & 0o777, 0o700, "others cannot look into it");
 }
+
+#[test]
+fn the_data_folder_of_a_checkout_is_closed_to_others_at_its_first_use_and_then_left_as_it_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = TempDir::new().unwrap();
+    let mode = |root: &Path| root.metadata().unwrap().permissions().mode() & 0o777;
+    let open = |root: &Path, mode| std::fs::set_permissions(root, std::fs::Permissions::from_mode(mode)).unwrap();
+    let (checkout, made) = (folder.path().join("checkout"), folder.path().join("made"));
+    for root in [&checkout, &made] {
+        std::fs::create_dir(root).unwrap();
+        open(root, 0o755);
+    }
+    std::fs::write(checkout.join(".gitkeep"), "").unwrap();
+    for root in [&checkout, &made] {
+        drop(DataFolder::lock(root).unwrap());
+    }
+    assert_eq!((mode(&checkout), mode(&made)), (0o700, 0o755), "what its owner made is as its owner made it");
+    open(&checkout, 0o750);
+    drop(DataFolder::lock(&checkout).unwrap());
+    assert_eq!(mode(&checkout), 0o750);
+}
