@@ -10,7 +10,7 @@
 //!
 //! It does not speak TLS (sealing protects the content end to end; a proxy may add TLS) and keeps no sessions.
 //!
-//! The way of a request: `server` accepts the connection and notes its ingress (`door`); `log` is the outermost layer; `envelope` opens and
+//! The way of a request: `server` accepts the connection and notes its ingress (`ingress`); `log` is the outermost layer; `envelope` opens and
 //! seals; then one file per resource (`search`, `peers`, `messages`, `sight`, `counters`, `coverage`, `changes`, `dump`, `status`, `jobs`,
 //! `page`, `openapi`), with shared state in `context`, query parameters read by `query`, and errors made by `problem`; operator requests go
 //! to the `operator`. `local` is the router without a network, for commands.
@@ -19,7 +19,7 @@ mod changes;
 mod context;
 mod counters;
 mod coverage;
-mod door;
+mod ingress;
 mod dump;
 mod envelope;
 mod jobs;
@@ -55,7 +55,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use context::{Context, LazyIndex, NotRunning, StatusSource};
-pub use door::Door;
+pub use ingress::Ingress;
 pub use keys::Keys;
 pub use local::Local;
 pub use operator::{AccountWaitView, JobView, JoinView, Operator, OperatorError, PeersView, StartView};
@@ -77,7 +77,7 @@ const PATHS: [&str; 10] = [
     "/openapi.json",
 ];
 
-/// The API with all its layers; requests need a [`Door`] among their extensions.
+/// The API with all its layers; requests need a [`Ingress`] among their extensions.
 pub(crate) fn router(context: Arc<Context>) -> Router {
     let (routes, mut description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
         .routes(routes!(search::get, search::post))

@@ -18,7 +18,7 @@ use crate::publish;
 use crate::show::{self, PeerView, StoredView};
 
 use super::context::{Context, Room};
-use super::door::Door;
+use super::ingress::Ingress;
 use super::lines::{self, Chunk, Lines};
 use super::problem::Problem;
 use super::query::{FromQuery, Query, Values};
@@ -173,11 +173,11 @@ impl ChangeView {
 )]
 pub(super) async fn list(
     State(context): State<Arc<Context>>,
-    Extension(door): Extension<Door>,
+    Extension(ingress): Extension<Ingress>,
     Query(which): Query<Which>,
 ) -> Result<Response, Problem> {
     let news = context.archive.subscribe();
-    if !door.is_sealed() {
+    if !ingress.is_sealed() {
         let left = which.limit.map_or(usize::MAX, NonZeroUsize::get);
         let following = Following { context, news, after: Seq(which.after), left, follow: which.follow, events: which.events };
         return lines::stream(following).await;
@@ -188,7 +188,7 @@ pub(super) async fn list(
         wait(&context, news, Seq(which.after), patience).await;
     }
     let from = From { after: Seq(which.after), limit, events: which.events };
-    let page = context.read(move |context| page(&context.archive, from, Room::of(&door))).await?;
+    let page = context.read(move |context| page(&context.archive, from, Room::of(&ingress))).await?;
     Ok(Json(page).into_response())
 }
 

@@ -13,7 +13,7 @@ use crate::model::{Clock, PeerId};
 use crate::seal::Nonces;
 use crate::search::{Index, SearchError};
 
-use super::door::Door;
+use super::ingress::Ingress;
 use super::keys::Keys;
 use super::operator::{JobView, JoinView, Operator, OperatorError, StartView};
 use super::problem::Problem;
@@ -237,13 +237,13 @@ pub(super) struct Room {
 
 impl Room {
     /// The budget of a page, by how its request came in.
-    pub(super) fn of(door: &Door) -> Self {
-        Self { left: Self::bytes(door), used: false }
+    pub(super) fn of(ingress: &Ingress) -> Self {
+        Self { left: Self::bytes(ingress), used: false }
     }
 
     /// How many bytes a page may have.
-    pub(super) fn bytes(door: &Door) -> usize {
-        if door.is_sealed() { SEALED_PAGE_BYTES } else { PLAIN_PAGE_BYTES }
+    pub(super) fn bytes(ingress: &Ingress) -> usize {
+        if ingress.is_sealed() { SEALED_PAGE_BYTES } else { PLAIN_PAGE_BYTES }
     }
 
     /// Whether an entry still fits; if so, it is counted.

@@ -14,7 +14,7 @@ use crate::model::{IdRange, Peer, PeerId, RangeSet};
 use crate::show::{self, PeerView};
 
 use super::context::{Context, Room, StatusSource};
-use super::door::Door;
+use super::ingress::Ingress;
 use super::peers;
 use super::problem::Problem;
 use super::query::{FromQuery, Nothing, Query, Values};
@@ -196,11 +196,11 @@ impl FromQuery for Which {
 #[utoipa::path(get, path = "/v1/coverage", tag = "crawl", params(Which), responses((status = 200, body = CoveragePage)))]
 pub(super) async fn all(
     State(context): State<Arc<Context>>,
-    Extension(door): Extension<Door>,
+    Extension(ingress): Extension<Ingress>,
     Query(which): Query<Which>,
 ) -> Result<Json<CoveragePage>, Problem> {
     let limit = context.page_size(which.limit)?;
-    context.read(move |context| page(context, &which, limit, Room::of(&door))).await.map(Json)
+    context.read(move |context| page(context, &which, limit, Room::of(&ingress))).await.map(Json)
 }
 
 fn page(context: &Context, which: &Which, limit: usize, mut room: Room) -> Result<CoveragePage, Problem> {

@@ -18,7 +18,7 @@ use crate::model::{IdRange, PeerId};
 use crate::show::{self, StoredView};
 
 use super::context::{Context, Room};
-use super::door::Door;
+use super::ingress::Ingress;
 use super::lines::{self, Chunk, Lines};
 use super::peers;
 use super::problem::Problem;
@@ -105,14 +105,14 @@ pub(super) struct DumpPage {
 )]
 pub(super) async fn dump(
     State(context): State<Arc<Context>>,
-    Extension(door): Extension<Door>,
+    Extension(ingress): Extension<Ingress>,
     Query(what): Query<What>,
 ) -> Result<Response, Problem> {
     let mut dump = context.read(move |context| Dump::start(&context.archive, &what)).await?;
-    if !door.is_sealed() {
+    if !ingress.is_sealed() {
         return lines::stream(Dumping { context, dump: Some(dump) }).await;
     }
-    let page = context.read(move |context| dump.page(&context.archive, Room::of(&door))).await?;
+    let page = context.read(move |context| dump.page(&context.archive, Room::of(&ingress))).await?;
     Ok(Json(page).into_response())
 }
 

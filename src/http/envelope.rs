@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::seal::{self, RefusalReason};
 
 use super::context::Context;
-use super::door::{Door, Plain};
+use super::ingress::{Ingress, Plain};
 use super::problem::{self, Problem};
 
 /// Bytes of a response before it is sealed; pages are far smaller, and streams are not sealed.
@@ -30,7 +30,7 @@ const OPEN_PATHS: [&str; 6] = ["/", "/page.js", "/page.css", "/openapi.json", "/
 pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
     let arrived = Instant::now();
     let (mut parts, body) = request.into_parts();
-    let Some(door) = parts.extensions.get::<Door>().cloned() else {
+    let Some(ingress) = parts.extensions.get::<Ingress>().cloned() else {
         return refuse(arrived, RefusalReason::Malformed).await;
     };
     let in_body = is_jose(&parts.headers);
@@ -39,7 +39,7 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
         if OPEN_PATHS.contains(&parts.uri.path()) {
             return next.run(Request::from_parts(parts, body)).await;
         }
-        return match door.plain(&parts.headers) {
+        return match ingress.plain(&parts.headers) {
             Plain::Allowed => next.run(Request::from_parts(parts, body)).await,
             Plain::SealFirst => refuse(arrived, RefusalReason::Malformed).await,
             Plain::ForeignHost => Problem::foreign_host(
@@ -68,7 +68,7 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
         Ok(sealed) => sealed,
         Err(refused) => return refuse(arrived, refused.reason()).await,
     };
-    parts.extensions.insert(Door::Sealed { client: sealed.client().clone(), operate: door.may_operate() });
+    parts.extensions.insert(Ingress::Sealed { client: sealed.client().clone(), operate: ingress.may_operate() });
     let inner = inner(parts, &sealed.body);
     let (status, body) = json(next.run(inner).await).await;
     let now = context.clock.now();

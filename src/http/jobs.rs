@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::context::Context;
-use super::door::Door;
+use super::ingress::Ingress;
 use super::envelope;
 use super::operator::{JobView, StartView};
 use super::problem::Problem;
@@ -68,14 +68,14 @@ pub(super) async fn list(State(context): State<Arc<Context>>, _: Query<Nothing>)
 )]
 pub(super) async fn run(
     State(context): State<Arc<Context>>,
-    Extension(door): Extension<Door>,
+    Extension(ingress): Extension<Ingress>,
     job: Result<Path<String>, PathRejection>,
     _: Query<Nothing>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<StartsView>), Problem> {
     let Path(job) = job?;
-    let members = operator_body(&context, &door, &headers, body).await?;
+    let members = operator_body(&context, &ingress, &headers, body).await?;
     let peers = peers(members)?;
     let starts = context.read(move |context| Ok(context.operator.run(&job, &peers)?)).await?;
     Ok((StatusCode::ACCEPTED, Json(StartsView { starts })))
@@ -87,17 +87,17 @@ pub(super) async fn run(
 /// make a browser on this machine send it. Before it sends JSON to another origin, a browser sends a preflight request, which is not permitted.
 pub(super) async fn operator_body(
     context: &Context,
-    door: &Door,
+    ingress: &Ingress,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Map<String, Value>, Problem> {
-    if !door.may_operate() {
+    if !ingress.may_operate() {
         return Err(Problem::not_operator("set `operate = true` for this listener, or use the socket in the data folder"));
     }
     let bytes = envelope::read(body, context.settings.body_size_max).await?;
     match envelope::media_type(headers) {
         Some(json) if json.eq_ignore_ascii_case("application/json") => {}
-        None if bytes.is_empty() && !matches!(door, Door::Tcp { .. }) => {}
+        None if bytes.is_empty() && !matches!(ingress, Ingress::Tcp { .. }) => {}
         _ => return Err(Problem::unsupported_media_type("send `application/json`, with `{}` for no options")),
     }
     if bytes.is_empty() {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::context::Context;
-use super::door::Door;
+use super::ingress::Ingress;
 use super::jobs::operator_body;
 use super::operator::JoinView;
 use super::problem::Problem;
@@ -40,13 +40,13 @@ pub(super) struct JoinBody {
 )]
 pub(super) async fn join(
     State(context): State<Arc<Context>>,
-    Extension(door): Extension<Door>,
+    Extension(ingress): Extension<Ingress>,
     _: Query<Nothing>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<JoinView>, Problem> {
     let (mut peer, mut account) = (None, None);
-    for (name, value) in operator_body(&context, &door, &headers, body).await? {
+    for (name, value) in operator_body(&context, &ingress, &headers, body).await? {
         match (name.as_str(), value) {
             ("peer", Value::String(text)) => peer = Some(text),
             ("account", Value::String(text)) => account = Some(text),

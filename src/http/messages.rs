@@ -17,7 +17,7 @@ use crate::model::{IdRange, Message, MessageId, MessageKey, PeerId};
 use crate::show::{self, PeerView, StoredView};
 
 use super::context::{Context, Room};
-use super::door::Door;
+use super::ingress::Ingress;
 use super::peers;
 use super::problem::Problem;
 use super::query::{FromQuery, Query, Values};
@@ -74,13 +74,13 @@ pub(super) struct History {
 )]
 pub(super) async fn history(
     State(context): State<Arc<Context>>,
-    Extension(door): Extension<Door>,
+    Extension(ingress): Extension<Ingress>,
     peer: Result<Path<String>, PathRejection>,
     Query(part): Query<Part>,
 ) -> Result<Json<History>, Problem> {
     let Path(peer) = peer?;
     let limit = context.page_size(part.limit)?;
-    context.read(move |context| page(&context.archive, &peer, &part, limit, Room::of(&door))).await.map(Json)
+    context.read(move |context| page(&context.archive, &peer, &part, limit, Room::of(&ingress))).await.map(Json)
 }
 
 fn page(archive: &Archive, peer: &str, part: &Part, limit: usize, mut room: Room) -> Result<History, Problem> {

@@ -14,7 +14,7 @@ use crate::model::{IdSpace, Peer, PeerId, PeerKind};
 use crate::show::{self, PeerView};
 
 use super::context::{Context, Room};
-use super::door::Door;
+use super::ingress::Ingress;
 use super::problem::Problem;
 use super::query::{FromQuery, Nothing, Query, Values};
 
@@ -78,11 +78,11 @@ impl KnownPeer {
 #[utoipa::path(get, path = "/v1/peers", tag = "archive", params(Which), responses((status = 200, body = PeersPage)))]
 pub(super) async fn list(
     State(context): State<Arc<Context>>,
-    Extension(door): Extension<Door>,
+    Extension(ingress): Extension<Ingress>,
     Query(which): Query<Which>,
 ) -> Result<Json<PeersPage>, Problem> {
     let limit = context.page_size(which.limit)?;
-    context.read(move |context| page(&context.archive, &which, limit, Room::of(&door))).await.map(Json)
+    context.read(move |context| page(&context.archive, &which, limit, Room::of(&ingress))).await.map(Json)
 }
 
 fn page(archive: &Archive, which: &Which, limit: usize, mut room: Room) -> Result<PeersPage, Problem> {

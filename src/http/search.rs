@@ -21,7 +21,7 @@ use crate::search::{Hit, PAGE_SIZE_MAX, Request, SearchError, SearchPage, Search
 use crate::show::{PeerView, StoredView};
 
 use super::context::{Context, Room};
-use super::door::Door;
+use super::ingress::Ingress;
 use super::envelope;
 use super::messages::{describe, mention};
 use super::problem::Problem;
@@ -130,10 +130,10 @@ pub(super) struct TotalView {
 )]
 pub(super) async fn get(
     State(context): State<Arc<Context>>,
-    Extension(door): Extension<Door>,
+    Extension(ingress): Extension<Ingress>,
     Query(asked): Query<Asked>,
 ) -> Result<Json<Found>, Problem> {
-    answer(&context, door, asked).await.map(Json)
+    answer(&context, ingress, asked).await.map(Json)
 }
 
 /// Searches, with the query in the request body.
@@ -146,7 +146,7 @@ pub(super) async fn get(
 )]
 pub(super) async fn post(
     State(context): State<Arc<Context>>,
-    Extension(door): Extension<Door>,
+    Extension(ingress): Extension<Ingress>,
     _: Query<Nothing>,
     headers: HeaderMap,
     body: Body,
@@ -157,7 +157,7 @@ pub(super) async fn post(
     let bytes = envelope::read(body, context.settings.body_size_max).await?;
     let members: Map<String, Value> = serde_json::from_slice(&bytes)
         .map_err(|_| Problem::bad_body("the body must be a JSON object such as `{\"q\": \"…\"}`"))?;
-    answer(&context, door, from_body(members)?).await.map(Json)
+    answer(&context, ingress, from_body(members)?).await.map(Json)
 }
 
 fn from_body(members: Map<String, Value>) -> Result<Asked, Problem> {
@@ -181,7 +181,7 @@ fn from_body(members: Map<String, Value>) -> Result<Asked, Problem> {
     Asked::from_query(&Values::from(pairs))
 }
 
-async fn answer(context: &Arc<Context>, door: Door, asked: Asked) -> Result<Found, Problem> {
+async fn answer(context: &Arc<Context>, ingress: Ingress, asked: Asked) -> Result<Found, Problem> {
     let max = context.settings.page_size_max.min(PAGE_SIZE_MAX);
     let page_size = asked.limit.map_or(PAGE_SIZE.min(max), NonZeroUsize::get);
     if page_size > max {
@@ -192,7 +192,7 @@ async fn answer(context: &Arc<Context>, door: Door, asked: Asked) -> Result<Foun
     let query = SearchQuery::parse(&asked.q).map_err(|error| Problem::bad_query(error.to_string()))?;
     let time_limit = context.settings.request_timeout.duration().mul_f32(TIME_SHARE);
     let request = Request { sort: asked.sort, page_size, cursor: asked.cursor, time_limit, ..Request::new(query) };
-    context.search(move |context| find(context, request, Room::bytes(&door))).await
+    context.search(move |context| find(context, request, Room::bytes(&ingress))).await
 }
 
 /// Finds a page within the byte limit: where it would be longer, one with fewer hits is found instead, so that its cursor is right.
