@@ -162,7 +162,7 @@ impl App {
             move || jobs::Scheduler::new(Arc::clone(&job_control), Arc::clone(&crawler))
         });
         let addresses = bound.addresses();
-        let running = status::Running {
+        let running = status::RunningProgram {
             crawler: Arc::clone(&crawler),
             archive: Arc::clone(&archive),
             publishing: publishing.clone(),

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::archive::{Archive, ArchiveError};
 use crate::config::{Config, InvalidPlan};
-use crate::crawl::{Crawler, Joining, Standing, Target};
+use crate::crawl::{Crawler, Joining, Standing, JoinTarget};
 use crate::http::{AccountWaitView, JobView, JoinView, Operator, OperatorError, PeersView, StartView};
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{Clock, Timestamp};
@@ -146,7 +146,7 @@ impl Operator for JobControl {
                 let forms = "`@username`, `https://t.me/username` or `https://t.me/+hash`";
                 OperatorError::BadTarget(format!("this is neither a username nor an invite link; write {forms}"))
             };
-            let target = Target::parse(target).ok_or_else(wrong)?;
+            let target = JoinTarget::parse(target).ok_or_else(wrong)?;
             let joining = crawler.join(account, &target).await.map_err(|error| OperatorError::NotJoined(error.to_string()))?;
             let outcome = match joining {
                 Joining { requested: true, .. } => "requested",

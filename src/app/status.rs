@@ -15,7 +15,7 @@ use crate::model::{Clock, PeerId};
 use crate::publish;
 
 /// The source of the status while the program runs.
-pub(super) struct Running {
+pub(super) struct RunningProgram {
     pub(super) crawler: Arc<Crawler>,
     pub(super) archive: Arc<Archive>,
     pub(super) publishing: Option<Arc<publish::Status>>,
@@ -24,7 +24,7 @@ pub(super) struct Running {
     pub(super) clock: Arc<dyn Clock>,
 }
 
-impl Running {
+impl RunningProgram {
     fn accounts(&self) -> Value {
         let account = |a: &crate::accounts::AccountStatus| {
             let parked: Map<String, Value> =
@@ -78,7 +78,7 @@ impl Running {
     }
 }
 
-impl StatusSource for Running {
+impl StatusSource for RunningProgram {
     fn status(&self) -> Map<String, Value> {
         let publishing = self.publishing.as_ref().map(|status| status.report(self.archive.last_seq()));
         [

@@ -20,8 +20,8 @@ use rocksdb::{DB, DBRecoveryMode, WriteBatch};
 
 use crate::model::Seq;
 
-use super::codec::Key as _;
-use super::family::{Keys, POSITION};
+use super::codec::StoredKey as _;
+use super::family::{KeyRange, POSITION};
 use super::key::PositionKey;
 use super::open::{Look, Seen, gap, look, open_for_writing, read_only, shorter_than_seen};
 use super::view::{Order, View};
@@ -194,7 +194,7 @@ fn take_back_positions(db: &DB, path: &Path, last: Seq, batch: &mut WriteBatch) 
 /// Every reader's position that can be read, by its name.
 fn positions(db: &DB, path: &Path) -> Result<Vec<(PositionKey, Seq)>, ArchiveError> {
     let mut found = Vec::new();
-    for entry in View::over(db, path).entries(POSITION.cf(), Keys::under(PositionKey::PREFIX), Order::OldestFirst) {
+    for entry in View::over(db, path).entries(POSITION.cf(), KeyRange::under(PositionKey::PREFIX), Order::OldestFirst) {
         let (name, position) = entry?;
         found.extend(PositionKey::decode(&name).ok().zip(Seq::decode(&position).ok()));
     }

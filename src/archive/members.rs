@@ -9,8 +9,8 @@ use prost::Message as _;
 use crate::model::{AccountName, PeerId, Timestamp};
 
 use super::ArchiveError;
-use super::codec::{Key as _, RecordError, Value};
-use super::family::{Keys, MEMBER};
+use super::codec::{StoredKey as _, RecordError, StoredValue};
+use super::family::{KeyRange, MEMBER};
 use super::key::MemberKey;
 use super::record::decode;
 use super::view::{Order, View};
@@ -46,7 +46,7 @@ impl Membership {
     }
 }
 
-impl Value<MemberKey> for Membership {
+impl StoredValue<MemberKey> for Membership {
     fn to_bytes(&self) -> Vec<u8> {
         MemberRecord { since: self.since.0, until: self.until.map(|t| t.0), folders: self.folders.clone() }.encode_to_vec()
     }
@@ -64,12 +64,12 @@ impl<'a> View<'a> {
     /// # Errors
     /// When the disk refuses, or something stored could not be understood.
     pub fn members(self, peer: PeerId) -> Result<Vec<Membership>, ArchiveError> {
-        let entries = self.scan(&MEMBER, Keys::under(peer.encode()), Order::OldestFirst);
+        let entries = self.scan(&MEMBER, KeyRange::under(peer.encode()), Order::OldestFirst);
         entries.map(|entry| entry.map(|(_, membership)| membership)).collect()
     }
 
     /// Every membership of every account, by peer, lazily.
     pub fn memberships(self) -> impl Iterator<Item = Result<(PeerId, Membership), ArchiveError>> + use<'a> {
-        self.scan(&MEMBER, Keys::all(), Order::OldestFirst).map(|entry| entry.map(|(key, membership)| (key.peer, membership)))
+        self.scan(&MEMBER, KeyRange::all(), Order::OldestFirst).map(|entry| entry.map(|(key, membership)| (key.peer, membership)))
     }
 }

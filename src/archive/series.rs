@@ -8,8 +8,8 @@ use prost::Message as _;
 use crate::model::{Counters, MessageKey, PeerId, Reaction, Timestamp};
 
 use super::ArchiveError;
-use super::codec::{Key as _, RecordError, Value};
-use super::family::{COUNTERS, Keys, MESSAGE, SIZE};
+use super::codec::{StoredKey as _, RecordError, StoredValue};
+use super::family::{COUNTERS, KeyRange, MESSAGE, SIZE};
 use super::record::decode;
 use super::view::{Order, View};
 
@@ -44,7 +44,7 @@ pub(super) struct CountersSample(pub(super) Counters);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MemberCount(pub(super) i32);
 
-impl Value<(MessageKey, Timestamp)> for CountersSample {
+impl StoredValue<(MessageKey, Timestamp)> for CountersSample {
     fn to_bytes(&self) -> Vec<u8> {
         let c = &self.0;
         let (emoji, count) = c.reactions.iter().flatten().map(|r| (r.emoji.clone(), r.count)).unzip();
@@ -58,7 +58,7 @@ impl Value<(MessageKey, Timestamp)> for CountersSample {
     }
 }
 
-impl Value<(PeerId, Timestamp)> for MemberCount {
+impl StoredValue<(PeerId, Timestamp)> for MemberCount {
     fn to_bytes(&self) -> Vec<u8> {
         self.0.to_be_bytes().to_vec()
     }
@@ -77,7 +77,7 @@ impl<'a> View<'a> {
         let Some(record) = self.get(&MESSAGE, &message)? else { return Ok(None) };
         let now = Sample { at: Timestamp(record.counted_at.unwrap_or(record.archived_at)), value: record.counters() };
         let earlier = self
-            .scan(&COUNTERS, Keys::under(message.encode()), Order::OldestFirst)
+            .scan(&COUNTERS, KeyRange::under(message.encode()), Order::OldestFirst)
             .map(|entry| entry.map(|((_, at), CountersSample(value))| Sample { at, value }));
         earlier.chain([Ok(now)]).collect::<Result<_, _>>().map(Some)
     }
@@ -99,7 +99,7 @@ impl<'a> View<'a> {
     }
 
     fn sizes(self, peer: PeerId, order: Order) -> impl Iterator<Item = Result<Sample<i32>, ArchiveError>> + use<'a> {
-        let entries = self.scan(&SIZE, Keys::under(peer.encode()), order);
+        let entries = self.scan(&SIZE, KeyRange::under(peer.encode()), order);
         entries.map(|entry| entry.map(|((_, at), MemberCount(value))| Sample { at, value }))
     }
 }

@@ -7,8 +7,8 @@ use crate::model::{Message, MessageId, MessageKey, PeerId, Timestamp};
 use prost::Message as _;
 
 use super::ArchiveError;
-use super::codec::{Key as _, RecordError, Value};
-use super::family::{Keys, TOPIC};
+use super::codec::{StoredKey as _, RecordError, StoredValue};
+use super::family::{KeyRange, TOPIC};
 use super::record::decode;
 use super::view::{Order, View};
 
@@ -44,7 +44,7 @@ impl Topic {
     }
 }
 
-impl Value<MessageKey> for Topic {
+impl StoredValue<MessageKey> for Topic {
     fn to_bytes(&self) -> Vec<u8> {
         TopicRecord { title: self.title.clone(), titled_at: self.titled_at.0 }.encode_to_vec()
     }
@@ -61,7 +61,7 @@ impl View<'_> {
     /// # Errors
     /// When the disk refuses, or something stored could not be understood.
     pub fn topics(self, peer: PeerId) -> Result<Vec<Topic>, ArchiveError> {
-        let entries = self.scan(&TOPIC, Keys::under(peer.encode()), Order::OldestFirst);
+        let entries = self.scan(&TOPIC, KeyRange::under(peer.encode()), Order::OldestFirst);
         entries.map(|entry| entry.map(|(_, topic)| topic)).collect()
     }
 }

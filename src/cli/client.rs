@@ -205,8 +205,8 @@ impl Api {
         let (status, body) = match self.key() {
             Some(key) => self.call_sealed(target, posted, key).await?,
             None => {
-                let sending = posted.map(|body| Sending::Json(body.to_string())).unwrap_or_default();
-                let (status, bytes) = self.whole(target, sending).await?;
+                let payload = posted.map(|body| Payload::Json(body.to_string())).unwrap_or_default();
+                let (status, bytes) = self.whole(target, payload).await?;
                 (status, serde_json::from_slice(&bytes).unwrap_or_default())
             }
         };
@@ -221,7 +221,7 @@ impl Api {
         if self.key().is_some() {
             return self.each_sealed_line(target, take).await;
         }
-        let response = self.ask(&target.text()?, Sending::Nothing).await?;
+        let response = self.ask(&target.text()?, Payload::Nothing).await?;
         let status = response.status();
         let mut body = response.into_body();
         let mut rest: Vec<u8> = Vec::new();
@@ -278,8 +278,8 @@ impl Api {
         }
         let request = seal::seal_request(key, method, target, posted, SystemClock.now(), &mut seal::system_random());
         let token = request.token;
-        let sending = if posted.is_some() { Sending::Sealed(token) } else { Sending::Bearer(token) };
-        let (status, bytes) = self.whole(target, sending).await?;
+        let payload = if posted.is_some() { Payload::Sealed(token) } else { Payload::Bearer(token) };
+        let (status, bytes) = self.whole(target, payload).await?;
         if status == StatusCode::UNAUTHORIZED {
             bail!(
                 "the server refused the sealed request; is `{}` a key of this server, and is this machine's clock right to within two minutes?",
@@ -293,23 +293,23 @@ impl Api {
         Ok((StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY), answer.body))
     }
 
-    async fn whole(&self, target: &str, sending: Sending) -> anyhow::Result<(StatusCode, Bytes)> {
+    async fn whole(&self, target: &str, payload: Payload) -> anyhow::Result<(StatusCode, Bytes)> {
         let asking = async {
-            let response = self.ask(target, sending).await?;
+            let response = self.ask(target, payload).await?;
             let status = response.status();
             Ok((status, response.into_body().collect().await.context("the response was truncated")?.to_bytes()))
         };
         tokio::time::timeout(ANSWER_TIMEOUT, asking).await.unwrap_or_else(|_| bail!("no response within {ANSWER_TIMEOUT:?}"))
     }
 
-    async fn ask(&self, target: &str, sending: Sending) -> anyhow::Result<Response<AnswerBody>> {
+    async fn ask(&self, target: &str, payload: Payload) -> anyhow::Result<Response<AnswerBody>> {
         let request = Request::builder().uri(target);
         let post = |media_type| Request::builder().uri(target).method(Method::POST).header(header::CONTENT_TYPE, media_type);
-        let (request, body) = match sending {
-            Sending::Nothing => (request, Bytes::new()),
-            Sending::Bearer(token) => (request.header(header::AUTHORIZATION, format!("Bearer {token}")), Bytes::new()),
-            Sending::Json(json) => (post("application/json"), json.into()),
-            Sending::Sealed(token) => (post(seal::MEDIA_TYPE), token.into()),
+        let (request, body) = match payload {
+            Payload::Nothing => (request, Bytes::new()),
+            Payload::Bearer(token) => (request.header(header::AUTHORIZATION, format!("Bearer {token}")), Bytes::new()),
+            Payload::Json(json) => (post("application/json"), json.into()),
+            Payload::Sealed(token) => (post(seal::MEDIA_TYPE), token.into()),
         };
         let response = match &self.way {
             Way::Here { local, .. } => {
@@ -350,7 +350,7 @@ impl Api {
 
 /// What is sent with a request.
 #[derive(Default)]
-enum Sending {
+enum Payload {
     /// Nothing: a plain GET.
     #[default]
     Nothing,
