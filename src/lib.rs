@@ -42,6 +42,8 @@ pub mod search;
 
 pub mod show;
 
+pub mod views;
+
 pub mod publish;
 
 // The way out: sealed, over HTTP.

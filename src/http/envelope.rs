@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use axum::middleware::Next;
@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::seal::{self, RefusalReason};
 
+use super::body;
 use super::context::Context;
 use super::ingress::{Ingress, Plain};
 use super::problem::{self, Problem};
@@ -51,7 +52,7 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
     let token = match (in_body, in_header) {
         (true, None) => {
             let limit = context.settings.request_timeout.duration();
-            match tokio::time::timeout(limit, read(body, context.settings.body_size_max)).await {
+            match tokio::time::timeout(limit, body::read(body, context.settings.body_size_max)).await {
                 Ok(Ok(bytes)) => String::from_utf8(bytes.into()).unwrap_or_default(),
                 Ok(Err(problem)) => return problem.into_response(),
                 Err(_) => return Problem::timed_out("the request body was not received in time").into_response(),
@@ -84,17 +85,6 @@ async fn refuse(arrived: Instant, why: RefusalReason) -> Response {
     Problem::unauthorized().into_response()
 }
 
-/// Reads a body up to a limit.
-pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(Problem::body_too_large(format!("the request body may have at most {limit} bytes")))
-        }
-        Err(_) => Err(Problem::bad_body("the request body ended early")),
-    }
-}
-
 /// The request as it would have come in unsealed.
 fn inner(mut parts: Parts, body: &Value) -> Request {
     for name in [header::AUTHORIZATION, header::CONTENT_TYPE, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
@@ -110,8 +100,8 @@ fn inner(mut parts: Parts, body: &Value) -> Request {
 /// A response's status and its body as JSON; other text becomes a string.
 async fn json(response: Response) -> (StatusCode, Value) {
     let (parts, body) = response.into_parts();
-    let is_json = media_type(&parts.headers).is_some_and(|t| t == "application/json" || t == problem::MEDIA_TYPE);
-    let failed = |problem: Problem| (problem.status(), serde_json::to_value(problem).unwrap_or_default());
+    let is_json = body::media_type(&parts.headers).is_some_and(|t| t == "application/json" || t == problem::MEDIA_TYPE);
+    let failed = |problem: Problem| (problem.status_code(), serde_json::to_value(problem).unwrap_or_default());
     let bytes = match Limited::new(body, ANSWER_MAX).collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(error) => return failed(Problem::hidden(&error)),
@@ -126,13 +116,7 @@ async fn json(response: Response) -> (StatusCode, Value) {
 }
 
 fn is_jose(headers: &HeaderMap) -> bool {
-    media_type(headers).is_some_and(|t| t.eq_ignore_ascii_case(seal::MEDIA_TYPE))
-}
-
-/// The media type of a body, without parameters.
-pub(super) fn media_type(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    value.split(';').next().map(str::trim)
+    body::media_type(headers).is_some_and(|t| t.eq_ignore_ascii_case(seal::MEDIA_TYPE))
 }
 
 /// What follows `Authorization: Bearer`; other schemes are a proxy's business.
