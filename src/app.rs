@@ -183,7 +183,7 @@ impl App {
             move || jobs::Scheduler::new(Arc::clone(&job_control), Arc::clone(&crawler))
         });
         let (addresses, metrics_addresses) = (bound.addresses(), bound.metrics_addresses());
-        let running = status::Running {
+        let running = status::RunningProgram {
             crawler: Arc::clone(&crawler),
             archive: Arc::clone(&archive),
             outputs: outputs.clone(),

@@ -19,6 +19,7 @@ mod key;
 mod login;
 mod output;
 pub mod peers;
+pub mod received;
 mod reindex;
 mod run;
 pub mod schedule;

@@ -62,7 +62,7 @@ use crate::schedule::{Job, Scope};
 use crate::telegram::{self, Client, Clients, method};
 
 pub use admission::Rules;
-pub use join::{JoinError, Joining, Target};
+pub use join::{JoinError, JoinTarget, Joining};
 pub use progress::Progress;
 pub use standing::Standing;
 pub use unit::Unit;
@@ -327,7 +327,7 @@ impl Crawler {
     ///
     /// # Errors
     /// See [`JoinError`].
-    pub async fn join(&self, account: Option<&str>, target: &Target) -> Result<Joining, JoinError> {
+    pub async fn join(&self, account: Option<&str>, target: &JoinTarget) -> Result<Joining, JoinError> {
         self.joins.join(account, target).await
     }
 

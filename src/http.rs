@@ -10,37 +10,43 @@
 //!
 //! It does not speak TLS (sealing protects the content end to end; a proxy may add TLS) and keeps no sessions.
 //!
-//! The way of a request: `server` accepts the connection and notes its ingress (`door`); `log` is the outermost layer; `envelope` opens and
-//! seals; then one file per resource (`search`, `peers`, `messages`, `sight`, `counters`, `coverage`, `changes`, `dump`, `status`, `jobs`,
-//! `page`, `openapi`), with shared state in `context`, query parameters read by `query`, and errors made by `problem`; operator requests go
-//! to the `operator`. `local` is the router without a network, for commands.
+//! The way of a request: `server` accepts the connection and notes its `ingress`; `log` is the outermost layer; `envelope` opens and seals;
+//! then one file per resource (`search`, `peers`, `messages`, `accounts`, `topics`, `counters`, `coverage`, `changes`, `dump`, `status`, `jobs`,
+//! `join`, `page`, `openapi`), with shared state in `context`. What a request says is read by extractors (`path`, `query`, `body`); what is
+//! answered is a type of [`views`](crate::views), with what several resources need in `paging`, `lines` and `mentions`, or a `problem`.
+//! Operator requests go to the `operator`. `local` is the router without a network, for commands.
 
+mod accounts;
+mod body;
 mod changes;
 mod context;
 mod counters;
 mod coverage;
-mod door;
 mod dump;
 mod envelope;
+mod ingress;
 mod jobs;
 mod join;
 mod keys;
 mod lines;
 mod local;
 mod log;
+mod mentions;
 mod messages;
 mod openapi;
 mod operator;
 mod page;
+mod paging;
+mod path;
 mod peers;
 mod problem;
 mod query;
 mod search;
 mod server;
 mod settings;
-mod sight;
 pub(crate) mod socket;
 mod status;
+mod topics;
 
 use std::sync::Arc;
 
@@ -55,10 +61,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use context::{Context, LazyIndex, NotRunning, StatusSource};
-pub use door::Door;
+pub use ingress::Ingress;
 pub use keys::Keys;
 pub use local::Local;
-pub use operator::{AccountWaitView, JobView, JoinView, Operator, OperatorError, PeersView, StartView};
+pub use operator::{Operator, OperatorError};
 pub use problem::Problem;
 pub use server::{Bound, ServeError};
 pub use settings::{Listener, Sealing, Settings, SettingsError};
@@ -77,7 +83,7 @@ const PATHS: [&str; 10] = [
     "/openapi.json",
 ];
 
-/// The API with all its layers; requests need a [`Door`] among their extensions.
+/// The API with all its layers; requests need a [`Ingress`] among their extensions.
 pub(crate) fn router(context: Arc<Context>) -> Router {
     let (routes, mut description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
         .routes(routes!(search::get, search::post))
@@ -87,8 +93,8 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(messages::one))
         .routes(routes!(counters::of_message))
         .routes(routes!(counters::of_peer))
-        .routes(routes!(sight::accounts))
-        .routes(routes!(sight::topics))
+        .routes(routes!(accounts::accounts))
+        .routes(routes!(topics::topics))
         .routes(routes!(coverage::one))
         .routes(routes!(coverage::all))
         .routes(routes!(changes::list))

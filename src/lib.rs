@@ -42,6 +42,8 @@ pub mod search;
 
 pub mod show;
 
+pub mod views;
+
 pub mod event;
 
 pub mod output;

@@ -13,12 +13,13 @@ use tokio::sync::Notify;
 
 use crate::archive::{Archive, ArchiveError};
 use crate::config::{Config, InvalidPlan};
-use crate::crawl::{Crawler, Joining, Standing, Target};
-use crate::http::{AccountWaitView, JobView, JoinView, Operator, OperatorError, PeersView, StartView};
+use crate::crawl::{Crawler, JoinTarget, Joining, Standing};
+use crate::http::{Operator, OperatorError};
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{Clock, Timestamp};
 use crate::schedule::{Due, Job, Missed, Run, RunDecision, RunTracker, Scope, Selector};
 use crate::show;
+use crate::views::{AccountWaitView, JobPeersView, JobView, JoinView, StartView};
 
 /// The longest time between two ticks of the scheduler: the clock may have been set, or the machine may have slept.
 const TICK_MAX: Duration = Duration::from_secs(30);
@@ -96,17 +97,17 @@ impl JobControl {
         };
         let next = plan.starts_after(now).take(if plan.enabled { NEXT_SHOWN } else { 0 });
         JobView {
-            name: run.job.name(),
+            name: run.job.name().into(),
             override_name: run.name.clone(),
-            peers: PeersView::of(&run.scope.only, &run.scope.except),
+            peers: JobPeersView::of(&run.scope.only, &run.scope.except),
             cron: plan.cron.source().to_owned(),
             zone: plan.zone.name().to_owned(),
             jitter: format!("{}s", plan.jitter.as_secs()),
             missed: match plan.missed {
-                Missed::Once => "once",
-                Missed::Skip => "skip",
+                Missed::Once => "once".into(),
+                Missed::Skip => "skip".into(),
             },
-            state,
+            state: state.into(),
             next: next.map(local).collect(),
             last_started: tracker.started().map(local),
             last_ended: tracker.ended().map(local),
@@ -146,15 +147,15 @@ impl Operator for JobControl {
                 let forms = "`@username`, `https://t.me/username` or `https://t.me/+hash`";
                 OperatorError::BadTarget(format!("this is neither a username nor an invite link; write {forms}"))
             };
-            let target = Target::parse(target).ok_or_else(wrong)?;
+            let target = JoinTarget::parse(target).ok_or_else(wrong)?;
             let joining = crawler.join(account, &target).await.map_err(|error| OperatorError::NotJoined(error.to_string()))?;
             let outcome = match joining {
-                Joining { requested: true, .. } => "requested",
-                Joining { already: true, .. } => "already_in",
-                Joining { .. } => "joined",
+                Joining { requested: true, .. } => JoinView::REQUESTED,
+                Joining { already: true, .. } => JoinView::ALREADY_IN,
+                Joining { .. } => JoinView::JOINED,
             };
             let peer = joining.peer.as_ref().map(show::peer);
-            Ok(JoinView { account: joining.account.to_string(), peer, outcome })
+            Ok(JoinView { account: joining.account.to_string(), peer, outcome: outcome.into() })
         })
     }
 
@@ -177,10 +178,10 @@ impl Operator for JobControl {
             return Err(OperatorError::NotRunning);
         }
         let manual_runs: Vec<(ManualRun, StartView)> = if only.is_empty() {
-            let view = |run: &Run| StartView::new(run.key(), PeersView::of(&run.scope.only, &run.scope.except));
+            let view = |run: &Run| StartView::new(run.key(), JobPeersView::of(&run.scope.only, &run.scope.except));
             self.planned(job).map(|(at, run)| (ManualRun::Planned(at), view(run))).collect()
         } else {
-            let view = StartView::new(job.name().to_owned(), PeersView::of(&only, &[]));
+            let view = StartView::new(job.name().to_owned(), JobPeersView::of(&only, &[]));
             vec![(ManualRun::Selected(job, Scope { only, except: Vec::new() }), view)]
         };
         let mut state = self.state();

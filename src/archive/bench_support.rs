@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rocksdb::{ColumnFamilyDescriptor, DB};
 
-use super::codec::{Key as _, Value};
+use super::codec::{StoredKey as _, StoredValue};
 use super::record::MessageRecord;
 use super::schema::{self, Cf};
 use super::{ArchiveError, StoredMessage};
@@ -61,7 +61,7 @@ impl EncodingStore {
         let mut record = MessageRecord::of(message);
         record.archived_at = archived_at.0;
         record.revision = revision;
-        Value::<MessageKey>::to_bytes(&record)
+        StoredValue::<MessageKey>::to_bytes(&record)
     }
 
     /// A message as the archive reads it.
@@ -69,6 +69,6 @@ impl EncodingStore {
     /// # Errors
     /// When it cannot be understood.
     pub fn decode(key: MessageKey, bytes: &[u8]) -> Result<StoredMessage, ArchiveError> {
-        Ok(StoredMessage::of(key, <MessageRecord as Value<MessageKey>>::from_bytes(&key, bytes)?))
+        Ok(StoredMessage::of(key, <MessageRecord as StoredValue<MessageKey>>::from_bytes(&key, bytes)?))
     }
 }

@@ -7,15 +7,15 @@ use rocksdb::DB;
 use crate::model::{Change, Seq};
 
 use super::ArchiveError;
-use super::codec::Key as _;
-use super::family::{CHANGE, Keys, POSITION};
+use super::codec::StoredKey as _;
+use super::family::{CHANGE, KeyRange, POSITION};
 use super::key::PositionKey;
 use super::view::{Order, View};
 
 /// The number of the newest change on disk; 0 when there is none.
 pub(super) fn last(db: &DB, path: &Path) -> Result<Seq, ArchiveError> {
     // Its value may be damaged: that is no reason to give its number again.
-    match View::over(db, path).entries(CHANGE.cf(), Keys::all(), Order::NewestFirst).next() {
+    match View::over(db, path).entries(CHANGE.cf(), KeyRange::all(), Order::NewestFirst).next() {
         None => Ok(Seq(0)),
         Some(entry) => Ok(Seq::decode(&entry?.0)?),
     }
@@ -29,7 +29,7 @@ impl View<'_> {
     pub fn changes(self, after: Seq, limit: usize) -> Result<Vec<Change>, ArchiveError> {
         // After the last number there is nothing, though `next` stays on it.
         let limit = if after == Seq(u64::MAX) { 0 } else { limit };
-        let entries = self.scan(&CHANGE, Keys::from(&after.next()), Order::OldestFirst);
+        let entries = self.scan(&CHANGE, KeyRange::from(&after.next()), Order::OldestFirst);
         entries.take(limit).map(|entry| entry.map(|(_, change)| change)).collect()
     }
 
@@ -46,14 +46,14 @@ impl View<'_> {
     /// # Errors
     /// See [`View::changes`].
     pub fn positions(self) -> Result<Vec<(String, Seq)>, ArchiveError> {
-        let entries = self.scan(&POSITION, Keys::under(PositionKey::PREFIX), Order::OldestFirst);
+        let entries = self.scan(&POSITION, KeyRange::under(PositionKey::PREFIX), Order::OldestFirst);
         entries.map(|entry| entry.map(|(PositionKey(name), position)| (name, position))).collect()
     }
 
     /// The same, without those that are damaged.
     pub(super) fn undamaged_positions(self) -> Result<Vec<(String, Seq)>, ArchiveError> {
         let mut found = Vec::new();
-        for entry in self.entries(POSITION.cf(), Keys::under(PositionKey::PREFIX), Order::OldestFirst) {
+        for entry in self.entries(POSITION.cf(), KeyRange::under(PositionKey::PREFIX), Order::OldestFirst) {
             let (name, position) = entry?;
             found.extend(PositionKey::decode(&name).ok().map(|PositionKey(name)| name).zip(Seq::decode(&position).ok()));
         }

@@ -24,7 +24,7 @@ impl RecordError {
 }
 
 /// A key whose byte order is its logical order.
-pub(super) trait Key: Sized {
+pub(super) trait StoredKey: Sized {
     /// Its bytes.
     type Bytes: AsRef<[u8]>;
 
@@ -33,7 +33,7 @@ pub(super) trait Key: Sized {
 }
 
 /// A value under a key of type `K`, which it may be in part told by.
-pub(super) trait Value<K>: Sized {
+pub(super) trait StoredValue<K>: Sized {
     fn to_bytes(&self) -> Vec<u8>;
     fn from_bytes(key: &K, bytes: &[u8]) -> Result<Self, RecordError>;
 }

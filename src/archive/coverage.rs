@@ -4,7 +4,7 @@ use prost::Message as _;
 
 use crate::model::{IdRange, PeerId, RangeSet};
 
-use super::codec::{RecordError, Value};
+use super::codec::{RecordError, StoredValue};
 use super::crawl_state::Cursor;
 use super::record::{bounds, decode, ranges};
 
@@ -56,7 +56,7 @@ struct CoverageRecord {
     deleted: u64,
 }
 
-impl Value<PeerId> for Coverage {
+impl StoredValue<PeerId> for Coverage {
     fn to_bytes(&self) -> Vec<u8> {
         CoverageRecord { bounds: bounds(&self.read), messages: self.messages, deleted: self.deleted }.encode_to_vec()
     }

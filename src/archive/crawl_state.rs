@@ -4,7 +4,7 @@ use prost::Message as _;
 
 use crate::model::{AccountName, MessageId, PeerId, RangeSet, Timestamp};
 
-use super::codec::{RecordError, Value};
+use super::codec::{RecordError, StoredValue};
 use super::record::{bounds, decode, ranges};
 
 /// How far the crawl of a peer has got.
@@ -60,7 +60,7 @@ impl Cursor {
     }
 }
 
-impl Value<PeerId> for Cursor {
+impl StoredValue<PeerId> for Cursor {
     fn to_bytes(&self) -> Vec<u8> {
         CursorRecord {
             top: self.top,

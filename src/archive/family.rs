@@ -8,7 +8,7 @@ use rocksdb::{DB, WriteBatch};
 
 use crate::model::{Change, MessageKey, Peer, PeerId, Seq, Timestamp};
 
-use super::codec::{Key, RecordError, Value};
+use super::codec::{RecordError, StoredKey, StoredValue};
 use super::coverage::Coverage;
 use super::crawl_state::Cursor;
 use super::key::{ArchiveIdKey, FormatKey, JobKey, MemberKey, PositionKey, UnknownUsernameKey, Username, VersionKey};
@@ -47,7 +47,7 @@ pub(super) const COUNTERS: Family<(MessageKey, Timestamp), CountersSample> = Fam
 pub(super) const SIZE: Family<(PeerId, Timestamp), MemberCount> = Family::new(Cf::Size);
 pub(super) const TOPIC: Family<MessageKey, Topic> = Family::new(Cf::Topic);
 
-impl<K: Key, V: Value<K>> Family<K, V> {
+impl<K: StoredKey, V: StoredValue<K>> Family<K, V> {
     const fn new(cf: Cf) -> Self {
         Self { cf, types: PhantomData }
     }
@@ -77,25 +77,25 @@ impl<K: Key, V: Value<K>> Family<K, V> {
 
 /// A range of keys.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Keys {
+pub(super) struct KeyRange {
     pub(super) first: Vec<u8>,
     /// The first key behind the range; `None` where it goes to the end.
     pub(super) end: Option<Vec<u8>>,
 }
 
-impl Keys {
+impl KeyRange {
     /// Every key.
     pub(super) fn all() -> Self {
         Self::default()
     }
 
     /// A key, and all behind it.
-    pub(super) fn from<K: Key>(key: &K) -> Self {
+    pub(super) fn from<K: StoredKey>(key: &K) -> Self {
         Self { first: key.encode().as_ref().to_vec(), end: None }
     }
 
     /// From one key to another, both included.
-    pub(super) fn between<K: Key>(first: &K, last: &K) -> Self {
+    pub(super) fn between<K: StoredKey>(first: &K, last: &K) -> Self {
         let mut end = last.encode().as_ref().to_vec();
         end.push(0);
         Self { first: first.encode().as_ref().to_vec(), end: Some(end) }
@@ -128,7 +128,7 @@ mod tests {
             prefix in prop::collection::vec(prop_oneof![Just(u8::MAX), any::<u8>()], 0..4),
             key in prop::collection::vec(prop_oneof![Just(u8::MAX), any::<u8>()], 0..6),
         ) {
-            let keys = Keys::under(&prefix);
+            let keys = KeyRange::under(&prefix);
             let within = key >= keys.first && keys.end.is_none_or(|end| key < end);
             prop_assert_eq!(within, key.starts_with(&prefix));
         }

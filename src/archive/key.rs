@@ -2,7 +2,7 @@
 
 use crate::model::{AccountName, MessageId, MessageKey, PeerId, Seq, Timestamp};
 
-use super::codec::{Key, RecordError};
+use super::codec::{RecordError, StoredKey};
 
 const PEER_LEN: usize = 8;
 const MESSAGE_LEN: usize = 12;
@@ -56,7 +56,7 @@ pub(super) struct JobKey(pub(super) String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct UnknownUsernameKey(pub(super) Username);
 
-impl Key for PeerId {
+impl StoredKey for PeerId {
     type Bytes = [u8; PEER_LEN];
 
     fn encode(&self) -> Self::Bytes {
@@ -69,7 +69,7 @@ impl Key for PeerId {
     }
 }
 
-impl Key for MessageKey {
+impl StoredKey for MessageKey {
     type Bytes = [u8; MESSAGE_LEN];
 
     fn encode(&self) -> Self::Bytes {
@@ -83,7 +83,7 @@ impl Key for MessageKey {
     }
 }
 
-impl Key for VersionKey {
+impl StoredKey for VersionKey {
     type Bytes = [u8; MESSAGE_LEN + 4];
 
     fn encode(&self) -> Self::Bytes {
@@ -97,7 +97,7 @@ impl Key for VersionKey {
     }
 }
 
-impl Key for Seq {
+impl StoredKey for Seq {
     type Bytes = [u8; 8];
 
     fn encode(&self) -> Self::Bytes {
@@ -110,7 +110,7 @@ impl Key for Seq {
     }
 }
 
-impl Key for (MessageKey, Timestamp) {
+impl StoredKey for (MessageKey, Timestamp) {
     type Bytes = [u8; MESSAGE_LEN + 8];
 
     fn encode(&self) -> Self::Bytes {
@@ -123,7 +123,7 @@ impl Key for (MessageKey, Timestamp) {
     }
 }
 
-impl Key for (PeerId, Timestamp) {
+impl StoredKey for (PeerId, Timestamp) {
     type Bytes = [u8; PEER_LEN + 8];
 
     fn encode(&self) -> Self::Bytes {
@@ -136,7 +136,7 @@ impl Key for (PeerId, Timestamp) {
     }
 }
 
-impl Key for MemberKey {
+impl StoredKey for MemberKey {
     type Bytes = Vec<u8>;
 
     fn encode(&self) -> Self::Bytes {
@@ -151,7 +151,7 @@ impl Key for MemberKey {
     }
 }
 
-impl Key for Username {
+impl StoredKey for Username {
     type Bytes = Vec<u8>;
 
     fn encode(&self) -> Self::Bytes {
@@ -163,7 +163,7 @@ impl Key for Username {
     }
 }
 
-impl Key for FormatKey {
+impl StoredKey for FormatKey {
     type Bytes = &'static str;
 
     fn encode(&self) -> Self::Bytes {
@@ -175,7 +175,7 @@ impl Key for FormatKey {
     }
 }
 
-impl Key for ArchiveIdKey {
+impl StoredKey for ArchiveIdKey {
     type Bytes = &'static str;
 
     fn encode(&self) -> Self::Bytes {
@@ -192,7 +192,7 @@ impl PositionKey {
     pub(super) const PREFIX: &'static str = "position/";
 }
 
-impl Key for PositionKey {
+impl StoredKey for PositionKey {
     type Bytes = String;
 
     fn encode(&self) -> Self::Bytes {
@@ -204,7 +204,7 @@ impl Key for PositionKey {
     }
 }
 
-impl Key for JobKey {
+impl StoredKey for JobKey {
     type Bytes = String;
 
     fn encode(&self) -> Self::Bytes {
@@ -216,7 +216,7 @@ impl Key for JobKey {
     }
 }
 
-impl Key for UnknownUsernameKey {
+impl StoredKey for UnknownUsernameKey {
     type Bytes = String;
 
     fn encode(&self) -> Self::Bytes {

@@ -3,7 +3,7 @@
 use crate::model::Timestamp;
 
 use super::ArchiveError;
-use super::codec::{Key, Value};
+use super::codec::{StoredKey, StoredValue};
 use super::family::{Family, JOB_START, UNKNOWN_USERNAME};
 use super::key::{JobKey, UnknownUsernameKey, Username};
 use super::view::View;
@@ -25,9 +25,9 @@ impl View<'_> {
         self.mark(&UNKNOWN_USERNAME, &UnknownUsernameKey(Username::new(name)))
     }
 
-    fn mark<K: Key>(self, family: &Family<K, Timestamp>, key: &K) -> Result<Option<Timestamp>, ArchiveError>
+    fn mark<K: StoredKey>(self, family: &Family<K, Timestamp>, key: &K) -> Result<Option<Timestamp>, ArchiveError>
     where
-        Timestamp: Value<K>,
+        Timestamp: StoredValue<K>,
     {
         match self.get(family, key) {
             // A damaged time is no reason to stop: it is done again.

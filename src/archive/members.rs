@@ -8,7 +8,7 @@ use prost::Message as _;
 
 use crate::model::{AccountName, Timestamp};
 
-use super::codec::{RecordError, Value};
+use super::codec::{RecordError, StoredValue};
 use super::key::MemberKey;
 use super::record::decode;
 
@@ -43,7 +43,7 @@ impl Membership {
     }
 }
 
-impl Value<MemberKey> for Membership {
+impl StoredValue<MemberKey> for Membership {
     fn to_bytes(&self) -> Vec<u8> {
         MemberRecord { since: self.since.0, until: self.until.map(|t| t.0), folders: self.folders.clone() }.encode_to_vec()
     }

@@ -19,8 +19,8 @@ use tokio::sync::watch;
 
 use crate::model::Seq;
 
-use super::codec::Key as _;
-use super::family::{CHANGE, Keys};
+use super::codec::StoredKey as _;
+use super::family::{CHANGE, KeyRange};
 use super::schema::{self, Cf, FORMAT};
 use super::view::{Order, View};
 use super::{Archive, ArchiveError, Durability, changes, files, upgrade};
@@ -226,7 +226,7 @@ pub(super) fn gap(db: &DB, path: &Path) -> Result<Option<(Seq, Seq)>, ArchiveErr
     let from_log = count(NUM_ENTRIES_ACTIVE_MEM_TABLE)?.saturating_sub(count(NUM_DELETES_ACTIVE_MEM_TABLE)?);
     let mut newer: Option<Seq> = None;
     let mut left = from_log.saturating_add(1);
-    for entry in View::over(db, path).entries(CHANGE.cf(), Keys::all(), Order::NewestFirst) {
+    for entry in View::over(db, path).entries(CHANGE.cf(), KeyRange::all(), Order::NewestFirst) {
         if left == 0 {
             return Ok(None);
         }

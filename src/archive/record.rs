@@ -13,7 +13,7 @@ use crate::model::{
     Change, ChangeKind, IdRange, MessageId, MessageKey, Peer, PeerId, PeerKind, PeerMarks, RangeSet, Seq, Timestamp,
 };
 
-use super::codec::{Key, RecordError, Value};
+use super::codec::{RecordError, StoredKey, StoredValue};
 use super::key::{ArchiveIdKey, FormatKey, JobKey, PositionKey, UnknownUsernameKey, Username, VersionKey};
 
 pub(super) use message::MessageRecord;
@@ -163,7 +163,7 @@ pub(super) fn ranges(bounds: &[i32]) -> Result<RangeSet, RecordError> {
     bounds.chunks(2).map(pair).collect()
 }
 
-impl Value<Seq> for Change {
+impl StoredValue<Seq> for Change {
     fn to_bytes(&self) -> Vec<u8> {
         ChangeRecord::of(self.kind, self.at).encode_to_vec()
     }
@@ -173,7 +173,7 @@ impl Value<Seq> for Change {
     }
 }
 
-impl Value<PeerId> for Peer {
+impl StoredValue<PeerId> for Peer {
     fn to_bytes(&self) -> Vec<u8> {
         PeerRecord::of(self).encode_to_vec()
     }
@@ -183,7 +183,7 @@ impl Value<PeerId> for Peer {
     }
 }
 
-impl Value<MessageKey> for MessageRecord {
+impl StoredValue<MessageKey> for MessageRecord {
     fn to_bytes(&self) -> Vec<u8> {
         self.encode_to_vec()
     }
@@ -193,7 +193,7 @@ impl Value<MessageKey> for MessageRecord {
     }
 }
 
-impl Value<VersionKey> for MessageRecord {
+impl StoredValue<VersionKey> for MessageRecord {
     fn to_bytes(&self) -> Vec<u8> {
         self.encode_to_vec()
     }
@@ -203,7 +203,7 @@ impl Value<VersionKey> for MessageRecord {
     }
 }
 
-impl Value<MessageKey> for Raw {
+impl StoredValue<MessageKey> for Raw {
     fn to_bytes(&self) -> Vec<u8> {
         self.encode_to_vec()
     }
@@ -213,27 +213,27 @@ impl Value<MessageKey> for Raw {
     }
 }
 
-impl Value<Username> for PeerId {
+impl StoredValue<Username> for PeerId {
     fn to_bytes(&self) -> Vec<u8> {
-        Key::encode(self).to_vec()
+        StoredKey::encode(self).to_vec()
     }
 
     fn from_bytes(_: &Username, bytes: &[u8]) -> Result<Self, RecordError> {
-        Key::decode(bytes)
+        StoredKey::decode(bytes)
     }
 }
 
-impl Value<PositionKey> for Seq {
+impl StoredValue<PositionKey> for Seq {
     fn to_bytes(&self) -> Vec<u8> {
-        Key::encode(self).to_vec()
+        StoredKey::encode(self).to_vec()
     }
 
     fn from_bytes(_: &PositionKey, bytes: &[u8]) -> Result<Self, RecordError> {
-        Key::decode(bytes)
+        StoredKey::decode(bytes)
     }
 }
 
-impl Value<FormatKey> for u32 {
+impl StoredValue<FormatKey> for u32 {
     fn to_bytes(&self) -> Vec<u8> {
         self.to_be_bytes().to_vec()
     }
@@ -243,7 +243,7 @@ impl Value<FormatKey> for u32 {
     }
 }
 
-impl Value<ArchiveIdKey> for String {
+impl StoredValue<ArchiveIdKey> for String {
     fn to_bytes(&self) -> Vec<u8> {
         self.clone().into_bytes()
     }
@@ -253,7 +253,7 @@ impl Value<ArchiveIdKey> for String {
     }
 }
 
-impl<K: Mark> Value<K> for Timestamp {
+impl<K: Mark> StoredValue<K> for Timestamp {
     fn to_bytes(&self) -> Vec<u8> {
         self.0.to_be_bytes().to_vec()
     }

@@ -7,7 +7,7 @@ use prost::Message as _;
 
 use crate::model::{Counters, MessageKey, PeerId, Reaction, Timestamp};
 
-use super::codec::{RecordError, Value};
+use super::codec::{RecordError, StoredValue};
 use super::record::decode;
 
 /// What was counted, and when it was seen to be so.
@@ -41,7 +41,7 @@ pub(super) struct CountersSample(pub(super) Counters);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MemberCount(pub(super) i32);
 
-impl Value<(MessageKey, Timestamp)> for CountersSample {
+impl StoredValue<(MessageKey, Timestamp)> for CountersSample {
     fn to_bytes(&self) -> Vec<u8> {
         let c = &self.0;
         let (emoji, count) = c.reactions.iter().flatten().map(|r| (r.emoji.clone(), r.count)).unzip();
@@ -55,7 +55,7 @@ impl Value<(MessageKey, Timestamp)> for CountersSample {
     }
 }
 
-impl Value<(PeerId, Timestamp)> for MemberCount {
+impl StoredValue<(PeerId, Timestamp)> for MemberCount {
     fn to_bytes(&self) -> Vec<u8> {
         self.0.to_be_bytes().to_vec()
     }

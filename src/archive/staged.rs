@@ -8,7 +8,7 @@ use crate::model::{
     AccountName, Change, ChangeKind, Counters, IdRange, Message, MessageId, MessageKey, Peer, PeerId, Seq, Timestamp,
 };
 
-use super::codec::{Key, Value};
+use super::codec::{StoredKey, StoredValue};
 use super::coverage::Coverage;
 use super::crawl_state::Cursor;
 use super::family::{CHANGE, COUNTERS, COVERAGE, CURSOR, Family, MEMBER, MESSAGE, PEER, RAW, SIZE, TOPIC, USERNAME, VERSION};
@@ -340,7 +340,7 @@ impl<'a> Staged<'a> {
     }
 
     /// Adds an entry of any family to the batch.
-    pub(super) fn put<K: Key, V: Value<K>>(&mut self, family: &Family<K, V>, key: &K, value: &V) {
+    pub(super) fn put<K: StoredKey, V: StoredValue<K>>(&mut self, family: &Family<K, V>, key: &K, value: &V) {
         family.put(&self.archive.db, &mut self.batch, key, value);
     }
 

@@ -6,7 +6,7 @@
 use crate::model::{Message, MessageId, MessageKey, Timestamp};
 use prost::Message as _;
 
-use super::codec::{RecordError, Value};
+use super::codec::{RecordError, StoredValue};
 use super::record::decode;
 
 /// A forum's topic.
@@ -41,7 +41,7 @@ impl Topic {
     }
 }
 
-impl Value<MessageKey> for Topic {
+impl StoredValue<MessageKey> for Topic {
     fn to_bytes(&self) -> Vec<u8> {
         TopicRecord { title: self.title.clone(), titled_at: self.titled_at.0 }.encode_to_vec()
     }

@@ -8,10 +8,10 @@ use std::iter::Peekable;
 use crate::model::{Change, ChangeKind, MessageKey, Peer, PeerId, Seq};
 
 use super::ArchiveError;
-use super::codec::{Key, RecordError, Value};
+use super::codec::{RecordError, StoredKey, StoredValue};
 use super::coverage::Coverage;
 use super::crawl_state::Cursor;
-use super::family::{COVERAGE, Keys, PEER, USERNAME};
+use super::family::{COVERAGE, KeyRange, PEER, USERNAME};
 use super::key::Username;
 use super::record::{MessageRecord, Raw};
 use super::schema::Cf;
@@ -73,7 +73,7 @@ impl View<'_> {
     }
 
     fn all(self, cf: Cf) -> impl Iterator<Item = Entry> {
-        self.entries(cf, Keys::all(), Order::OldestFirst)
+        self.entries(cf, KeyRange::all(), Order::OldestFirst)
     }
 
     fn read_log(self, report: &mut ArchiveReport) -> Result<HashMap<MessageKey, Told>, ArchiveError> {
@@ -225,7 +225,7 @@ impl View<'_> {
 }
 
 fn stored(at: MessageKey, bytes: &[u8]) -> Result<StoredMessage, RecordError> {
-    Ok(StoredMessage::of(at, <MessageRecord as Value<MessageKey>>::from_bytes(&at, bytes)?))
+    Ok(StoredMessage::of(at, <MessageRecord as StoredValue<MessageKey>>::from_bytes(&at, bytes)?))
 }
 
 /// What was read; `None` where it is damaged.

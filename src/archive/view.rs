@@ -14,10 +14,10 @@ use rocksdb::{DB, IteratorMode, ReadOptions};
 
 use crate::model::{IdRange, Message, MessageId, MessageKey, Peer, PeerId, Timestamp};
 
-use super::codec::{Key, Value};
+use super::codec::{StoredKey, StoredValue};
 use super::coverage::{Completeness, Coverage};
 use super::crawl_state::Cursor;
-use super::family::{COVERAGE, CURSOR, Family, Keys, MESSAGE, PEER, RAW, USERNAME, VERSION};
+use super::family::{COVERAGE, CURSOR, Family, KeyRange, MESSAGE, PEER, RAW, USERNAME, VERSION};
 use super::key::{Username, VersionKey};
 use super::record::{MessageRecord, Raw};
 use super::schema::{self, Cf};
@@ -98,7 +98,7 @@ impl<'a> View<'a> {
         Self { db, path, snapshot: None }
     }
 
-    pub(super) fn get<K: Key, V: Value<K>>(self, family: &Family<K, V>, key: &K) -> Result<Option<V>, ArchiveError> {
+    pub(super) fn get<K: StoredKey, V: StoredValue<K>>(self, family: &Family<K, V>, key: &K) -> Result<Option<V>, ArchiveError> {
         let (cf, bytes) = (schema::handle(self.db, family.cf()), key.encode());
         let found = match self.snapshot {
             Some(snapshot) => snapshot.get_pinned_cf(cf, bytes),
@@ -109,10 +109,10 @@ impl<'a> View<'a> {
     }
 
     /// The entries of a range of keys, in an order, lazily.
-    pub(super) fn scan<K: Key, V: Value<K>>(
+    pub(super) fn scan<K: StoredKey, V: StoredValue<K>>(
         self,
         family: &Family<K, V>,
-        keys: Keys,
+        keys: KeyRange,
         order: Order,
     ) -> impl Iterator<Item = Result<(K, V), ArchiveError>> + use<'a, K, V> {
         self.entries(family.cf(), keys, order).map(|entry| {
@@ -125,7 +125,7 @@ impl<'a> View<'a> {
     pub(super) fn entries(
         self,
         cf: Cf,
-        keys: Keys,
+        keys: KeyRange,
         order: Order,
     ) -> impl Iterator<Item = Result<(Box<[u8]>, Box<[u8]>), ArchiveError>> + use<'a> {
         let mut options = ReadOptions::default();
@@ -184,7 +184,7 @@ impl<'a> View<'a> {
     /// # Errors
     /// See [`View::message`].
     pub fn versions(self, key: MessageKey) -> Result<Vec<StoredMessage>, ArchiveError> {
-        let entries = self.scan(&VERSION, Keys::under(key.encode()), Order::OldestFirst);
+        let entries = self.scan(&VERSION, KeyRange::under(key.encode()), Order::OldestFirst);
         entries.map(|entry| entry.map(|(VersionKey { message, .. }, record)| StoredMessage::of(message, record))).collect()
     }
 
@@ -204,7 +204,7 @@ impl<'a> View<'a> {
         order: Order,
     ) -> impl Iterator<Item = Result<StoredMessage, ArchiveError>> + use<'a> {
         let at = |id| MessageKey { peer, id: MessageId(id) };
-        let entries = self.scan(&MESSAGE, Keys::between(&at(range.first), &at(range.last)), order);
+        let entries = self.scan(&MESSAGE, KeyRange::between(&at(range.first), &at(range.last)), order);
         entries.map(|entry| entry.map(|(key, record)| StoredMessage::of(key, record)))
     }
 
@@ -239,12 +239,12 @@ impl<'a> View<'a> {
 
     /// Every peer seen (crawled ones, senders, sources of forwards), by ascending id, from an id on, lazily.
     pub fn peers(self, from: PeerId) -> impl Iterator<Item = Result<Peer, ArchiveError>> + use<'a> {
-        self.scan(&PEER, Keys::from(&from), Order::OldestFirst).map(|entry| entry.map(|(_, peer)| peer))
+        self.scan(&PEER, KeyRange::from(&from), Order::OldestFirst).map(|entry| entry.map(|(_, peer)| peer))
     }
 
     /// Every peer that is crawled, with how far its crawl has got, by ascending id, from an id on, lazily.
     pub fn cursors(self, from: PeerId) -> impl Iterator<Item = Result<(PeerId, Cursor), ArchiveError>> + use<'a> {
-        self.scan(&CURSOR, Keys::from(&from), Order::OldestFirst)
+        self.scan(&CURSOR, KeyRange::from(&from), Order::OldestFirst)
     }
 
     /// How far the crawl of a peer has got; `None` for a peer that is not crawled.

@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use serde_json::Value;
-
 use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, one_line};
+use crate::views::{ChangeView, ChangesPage};
 
 /// Show the change log: what was archived, in order, from a position on
 #[derive(Clone, Debug, clap::Args)]
@@ -42,7 +41,7 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
         target = target.with("follow", true);
     }
     let api = Api::open(globals).await?;
-    api.each_line(&target, |line| {
+    api.each_line::<ChangesPage>(&target, |line| {
         if globals.json {
             out.line(line)?;
         } else {
@@ -59,16 +58,15 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
     Ok(ExitCode::SUCCESS)
 }
 
-fn for_people(change: &Value, out: &Out) -> String {
-    let text = |pointer: &str| change.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let number = |name: &str| change.get(name).and_then(Value::as_i64);
-    let about = match (number("peer"), number("id")) {
-        (Some(peer), Some(id)) => format!("{peer}/{id}"),
-        (Some(peer), None) => peer.to_string(),
-        _ => String::new(),
+fn for_people(change: &ChangeView, out: &Out) -> String {
+    let ChangeView { seq, at, kind, peer, .. } = change;
+    let about = match change.id {
+        Some(id) => format!("{peer}/{id}"),
+        None => peer.to_string(),
     };
-    let said = if text("/message/text").is_empty() { text("/changed/title") } else { text("/message/text") };
+    let text = change.message.as_ref().map(|stored| stored.message.content.text.as_str()).filter(|text| !text.is_empty());
+    let said = text.or(change.changed.as_ref().map(|peer| peer.title.as_str())).unwrap_or_default();
     let said: String = one_line(said).chars().take(100).collect();
-    let (seq, at) = (number("seq").unwrap_or_default(), out.faint(text("/at")));
-    format!("{seq:>8}  {at}  {:<16}  {about}  {said}", text("/kind"))
+    let at = out.faint(at);
+    format!("{seq:>8}  {at}  {kind:<16}  {about}  {said}")
 }

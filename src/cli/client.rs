@@ -4,9 +4,13 @@
 //! process, over the archive that is then free to be opened. With `--server`, a server elsewhere answers, sealed with `--key`.
 //! So each command is written once, and cannot see what another HTTP client could not.
 //!
+//! What it receives is read as one of the types that the server writes ([`views`](crate::views)), so that no command looks for members by
+//! name: what this version does not know is ignored, and what is missing is an error.
+//!
 //! Sealing hides the body from the network, but not the path and its query. What can be sent in a body is; where it cannot, the user is
 //! told once.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +22,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -28,6 +34,9 @@ use crate::lifecycle::Lifecycle;
 use crate::model::{Clock, SystemClock};
 use crate::seal::{self, Key, KeyRing};
 use crate::search::Index;
+use crate::views::Problem;
+
+use super::received::{Page, Received};
 
 /// How long to wait for another command that has the data folder: they take well under a second.
 const FOLDER_PATIENCE: Duration = Duration::from_secs(3);
@@ -76,13 +85,13 @@ impl fmt::Display for Refusal {
 
 impl Refusal {
     fn read(status: StatusCode, body: &Value) -> Self {
-        let member = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
-        let text = match (member("title"), member("detail")) {
-            ("", _) => format!("the server answered with status {status}"),
-            (title, "") => title.to_lowercase(),
-            (title, detail) => format!("{}: {detail}", title.to_lowercase()),
+        let (code, text) = match Problem::deserialize(body) {
+            Ok(Problem { title, code, detail, .. }) if detail.is_empty() => (code, title.to_lowercase()),
+            Ok(Problem { title, code, detail, .. }) => (code, format!("{}: {detail}", title.to_lowercase())),
+            // A proxy's own error, perhaps.
+            Err(_) => (Cow::default(), format!("the server answered with status {status}")),
         };
-        Self { status: status.as_u16(), code: member("code").to_owned(), text }
+        Self { status: status.as_u16(), code: code.into_owned(), text }
     }
 
     /// Whether an error says that something is not there.
@@ -184,43 +193,66 @@ impl Api {
         }
     }
 
-    /// Gets a JSON response.
+    /// Gets a response.
     ///
     /// # Errors
-    /// [`Refusal`] when the server refused; others when no server could be reached.
-    pub async fn get(&self, target: &Target) -> anyhow::Result<Value> {
-        self.call(&target.text()?, None).await
+    /// [`Refusal`] when the server refused; others when no server could be reached, or its response is not understood.
+    pub async fn get<T: DeserializeOwned>(&self, target: &Target) -> anyhow::Result<Received<T>> {
+        let target = target.text()?;
+        Received::read(&target, self.call(&target, None).await?)
     }
 
-    /// Posts JSON and gets a JSON response.
+    /// Posts a body and gets a response.
     ///
     /// # Errors
     /// See [`Api::get`].
-    pub async fn post(&self, target: &Target, body: &Value) -> anyhow::Result<Value> {
-        self.call(&target.text()?, Some(body)).await
+    pub async fn post<T: DeserializeOwned>(&self, target: &Target, body: &impl Serialize) -> anyhow::Result<Received<T>> {
+        let target = target.text()?;
+        Received::read(&target, self.call(&target, Some(&serde_json::to_value(body)?)).await?)
+    }
+
+    /// Gets a list, and gives each of its pages to `take`; returns the last one.
+    ///
+    /// # Errors
+    /// See [`Api::get`].
+    pub async fn each_page<P: Page>(
+        &self,
+        mut target: Target,
+        mut take: impl FnMut(&Received<P>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<P> {
+        loop {
+            let page = self.get::<P>(&target).await?;
+            take(&page)?;
+            let Some(next) = page.view.next() else { return Ok(page.view) };
+            target = target.with("after", next);
+        }
     }
 
     async fn call(&self, target: &str, posted: Option<&Value>) -> anyhow::Result<Value> {
         let (status, body) = match self.key() {
             Some(key) => self.call_sealed(target, posted, key).await?,
             None => {
-                let sending = posted.map(|body| Sending::Json(body.to_string())).unwrap_or_default();
-                let (status, bytes) = self.whole(target, sending).await?;
+                let payload = posted.map(|body| Payload::Json(body.to_string())).unwrap_or_default();
+                let (status, bytes) = self.whole(target, payload).await?;
                 (status, serde_json::from_slice(&bytes).unwrap_or_default())
             }
         };
         if status.is_success() { Ok(body) } else { Err(Refusal::read(status, &body).into()) }
     }
 
-    /// Gets a streamed response, and gives each line to `take` as it arrives.
+    /// Gets a streamed response, which is pages `P` where it is sealed, and gives each line to `take` as it arrives.
     ///
     /// # Errors
     /// See [`Api::get`]; also when the response is truncated, so that a part never passes for all.
-    pub async fn each_line(&self, target: &Target, mut take: impl FnMut(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    pub async fn each_line<P: Page>(
+        &self,
+        target: &Target,
+        mut take: impl FnMut(&str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         if self.key().is_some() {
-            return self.each_sealed_line(target, take).await;
+            return self.each_sealed_line::<P>(target, take).await;
         }
-        let response = self.ask(&target.text()?, Sending::Nothing).await?;
+        let response = self.ask(&target.text()?, Payload::Nothing).await?;
         let status = response.status();
         let mut body = response.into_body();
         let mut rest: Vec<u8> = Vec::new();
@@ -245,27 +277,30 @@ impl Api {
     }
 
     /// Sealed responses come in pages (pagination): requests one after the other.
-    async fn each_sealed_line(&self, target: &Target, mut take: impl FnMut(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    async fn each_sealed_line<P: Page>(
+        &self,
+        target: &Target,
+        mut take: impl FnMut(&str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let follow = target.query.iter().any(|(name, _)| *name == "follow");
         let mut left = target.query.iter().find(|(name, _)| *name == "limit").and_then(|(_, n)| n.parse::<usize>().ok());
         let mut target = target.clone();
         target.query.retain(|(name, _)| *name != "limit");
         loop {
-            let page = self.get(&target).await?;
-            let lines = page.get("lines").or_else(|| page.get("changes")).and_then(Value::as_array).cloned().unwrap_or_default();
-            for line in &lines {
+            let page = self.get::<P>(&target).await?;
+            for (_, line) in page.entries() {
                 if left == Some(0) {
                     return Ok(());
                 }
                 left = left.map(|left| left - 1);
                 take(&line.to_string())?;
             }
-            let next = match page.get("next") {
-                Some(Value::String(next)) => next.clone(),
-                Some(Value::Number(next)) if follow || !lines.is_empty() => next.to_string(),
-                _ => return Ok(()),
-            };
-            target = target.with("after", next);
+            match page.view.next() {
+                Some(next) => target = target.with("after", next),
+                // Nothing yet: the same again.
+                None if follow => {}
+                None => return Ok(()),
+            }
         }
     }
 
@@ -277,8 +312,8 @@ impl Api {
         }
         let request = seal::seal_request(key, method, target, posted, SystemClock.now(), &mut seal::system_random());
         let token = request.token;
-        let sending = if posted.is_some() { Sending::Sealed(token) } else { Sending::Bearer(token) };
-        let (status, bytes) = self.whole(target, sending).await?;
+        let payload = if posted.is_some() { Payload::Sealed(token) } else { Payload::Bearer(token) };
+        let (status, bytes) = self.whole(target, payload).await?;
         if status == StatusCode::UNAUTHORIZED {
             bail!(
                 "the server refused the sealed request; is `{}` a key of this server, and is this machine's clock right to within two minutes?",
@@ -292,23 +327,23 @@ impl Api {
         Ok((StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY), answer.body))
     }
 
-    async fn whole(&self, target: &str, sending: Sending) -> anyhow::Result<(StatusCode, Bytes)> {
+    async fn whole(&self, target: &str, payload: Payload) -> anyhow::Result<(StatusCode, Bytes)> {
         let asking = async {
-            let response = self.ask(target, sending).await?;
+            let response = self.ask(target, payload).await?;
             let status = response.status();
             Ok((status, response.into_body().collect().await.context("the response was truncated")?.to_bytes()))
         };
         tokio::time::timeout(ANSWER_TIMEOUT, asking).await.unwrap_or_else(|_| bail!("no response within {ANSWER_TIMEOUT:?}"))
     }
 
-    async fn ask(&self, target: &str, sending: Sending) -> anyhow::Result<Response<AnswerBody>> {
+    async fn ask(&self, target: &str, payload: Payload) -> anyhow::Result<Response<AnswerBody>> {
         let request = Request::builder().uri(target);
         let post = |media_type| Request::builder().uri(target).method(Method::POST).header(header::CONTENT_TYPE, media_type);
-        let (request, body) = match sending {
-            Sending::Nothing => (request, Bytes::new()),
-            Sending::Bearer(token) => (request.header(header::AUTHORIZATION, format!("Bearer {token}")), Bytes::new()),
-            Sending::Json(json) => (post("application/json"), json.into()),
-            Sending::Sealed(token) => (post(seal::MEDIA_TYPE), token.into()),
+        let (request, body) = match payload {
+            Payload::Nothing => (request, Bytes::new()),
+            Payload::Bearer(token) => (request.header(header::AUTHORIZATION, format!("Bearer {token}")), Bytes::new()),
+            Payload::Json(json) => (post("application/json"), json.into()),
+            Payload::Sealed(token) => (post(seal::MEDIA_TYPE), token.into()),
         };
         let response = match &self.way {
             Way::Here { local, .. } => {
@@ -349,7 +384,7 @@ impl Api {
 
 /// What is sent with a request.
 #[derive(Default)]
-enum Sending {
+enum Payload {
     /// Nothing: a plain GET.
     #[default]
     Nothing,

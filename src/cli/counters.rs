@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use serde_json::Value;
-
 use super::client::{Api, Globals, Target, segment};
 use super::output::{Out, ended, one_line, tell};
+use super::received::Page;
+use crate::views::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
 
 /// Show a peer's members, or a message's views, forwards, replies and reactions, over time
 #[derive(Clone, Debug, clap::Args)]
@@ -37,27 +37,13 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
     let api = Api::open(globals).await?;
     let peer = segment(&args.peer);
-    let (path, list) = match args.message {
-        Some(id) => (format!("/v1/peers/{peer}/messages/{id}/counters"), "counters"),
-        None => (format!("/v1/peers/{peer}/counters"), "members"),
+    let any = match args.message {
+        Some(id) => {
+            let target = Target::new(format!("/v1/peers/{peer}/messages/{id}/counters"));
+            each::<MessageCountersPage>(&api, target, globals, out, of_message).await?
+        }
+        None => each::<MemberCountsPage>(&api, Target::new(format!("/v1/peers/{peer}/counters")), globals, out, of_peer).await?,
     };
-    let mut target = Target::new(path);
-    let mut any = false;
-    loop {
-        let page = api.get(&target).await?;
-        for sample in page.get(list).and_then(Value::as_array).into_iter().flatten() {
-            any = true;
-            if globals.json {
-                out.json(sample)?;
-            } else {
-                out.line(for_people(sample))?;
-            }
-        }
-        match page.get("next").and_then(Value::as_str) {
-            Some(next) => target = target.with("after", next),
-            None => break,
-        }
-    }
     out.flush()?;
     if !any {
         tell("there are no counters yet; `telescribe schedule run counters` reads them now");
@@ -65,12 +51,38 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
     Ok(ExitCode::from(u8::from(!any)))
 }
 
-fn for_people(sample: &Value) -> String {
-    let at = sample.get("at").and_then(Value::as_str).map(one_line).unwrap_or_default();
-    let number = |name: &str| Some(format!("{} {name}", sample.get(name)?.as_i64()?));
-    let mut parts: Vec<String> = ["views", "forwards", "replies"].into_iter().filter_map(number).collect();
-    parts.extend(sample.get("count").and_then(Value::as_i64).map(|count| format!("{count} members")));
-    let reaction = |r: &Value| Some(format!("{} {}", one_line(r.get("emoji")?.as_str()?), r.get("count")?.as_i64()?));
-    parts.extend(sample.get("reactions").and_then(Value::as_array).into_iter().flatten().filter_map(reaction));
-    format!("{at}  {}", if parts.is_empty() { "no counters".to_owned() } else { parts.join(", ") })
+/// Writes every sample, in words by `for_people`; returns whether there is any.
+async fn each<P: Page>(
+    api: &Api,
+    target: Target,
+    globals: &Globals,
+    out: &mut Out,
+    for_people: fn(&P::Entry) -> String,
+) -> anyhow::Result<bool> {
+    let mut any = false;
+    api.each_page::<P>(target, |page| {
+        for (sample, json) in page.entries() {
+            any = true;
+            if globals.json {
+                out.json(json)?;
+            } else {
+                out.line(for_people(sample))?;
+            }
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(any)
+}
+
+fn of_peer(sample: &MemberCountView) -> String {
+    format!("{}  {} members", one_line(&sample.at), sample.count)
+}
+
+fn of_message(sample: &CountersView) -> String {
+    let counts = [(sample.views, "views"), (sample.forwards, "forwards"), (sample.replies, "replies")];
+    let mut parts: Vec<String> = counts.into_iter().filter_map(|(count, name)| Some(format!("{} {name}", count?))).collect();
+    parts.extend(sample.reactions.iter().map(|reaction| format!("{} {}", one_line(&reaction.emoji), reaction.count)));
+    let counters = if parts.is_empty() { "no counters".to_owned() } else { parts.join(", ") };
+    format!("{}  {counters}", one_line(&sample.at))
 }

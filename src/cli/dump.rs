@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::client::{Api, Globals, Target};
 use super::output::{Out, ended};
+use crate::views::DumpPage;
 
 /// Write the whole archive as NDJSON (the schema is in docs/dump.md)
 #[derive(Clone, Debug, clap::Args)]
@@ -38,7 +39,7 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
         target = target.with("all", true);
     }
     let api = Api::open(globals).await?;
-    api.each_line(&target, |line| Ok(out.line(line)?)).await?;
+    api.each_line::<DumpPage>(&target, |line| Ok(out.line(line)?)).await?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }

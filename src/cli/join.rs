@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
-
 use super::client::{Api, Globals, Target};
 use super::output::{Out, ended};
 use super::peers::title;
+use crate::views::{JoinBody, JoinView};
 
 /// Join a group or channel with an account; it is crawled from then on
 #[derive(Clone, Debug, clap::Args)]
@@ -39,21 +38,20 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 /// See [`run`].
 pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
     let api = Api::open(globals).await?;
-    let body = json!({ "peer": args.peer, "account": args.account });
-    let answer = api.post(&Target::new("/v1/join"), &body).await?;
-    let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
-    let requested = text("outcome") == "requested";
+    let body = JoinBody { peer: args.peer.clone(), account: args.account.clone() };
+    let received = api.post::<JoinView>(&Target::new("/v1/join"), &body).await?;
+    let JoinView { account, peer, outcome } = &received.view;
     if globals.json {
-        out.json(&answer)?;
+        out.json(&received.json)?;
     } else {
-        let peer = answer.get("peer").map_or_else(|| args.peer.clone(), title);
-        let what = match text("outcome") {
-            "already_in" => "is already a member of",
-            "requested" => "has requested to join (an administrator must approve):",
+        let peer = peer.as_ref().map_or_else(|| args.peer.clone(), title);
+        let what = match outcome.as_ref() {
+            JoinView::ALREADY_IN => "is already a member of",
+            JoinView::REQUESTED => "has requested to join (an administrator must approve):",
             _ => "has joined",
         };
-        out.line(format_args!("account {} {what} {}", text("account"), out.strong(&peer)))?;
+        out.line(format_args!("account {account} {what} {}", out.strong(&peer)))?;
     }
     out.flush()?;
-    Ok(ExitCode::from(u8::from(requested)))
+    Ok(ExitCode::from(u8::from(outcome == JoinView::REQUESTED)))
 }

@@ -4,11 +4,12 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use serde_json::{Value, json};
 
 use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, harmless};
+use super::received::Received;
 use super::show::name;
+use crate::views::{HitView, HitsPage, SearchBody, SnippetView, TotalView};
 
 /// Search messages by their text
 #[derive(Clone, Debug, clap::Args)]
@@ -78,52 +79,51 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
     let mut shown = 0_usize;
     loop {
         // In the body, which is sealed and in no log, unlike the query of a URL.
-        let asked = json!({ "q": query, "sort": args.sort.word(), "limit": left.min(PAGE_SIZE_MAX), "cursor": cursor });
-        let page = api.post(&target, &asked).await?;
-        for hit in page.get("hits").and_then(Value::as_array).into_iter().flatten().take(left) {
+        let body = SearchBody {
+            q: query.clone(),
+            sort: Some(args.sort.word().to_owned()),
+            limit: Some(left.min(PAGE_SIZE_MAX)),
+            cursor,
+        };
+        let page: Received<HitsPage> = api.post(&target, &body).await?;
+        for (hit, json) in page.entries().take(left) {
             shown += 1;
             if globals.json {
-                out.json(hit)?;
+                out.json(json)?;
             } else {
-                for_people(&page, hit, out)?;
+                for_people(&page.view, hit, out)?;
             }
         }
-        let total = page.get("total").cloned().unwrap_or_default();
-        left = left.saturating_sub(page.get("hits").and_then(Value::as_array).map_or(0, Vec::len));
-        match page.get("next").and_then(Value::as_str) {
-            Some(next) if left > 0 => cursor = Some(next.to_owned()),
-            _ => {
-                if !globals.json {
-                    let line = summary(shown, &total, out);
-                    out.line(line)?;
-                }
-                break;
+        left = left.saturating_sub(page.view.hits.len());
+        cursor = page.view.next.filter(|_| left > 0);
+        if cursor.is_none() {
+            if !globals.json {
+                let line = summary(shown, page.view.total, out);
+                out.line(line)?;
             }
+            break;
         }
     }
     out.flush()?;
     Ok(if shown > 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn summary(shown: usize, total: &Value, out: &Out) -> String {
-    let count = total.get("count").and_then(Value::as_u64).unwrap_or_default();
-    let exact = total.get("exact").and_then(Value::as_bool).unwrap_or_default();
+fn summary(shown: usize, total: TotalView, out: &Out) -> String {
+    let TotalView { count, exact } = total;
     out.faint(&format!("{shown} of {}{count}", if exact { "" } else { "at least " }))
 }
 
-fn for_people(page: &Value, hit: &Value, out: &mut Out) -> std::io::Result<()> {
-    let empty = Value::Null;
-    let message = hit.get("message").unwrap_or(&empty);
-    let member = |name: &str| message.get(name).unwrap_or(&empty);
-    let date = member("date").as_str().unwrap_or_default().get(..16).unwrap_or_default().replace('T', " ");
-    let peer = out.strong(&name(page, member("peer")));
-    let sender = match message.get("sender") {
-        Some(sender) if sender != member("peer") => format!("  {}", name(page, sender)),
+fn for_people(page: &HitsPage, hit: &HitView, out: &mut Out) -> std::io::Result<()> {
+    let message = &hit.message.message;
+    let (peer, id) = (message.peer, message.id);
+    let date = message.content.date.get(..16).unwrap_or_default().replace('T', " ");
+    let sender = match message.content.sender {
+        Some(sender) if sender != peer => format!("  {}", name(&page.peers, sender)),
         _ => String::new(),
     };
-    let key = out.faint(&format!("{} {}", member("peer"), member("id")));
-    out.line(format_args!("{date}  {peer}{sender}  {key}"))?;
-    let snippet = snippet(hit.get("snippet").unwrap_or(&empty), out);
+    let (peer_name, key) = (out.strong(&name(&page.peers, peer)), out.faint(&format!("{peer} {id}")));
+    out.line(format_args!("{date}  {peer_name}{sender}  {key}"))?;
+    let snippet = snippet(&hit.snippet, out);
     if !snippet.is_empty() {
         out.line(format_args!("    {snippet}"))?;
     }
@@ -131,17 +131,15 @@ fn for_people(page: &Value, hit: &Value, out: &mut Out) -> std::io::Result<()> {
 }
 
 /// A snippet in one line, with what matches marked.
-fn snippet(snippet: &Value, out: &Out) -> String {
-    let text: Vec<u16> = snippet.get("text").and_then(Value::as_str).unwrap_or_default().encode_utf16().collect();
+fn snippet(snippet: &SnippetView, out: &Out) -> String {
+    let text: Vec<u16> = snippet.text.encode_utf16().collect();
     let part = |from: usize, to: usize| flat(&String::from_utf16_lossy(text.get(from..to).unwrap_or_default()));
     let mut shown = String::new();
     let mut at = 0;
-    for highlight in snippet.get("highlights").and_then(Value::as_array).into_iter().flatten() {
-        let number =
-            |at: usize| highlight.get(at).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
-        let (from, to) = (number(0), number(0) + number(1));
-        shown.push_str(&part(at, from));
-        shown.push_str(&out.hit(&part(from, to)));
+    for [from, length] in &snippet.highlights {
+        let to = from.saturating_add(*length);
+        shown.push_str(&part(at, *from));
+        shown.push_str(&out.hit(&part(*from, to)));
         at = to;
     }
     shown.push_str(&part(at, text.len()));

@@ -18,7 +18,7 @@ const UNKNOWN_FOR: Duration = Duration::from_hours(24);
 
 /// What to join.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum JoinTarget {
     /// Who has this username, without `@`.
     Username(String),
     /// Whatever this invite's hash leads to.
@@ -95,7 +95,7 @@ fn explained(name: &str) -> String {
     format!("{why} ({name})")
 }
 
-impl Target {
+impl JoinTarget {
     /// Reads `@username`, `username`, or a link of `t.me` to a public peer or an invite; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -136,17 +136,17 @@ impl Joins {
     ///
     /// # Errors
     /// See [`JoinError`].
-    pub(super) async fn join(&self, account: Option<&str>, target: &Target) -> Result<Joining, JoinError> {
+    pub(super) async fn join(&self, account: Option<&str>, target: &JoinTarget) -> Result<Joining, JoinError> {
         let account = self.joiner(account)?;
         let client = self.clients.get(&account).ok_or(JoinError::Nobody)?;
         let answer = match target {
-            Target::Invite(hash) => {
+            JoinTarget::Invite(hash) => {
                 let lease = self.lease_now(&account, method::JOIN_BY_INVITE)?;
                 let answer = client.join_by_invite(hash).await;
                 drop(lease);
                 answer.map_err(|e| self.join_failed(&account, method::JOIN_BY_INVITE, e))?
             }
-            Target::Username(name) => {
+            JoinTarget::Username(name) => {
                 let peer = self.resolve(&account, name).await?;
                 let lease = self.lease_now(&account, method::JOIN)?;
                 let answer = client.join(peer).await;
@@ -252,8 +252,8 @@ mod tests {
 
     #[test]
     fn a_target_is_a_username_or_a_link() {
-        let username = |name: &str| Some(Target::Username(name.to_owned()));
-        let invite = |hash: &str| Some(Target::Invite(hash.to_owned()));
+        let username = |name: &str| Some(JoinTarget::Username(name.to_owned()));
+        let invite = |hash: &str| Some(JoinTarget::Invite(hash.to_owned()));
         for (text, target) in [
             ("@durov", username("durov")),
             ("durov", username("durov")),
@@ -268,7 +268,7 @@ mod tests {
             ("@1abc", None),
             ("", None),
         ] {
-            assert_eq!(Target::parse(text), target, "{text}");
+            assert_eq!(JoinTarget::parse(text), target, "{text}");
         }
     }
 }

@@ -14,7 +14,7 @@ use super::task::{Assignee, ClaimMode, LockKey, Placement, Priority, Task, TaskK
 use crate::model::{AccountName, PeerId};
 
 /// When a task was added, so that equally urgent ones take turns.
-type Order = u64;
+type TurnOrder = u64;
 /// Who could run a task, with which method.
 type Lane = (AccountName, &'static str);
 
@@ -22,7 +22,7 @@ type Lane = (AccountName, &'static str);
 struct Waiting {
     task: Arc<dyn Task>,
     priority: Priority,
-    order: Order,
+    order: TurnOrder,
     placement: Placement,
     failures: u32,
     not_before: DateTime<Utc>,
@@ -47,12 +47,12 @@ struct Running {
 struct Inner {
     /// By assignee first, so that all tasks about one peer stand together.
     tasks: BTreeMap<TaskKey, Waiting>,
-    lanes: BTreeMap<Lane, BTreeMap<(Priority, Order), TaskKey>>,
-    sleeping: BTreeMap<(DateTime<Utc>, Order), TaskKey>,
+    lanes: BTreeMap<Lane, BTreeMap<(Priority, TurnOrder), TaskKey>>,
+    sleeping: BTreeMap<(DateTime<Utc>, TurnOrder), TaskKey>,
     claimed: HashMap<LockKey, ClaimMode>,
     /// What holds each lock: a job runs until its last answer is archived.
     running: HashMap<LockKey, Running>,
-    order: Order,
+    order: TurnOrder,
 }
 
 /// A task that waits or runs, to look at.
@@ -160,7 +160,7 @@ impl Queue {
         let mut inner = lock(&self.inner);
         inner.wake(now);
         let mut next = inner.sleeping.first_key_value().map(|((at, _), _)| *at);
-        let mut heads: Vec<((Priority, Order), TaskKey)> =
+        let mut heads: Vec<((Priority, TurnOrder), TaskKey)> =
             inner.lanes.values().filter_map(|lane| inner.first_free(lane)).collect();
         heads.sort_unstable_by_key(|(place, _)| *place);
         heads.dedup_by_key(|(place, _)| *place);
@@ -294,7 +294,7 @@ impl Inner {
         }
     }
 
-    fn first_free(&self, lane: &BTreeMap<(Priority, Order), TaskKey>) -> Option<((Priority, Order), TaskKey)> {
+    fn first_free(&self, lane: &BTreeMap<(Priority, TurnOrder), TaskKey>) -> Option<((Priority, TurnOrder), TaskKey)> {
         let free = |key: &TaskKey| self.tasks.get(key).is_some_and(|w| !self.claimed.contains_key(&w.placement.lock));
         lane.iter().find(|(_, key)| free(key)).map(|(place, key)| (*place, key.clone()))
     }

@@ -1,6 +1,5 @@
-//! The state that handlers share, and the limits on concurrency and page size.
+//! The state that handlers share, and the limits on concurrency.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -12,27 +11,20 @@ use crate::lifecycle::Lifecycle;
 use crate::model::{Clock, PeerId};
 use crate::seal::Nonces;
 use crate::search::{Index, SearchError};
+use crate::views::{JobView, JoinView, ProgramView, StartView};
 
-use super::door::Door;
 use super::keys::Keys;
-use super::operator::{JobView, JoinView, Operator, OperatorError, StartView};
+use super::operator::{Operator, OperatorError};
 use super::problem::Problem;
 use super::settings::Settings;
 
 /// How many reads of the archive run at once: each is a page at most, and more than a disk has queues for gains nothing.
 const CONCURRENT_READS_MAX: usize = 32;
-/// Default number of entries in a page.
-const PAGE_SIZE: usize = 50;
-/// Bytes of JSON in a sealed page: below what every JOSE library opens by default (`seal::PORTABLE_PLAINTEXT_MAX`), with room for
-/// the envelope's own members and the page's frame.
-const SEALED_PAGE_BYTES: usize = 45 * 1024;
-/// Bytes of JSON in a plain page: a page is built in memory.
-const PLAIN_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The rest of the program, as far as `/v1/status` shows it.
 pub trait StatusSource: Send + Sync {
     /// What is shown beside the archive and the index: accounts, jobs, workers, publishing, crawling. May read the disk.
-    fn status(&self) -> serde_json::Map<String, serde_json::Value>;
+    fn status(&self) -> ProgramView;
 
     /// Why the program is not ready, for `/readyz`.
     fn unready(&self) -> Option<String> {
@@ -64,8 +56,8 @@ impl Operator for NotRunning {
 }
 
 impl StatusSource for NotRunning {
-    fn status(&self) -> serde_json::Map<String, serde_json::Value> {
-        [("running".to_owned(), false.into())].into_iter().collect()
+    fn status(&self) -> ProgramView {
+        ProgramView::default()
     }
 }
 
@@ -214,47 +206,5 @@ impl Context {
             work(&context)
         });
         done.await.map_err(|e| Problem::hidden(&e))?
-    }
-
-    /// How many entries a page may have.
-    pub(super) fn page_size(&self, limit: Option<NonZeroUsize>) -> Result<usize, Problem> {
-        let max = self.settings.page_size_max;
-        match limit {
-            None => Ok(PAGE_SIZE.min(max)),
-            Some(limit) if limit.get() <= max => Ok(limit.get()),
-            Some(limit) => {
-                Err(Problem::bad_parameter(format!("`limit` must be at most {max}, not {limit}; use `next` for further pages")))
-            }
-        }
-    }
-}
-
-/// The byte budget of a page (pagination): a page ends before it is too long; its first entry always fits.
-pub(super) struct Room {
-    left: usize,
-    used: bool,
-}
-
-impl Room {
-    /// The budget of a page, by how its request came in.
-    pub(super) fn of(door: &Door) -> Self {
-        Self { left: Self::bytes(door), used: false }
-    }
-
-    /// How many bytes a page may have.
-    pub(super) fn bytes(door: &Door) -> usize {
-        if door.is_sealed() { SEALED_PAGE_BYTES } else { PLAIN_PAGE_BYTES }
-    }
-
-    /// Whether an entry still fits; if so, it is counted.
-    pub(super) fn takes(&mut self, entry: &impl serde::Serialize) -> bool {
-        // What cannot be serialised takes no room; the response that holds it fails with its own error.
-        let size = serde_json::to_vec(entry).map_or(0, |json| json.len() + 1);
-        let fits = size <= self.left || !self.used;
-        if fits {
-            self.left = self.left.saturating_sub(size);
-            self.used = true;
-        }
-        fits
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use axum::middleware::Next;
@@ -17,8 +17,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::seal::{self, RefusalReason};
 
+use super::body;
 use super::context::Context;
-use super::door::{Door, Plain};
+use super::ingress::{Ingress, Plain};
 use super::problem::{self, Problem};
 
 /// Bytes of a response before it is sealed; pages are far smaller, and streams are not sealed.
@@ -30,7 +31,7 @@ const OPEN_PATHS: [&str; 6] = ["/", "/page.js", "/page.css", "/openapi.json", "/
 pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
     let arrived = Instant::now();
     let (mut parts, body) = request.into_parts();
-    let Some(door) = parts.extensions.get::<Door>().cloned() else {
+    let Some(ingress) = parts.extensions.get::<Ingress>().cloned() else {
         return refuse(arrived, RefusalReason::Malformed).await;
     };
     let in_body = is_jose(&parts.headers);
@@ -39,7 +40,7 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
         if OPEN_PATHS.contains(&parts.uri.path()) {
             return next.run(Request::from_parts(parts, body)).await;
         }
-        return match door.plain(&parts.headers) {
+        return match ingress.plain(&parts.headers) {
             Plain::Allowed => next.run(Request::from_parts(parts, body)).await,
             Plain::SealFirst => refuse(arrived, RefusalReason::Malformed).await,
             Plain::ForeignHost => Problem::foreign_host(
@@ -51,7 +52,7 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
     let token = match (in_body, in_header) {
         (true, None) => {
             let limit = context.settings.request_timeout.duration();
-            match tokio::time::timeout(limit, read(body, context.settings.body_size_max)).await {
+            match tokio::time::timeout(limit, body::read(body, context.settings.body_size_max)).await {
                 Ok(Ok(bytes)) => String::from_utf8(bytes.into()).unwrap_or_default(),
                 Ok(Err(problem)) => return problem.into_response(),
                 Err(_) => return Problem::timed_out("the request body was not received in time").into_response(),
@@ -68,7 +69,7 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
         Ok(sealed) => sealed,
         Err(refused) => return refuse(arrived, refused.reason()).await,
     };
-    parts.extensions.insert(Door::Sealed { client: sealed.client().clone(), operate: door.may_operate() });
+    parts.extensions.insert(Ingress::Sealed { client: sealed.client().clone(), operate: ingress.may_operate() });
     let inner = inner(parts, &sealed.body);
     let (status, body) = json(next.run(inner).await).await;
     let now = context.clock.now();
@@ -82,17 +83,6 @@ async fn refuse(arrived: Instant, why: RefusalReason) -> Response {
     metrics::counter!("telescribe_http_refused_total", "why" => why.as_str()).increment(1);
     sleep_until(arrived + seal::REFUSAL_DELAY).await;
     Problem::unauthorized().into_response()
-}
-
-/// Reads a body up to a limit.
-pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(Problem::body_too_large(format!("the request body may have at most {limit} bytes")))
-        }
-        Err(_) => Err(Problem::bad_body("the request body ended early")),
-    }
 }
 
 /// The request as it would have come in unsealed.
@@ -110,8 +100,8 @@ fn inner(mut parts: Parts, body: &Value) -> Request {
 /// A response's status and its body as JSON; other text becomes a string.
 async fn json(response: Response) -> (StatusCode, Value) {
     let (parts, body) = response.into_parts();
-    let is_json = media_type(&parts.headers).is_some_and(|t| t == "application/json" || t == problem::MEDIA_TYPE);
-    let failed = |problem: Problem| (problem.status(), serde_json::to_value(problem).unwrap_or_default());
+    let is_json = body::media_type(&parts.headers).is_some_and(|t| t == "application/json" || t == problem::MEDIA_TYPE);
+    let failed = |problem: Problem| (problem.status_code(), serde_json::to_value(problem).unwrap_or_default());
     let bytes = match Limited::new(body, ANSWER_MAX).collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(error) => return failed(Problem::hidden(&error)),
@@ -126,13 +116,7 @@ async fn json(response: Response) -> (StatusCode, Value) {
 }
 
 fn is_jose(headers: &HeaderMap) -> bool {
-    media_type(headers).is_some_and(|t| t.eq_ignore_ascii_case(seal::MEDIA_TYPE))
-}
-
-/// The media type of a body, without parameters.
-pub(super) fn media_type(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    value.split(';').next().map(str::trim)
+    body::media_type(headers).is_some_and(|t| t.eq_ignore_ascii_case(seal::MEDIA_TYPE))
 }
 
 /// What follows `Authorization: Bearer`; other schemes are a proxy's business.

@@ -2,30 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::{Extension, Json};
 use serde_json::Value;
-use utoipa::ToSchema;
 
+use crate::views::{JoinBody, JoinView};
+
+use super::body::OperatorBody;
 use super::context::Context;
-use super::door::Door;
-use super::jobs::operator_body;
-use super::operator::JoinView;
 use super::problem::Problem;
-use super::query::{Nothing, Query, unknown};
-
-/// What to join, and with which account.
-#[derive(ToSchema)]
-#[schema(as = JoinPeer)]
-#[expect(dead_code, reason = "the description of a body that is read by hand, so that unknown members are named")]
-pub(super) struct JoinBody {
-    /// `@username`, or a link such as `https://t.me/username` or `https://t.me/+hash`.
-    peer: String,
-    /// The account's name; by default a signed-in account that is a member of few peers.
-    account: Option<String>,
-}
+use super::query::{NoParams, Query, unknown};
 
 /// Joins a group or channel with an account.
 #[utoipa::path(
@@ -40,13 +26,11 @@ pub(super) struct JoinBody {
 )]
 pub(super) async fn join(
     State(context): State<Arc<Context>>,
-    Extension(door): Extension<Door>,
-    _: Query<Nothing>,
-    headers: HeaderMap,
-    body: Body,
+    _: Query<NoParams>,
+    OperatorBody(members): OperatorBody,
 ) -> Result<Json<JoinView>, Problem> {
     let (mut peer, mut account) = (None, None);
-    for (name, value) in operator_body(&context, &door, &headers, body).await? {
+    for (name, value) in members {
         match (name.as_str(), value) {
             ("peer", Value::String(text)) => peer = Some(text),
             ("account", Value::String(text)) => account = Some(text),

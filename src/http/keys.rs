@@ -16,11 +16,11 @@ pub struct Keys {
 #[derive(Debug, Default)]
 struct Held {
     keys: Arc<[Arc<Key>]>,
-    stamp: Option<Stamp>,
+    stamp: Option<FileStamp>,
 }
 
 /// Tells one state of the file from another; each write of ours makes a new inode.
-type Stamp = (u64, u64, i64, i64);
+type FileStamp = (u64, u64, i64, i64);
 
 impl Keys {
     /// No keys: every sealed request is refused.
@@ -56,7 +56,7 @@ impl Keys {
     }
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
+fn stamp(path: &Path) -> Option<FileStamp> {
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }

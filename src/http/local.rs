@@ -11,7 +11,7 @@ use hyper::body::{Frame, SizeHint};
 use tower::ServiceExt as _;
 
 use super::context::Context;
-use super::door::Door;
+use super::ingress::Ingress;
 
 /// The API in this process.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ impl Local {
     /// Sends a request.
     pub async fn ask(&self, request: hyper::Request<Bytes>) -> hyper::Response<Answer> {
         let mut request = request.map(Body::from);
-        request.extensions_mut().insert(Door::Owner);
+        request.extensions_mut().insert(Ingress::Owner);
         let response = self.0.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
         response.map(Answer)
     }

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use tracing::Instrument as _;
 
 use super::context::Context;
-use super::door::Door;
+use super::ingress::Ingress;
 use super::problem::Problem;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -26,13 +26,13 @@ pub(super) async fn record(request: Request, next: Next) -> Response {
     let id = request_id(&request);
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
-    let door = request.extensions().get::<Door>().map_or("none", Door::name);
+    let ingress = request.extensions().get::<Ingress>().map_or("none", Ingress::name);
     let text = id.to_str().unwrap_or_default();
     let mut response = next.run(request).instrument(tracing::info_span!("request", id = text, route)).await;
     let status = response.status().as_u16();
     metrics::counter!("telescribe_http_requests_total", "route" => route.clone(), "status" => status.to_string()).increment(1);
     metrics::histogram!("telescribe_http_request_seconds", "route" => route.clone()).record(started.elapsed());
-    tracing::debug!(request.id = text, %method, route, door, status, elapsed_ms = started.elapsed().as_millis(), "request `{text}`");
+    tracing::debug!(request.id = text, %method, route, door = ingress, status, elapsed_ms = started.elapsed().as_millis(), "request `{text}`");
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }

@@ -5,33 +5,15 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::archive::ArchiveError;
+pub use crate::views::Problem;
 
 /// The prefix of every `type`: a name, not an address, because there is no page to fetch.
 const TYPE_PREFIX: &str = "urn:telescribe:problem:";
 
 /// The media type of RFC 9457.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
-
-/// An error (RFC 9457, problem details).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Problem {
-    /// `urn:telescribe:problem:` and the code.
-    #[serde(rename = "type")]
-    kind: String,
-    /// The kind of problem, the same for every problem with this code.
-    title: &'static str,
-    /// The HTTP status.
-    status: u16,
-    /// A short, stable, machine-readable name.
-    code: &'static str,
-    /// What happened in this case, and what to do about it.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    detail: String,
-}
 
 macro_rules! problems {
     ($($(#[$doc:meta])* $name:ident = $status:ident, $code:literal, $title:literal;)*) => {
@@ -90,7 +72,7 @@ problems! {
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: String) -> Self {
-        Self { kind: format!("{TYPE_PREFIX}{code}"), title, status: status.as_u16(), code, detail }
+        Self { kind: format!("{TYPE_PREFIX}{code}"), title: title.into(), status: status.as_u16(), code: code.into(), detail }
     }
 
     /// The one response to everybody who could not prove that they hold a key.
@@ -105,7 +87,7 @@ impl Problem {
         Self::internal("see the server's log, by the request id (`x-request-id`)")
     }
 
-    pub(crate) fn status(&self) -> StatusCode {
+    pub(crate) fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
@@ -118,7 +100,7 @@ impl From<ArchiveError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = self.status();
+        let status = self.status_code();
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));

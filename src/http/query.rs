@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
@@ -28,9 +29,9 @@ pub(super) struct Values(BTreeMap<String, String>);
 pub(super) struct Query<T>(pub(super) T);
 
 /// A resource without parameters.
-pub(super) struct Nothing;
+pub(super) struct NoParams;
 
-impl FromQuery for Nothing {
+impl FromQuery for NoParams {
     const NAMES: &'static [&'static str] = &[];
 
     fn from_query(_: &Values) -> Result<Self, Problem> {
@@ -78,6 +79,11 @@ impl Values {
     pub(super) fn parsed<T: FromStr>(&self, name: &str, what: &str) -> Result<Option<T>, Problem> {
         let Some(text) = self.text(name) else { return Ok(None) };
         text.parse().map(Some).map_err(|_| Problem::bad_parameter(format!("`{name}` must be {what}, not `{}`", shown(text))))
+    }
+
+    /// The maximum number of entries of a page.
+    pub(super) fn limit(&self) -> Result<Option<NonZeroUsize>, Problem> {
+        self.parsed("limit", "a number (1 or greater)")
     }
 
     /// `true` or `false`, the latter when it is not there; the name alone means `true`.

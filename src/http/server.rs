@@ -24,7 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt as _;
 
 use super::context::Context;
-use super::door::Door;
+use super::ingress::Ingress;
 use super::settings::{Listener, Sealing, Settings, SettingsError};
 
 /// How long requests in progress may still take after a stop was requested: below the 10 s after which service managers start to kill.
@@ -156,17 +156,17 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Listening {
-    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Door)> {
+    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Ingress)> {
         match self {
             Self::Tcp { listener, sealing, operate } => {
                 let (stream, from) = listener.accept().await?;
                 // Answers are written whole; waiting for more to send only delays their last packet.
                 stream.set_nodelay(true)?;
-                Ok((Box::new(stream), Door::Tcp { sealing: *sealing, operate: *operate, from }))
+                Ok((Box::new(stream), Ingress::Tcp { sealing: *sealing, operate: *operate, from }))
             }
             Self::Socket(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Box::new(stream), Door::Owner))
+                Ok((Box::new(stream), Ingress::Owner))
             }
         }
     }
@@ -185,8 +185,8 @@ async fn accept(listening: Listening, router: Router, context: Arc<Context>) {
             () = context.lifecycle.stop_asked() => return,
         };
         match (place, accepted) {
-            (Ok(place), Ok((stream, door))) => {
-                context.lifecycle.task(connection(stream, door, router.clone(), Arc::clone(&context), place));
+            (Ok(place), Ok((stream, ingress))) => {
+                context.lifecycle.task(connection(stream, ingress, router.clone(), Arc::clone(&context), place));
             }
             (_, Err(error)) => {
                 tracing::warn!("cannot accept a connection: {error}");
@@ -197,11 +197,17 @@ async fn accept(listening: Listening, router: Router, context: Arc<Context>) {
     }
 }
 
-async fn connection(stream: Box<dyn Stream>, door: Door, router: Router, context: Arc<Context>, place: OwnedSemaphorePermit) {
+async fn connection(
+    stream: Box<dyn Stream>,
+    ingress: Ingress,
+    router: Router,
+    context: Arc<Context>,
+    place: OwnedSemaphorePermit,
+) {
     let _place = place;
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(door.clone());
+        request.extensions_mut().insert(ingress.clone());
         let router = router.clone();
         async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
     });

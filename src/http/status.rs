@@ -6,61 +6,18 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use serde::Serialize;
-use serde_json::{Map, Value};
-use utoipa::ToSchema;
 
 use crate::model::Seq;
 use crate::search::SearchError;
+use crate::views::{ArchiveStatus, IndexStatus, StatusView};
 
 use super::context::Context;
 use super::problem::Problem;
-use super::query::{Nothing, Query};
-
-/// The status of the program.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Status)]
-pub(super) struct StatusView {
-    /// The program's version.
-    version: &'static str,
-    /// The time of the program's clock.
-    now: String,
-    archive: ArchiveStatus,
-    index: IndexStatus,
-    /// The status of everything else: accounts, jobs, workers, publishing, crawling.
-    #[serde(flatten)]
-    #[schema(value_type = Object)]
-    rest: Map<String, Value>,
-}
-
-/// The status of the archive.
-#[derive(Serialize, ToSchema)]
-pub(super) struct ArchiveStatus {
-    /// Its random id.
-    id: String,
-    /// The sequence number of the newest change.
-    last: u64,
-    /// Bytes on disk, as RocksDB estimates them.
-    disk_size: u64,
-}
-
-/// The status of the index.
-#[derive(Serialize, ToSchema)]
-pub(super) struct IndexStatus {
-    /// The sequence number of the newest change that is indexed.
-    position: u64,
-    /// How many changes are not indexed yet.
-    behind: u64,
-    /// How many messages are indexed.
-    documents: u64,
-    /// Why the index cannot be used, and what to do about it; absent where it can be used or there is none yet.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
+use super::query::{NoParams, Query};
 
 /// Returns the status.
 #[utoipa::path(get, path = "/v1/status", tag = "program", responses((status = 200, body = StatusView)))]
-pub(super) async fn status(State(context): State<Arc<Context>>, _: Query<Nothing>) -> Result<Json<StatusView>, Problem> {
+pub(super) async fn status(State(context): State<Arc<Context>>, _: Query<NoParams>) -> Result<Json<StatusView>, Problem> {
     context.read(read).await.map(Json)
 }
 
@@ -74,11 +31,11 @@ fn read(context: &Context) -> Result<StatusView, Problem> {
         Err(error) => (Seq(0), 0, Some(error.to_string())),
     };
     Ok(StatusView {
-        version: env!("CARGO_PKG_VERSION"),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         now: context.clock.timestamp().to_string(),
         archive: ArchiveStatus { id: context.archive.id().to_owned(), last: last.0, disk_size: context.archive.disk_size() },
         index: IndexStatus { position: position.0, behind: last.0.saturating_sub(position.0), documents, error },
-        rest: context.status.status(),
+        program: context.status.status(),
     })
 }
 

@@ -2,15 +2,10 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
 use crate::model::Seq;
 
 /// What the connection of an output is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = PublishState)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum State {
     /// No connection yet, or lost: another attempt follows.
     #[default]
@@ -21,9 +16,20 @@ pub enum State {
     Blocked,
 }
 
+impl State {
+    /// Its name in `/v1/status`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disconnected => "disconnected",
+            Self::Connected => "connected",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
 /// How publishing is doing, at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, ToSchema)]
-#[schema(as = PublishReport)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Report {
     /// What the connection is doing.
     pub state: State,
@@ -38,7 +44,6 @@ pub struct Report {
     /// Connections made since the start.
     pub connections: u64,
     /// What went wrong last, until nothing is in the way any more.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
 }
 

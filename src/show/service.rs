@@ -1,6 +1,6 @@
 //! The JSON view of a service message.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::model::Service;
@@ -8,7 +8,7 @@ use crate::model::Service;
 use super::{PaymentView, marked, non_empty, number, time};
 
 /// What a service message reports.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Service)]
 pub struct ServiceView {
     /// `chat_create`, `pin_message`, ...
@@ -17,7 +17,7 @@ pub struct ServiceView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// The marked ids of the users, or other peers, concerned.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub users: Vec<i64>,
     /// The pinned message; the message of a giveaway.
@@ -54,15 +54,15 @@ pub struct ServiceView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slug: Option<String>,
     /// What is so from now on: `closed`, `reopened`, `hidden`, `shown`, `protected`, `video`, `missed`, ...
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub states: Vec<String>,
     /// The tasks that were completed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub completed: Vec<i32>,
     /// The tasks that are open again.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub reopened: Vec<i32>,
 }

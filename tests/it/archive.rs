@@ -287,8 +287,8 @@ fn a_data_folder_that_is_in_use_is_refused_naming_the_process() {
 fn the_data_folder_of_a_checkout_is_closed_to_others_at_its_first_use_and_then_left_as_it_is() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = TempDir::new().unwrap();
-    let mode = |root: &Path| root.metadata().unwrap().permissions().mode() & 0o777;
-    let open = |root: &Path, mode| std::fs::set_permissions(root, std::fs::Permissions::from_mode(mode)).unwrap();
+    let mode = |root: &std::path::Path| root.metadata().unwrap().permissions().mode() & 0o777;
+    let open = |root: &std::path::Path, mode| std::fs::set_permissions(root, std::fs::Permissions::from_mode(mode)).unwrap();
     let (checkout, made) = (folder.path().join("checkout"), folder.path().join("made"));
     for root in [&checkout, &made] {
         std::fs::create_dir(root).unwrap();

@@ -14,7 +14,7 @@ use telescribe::telemetry::{self, CATALOGUE, MetricKind};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::fleet::{Fleet, small};
+use crate::support::fleet::{Fleet, small};
 
 /// Those that a healthy program may never show: they count what has not occurred yet.
 const OCCASIONAL: [&str; 1] = ["telescribe_not_understood_total"];

@@ -3,8 +3,8 @@
 use crate::model::PeerId;
 
 use super::super::ArchiveError;
-use super::super::codec::Key as _;
-use super::super::family::{Keys, MEMBER};
+use super::super::codec::StoredKey as _;
+use super::super::family::{KeyRange, MEMBER};
 use super::super::members::Membership;
 use super::{Order, View};
 
@@ -14,12 +14,12 @@ impl<'a> View<'a> {
     /// # Errors
     /// When the disk refuses, or something stored could not be understood.
     pub fn members(self, peer: PeerId) -> Result<Vec<Membership>, ArchiveError> {
-        let entries = self.scan(&MEMBER, Keys::under(peer.encode()), Order::OldestFirst);
+        let entries = self.scan(&MEMBER, KeyRange::under(peer.encode()), Order::OldestFirst);
         entries.map(|entry| entry.map(|(_, membership)| membership)).collect()
     }
 
     /// Every membership of every account, by peer, lazily.
     pub fn memberships(self) -> impl Iterator<Item = Result<(PeerId, Membership), ArchiveError>> + use<'a> {
-        self.scan(&MEMBER, Keys::all(), Order::OldestFirst).map(|entry| entry.map(|(key, membership)| (key.peer, membership)))
+        self.scan(&MEMBER, KeyRange::all(), Order::OldestFirst).map(|entry| entry.map(|(key, membership)| (key.peer, membership)))
     }
 }

@@ -3,8 +3,8 @@
 use crate::model::{Counters, MessageKey, PeerId, Timestamp};
 
 use super::super::ArchiveError;
-use super::super::codec::Key as _;
-use super::super::family::{COUNTERS, Keys, MESSAGE, SIZE};
+use super::super::codec::StoredKey as _;
+use super::super::family::{COUNTERS, KeyRange, MESSAGE, SIZE};
 use super::super::series::{CountersSample, MemberCount, Sample};
 use super::{Order, View};
 
@@ -17,7 +17,7 @@ impl<'a> View<'a> {
         let Some(record) = self.get(&MESSAGE, &message)? else { return Ok(None) };
         let now = Sample { at: Timestamp(record.counted_at.unwrap_or(record.archived_at)), value: record.counters() };
         let earlier = self
-            .scan(&COUNTERS, Keys::under(message.encode()), Order::OldestFirst)
+            .scan(&COUNTERS, KeyRange::under(message.encode()), Order::OldestFirst)
             .map(|entry| entry.map(|((_, at), CountersSample(value))| Sample { at, value }));
         earlier.chain([Ok(now)]).collect::<Result<_, _>>().map(Some)
     }
@@ -39,7 +39,7 @@ impl<'a> View<'a> {
     }
 
     fn sizes(self, peer: PeerId, order: Order) -> impl Iterator<Item = Result<Sample<i32>, ArchiveError>> + use<'a> {
-        let entries = self.scan(&SIZE, Keys::under(peer.encode()), order);
+        let entries = self.scan(&SIZE, KeyRange::under(peer.encode()), order);
         entries.map(|entry| entry.map(|((_, at), MemberCount(value))| Sample { at, value }))
     }
 }

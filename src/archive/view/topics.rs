@@ -3,8 +3,8 @@
 use crate::model::PeerId;
 
 use super::super::ArchiveError;
-use super::super::codec::Key as _;
-use super::super::family::{Keys, TOPIC};
+use super::super::codec::StoredKey as _;
+use super::super::family::{KeyRange, TOPIC};
 use super::super::topics::Topic;
 use super::{Order, View};
 
@@ -14,7 +14,7 @@ impl View<'_> {
     /// # Errors
     /// When the disk refuses, or something stored could not be understood.
     pub fn topics(self, peer: PeerId) -> Result<Vec<Topic>, ArchiveError> {
-        let entries = self.scan(&TOPIC, Keys::under(peer.encode()), Order::OldestFirst);
+        let entries = self.scan(&TOPIC, KeyRange::under(peer.encode()), Order::OldestFirst);
         entries.map(|entry| entry.map(|(_, topic)| topic)).collect()
     }
 }

@@ -12,7 +12,7 @@ use super::settings::Sealing;
 
 /// How a request came in.
 #[derive(Clone, Debug)]
-pub enum Door {
+pub enum Ingress {
     /// The socket in the data folder, or the same process: who can use these owns the archive.
     Owner,
     /// A TCP listener.
@@ -41,7 +41,7 @@ pub(super) enum Plain {
     ForeignHost,
 }
 
-impl Door {
+impl Ingress {
     /// Whether the answer is sealed.
     pub(super) fn is_sealed(&self) -> bool {
         matches!(self, Self::Sealed { .. })
