@@ -32,3 +32,4 @@ mod search;
 mod sessions;
 mod soak;
 mod telethon;
+mod views;
