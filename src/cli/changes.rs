@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, one_line};
+use super::received::Received;
 use crate::views::{ChangeView, ChangesPage};
 
 /// Show the change log: what was archived, in order, from a position on
@@ -45,7 +46,8 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
         if globals.json {
             out.line(line)?;
         } else {
-            let text = for_people(&serde_json::from_str(line)?, out);
+            let change = Received::read("/v1/changes", serde_json::from_str(line)?)?;
+            let text = for_people(&change.view, out);
             out.line(text)?;
         }
         if args.follow {

@@ -36,7 +36,7 @@ use crate::seal::{self, Key, KeyRing};
 use crate::search::Index;
 use crate::views::Problem;
 
-use super::received::{Page, Received};
+use super::received::{ListPage, Received};
 
 /// How long to wait for another command that has the data folder: they take well under a second.
 const FOLDER_PATIENCE: Duration = Duration::from_secs(3);
@@ -215,7 +215,7 @@ impl Api {
     ///
     /// # Errors
     /// See [`Api::get`].
-    pub async fn each_page<P: Page>(
+    pub async fn each_page<P: ListPage>(
         &self,
         mut target: Target,
         mut take: impl FnMut(&Received<P>) -> anyhow::Result<()>,
@@ -244,7 +244,7 @@ impl Api {
     ///
     /// # Errors
     /// See [`Api::get`]; also when the response is truncated, so that a part never passes for all.
-    pub async fn each_line<P: Page>(
+    pub async fn each_line<P: ListPage>(
         &self,
         target: &Target,
         mut take: impl FnMut(&str) -> anyhow::Result<()>,
@@ -277,7 +277,7 @@ impl Api {
     }
 
     /// Sealed responses come in pages (pagination): requests one after the other.
-    async fn each_sealed_line<P: Page>(
+    async fn each_sealed_line<P: ListPage>(
         &self,
         target: &Target,
         mut take: impl FnMut(&str) -> anyhow::Result<()>,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::client::{Api, Globals, Target, segment};
 use super::output::{Out, ended, one_line, tell};
-use super::received::Page;
+use super::received::ListPage;
 use crate::views::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
 
 /// Show a peer's members, or a message's views, forwards, replies and reactions, over time
@@ -52,7 +52,7 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
 }
 
 /// Writes every sample, in words by `for_people`; returns whether there is any.
-async fn each<P: Page>(
+async fn each<P: ListPage>(
     api: &Api,
     target: Target,
     globals: &Globals,

@@ -32,7 +32,7 @@ impl<T: DeserializeOwned> Received<T> {
     }
 }
 
-impl<P: Page> Received<P> {
+impl<P: ListPage> Received<P> {
     /// The entries of a page, each with all of it, for `--json`.
     pub fn entries(&self) -> impl Iterator<Item = (&P::Entry, &Value)> {
         let json = self.json.get(P::ENTRIES).and_then(Value::as_array);
@@ -41,7 +41,7 @@ impl<P: Page> Received<P> {
 }
 
 /// A page of a list (pagination).
-pub trait Page: DeserializeOwned {
+pub trait ListPage: DeserializeOwned {
     /// What it has many of.
     type Entry;
     /// The member with the entries.
@@ -56,7 +56,7 @@ pub trait Page: DeserializeOwned {
 
 macro_rules! pages {
     ($($page:ty, $entry:ty, $entries:ident;)*) => {
-        $(impl Page for $page {
+        $(impl ListPage for $page {
             type Entry = $entry;
             const ENTRIES: &'static str = stringify!($entries);
 
@@ -81,7 +81,7 @@ pages! {
 }
 
 /// Not in pages: all jobs are in one.
-impl Page for JobsView {
+impl ListPage for JobsView {
     type Entry = JobView;
     const ENTRIES: &'static str = "jobs";
 
@@ -94,7 +94,7 @@ impl Page for JobsView {
     }
 }
 
-impl Page for ChangesPage {
+impl ListPage for ChangesPage {
     type Entry = ChangeLine;
     const ENTRIES: &'static str = "changes";
 

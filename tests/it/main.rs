@@ -35,3 +35,4 @@ mod show;
 mod soak;
 mod support;
 mod telethon;
+mod views;

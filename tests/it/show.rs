@@ -64,3 +64,14 @@ fn only_a_whole_duration_is_written_without_a_fraction() {
         assert_eq!(shown, format!(r#"{{"kind":"voice","duration":{json}}}"#));
     }
 }
+
+#[test]
+fn what_is_written_is_what_is_read() {
+    for message in [full(), minimal()] {
+        let view = StoredView::new(&stored(message.clone(), 1, Some(NOW)), &[stored(message, 0, None)]);
+        let text = serde_json::to_string(&view).unwrap();
+        assert_eq!(serde_json::from_str::<StoredView>(&text).unwrap(), view);
+    }
+    let peer = show::peer(&Peer::new(PeerId::channel(1_500_000_001), PeerKind::Channel, "Новости".to_owned()));
+    assert_eq!(serde_json::from_str::<show::PeerView>(&serde_json::to_string(&peer).unwrap()).unwrap(), peer);
+}

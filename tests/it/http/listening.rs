@@ -16,6 +16,7 @@ use telescribe::http::{Bound, Context, Listener, Local, Sealing, Settings, Setti
 use telescribe::lifecycle::Lifecycle;
 use telescribe::model::FixedClock;
 use telescribe::search::Index;
+use telescribe::views::ProgramView;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -116,14 +117,14 @@ async fn the_page_loads_nothing_from_elsewhere_and_everybody_may_load_it() {
 struct Troubled(&'static str, Mutex<std::sync::mpsc::Receiver<()>>);
 
 impl StatusSource for Troubled {
-    fn status(&self) -> serde_json::Map<String, Value> {
+    fn status(&self) -> ProgramView {
         match self.0 {
             // Longer than the request timeout, however slow the machine: until the answer is there.
             "slow" => drop(self.1.lock().unwrap().recv()),
             "fails" => panic!("secret"),
             _ => {}
         }
-        [("accounts".to_owned(), json!(3))].into_iter().collect()
+        ProgramView { running: true, ..ProgramView::default() }
     }
 
     fn unready(&self) -> Option<String> {
@@ -148,7 +149,7 @@ async fn what_is_slow_or_fails_inside_is_answered_in_time_and_without_its_words(
             let response = local.ask(Request::get(target).body(Bytes::new()).unwrap()).await;
             let status = response.status();
             let body: Value = serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
-            answers.push(format!("{trouble} {target}: {status} {} {} {}", body["code"], body["detail"], body["accounts"]));
+            answers.push(format!("{trouble} {target}: {status} {} {} {}", body["code"], body["detail"], body["running"]));
         }
         drop(held);
     }

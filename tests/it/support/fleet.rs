@@ -140,7 +140,7 @@ impl Fleet {
 
     /// Asks the program.
     pub(crate) async fn get(&self, target: &str) -> Value {
-        Api::open(&self.globals()).await.unwrap().get(&Target::new(target)).await.unwrap()
+        Api::open(&self.globals()).await.unwrap().get::<Value>(&Target::new(target)).await.unwrap().json
     }
 
     /// Asks the program until the answer is as wanted.
@@ -201,8 +201,8 @@ impl Fleet {
 
 /// Wishes somebody to do something.
 pub(crate) async fn wish_of(globals: &Globals, target: &str, body: Value) -> Result<Value, Refusal> {
-    let answer = Api::open(globals).await.unwrap().post(&Target::new(target), &body).await;
-    answer.map_err(|error| error.downcast().unwrap())
+    let answer = Api::open(globals).await.unwrap().post::<Value>(&Target::new(target), &body).await;
+    answer.map(|received| received.json).map_err(|error| error.downcast().unwrap())
 }
 
 /// Writes the session files of a simulator's accounts.
