@@ -1,7 +1,8 @@
-//! Asking Telegram: the only place that names grammers' transport.
+//! Asking Telegram: the only place that names `grammers_client`.
 //!
-//! grammers is used as transport, TL and raw invoke. Its convenience layers lose data silently (a difference that is too long,
-//! a full updates channel, a download that ends early), so pagination, differences and retries are ours.
+//! A [`Client`] is built on grammers' client, of which it uses the connections and the raw invoke, without retries. Its convenience
+//! layers lose data silently (a difference that is too long, a full updates channel, a download that ends early) or panic (a login that
+//! ends in an unusual way), so pagination, differences, retries and the steps of a login are ours: docs/decisions/0001.
 //!
 //! Guarantees: every call ends within its timeout, [`Settings::request_timeout`]; a connection whose runner died is made anew at the
 //! next call, with exponential backoff while nobody answers; an account that has a proxy never connects without it; an account that
@@ -72,5 +73,5 @@ pub const LAYER: i32 = grammers_tl_types::LAYER;
 /// The addresses of Telegram's own data centres, from which a new account starts.
 #[must_use]
 pub fn data_centres() -> Vec<(i32, std::net::SocketAddrV4)> {
-    grammers_session::SessionData::default().dc_options.into_values().map(|dc| (dc.id, dc.ipv4)).collect()
+    grammers_client::session::SessionData::default().dc_options.into_values().map(|dc| (dc.id, dc.ipv4)).collect()
 }

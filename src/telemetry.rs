@@ -15,9 +15,9 @@ use crate::config::{LogConfig, LogFormat};
 
 pub use catalogue::{CATALOGUE, Metric, MetricKind};
 
-/// Libraries that may put contents into their log lines: lapin logs returned messages with their bodies, grammers' transport
-/// logs requests and answers.
-const HELD_TO_ERRORS: [&str; 3] = ["lapin=error", "grammers_mtsender=error", "grammers_mtproto=error"];
+/// Libraries that may put contents into their log lines: lapin logs returned messages with their bodies, grammers
+/// logs requests, answers and updates.
+const HELD_TO_ERRORS: [&str; 4] = ["lapin=error", "grammers_client=error", "grammers_mtsender=error", "grammers_mtproto=error"];
 
 /// Starts logging to standard error.
 ///

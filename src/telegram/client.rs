@@ -1,5 +1,7 @@
 //! One account's connections: made when first needed, reconnected when they died, never waited for without end.
 //!
+//! A connection is one of grammers' clients and the pool of senders below it, asked only to invoke. It has no timeouts and, with
+//! `NoRetries`, repeats nothing. Once a request finds it broken or silent it is dropped whole, its tasks with it.
 //! Reconnecting has an exponential backoff with jitter until Telegram has answered again, so that a data centre that is down, or a
 //! proxy, or a transport that panics, costs a few attempts a minute and no more. Requests are not retried here: the caller decides.
 
@@ -8,7 +10,9 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use grammers_mtsender::{ConnectionParams, InvocationError, NoRetries, SenderPool, SenderPoolHandle};
+use grammers_client::client::ClientConfiguration;
+use grammers_client::sender::{ConnectionParams, NoRetries};
+use grammers_client::{Client as GrammersClient, InvocationError, SenderPool};
 use grammers_tl_types::RemoteCall;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -72,7 +76,7 @@ struct ConnectionState {
 
 #[derive(Clone)]
 struct Connection {
-    handle: SenderPoolHandle,
+    client: GrammersClient,
     ended: CancellationToken,
 }
 
@@ -146,7 +150,7 @@ impl Client {
         let Ok(connection) = tokio::time::timeout_at(deadline, self.connected()).await else {
             return Err(self.explain(timeout()));
         };
-        let call = connection.handle.invoke_in_dc(dc, request);
+        let call = connection.client.invoke_in_dc(dc, request);
         let error = tokio::select! {
             answer = tokio::time::timeout_at(deadline, call) => match answer {
                 Ok(Ok(answer)) => {
@@ -268,7 +272,9 @@ impl Client {
                 }
             }
         });
-        Connection { handle: handle.thin, ended }
+        // What answers mention is learnt by our own session.
+        let client = GrammersClient::with_configuration(handle, ClientConfiguration { auto_cache_peers: false });
+        Connection { client, ended }
     }
 }
 

@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use grammers_mtsender::{InvocationError, RpcError};
+use grammers_client::InvocationError;
+use grammers_client::sender::RpcError;
 
 use crate::accounts::{AccountState, HomeKeyKept};
 

@@ -1,4 +1,7 @@
 //! Signing in: phone number, code, and the two-step password where there is one.
+//!
+//! Each step is one request, made with [`Client::invoke`]. grammers' own steps hide how a code was sent and how to send it in another
+//! way, take an expired code for a wrong one, and panic at answers that are errors here: docs/decisions/0001.
 
 use std::fmt;
 use std::time::Duration;

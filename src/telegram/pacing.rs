@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use grammers_mtsender::RpcError;
+use grammers_client::sender::RpcError;
 use grammers_tl_types::{Identifiable as _, RemoteCall, functions};
 use tokio::time::Instant;
 

@@ -1,12 +1,13 @@
 //! The adapter of an account's session to the interface that grammers wants.
 //!
-//! Only data centres go through grammers; peers and updates are ours, so its caches stay empty.
+//! Only data centres go through grammers. Peers and the updates' state are ours: its caches stay empty, and what it would write there is
+//! not kept.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
 
-use grammers_session::types::{DcOption, PeerId, PeerInfo, UpdateState, UpdatesState};
-use grammers_session::{BoxFuture, Session as GrammersSession};
+use grammers_client::session::types::{DcOption, PeerId, PeerInfo, UpdateState, UpdatesState};
+use grammers_client::session::{BoxFuture, Session as GrammersSession};
 
 use super::NetworkScope;
 use crate::accounts::{AuthKey, DataCentre, HomeKeyKept, Session};

@@ -1,6 +1,6 @@
 //! Updates: what Telegram pushes, reduced to what the crawl acts on.
 
-use grammers_session::updates::UpdatesLike;
+use grammers_client::session::updates::UpdatesLike;
 use grammers_tl_types::enums;
 
 use super::mentioned::{MentionedPeers, learn_mentioned};

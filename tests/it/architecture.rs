@@ -76,10 +76,9 @@ const MODULES: [(&str, &[&str]); 21] = [
 const BACKWARDS: [(&str, &str, &str); 0] = [];
 
 /// Foreign libraries that only some modules may name, and which.
-const DOORS: [(&str, &[&str]); 44] = [
+const DOORS: [(&str, &[&str]); 43] = [
     // Telegram.
-    ("grammers_mtsender", &["telegram"]),
-    ("grammers_session", &["telegram"]),
+    ("grammers_client", &["telegram"]),
     ("grammers_crypto", &["telegram"]),
     ("grammers_tl_types", &["telegram", "parse"]),
     ("telescribe_simulator", &["cli"]),

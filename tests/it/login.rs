@@ -66,6 +66,29 @@ async fn an_account_is_signed_in_by_code_and_password_and_out_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_login_is_through_when_telegram_says_so_whatever_is_not_answered_afterwards() {
+    let (simulator, folder) = signed_out().await;
+    for with_password in [false, true] {
+        let account = account(&simulator, with_password);
+        let name = account.name.as_str();
+        let silence = simulator.fault(Rule::new(Fault::Silence, When::Always).account(name).method("updates.getState"));
+        let typed = format!("{}\n{}\n", account.code, account.password.as_deref().unwrap_or_default());
+        let mut login = program(folder.path(), &["login", name, "--phone", &format!("+{}", account.phone)])
+            .env("TELESCRIBE__TELEGRAM__REQUEST_TIMEOUT", "2s")
+            .spawn()
+            .unwrap();
+        login.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        let login = login.wait_with_output().unwrap();
+        assert!(login.status.success(), "{}", told(&login));
+        assert_eq!(simulator.request_counts().get(&(account.name.clone(), "updates.getState")), Some(&1));
+        assert_eq!(stored(folder.path(), name).user_id(), Some(account.user_id));
+        simulator.remove_fault(silence);
+        assert!(run(folder.path(), &["account", "check", name], "").status.success());
+    }
+    simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_code_is_sent_again_when_it_has_expired_or_when_it_is_asked_for() {
     let (simulator, folder) = signed_out().await;
     let account = account(&simulator, false);
