@@ -56,7 +56,7 @@ pub struct Config {
     pub search: SearchConfig,
     /// Publishing to RabbitMQ.
     pub publish: PublishConfig,
-    /// Further outputs of the same events, each with a position of its own; they do not wait for each other. For example:
+    /// Further outputs of the same events, each with a position of its own; they do not wait for each other. Instead of the line below:
     ///
     ///     [[outputs]]
     ///     name = "research"

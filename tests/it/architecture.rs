@@ -31,7 +31,7 @@ const MODULES: [(&str, &[&str]); 21] = [
     ("event", &["model", "archive", "show"]),
     ("output", &["lifecycle", "model", "archive", "event"]),
     ("http", &["lifecycle", "model", "archive", "search", "show", "views", "event", "seal", "span"]),
-    ("config", &["span", "model", "schedule", "accounts", "telegram", "crawl", "output", "http"]),
+    ("config", &["span", "model", "schedule", "accounts", "telegram", "archive", "crawl", "search", "output", "http"]),
     ("telemetry", &["config"]),
     (
         "app",

@@ -238,7 +238,7 @@ fn a_wrong_url_of_the_broker_is_refused_before_anything_starts_and_nothing_of_it
         ("amqp:guest", "must start with amqp:// or amqps://"),
         ("127.0.0.1:5672", "must start with amqp:// or amqps://"),
         ("amqp://", "must name a host"),
-        ("amqp://127.0.0.1:99999", "a number from 1 to 65535"),
+        ("amqp://127.0.0.1:99999", "a port number from 1 to 65535"),
         ("amqp://127.0.0.1/?foo=1", "unknown parameter `foo`"),
     ] {
         let simulated = "[telegram]\nserver = \"simulated\"\n\n[accounts]\nsessions = \"demo/sessions\"\n\n[http]\nlisteners = []\nmetrics = []\n";
