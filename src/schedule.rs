@@ -9,7 +9,7 @@
 //!
 //! It does not look at any clock, remember anything on its own, or know what a job does.
 //!
-//! The way through: [`Job`] is what, [`Selector`] and [`Scope`] for whom, [`Plan`] when; `times` makes instants of expressions, [`due`]
+//! The way through: [`Job`] is what, [`Selector`] and [`Scope`] for whom, [`Plan`] when; `times` makes instants of expressions, [`due()`]
 //! answers for one moment, and a [`RunTracker`] keeps the state between scheduler ticks. A [`Run`] is all of it for one job and some peers.
 
 mod due;

@@ -15,7 +15,7 @@ use super::family::{COVERAGE, KeyRange, PEER, USERNAME};
 use super::key::Username;
 use super::record::{MessageRecord, Raw};
 use super::schema::Cf;
-use super::view::{Order, StoredMessage, View};
+use super::view::{Entry, Order, StoredMessage, View};
 
 /// Differences that are listed: enough to see what kind they are.
 const LISTED_MAX: usize = 100;
@@ -55,7 +55,6 @@ struct Told {
 
 /// Messages of a peer, and how many of them are marked deleted.
 type Counts = HashMap<PeerId, (u64, u64)>;
-type Entry = Result<(Box<[u8]>, Box<[u8]>), ArchiveError>;
 
 impl View<'_> {
     /// Compares messages with the change log, with their raw bytes and earlier versions, and with coverage and its counts; and

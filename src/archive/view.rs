@@ -56,6 +56,9 @@ impl StoredMessage {
     }
 }
 
+/// A key and its value as they came from the disk.
+pub(super) type Entry = Result<(Box<[u8]>, Box<[u8]>), ArchiveError>;
+
 /// The archive as it can be read.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
@@ -122,12 +125,7 @@ impl<'a> View<'a> {
     }
 
     /// The same as it came from the disk.
-    pub(super) fn entries(
-        self,
-        cf: Cf,
-        keys: KeyRange,
-        order: Order,
-    ) -> impl Iterator<Item = Result<(Box<[u8]>, Box<[u8]>), ArchiveError>> + use<'a> {
+    pub(super) fn entries(self, cf: Cf, keys: KeyRange, order: Order) -> impl Iterator<Item = Entry> + use<'a> {
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(keys.first);
         if let Some(end) = keys.end {

@@ -1,7 +1,5 @@
 //! HTTP answers what the archive holds, within bounds, and says clearly what is wrong.
 
-#![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
-
 mod commands;
 mod listening;
 

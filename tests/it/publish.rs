@@ -1,7 +1,5 @@
 //! What publishing promises, against a real RabbitMQ, seen by a consumer that another hand wrote (pika).
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -14,6 +14,9 @@ use telescribe::views::{
 
 use crate::support::served::{Served, furnish, listening};
 
+/// Reads a text as a type of its own, and writes that again.
+type Reread = fn(&str) -> String;
+
 /// Reads a text as a type, and writes that again.
 fn again<T: DeserializeOwned + Serialize>(text: &str) -> String {
     let view: T = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -23,7 +26,7 @@ fn again<T: DeserializeOwned + Serialize>(text: &str) -> String {
 #[tokio::test]
 async fn what_the_server_writes_is_what_a_client_reads() {
     let served = Served::start_with(listening(Sealing::Off), furnish).await;
-    let resources: [(&str, fn(&str) -> String); 17] = [
+    let resources: [(&str, Reread); 17] = [
         ("/v1/search?q=report&sort=relevance", again::<HitsPage>),
         ("/v1/search?q=number&limit=2", again::<HitsPage>),
         ("/v1/peers", again::<PeersPage>),

@@ -107,7 +107,7 @@ fn given_out(all: &[Source]) -> BTreeMap<Module, Module> {
                     _ => [&module[..], &path[..]].concat(),
                 };
                 let Some(name) = path.last().filter(|name| *name != "self") else { continue };
-                let given_as = [&module[..], &[name.clone()]].concat();
+                let given_as = [&module[..], std::slice::from_ref(name)].concat();
                 // A file's own name stands for the file, whatever else is called so.
                 let below = from.len() > module.len() + 1 && from.starts_with(&module);
                 if below && modules.contains(&from[..=module.len()]) && !modules.contains(&given_as) {

@@ -1,7 +1,5 @@
 //! Damaged bytes in the archive are a clear error, never a panic, and `verify` finds what contradicts itself.
 
-#![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
-
 use proptest::prelude::*;
 use prost::Message as _;
 use rocksdb::{DB, IteratorMode};

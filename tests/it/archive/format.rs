@@ -1,7 +1,5 @@
 //! What stands on the disk: whatever was written is read again, and its bytes stay as they are.
 
-#![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
-
 use rocksdb::{DB, Options};
 use telescribe::archive::{Archive, ArchiveError, Durability, FORMAT};
 use telescribe::model::{Counters, Message, Reaction, Timestamp};
