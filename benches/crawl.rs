@@ -481,7 +481,7 @@ fn weigh(folder: &Path, runtime: &Runtime) -> anyhow::Result<()> {
     let archive = Arc::new(Archive::open(&folder.join("archive"), Durability::Os)?);
     archive.compact()?;
     let mut text = 0;
-    for entry in archive.view().cursors(PeerId(i64::MIN)) {
+    for entry in archive.view().crawl_states(PeerId(i64::MIN)) {
         let (peer, cursor) = entry?;
         let Some(all) = IdRange::new(1, cursor.top) else { continue };
         for stored in archive.view().messages(peer, all, Order::OldestFirst) {

@@ -51,7 +51,7 @@ use tokio::sync::watch;
 pub use bench_support::EncodingStore;
 pub use codec::RecordError;
 pub use coverage::{Completeness, Coverage};
-pub use crawl_state::Cursor;
+pub use crawl_state::CrawlState;
 pub use folder::{DataFolder, FolderError};
 pub use loss::Loss;
 pub use members::Membership;

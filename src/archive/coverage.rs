@@ -5,7 +5,7 @@ use prost::Message as _;
 use crate::model::{IdRange, PeerId, RangeSet};
 
 use super::codec::{RecordError, StoredValue};
-use super::crawl_state::Cursor;
+use super::crawl_state::CrawlState;
 use super::record::{bounds, decode, ranges};
 
 /// Which ids of a peer were read, and how many messages they held.
@@ -33,7 +33,7 @@ pub struct Completeness {
 impl Completeness {
     /// How complete a peer is, given what was read of it and what is known of it.
     #[must_use]
-    pub fn of(coverage: &Coverage, state: &Cursor) -> Self {
+    pub fn of(coverage: &Coverage, state: &CrawlState) -> Self {
         let missing = IdRange::new(1, state.top).map(|all| coverage.read.missing(all)).unwrap_or_default();
         Self { missing, recheck: state.recheck.clone(), held: state.held.clone() }
     }

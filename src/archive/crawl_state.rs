@@ -9,7 +9,7 @@ use super::record::{bounds, decode, ranges};
 
 /// How far the crawl of a peer has got.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Cursor {
+pub struct CrawlState {
     /// The greatest message id that Telegram was seen to use; what is missing is counted up to it.
     pub top: i32,
     /// The channel's pts up to which every new message, edit and deletion is archived.
@@ -53,14 +53,14 @@ struct CursorRecord {
     linked: Option<i64>,
 }
 
-impl Cursor {
+impl CrawlState {
     /// A message with this id was seen.
     pub(super) fn raise_top(&mut self, id: MessageId) {
         self.top = self.top.max(id.0);
     }
 }
 
-impl StoredValue<PeerId> for Cursor {
+impl StoredValue<PeerId> for CrawlState {
     fn to_bytes(&self) -> Vec<u8> {
         CursorRecord {
             top: self.top,

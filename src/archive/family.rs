@@ -10,7 +10,7 @@ use crate::model::{Change, MessageKey, Peer, PeerId, Seq, Timestamp};
 
 use super::codec::{RecordError, StoredKey, StoredValue};
 use super::coverage::Coverage;
-use super::crawl_state::Cursor;
+use super::crawl_state::CrawlState;
 use super::key::{ArchiveIdKey, FormatKey, JobKey, MemberKey, PositionKey, UnknownUsernameKey, Username, VersionKey};
 use super::members::Membership;
 use super::record::{MessageRecord, Raw};
@@ -41,7 +41,7 @@ pub(super) const PEER: Family<PeerId, Peer> = Family::new(Cf::Peer);
 /// Who has a lower-case username.
 pub(super) const USERNAME: Family<Username, PeerId> = Family::new(Cf::Username);
 pub(super) const COVERAGE: Family<PeerId, Coverage> = Family::new(Cf::Coverage);
-pub(super) const CURSOR: Family<PeerId, Cursor> = Family::new(Cf::Cursor);
+pub(super) const CRAWL_STATE: Family<PeerId, CrawlState> = Family::new(Cf::Cursor);
 pub(super) const MEMBER: Family<MemberKey, Membership> = Family::new(Cf::Member);
 pub(super) const COUNTERS: Family<(MessageKey, Timestamp), CountersSample> = Family::new(Cf::Counters);
 pub(super) const SIZE: Family<(PeerId, Timestamp), MemberCount> = Family::new(Cf::Size);

@@ -10,8 +10,8 @@ use crate::model::{
 
 use super::codec::{StoredKey, StoredValue};
 use super::coverage::Coverage;
-use super::crawl_state::Cursor;
-use super::family::{CHANGE, COUNTERS, COVERAGE, CURSOR, Family, MEMBER, MESSAGE, PEER, RAW, SIZE, TOPIC, USERNAME, VERSION};
+use super::crawl_state::CrawlState;
+use super::family::{CHANGE, COUNTERS, COVERAGE, CRAWL_STATE, Family, MEMBER, MESSAGE, PEER, RAW, SIZE, TOPIC, USERNAME, VERSION};
 use super::key::{MemberKey, Username, VersionKey};
 use super::members::Membership;
 use super::outcome::{Archived, MassDeletion};
@@ -45,7 +45,7 @@ pub(super) struct Staged<'a> {
     members: BTreeMap<PeerId, Vec<Membership>>,
     topics: BTreeMap<MessageKey, Topic>,
     coverage: BTreeMap<PeerId, Coverage>,
-    cursors: BTreeMap<PeerId, Cursor>,
+    cursors: BTreeMap<PeerId, CrawlState>,
     archived: Archived,
 }
 
@@ -98,7 +98,7 @@ impl<'a> Staged<'a> {
 
     pub(super) fn message(&mut self, message: Message, raw: &Raw, revision: i64) -> Result<(), ArchiveError> {
         let key = message.key;
-        self.cursor(key.peer)?.raise_top(key.id);
+        self.crawl_state(key.peer)?.raise_top(key.id);
         let read = &mut self.coverage(key.peer)?.read;
         let covered = read.contains(key.id.0);
         if let Some(id) = IdRange::new(key.id.0, key.id.0) {
@@ -157,7 +157,7 @@ impl<'a> Staged<'a> {
         let known = self.view().live_ids(peer, range)?;
         let absent: Vec<MessageId> = known.into_iter().filter(|id| !brought.contains(&MessageKey { peer, id: *id })).collect();
         let (rule, now) = (self.mass_deletion, self.now);
-        let cursor = self.cursor(peer)?;
+        let cursor = self.crawl_state(peer)?;
         cursor.recheck.remove(range);
         let asked_again = cursor.held_until.is_some_and(|until| until <= now);
         let known_to_be_held = asked_again && absent.iter().all(|id| cursor.held.contains(id.0));
@@ -168,7 +168,7 @@ impl<'a> Staged<'a> {
             }
             None => {
                 // A page that is older than the deletions that are held does not say that the messages are there.
-                let stale = matches!((self.as_of, self.cursor(peer)?.pts), (Some(page), Some(known)) if page < known);
+                let stale = matches!((self.as_of, self.crawl_state(peer)?.pts), (Some(page), Some(known)) if page < known);
                 if !stale {
                     self.release(peer, range)?;
                 }
@@ -208,7 +208,7 @@ impl<'a> Staged<'a> {
 
     fn hold(&mut self, peer: PeerId, ids: &[MessageId], until: Timestamp) -> Result<(), ArchiveError> {
         self.archived.held += ids.len();
-        let cursor = self.cursor(peer)?;
+        let cursor = self.crawl_state(peer)?;
         for id in ids {
             cursor.held.add(id.0);
         }
@@ -217,7 +217,7 @@ impl<'a> Staged<'a> {
     }
 
     fn release(&mut self, peer: PeerId, range: IdRange) -> Result<(), ArchiveError> {
-        let cursor = self.cursor(peer)?;
+        let cursor = self.crawl_state(peer)?;
         cursor.held.remove(range);
         if cursor.held.is_empty() {
             cursor.held_until = None;
@@ -369,9 +369,9 @@ impl<'a> Staged<'a> {
         Ok(self.coverage.entry(peer).or_default())
     }
 
-    pub(super) fn cursor(&mut self, peer: PeerId) -> Result<&mut Cursor, ArchiveError> {
+    pub(super) fn crawl_state(&mut self, peer: PeerId) -> Result<&mut CrawlState, ArchiveError> {
         if !self.cursors.contains_key(&peer) {
-            self.cursors.insert(peer, self.view().cursor(peer)?.unwrap_or_default());
+            self.cursors.insert(peer, self.view().crawl_state(peer)?.unwrap_or_default());
         }
         Ok(self.cursors.entry(peer).or_default())
     }
@@ -388,7 +388,7 @@ impl<'a> Staged<'a> {
             COVERAGE.put(db, &mut self.batch, peer, coverage);
         }
         for (peer, cursor) in &self.cursors {
-            CURSOR.put(db, &mut self.batch, peer, cursor);
+            CRAWL_STATE.put(db, &mut self.batch, peer, cursor);
         }
         (self.batch, self.next, self.archived)
     }

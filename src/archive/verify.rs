@@ -10,7 +10,7 @@ use crate::model::{Change, ChangeKind, MessageKey, Peer, PeerId, Seq};
 use super::ArchiveError;
 use super::codec::{RecordError, StoredKey, StoredValue};
 use super::coverage::Coverage;
-use super::crawl_state::Cursor;
+use super::crawl_state::CrawlState;
 use super::family::{COVERAGE, KeyRange, PEER, USERNAME};
 use super::key::Username;
 use super::record::{MessageRecord, Raw};
@@ -186,7 +186,7 @@ impl View<'_> {
         for entry in self.all(Cf::Cursor) {
             let (bytes, value) = entry?;
             let Some(peer) = report.readable(|| "a cursor".to_owned(), PeerId::decode(&bytes)) else { continue };
-            report.readable(|| format!("cursor of peer {peer}"), Cursor::from_bytes(&peer, &value));
+            report.readable(|| format!("cursor of peer {peer}"), CrawlState::from_bytes(&peer, &value));
         }
         Ok(())
     }

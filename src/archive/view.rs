@@ -16,8 +16,8 @@ use crate::model::{IdRange, Message, MessageId, MessageKey, Peer, PeerId, Timest
 
 use super::codec::{StoredKey, StoredValue};
 use super::coverage::{Completeness, Coverage};
-use super::crawl_state::Cursor;
-use super::family::{COVERAGE, CURSOR, Family, KeyRange, MESSAGE, PEER, RAW, USERNAME, VERSION};
+use super::crawl_state::CrawlState;
+use super::family::{COVERAGE, CRAWL_STATE, Family, KeyRange, MESSAGE, PEER, RAW, USERNAME, VERSION};
 use super::key::{Username, VersionKey};
 use super::record::{MessageRecord, Raw};
 use super::schema::{self, Cf};
@@ -241,16 +241,16 @@ impl<'a> View<'a> {
     }
 
     /// Every peer that is crawled, with how far its crawl has got, by ascending id, from an id on, lazily.
-    pub fn cursors(self, from: PeerId) -> impl Iterator<Item = Result<(PeerId, Cursor), ArchiveError>> + use<'a> {
-        self.scan(&CURSOR, KeyRange::from(&from), Order::OldestFirst)
+    pub fn crawl_states(self, from: PeerId) -> impl Iterator<Item = Result<(PeerId, CrawlState), ArchiveError>> + use<'a> {
+        self.scan(&CRAWL_STATE, KeyRange::from(&from), Order::OldestFirst)
     }
 
     /// How far the crawl of a peer has got; `None` for a peer that is not crawled.
     ///
     /// # Errors
     /// See [`View::message`].
-    pub fn cursor(self, peer: PeerId) -> Result<Option<Cursor>, ArchiveError> {
-        self.get(&CURSOR, &peer)
+    pub fn crawl_state(self, peer: PeerId) -> Result<Option<CrawlState>, ArchiveError> {
+        self.get(&CRAWL_STATE, &peer)
     }
 
     /// Which ids of a peer were read.
@@ -266,7 +266,7 @@ impl<'a> View<'a> {
     /// # Errors
     /// See [`View::message`].
     pub fn completeness(self, peer: PeerId) -> Result<Completeness, ArchiveError> {
-        Ok(Completeness::of(&self.coverage(peer)?, &self.cursor(peer)?.unwrap_or_default()))
+        Ok(Completeness::of(&self.coverage(peer)?, &self.crawl_state(peer)?.unwrap_or_default()))
     }
 }
 

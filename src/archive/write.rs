@@ -7,7 +7,7 @@ use rocksdb::WriteOptions;
 
 use crate::model::{AccountName, Counters, IdRange, Message, MessageKey, Peer, PeerId, Seq, Timestamp};
 
-use super::crawl_state::Cursor;
+use super::crawl_state::CrawlState;
 use super::family::{JOB_START, POSITION, UNKNOWN_USERNAME};
 use super::key::{JobKey, PositionKey, UnknownUsernameKey, Username};
 use super::outcome::{Archived, MassDeletion};
@@ -15,7 +15,7 @@ use super::record::Raw;
 use super::staged::{MembershipChange, Staged};
 use super::{Archive, ArchiveError, Durability};
 
-type CursorChange = Box<dyn FnOnce(&mut Cursor) + Send>;
+type CrawlStateChange = Box<dyn FnOnce(&mut CrawlState) + Send>;
 
 /// A page of history, a live update, or anything else that must become true as one.
 #[must_use = "a write that is not committed changes nothing"]
@@ -31,7 +31,7 @@ pub struct Write<'a> {
     membership_changes: Vec<(PeerId, AccountName, MembershipChange)>,
     counters: Vec<(MessageKey, Counters)>,
     sizes: Vec<(PeerId, i32)>,
-    cursors: Vec<(PeerId, CursorChange)>,
+    cursors: Vec<(PeerId, CrawlStateChange)>,
     positions: Vec<(String, Seq)>,
     job_starts: Vec<String>,
     unknown_usernames: Vec<Username>,
@@ -129,7 +129,7 @@ impl Write<'_> {
     }
 
     /// Changes a peer's cursor, as it is when the write is committed.
-    pub fn cursor(&mut self, peer: PeerId, change: impl FnOnce(&mut Cursor) + Send + 'static) -> &mut Self {
+    pub fn crawl_state(&mut self, peer: PeerId, change: impl FnOnce(&mut CrawlState) + Send + 'static) -> &mut Self {
         self.cursors.push((peer, Box::new(change)));
         self
     }
@@ -182,7 +182,7 @@ impl Write<'_> {
             staged.size(peer, count)?;
         }
         for (peer, change) in self.cursors {
-            change(staged.cursor(peer)?);
+            change(staged.crawl_state(peer)?);
         }
         for (reader, position) in self.positions {
             staged.put(&POSITION, &PositionKey(reader), &position);

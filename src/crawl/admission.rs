@@ -76,7 +76,7 @@ impl Admission {
     /// Every peer that is crawled, may be, can be, and is covered by a scope.
     pub(super) fn crawled(&self, scope: &Scope) -> Result<Vec<PeerId>, ArchiveError> {
         let mut peers = Vec::new();
-        for entry in self.archive.view().cursors(PeerId(i64::MIN)) {
+        for entry in self.archive.view().crawl_states(PeerId(i64::MIN)) {
             let (peer, cursor) = entry?;
             if cursor.unavailable.is_none() && self.covers(scope, peer, None)? {
                 peers.push(peer);

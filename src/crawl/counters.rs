@@ -33,12 +33,12 @@ impl Counting {
             write.member_count(peer, members);
         }
         let linked = full.linked;
-        write.cursor(peer, move |cursor| cursor.linked = linked);
+        write.crawl_state(peer, move |cursor| cursor.linked = linked);
         let described = full.seen.peers.iter().find(|p| Some(p.id) == linked).cloned();
         self.recorder.mention(&mut write, &account, full.seen)?;
         Recorder::commit(write)?;
         if let Some(group) = linked.filter(|_| self.linked_groups)
-            && self.archive.view().cursor(group)?.is_none()
+            && self.archive.view().crawl_state(group)?.is_none()
             && self.admission.admits(group, described.as_ref())?
         {
             tracing::info!(peer.id = group.0, "peer {group} is the discussion group of {peer}; it is crawled too");
@@ -51,7 +51,7 @@ impl Counting {
     /// Asks how often a channel's newest posts were seen.
     pub(super) async fn count_views(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
         let Assignment { lease, client, .. } = assignment;
-        let top = self.archive.view().cursor(peer)?.map_or(0, |c| c.top);
+        let top = self.archive.view().crawl_state(peer)?.map_or(0, |c| c.top);
         let Some(all) = IdRange::new(1, top) else { return Ok(()) };
         let mut ids: Vec<MessageId> = Vec::new();
         for stored in self.archive.view().messages(peer, all, Order::NewestFirst) {

@@ -56,7 +56,7 @@ impl Dialogs {
         let mut noted = Noted::default();
         let described: BTreeMap<PeerId, &Peer> = page.described.iter().map(|p| (p.id, p)).collect();
         for top in page.tops {
-            let known = self.archive.view().cursor(top.peer)?.is_some();
+            let known = self.archive.view().crawl_state(top.peer)?.is_some();
             if page.folders_known != FoldersKnown::All && !known {
                 continue;
             }
@@ -110,7 +110,7 @@ impl Dialogs {
 
     /// Whether a dialog says something that the archive does not know.
     fn is_news(&self, top: &DialogTop) -> Result<bool, ArchiveError> {
-        let known = self.archive.view().cursor(top.peer)?;
+        let known = self.archive.view().crawl_state(top.peer)?;
         Ok(known.as_ref().is_none_or(|c| c.top < top.top.0 || c.pts < top.pts || c.unavailable.is_some()))
     }
 
@@ -120,7 +120,7 @@ impl Dialogs {
         if owner.is_some() {
             self.peers.set_owner(top.peer, account);
         }
-        write.cursor(top.peer, move |cursor| {
+        write.crawl_state(top.peer, move |cursor| {
             cursor.top = cursor.top.max(top.top.0);
             // The state from which differences start: everything before it is read as history.
             cursor.pts = cursor.pts.or(top.pts);

@@ -23,7 +23,7 @@ impl Differences {
     /// Asks once what happened in a channel.
     pub(super) async fn ask(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
         let Assignment { lease, client, priority } = assignment;
-        let cursor = self.archive.view().cursor(peer)?.unwrap_or_default();
+        let cursor = self.archive.view().crawl_state(peer)?.unwrap_or_default();
         let Some(pts) = cursor.pts else {
             // Without a state there is no difference: the next page of history brings one.
             self.planner.add_history(peer, priority)?;
@@ -56,7 +56,7 @@ impl Differences {
                         Update::ChannelMoved { .. } | Update::ChannelGap { .. } | Update::Membership { .. } | Update::Gap => {}
                     }
                 }
-                write.cursor(peer, move |cursor| {
+                write.crawl_state(peer, move |cursor| {
                     cursor.pts = Some(pts);
                     cursor.checked_at = Some(now);
                 });
@@ -88,7 +88,7 @@ impl Differences {
         let again = newest(&self.archive.view().coverage(peer)?.read, self.recheck_ids_max);
         let mut write = self.recorder.write();
         self.recorder.mention(&mut write, account, seen)?;
-        write.cursor(peer, move |cursor| {
+        write.crawl_state(peer, move |cursor| {
             cursor.pts = pts;
             cursor.top = cursor.top.max(top.0);
             for range in again.ranges() {

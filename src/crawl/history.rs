@@ -28,7 +28,7 @@ impl History {
     /// Reads one page of a peer's history.
     pub(super) async fn read_page(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
         let Assignment { lease, client, priority } = assignment;
-        let (coverage, cursor) = (self.archive.view().coverage(peer)?, self.archive.view().cursor(peer)?.unwrap_or_default());
+        let (coverage, cursor) = (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
         let range = match self.planner.wanted(peer, &coverage, &cursor)? {
             Wanted::Nothing => return Ok(()),
             Wanted::Now(range) => range,
@@ -57,7 +57,7 @@ impl History {
         let stateless = peer.kind() == IdSpace::Channel && cursor.pts.is_none();
         let again = if stateless { newest(&coverage.read, self.recheck_ids_max) } else { Default::default() };
         let pts = page.pts;
-        write.cursor(peer, move |cursor| {
+        write.crawl_state(peer, move |cursor| {
             cursor.checked_at = Some(now);
             cursor.unavailable = None;
             if stateless {

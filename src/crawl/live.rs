@@ -141,7 +141,7 @@ impl Live {
             self.planner.add(Unit::Events { peer }, Priority::Live);
             return Ok(());
         };
-        let Some(cursor) = self.archive.view().cursor(peer)? else {
+        let Some(cursor) = self.archive.view().crawl_state(peer)? else {
             self.planner.add_walk_for_news(account);
             return Ok(());
         };
@@ -164,7 +164,7 @@ impl Live {
                     }
                     _ => {}
                 }
-                write.cursor(peer, move |cursor| {
+                write.crawl_state(peer, move |cursor| {
                     cursor.pts = Some(pts);
                     cursor.checked_at = Some(now);
                 });

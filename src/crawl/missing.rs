@@ -1,16 +1,16 @@
 //! What is missing of a peer: arithmetic over coverage, without any state.
 
-use crate::archive::{Coverage, Cursor};
+use crate::archive::{Coverage, CrawlState};
 use crate::model::{IdRange, RangeSet, Timestamp};
 
 /// The range to ask for next: the newest that was never read, else the newest that must be read again, else the newest of which a
 /// mass deletion is still to be confirmed.
-pub(super) fn next_range(coverage: &Coverage, cursor: &Cursor, now: Timestamp) -> Option<IdRange> {
+pub(super) fn next_range(coverage: &Coverage, cursor: &CrawlState, now: Timestamp) -> Option<IdRange> {
     range_below(cursor.top, coverage, cursor, now)
 }
 
 /// The same, of what was never read only up to an id.
-pub(super) fn range_below(top: i32, coverage: &Coverage, cursor: &Cursor, now: Timestamp) -> Option<IdRange> {
+pub(super) fn range_below(top: i32, coverage: &Coverage, cursor: &CrawlState, now: Timestamp) -> Option<IdRange> {
     let never = || coverage.read.missing(IdRange::new(1, top)?).ranges().last().copied();
     never().or_else(|| cursor.recheck.ranges().last().copied()).or_else(|| {
         let due = cursor.held_until.is_some_and(|until| until <= now);
@@ -35,9 +35,9 @@ pub(super) fn newest(set: &RangeSet, max: u32) -> RangeSet {
 mod tests {
     use super::*;
 
-    fn state(top: i32, read: &[(i32, i32)], recheck: &[(i32, i32)]) -> (Coverage, Cursor) {
+    fn state(top: i32, read: &[(i32, i32)], recheck: &[(i32, i32)]) -> (Coverage, CrawlState) {
         let set = |ranges: &[(i32, i32)]| -> RangeSet { ranges.iter().filter_map(|(a, b)| IdRange::new(*a, *b)).collect() };
-        (Coverage { read: set(read), ..Default::default() }, Cursor { top, recheck: set(recheck), ..Default::default() })
+        (Coverage { read: set(read), ..Default::default() }, CrawlState { top, recheck: set(recheck), ..Default::default() })
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl Peers {
                 members.insert(peer);
             }
         }
-        for entry in self.archive.view().cursors(PeerId(i64::MIN)) {
+        for entry in self.archive.view().crawl_states(PeerId(i64::MIN)) {
             let (peer, cursor) = entry?;
             if let Some(owner) = &cursor.account {
                 self.set_owner(peer, owner);
@@ -58,7 +58,7 @@ impl Peers {
     pub(super) fn owner(&self, peer: PeerId) -> Result<Option<AccountName>, ArchiveError> {
         match peer.kind() {
             IdSpace::Channel => Ok(None),
-            IdSpace::User | IdSpace::Chat => Ok(self.archive.view().cursor(peer)?.and_then(|cursor| cursor.account)),
+            IdSpace::User | IdSpace::Chat => Ok(self.archive.view().crawl_state(peer)?.and_then(|cursor| cursor.account)),
         }
     }
 
@@ -105,7 +105,7 @@ impl Peers {
 
     /// An account leaves a peer. What the last one leaves is crawled on for as long as it can be read without a member.
     pub(super) fn member_left(&self, account: &AccountName, peer: PeerId) -> Result<(), ArchiveError> {
-        let crawled = self.archive.view().cursor(peer)?.is_some_and(|c| c.unavailable.is_none());
+        let crawled = self.archive.view().crawl_state(peer)?.is_some_and(|c| c.unavailable.is_none());
         let others =
             || Ok::<_, ArchiveError>(self.archive.view().members(peer)?.iter().any(|m| m.current() && m.account != *account));
         if crawled && !others()? {

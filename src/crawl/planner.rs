@@ -13,7 +13,7 @@ use super::missing::{next_range, range_below};
 use super::peers::Peers;
 use super::unit::{CrawlTask, Perform, Unit};
 use crate::accounts::{Pool, Urgency};
-use crate::archive::{Archive, ArchiveError, Archived, Coverage, Cursor};
+use crate::archive::{Archive, ArchiveError, Archived, Coverage, CrawlState};
 use crate::dispatch::{Assignee, Dispatch, Priority};
 use crate::model::{AccountName, Clock, IdRange, IdSpace, PeerId};
 use crate::schedule::Scope;
@@ -60,7 +60,7 @@ impl Planner {
 
     /// Adds a history unit when the peer lacks anything.
     pub(super) fn add_history(&self, peer: PeerId, priority: Priority) -> Result<(), ArchiveError> {
-        let (coverage, cursor) = (self.archive.view().coverage(peer)?, self.archive.view().cursor(peer)?.unwrap_or_default());
+        let (coverage, cursor) = (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
         let not_before = match self.wanted(peer, &coverage, &cursor)? {
             Wanted::Nothing => return Ok(()),
             Wanted::Now(_) => DateTime::UNIX_EPOCH,
@@ -73,7 +73,7 @@ impl Planner {
     }
 
     /// What history is to be asked for of a peer now.
-    pub(super) fn wanted(&self, peer: PeerId, coverage: &Coverage, cursor: &Cursor) -> Result<Wanted, ArchiveError> {
+    pub(super) fn wanted(&self, peer: PeerId, coverage: &Coverage, cursor: &CrawlState) -> Result<Wanted, ArchiveError> {
         let now = self.clock.timestamp();
         let Some(range) = next_range(coverage, cursor, now) else { return Ok(Wanted::Nothing) };
         let Some((read, at)) = self.left_to_difference(peer, coverage, cursor)? else { return Ok(Wanted::Now(range)) };
@@ -86,7 +86,7 @@ impl Planner {
         &self,
         peer: PeerId,
         coverage: &Coverage,
-        cursor: &Cursor,
+        cursor: &CrawlState,
     ) -> Result<Option<(i32, DateTime<Utc>)>, ArchiveError> {
         let Some(read) = coverage.read.last().filter(|read| *read < cursor.top) else { return Ok(None) };
         let (difference, method, urgency) = match (peer.kind(), &cursor.account) {
@@ -146,7 +146,7 @@ impl Planner {
     pub(super) fn request_differences(&self, news: Vec<DialogTop>) -> Result<Vec<PeerId>, ArchiveError> {
         let mut rest = Vec::new();
         for top in news {
-            let known = self.archive.view().cursor(top.peer)?.unwrap_or_default();
+            let known = self.archive.view().crawl_state(top.peer)?.unwrap_or_default();
             if known.pts.is_some() && known.pts < top.pts {
                 self.add(Unit::Events { peer: top.peer }, Priority::Fresh);
                 continue;

@@ -32,7 +32,7 @@ impl Progress {
     pub fn of(archive: &Archive) -> Result<Self, ArchiveError> {
         let mut progress = Self::default();
         let view = archive.view();
-        for entry in view.cursors(PeerId(i64::MIN)) {
+        for entry in view.crawl_states(PeerId(i64::MIN)) {
             let (peer, cursor) = entry?;
             let coverage = view.coverage(peer)?;
             let completeness = Completeness::of(&coverage, &cursor);

@@ -100,10 +100,10 @@ impl Recorder {
         for peer in seen.lost {
             write.left(peer, account);
             self.dispatch.withdraw(account, peer);
-            if self.archive.view().cursor(peer)?.is_some_and(|c| c.unavailable.is_none()) && self.peers.readers(peer)?.is_empty()
+            if self.archive.view().crawl_state(peer)?.is_some_and(|c| c.unavailable.is_none()) && self.peers.readers(peer)?.is_empty()
             {
                 tracing::warn!(account.name = %account, peer.id = peer.0, "no account can read peer {peer} any more");
-                write.cursor(peer, |cursor| cursor.unavailable = Some("CHANNEL_PRIVATE".to_owned()));
+                write.crawl_state(peer, |cursor| cursor.unavailable = Some("CHANNEL_PRIVATE".to_owned()));
             }
         }
         Ok(())
@@ -131,9 +131,9 @@ impl Recorder {
         self.dispatch.withdraw(account, peer);
         let mut write = self.archive.write(self.clock.timestamp());
         write.left(peer, account);
-        if self.peers.readers(peer)?.is_empty() && self.archive.view().cursor(peer)?.is_some() {
+        if self.peers.readers(peer)?.is_empty() && self.archive.view().crawl_state(peer)?.is_some() {
             let why = name.to_owned();
-            write.cursor(peer, move |cursor| cursor.unavailable = Some(why));
+            write.crawl_state(peer, move |cursor| cursor.unavailable = Some(why));
             self.peers.remove_without_member(std::iter::once(peer));
         }
         Self::commit(write)?;

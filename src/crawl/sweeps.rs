@@ -110,7 +110,7 @@ impl Sweeper {
 
     /// Has the recent past of a peer read again: edits, deletions, reactions and views that nobody told of.
     fn recheck(&self, peer: PeerId) -> Result<(), ArchiveError> {
-        let Some(cursor) = self.archive.view().cursor(peer)? else { return Ok(()) };
+        let Some(cursor) = self.archive.view().crawl_state(peer)? else { return Ok(()) };
         let now = self.recorder.now();
         let window = i64::try_from(self.recheck_window.as_secs()).unwrap_or(i64::MAX);
         let since = Timestamp(now.0.saturating_sub(window));
@@ -127,7 +127,7 @@ impl Sweeper {
         // Nothing new in the window is nothing to ask for.
         let Some(range) = oldest.and_then(|oldest| IdRange::new(oldest, cursor.top)) else { return Ok(()) };
         let mut write = self.recorder.write();
-        write.cursor(peer, move |cursor| cursor.recheck.insert(range));
+        write.crawl_state(peer, move |cursor| cursor.recheck.insert(range));
         Recorder::commit(write)?;
         self.planner.add_history(peer, Priority::Recheck)?;
         Ok(())

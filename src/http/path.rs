@@ -78,7 +78,7 @@ pub(super) fn resolve(archive: &Archive, text: &str) -> Result<Peer, Problem> {
     let id: PeerId = text.parse().map_err(wrong)?;
     match archive.view().peer(id)? {
         Some(peer) => Ok(peer),
-        None if archive.view().cursor(id)?.is_some() => Ok(bare(id)),
+        None if archive.view().crawl_state(id)?.is_some() => Ok(bare(id)),
         None => Err(unknown()),
     }
 }

@@ -58,7 +58,7 @@ fn page(archive: &Archive, params: &ListPeersParams, budget: PageBudget) -> Resu
     let page = if params.all {
         budget.fill(archive.view().peers(from).map(known))
     } else {
-        budget.fill(archive.view().cursors(from).map(|cursor| known_or_bare(archive, cursor?.0)).map(known))
+        budget.fill(archive.view().crawl_states(from).map(|cursor| known_or_bare(archive, cursor?.0)).map(known))
     }?;
     Ok(PeersPage { next: page.next(|last| last.peer.id), peers: page.entries })
 }
@@ -77,6 +77,6 @@ pub(super) async fn one(
 }
 
 fn known(archive: &Archive, peer: &Peer) -> Result<KnownPeer, ArchiveError> {
-    let crawled = archive.view().cursor(peer.id)?.is_some();
+    let crawled = archive.view().crawl_state(peer.id)?.is_some();
     Ok(KnownPeer::new(peer, crawled, &archive.view().coverage(peer.id)?))
 }

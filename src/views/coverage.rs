@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::archive::{Completeness, Coverage, Cursor};
+use crate::archive::{Completeness, Coverage, CrawlState};
 use crate::model::{IdRange, Peer, RangeSet};
 use crate::show::{self, PeerView};
 
@@ -108,7 +108,7 @@ pub struct CoveragePage {
 
 impl CoverageView {
     /// How complete a crawled peer is. `hindrance` is asked only about one that is not.
-    pub(crate) fn new(peer: &Peer, coverage: &Coverage, cursor: &Cursor, hindrance: impl FnOnce() -> Option<String>) -> Self {
+    pub(crate) fn new(peer: &Peer, coverage: &Coverage, cursor: &CrawlState, hindrance: impl FnOnce() -> Option<String>) -> Self {
         let completeness = Completeness::of(coverage, cursor);
         let complete = completeness.is_complete();
         Self {
@@ -154,7 +154,7 @@ impl HoleView {
 
 impl CoverageDetail {
     /// The same with ranges of ids.
-    pub(crate) fn new(peer: &Peer, coverage: &Coverage, cursor: &Cursor, hindrance: impl FnOnce() -> Option<String>) -> Self {
+    pub(crate) fn new(peer: &Peer, coverage: &Coverage, cursor: &CrawlState, hindrance: impl FnOnce() -> Option<String>) -> Self {
         let completeness = Completeness::of(coverage, cursor);
         Self {
             ranges: bounds(&coverage.read),

@@ -20,7 +20,7 @@ fn a_write_that_is_dropped_changes_nothing() {
     let before = contents(&mut kept);
     let mut write = kept.write(NOW);
     write.message(text(1, "b"), raw("b"), 1).message(text(2, "c"), raw("c"), 0).delete(at(1));
-    write.covered(CHAT, range(1, 9)).peer(peer(5, Some("other"))).position("reader", Seq(1)).cursor(CHAT, |c| c.top = 9);
+    write.covered(CHAT, range(1, 9)).peer(peer(5, Some("other"))).position("reader", Seq(1)).crawl_state(CHAT, |c| c.top = 9);
     drop(write);
     assert_eq!(contents(&mut kept), before);
     assert_eq!(kept.last_seq(), Seq(2));
@@ -116,7 +116,7 @@ fn a_window_marks_what_is_gone_and_covers_it() {
         for id in [2, 3, 5, 8] {
             w.message(text(id, "a"), raw("a"), 0);
         }
-        w.cursor(CHAT, |c| c.recheck.insert(IdRange { first: 1, last: 9 }));
+        w.crawl_state(CHAT, |c| c.recheck.insert(IdRange { first: 1, last: 9 }));
     });
     let elsewhere = key(PeerId(CHAT.0 - 1), 3);
     kept.commit(|w| {
@@ -136,7 +136,7 @@ fn a_window_marks_what_is_gone_and_covers_it() {
     assert_eq!(kept.view().message(elsewhere).unwrap().unwrap().deleted_at, None, "a window is of one peer");
     let read: RangeSet = [range(1, 6), range(8, 8)].into_iter().collect();
     assert_eq!(kept.view().coverage(CHAT).unwrap(), Coverage { read, messages: 5, deleted: 2 });
-    let cursor = kept.view().cursor(CHAT).unwrap().unwrap();
+    let cursor = kept.view().crawl_state(CHAT).unwrap().unwrap();
     assert_eq!((cursor.top, cursor.recheck.ranges()), (8, &[range(7, 9)][..]));
     assert_eq!(kept.differences(), [""; 0]);
 }

@@ -27,7 +27,7 @@ async fn a_pushed_message_is_archived_while_its_peers_past_is_being_read() {
     assert!(channels.len() > 1);
     for peer in channels {
         let known = PeerId(peer.marked());
-        fleet.until("the peer is known", || app.archive.view().cursor(known).unwrap().is_some()).await;
+        fleet.until("the peer is known", || app.archive.view().crawl_state(known).unwrap().is_some()).await;
         let id = fleet.simulator.post(peer, Post::text("pushed")).unwrap();
         let key = MessageKey { peer: known, id: MessageId(id) };
         fleet.until("what was pushed is archived", || app.archive.view().message(key).unwrap().is_some()).await;

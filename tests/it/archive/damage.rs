@@ -51,8 +51,8 @@ fn read_everything(archive: &Archive) -> Result<(), ArchiveError> {
     note(archive.view().peer(CHAT).map(drop));
     note(archive.view().peer_by_username("weather").map(drop));
     archive.view().peers(PeerId(i64::MIN)).for_each(|p| note(p.map(drop)));
-    archive.view().cursors(PeerId(i64::MIN)).for_each(|c| note(c.map(drop)));
-    note(archive.view().cursor(CHAT).map(drop));
+    archive.view().crawl_states(PeerId(i64::MIN)).for_each(|c| note(c.map(drop)));
+    note(archive.view().crawl_state(CHAT).map(drop));
     note(archive.view().coverage(CHAT).map(drop));
     note(archive.view().changes(Seq(0), usize::MAX).map(drop));
     note(archive.view().position("search").map(drop));

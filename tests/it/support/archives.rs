@@ -85,7 +85,7 @@ pub(crate) fn furnished() -> Kept {
             ..Peer::new(CHAT, PeerKind::Supergroup, "天气".to_owned())
         });
         w.position("search", Seq(3));
-        w.cursor(CHAT, |c| {
+        w.crawl_state(CHAT, |c| {
             c.pts = Some(1_000);
             c.account = Some("alpha".parse().unwrap());
             c.checked_at = Some(NOW);
@@ -104,7 +104,7 @@ pub(crate) fn furnished() -> Kept {
         w.member_count(CHAT, 1_234);
         let reactions = Some(vec![Reaction { emoji: "❤".to_owned(), count: 16 }]);
         w.counters(at(42), Counters { views: Some(20), forwards: None, replies: None, reactions });
-        w.cursor(CHAT, |c| {
+        w.crawl_state(CHAT, |c| {
             c.held.insert(range(2, 3));
             c.held_until = Some(Timestamp(NOW.0 + 3_602));
         });
