@@ -142,7 +142,8 @@ impl App {
             let (archive, index) = tokio::task::block_in_place(open)?;
             (Arc::new(archive), Arc::new(index))
         };
-        let bound = http::Bound::bind(&config.http, Some(&DataFolder::socket(data))).await?;
+        let http_settings = config.http.settings();
+        let bound = http::Bound::bind(&http_settings, Some(&DataFolder::socket(data))).await?;
         let keys = http::Keys::open(&DataFolder::keys(data))?;
         let lifecycle = Lifecycle::new();
 
@@ -200,7 +201,7 @@ impl App {
         };
         let clock = Arc::clone(&environment.clock);
         let context = http::Context::new(Arc::clone(&archive), Arc::clone(&index), clock, lifecycle.clone())
-            .with_settings(config.http.clone())
+            .with_settings(http_settings)
             .with_keys(keys)
             .with_status(Arc::new(running))
             .with_operator(job_control)

@@ -10,6 +10,7 @@ mod accounts;
 mod archive;
 mod crawl;
 mod error;
+mod http;
 mod jobs;
 mod log;
 mod outputs;
@@ -30,6 +31,7 @@ pub use accounts::AccountsConfig;
 pub use archive::{ArchiveConfig, Sync};
 pub use crawl::{CrawlConfig, Kind};
 pub use error::ConfigError;
+pub use http::{HttpConfig, ListenerConfig, SealingConfig};
 pub use jobs::{InvalidPlan, JobChange, JobConfig, JobsConfig, MissedConfig, OverrideConfig};
 pub use log::{LogConfig, LogFormat};
 pub use outputs::{OutputConfig, OutputKind, OutputTarget, PUBLISH, PlannedOutput, PublishConfig};
@@ -66,7 +68,7 @@ pub struct Config {
     /// `exchange` and `declare` are as in `publish`.
     pub outputs: Vec<OutputConfig>,
     /// The HTTP API and the web page.
-    pub http: crate::http::Settings,
+    pub http: HttpConfig,
     /// What is logged.
     pub log: LogConfig,
 }
@@ -101,7 +103,7 @@ impl Config {
         self.accounts.check().map_err(|(key, why)| (format!("accounts.{key}"), why))?;
         self.crawl.check().map_err(|wrong| of("crawl", wrong))?;
         self.search.check().map_err(|wrong| of("search", wrong))?;
-        self.http.check().map_err(|error| ("http".to_owned(), error.to_string()))?;
+        self.http.settings().check().map_err(|error| ("http".to_owned(), error.to_string()))?;
         self.telegram.check().map_err(|wrong| of("telegram", wrong))?;
         self.planned_outputs().map(drop)
     }

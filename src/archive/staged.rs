@@ -11,7 +11,9 @@ use crate::model::{
 use super::codec::{StoredKey, StoredValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
-use super::family::{CHANGE, COUNTERS, COVERAGE, CRAWL_STATE, Family, MEMBER, MESSAGE, PEER, RAW, SIZE, TOPIC, USERNAME, VERSION};
+use super::family::{
+    CHANGE, COUNTERS, COVERAGE, CRAWL_STATE, Family, MEMBER, MESSAGE, PEER, RAW, SIZE, TOPIC, USERNAME, VERSION,
+};
 use super::key::{MemberKey, Username, VersionKey};
 use super::members::Membership;
 use super::outcome::{Archived, MassDeletion};

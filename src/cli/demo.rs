@@ -17,8 +17,7 @@ use super::signals::Signals;
 use super::simulate::{world, write_sessions};
 use crate::app::{App, Environment};
 use crate::archive::DataFolder;
-use crate::config::{BrokerUrl, Config, JobConfig, Server, Span};
-use crate::http::{Listener, Sealing};
+use crate::config::{BrokerUrl, Config, JobConfig, ListenerConfig, SealingConfig, Server, Span};
 use crate::model::{Clock as _, SystemClock};
 use crate::seal::{KeyRing, system_random};
 use crate::telemetry;
@@ -141,7 +140,7 @@ fn config(args: &Args) -> Config {
     config.jobs.catch_up = JobConfig::every("*/5 * * * * *");
     config.jobs.backfill = JobConfig::every("*/10 * * * * *");
     // Plain for the browser on this machine, sealed for everyone else.
-    config.http.listeners = vec![Listener::new(args.listen, Sealing::Optional)];
+    config.http.listeners = vec![ListenerConfig::new(args.listen, SealingConfig::Optional)];
     config.http.metrics = Vec::new();
     config.publish.url = BrokerUrl::read(args.amqp.as_deref().unwrap_or_default());
     config.log.filter = "warn".to_owned();

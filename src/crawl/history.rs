@@ -28,7 +28,8 @@ impl History {
     /// Reads one page of a peer's history.
     pub(super) async fn read_page(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
         let Assignment { lease, client, priority } = assignment;
-        let (coverage, cursor) = (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
+        let (coverage, cursor) =
+            (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
         let range = match self.planner.wanted(peer, &coverage, &cursor)? {
             Wanted::Nothing => return Ok(()),
             Wanted::Now(range) => range,

@@ -54,7 +54,8 @@ impl LostPeers {
     /// The same, which leaves the looking to the caller; false when nobody knows where to look. `afresh` where nothing can be under way for
     /// the peer yet.
     pub(super) fn plan_or_seek(&self, peer: PeerId, afresh: bool, unaddressed: &mut Unaddressed) -> Result<bool, ArchiveError> {
-        let (coverage, cursor) = (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
+        let (coverage, cursor) =
+            (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
         if next_range(&coverage, &cursor, self.clock.timestamp()).is_none() || !self.admission.admits(peer, None)? {
             return Ok(true);
         }

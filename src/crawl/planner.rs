@@ -60,7 +60,8 @@ impl Planner {
 
     /// Adds a history unit when the peer lacks anything.
     pub(super) fn add_history(&self, peer: PeerId, priority: Priority) -> Result<(), ArchiveError> {
-        let (coverage, cursor) = (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
+        let (coverage, cursor) =
+            (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
         let not_before = match self.wanted(peer, &coverage, &cursor)? {
             Wanted::Nothing => return Ok(()),
             Wanted::Now(_) => DateTime::UNIX_EPOCH,

@@ -100,7 +100,8 @@ impl Recorder {
         for peer in seen.lost {
             write.left(peer, account);
             self.dispatch.withdraw(account, peer);
-            if self.archive.view().crawl_state(peer)?.is_some_and(|c| c.unavailable.is_none()) && self.peers.readers(peer)?.is_empty()
+            if self.archive.view().crawl_state(peer)?.is_some_and(|c| c.unavailable.is_none())
+                && self.peers.readers(peer)?.is_empty()
             {
                 tracing::warn!(account.name = %account, peer.id = peer.0, "no account can read peer {peer} any more");
                 write.crawl_state(peer, |cursor| cursor.unavailable = Some("CHANNEL_PRIVATE".to_owned()));

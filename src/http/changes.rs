@@ -139,7 +139,7 @@ pub(super) async fn list(
     }
     let budget = PageBudget::new(&context, &ingress, params.limit)?;
     if params.follow {
-        let patience = context.settings.request_timeout.duration().mul_f32(WAIT_SHARE);
+        let patience = context.settings.request_timeout.mul_f32(WAIT_SHARE);
         wait(&context, news, Seq(params.after), patience).await;
     }
     let span = ChangeSpan { after: Seq(params.after), limit: budget.entries(), events: params.events };

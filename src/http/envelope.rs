@@ -51,7 +51,7 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
     }
     let token = match (in_body, in_header) {
         (true, None) => {
-            let limit = context.settings.request_timeout.duration();
+            let limit = context.settings.request_timeout;
             match tokio::time::timeout(limit, body::read(body, context.settings.body_size_max)).await {
                 Ok(Ok(bytes)) => String::from_utf8(bytes.into()).unwrap_or_default(),
                 Ok(Err(problem)) => return problem.into_response(),

@@ -49,10 +49,10 @@ fn request_id(request: &Request) -> HeaderValue {
 /// Applies the request timeout; a stream is in time when it has begun.
 pub(super) async fn limit_time(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
     let limit = context.settings.request_timeout;
-    match tokio::time::timeout(limit.duration(), next.run(request)).await {
+    match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
-            Problem::timed_out(format!("it took longer than {limit}; request less, or raise `request_timeout`")).into_response()
+            Problem::timed_out(format!("it took longer than {limit:?}; request less, or raise `request_timeout`")).into_response()
         }
     }
 }

@@ -131,7 +131,7 @@ async fn answer(context: &Arc<Context>, ingress: Ingress, params: SearchParams) 
         )));
     }
     let query = SearchQuery::parse(&params.q).map_err(|error| Problem::bad_query(error.to_string()))?;
-    let time_limit = context.settings.request_timeout.duration().mul_f32(TIME_SHARE);
+    let time_limit = context.settings.request_timeout.mul_f32(TIME_SHARE);
     let request = Request { sort: params.sort, page_size, cursor: params.cursor, time_limit, ..Request::new(query) };
     context.search(move |context| find(context, request, paging::bytes_max(&ingress))).await
 }

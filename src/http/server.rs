@@ -213,7 +213,7 @@ async fn connection(
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(context.settings.header_timeout.duration())
+        .header_read_timeout(context.settings.header_timeout)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_SIZE_MAX)
         .serve_connection(TokioIo::new(stream), service);

@@ -1,27 +1,22 @@
-//! The operator's settings: addresses, sealing, timeouts and limits.
+//! How to serve: addresses, sealing, timeouts and limits.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use crate::span::Span;
-
-/// The HTTP API and the web page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+/// How to serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Addresses to listen on. Commands on this machine use a socket in the data folder and need no listener.
+    /// Addresses to listen on.
     pub listeners: Vec<Listener>,
-    /// Addresses that serve `/metrics` to Prometheus: loopback only; `[]` for none.
+    /// Addresses that serve `/metrics`: loopback only.
     pub metrics: Vec<SocketAddr>,
-    /// Timeout of a request; a search is given 90 % of it.
-    pub request_timeout: Span,
+    /// Timeout of a request.
+    pub request_timeout: Duration,
     /// Timeout for a client to send the headers of a request.
-    pub header_timeout: Span,
+    pub header_timeout: Duration,
     /// Maximum size of a request body, in bytes.
     pub body_size_max: usize,
-    /// Maximum number of entries in a page; a sealed page is also kept below 47 KiB, unless a single entry is larger.
+    /// Maximum number of entries in a page.
     pub page_size_max: usize,
     /// Maximum number of concurrent searches; further ones wait.
     pub concurrent_searches_max: usize,
@@ -30,18 +25,13 @@ pub struct Settings {
 }
 
 /// One address to listen on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// Address and port.
     pub address: SocketAddr,
-    /// Whether requests must be sealed (encrypted and authenticated, see docs/sealing.md): "required"; "optional", with which requests from
-    /// this machine may be plain; or "off", for loopback addresses only.
-    #[serde(default)]
+    /// Whether requests must be sealed.
     pub sealing: Sealing,
-    /// Whether clients may also operate the program here (run jobs, join peers), and not only read. Unless `sealing` is "required", that means
-    /// everybody on this machine.
-    #[serde(default)]
+    /// Whether clients may also operate the program, and not only read.
     pub operate: bool,
 }
 
@@ -54,8 +44,7 @@ impl Listener {
 }
 
 /// Whether requests must be sealed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Sealing {
     /// Every request for archived data must be sealed.
     #[default]
@@ -83,25 +72,6 @@ pub enum SettingsError {
     Zero(&'static str),
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            listeners: vec![Listener::new(SocketAddr::from(([127, 0, 0, 1], 8470)), Sealing::Required)],
-            metrics: vec![SocketAddr::from(([127, 0, 0, 1], 9470))],
-            // Nobody waits longer than 10 s, and no search of the benchmarks takes one.
-            request_timeout: Span::seconds(10),
-            // Headers fit into a few packets: 5 s is a bad mobile network, more is a client that holds connections open.
-            header_timeout: Span::seconds(5),
-            // A search has at most 512 characters; sealed and encoded that is a few KiB. 256 KiB is what a token may have.
-            body_size_max: 256 * 1024,
-            page_size_max: 200,
-            // Searches are CPU-bound: more of them at once than a small machine has cores only slows all of them down.
-            concurrent_searches_max: 4,
-            connections_max: 512,
-        }
-    }
-}
-
 impl Settings {
     /// Validates what no type can: that nothing is served unsealed to other machines.
     ///
@@ -124,8 +94,8 @@ impl Settings {
             seen.push(address);
         }
         let limits = [
-            ("request_timeout", usize::from(!self.request_timeout.duration().is_zero())),
-            ("header_timeout", usize::from(!self.header_timeout.duration().is_zero())),
+            ("request_timeout", usize::from(!self.request_timeout.is_zero())),
+            ("header_timeout", usize::from(!self.header_timeout.is_zero())),
             ("body_size_max", self.body_size_max),
             ("page_size_max", self.page_size_max),
             ("concurrent_searches_max", self.concurrent_searches_max),

@@ -30,7 +30,7 @@ const MODULES: [(&str, &[&str]); 21] = [
     ("views", &["model", "archive", "show"]),
     ("event", &["model", "archive", "show"]),
     ("output", &["lifecycle", "model", "archive", "event"]),
-    ("http", &["lifecycle", "model", "archive", "search", "show", "views", "event", "seal", "span"]),
+    ("http", &["lifecycle", "model", "archive", "search", "show", "views", "event", "seal"]),
     ("config", &["span", "model", "schedule", "accounts", "telegram", "archive", "crawl", "search", "output", "http"]),
     ("telemetry", &["config"]),
     (
@@ -120,7 +120,7 @@ const DOORS: [(&str, &[&str]); 43] = [
     // Configuration.
     ("toml", &["config"]),
     ("toml_edit", &["config"]),
-    ("schemars", &["span", "config", "http"]),
+    ("schemars", &["span", "config"]),
     // The command line.
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),

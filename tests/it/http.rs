@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use hyper::body::Bytes;
 use serde_json::{Value, json};
-use telescribe::config::Span;
 use telescribe::http::{Sealing, Settings};
 use telescribe::model::PeerId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -247,7 +246,7 @@ async fn a_large_dump_is_sent_whole_in_many_chunks() {
 #[tokio::test]
 async fn changes_come_in_order_and_a_follower_sees_new_ones() {
     // Shorter than the follower waits: the timeout must not end a stream.
-    let settings = Settings { header_timeout: Span::new(Duration::from_millis(300)), ..listening(Sealing::Off) };
+    let settings = Settings { header_timeout: Duration::from_millis(300), ..listening(Sealing::Off) };
     let served = Served::start(settings).await;
     let all = served.get("/v1/changes").await;
     let all: Vec<Value> =

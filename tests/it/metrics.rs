@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use telescribe::app::{App, Environment};
-use telescribe::http::{Listener, Sealing};
+use telescribe::config::{ListenerConfig, SealingConfig};
 use telescribe::model::SystemClock;
 use telescribe::telemetry::{self, CATALOGUE, MetricKind};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -168,7 +168,7 @@ async fn request(address: SocketAddr, target: &str, headers: &str) -> String {
 async fn a_running_program_shows_every_metric_with_its_help() {
     let mut fleet = Fleet::new(small()).await;
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    fleet.config.http.listeners = vec![Listener::new(any, Sealing::Required)];
+    fleet.config.http.listeners = vec![ListenerConfig::new(any, SealingConfig::Required)];
     fleet.config.http.metrics = vec![any];
     let environment = Environment { clock: Arc::new(SystemClock), metrics: telemetry::metrics().unwrap() };
     let app = App::start(&fleet.config, &fleet.data(), environment).await.unwrap();

@@ -17,7 +17,7 @@ use telescribe::app::{App, Environment};
 use telescribe::cli::Out;
 use telescribe::cli::client::Globals;
 use telescribe::config::{JobChange, JobConfig, OverrideConfig, Span};
-use telescribe::http::{Listener, Sealing};
+use telescribe::config::{ListenerConfig, SealingConfig};
 use telescribe::model::{Clock, SystemClock};
 use telescribe_simulator::{Fault, PeerId, Post, Rule, When};
 
@@ -74,8 +74,8 @@ fn channels(fleet: &Fleet) -> Vec<PeerId> {
 async fn a_job_runs_now_when_the_owner_says_so_or_a_client_of_a_listener_that_allows_it() {
     let mut fleet = Fleet::new(small()).await;
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let reads = Listener::new(any, Sealing::Off);
-    fleet.config.http.listeners = vec![reads.clone(), Listener { operate: true, ..reads }];
+    let reads = ListenerConfig::new(any, SealingConfig::Off);
+    fleet.config.http.listeners = vec![reads.clone(), ListenerConfig { operate: true, ..reads }];
     fleet.config.jobs.recheck.enabled = false;
     // The world's messages are years old.
     fleet.config.crawl.recheck_window = Span::seconds(100 * 365 * 24 * 60 * 60);
@@ -274,7 +274,7 @@ async fn by_a_clock_that_jumps_a_job_is_made_up_once_and_what_still_runs_is_left
 async fn a_web_page_of_somebody_else_cannot_make_a_browser_run_a_job() {
     let mut fleet = Fleet::new(small()).await;
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    fleet.config.http.listeners = vec![Listener { operate: true, ..Listener::new(any, Sealing::Off) }];
+    fleet.config.http.listeners = vec![ListenerConfig { operate: true, ..ListenerConfig::new(any, SealingConfig::Off) }];
     let app = fleet.start().await;
     let run = async |media_type: Option<&str>, body: &str| {
         let stream = tokio::net::TcpStream::connect(app.addresses[0]).await.unwrap();

@@ -11,7 +11,7 @@ use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use serde_json::{Value, json};
 use telescribe::archive::{Archive, DataFolder, Durability};
-use telescribe::config::Span;
+use telescribe::config::HttpConfig;
 use telescribe::http::{Bound, Context, Listener, Local, Sealing, Settings, SettingsError, StatusSource};
 use telescribe::lifecycle::Lifecycle;
 use telescribe::model::FixedClock;
@@ -28,7 +28,7 @@ use crate::support::waiting::PATIENCE;
 #[tokio::test]
 async fn a_client_that_is_slow_with_its_headers_is_cut_off() {
     const HALF: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: ";
-    let waiting = |timeout: Duration| Settings { header_timeout: Span::new(timeout), ..listening(Sealing::Off) };
+    let waiting = |timeout: Duration| Settings { header_timeout: timeout, ..listening(Sealing::Off) };
     let served = Served::start(waiting(Duration::from_millis(300))).await;
     // The timeout that is set is what cuts it off: with a longer one the same connection stays, though it is older.
     let patient = Served::start(waiting(2 * PATIENCE)).await;
@@ -71,10 +71,10 @@ async fn nothing_plain_is_offered_to_other_machines() {
     assert_eq!(metrics.check(), Err(SettingsError::MetricsForOthers(metrics.metrics[0])));
     assert_eq!(Settings::default().check(), Ok(()));
     let mut toml = String::from("listeners = [{ address = \"[::1]:1\" }]\nrequest_timeout = \"1m\"\n");
-    let read: Settings = toml::from_str(&toml).unwrap();
+    let read = toml::from_str::<HttpConfig>(&toml).unwrap().settings();
     assert_eq!(read.listeners[0].sealing, Sealing::Required, "sealing is the default");
     toml.push_str("page_size = 3\n");
-    assert!(toml::from_str::<Settings>(&toml).unwrap_err().to_string().contains("unknown field `page_size`"));
+    assert!(toml::from_str::<HttpConfig>(&toml).unwrap_err().to_string().contains("unknown field `page_size`"));
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn what_is_slow_or_fails_inside_is_answered_in_time_and_without_its_words(
     let folder = TempDir::new().unwrap();
     let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
     let index = Arc::new(Index::open(&folder.path().join("index")).unwrap());
-    let settings = Settings { request_timeout: Span::new(Duration::from_secs(2)), ..Settings::default() };
+    let settings = Settings { request_timeout: Duration::from_secs(2), ..Settings::default() };
     let mut answers = Vec::new();
     for trouble in ["none", "slow", "fails"] {
         let (held, waiting) = std::sync::mpsc::channel::<()>();
