@@ -115,3 +115,19 @@ fn the_fuzz_targets_are_built_on_the_same_versions() {
     let others: Vec<_> = fuzzing.difference(&program).filter(|(name, _)| !ONLY_FUZZING.contains(&name.as_str())).collect();
     assert!(others.is_empty(), "`fuzz/README.md` says how to bring the versions together: {others:?}");
 }
+
+#[test]
+fn the_modules_that_the_page_about_logs_names_exist() {
+    let page = fs::read_to_string(root().join("docs/logging.md")).unwrap();
+    let targets: BTreeSet<&str> = page
+        .match_indices("telescribe::")
+        .map(|(at, _)| {
+            let target = &page[at..];
+            &target[..target.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(target.len())]
+        })
+        .collect();
+    assert!(targets.len() > 10, "{targets:?}");
+    let file = |target: &&&str| root().join("src").join(target["telescribe::".len()..].replace("::", "/")).with_extension("rs");
+    let gone: Vec<_> = targets.iter().filter(|target| !file(target).is_file()).collect();
+    assert!(gone.is_empty(), "docs/logging.md names modules that are not there: {gone:?}");
+}
