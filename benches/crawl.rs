@@ -30,10 +30,10 @@ use grammers_tl_types::{enums, functions, types};
 use serde::{Deserialize, Serialize};
 use telescribe::accounts::{Pool, PoolSettings, Session, Sessions};
 use telescribe::archive::{Archive, Durability, Order};
-use telescribe::config::Server;
-use telescribe::crawl::{self, Crawler, Progress};
+use telescribe::config::{CrawlConfig, Server};
+use telescribe::crawl::{Crawler, Progress};
 use telescribe::lifecycle::Lifecycle;
-use telescribe::model::{AccountName, IdRange, PeerId, PeerKindOfId, SystemClock};
+use telescribe::model::{AccountName, IdRange, IdSpace, PeerId, SystemClock};
 use telescribe::schedule::{Job, Scope};
 use telescribe::search::{Index, Indexer, IndexerSettings};
 use telescribe::telegram::Client;
@@ -316,13 +316,9 @@ async fn archived(
     let lifecycle = Lifecycle::new();
     let clock = Arc::new(SystemClock);
     let pacing = PoolSettings { request_interval: Duration::ZERO, requests_in_flight_max: in_flight, ..PoolSettings::default() };
-    let settings = crawl::Settings {
-        recheck_ids_max: 1_000,
-        workers: REQUESTS_IN_FLIGHT + 1,
-        // The other side asks for nothing but dialogs and pages.
-        linked_groups: false,
-        ..crawl::Settings::default()
-    };
+    // The other side asks for nothing but dialogs and pages.
+    let config = CrawlConfig { recheck_ids_max: 1_000, linked_groups: false, ..CrawlConfig::default() };
+    let settings = config.settings(vec![Scope::all()], REQUESTS_IN_FLIGHT + 1).map_err(|(_, error)| error)?;
     let stopwatch = Stopwatch::start()?;
     let pool = Pool::new(sessions.keys().cloned(), pacing, clock.clone());
     let crawler =
@@ -419,7 +415,7 @@ async fn dropped(
             while let Some((peer, range)) = unread.next(client.session()).await {
                 let (count, lowest) = if parsed {
                     let page = client.history(peer, range).await?;
-                    (page.messages.len(), page.window.first)
+                    (page.messages.len(), page.covered.first)
                 } else {
                     decoded(&client, peer, range).await?
                 };
@@ -445,7 +441,7 @@ async fn dialogs(client: Arc<Client>) -> anyhow::Result<Vec<(PeerId, i32)>> {
     let (mut tops, mut from) = (Vec::new(), None);
     loop {
         let page = client.dialogs(from.as_ref()).await?;
-        tops.extend(page.tops.iter().filter(|t| t.peer.kind() != PeerKindOfId::User).map(|t| (t.peer, t.top.0)));
+        tops.extend(page.tops.iter().filter(|t| t.peer.kind() != IdSpace::User).map(|t| (t.peer, t.top.0)));
         from = page.next;
         if from.is_none() {
             return Ok(tops);
@@ -457,9 +453,9 @@ async fn dialogs(client: Arc<Client>) -> anyhow::Result<Vec<(PeerId, i32)>> {
 async fn decoded(client: &Client, peer: PeerId, range: IdRange) -> anyhow::Result<(usize, i32)> {
     let access_hash = client.session().access_hash(peer).unwrap_or_default();
     let peer = match peer.kind() {
-        PeerKindOfId::Chat => types::InputPeerChat { chat_id: peer.bare() }.into(),
-        PeerKindOfId::Channel => types::InputPeerChannel { channel_id: peer.bare(), access_hash }.into(),
-        PeerKindOfId::User => bail!("private chats are not crawled"),
+        IdSpace::Chat => types::InputPeerChat { chat_id: peer.bare() }.into(),
+        IdSpace::Channel => types::InputPeerChannel { channel_id: peer.bare(), access_hash }.into(),
+        IdSpace::User => bail!("private chats are not crawled"),
     };
     let request = functions::messages::GetHistory {
         peer,
@@ -485,10 +481,10 @@ fn weigh(folder: &Path, runtime: &Runtime) -> anyhow::Result<()> {
     let archive = Arc::new(Archive::open(&folder.join("archive"), Durability::Os)?);
     archive.compact()?;
     let mut text = 0;
-    for entry in archive.cursors() {
+    for entry in archive.view().crawl_states(PeerId(i64::MIN)) {
         let (peer, cursor) = entry?;
         let Some(all) = IdRange::new(1, cursor.top) else { continue };
-        for stored in archive.messages(peer, all, Order::OldestFirst) {
+        for stored in archive.view().messages(peer, all, Order::OldestFirst) {
             text += stored?.message.text.len() as u64;
         }
     }

@@ -25,9 +25,9 @@ use std::time::Instant;
 use anyhow::ensure;
 use grammers_tl_types::{Deserializable as _, Serializable as _, enums};
 use serde::{Deserialize, Serialize};
-use telescribe::archive::Yardstick;
+use telescribe::archive::EncodingStore;
 use telescribe::lifecycle::Lifecycle;
-use telescribe::model::{IdRange, Message, MessageId, PeerId, PeerKindOfId, Timestamp};
+use telescribe::model::{IdRange, IdSpace, Message, MessageId, PeerId, Timestamp};
 use telescribe::parse::{self, Parsed};
 use telescribe::show;
 use telescribe::telegram::Client;
@@ -50,12 +50,12 @@ fn main() -> anyhow::Result<()> {
     let encodings = encodings(&messages, &tl);
 
     let folder = tempfile::tempdir()?;
-    let yardstick = Yardstick::new(folder.path(), &encodings.each_ref().map(|e| e.name))?;
+    let store = EncodingStore::new(folder.path(), &encodings.each_ref().map(|e| e.name))?;
     let mut encoded: Vec<Vec<Vec<u8>>> = Vec::new();
     for encoding in &encodings {
         let values: Vec<Vec<u8>> = (0..messages.len()).map(&encoding.encode).collect::<anyhow::Result<_>>()?;
         for (parsed, value) in messages.iter().zip(&values) {
-            yardstick.put(encoding.name, parsed.message.key, value)?;
+            store.put(encoding.name, parsed.message.key, value)?;
         }
         encoded.push(values);
     }
@@ -82,7 +82,7 @@ fn main() -> anyhow::Result<()> {
     let mut figures = serde_json::Map::new();
     for ((encoding, values), (encode, decode)) in encodings.iter().zip(&encoded).zip(times) {
         let raw = values.iter().map(Vec::len).sum::<usize>() as f64 / count;
-        let stored = yardstick.size(encoding.name)? as f64 / count;
+        let stored = store.size(encoding.name)? as f64 / count;
         let (encode, decode) = (median(encode), median(decode));
         eprintln!(
             "  {:8} {raw:6.1} bytes, {stored:6.1} on disk with its key; {encode:5.0} ns to encode, {decode:5.0} ns to decode",
@@ -115,9 +115,9 @@ fn encodings<'a>(messages: &'a [Parsed], tl: &'a [enums::Message]) -> [Encoding<
     [
         Encoding {
             name: "protobuf",
-            encode: Box::new(|n| Ok(Yardstick::encode(&messages[n].message, messages[n].revision, ARCHIVED_AT))),
+            encode: Box::new(|n| Ok(EncodingStore::encode(&messages[n].message, messages[n].revision, ARCHIVED_AT))),
             decode: Box::new(|n, bytes| {
-                black_box(Yardstick::decode(messages[n].message.key, bytes)?);
+                black_box(EncodingStore::decode(messages[n].message.key, bytes)?);
                 Ok(())
             }),
         },
@@ -159,12 +159,12 @@ async fn messages(count: usize) -> anyhow::Result<Vec<Parsed>> {
         let mut from = None;
         loop {
             let page = client.dialogs(from.as_ref()).await?;
-            for top in page.tops.iter().filter(|top| top.peer.kind() != PeerKindOfId::User) {
+            for top in page.tops.iter().filter(|top| top.peer.kind() != IdSpace::User) {
                 let mut rest = IdRange::new(1, top.top.0);
                 // A channel that another account has read before is the same channel.
                 while let Some(range) = rest.filter(|range| !messages.contains_key(&key(top.peer, range.last))) {
                     let page = client.history(top.peer, range).await?;
-                    rest = IdRange::new(range.first, page.window.first - 1);
+                    rest = IdRange::new(range.first, page.covered.first - 1);
                     messages.extend(page.messages.into_iter().map(|p| (p.message.key, p)));
                 }
             }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use telescribe::accounts::{Pool, PoolSettings, Session, Sessions};
-use telescribe::app::{App, Surroundings};
+use telescribe::app::{App, Environment};
 use telescribe::config::{Config, Server};
 use telescribe::crawl::Progress;
 use telescribe::lifecycle::Lifecycle;
@@ -88,8 +88,8 @@ async fn program(simulator: &Simulator, sessions: &[Arc<Session>], over: Duratio
     for session in sessions {
         store.save(session)?;
     }
-    let around = Surroundings { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
-    let app = App::start(&config, &folder.path().join("data"), around).await?;
+    let environment = Environment { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
+    let app = App::start(&config, &folder.path().join("data"), environment).await?;
     let started = Instant::now();
     loop {
         let progress = Progress::of(&app.archive)?;

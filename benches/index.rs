@@ -20,7 +20,7 @@ use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use telescribe::archive::{Archive, Durability, Raw, StoredMessage};
 use telescribe::model::{Media, MediaKind, Message, MessageId, MessageKey, PeerId, Timestamp};
-use telescribe::search::{Index, Indexer, IndexerSettings, Query, Request, Sort, Yardstick};
+use telescribe::search::{BareIndex, Index, Indexer, IndexerSettings, Request, SearchQuery, SortOrder};
 use tokio::runtime::Runtime;
 
 /// Enough for several commits and merges, and a run of a minute.
@@ -55,7 +55,7 @@ fn main() -> anyhow::Result<()> {
     let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os)?);
     let texts = texts(messages)?;
     let keys = fill(&archive, &texts)?;
-    let stored: Vec<StoredMessage> = archive.messages_by_key(&keys)?.into_iter().flatten().collect();
+    let stored: Vec<StoredMessage> = archive.view().messages_by_key(&keys)?.into_iter().flatten().collect();
     ensure!(stored.len() == messages, "the archive has {} of {messages} messages", stored.len());
 
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
@@ -128,35 +128,35 @@ fn our_indexer(path: &Path, archive: &Arc<Archive>, runtime: &Runtime) -> anyhow
 }
 
 fn bare_tantivy(path: &Path, stored: &[StoredMessage]) -> anyhow::Result<Took> {
-    let mut yardstick = Yardstick::new(path, IndexerSettings::default())?;
+    let mut bare_index = BareIndex::new(path, IndexerSettings::default())?;
     let start = Instant::now();
     for message in stored {
-        yardstick.add(message)?;
+        bare_index.add(message)?;
     }
-    let index = yardstick.commit()?;
+    let index = bare_index.commit()?;
     let took = Took { seconds: start.elapsed().as_secs_f64(), segments: index.segment_count() };
     ensure!(index.document_count() == stored.len() as u64, "not everything was indexed");
-    drop(yardstick);
+    drop(bare_index);
     std::fs::remove_dir_all(path)?;
     Ok(took)
 }
 
 /// A few searches, each the median of several, in milliseconds.
-fn searches(index: &Index, archive: &Archive) -> anyhow::Result<Vec<(&'static str, Sort, f64, String)>> {
+fn searches(index: &Index, archive: &Archive) -> anyhow::Result<Vec<(&'static str, SortOrder, f64, String)>> {
     let asked = [
-        ("", Sort::Newest),
-        ("今天", Sort::Newest),
-        ("今天", Sort::Relevance),
-        ("今", Sort::Newest),
-        ("今天天气", Sort::Newest),
-        ("книги", Sort::Newest),
-        ("книги", Sort::Oldest),
-        ("the OR и", Sort::Relevance),
-        ("mess*", Sort::Newest),
+        ("", SortOrder::Newest),
+        ("今天", SortOrder::Newest),
+        ("今天", SortOrder::Relevance),
+        ("今", SortOrder::Newest),
+        ("今天天气", SortOrder::Newest),
+        ("книги", SortOrder::Newest),
+        ("книги", SortOrder::Oldest),
+        ("the OR и", SortOrder::Relevance),
+        ("mess*", SortOrder::Newest),
     ];
     let mut out = Vec::new();
     for (query, sort) in asked {
-        let request = Request { sort, ..Request::new(Query::parse(query)?) };
+        let request = Request { sort, ..Request::new(SearchQuery::parse(query)?) };
         let mut times = Vec::new();
         let mut total = String::new();
         for _ in 0..11 {

@@ -8,7 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on panics")]
 #![expect(clippy::print_stdout, reason = "its figures are its output")]
 
-#[path = "../tests/it/rabbit.rs"]
+#[path = "../tests/it/support/rabbit.rs"]
 #[expect(dead_code, reason = "only a node that runs is needed here")]
 mod rabbit;
 
@@ -22,9 +22,12 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueBindOptions
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, PublisherConfirm};
 use telescribe::archive::{Archive, Durability, Raw};
-use telescribe::lifecycle::{Step, Worker as _};
+use telescribe::config::PUBLISH;
+use telescribe::event::{CONTENT_TYPE, Event, events};
+use telescribe::lifecycle::{StepOutcome, Worker as _};
 use telescribe::model::{Message, MessageId, MessageKey, PeerId, Seq, Timestamp};
-use telescribe::publish::{CONTENT_TYPE, Event, Publisher, READER, Settings, Status, events};
+use telescribe::output::rabbitmq::{RabbitMq, Settings};
+use telescribe::output::{Delivery, Status};
 
 /// Sentences of the length that chats have, in several languages.
 const TEXTS: [&str; 6] = [
@@ -119,21 +122,21 @@ fn all_events(archive: &Archive, changes: usize) -> Vec<Event> {
     bodies
 }
 
-fn publisher(settings: &Settings, archive: &Arc<Archive>) -> Publisher {
-    Publisher::new(settings.clone(), Arc::clone(archive), Arc::new(Status::new()))
+fn publisher(settings: &Settings, archive: &Arc<Archive>) -> Delivery<RabbitMq> {
+    Delivery::new(PUBLISH, Arc::new(RabbitMq(settings.clone())), Arc::clone(archive), Arc::new(Status::new()))
 }
 
 /// From the first event to the stored position of the last.
 async fn our_loop(settings: &Settings, archive: &Arc<Archive>) -> Duration {
     let mut write = archive.write(NOW);
-    write.position(READER, Seq(0));
+    write.position(PUBLISH, Seq(0));
     write.commit().unwrap();
     let mut publisher = publisher(settings, archive);
-    assert_eq!(publisher.step().await.unwrap(), Step::Busy, "it connects");
+    assert_eq!(publisher.step().await.unwrap(), StepOutcome::Busy, "it connects");
     let start = Instant::now();
-    while publisher.step().await.unwrap() == Step::Busy {}
+    while publisher.step().await.unwrap() == StepOutcome::Busy {}
     let took = start.elapsed();
-    assert_eq!(archive.position(READER).unwrap(), archive.last_seq());
+    assert_eq!(archive.view().position(PUBLISH).unwrap(), archive.last_seq());
     took
 }
 

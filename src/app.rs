@@ -1,9 +1,10 @@
-//! The composition root: everything made once, from the configuration, and given to those who need it.
+//! The composition root (dependency injection): everything made once, from the configuration, and given to those who need it.
 //!
 //! Nothing below knows the configuration file, the environment or the operating system's clock; they are handed what they need.
-//! [`App::start`] makes the data folder ours, opens what is in it, and starts the workers: crawl, indexer, publisher, the
-//! clock's jobs, the session saver, and HTTP. [`App::ended`] returns when a stop has let them finish.
+//! [`App::start`] locks the data folder, opens what is in it, and starts the workers: crawl, indexer, publisher, the job scheduler,
+//! the session writer, and HTTP. [`App::ended`] returns when a graceful shutdown has let them finish.
 
+mod gauges;
 mod jobs;
 mod sessions;
 mod status;
@@ -14,30 +15,34 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::accounts::{BudgetKeeper, Pool, PoolSettings, Saver, Session, SessionLock, Sessions, Taken};
-use crate::archive::{Archive, DataFolder, Durability, MassDeletion};
-use crate::config::{Config, Server, Sync};
+use crate::accounts::{LockedSessions, Pool, PoolStatePersister, Session, SessionLock, SessionWriter, Sessions};
+use crate::archive::{Archive, DataFolder};
+use crate::config::{Config, OutputTarget, PlannedOutput, Server};
 use crate::crawl::{self, Crawler};
 use crate::http;
 use crate::lifecycle::Lifecycle;
 use crate::model::{AccountName, Clock};
-use crate::publish::{self, Publisher};
+use crate::output::rabbitmq::RabbitMq;
+use crate::output::{self, Delivery, Output};
 use crate::schedule::Job;
 use crate::search::{Index, Indexer, IndexerSettings};
 
 pub use sessions::{MASTER_KEY_VARIABLE, open_sessions};
 
-/// How long to wait for a command that reads the data folder while nobody serves it: such a command takes well under a second.
-const FOLDER_PATIENCE: Duration = Duration::from_secs(5);
+use gauges::Gauges;
+
+/// How long to wait for the data folder's lock, which a command may hold that reads it while nobody serves it: such a command takes well
+/// under a second.
+const FOLDER_LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a stop may take for the index to catch up. One that has kept up is a second behind at most, which takes a tenth of that; one
 /// that is being built anew is not waited for, because a stop is to end within seconds.
 const INDEX_FINISH_MAX: Duration = Duration::from_secs(3);
 
-/// What runs beside the configuration: time, and where metrics are shown.
+/// What the program gets from outside beside its configuration: the clock, and where metrics are shown.
 #[derive(Clone)]
-pub struct Surroundings {
-    /// The time.
+pub struct Environment {
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Prometheus' text form of all metrics.
     pub metrics: Arc<dyn Fn() -> String + Send + std::marker::Sync>,
@@ -47,27 +52,52 @@ pub struct Surroundings {
 pub struct App {
     /// Stops it.
     pub lifecycle: Lifecycle,
-    /// What is true.
+    /// The archive.
     pub archive: Arc<Archive>,
-    /// What is found.
+    /// The search index.
     pub index: Arc<Index>,
-    /// Who asks.
+    /// The crawler.
     pub crawler: Arc<Crawler>,
-    /// How publishing is doing; `None` when no broker is configured.
-    pub publishing: Option<Arc<publish::Status>>,
+    /// The outputs that run, and how each is doing.
+    pub outputs: Vec<RunningOutput>,
     /// Where HTTP answers.
     pub addresses: Vec<SocketAddr>,
-    /// What is this process's own for as long as it runs.
-    own: Mutex<Option<(DataFolder, Vec<SessionLock>)>>,
-    accounts: Accounts,
+    /// Where `/metrics` answers.
+    pub metrics_addresses: Vec<SocketAddr>,
+    /// The exclusive locks that this process holds for as long as it runs.
+    locks: Mutex<Option<(DataFolder, Vec<SessionLock>)>>,
+    accounts: OpenAccounts,
     indexing: IndexerSettings,
 }
 
-/// What is left to do for the accounts when everything has ended.
-struct Accounts {
+/// The accounts, for what is left to save when everything has ended.
+struct OpenAccounts {
     pool: Arc<Pool>,
     sessions: BTreeMap<AccountName, Arc<Session>>,
     store: Sessions,
+}
+
+/// An output that runs.
+#[derive(Clone, Debug)]
+pub struct RunningOutput {
+    /// Its name, under which the archive keeps its position.
+    pub name: String,
+    /// What kind it is.
+    pub kind: &'static str,
+    /// How it is doing.
+    pub status: Arc<output::Status>,
+}
+
+impl RunningOutput {
+    /// Starts delivering to an output.
+    pub fn start(name: &str, kind: &'static str, output: impl Output, archive: &Arc<Archive>, lifecycle: &Lifecycle) -> Self {
+        let (output, status) = (Arc::new(output), Arc::new(output::Status::new()));
+        let (reader, archive, shown) = (name.to_owned(), Arc::clone(archive), Arc::clone(&status));
+        lifecycle.work(format!("output-{name}"), move || {
+            Delivery::new(&reader, Arc::clone(&output), Arc::clone(&archive), Arc::clone(&shown))
+        });
+        Self { name: name.to_owned(), kind, status }
+    }
 }
 
 impl std::fmt::Debug for App {
@@ -81,7 +111,7 @@ impl std::fmt::Debug for App {
 /// # Errors
 /// When a plan cannot be meant, or the archive cannot be read.
 pub fn planned(config: &Config, archive: Arc<Archive>, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn http::Operator>> {
-    Ok(Arc::new(jobs::Timetable::new(config, archive, clock, None)?))
+    Ok(Arc::new(jobs::JobControl::new(config, archive, clock, None)?))
 }
 
 impl App {
@@ -93,97 +123,99 @@ impl App {
     ///
     /// # Errors
     /// When the data folder is in use or damaged, a session cannot be used, an address is taken, or a setting cannot be meant.
-    pub async fn start(config: &Config, data: &Path, around: Surroundings) -> anyhow::Result<Self> {
-        // Before anything is taken or asked: a start that fails leaves nothing behind.
+    pub async fn start(config: &Config, data: &Path, environment: Environment) -> anyhow::Result<Self> {
+        // Before anything is locked or asked: a start that fails leaves nothing behind.
         config.check()?;
-        let folder = DataFolder::lock_within(data, FOLDER_PATIENCE).await?;
+        let planned = config.planned_outputs().map_err(|(key, why)| anyhow::anyhow!("`{key}` of the configuration {why}"))?;
+        let folder = DataFolder::lock_within(data, FOLDER_LOCK_TIMEOUT).await?;
         let store = open_sessions(config)?;
-        let Taken { sessions, locks } = store.take_all()?;
+        let LockedSessions { sessions, locks } = store.take_all()?;
         check_accounts(config, &sessions)?;
-        let durability = match config.archive.sync {
-            Sync::Os => Durability::Os,
-            Sync::Always => Durability::Always,
-        };
+        let durability = config.archive.durability();
         let (archive, index) = {
             let (archive_path, index_path) = (folder.archive(), folder.index());
             let open = move || {
                 let archive = Archive::open_seen(&archive_path, durability, Index::seen(&index_path).as_ref())?;
-                archive.check_position(publish::READER)?;
+                archive.check_positions()?;
                 anyhow::Ok((archive, Index::open(&index_path)?))
             };
             let (archive, index) = tokio::task::block_in_place(open)?;
             (Arc::new(archive), Arc::new(index))
         };
-        let bound = http::Bound::bind(&config.http, Some(&DataFolder::socket(data))).await?;
+        let http_settings = config.http.settings();
+        let bound = http::Bound::bind(&http_settings, Some(&DataFolder::socket(data))).await?;
         let keys = http::Keys::open(&DataFolder::keys(data))?;
         let lifecycle = Lifecycle::new();
 
         let names: Vec<AccountName> = sessions.keys().cloned().collect();
-        let pacing = PoolSettings {
-            request_interval: config.accounts.request_interval.duration(),
-            requests_in_flight_max: config.accounts.requests_in_flight_max,
-            intervals: config.accounts.intervals.iter().map(|(method, span)| (method.clone(), span.duration())).collect(),
-            ..PoolSettings::default()
-        };
-        let pool = Pool::new(names.iter().cloned(), pacing, Arc::clone(&around.clock));
-        BudgetKeeper::restore(&pool, &sessions, config.accounts.rest_after_crash.duration());
-        let accounts = Accounts { pool: Arc::clone(&pool), sessions: sessions.clone(), store: store.clone() };
+        let pool = Pool::new(names.iter().cloned(), config.accounts.pool_settings(), Arc::clone(&environment.clock));
+        PoolStatePersister::restore(&pool, &sessions, config.accounts.rest_after_crash.duration());
+        let accounts = OpenAccounts { pool: Arc::clone(&pool), sessions: sessions.clone(), store: store.clone() };
         // Before anything is asked: what Telegram answers to it may not live to be saved.
         tokio::task::block_in_place(|| accounts.save())?;
         lifecycle.work("budgets", {
             let (pool, sessions) = (Arc::clone(&pool), sessions.clone());
-            move || BudgetKeeper::new(Arc::clone(&pool), &sessions)
+            move || PoolStatePersister::new(Arc::clone(&pool), &sessions)
         });
         lifecycle.work("sessions", {
             let sessions = sessions.clone();
-            move || Saver::new(store.clone(), &sessions)
+            move || SessionWriter::new(store.clone(), &sessions)
         });
         let crawler = Crawler::start(
             Arc::clone(&archive),
             pool,
             sessions.into_values(),
-            Arc::clone(&around.clock),
+            Arc::clone(&environment.clock),
             &config.telegram_settings(),
-            config.crawl_settings(names.len())?,
+            crawl_settings(config, names.len())?,
             &lifecycle,
         )?;
-        let indexing = IndexerSettings { memory: config.search.memory_mib << 20, ..IndexerSettings::default() };
+        let indexing = config.search.indexer_settings();
         lifecycle.work("indexer", {
             let (index, archive) = (Arc::clone(&index), Arc::clone(&archive));
             move || Indexer::new(Arc::clone(&index), Arc::clone(&archive), indexing)
         });
-        let publishing = start_publishing(config, &archive, &lifecycle);
-        let timetable =
-            jobs::Timetable::new(config, Arc::clone(&archive), Arc::clone(&around.clock), Some(Arc::clone(&crawler)))?;
-        let timetable = Arc::new(timetable);
+        let outputs = start_outputs(planned, &archive, &lifecycle);
+        let job_control =
+            jobs::JobControl::new(config, Arc::clone(&archive), Arc::clone(&environment.clock), Some(Arc::clone(&crawler)))?;
+        let job_control = Arc::new(job_control);
         lifecycle.work("schedule", {
-            let (timetable, crawler) = (Arc::clone(&timetable), Arc::clone(&crawler));
-            move || jobs::Hand::new(Arc::clone(&timetable), Arc::clone(&crawler))
+            let (job_control, crawler) = (Arc::clone(&job_control), Arc::clone(&crawler));
+            move || jobs::Scheduler::new(Arc::clone(&job_control), Arc::clone(&crawler))
         });
-        let addresses = bound.addresses();
-        let running = status::Running {
+        let (addresses, metrics_addresses) = (bound.addresses(), bound.metrics_addresses());
+        let running = status::RunningProgram {
             crawler: Arc::clone(&crawler),
             archive: Arc::clone(&archive),
-            publishing: publishing.clone(),
+            outputs: outputs.clone(),
             lifecycle: lifecycle.clone(),
-            timetable: Arc::clone(&timetable),
-            clock: Arc::clone(&around.clock),
+            job_control: Arc::clone(&job_control),
+            clock: Arc::clone(&environment.clock),
         };
-        let context = http::Context::new(Arc::clone(&archive), Arc::clone(&index), Arc::clone(&around.clock), lifecycle.clone())
-            .with_settings(config.http.clone())
+        let gauges = Gauges {
+            crawler: Arc::clone(&crawler),
+            archive: Arc::clone(&archive),
+            index: Arc::clone(&index),
+            outputs: outputs.clone(),
+            lifecycle: lifecycle.clone(),
+        };
+        let clock = Arc::clone(&environment.clock);
+        let context = http::Context::new(Arc::clone(&archive), Arc::clone(&index), clock, lifecycle.clone())
+            .with_settings(http_settings)
             .with_keys(keys)
             .with_status(Arc::new(running))
-            .with_operator(timetable)
-            .with_metrics(around.metrics);
+            .with_operator(job_control)
+            .with_metrics(gauges.start(environment.metrics));
         bound.serve(&Arc::new(context));
         Ok(Self {
             lifecycle,
             archive,
             index,
             crawler,
-            publishing,
+            outputs,
             addresses,
-            own: Mutex::new(Some((folder, locks))),
+            metrics_addresses,
+            locks: Mutex::new(Some((folder, locks))),
             accounts,
             indexing,
         })
@@ -200,10 +232,10 @@ impl App {
         } else {
             self.finish_index().await;
             tokio::task::block_in_place(|| self.archive.flush())?;
-            BudgetKeeper::release(&self.accounts.pool, &self.accounts.sessions);
+            PoolStatePersister::mark_clean_stop(&self.accounts.pool, &self.accounts.sessions);
             tokio::task::block_in_place(|| self.accounts.save())?;
         }
-        self.own.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(())
     }
 }
@@ -219,7 +251,7 @@ impl App {
     }
 }
 
-impl Accounts {
+impl OpenAccounts {
     fn save(&self) -> anyhow::Result<()> {
         self.sessions.values().try_for_each(|session| Ok(self.store.save(session)?))
     }
@@ -228,7 +260,7 @@ impl Accounts {
 fn check_accounts(config: &Config, sessions: &BTreeMap<AccountName, Arc<Session>>) -> anyhow::Result<()> {
     if sessions.is_empty() {
         anyhow::bail!(
-            "there is no account in `{}`; add one with `telescribe login NAME`, or try everything out with `telescribe demo`",
+            "there is no account in `{}`; add one with `telescribe login NAME`, or try the program with `telescribe demo`",
             config.accounts.sessions.display()
         );
     }
@@ -246,34 +278,20 @@ fn check_accounts(config: &Config, sessions: &BTreeMap<AccountName, Arc<Session>
     Ok(())
 }
 
-fn start_publishing(config: &Config, archive: &Arc<Archive>, lifecycle: &Lifecycle) -> Option<Arc<publish::Status>> {
-    let settings = config.publish.settings()?;
-    let status = Arc::new(publish::Status::new());
-    let (archive, shown) = (Arc::clone(archive), Arc::clone(&status));
-    lifecycle.work("publisher", move || Publisher::new(settings.clone(), Arc::clone(&archive), Arc::clone(&shown)));
-    Some(status)
+fn start_outputs(planned: Vec<PlannedOutput>, archive: &Arc<Archive>, lifecycle: &Lifecycle) -> Vec<RunningOutput> {
+    let start = |PlannedOutput { name, target, .. }| match target {
+        OutputTarget::RabbitMq(settings) => RunningOutput::start(&name, "rabbitmq", RabbitMq(settings), archive, lifecycle),
+    };
+    planned.into_iter().map(start).collect()
 }
 
-impl Config {
-    fn crawl_settings(&self, accounts: usize) -> anyhow::Result<crawl::Settings> {
-        let crawl = &self.crawl;
-        let rules = crawl.rules().map_err(|(key, error)| anyhow::anyhow!("`crawl.{key}` of the configuration: {error}"))?;
-        // What the clock would not read is not read because of a restart either.
-        let runs = self.jobs.runs().map_err(|error| anyhow::anyhow!("configuration: {error}"))?;
-        let resumed = runs.into_iter().filter(|run| run.job == Job::Backfill && run.plan.enabled).map(|run| run.scope).collect();
-        Ok(crawl::Settings {
-            resumed,
-            recheck_ids_max: crawl.recheck_ids_max,
-            recheck_window: crawl.recheck_window.duration(),
-            mass_deletion: MassDeletion {
-                ids_min: crawl.mass_deletion_min,
-                confirm_after: crawl.mass_deletion_confirm_after.duration(),
-            },
-            rules,
-            linked_groups: crawl.linked_groups,
-            // One worker for each request that may be under way (a live one has a place beside the others), and one that writes
-            // meanwhile.
-            workers: accounts * (self.accounts.requests_in_flight_max + 1) + 1,
-        })
-    }
+/// How to crawl with so many accounts.
+fn crawl_settings(config: &Config, accounts: usize) -> anyhow::Result<crawl::Settings> {
+    // What the clock would not read is not read because of a restart either.
+    let runs = config.jobs.runs().map_err(|error| anyhow::anyhow!("configuration: {error}"))?;
+    let resumed = runs.into_iter().filter(|run| run.job == Job::Backfill && run.plan.enabled).map(|run| run.scope).collect();
+    // One worker for each request that may be in flight (one extra slot is reserved for live requests), and one that writes meanwhile.
+    let workers = accounts * (config.accounts.requests_in_flight_max + 1) + 1;
+    let settings = config.crawl.settings(resumed, workers);
+    settings.map_err(|(key, error)| anyhow::anyhow!("`crawl.{key}` of the configuration: {error}"))
 }

@@ -12,18 +12,25 @@
 //!
 //! It does not interpret Telegram's bytes, ask Telegram anything, or know who reads it.
 //!
-//! The way through: [`schema`](self) lists the column families, `key` their keys, `record` their values; `write` collects a batch and `staged` works it out;
-//! `read`, `changes`, `members`, `series` and `topics` give it back; `folder` locks the data folder; `open` makes an archive, opens it, and refuses one that
+//! The way through: [`schema`](self) lists the column families and `family` their types, `key` has the keys, `record`, `coverage`, `crawl_state`, `members`,
+//! `series` and `topics` the values; `write` collects a batch and `staged` works it out; [`View`] gives it back; `folder` locks the data folder; `open` makes an archive, opens it, and refuses one that
 //! has lost something (`files` looks before RocksDB does, `loss` goes on without what is lost); `upgrade` brings an older archive to this format.
 
+mod bench_support;
 mod changes;
+mod codec;
+mod coverage;
+mod crawl_state;
+mod family;
 mod files;
 mod folder;
 mod key;
 mod loss;
+mod marks;
 mod members;
 mod open;
-mod read;
+mod outcome;
+mod reader;
 mod record;
 mod schema;
 mod series;
@@ -31,8 +38,8 @@ mod staged;
 mod topics;
 mod upgrade;
 mod verify;
+mod view;
 mod write;
-mod yardstick;
 
 use std::io;
 use std::path::PathBuf;
@@ -41,18 +48,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rocksdb::{ColumnFamily, DB};
 use tokio::sync::watch;
 
+pub use bench_support::EncodingStore;
+pub use codec::RecordError;
+pub use coverage::{Completeness, Coverage};
+pub use crawl_state::CrawlState;
 pub use folder::{DataFolder, FolderError};
 pub use loss::Loss;
 pub use members::Membership;
 pub use open::Seen;
-pub use read::{Order, StoredMessage};
-pub use record::{Coverage, Cursor, Raw, RecordError};
+pub use outcome::{Archived, MassDeletion};
+pub use reader::Reader;
+pub use record::Raw;
 pub use schema::FORMAT;
 pub use series::Sample;
 pub use topics::Topic;
 pub use verify::ArchiveReport;
-pub use write::{Archived, MassDeletion, Write};
-pub use yardstick::Yardstick;
+pub use view::{Order, Snapshot, StoredMessage, View};
+pub use write::Write;
 
 use crate::model::Seq;
 use schema::Cf;
@@ -92,7 +104,7 @@ pub enum ArchiveError {
         known: u32,
     },
     /// There is no archive.
-    #[error("there is no archive at `{}`; `telescribe run` makes one", path.display())]
+    #[error("there is no archive at `{}`; `telescribe run` creates one", path.display())]
     Missing {
         /// Where it would be.
         path: PathBuf,
@@ -123,7 +135,7 @@ pub enum ArchiveError {
     },
     /// Changes that were there are missing. Nothing was changed.
     #[error(
-        "archive at `{}` {what}; nothing was changed: restore a backup, or go on without them with `telescribe reindex --accept-loss`",
+        "archive at `{}` {what}; nothing was changed: restore a backup, or continue without them with `telescribe reindex --accept-loss`",
         path.display()
     )]
     Lost {
@@ -148,7 +160,7 @@ pub enum ArchiveError {
 fn way_out(error: &rocksdb::Error) -> &'static str {
     match error.kind() {
         rocksdb::ErrorKind::Corruption => {
-            "a file is damaged: restore a backup, or move that folder and the index away to have Telegram asked for everything again"
+            "a file is damaged: restore a backup, or move that folder and the index away to crawl everything again"
         }
         _ => "check free space, permissions, the limit of open files (`ulimit -n`) and the disk's health",
     }

@@ -1,11 +1,10 @@
-//! The command line: one file a command.
+//! The command line: one file per command.
 //!
-//! Commands that read (`search`, `show`, `peers`, `changes`, `dump`, `coverage`, `counters`, `status`, `schedule`) ask over HTTP, whoever
-//! answers: see [`client`]. `join` and `schedule run` wish for something over the same way. Commands that change what is on disk take
-//! the data folder for themselves.
+//! Commands that read (`search`, `show`, `peers`, `changes`, `dump`, `coverage`, `counters`, `status`, `schedule`) are HTTP clients, whoever
+//! the server is: see [`client`]. `join` and `schedule run` send operator requests the same way. Commands that change what is on disk take
+//! the exclusive lock of the data folder.
 //!
-//! The exit status is 0 when all is well, 1 when the answer is no (nothing found, something incomplete or different), 2 when
-//! the command could not do its work.
+//! The exit status is 0 for success, 1 for a negative result (nothing found, something incomplete or different), 2 for an error.
 
 mod account;
 pub mod changes;
@@ -20,6 +19,7 @@ mod key;
 mod login;
 mod output;
 pub mod peers;
+pub mod received;
 mod reindex;
 mod run;
 pub mod schedule;
@@ -86,7 +86,7 @@ pub async fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are no errors; where even their printing fails nobody is left to tell.
+            // Help and version are no errors; where even printing them fails, nobody is left to tell.
             let failed = error.print().is_err() || error.use_stderr();
             return ExitCode::from(if failed { 2 } else { 0 });
         }

@@ -1,42 +1,54 @@
 //! The configuration: `config.toml`, typed, with every default in the file that is generated from these types.
 //!
+//! Each section has a file: the type that operators write, every default with its reason, the checks that types cannot make, and the conversion to
+//! the plain settings of the part that it is for. The parts know nothing of the configuration.
+//!
 //! An unknown key is refused with its line and the nearest known key. An environment variable overrides a key:
 //! `TELESCRIBE__HTTP__REQUEST_TIMEOUT=5s` is `http.request_timeout = "5s"` (two underscores for each dot).
 
+mod accounts;
+mod archive;
+mod crawl;
 mod error;
+mod http;
 mod jobs;
+mod log;
+mod outputs;
 mod read;
+mod search;
 mod secret_url;
+mod telegram;
 mod template;
 
-use std::collections::BTreeMap;
-use std::net::SocketAddrV4;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::crawl::{self, Rules};
-use crate::model::PeerKind;
-use crate::publish;
-use crate::schedule::{InvalidSelector, Scope, Selector};
 pub use crate::span::{InvalidSpan, Span};
-use crate::telegram::{self, Reach};
 
+pub use accounts::AccountsConfig;
+pub use archive::{ArchiveConfig, Sync};
+pub use crawl::{CrawlConfig, Kind};
 pub use error::ConfigError;
+pub use http::{HttpConfig, ListenerConfig, SealingConfig};
 pub use jobs::{InvalidPlan, JobChange, JobConfig, JobsConfig, MissedConfig, OverrideConfig};
+pub use log::{LogConfig, LogFormat};
+pub use outputs::{OutputConfig, OutputKind, OutputTarget, PUBLISH, PlannedOutput, PublishConfig};
+pub use search::SearchConfig;
 pub use secret_url::{BrokerUrl, ProxyUrl, SecretUrl};
+pub use telegram::{DataCentreConfig, Server, TelegramConfig};
 pub use template::template;
 
 /// Telescribe's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Which server to speak to, and as which application.
+    /// The server to connect to, and the application that connects.
     pub telegram: TelegramConfig,
     /// The accounts that crawl.
     pub accounts: AccountsConfig,
-    /// What is read, and how.
+    /// Which peers are crawled, and how.
     pub crawl: CrawlConfig,
     /// When each job runs.
     pub jobs: JobsConfig,
@@ -44,287 +56,21 @@ pub struct Config {
     pub archive: ArchiveConfig,
     /// The full-text index.
     pub search: SearchConfig,
-    /// RabbitMQ.
+    /// Publishing to RabbitMQ.
     pub publish: PublishConfig,
+    /// Further outputs of the same events, each with a position of its own; they do not wait for each other. Instead of the line below:
+    ///
+    ///     [[outputs]]
+    ///     name = "research"
+    ///     kind = "rabbitmq"
+    ///     url = "amqp://user:password@192.0.2.7:5672/%2f"
+    ///
+    /// `exchange` and `declare` are as in `publish`.
+    pub outputs: Vec<OutputConfig>,
     /// The HTTP API and the web page.
-    pub http: crate::http::Settings,
+    pub http: HttpConfig,
     /// What is logged.
     pub log: LogConfig,
-}
-
-/// The kind of server: a session made for one kind is refused on another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Server {
-    /// Telegram.
-    #[default]
-    Telegram,
-    /// The simulated Telegram of `telescribe simulate`: loopback addresses only.
-    Simulated,
-    /// A server of your own.
-    SelfHosted,
-}
-
-impl Server {
-    /// The name under which sessions remember it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Telegram => "telegram",
-            Self::Simulated => "simulated",
-            Self::SelfHosted => "self-hosted",
-        }
-    }
-}
-
-/// A data centre's address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DataCentreConfig {
-    /// Its number.
-    pub id: i32,
-    /// IPv4 address and port.
-    #[schemars(with = "String")]
-    pub address: SocketAddrV4,
-}
-
-/// Which server to speak to, and as which application.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct TelegramConfig {
-    /// The kind of server: "telegram", "simulated" (telescribe simulate) or "self-hosted". A session made for one is refused on another.
-    pub server: Server,
-    /// The application's id, from https://my.telegram.org/apps.
-    pub api_id: i32,
-    /// The application's hash, from the same page; needed for `telescribe login` only.
-    pub api_hash: String,
-    /// Addresses of data centres, each { id = 2, address = "192.0.2.1:443" }; empty for Telegram's own.
-    pub data_centres: Vec<DataCentreConfig>,
-    /// How long a request may take, connecting included.
-    pub request_timeout: Span,
-    /// A SOCKS5 proxy for all accounts, such as "socks5://user:password@127.0.0.1:1080"; empty for none. Letters, digits and -._~!$&'()*+, alone in user and password.
-    pub proxy: ProxyUrl,
-}
-
-/// The accounts that crawl.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct AccountsConfig {
-    /// Where the session files are, one an account.
-    pub sessions: PathBuf,
-    /// A file with the master key that session files are sealed under, made with `telescribe account new-key`; empty for none. The environment variable TELESCRIBE_MASTER_KEY may hold the key instead.
-    pub master_key_file: PathBuf,
-    /// The shortest time between two requests of one account. Telegram bears about one request for history a second; less risks flood waits and bans.
-    pub request_interval: Span,
-    /// How long every account rests before it asks anything, when the program was not stopped but killed: what Telegram asked for in the last moment is not known then. "0s" for not at all.
-    pub rest_after_crash: Span,
-    /// How many requests of one account may be under way; what just happened has a place beside them.
-    pub requests_in_flight_max: usize,
-    /// Whether large histories are read by takeout: Telegram bears more then, but tells the account's owner, and may make a new
-    /// takeout wait for a day.
-    pub takeout: bool,
-    /// The shortest time between two calls of one method by one account, where it is not to be the usual one of docs/limits.md, such
-    /// as "contacts.resolveUsername" = "10s". Flood waits make it longer, never shorter.
-    pub intervals: BTreeMap<String, Span>,
-    /// SOCKS5 proxies of single accounts, such as alpha = "socks5://user:password@127.0.0.1:1080"; the others use telegram.proxy. An account
-    /// never connects without its proxy.
-    pub proxies: BTreeMap<String, ProxyUrl>,
-}
-
-/// What is read, and how.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct CrawlConfig {
-    /// Which kinds of peers: "channel", "supergroup", "group" (basic) and "user" (private chats).
-    pub kinds: Vec<Kind>,
-    /// Of these, only: marked ids, "@username", "title:*news*", "folder:Work", "kind:channel"; empty for all.
-    pub allow: Vec<String>,
-    /// Of these, never; written alike.
-    pub deny: Vec<String>,
-    /// Whether the discussion groups of crawled channels are crawled too, where they can be read without joining.
-    pub linked_groups: bool,
-    /// How far back the recheck job reads for edits, deletions, reactions and views that nobody told of.
-    pub recheck_window: Span,
-    /// How many of a peer's newest ids are read again at most, by the recheck job and after Telegram skipped edits and deletions.
-    pub recheck_ids_max: u32,
-    /// So many messages that vanish in one answer are not believed to be deleted before they were asked for again.
-    pub mass_deletion_min: usize,
-    /// How long after the first answer they are asked for again, when Telegram has not named them.
-    pub mass_deletion_confirm_after: Span,
-}
-
-/// A kind of peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// A broadcast channel.
-    Channel,
-    /// A supergroup.
-    Supergroup,
-    /// A basic group.
-    Group,
-    /// A private chat.
-    User,
-}
-
-impl Kind {
-    fn kind(self) -> PeerKind {
-        match self {
-            Self::Channel => PeerKind::Channel,
-            Self::Supergroup => PeerKind::Supergroup,
-            Self::Group => PeerKind::Group,
-            Self::User => PeerKind::User,
-        }
-    }
-}
-
-impl CrawlConfig {
-    /// Which peers are crawled.
-    ///
-    /// # Errors
-    /// With the key and what is wrong with it, when a selector cannot be meant.
-    pub fn rules(&self) -> Result<Rules, (&'static str, InvalidSelector)> {
-        let read = |key, selectors: &[String]| {
-            selectors.iter().map(|s| s.parse()).collect::<Result<Vec<Selector>, _>>().map_err(|e| (key, e))
-        };
-        let scope = Scope { only: read("allow", &self.allow)?, except: read("deny", &self.deny)? };
-        Ok(Rules { kinds: self.kinds.iter().map(|k| k.kind()).collect(), scope })
-    }
-}
-
-/// The archive on disk.
-#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct ArchiveConfig {
-    /// When a page counts as archived: "os" survives a killed process, "always" also a power cut (and costs a disk flush a page).
-    pub sync: Sync,
-}
-
-/// When a page counts as archived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sync {
-    /// When the operating system has it.
-    #[default]
-    Os,
-    /// When the disk has it.
-    Always,
-}
-
-/// The full-text index.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct SearchConfig {
-    /// Memory for documents that are not committed yet, in MiB; at least 15.
-    pub memory_mib: usize,
-}
-
-/// RabbitMQ.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct PublishConfig {
-    /// The broker, such as "amqp://user:password@127.0.0.1:5672/%2f" or amqps://; empty to publish nothing. Percent-encode special
-    /// characters in user and password: / is %2F, # is %23, ? is %3F, @ is %40, : is %3A, % is %25.
-    pub url: BrokerUrl,
-    /// The durable topic exchange that is published to.
-    pub exchange: String,
-    /// Whether it and its alternate exchange are declared where they are missing; otherwise it must be there and is used as it is.
-    pub declare: bool,
-}
-
-impl PublishConfig {
-    /// Where and how to publish; `None` where there is no broker.
-    #[must_use]
-    pub fn settings(&self) -> Option<publish::Settings> {
-        let url = self.url.get().ok()??.clone();
-        Some(publish::Settings { exchange: self.exchange.clone(), declare: self.declare, ..publish::Settings::new(url) })
-    }
-}
-
-/// What is logged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct LogConfig {
-    /// Which events: a level ("info"), or a filter such as "info,telescribe::crawl=debug".
-    pub filter: String,
-    /// "text" for people, "json" for programs.
-    pub format: LogFormat,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs.
-    Json,
-}
-
-impl Default for TelegramConfig {
-    fn default() -> Self {
-        Self {
-            server: Server::Telegram,
-            api_id: 0,
-            api_hash: String::new(),
-            data_centres: Vec::new(),
-            // Connecting through a slow proxy included; Telegram itself answers within a second or not at all.
-            request_timeout: Span::seconds(30),
-            proxy: ProxyUrl::default(),
-        }
-    }
-}
-
-impl Default for AccountsConfig {
-    fn default() -> Self {
-        Self {
-            sessions: PathBuf::from("sessions"),
-            master_key_file: PathBuf::new(),
-            // Peers report 95 messages a second of plain history without flood waits: one page of a hundred a second.
-            request_interval: Span::seconds(1),
-            // Most waits are shorter; a crash is rare, and one that comes again and again should be slow.
-            rest_after_crash: Span::seconds(10),
-            requests_in_flight_max: 1,
-            takeout: false,
-            intervals: BTreeMap::new(),
-            proxies: BTreeMap::new(),
-        }
-    }
-}
-
-impl Default for CrawlConfig {
-    fn default() -> Self {
-        let crawl::Settings { recheck_ids_max, recheck_window, mass_deletion, linked_groups, .. } = crawl::Settings::default();
-        Self {
-            kinds: vec![Kind::Channel, Kind::Supergroup, Kind::Group],
-            allow: Vec::new(),
-            deny: Vec::new(),
-            linked_groups,
-            recheck_window: Span::seconds(recheck_window.as_secs()),
-            recheck_ids_max,
-            mass_deletion_min: mass_deletion.ids_min,
-            mass_deletion_confirm_after: Span::seconds(mass_deletion.confirm_after.as_secs()),
-        }
-    }
-}
-
-impl Default for SearchConfig {
-    fn default() -> Self {
-        Self { memory_mib: 64 }
-    }
-}
-
-impl Default for PublishConfig {
-    fn default() -> Self {
-        Self { url: BrokerUrl::default(), exchange: "telescribe".to_owned(), declare: true }
-    }
-}
-
-impl Default for LogConfig {
-    fn default() -> Self {
-        Self { filter: "info".to_owned(), format: LogFormat::Text }
-    }
 }
 
 impl Config {
@@ -332,7 +78,7 @@ impl Config {
     /// not set.
     ///
     /// # Errors
-    /// When it cannot be read, or something in it cannot be meant.
+    /// When it cannot be read, or something in it is invalid.
     pub fn load(path: &Path, required: bool, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
@@ -342,40 +88,23 @@ impl Config {
         read::read(&path.display().to_string(), &text, environment)
     }
 
-    /// Checks what types cannot say, as [`Config::load`] has done with what it read: for a configuration that was made otherwise.
+    /// Validates what types cannot, as [`Config::load`] has done with what it read: for a configuration that was made otherwise.
     ///
     /// # Errors
-    /// When a value cannot be meant.
+    /// When a value is invalid.
     pub fn check(&self) -> Result<(), ConfigError> {
         read::check(self)
     }
-}
 
-impl TelegramConfig {
-    /// Where this kind of server may be.
-    #[must_use]
-    pub fn reach(&self) -> Reach {
-        match self.server {
-            Server::Telegram => Reach::Network,
-            Server::Simulated => Reach::Loopback,
-            Server::SelfHosted => Reach::Anywhere,
-        }
-    }
-}
-
-impl Config {
-    /// How to speak to the server, as which application, and through which proxies.
-    #[must_use]
-    pub fn telegram_settings(&self) -> telegram::Settings {
-        // One that cannot be meant was refused when the configuration was checked.
-        let proxy = |url: &ProxyUrl| url.get().ok().flatten().cloned();
-        telegram::Settings {
-            api_id: self.telegram.api_id,
-            request_timeout: self.telegram.request_timeout.duration(),
-            reach: self.telegram.reach(),
-            proxy: proxy(&self.telegram.proxy),
-            proxies: self.accounts.proxies.iter().filter_map(|(name, url)| Some((name.clone(), proxy(url)?))).collect(),
-            takeout: self.accounts.takeout,
-        }
+    /// What is wrong with a value, and with which key.
+    fn check_values(&self) -> Result<(), (String, String)> {
+        let of = |section: &str, (key, why): (&str, String)| (format!("{section}.{key}"), why);
+        self.jobs.runs().map_err(|error| (error.key, error.why))?;
+        self.accounts.check().map_err(|(key, why)| (format!("accounts.{key}"), why))?;
+        self.crawl.check().map_err(|wrong| of("crawl", wrong))?;
+        self.search.check().map_err(|wrong| of("search", wrong))?;
+        self.http.settings().check().map_err(|error| ("http".to_owned(), error.to_string()))?;
+        self.telegram.check().map_err(|wrong| of("telegram", wrong))?;
+        self.planned_outputs().map(drop)
     }
 }

@@ -16,56 +16,78 @@
 //! accounts that can read it. A message that cannot be understood is archived raw, counted and passed over. A deletion is
 //! believed when Telegram names it or a page of the peer does not show it; a mass deletion only when it was asked for again.
 //!
-//! What was in hand when the program last ended is found again in coverage and cursors, and planned at once (`resume`).
+//! What was in hand when the program last ended is found again in coverage and cursors, and planned at once (`resumption`).
 //!
-//! The way through: `unit` says what there is to do, `queue` what is next, `dispatch` who does it; `walk`, `poll`, `events`,
-//! `history`, `counters` do it, `live` listens; `sweep` finds work for the jobs, `discovery` and `join` decide which peers there are.
+//! The way through: `unit` says which kinds of tasks there are, `planner` what is asked next, `dispatch` (outside) who asks it; `walks` and
+//! `polls` (by `dialogs`), `differences`, `account_events`, `history`, `folders`, `counters` ask, `live` listens, and all write by the
+//! `recorder`; `sweeps` finds work for the jobs, `admission` and `join` decide which peers there are, `peers` who reads them. No kind of
+//! unit knows another: what an answer leads to goes through the planner.
 
+mod account_events;
+mod admission;
 mod counters;
-mod discovery;
-mod dispatch;
-mod events;
+mod dialogs;
+mod differences;
+mod folders;
 mod history;
 mod join;
 mod live;
+mod lost_peers;
+mod missing;
 mod overtaken;
-mod poll;
+mod peers;
+mod planner;
+mod polls;
 mod progress;
-mod queue;
-mod resume;
+mod recorder;
+mod resumption;
 mod standing;
-mod sweep;
+mod sweeps;
 mod unit;
-mod walk;
+mod units;
+mod walks;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use chrono::DateTime;
-use futures_util::future::join_all;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
-use crate::accounts::Pool;
-use crate::archive::{Archive, ArchiveError, Archived, MassDeletion, Raw, Write};
+use crate::accounts::{AccountStatus, Pool, Urgency};
+use crate::archive::{Archive, ArchiveError, MassDeletion};
+use crate::dispatch::{Dispatch, Priority};
 use crate::lifecycle::Lifecycle;
-use crate::model::{AccountName, Clock, IdRange, PeerId, PeerKind, PeerKindOfId};
-use crate::parse::Parsed;
+use crate::model::{Clock, PeerId, Timestamp};
 use crate::schedule::{Job, Scope};
-use crate::telegram::{self, Client};
+use crate::telegram::{self, Client, Clients, method};
 
-pub use discovery::Rules;
-pub use join::{JoinError, Joining, Target};
+pub use admission::Rules;
+pub use join::{JoinError, JoinTarget, Joining};
 pub use progress::Progress;
 pub use standing::Standing;
 pub use unit::Unit;
 
-use history::Wanted;
+use account_events::AccountEvents;
+use admission::Admission;
+use counters::Counting;
+use dialogs::Dialogs;
+use differences::Differences;
+use folders::Folders;
+use history::History;
+use join::Joins;
+use live::Live;
+use lost_peers::LostPeers;
 use overtaken::Overtaken;
-use queue::Queue;
-use unit::{Doer, Priority, Subject};
-use walk::Reach;
+use peers::Peers;
+use planner::Planner;
+use polls::Polls;
+use recorder::Recorder;
+use resumption::Resumption;
+use standing::Standings;
+use sweeps::{Sweeper, Sweeps};
+use unit::Perform;
+use units::Units;
+use walks::Walks;
 
 /// How to crawl.
 #[derive(Clone, Debug)]
@@ -86,58 +108,27 @@ pub struct Settings {
     pub workers: usize,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            // A hundred requests: what an account can spare after an outage.
-            recheck_ids_max: 10_000,
-            // Telegram lets most messages be edited for 48 hours.
-            recheck_window: Duration::from_hours(48),
-            // A page: nobody deletes by hand what a page cannot show, and an hour is longer than Telegram's bad moments.
-            mass_deletion: MassDeletion { ids_min: 100, confirm_after: Duration::from_hours(1) },
-            rules: Rules::default(),
-            linked_groups: true,
-            resumed: vec![Scope::all()],
-            workers: 2,
-        }
-    }
-}
-
 /// A wait up to this is pacing, which nobody needs to be told of.
 const PACING: Duration = Duration::from_secs(30);
 /// What Telegram pushed and is not archived yet: a burst while the disk is busy. Beyond it the connection waits.
 const PUSHES_IN_FLIGHT_MAX: usize = 1_000;
 
-/// The crawl.
+/// The crawl: what the rest of the program asks of it.
 pub struct Crawler {
-    archive: Arc<Archive>,
-    pool: Arc<Pool>,
-    clients: BTreeMap<AccountName, Arc<Client>>,
-    clock: Arc<dyn Clock>,
-    settings: Settings,
-    queue: Queue,
-    sweeps: Mutex<sweep::Sweeps>,
-    swept: Notify,
-    walks: Mutex<BTreeMap<AccountName, walk::Walked>>,
-    /// Peers whose message ids are an account's own, by the account that archives them.
-    owned: Mutex<BTreeMap<AccountName, BTreeSet<PeerId>>>,
-    /// Peers that are crawled though no account has them among its dialogs.
-    followed: Mutex<BTreeSet<PeerId>>,
-    /// Peers that lack something and that no account could address, until an answer brings them.
-    sought: Mutex<BTreeSet<PeerId>>,
-    /// The accounts' folders, as they were read last.
-    folders: Mutex<BTreeMap<AccountName, Vec<telegram::Folder>>>,
-    /// Constructors that this version has no name for, and how often they came.
-    not_understood: Mutex<BTreeMap<&'static str, u64>>,
-    /// How much was known of the folders when what had been put off was gone on with.
-    gone_on: Mutex<discovery::FoldersKnown>,
-    overtaken: Overtaken,
-    workers_left: AtomicUsize,
+    clients: Arc<Clients>,
+    dispatch: Arc<Dispatch>,
+    admission: Arc<Admission>,
+    planner: Arc<Planner>,
+    recorder: Arc<Recorder>,
+    standings: Arc<Standings>,
+    sweeper: Arc<Sweeper>,
+    joins: Joins,
+    units: Units,
 }
 
 impl std::fmt::Debug for Crawler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Crawler").field("accounts", &self.clients.len()).finish_non_exhaustive()
+        f.debug_struct("Crawler").field("clients", &self.clients).finish_non_exhaustive()
     }
 }
 
@@ -161,37 +152,141 @@ impl Crawler {
             let client = Client::new(session, telegram.clone(), lifecycle.clone(), pushes.clone());
             (name, Arc::new(client.paced_by(Arc::clone(&pool))))
         };
-        let clients = sessions.into_iter().map(client).collect();
-        let workers_left = AtomicUsize::new(settings.workers + 1);
-        let crawler = Arc::new(Self {
-            archive,
-            pool,
-            clients,
-            clock,
-            settings,
-            queue: Queue::default(),
-            sweeps: Mutex::default(),
-            swept: Notify::new(),
-            walks: Mutex::default(),
-            owned: Mutex::default(),
-            followed: Mutex::default(),
-            sought: Mutex::default(),
-            folders: Mutex::default(),
-            not_understood: Mutex::default(),
-            overtaken: Overtaken::default(),
-            gone_on: Mutex::default(),
-            workers_left,
+        let clients = Arc::new(Clients::new(sessions.into_iter().map(client).collect()));
+        let dispatch = Dispatch::new(Arc::clone(&pool), Arc::clone(&clients), Arc::clone(&clock));
+        let peers = Arc::new(Peers::new(Arc::clone(&archive), Arc::clone(&clients)));
+        peers.load()?;
+        let admission = Arc::new(Admission::new(Arc::clone(&archive), settings.rules.clone()));
+        let workers = settings.workers;
+        let (mut resumption, mut live) = (None, None);
+        // What waits in the queue knows the crawler weakly, so that it ends with its last user.
+        let crawler = Arc::new_cyclic(|crawler: &Weak<Self>| {
+            let performer: Weak<dyn Perform> = Weak::<Self>::clone(crawler);
+            let planner = Arc::new(Planner { archive, pool, clients, clock, dispatch, peers, admission, performer });
+            let parts = Self::put_together(planner, &settings);
+            (resumption, live) = (Some(parts.1), Some(parts.2));
+            parts.0
         });
-        crawler.resume()?;
-        // Before anything is asked: an answer tells of newer messages, whose difference is on its way.
-        crawler.go_on_with(crawler.folders_known())?;
-        for name in crawler.clients.keys() {
-            crawler.follow_account(name);
+        if let (Some(resumption), Some(live)) = (resumption, live) {
+            // Before anything is asked: an answer tells of newer messages, whose difference is on its way.
+            resumption.resume_now()?;
+            for name in crawler.clients.names() {
+                crawler.planner.add_start_of(name);
+            }
+            crawler.dispatch.start(workers, lifecycle);
+            resumption::start(&resumption, lifecycle);
+            sweeps::start(&crawler.sweeper, lifecycle);
+            live::start(&live, inbox, lifecycle);
         }
-        dispatch::start(&crawler, lifecycle);
-        sweep::start(&crawler, lifecycle);
-        live::start(&crawler, inbox, lifecycle);
         Ok(crawler)
+    }
+
+    fn put_together(planner: Arc<Planner>, settings: &Settings) -> (Self, Arc<Resumption>, Arc<Live>) {
+        let Planner { archive, pool, clients, clock, dispatch, peers, admission, .. } = planner.as_ref();
+        let (recheck_ids_max, linked_groups) = (settings.recheck_ids_max, settings.linked_groups);
+        let (sweeps, overtaken) = (Arc::new(Sweeps::default()), Arc::new(Overtaken::default()));
+        let lost_peers = Arc::new(LostPeers::new(Arc::clone(&planner)));
+        let recorder = Arc::new(Recorder::new(&planner, Arc::clone(&lost_peers), settings.mass_deletion));
+        let standings = Arc::new(Standings {
+            pool: Arc::clone(pool),
+            clients: Arc::clone(clients),
+            clock: Arc::clone(clock),
+            dispatch: Arc::clone(dispatch),
+            sweeps: Arc::clone(&sweeps),
+        });
+        let resumption = Arc::new(Resumption::new(
+            Arc::clone(&planner),
+            Arc::clone(&lost_peers),
+            Arc::clone(&standings),
+            settings.resumed.clone(),
+        ));
+        let dialogs = Arc::new(Dialogs {
+            archive: Arc::clone(archive),
+            peers: Arc::clone(peers),
+            admission: Arc::clone(admission),
+            planner: Arc::clone(&planner),
+            linked_groups,
+        });
+        let differences = Arc::new(Differences {
+            archive: Arc::clone(archive),
+            planner: Arc::clone(&planner),
+            recorder: Arc::clone(&recorder),
+            recheck_ids_max,
+        });
+        let account_events = Arc::new(AccountEvents {
+            clients: Arc::clone(clients),
+            peers: Arc::clone(peers),
+            admission: Arc::clone(admission),
+            planner: Arc::clone(&planner),
+            recorder: Arc::clone(&recorder),
+            differences: Arc::clone(&differences),
+        });
+        let live = Arc::new(Live {
+            archive: Arc::clone(archive),
+            clients: Arc::clone(clients),
+            dispatch: Arc::clone(dispatch),
+            peers: Arc::clone(peers),
+            planner: Arc::clone(&planner),
+            recorder: Arc::clone(&recorder),
+            account_events: Arc::clone(&account_events),
+            overtaken: Arc::clone(&overtaken),
+        });
+        let sweeper = Arc::new(Sweeper {
+            archive: Arc::clone(archive),
+            sweeps,
+            peers: Arc::clone(peers),
+            admission: Arc::clone(admission),
+            planner: Arc::clone(&planner),
+            lost_peers,
+            recorder: Arc::clone(&recorder),
+            recheck_ids_max,
+            recheck_window: settings.recheck_window,
+        });
+        let joins = Joins {
+            archive: Arc::clone(archive),
+            pool: Arc::clone(pool),
+            clients: Arc::clone(clients),
+            clock: Arc::clone(clock),
+            planner: Arc::clone(&planner),
+            recorder: Arc::clone(&recorder),
+        };
+        let units = Units {
+            walks: Walks::new(Arc::clone(&dialogs), Arc::clone(&recorder), Arc::clone(&resumption)),
+            polls: Polls {
+                planner: Arc::clone(&planner),
+                recorder: Arc::clone(&recorder),
+                dialogs,
+                resumption: Arc::clone(&resumption),
+            },
+            folders: Folders {
+                archive: Arc::clone(archive),
+                admission: Arc::clone(admission),
+                recorder: Arc::clone(&recorder),
+                resumption: Arc::clone(&resumption),
+            },
+            differences,
+            account_events,
+            history: History {
+                archive: Arc::clone(archive),
+                pool: Arc::clone(pool),
+                clock: Arc::clone(clock),
+                planner: Arc::clone(&planner),
+                recorder: Arc::clone(&recorder),
+                overtaken,
+                recheck_ids_max,
+            },
+            counting: Counting {
+                archive: Arc::clone(archive),
+                peers: Arc::clone(peers),
+                admission: Arc::clone(admission),
+                planner: Arc::clone(&planner),
+                recorder: Arc::clone(&recorder),
+                linked_groups,
+            },
+        };
+        let (clients, dispatch, admission) = (Arc::clone(clients), Arc::clone(dispatch), Arc::clone(admission));
+        let crawler = Self { clients, dispatch, admission, planner, recorder, standings, sweeper, joins, units };
+        (crawler, resumption, live)
     }
 
     /// Starts a job for the peers that a scope covers, with those accounts that have nothing left of the run before.
@@ -199,198 +294,81 @@ impl Crawler {
     /// # Errors
     /// When the archive cannot be read.
     pub fn run(&self, job: Job, scope: &Scope) -> Result<(), ArchiveError> {
-        let standing = self.standing(job, scope);
-        let free = || self.clients.keys().filter(|name| !standing.occupied().contains(*name));
+        let standing = self.standings.of(job, scope);
+        let free = || self.clients.names().filter(|name| !standing.occupied().contains(*name));
         match job {
             Job::Discover => {
                 for name in free() {
                     // Folders first: which peers are crawled may depend on them.
-                    self.enqueue(Unit::Folders { account: name.clone() }, Priority::Fresh);
-                    self.enqueue(Unit::Walk { account: name.clone(), reach: Reach::Everything, from: None }, Priority::Fresh);
+                    self.planner.add(Unit::Folders { account: name.clone() }, Priority::Fresh);
+                    self.planner.add(Unit::discovery(name), Priority::Fresh);
                 }
             }
             Job::CatchUp if scope.only.is_empty() => {
                 let scope = Arc::new(scope.clone());
                 for name in free() {
-                    let reach = Reach::News(Arc::clone(&scope));
-                    self.enqueue(Unit::Walk { account: name.clone(), reach, from: None }, Priority::Fresh);
+                    self.planner.add(Unit::news(name, &scope), Priority::Fresh);
                 }
-                self.poll_followed()?;
+                self.planner.poll_without_member()?;
             }
-            Job::CatchUp => self.poll_with(self.crawled(scope)?, |name| !standing.occupied().contains(name))?,
-            Job::Backfill | Job::Recheck | Job::Counters => self.sweep(job, scope, standing.occupied())?,
+            Job::CatchUp => self.planner.poll_with(self.admission.crawled(scope)?, |name| !standing.occupied().contains(name))?,
+            Job::Backfill | Job::Recheck | Job::Counters => self.sweeper.sweep(job, scope, standing.occupied())?,
         }
         Ok(())
     }
 
-    /// Learns from the archive what is kept in memory: who archives what, and what is crawled without a member.
-    fn resume(&self) -> anyhow::Result<()> {
-        let mut members = BTreeSet::new();
-        for entry in self.archive.memberships() {
-            let (peer, membership) = entry?;
-            if membership.current() {
-                members.insert(peer);
-            }
-        }
-        for entry in self.archive.cursors() {
-            let (peer, cursor) = entry?;
-            if let Some(owner) = &cursor.account {
-                self.owned(owner, peer);
-            }
-            if cursor.unavailable.is_none() && !members.contains(&peer) {
-                self.follow_alone(peer);
-            }
-        }
-        Ok(())
+    /// How a job for the peers of a scope stands.
+    #[must_use]
+    pub fn standing(&self, job: Job, scope: &Scope) -> Standing {
+        self.standings.of(job, scope)
     }
 
-    fn look_for_news(&self, account: &AccountName) {
-        let reach = Reach::News(Arc::new(Scope::all()));
-        self.enqueue(Unit::Walk { account: account.clone(), reach, from: None }, Priority::Fresh);
+    /// Joins a peer with an account, or with the signed-in one that is in the fewest.
+    ///
+    /// # Errors
+    /// See [`JoinError`].
+    pub async fn join(&self, account: Option<&str>, target: &JoinTarget) -> Result<Joining, JoinError> {
+        self.joins.join(account, target).await
     }
 
-    /// Adds a history unit when the peer lacks anything.
-    fn add_history(&self, peer: PeerId, priority: Priority) -> Result<(), ArchiveError> {
-        let (coverage, cursor) = (self.archive.coverage(peer)?, self.archive.cursor(peer)?.unwrap_or_default());
-        let not_before = match self.wanted(peer, &coverage, &cursor)? {
-            Wanted::Nothing => return Ok(()),
-            Wanted::Now(_) => DateTime::UNIX_EPOCH,
-            Wanted::After(at) => at,
-        };
-        if self.admits(peer, None)? {
-            self.again(Unit::History { peer }, priority, 0, not_before);
+    /// What keeps a peer from being read on just now: nobody who can read it, or a wait that Telegram asked for.
+    #[must_use]
+    pub fn hindrance(&self, peer: PeerId) -> Option<String> {
+        let readers = self.planner.peers.readers(peer).ok()?;
+        if readers.is_empty() {
+            return Some("no account can read it".to_owned());
         }
-        Ok(())
-    }
-
-    /// Has the peers of an account asked again whose messages were said to be deleted, too many at once.
-    fn confirm_deletions(&self, account: &AccountName, archived: &Archived) -> Result<(), ArchiveError> {
-        if archived.held > 0 {
-            for peer in self.owned_by(account) {
-                self.add_history(peer, Priority::Fresh)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds a unit to the queue; without anybody who could do it, it is left for a later walk to find again.
-    fn enqueue(&self, unit: Unit, priority: Priority) {
-        if let Some((subject, candidates)) = self.place(&unit) {
-            self.queue.add(unit, priority, subject, candidates);
+        let now = self.planner.clock.now();
+        let free =
+            readers.iter().filter_map(|account| self.planner.pool.free_at(account, method::HISTORY, Urgency::Background)).min();
+        match free {
+            None => Some("the accounts that can read it are signed out or banned; see `telescribe account list`".to_owned()),
+            Some(at) if at > now + PACING => Some(format!("flood wait until {}", Timestamp::from(at))),
+            Some(_) => None,
         }
     }
 
-    /// What a unit works on, and who could do it.
-    fn place(&self, unit: &Unit) -> Option<(Subject, Vec<AccountName>)> {
-        let own_ids = |peer: &PeerId| peer.kind() != PeerKindOfId::Channel;
-        let found = || {
-            let owner = match unit.peer().filter(own_ids) {
-                Some(peer) => self.archive.cursor(peer)?.and_then(|c| c.account),
-                None => None,
-            };
-            let candidates = match unit.doer() {
-                Doer::Account(account) => vec![account.clone()],
-                Doer::ReaderOf(peer) => self.readers(peer)?,
-            };
-            Ok::<_, ArchiveError>((unit.subject(owner), candidates))
-        };
-        match found() {
-            Ok(place) => Some(place),
-            Err(error) => {
-                tracing::error!("{error}; a later walk looks again");
-                None
-            }
-        }
+    /// Tasks that wait, and locks that are held by those that run.
+    #[must_use]
+    pub fn backlog(&self) -> (usize, usize) {
+        self.dispatch.len()
     }
 
-    /// The accounts that can read a peer: those that have an access hash for it, or, where ids are the account's own, the
-    /// one that archives it.
-    fn readers(&self, peer: PeerId) -> Result<Vec<AccountName>, ArchiveError> {
-        let own = match peer.kind() {
-            PeerKindOfId::Channel => None,
-            PeerKindOfId::User | PeerKindOfId::Chat => self.archive.cursor(peer)?.and_then(|c| c.account),
-        };
-        let may = |(name, client): &(&AccountName, &Arc<Client>)| {
-            own.as_ref().is_none_or(|own| own == *name) && client.session().knows(peer)
-        };
-        Ok(self.clients.iter().filter(may).map(|(name, _)| name.clone()).collect())
+    /// Constructors that this version has no name for, and how many messages held each, since the start.
+    #[must_use]
+    pub fn not_understood(&self) -> BTreeMap<&'static str, u64> {
+        self.recorder.not_understood()
     }
 
-    /// Notes that an account archives a peer whose ids are its own.
-    fn owned(&self, account: &AccountName, peer: PeerId) {
-        self.owned.lock().unwrap_or_else(PoisonError::into_inner).entry(account.clone()).or_default().insert(peer);
+    /// How the accounts are doing.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<AccountStatus> {
+        self.planner.pool.status()
     }
 
-    /// The peers that an account archives because their ids are its own.
-    fn owned_by(&self, account: &AccountName) -> Vec<PeerId> {
-        let owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
-        owned.get(account).into_iter().flatten().copied().collect()
+    /// The queue of tasks, for other kinds of them.
+    #[must_use]
+    pub fn dispatch(&self) -> &Arc<Dispatch> {
+        &self.dispatch
     }
-
-    /// Whether the operator wants peers of this kind at all.
-    fn may_be_crawled(&self, peer: PeerId) -> bool {
-        let kinds = &self.settings.rules.kinds;
-        match peer.kind() {
-            PeerKindOfId::User => kinds.contains(&PeerKind::User),
-            PeerKindOfId::Chat => kinds.contains(&PeerKind::Group),
-            PeerKindOfId::Channel => true,
-        }
-    }
-
-    /// Adds a parsed message to a write.
-    fn put(&self, write: &mut Write<'_>, parsed: Parsed) {
-        if !parsed.not_understood.is_empty() {
-            let key = parsed.message.key;
-            tracing::warn!(
-                peer.id = key.peer.0,
-                message.id = key.id.0,
-                "message {key} holds what this version has no name for ({}); it is archived raw",
-                parsed.not_understood.join(", "),
-            );
-            let mut counts = self.not_understood.lock().unwrap_or_else(PoisonError::into_inner);
-            for name in &parsed.not_understood {
-                *counts.entry(name).or_default() += 1;
-                metrics::counter!("telescribe_not_understood_total", "constructor" => *name).increment(1);
-            }
-        }
-        write.message(parsed.message, Raw { layer: telegram::LAYER, tl: parsed.raw }, parsed.revision);
-    }
-
-    /// Commits a write off the scheduler's threads.
-    fn commit(write: Write<'_>) -> Result<Archived, ArchiveError> {
-        let archived = tokio::task::block_in_place(|| write.commit())?;
-        for (kind, count) in
-            [("new", archived.new), ("edited", archived.edited), ("deleted", archived.deleted), ("held", archived.held)]
-        {
-            metrics::counter!("telescribe_messages_total", "change" => kind).increment(count as u64);
-        }
-        Ok(archived)
-    }
-
-    /// Called by each worker when it ends: the last one ends takeouts and closes the connections.
-    async fn worker_ended(&self) {
-        if self.workers_left.fetch_sub(1, Ordering::SeqCst) != 1 {
-            return;
-        }
-        let ends = self.clients.iter().map(|(account, client)| async move {
-            if client.in_takeout().await
-                && let Err(error) = client.end_takeout().await
-            {
-                tracing::warn!(account.name = %account, "account `{account}`: Telegram was not told that the takeout is over: {error}");
-            }
-            client.close();
-        });
-        join_all(ends).await;
-    }
-}
-
-/// The newest `max` ids of a set of ranges.
-fn newest(set: &crate::model::RangeSet, max: u32) -> crate::model::RangeSet {
-    let Some(last) = set.last() else { return crate::model::RangeSet::new() };
-    let first = i64::from(last) - i64::from(max) + 1;
-    let mut kept = set.clone();
-    if let Some(below) = i32::try_from(first - 1).ok().and_then(|end| IdRange::new(i32::MIN, end)) {
-        kept.remove(below);
-    }
-    kept
 }

@@ -1,45 +1,52 @@
-//! HTTP: search and fetch for people and programs, sealed where the listener asks for it.
+//! HTTP: search and fetch for people and programs, sealed where the listener requires it.
 //!
 //! Guarantees:
-//! - `http` asks Telegram nothing and never writes to the archive: an operator's wish is only handed to the scheduler, which starts it
-//!   by its own rules, and only from doors that may operate;
-//! - where a listener says `required`, nothing archived leaves the program unsealed;
-//! - every answer is bounded: pages by entries and bytes, streams by the chunk in hand, searches by number and time;
+//! - `http` sends nothing to Telegram and never writes to the archive: an operator request (run a job, join a peer) is only queued for the
+//!   program's own workers, and only accepted from listeners that may operate;
+//! - where a listener requires sealing, nothing archived leaves the program unsealed;
+//! - every response is bounded: pages (cursor pagination) by entries and bytes, streams by one chunk in memory (back-pressure), searches by
+//!   concurrency and time;
 //! - errors are RFC 9457 problem details with a stable code, and hold no text of a library or of the archive.
 //!
 //! It does not speak TLS (sealing protects the content end to end; a proxy may add TLS) and keeps no sessions.
 //!
-//! The way through: `server` accepts connections and states their `door`; `log` goes around everything; `envelope` opens and seals;
-//! then one file a resource (`search`, `peers`, `messages`, `sight`, `counters`, `coverage`, `changes`, `dump`, `status`, `jobs`,
-//! `page`, `openapi`), made of what `context` holds, asked by what `query` reads, refused by a `problem`; what somebody wants done goes
-//! to an `operator`. `local` is the router without a wire, for commands.
+//! The way of a request: `server` accepts the connection and notes its `ingress`; `log` is the outermost layer; `envelope` opens and seals;
+//! then one file per resource (`search`, `peers`, `messages`, `accounts`, `topics`, `counters`, `coverage`, `changes`, `dump`, `status`, `jobs`,
+//! `join`, `page`, `openapi`), with shared state in `context`. What a request says is read by extractors (`path`, `query`, `body`); what is
+//! answered is a type of [`views`](crate::views), with what several resources need in `paging`, `lines` and `mentions`, or a `problem`.
+//! Operator requests go to the `operator`. `local` is the router without a network, for commands.
 
+mod accounts;
+mod body;
 mod changes;
 mod context;
 mod counters;
 mod coverage;
-mod door;
 mod dump;
 mod envelope;
+mod ingress;
 mod jobs;
 mod join;
 mod keys;
 mod lines;
 mod local;
 mod log;
+mod mentions;
 mod messages;
 mod openapi;
 mod operator;
 mod page;
+mod paging;
+mod path;
 mod peers;
 mod problem;
 mod query;
 mod search;
 mod server;
 mod settings;
-mod sight;
 pub(crate) mod socket;
 mod status;
+mod topics;
 
 use std::sync::Arc;
 
@@ -54,15 +61,15 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use context::{Context, LazyIndex, NotRunning, StatusSource};
-pub use door::Door;
+pub use ingress::Ingress;
 pub use keys::Keys;
 pub use local::Local;
-pub use operator::{AccountWaitView, JobView, JoinView, Operator, OperatorError, PeersView, StartView};
+pub use operator::{Operator, OperatorError};
 pub use problem::Problem;
 pub use server::{Bound, ServeError};
 pub use settings::{Listener, Sealing, Settings, SettingsError};
 
-/// Every path that is described, for unknown ones to be compared with.
+/// The documented paths, to suggest the nearest one for an unknown path.
 const PATHS: [&str; 10] = [
     "/v1/join",
     "/v1/search",
@@ -76,7 +83,7 @@ const PATHS: [&str; 10] = [
     "/openapi.json",
 ];
 
-/// The API with everything around it; requests need a [`Door`] among their extensions.
+/// The API with all its layers; requests need a [`Ingress`] among their extensions.
 pub(crate) fn router(context: Arc<Context>) -> Router {
     let (routes, mut description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
         .routes(routes!(search::get, search::post))
@@ -86,8 +93,8 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(messages::one))
         .routes(routes!(counters::of_message))
         .routes(routes!(counters::of_peer))
-        .routes(routes!(sight::accounts))
-        .routes(routes!(sight::topics))
+        .routes(routes!(accounts::accounts))
+        .routes(routes!(topics::topics))
         .routes(routes!(coverage::one))
         .routes(routes!(coverage::all))
         .routes(routes!(changes::list))
@@ -109,7 +116,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
     around(routes.fallback(unknown_path).method_not_allowed_fallback(wrong_method), context)
 }
 
-/// `/metrics` alone, for listeners that only this machine reaches.
+/// `/metrics` alone, for listeners that only this machine can reach.
 pub(crate) fn metrics_router(context: Arc<Context>) -> Router {
     let routes = Router::new().route("/metrics", get(status::metrics));
     around(routes.fallback(unknown_path).method_not_allowed_fallback(wrong_method), context)
@@ -130,6 +137,6 @@ async fn unknown_path(request: Request) -> Problem {
 }
 
 async fn wrong_method(request: Request) -> axum::response::Response {
-    Problem::method_not_allowed(format!("`{}` does nothing here; the header `Allow` says what does", request.method()))
+    Problem::method_not_allowed(format!("`{}` is not supported here; the header `Allow` lists what is", request.method()))
         .into_response()
 }

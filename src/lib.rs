@@ -5,14 +5,14 @@
 //!
 //! ```text
 //!  schedule ─► accounts ─► telegram ─► parse ─► ARCHIVE ─┬─► search  (Tantivy)  ─┐
-//!   "is due"    "who may"   "ask"      "mean"    "true"  └─► publish (RabbitMQ) ─┴─► http ─► people, programs
+//!   "is due"    "who may"   "ask"      "mean"    "true"  └─► output  (RabbitMQ) ─┴─► http ─► people, programs
 //!                              └──────── crawl ────┘
 //! ```
 //!
 //! One page of history, or one live update, becomes true in ONE archive write. Everything right of the archive reads its change
 //! log with a position of its own.
 
-// What everybody may use: the words of the house, the loop that everything runs in, and sealing.
+// What everybody may use: the data model, the worker loop that everything runs in, and sealing.
 pub mod lifecycle;
 pub mod model;
 pub mod span;
@@ -28,6 +28,9 @@ pub mod parse;
 
 pub mod telegram;
 
+// One request at a time: what runs next, and through which account.
+pub mod dispatch;
+
 // What is true.
 pub mod archive;
 
@@ -39,7 +42,11 @@ pub mod search;
 
 pub mod show;
 
-pub mod publish;
+pub mod views;
+
+pub mod event;
+
+pub mod output;
 
 // The way out: sealed, over HTTP.
 pub mod http;

@@ -1,10 +1,11 @@
-//! Starting, stopping, and not dying in between: the one worker loop of the program, and the only place that spawns tasks.
+//! The supervisor: the one worker loop of the program, graceful shutdown, and the only place that spawns tasks.
 //!
 //! A worker does one bounded unit of work a [`Worker::step`], which is never cut half way, and waits for more in
-//! [`Worker::wait`], which may be dropped at any moment. A soft stop lets the step in hand finish; a hard stop drops it. Either
-//! way nothing is lost, because what is true is only ever changed by one archive write.
+//! [`Worker::wait`], which is cancel safe. A soft stop (graceful shutdown) lets the step in hand finish; a hard stop drops it. Either
+//! way nothing is lost, because what is true is only ever changed by one atomic archive write.
 //!
-//! A worker that panics is made anew after a backoff and shows up in [`Lifecycle::workers`].
+//! A step that fails is retried with exponential backoff; a worker that panics is made anew (restarted) first. Both show up in
+//! [`Lifecycle::workers`].
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -16,14 +17,14 @@ use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The first wait before a failed worker is tried again; doubled at each further failure.
+/// The first backoff before a failed worker is retried; doubled at each further failure.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
-/// The longest wait before a failed worker is tried again: long enough not to fill a log, short enough for a person to wait.
+/// The longest backoff before a failed worker is retried: long enough not to fill a log, short enough for a person to wait.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
-/// What a step found.
+/// The outcome of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum StepOutcome {
     /// It did something; there may be more.
     Busy,
     /// There was nothing to do: wait.
@@ -33,9 +34,9 @@ pub enum Step {
 /// Something that works for as long as the program runs.
 pub trait Worker: Send + 'static {
     /// Does one bounded unit of work. Not cut half way by a soft stop.
-    fn step(&mut self) -> impl Future<Output = anyhow::Result<Step>> + Send;
+    fn step(&mut self) -> impl Future<Output = anyhow::Result<StepOutcome>> + Send;
 
-    /// Returns when there may be something to do. May be dropped at any moment.
+    /// Returns when there may be something to do. Cancel safe: may be dropped at any moment.
     fn wait(&mut self) -> impl Future<Output = ()> + Send;
 
     /// Called once after the last step of a soft stop: flush what is in hand.
@@ -73,7 +74,7 @@ impl Lifecycle {
         Self::default()
     }
 
-    /// Asks everything to finish what it has in hand.
+    /// Begins a graceful shutdown: asks everything to finish what it has in hand.
     pub fn stop_soft(&self) {
         self.soft.cancel();
         self.tracker.close();
@@ -120,7 +121,7 @@ impl Lifecycle {
         self.statuses().clone()
     }
 
-    /// Runs a worker until the program stops; `make` makes it, and makes it anew after a panic.
+    /// Spawns a supervised worker that runs until the program stops; `make` makes it, and makes it anew after a panic.
     pub fn work<W: Worker>(&self, name: impl Into<String>, make: impl FnMut() -> W + Send + 'static) {
         let name = name.into();
         self.statuses().insert(name.clone(), WorkerStatus::default());
@@ -128,14 +129,14 @@ impl Lifecycle {
         let run = async move {
             tokio::select! {
                 () = lifecycle.supervise(&name, make) => {}
-                () = lifecycle.hard.cancelled() => tracing::warn!(worker.name = %name, "worker `{name}` was stopped hard"),
+                () = lifecycle.hard.cancelled() => tracing::warn!(worker.name = %name, "worker `{name}` was stopped at once, without finishing"),
             }
             lifecycle.note(&name, |status| status.stopped = true);
         };
         self.tracker.spawn(run);
     }
 
-    /// Runs a future that ends by itself, or at the soft stop if it watches for it; a hard stop drops it.
+    /// Spawns a task: a future that ends by itself, or at the soft stop if it watches for it; a hard stop drops it.
     pub fn task(&self, future: impl Future<Output = ()> + Send + 'static) {
         let hard = self.hard.clone();
         self.tracker.spawn(async move {
@@ -158,17 +159,17 @@ impl Lifecycle {
             }
             let outcome = AssertUnwindSafe(worker.step()).catch_unwind().await;
             let failure = match outcome {
-                Ok(Ok(Step::Busy)) => {
+                Ok(Ok(StepOutcome::Busy)) => {
                     backoff = BACKOFF_MIN;
                     self.note(name, |status| {
                         status.steps += 1;
                         status.failing = None;
                     });
-                    // A worker that always has work must not keep the others of its thread waiting.
+                    // Against starvation: a worker that always has work must not keep the others of its thread waiting.
                     tokio::task::yield_now().await;
                     continue;
                 }
-                Ok(Ok(Step::Idle)) => {
+                Ok(Ok(StepOutcome::Idle)) => {
                     backoff = BACKOFF_MIN;
                     self.note(name, |status| status.failing = None);
                     tokio::select! {
@@ -183,7 +184,7 @@ impl Lifecycle {
                     format!("panicked: {}", panic_text(panic.as_ref()))
                 }
             };
-            tracing::error!(worker.name = %name, "worker `{name}` failed: {failure}; trying again in {backoff:?}");
+            tracing::error!(worker.name = %name, "worker `{name}` failed: {failure}; restart in {backoff:?}");
             self.note(name, |status| {
                 status.failures += 1;
                 status.failing = Some(failure);
@@ -224,11 +225,11 @@ mod tests {
     }
 
     impl Worker for Counting {
-        async fn step(&mut self) -> anyhow::Result<Step> {
+        async fn step(&mut self) -> anyhow::Result<StepOutcome> {
             let n = self.steps.fetch_add(1, Ordering::SeqCst);
             assert!(self.made > 1 || n < 2, "third step of the first worker panics");
             anyhow::ensure!(n != 4, "fifth step fails");
-            Ok(if n < 8 { Step::Busy } else { Step::Idle })
+            Ok(if n < 8 { StepOutcome::Busy } else { StepOutcome::Idle })
         }
 
         async fn wait(&mut self) {

@@ -1,4 +1,4 @@
-//! The words of the house as plain data: what a peer, a message and a change *are*.
+//! The data model as plain data: what a peer, a message and a change *are*.
 //!
 //! No I/O, no serialisation, no foreign library: how a message is stored is the archive's business, how it is shown is
 //! HTTP's and the dump's. Everything else in the crate may use this module; this module uses nothing.
@@ -20,8 +20,8 @@ pub use button::{Button, ButtonKind};
 pub use change::{Change, ChangeKind, Seq};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use entity::{Entity, EntityKind};
-pub use id::{AccountName, InvalidAccountName, MessageId, MessageKey, PeerId, PeerKindOfId};
-pub use media::{Giveaway, Media, Page, Payment, Place, Poll, PollResult, Story, Task};
+pub use id::{AccountName, IdSpace, InvalidAccountName, MessageId, MessageKey, PeerId};
+pub use media::{GeoPlace, Giveaway, Media, PagePreview, Payment, Poll, PollResult, Story, TodoTask};
 pub use media_kind::MediaKind;
 pub use message::{Counters, Message, Reaction, Restriction};
 pub use origin::{Forward, Reply};

@@ -1,6 +1,6 @@
-//! What Telegram's answers mean: from its TL types to the model.
+//! The parser: from Telegram's TL types to the data model.
 //!
-//! Pure, and it never fails: what this version has no name for becomes `other` or `unknown`, is reported in
+//! Pure (deterministic, no I/O), and it never fails: what this version has no name for becomes `other` or `unknown`, is reported in
 //! [`Parsed::not_understood`], and stays in the raw bytes that are archived beside, so that a later version can parse again.
 
 mod button;
@@ -35,7 +35,7 @@ pub struct Parsed {
 /// Parses a message. `None` for an empty one: Telegram's way to say that an id holds nothing.
 #[must_use]
 pub fn message(tl: &enums::Message) -> Option<Parsed> {
-    let mut unknown = Unknown::default();
+    let mut unknown = UnknownConstructors::default();
     let (message, revision) = match tl {
         enums::Message::Empty(_) => return None,
         enums::Message::Message(m) => (ordinary(m, &mut unknown), m.edit_date.map_or(0, i64::from)),
@@ -44,13 +44,13 @@ pub fn message(tl: &enums::Message) -> Option<Parsed> {
     Some(Parsed { message, revision, raw: tl.to_bytes(), not_understood: unknown.names })
 }
 
-/// What this version has no name for, in one message.
+/// The constructors of one message that this version has no name for.
 #[derive(Default)]
-struct Unknown {
+struct UnknownConstructors {
     names: Vec<&'static str>,
 }
 
-impl Unknown {
+impl UnknownConstructors {
     fn note(&mut self, tl: &impl Serializable) {
         let name = name(tl);
         if !self.names.contains(&name) {
@@ -59,7 +59,7 @@ impl Unknown {
     }
 }
 
-fn ordinary(m: &types::Message, unknown: &mut Unknown) -> Message {
+fn ordinary(m: &types::Message, unknown: &mut UnknownConstructors) -> Message {
     let peer = peer_id(&m.peer_id);
     let (text, entities) = match &m.rich_message {
         Some(page) if m.message.is_empty() => rich::text(page, unknown),
@@ -138,12 +138,12 @@ fn plain(tl: &enums::TextWithEntities) -> String {
     t.text.clone()
 }
 
-/// A text that has something to say: Telegram's required fields are empty where there is nothing.
-fn said(text: &str) -> Option<String> {
+/// A text that is not empty: Telegram's required fields are empty where there is nothing.
+fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// A number that is one: what is not a number would be unequal to itself, and each reading of the message an edit.
+/// A number that is finite: NaN would be unequal to itself, and each reading of the message an edit.
 fn finite(number: f64) -> Option<f64> {
     Some(number).filter(|n| n.is_finite())
 }

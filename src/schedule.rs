@@ -1,26 +1,26 @@
-//! What is due: pure functions of (plan, what was started, now), on the `cron` crate.
+//! The cron schedule: which run is due. Pure functions of (plan, what was started, now), on the `cron` crate.
 //!
-//! - A run that was missed any number of times (the program was not running, the machine slept) is made up once, or not, as its
-//!   plan says. A run that never happened is due at once.
+//! - Missed runs (misfires): a run that was missed any number of times (the program was not running, the machine slept) is made up once,
+//!   or not, as its plan says. A run that never happened is due at once.
 //! - A clock that was set back starts nothing at once: counting goes on from what it says now.
 //! - Daylight saving: a time of day that does not exist is run right after the gap, one that exists twice is run the first time.
 //!   An expression that names every hour means intervals, and goes on by the interval.
-//! - Jitter is a pure function of the archive, the run and the occurrence: two machines differ, a restart moves nothing.
+//! - Jitter is a pure function of the archive, the run and the occurrence (deterministic): two machines differ, a restart moves nothing.
 //!
 //! It does not look at any clock, remember anything on its own, or know what a job does.
 //!
-//! The way through: [`Job`] is what, [`Selector`] and [`Scope`] for whom, [`Plan`] when; `times` makes instants of expressions, [`due`]
-//! answers for one moment, and a [`Watch`] goes from moment to moment. A [`Run`] is all of it for one job and some peers.
+//! The way through: [`Job`] is what, [`Selector`] and [`Scope`] for whom, [`Plan`] when; `times` makes instants of expressions, [`due()`]
+//! answers for one moment, and a [`RunTracker`] keeps the state between scheduler ticks. A [`Run`] is all of it for one job and some peers.
 
 mod due;
 mod job;
 mod plan;
+mod run_tracker;
 mod selector;
 mod times;
-mod watch;
 
 pub use due::{Due, due};
 pub use job::{Job, UnknownJob};
 pub use plan::{Missed, Plan, Run};
+pub use run_tracker::{RunDecision, RunTracker};
 pub use selector::{InvalidSelector, PeerFacts, Scope, Selector};
-pub use watch::{Look, Watch};

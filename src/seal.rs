@@ -1,19 +1,20 @@
-//! Sealed requests and answers: JWE compact serialisation, `dir` with `A256CBC-HS512` (RFC 7516, RFC 7518 section 5.2.5).
+//! Sealed requests and answers (authenticated encryption): JWE compact serialisation, `dir` with `A256CBC-HS512` (RFC 7516, RFC 7518
+//! section 5.2.5).
 //!
 //! For clients that ask over wires and proxies they do not trust. What is guaranteed:
 //! - Possession of a key is the whole authentication. Whoever has none learns nothing but lengths and the key's id.
 //! - The tag is verified in constant time over everything, before anything is decrypted. Every failure is the same
 //!   [`Refused`]; an unknown key id costs the same work as a wrong tag.
-//! - A request is good once, for its method and its path and query, for [`CLOCK_TOLERANCE`] either way. An answer is good for the
-//!   request that it answers and for no other, and neither can pass for the other: their [`Purpose`]s have different `typ`s.
-//! - A key file that others could read is refused, and replaced as a whole or not at all.
+//! - Replay protection: a request is good once, for its method and its path and query, for [`CLOCK_TOLERANCE`] either way. An answer
+//!   is good for the request that it answers and for no other, and neither can pass for the other: their [`Purpose`]s have different `typ`s.
+//! - A key file that others could read is refused, and replaced atomically: as a whole or not at all.
 //!
 //! Deliberately not here: forward secrecy (a stolen key opens what was recorded under it: rotate), the hiding of lengths, key
 //! agreement, signatures, compression (`zip`; it leaks), other algorithms, and HTTP itself. Nothing reaches for the clock or for
 //! randomness: `now` and the generator are passed in, [`system_random`] is the generator of the running program.
 //!
-//! Rooms, each building on the one before: `cipher` (bytes), `key`, `ring` (the file), `token` (JWE), `master` (what lies on the
-//! disk), `nonces` (what was seen), `exchange` (requests and answers). The format and two worked clients: `docs/sealing.md`.
+//! Rooms, each building on the one before: `cipher` (bytes), `key`, `ring` (the file), `token` (JWE), `master` (encryption
+//! at rest), `nonces` (replay protection), `exchange` (requests and answers). The format and two worked clients: `docs/sealing.md`.
 
 mod cipher;
 mod exchange;
@@ -23,13 +24,13 @@ mod nonces;
 mod ring;
 mod token;
 
-pub use exchange::{Answer, CLOCK_TOLERANCE, Request, SealedRequest, open_answer, open_request, seal_answer, seal_request};
+pub use exchange::{OpenedAnswer, OpenedRequest, SealedRequest, open_answer, open_request, seal_answer, seal_request};
 pub use key::{ClientName, InvalidName, Key, KeyId};
 pub use master::{InvalidMasterKey, MasterKey, sealed_by};
-pub use nonces::{NONCES_PER_KEY_MAX, Nonces};
+pub use nonces::{CLOCK_TOLERANCE, NONCES_PER_KEY_MAX, Nonces};
 pub use rand::CryptoRng;
 pub use ring::{KeyFileError, KeyRing};
-pub use token::{Opened, PORTABLE_PLAINTEXT_MAX, Purpose, Refused, Why, open, seal};
+pub use token::{OpenedToken, PORTABLE_PLAINTEXT_MAX, Purpose, RefusalReason, Refused, open, seal};
 
 /// The media type of a sealed body, on the way in and on the way out (RFC 7515 section 9.2.1).
 pub const MEDIA_TYPE: &str = "application/jose";

@@ -1,7 +1,8 @@
-//! Search: finding archived messages by what they say, in any language.
+//! Full-text search over archived messages, in any language.
 //!
 //! The index is a reader of the archive's change log. It holds nothing that the archive does not have, so it can be deleted at
-//! any time and is rebuilt. Each of its commits carries the position it has reached, so that index and archive cannot drift.
+//! any time and is rebuilt. Each of its commits carries the position it has reached (a checkpoint, atomic with the commit), so that
+//! index and archive cannot drift.
 //!
 //! Guarantees:
 //! - a message is found within two seconds of being archived;
@@ -9,15 +10,17 @@
 //!   in Russian, English and Arabic; Simplified and Traditional Chinese find each other; accents and case do not matter;
 //! - no user's text reaches Tantivy's own query parser: queries are read by a grammar of our own (docs/query.md) whose length,
 //!   depth and number of terms are bounded before anything recurses, and a search ends at its deadline;
-//! - pages are continued by cursors that name the last hit, not by counting, so they neither repeat nor skip.
+//! - pagination goes by cursors that name the last hit (keyset pagination), not by counting, so pages neither repeat nor skip.
 //!
 //! It does not write to the archive, and it never asks Telegram anything.
 //!
-//! The way through: `fold`, `units` and `analyser` make terms of texts (docs/decisions/0003-analyser.md); `schema` makes documents
+//! The way through: `fold`, `units` and `analyser` are the tokenizer
+//! and make terms of texts (docs/decisions/0003-analyser.md); `schema` makes documents
 //! of messages; `indexer` follows the change log; `lex`, `operator`, `parse` and `query` read queries; `compile` turns them into
-//! Tantivy's; `collect` finds, `cursor` continues, `snippet` shows; `verify` compares with the archive.
+//! Tantivy's; `request` is what can be asked, `find` answers it: `collect` finds the top hits, `cursor` is for pagination, `snippet` highlights; `verify` compares with the archive.
 
 mod analyser;
+mod bench_support;
 mod collect;
 mod compile;
 mod cursor;
@@ -29,22 +32,23 @@ mod lex;
 mod operator;
 mod parse;
 mod query;
+mod request;
 mod schema;
 mod snippet;
 mod units;
 mod verify;
-mod yardstick;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use find::{Hit, PAGE_SIZE_MAX, Page, Request, Sort, Total};
+pub use bench_support::BareIndex;
+pub use find::{Hit, SearchPage};
 pub use index::Index;
-pub use indexer::{Indexer, IndexerSettings};
-pub use query::{PREFIX_LENGTH_MIN, QUERY_DEPTH_MAX, QUERY_LENGTH_MAX, QUERY_TERMS_MAX, Query, QueryError};
+pub use indexer::{Indexer, IndexerSettings, MEMORY_MIB_MIN};
+pub use query::{PREFIX_LENGTH_MIN, QUERY_DEPTH_MAX, QUERY_LENGTH_MAX, QUERY_TERMS_MAX, QueryError, SearchQuery};
+pub use request::{PAGE_SIZE_MAX, Request, SortOrder, Total};
 pub use snippet::Snippet;
 pub use verify::{Difference, Verification};
-pub use yardstick::Yardstick;
 
 use crate::archive::ArchiveError;
 
@@ -55,7 +59,7 @@ pub enum SearchError {
     #[error(transparent)]
     Query(#[from] QueryError),
     /// The cursor is damaged, or belongs to another query.
-    #[error("the cursor is not one that this query gave; start again without a cursor")]
+    #[error("the cursor does not belong to this query; start again without a cursor")]
     Cursor,
     /// The search took longer than it was allowed to.
     #[error("the search took longer than {limit:?}; add words or filters such as `after:` to narrow it")]
@@ -85,7 +89,7 @@ pub enum SearchError {
     },
     /// The system does not let the index be opened; it may be whole.
     #[error(
-        "the index at `{}` cannot be opened: {why}; nothing of it was changed: check the limit of open files, permissions and free space",
+        "the index at `{}` cannot be opened: {why}; it was not changed: check the limit of open files, permissions and free space",
         path.display()
     )]
     Refused {
@@ -95,7 +99,7 @@ pub enum SearchError {
         why: String,
     },
     /// The disk failed, or the index is damaged.
-    #[error("index at `{}`: {why}; stop telescribe and delete that folder to have it rebuilt", path.display())]
+    #[error("index at `{}`: {why}; stop telescribe and delete that folder, and it will be rebuilt", path.display())]
     Index {
         /// Where the index is.
         path: PathBuf,

@@ -1,7 +1,7 @@
-//! How the model looks as JSON: one shape for the dump, HTTP and events, described in `docs/dump.md`.
+//! JSON views of the model (serialisation): one shape for the dump, HTTP and events, described in `docs/dump.md`.
 //!
 //! Members come in the documented order; a member without a value, an empty list, an empty string and `false` are left out, and
-//! nothing is ever `null`. A `diff` between two programs relies on that, so the snapshots below are a contract.
+//! nothing is ever `null`. A `diff` between two programs relies on that (canonical form), so the snapshots of `tests/it/show.rs` are a contract.
 //!
 //! It does not read the archive and does not decide what may be shown: it is given plain data and says how it looks. The views
 //! own their strings, so that an answer can outlive the read that filled it.
@@ -36,8 +36,8 @@ pub fn message(message: &Message) -> MessageView {
     message.into()
 }
 
-/// A text that has something to say.
-fn said(text: Option<&String>) -> Option<String> {
+/// A text that is not empty.
+fn non_empty(text: Option<&String>) -> Option<String> {
     text.filter(|t| !t.is_empty()).cloned()
 }
 
@@ -56,6 +56,3 @@ fn number(id: Option<MessageId>) -> Option<i32> {
 fn is_false(value: &bool) -> bool {
     !value
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,4 +1,4 @@
-//! Lengths of time as people write them: `250ms`, `10s`, `1h30m`, `2d`.
+//! Spans: durations as people write them: `250ms`, `10s`, `1h30m`, `2d`.
 //!
 //! A bare number is refused, because nobody can tell its unit from the file.
 
@@ -14,13 +14,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 const UNITS: [(&str, u64); 6] =
     [("w", 7 * 24 * 3_600_000), ("d", 24 * 3_600_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// A length of time in the configuration, in whole milliseconds.
+/// A duration in the configuration, in whole milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(Duration);
 
 /// A text was no length of time.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no length of time; write a number with a unit, such as `250ms`, `10s`, `5m`, `1h30m` or `2d`")]
+#[error("`{0}` is not a duration; write a number with a unit, such as `250ms`, `10s`, `5m`, `1h30m` or `2d`")]
 pub struct InvalidSpan(String);
 
 impl Span {
@@ -114,7 +114,7 @@ impl JsonSchema for Span {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "A length of time: numbers with the units `w`, `d`, `h`, `m`, `s`, `ms`, such as `1h30m`.",
+            "description": "A duration: numbers with the units `w`, `d`, `h`, `m`, `s`, `ms`, such as `1h30m`.",
             "pattern": "^([0-9]+(w|d|h|m|s|ms) ?)+$",
         })
     }

@@ -1,46 +1,52 @@
-//! Asking Telegram: the only place that names grammers' transport.
+//! Asking Telegram: the only place that names `grammers_client`.
 //!
-//! grammers is used as transport, TL and raw invoke. Its convenience layers lose data silently (a difference that is too long,
-//! a full updates channel, a download that ends early), so paging, differences and retries are ours.
+//! A [`Client`] is built on grammers' client, of which it uses the connections and the raw invoke, without retries. Its convenience
+//! layers lose data silently (a difference that is too long, a full updates channel, a download that ends early) or panic (a login that
+//! ends in an unusual way), so pagination, differences, retries and the steps of a login are ours: docs/decisions/0001.
 //!
-//! Guarantees: every call ends within [`Settings::request_timeout`]; a connection whose runner died is made anew at the next
-//! call, less often while nobody answers; an account that has a proxy never connects without it; an account that Telegram moves to
-//! another data centre is followed there; every peer that an answer mentions is learnt by the account's session; errors say what
-//! to do next, not which library failed. It decides nothing about what is asked or when: a request that has to come along with another
-//! (a new home's authorisation, a takeout) asks the pool by itself, under its own method.
+//! Guarantees: every call ends within its timeout, [`Settings::request_timeout`]; a connection whose runner died is made anew at the
+//! next call, with exponential backoff while nobody answers; an account that has a proxy never connects without it; an account that
+//! Telegram migrates to another data centre is followed there; every peer that an answer mentions is learnt by the account's session;
+//! errors say what to do next (retry, wait, give up), not which library failed. It decides nothing about what is asked or when: rate
+//! limits and priorities are the pool's. A request that another one depends on (a new home's authorisation, a takeout) asks the pool by
+//! itself, under its own method.
 
+mod address;
 mod client;
+mod clients;
 mod dialogs;
 mod difference;
 mod error;
 mod history;
+mod kept;
 mod login;
+mod mentioned;
 pub mod method;
 mod migrate;
 mod pacing;
 mod peers;
 mod proxy;
 mod qr;
-mod seen;
 mod session;
 mod takeout;
 mod updates;
 
 pub use client::{Client, Settings};
+pub use clients::Clients;
 pub use dialogs::{DialogPage, DialogTop, Folder, Offset, PEER_DIALOGS_MAX};
 pub use difference::{ChannelDifference, CommonDifference};
 pub use error::TelegramError;
-pub use history::Page;
+pub use history::HistoryPage;
 pub use login::{Login, LoginError, SignIn};
+pub use mentioned::MentionedPeers;
 pub use peers::{FullChannel, Joined, Resolved, VIEWS_MAX};
 pub use proxy::{InvalidProxy, Proxy};
 pub use qr::{LoginLink, QrLogin};
-pub use seen::Seen;
-pub use updates::{Event, Push};
+pub use updates::{Push, Update};
 
-/// Where data centres may be, so that a simulated session and the real network can never mix.
+/// The addresses that data centres may have, so that a simulated session and the real network can never mix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum NetworkScope {
     /// Anywhere but on this machine: Telegram.
     Network,
     /// On this machine only: the simulator.
@@ -49,8 +55,8 @@ pub enum Reach {
     Anywhere,
 }
 
-impl Reach {
-    /// Whether an address is within reach.
+impl NetworkScope {
+    /// Whether an address is within the scope.
     #[must_use]
     pub fn allows(self, address: std::net::Ipv4Addr) -> bool {
         match self {
@@ -67,5 +73,5 @@ pub const LAYER: i32 = grammers_tl_types::LAYER;
 /// The addresses of Telegram's own data centres, from which a new account starts.
 #[must_use]
 pub fn data_centres() -> Vec<(i32, std::net::SocketAddrV4)> {
-    grammers_session::SessionData::default().dc_options.into_values().map(|dc| (dc.id, dc.ipv4)).collect()
+    grammers_client::session::SessionData::default().dc_options.into_values().map(|dc| (dc.id, dc.ipv4)).collect()
 }

@@ -12,7 +12,7 @@ use anyhow::{Context as _, ensure};
 use serde_json::json;
 use telescribe::accounts::{AuthKey, DataCentre, Session};
 use telescribe::config::Server;
-use telescribe::telegram::{Reach, Settings};
+use telescribe::telegram::{NetworkScope, Settings};
 use telescribe_simulator::{AccountAccess, Simulator, World, WorldSpec};
 
 /// Groups and channels of a world.
@@ -72,7 +72,7 @@ pub(crate) fn settings() -> Settings {
     Settings {
         api_id: 1,
         request_timeout: Duration::from_secs(60),
-        reach: Reach::Loopback,
+        reach: NetworkScope::Loopback,
         proxy: None,
         proxies: BTreeMap::new(),
         takeout: false,

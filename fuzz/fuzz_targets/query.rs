@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use telescribe::search::{QUERY_LENGTH_MAX, Query};
+use telescribe::search::{QUERY_LENGTH_MAX, SearchQuery};
 
 fuzz_target!(|text: &str| {
-    match Query::parse(text) {
+    match SearchQuery::parse(text) {
         Ok(_) => assert!(text.chars().count() <= QUERY_LENGTH_MAX),
         Err(error) => assert!(!error.to_string().is_empty()),
     }

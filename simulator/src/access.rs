@@ -5,9 +5,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use serde::Serialize;
 
-use crate::simulator::Core;
+use crate::core::Core;
 use crate::wire::sealing::AuthKey;
-use crate::world::{PeerId, Standing};
+use crate::world::{AccountState, PeerId};
 
 /// One data centre as one account reaches it.
 #[derive(Clone, Serialize)]
@@ -81,7 +81,7 @@ pub(crate) fn of_accounts(core: &Core) -> Vec<AccountAccess> {
             phone: account.phone.clone(),
             code: account.code.clone(),
             password: account.password.clone(),
-            signed_in: account.standing == Standing::SignedIn,
+            signed_in: account.state == AccountState::SignedIn,
             data_centres: core
                 .ports
                 .iter()

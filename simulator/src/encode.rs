@@ -7,27 +7,27 @@ mod config;
 mod dialog;
 mod folder;
 mod media;
+mod mentioned;
 mod message;
 mod peer;
-mod referenced;
 mod topic;
 
 pub(crate) use config::config;
 pub(crate) use dialog::notify_settings;
 pub(crate) use media::reference_epoch;
+pub(crate) use mentioned::MentionedPeers;
 pub(crate) use message::replies_of;
-pub(crate) use referenced::Referenced;
 
 use crate::world::World;
 
 /// The world as one account sees it.
 #[derive(Clone, Copy)]
-pub(crate) struct View<'w> {
+pub(crate) struct AccountView<'w> {
     pub world: &'w World,
     pub account: usize,
 }
 
-impl<'w> View<'w> {
+impl<'w> AccountView<'w> {
     pub(crate) fn new(world: &'w World, account: usize) -> Self {
         Self { world, account }
     }

@@ -1,4 +1,4 @@
-//! Faults: rules about what goes wrong, when, and for whom.
+//! Fault injection: rules about what goes wrong, when, and for whom. Deterministic: the same seed injects the same faults.
 //!
 //! A rule is matched by account and method, fires as its [`When`] says, and the first rule that fires decides. Counting and
 //! chance are the rule's own, so two rules do not disturb each other, and the same seed fails the same calls.
@@ -6,13 +6,13 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::wire::session::RpcError;
+use crate::answer::RpcError;
 use crate::world::mix;
 
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// `420 FLOOD_WAIT_n`.
+    /// A rate limit: `420 FLOOD_WAIT_n`.
     FloodWait {
         /// The wait that is asked for.
         seconds: u32,
@@ -102,7 +102,7 @@ impl Rule {
 pub struct RuleId(u64);
 
 #[derive(Default)]
-struct Book {
+struct RuleSet {
     next: u64,
     rules: Vec<(RuleId, Rule, u32)>,
 }
@@ -110,7 +110,7 @@ struct Book {
 /// The rules in force.
 #[derive(Default)]
 pub(crate) struct Faults {
-    book: Mutex<Book>,
+    book: Mutex<RuleSet>,
 }
 
 impl Faults {
@@ -130,8 +130,8 @@ impl Faults {
         self.book.lock().unwrap_or_else(PoisonError::into_inner).rules.clear();
     }
 
-    /// What goes wrong with this call, if anything.
-    pub(crate) fn strike(&self, account: &str, method: &str) -> Option<Fault> {
+    /// The fault that is injected into this call, if any.
+    pub(crate) fn next_fault(&self, account: &str, method: &str) -> Option<Fault> {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         for (_, rule, calls) in &mut book.rules {
             if !rule.matches(account, method) {

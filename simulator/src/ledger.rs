@@ -1,4 +1,4 @@
-//! The ledger: every request that came in, by whom, what for, and how it ended.
+//! The ledger (an audit log for assertions): every request that came in, by whom, what for, and how it ended.
 //!
 //! Tests assert on it ("each page was asked for once", "nobody resolved a username twice"). It never holds phone numbers,
 //! codes, hashes or file references.
@@ -85,11 +85,11 @@ fn wait_of(outcome: &Outcome) -> Option<Duration> {
 /// All of them.
 pub(crate) struct Ledger {
     started: Instant,
-    written: Mutex<Written>,
+    written: Mutex<LedgerState>,
 }
 
 #[derive(Default)]
-struct Written {
+struct LedgerState {
     entries: Vec<LedgerEntry>,
     counts: BTreeMap<(String, &'static str), u64>,
     /// The wait that ends last, by account and method.
@@ -98,8 +98,8 @@ struct Written {
     early_count: u64,
 }
 
-impl Written {
-    /// Looks whether a call keeps to the wait before it, and remembers the one that it is answered with.
+impl LedgerState {
+    /// Checks whether a call keeps to the wait before it, and remembers the one that it is answered with.
     fn check(&mut self, entry: &LedgerEntry, answered: Duration) {
         let key = (entry.account.clone(), entry.method);
         let earlier = self.waits.get(&key);
@@ -160,7 +160,7 @@ impl Ledger {
     pub(crate) fn clear(&self) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let waits = std::mem::take(&mut written.waits);
-        *written = Written { waits, ..Written::default() };
+        *written = LedgerState { waits, ..LedgerState::default() };
     }
 }
 
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn only_calls_within_a_wait_of_their_own_account_are_early() {
-        let mut written = Written::default();
+        let mut written = LedgerState::default();
         let mut call = |at: u64, account: &str, outcome: Outcome| {
             written.check(&entry(at, account, outcome), Duration::from_millis(at + 1));
         };

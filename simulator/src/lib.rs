@@ -3,11 +3,11 @@
 //! Read from top to bottom this is the flow of the crate:
 //!
 //! ```text
-//! seed | export ─► world ─► truth                 what is true, written without any TL
+//! seed | export ─► world ─► truth                              what is true, written without any TL
 //!                    │
-//!                    └────► encode ─► methods ─► wire ─► simulator    what a client sees
-//!                                        ▲         ▲
-//!                                 faults, limits   ledger             what is done to it, what it asked
+//!                    └────► encode ─► methods ─► connection ─► simulator    what a client sees
+//!                                        ▲           ▲
+//!                                      core         wire             faults, limits, ledger; the protocol
 //! ```
 //!
 //! A [`World`] is plain data: accounts, users, peers and their histories. It comes from a seed ([`WorldSpec`]) or from an
@@ -19,7 +19,10 @@
 //! A method that it does not know is answered `400 METHOD_NOT_SIMULATED` and stays visible in the [`ledger`](Simulator::ledger).
 
 mod access;
+mod answer;
 mod clock;
+mod connection;
+mod core;
 mod encode;
 mod export;
 mod faults;
@@ -37,6 +40,7 @@ mod truth;
 mod wire;
 pub mod world;
 
+pub use crate::core::Options;
 pub use access::{AccountAccess, DataCentreAccess};
 pub use export::{ExportError, ExportWarning};
 pub use faults::{Fault, Rule, RuleId, When};
@@ -44,5 +48,5 @@ pub use ledger::{EarlyCall, LedgerEntry, Outcome};
 pub use limits::{Limit, Limits};
 pub use script::{Post, ScriptError};
 pub use seed::WorldSpec;
-pub use simulator::{Options, Simulator, Stopped};
+pub use simulator::{Simulator, Stopped};
 pub use world::{PeerId, World};

@@ -1,4 +1,4 @@
-//! Rate limits: how often an account may call a method before it is told to wait.
+//! Rate limits (token buckets): how often an account may call a method before it is told to wait.
 //!
 //! Each account has a bucket of calls for each limited method, which fills at a steady rate. Who finds it empty is told to
 //! wait, and who calls again before the wait is over is told to wait longer, as Telegram does it. Telegram tells nobody its
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::wire::session::RpcError;
+use crate::answer::RpcError;
 
 /// How much faster an account may ask within a takeout session: reported are three to six times.
 const TAKEOUT_SPEED: u32 = 4;
@@ -20,7 +20,7 @@ const BUCKETS_MAX: usize = 1_000_000;
 pub struct Limit {
     /// The method as in the schema, such as `messages.getHistory`.
     pub method: String,
-    /// How many calls may come at once.
+    /// The burst: how many calls may come at once.
     pub burst: u32,
     /// How long it takes until one more call may come.
     pub every: Duration,
@@ -92,7 +92,7 @@ impl Limits {
     }
 }
 
-/// What an account has left of one method.
+/// The token bucket of an account for one method.
 struct Bucket {
     calls: f64,
     filled: Duration,
@@ -113,7 +113,7 @@ impl RateLimits {
         Self { limits, buckets: Mutex::default() }
     }
 
-    /// Takes one call out of an account's bucket; the error is the wait that it must keep to.
+    /// Takes a token out of an account's bucket; the error is the wait that it must keep to.
     pub(crate) fn take(&self, account: usize, method: &'static str, in_takeout: bool, now: Duration) -> Result<(), RpcError> {
         let Some(limit) = self.limits.get(method) else { return Ok(()) };
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,6 @@
 //! Methods: what a request means.
 //!
-//! One request goes: unwrapped from its layers ([`unwrap`]), written into the ledger, struck by a fault perhaps, refused if
+//! One request goes: unwrapped from its layers ([`unwrap`]), written into the ledger, hit by an injected fault perhaps, refused if
 //! the account may not ask, and answered by the file that its method belongs to.
 
 mod auth;
@@ -23,14 +23,14 @@ use std::time::Duration;
 
 use grammers_tl_types::{self as tl, Cursor, Deserializable, Identifiable, Serializable, enums, functions as f, types};
 
+use crate::answer::{Answer, RpcError};
 use crate::clock;
+use crate::core::Core;
 use crate::encode;
 use crate::faults::Fault;
-use crate::hub::Pushes;
+use crate::hub::PushSender;
 use crate::ledger::{LedgerEntry, Outcome};
-use crate::simulator::Core;
-use crate::wire::session::{Answer, RpcError};
-use crate::world::Standing;
+use crate::world::AccountState;
 
 /// What is answered when a request does not decode.
 pub(crate) const INPUT_FETCH_ERROR: RpcError = RpcError::new(400, "INPUT_FETCH_ERROR");
@@ -40,19 +40,19 @@ const AUTH_KEY_UNREGISTERED: RpcError = RpcError::new(401, "AUTH_KEY_UNREGISTERE
 pub(crate) struct Caller {
     pub account: usize,
     pub dc: i32,
-    pushes: Pushes,
+    pushes: PushSender,
     subscribed: bool,
 }
 
 impl Caller {
-    pub(crate) fn new(account: usize, dc: i32, pushes: Pushes) -> Self {
+    pub(crate) fn new(account: usize, dc: i32, pushes: PushSender) -> Self {
         Self { account, dc, pushes, subscribed: false }
     }
 }
 
-/// What happens to a request.
+/// The response to a request.
 #[derive(Debug)]
-pub(crate) enum Verdict {
+pub(crate) enum Response {
     /// It is answered.
     Answer(Answer),
     /// It is answered later.
@@ -71,7 +71,7 @@ pub(crate) struct Call<'c> {
     pub account: usize,
     pub dc: i32,
     /// Where updates go that the answer itself tells already.
-    pub pushes: &'c Pushes,
+    pub pushes: &'c PushSender,
     pub method: &'static str,
     /// The takeout session that it says it is part of.
     pub takeout: Option<i64>,
@@ -90,33 +90,33 @@ impl Call<'_> {
 
 impl Core {
     /// Handles one request from start to end.
-    pub(crate) fn handle(&self, caller: &mut Caller, body: &[u8]) -> Verdict {
+    pub(crate) fn handle(&self, caller: &mut Caller, body: &[u8]) -> Response {
         let at = self.ledger.now();
         let unwrapped = match unwrap::unwrap(body) {
             Ok(unwrapped) => unwrapped,
-            Err(error) => return Verdict::Answer(Err(error)),
+            Err(error) => return Response::Answer(Err(error)),
         };
         let method = tl::name_for_id(unwrapped.constructor);
         let mut parameters = digest::digest(unwrapped.constructor, unwrapped.body);
         if unwrapped.takeout.is_some() {
             parameters.push_str(if parameters.is_empty() { "takeout=yes" } else { " takeout=yes" });
         }
-        let (account, home_dc, standing) = {
+        let (account, home_dc, state) = {
             let world = self.world();
             match world.accounts.get(caller.account) {
-                Some(account) => (account.name.clone(), account.home_dc, account.standing),
-                None => return Verdict::Close,
+                Some(account) => (account.name.clone(), account.home_dc, account.state),
+                None => return Response::Close,
             }
         };
         // As with Telegram, updates go to the home data centre's connections that did not ask to be spared; and whoever shows a
         // QR code, wherever, is told when it was accepted.
-        let wants_updates = caller.dc == home_dc && standing == Standing::SignedIn;
+        let wants_updates = caller.dc == home_dc && state == AccountState::SignedIn;
         let shows_code = unwrapped.constructor == f::auth::ExportLoginToken::CONSTRUCTOR_ID;
         if !caller.subscribed && !unwrapped.without_updates && (wants_updates || shows_code) {
             caller.subscribed = true;
             self.hub.subscribe(caller.account, caller.pushes.clone());
         }
-        let fault = if self.is_silent(caller.dc) { Some(Fault::Silence) } else { self.faults.strike(&account, method) };
+        let fault = if self.is_silent(caller.dc) { Some(Fault::Silence) } else { self.faults.next_fault(&account, method) };
         let call = Call {
             core: self,
             account: caller.account,
@@ -127,31 +127,31 @@ impl Core {
             too_long: fault == Some(Fault::TooLong),
             body: unwrapped.body,
         };
-        let verdict = match fault {
-            Some(Fault::Drop) => Verdict::Close,
-            Some(Fault::Silence) => Verdict::Silence,
-            Some(Fault::Delay(delay)) => Verdict::Late(delay, call.answer(unwrapped.constructor)),
-            Some(Fault::WrongSession) => Verdict::WrongSession(call.answer(unwrapped.constructor)),
-            Some(fault) if fault.error().is_some() => Verdict::Answer(fault.error().map_or(Ok(vec![]), Err)),
-            Some(_) | None => Verdict::Answer(call.answer(unwrapped.constructor)),
+        let response = match fault {
+            Some(Fault::Drop) => Response::Close,
+            Some(Fault::Silence) => Response::Silence,
+            Some(Fault::Delay(delay)) => Response::Late(delay, call.answer(unwrapped.constructor)),
+            Some(Fault::WrongSession) => Response::WrongSession(call.answer(unwrapped.constructor)),
+            Some(fault) if fault.error().is_some() => Response::Answer(fault.error().map_or(Ok(vec![]), Err)),
+            Some(_) | None => Response::Answer(call.answer(unwrapped.constructor)),
         };
-        let outcome = match &verdict {
-            Verdict::Answer(answer) | Verdict::Late(_, answer) | Verdict::WrongSession(answer) => match answer {
+        let outcome = match &response {
+            Response::Answer(answer) | Response::Late(_, answer) | Response::WrongSession(answer) => match answer {
                 Ok(_) => Outcome::Ok,
                 Err(error) => Outcome::Error(error.name.to_string()),
             },
-            Verdict::Silence => Outcome::Silent,
-            Verdict::Close => Outcome::Closed,
+            Response::Silence => Outcome::Silent,
+            Response::Close => Outcome::Closed,
         };
         tracing::trace!(account.name = account, dc = caller.dc, method, ?outcome, "request");
-        let delay = if let Verdict::Late(delay, _) = &verdict { *delay } else { Duration::ZERO };
+        let delay = if let Response::Late(delay, _) = &response { *delay } else { Duration::ZERO };
         self.ledger.write(LedgerEntry { at, account, dc: caller.dc, method, parameters, outcome }, delay);
-        verdict
+        response
     }
 }
 
 impl Call<'_> {
-    /// What an account may not ask in its standing, or here.
+    /// Refuses what an account may not ask in its state, or in this data centre.
     fn refuse(&self, constructor: u32) -> Result<(), RpcError> {
         let open = [
             f::help::GetConfig::CONSTRUCTOR_ID,
@@ -171,17 +171,17 @@ impl Call<'_> {
         }
         let world = self.core.world();
         let account = world.accounts.get(self.account).ok_or(AUTH_KEY_UNREGISTERED)?;
-        match account.standing {
-            Standing::SignedOut => Err(AUTH_KEY_UNREGISTERED),
-            Standing::Banned => Err(RpcError::new(401, "USER_DEACTIVATED_BAN")),
-            Standing::SignedIn if account.former_homes.contains(&self.dc) => {
+        match account.state {
+            AccountState::SignedOut => Err(AUTH_KEY_UNREGISTERED),
+            AccountState::Banned => Err(RpcError::new(401, "USER_DEACTIVATED_BAN")),
+            AccountState::SignedIn if account.former_homes.contains(&self.dc) => {
                 // What lets the client into the new home is asked for in the old one.
                 if constructor == f::auth::ExportAuthorization::CONSTRUCTOR_ID {
                     return Ok(());
                 }
                 Err(RpcError { code: 303, name: format!("USER_MIGRATE_{}", account.home_dc).into() })
             }
-            Standing::SignedIn => {
+            AccountState::SignedIn => {
                 let is_home = self.dc == account.home_dc && account.former_homes.is_empty();
                 if is_home || account.imported.contains(&self.dc) { Ok(()) } else { Err(AUTH_KEY_UNREGISTERED) }
             }

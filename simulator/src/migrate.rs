@@ -18,7 +18,7 @@ impl Simulator {
             add_successor(&mut world, old).ok_or(ScriptError::NoSuchPeer(group))?
         };
         let bare = |peer: PeerId| match peer.bare() {
-            crate::world::Bare::User(id) | crate::world::Bare::Group(id) | crate::world::Bare::Channel(id) => id,
+            crate::world::BareId::User(id) | crate::world::BareId::Group(id) | crate::world::BareId::Channel(id) => id,
         };
         let moved = Service::ChatMigrateTo { channel: bare(channel) };
         self.post(group, Post { service: Some(moved), ..Post::default() })?;

@@ -1,20 +1,20 @@
-//! Scripts: what happens while the simulator runs.
+//! Scripts: scripted events while the simulator runs.
 //!
 //! Every event changes the world, advances the right pts, and is pushed to the connected sessions of all members. Live
 //! events carry the wall clock's date.
 
+mod account_state;
 mod membership;
 mod push;
-mod standing;
 
 use thiserror::Error;
 
 use crate::clock;
 use crate::simulator::Simulator;
 use crate::world::{
-    Bare, ChatKind, Entity, Event, FileEntry, FileSource, Forward, Media, Message, PeerId, Reaction, Reply, Service, World,
+    BareId, ChatKind, Entity, Event, FileEntry, FileSource, Forward, Media, Message, PeerId, Reaction, Reply, Service, World,
 };
-use push::Push;
+use push::PushedEvent;
 
 /// Messages that one deletion names, as with Telegram; more of them are several deletions.
 const DELETED_MAX: usize = 100;
@@ -144,7 +144,7 @@ impl Simulator {
         }
         chat.push(message);
         world.reorder_everywhere(index);
-        self.core.push(world, index, pts, &Push::New(id));
+        self.core.push(world, index, pts, &PushedEvent::New(id));
         Ok(id)
     }
 
@@ -209,7 +209,7 @@ impl Simulator {
                 Some(account) if !is_channel => account.journal.record(event),
                 _ => world.chats.get_mut(index as usize).map_or(0, |chat| chat.journal.record(event)),
             };
-            self.core.push(world, index, pts, &Push::Deleted(part.to_vec()));
+            self.core.push(world, index, pts, &PushedEvent::Deleted(part.to_vec()));
         }
         Ok(deleted.len())
     }
@@ -266,10 +266,10 @@ impl Simulator {
         };
         if is_edit {
             let pts = journal.record(Event::Edited(id));
-            self.core.push(world, index, pts, &Push::Edited(id));
+            self.core.push(world, index, pts, &PushedEvent::Edited(id));
         } else {
             let pts = journal.pts();
-            self.core.push(world, index, pts, &Push::Reacted(id));
+            self.core.push(world, index, pts, &PushedEvent::Reacted(id));
         }
         Ok(())
     }
@@ -278,7 +278,7 @@ impl Simulator {
 /// The place of a peer; a private chat is found with whichever account has it.
 fn chat_at(world: &World, peer: PeerId) -> Result<u32, ScriptError> {
     let found = match peer.bare() {
-        Bare::User(id) => world.accounts.iter().find_map(|account| account.private.get(&id).copied()),
+        BareId::User(id) => world.accounts.iter().find_map(|account| account.private.get(&id).copied()),
         _ => world.chat_of.get(&peer).copied(),
     };
     found.ok_or(ScriptError::NoSuchPeer(peer))

@@ -1,4 +1,4 @@
-//! Worlds from a seed: the same numbers give the same world, message by message, on any machine and day.
+//! Worlds from a seed (deterministic generation): the same numbers give the same world, message by message, on any machine and day.
 //!
 //! [`layout`] decides which chats there are and how large they are, [`people`] who writes, [`history`] what happens in a
 //! chat, [`text`] what is said in which [`language`], [`attachment`] what is attached. Every chat has a generator of its

@@ -1,100 +1,25 @@
-//! The running simulator: listeners, shared state, and the handle that scripts it.
+//! The running simulator: listeners, and the handle that scripts it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::access::{self, AccountAccess};
-use crate::clock;
-use crate::faults::{Faults, Rule, RuleId};
-use crate::hub::Hub;
-use crate::ledger::{EarlyCall, Ledger, LedgerEntry};
-use crate::limits::{Limits, RateLimits};
-use crate::truth;
-use crate::wire::{connection, sealing::AuthKey};
+use crate::core::{Core, Options};
+use crate::faults::{Rule, RuleId};
+use crate::ledger::{EarlyCall, LedgerEntry};
 use crate::world::{World, mix};
+use crate::{clock, connection, truth};
 
-/// Two seconds of trying to bind a port again.
+/// The retries of binding a port again: two seconds.
 const REBIND_TRIES_MAX: u32 = 40;
 const REBIND_PAUSE: Duration = Duration::from_millis(50);
-
-/// How a simulator is run.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// A port for each data centre in order; those that are missing or 0 are chosen by the system.
-    pub ports: Vec<u16>,
-    /// Answers above so many bytes are compressed; none by default.
-    pub gzip_above: Option<usize>,
-    /// `updates.getDifference` over more pts than this answers `differenceTooLong`.
-    pub difference_gap_max: i32,
-    /// `updates.getChannelDifference` over more pts than this answers `channelDifferenceTooLong`.
-    pub channel_difference_gap_max: i32,
-    /// How often accounts may call which method; as often as they like by default.
-    pub limits: Limits,
-    /// Channels and supergroups that an account may be in: beyond it, joining is refused with `CHANNELS_TOO_MUCH`.
-    pub channels_max: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        // Telegram does not say its bounds; these are in the range that clients report.
-        Self {
-            ports: Vec::new(),
-            gzip_above: None,
-            difference_gap_max: 5_000,
-            channel_difference_gap_max: 1_000,
-            limits: Limits::default(),
-            channels_max: 500,
-        }
-    }
-}
-
-/// What every connection shares.
-pub(crate) struct Core {
-    world: RwLock<World>,
-    pub(crate) options: Options,
-    pub(crate) faults: Faults,
-    pub(crate) ledger: Ledger,
-    pub(crate) hub: Hub,
-    pub(crate) limits: RateLimits,
-    pub(crate) ports: Vec<(i32, u16)>,
-    pub(crate) tasks: TaskTracker,
-    keys: HashMap<(i32, [u8; 8]), (usize, AuthKey)>,
-    salts: HashMap<i32, Arc<AtomicI64>>,
-    silent: HashMap<i32, AtomicBool>,
-}
-
-impl Core {
-    /// Whether a data centre answers nothing at the moment.
-    pub(crate) fn is_silent(&self, dc: i32) -> bool {
-        self.silent.get(&dc).is_some_and(|silent| silent.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn world(&self) -> RwLockReadGuard<'_, World> {
-        self.world.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn world_mut(&self) -> RwLockWriteGuard<'_, World> {
-        self.world.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The account of a key in a data centre.
-    pub(crate) fn key(&self, dc: i32, id: [u8; 8]) -> Option<(usize, AuthKey)> {
-        self.keys.get(&(dc, id)).cloned()
-    }
-
-    /// The salt that a data centre accepts.
-    pub(crate) fn salt(&self, dc: i32) -> Arc<AtomicI64> {
-        self.salts.get(&dc).cloned().unwrap_or_default()
-    }
-}
 
 /// A running simulator. Dropping it stops the listeners too, but only [`Simulator::stop`] waits for them.
 pub struct Simulator {
@@ -109,37 +34,15 @@ impl Simulator {
     ///
     /// # Errors
     /// When a port cannot be bound.
-    pub async fn start(mut world: World, options: Options) -> io::Result<Self> {
+    pub async fn start(world: World, options: Options) -> io::Result<Self> {
         let mut listeners = Vec::new();
         for (at, dc) in world.data_centres.iter().enumerate() {
             let port = options.ports.get(at).copied().unwrap_or(0);
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
             listeners.push((*dc, listener.local_addr()?.port(), listener));
         }
-        world.order_dialogs();
-        let keys = world
-            .data_centres
-            .iter()
-            .flat_map(|dc| (0..).zip(&world.accounts).map(move |(at, account)| (*dc, at, account.user_id)))
-            .map(|(dc, account, user_id)| {
-                let key = AuthKey::derive(world.seed, user_id, dc);
-                ((dc, key.id()), (account, key))
-            })
-            .collect();
-        let salt = |dc: i32| Arc::new(AtomicI64::new(mix(world.seed ^ mix(dc as u64)) as i64));
-        let core = Arc::new(Core {
-            silent: world.data_centres.iter().map(|dc| (*dc, AtomicBool::new(false))).collect(),
-            salts: world.data_centres.iter().map(|dc| (*dc, salt(*dc))).collect(),
-            keys,
-            limits: RateLimits::new(&options.limits),
-            options,
-            faults: Faults::default(),
-            ledger: Ledger::new(),
-            hub: Hub::default(),
-            ports: listeners.iter().map(|(dc, port, _)| (*dc, *port)).collect(),
-            tasks: TaskTracker::new(),
-            world: RwLock::new(world),
-        });
+        let ports = listeners.iter().map(|(dc, port, _)| (*dc, *port)).collect();
+        let core = Arc::new(Core::new(world, options, ports));
         Ok(Self::listen(core, listeners))
     }
 
@@ -234,9 +137,7 @@ impl Simulator {
     /// Makes a data centre fall silent, or speak again: it accepts connections and reads requests, but answers and pushes
     /// nothing, not even to a ping. What was asked meanwhile is never answered, and is in the ledger as such.
     pub fn silence_dc(&self, dc: i32, silent: bool) {
-        if let Some(is_silent) = self.core.silent.get(&dc) {
-            is_silent.store(silent, Ordering::Relaxed);
-        }
+        self.core.silence(dc, silent);
     }
 
     /// Changes the salt of a data centre: the next request of every session is answered `bad_server_salt`.

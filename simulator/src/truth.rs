@@ -1,4 +1,4 @@
-//! The truth: what the world holds, as NDJSON in the schema of `docs/dump.md`.
+//! The truth (ground truth, the tests' oracle): what the world holds, as NDJSON in the schema of `docs/dump.md`.
 //!
 //! Written from the world alone and never by decoding what was encoded, so that a mistake in either shows as a difference.
 //! Private chats are left out; deleted messages are not in the world any more.

@@ -1,9 +1,8 @@
 //! MTProto 2.0 over TCP, the server's side of it.
 //!
 //! [`transport`] cuts the byte stream into packets, [`sealing`] opens and seals a packet, [`session`] speaks the service
-//! messages inside, [`connection`] ties them to a socket. What a request *means* is none of their business.
+//! messages inside. What a request *means*, and the sockets, are none of their business.
 
-pub(crate) mod connection;
 pub(crate) mod sealing;
 pub(crate) mod session;
 pub(crate) mod transport;

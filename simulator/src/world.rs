@@ -1,6 +1,6 @@
 //! The world: what the simulated Telegram holds, as plain data and without any TL.
 //!
-//! Guarantees: [`World::chats`] is ordered by nothing in particular and never reordered, so an index into it stays valid for
+//! Invariants: [`World::chats`] is ordered by nothing in particular and never reordered, so an index into it stays valid for
 //! the life of the world; a history is ordered by message id; a message that was deleted is gone from its history, and only
 //! its number and the event that deleted it remain.
 
@@ -21,18 +21,18 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 pub(crate) use account::NO_CHAT;
-pub use account::{Account, Standing};
+pub use account::{Account, AccountState};
 pub(crate) use chat::GENERAL_TOPIC;
 pub use chat::{Chat, ChatKind};
 pub use folder::Folder;
 pub use history::History;
-pub(crate) use identity::Bare;
+pub(crate) use identity::BareId;
 pub use identity::PeerId;
 pub use journal::{Event, Journal};
 pub(crate) use media::photo_sizes;
 pub use media::{Document, DocumentKind, FileEntry, FileSource, Media, Photo, PhotoSize};
 pub use message::{Entity, EntityKind, Extra, Forward, Message, Reaction, Reply, Service};
-pub(crate) use order::{DialogOrder, Listing, Rank};
+pub(crate) use order::{DialogOrder, DialogSortKey, Listing};
 pub use topic::Topic;
 pub use user::User;
 
@@ -104,7 +104,7 @@ impl World {
     /// Where a chat is, as an account sees it: private chats are the account's own.
     pub(crate) fn chat_index(&self, account: usize, peer: PeerId) -> Option<u32> {
         match peer.bare() {
-            Bare::User(id) => self.accounts.get(account)?.private.get(&id).copied(),
+            BareId::User(id) => self.accounts.get(account)?.private.get(&id).copied(),
             _ => self.chat_of.get(&peer).copied(),
         }
     }

@@ -28,7 +28,7 @@ pub enum SessionError {
         why: String,
     },
     /// Other users of the machine could read it.
-    #[error("session file `{}` can be read by others (mode {mode:o}); whoever reads it is the account: `chmod 600` it", path.display())]
+    #[error("session file `{}` can be read by others (mode {mode:o}), who could act as the account: run `chmod 600` on it", path.display())]
     Exposed {
         /// The file.
         path: PathBuf,
@@ -49,7 +49,7 @@ pub enum SessionError {
         configured: String,
     },
     /// There is already one of that name.
-    #[error("account `{0}` exists already; choose another name, or give it up with `telescribe account remove {0}` first")]
+    #[error("account `{0}` exists already; choose another name, or remove it with `telescribe account remove {0}` first")]
     Exists(AccountName),
     /// There is none of that name.
     #[error("there is no account `{0}`; `telescribe account list` shows those that exist, `telescribe login {0}` adds it")]
@@ -98,7 +98,7 @@ pub enum SessionError {
         source: io::Error,
     },
     /// Other users of the machine could read the master key.
-    #[error("master key file `{}` can be read by others (mode {mode:o}); whoever reads it opens every session: `chmod 600` it", path.display())]
+    #[error("master key file `{}` can be read by others (mode {mode:o}), who could open every session: run `chmod 600` on it", path.display())]
     MasterKeyExposed {
         /// The file.
         path: PathBuf,

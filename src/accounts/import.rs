@@ -11,7 +11,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{AuthKey, DataCentre, Session};
-use crate::model::{AccountName, PeerId, PeerKindOfId};
+use crate::model::{AccountName, IdSpace, PeerId};
 
 /// The largest file that is looked at, in bytes: a million peers are about a tenth of it.
 pub const IMPORT_LENGTH_MAX: u64 = 512 * 1024 * 1024;
@@ -82,7 +82,7 @@ impl fmt::Debug for Imported {
 pub enum ImportError {
     /// It is nothing that is known.
     #[error(
-        "no session that is known: expected a session file or session string of Telethon or Pyrogram, or an authorisation key \
+        "not a known kind of session: expected a session file or session string of Telethon or Pyrogram, or an authorisation key \
          (256 bytes, 512 hexadecimal digits, or base64)"
     )]
     Unknown,
@@ -90,7 +90,7 @@ pub enum ImportError {
     #[error("a session of telescribe itself; copy it into the sessions folder as `NAME.session` instead")]
     Own,
     /// It cannot be read to its end.
-    #[error("{origin}, but damaged ({why}); take a copy while the program that made it is stopped, or export it anew")]
+    #[error("{origin}, but damaged ({why}); copy it while the program that made it is stopped, or export it again")]
     Damaged {
         /// What it began to be.
         origin: Origin,
@@ -109,18 +109,16 @@ pub enum ImportError {
     #[error("{0}, but it was never signed in; use `telescribe login NAME` instead")]
     NotSignedIn(Origin),
     /// It belongs to Telegram's test servers.
-    #[error("{0} of Telegram's test servers, where nobody's messages are; sign in with `telescribe login NAME` instead")]
+    #[error("{0} of Telegram's test servers, which hold no real messages; sign in with `telescribe login NAME` instead")]
     TestServers(Origin),
     /// It is a bot's.
     #[error("{0} of a bot, and bots cannot read histories; import a user's session instead")]
     Bot(Origin),
     /// A bare key does not say where it belongs.
-    #[error("an authorisation key, which does not say where it belongs; add `--dc` with the number of its data centre")]
+    #[error("an authorisation key, which does not tell its data centre; add `--dc` with the number")]
     DataCentreNeeded,
     /// The data centre is not one of those that are known.
-    #[error(
-        "of data centre {dc}, which is not known; there are {known} (`telegram.data_centres` of the configuration adds more)"
-    )]
+    #[error("of data centre {dc}, which is unknown; known are {known} (`telegram.data_centres` of the configuration adds more)")]
     DataCentreUnknown {
         /// Its number.
         dc: i32,
@@ -152,7 +150,7 @@ impl Imported {
             return Ok(text::bare(AuthKey::new(key)));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| ImportError::Unknown)?;
-        if super::form::form(bytes).is_ok() {
+        if super::format::format(bytes).is_ok() {
             return Err(ImportError::Own);
         }
         text::read(text)
@@ -215,8 +213,8 @@ fn peer(id: i64, hash: i64) -> Option<(PeerId, Option<i64>)> {
     let peer = PeerId(id);
     match peer.kind() {
         _ if id == 0 => None,
-        PeerKindOfId::Chat => Some((peer, None)),
-        PeerKindOfId::User | PeerKindOfId::Channel => (hash != 0).then_some((peer, Some(hash))),
+        IdSpace::Chat => Some((peer, None)),
+        IdSpace::User | IdSpace::Channel => (hash != 0).then_some((peer, Some(hash))),
     }
 }
 

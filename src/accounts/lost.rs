@@ -1,23 +1,23 @@
-//! A lost session: what Telegram said, since when, and the way out in words.
+//! A lost session (revoked, duplicated or banned): Telegram's error, since when, and the way out in words.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::model::AccountName;
 
-/// What Telegram said when it stopped serving an account's session.
+/// Telegram's error when it stopped serving an account's session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LostState {
+pub struct LostSession {
     /// Telegram's error name.
     pub name: String,
     /// When it was first said.
     pub at: DateTime<Utc>,
 }
 
-/// What a lost session needs from its owner.
+/// Why a session is lost, by what its owner has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
+pub enum SessionLoss {
     /// Telegram or the owner ended this session; the account itself is well.
     SignedOut,
     /// Telegram ended the session because two programs used its key from two places.
@@ -26,8 +26,8 @@ pub enum Loss {
     Banned,
 }
 
-impl Loss {
-    /// The loss as one word, for programs that read.
+impl SessionLoss {
+    /// The reason as one word, for programs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -38,14 +38,14 @@ impl Loss {
     }
 }
 
-impl LostState {
-    /// What the loss needs from the owner.
+impl LostSession {
+    /// Why the session is lost.
     #[must_use]
-    pub fn loss(&self) -> Loss {
+    pub fn loss(&self) -> SessionLoss {
         match self.name.as_str() {
-            "AUTH_KEY_DUPLICATED" => Loss::Duplicated,
-            "USER_DEACTIVATED" | "USER_DEACTIVATED_BAN" | "PHONE_NUMBER_BANNED" => Loss::Banned,
-            _ => Loss::SignedOut,
+            "AUTH_KEY_DUPLICATED" => SessionLoss::Duplicated,
+            "USER_DEACTIVATED" | "USER_DEACTIVATED_BAN" | "PHONE_NUMBER_BANNED" => SessionLoss::Banned,
+            _ => SessionLoss::SignedOut,
         }
     }
 
@@ -53,10 +53,12 @@ impl LostState {
     #[must_use]
     pub fn way_out(&self, account: &AccountName) -> String {
         match self.loss() {
-            Loss::SignedOut => format!("run `telescribe login {account}`"),
-            Loss::Duplicated => format!("stop the other program that uses this session, then run `telescribe login {account}`"),
-            Loss::Banned => {
-                format!("appeal in an official Telegram app, or give the account up with `telescribe account remove {account}`")
+            SessionLoss::SignedOut => format!("run `telescribe login {account}`"),
+            SessionLoss::Duplicated => {
+                format!("stop the other program that uses this session, then run `telescribe login {account}`")
+            }
+            SessionLoss::Banned => {
+                format!("appeal in an official Telegram app, or remove the account with `telescribe account remove {account}`")
             }
         }
     }
@@ -65,9 +67,9 @@ impl LostState {
     #[must_use]
     pub fn in_full(&self, account: &AccountName) -> String {
         let what = match self.loss() {
-            Loss::SignedOut => "signed out by Telegram",
-            Loss::Duplicated => "signed out by Telegram, because two programs used the session at once",
-            Loss::Banned => "banned or deleted by Telegram",
+            SessionLoss::SignedOut => "signed out by Telegram",
+            SessionLoss::Duplicated => "signed out by Telegram, because two programs used the session at once",
+            SessionLoss::Banned => "banned or deleted by Telegram",
         };
         format!("{what} ({}); {}", self.name, self.way_out(account))
     }
@@ -81,14 +83,14 @@ mod tests {
     fn every_loss_names_its_way_out() {
         let name = "alpha".parse().unwrap();
         for (said, loss, way_out) in [
-            ("AUTH_KEY_UNREGISTERED", Loss::SignedOut, "run `telescribe login alpha`"),
-            ("SESSION_REVOKED", Loss::SignedOut, "run `telescribe login alpha`"),
-            ("SESSION_EXPIRED", Loss::SignedOut, "run `telescribe login alpha`"),
-            ("AUTH_KEY_DUPLICATED", Loss::Duplicated, "stop the other program"),
-            ("USER_DEACTIVATED", Loss::Banned, "`telescribe account remove alpha`"),
-            ("USER_DEACTIVATED_BAN", Loss::Banned, "appeal"),
+            ("AUTH_KEY_UNREGISTERED", SessionLoss::SignedOut, "run `telescribe login alpha`"),
+            ("SESSION_REVOKED", SessionLoss::SignedOut, "run `telescribe login alpha`"),
+            ("SESSION_EXPIRED", SessionLoss::SignedOut, "run `telescribe login alpha`"),
+            ("AUTH_KEY_DUPLICATED", SessionLoss::Duplicated, "stop the other program"),
+            ("USER_DEACTIVATED", SessionLoss::Banned, "`telescribe account remove alpha`"),
+            ("USER_DEACTIVATED_BAN", SessionLoss::Banned, "appeal"),
         ] {
-            let lost = LostState { name: said.to_owned(), at: DateTime::UNIX_EPOCH };
+            let lost = LostSession { name: said.to_owned(), at: DateTime::UNIX_EPOCH };
             assert_eq!(lost.loss(), loss, "{said}");
             assert!(lost.in_full(&name).contains(way_out), "{said}");
         }

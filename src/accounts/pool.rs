@@ -1,19 +1,20 @@
-//! Whose turn it is: the account that is free soonest and has the least to do.
+//! The account pool: rate limits, priorities and load balancing. It leases the account that is free soonest and has the least to do.
 //!
-//! A lease is one request's permission. Among the accounts that could ask, it goes to the one with the smallest (free at, running
-//! downloads, running requests), and among equals they take turns; no account's wait holds up another. Pacing, what is more urgent, and
-//! flood waits are decided *before* the request is spent:
+//! A lease permits one request. Among the accounts that could ask, it goes to the one with the smallest (free at, running downloads,
+//! running requests), and among equals round-robin; no account's wait holds up another. Rate limits, priority and flood waits are
+//! decided *before* the request is spent:
 //!
-//! - **Pace.** Each account has a turn every `request_interval`, each of its methods as [`limits`] says or as was learnt, whichever
-//!   is slower. Two turns are kept back for what is fresh and live, the last one for what is live.
-//! - **Waits.** What Telegram asks for is waited for, and a little longer. It parks one method of one account, or the methods that
-//!   the error is about. Each wait makes that method slower; time without one makes it faster again.
-//! - **What comes along.** A request that another one needs, such as taking an authorisation to another data centre, asks by itself
+//! - **Rate limit.** A token bucket an account (a token every `request_interval`), and one a method, at the rate that [`limits`] says or
+//!   that was learnt, whichever is slower. By priority, two tokens are reserved for what is fresh and live, the last one for what is
+//!   live.
+//! - **Flood waits and backoff.** What Telegram asks for is waited for, and a little longer (jitter). It parks one method of one account,
+//!   or the methods that the error is about. Each wait slows that method down exponentially; time without one makes it faster again.
+//! - **Dependent requests.** A request that another one needs, such as taking an authorisation to another data centre, asks by itself
 //!   ([`Pool::spend`]), under its own method, within the lease of the other.
-//! - **Memory.** [`Pool::budgets`] and [`Pool::restore`] carry waits and what was learnt over a restart.
+//! - **Persistence.** [`Pool::budgets`] and [`Pool::restore`] carry waits and what was learnt over a restart.
 //!
-//! Promises, checked with random histories: no lease before a wait has ended, however the clock is set; a live request waits for the
-//! pace only behind other live ones, an interval for each.
+//! Invariants, checked with random histories: no lease before a wait has ended, however the clock is set; a live request waits for the
+//! rate limit only behind other live ones, an interval for each.
 
 mod account;
 mod bucket;
@@ -37,42 +38,29 @@ use tokio::sync::{Notify, watch};
 use crate::model::{AccountName, Clock};
 use account::{Account, Weight};
 use budget::Now;
-use limits::{INIT_TAKEOUT, Kind, Limits, budget_of, of_kind};
+use limits::{INIT_TAKEOUT, Limits, MethodKind, budget_of, of_kind};
 
-/// How the pool paces its accounts.
+/// The rate limits and quotas of the pool's accounts.
 #[derive(Clone, Debug)]
 pub struct PoolSettings {
-    /// The shortest time between two requests of one account, over time; zero paces nothing, for a server of one's own.
+    /// The account's rate limit: the shortest time between two of its requests, over time; zero is no limit, for a server of one's own.
     pub request_interval: Duration,
-    /// How many requests of one account may be under way; a live one has a place beside them.
+    /// How many requests of one account may be in flight; one extra slot is reserved for live requests.
     pub requests_in_flight_max: usize,
-    /// How many file requests of one account may be under way, beside the other requests.
+    /// How many file requests of one account may be in flight, beside the other requests.
     pub downloads_in_flight_max: usize,
     /// The shortest time between two calls of a method by one account, where it is not the usual one.
     pub intervals: BTreeMap<String, Duration>,
 }
 
-impl Default for PoolSettings {
-    fn default() -> Self {
-        Self {
-            // Peers report 95 messages a second of plain history without flood waits: one page of a hundred a second.
-            request_interval: Duration::from_secs(1),
-            requests_in_flight_max: 1,
-            // What official apps open for one file.
-            downloads_in_flight_max: 4,
-            intervals: BTreeMap::new(),
-        }
-    }
-}
-
-/// How urgent a request is; what is more urgent comes first, in this order.
+/// The priority of a request, highest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Urgency {
     /// Something happened just now.
     Live,
     /// Something may have happened.
     Fresh,
-    /// The past: it gets what nobody else wants.
+    /// History (backfill): it gets what no higher priority wants.
     Background,
 }
 
@@ -89,6 +77,23 @@ pub enum AccountState {
     Duplicated(String),
 }
 
+impl AccountState {
+    /// The names of all states.
+    pub const NAMES: [&'static str; 4] = ["ready", "signed_out", "banned", "duplicated"];
+
+    /// Its name, without Telegram's.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        let [ready, signed_out, banned, duplicated] = Self::NAMES;
+        match self {
+            Self::Ready => ready,
+            Self::SignedOut(_) => signed_out,
+            Self::Banned(_) => banned,
+            Self::Duplicated(_) => duplicated,
+        }
+    }
+}
+
 /// How an account is doing.
 #[derive(Clone, Debug)]
 pub struct AccountStatus {
@@ -96,9 +101,9 @@ pub struct AccountStatus {
     pub name: AccountName,
     /// What state it is in.
     pub state: AccountState,
-    /// Requests under way, file requests aside.
+    /// Requests in flight, file requests aside.
     pub requests_running: usize,
-    /// File requests under way.
+    /// File requests in flight.
     pub downloads_running: usize,
     /// Requests made since the start.
     pub requests: u64,
@@ -106,7 +111,7 @@ pub struct AccountStatus {
     pub rests_until: Option<DateTime<Utc>>,
     /// Methods that are parked, and until when.
     pub parked: BTreeMap<String, DateTime<Utc>>,
-    /// The least time between two calls of each method that was called, as far as was learnt.
+    /// The learnt rate limit of each method that was called: the least time between two calls.
     pub intervals: BTreeMap<String, Duration>,
     /// Flood waits that Telegram ever asked for.
     pub floods: u64,
@@ -114,29 +119,30 @@ pub struct AccountStatus {
     pub last_flood: Option<(String, DateTime<Utc>)>,
 }
 
-/// What a call for a lease got.
+/// The outcome of [`Pool::lease`].
 #[derive(Debug)]
-pub enum Turn {
+pub enum LeaseOutcome {
     /// The account that may act now.
-    Now(Lease),
-    /// None may act before this.
+    Granted(Lease),
+    /// Rate limited: none may act before this.
     NotBefore(DateTime<Utc>),
-    /// All that could are busy: wait for [`Pool::freed`].
+    /// All that could have as many requests in flight as they may: wait for [`Pool::freed`].
     Busy,
     /// No candidate is signed in.
-    Nobody,
+    NoCandidate,
 }
 
 #[derive(Debug)]
-struct Accounts {
+struct PoolState {
     by_name: BTreeMap<AccountName, Account>,
-    turns: u64,
+    /// Leases granted so far, for round-robin.
+    leases: u64,
 }
 
-/// The accounts.
+/// The pool of accounts. Its state is behind one mutex that is held for arithmetic only, never across a request.
 #[derive(Debug)]
 pub struct Pool {
-    accounts: Mutex<Accounts>,
+    accounts: Mutex<PoolState>,
     limits: Limits,
     settings: PoolSettings,
     clock: Arc<dyn Clock>,
@@ -150,7 +156,7 @@ pub struct Pool {
 pub struct Lease {
     pool: Arc<Pool>,
     account: AccountName,
-    kind: Kind,
+    kind: MethodKind,
 }
 
 impl Pool {
@@ -159,17 +165,17 @@ impl Pool {
         let limits = Limits::new(settings.request_interval, settings.intervals.clone());
         let now = clock.elapsed();
         let by_name = names.into_iter().map(|name| (name, Account::new(&limits, now))).collect();
-        let accounts = Mutex::new(Accounts { by_name, turns: 0 });
+        let accounts = Mutex::new(PoolState { by_name, leases: 0 });
         Arc::new(Self { accounts, limits, settings, clock, freed: Notify::new(), budgets: watch::Sender::new(0) })
     }
 
-    /// Asks for the turn of one of several accounts to call a method.
+    /// Leases one of several accounts to call a method.
     pub fn lease<'a>(
         self: &Arc<Self>,
         candidates: impl IntoIterator<Item = &'a AccountName>,
         method: &'static str,
         urgency: Urgency,
-    ) -> Turn {
+    ) -> LeaseOutcome {
         let (budget, now) = (budget_of(method), self.now());
         let limit = self.limits.of(budget);
         let mut accounts = self.lock();
@@ -187,26 +193,26 @@ impl Pool {
             }
         }
         match best {
-            Some(((at, ..), _)) if at > now.at => Turn::NotBefore(now.show(at)),
+            Some(((at, ..), _)) if at > now.at => LeaseOutcome::NotBefore(now.show(at)),
             Some((_, name)) => {
-                accounts.turns += 1;
-                let turn = accounts.turns;
+                accounts.leases += 1;
+                let sequence = accounts.leases;
                 if let Some(account) = accounts.by_name.get_mut(name) {
-                    account.take(budget, limit, &self.limits, turn, now.at);
+                    account.take(budget, limit, &self.limits, sequence, now.at);
                 }
                 drop(accounts);
                 if limit.rate.interval >= saved::OWED_MIN {
-                    self.tell();
+                    self.notify_budgets_changed();
                 }
-                Turn::Now(Lease { pool: Arc::clone(self), account: name.clone(), kind: limit.kind })
+                LeaseOutcome::Granted(Lease { pool: Arc::clone(self), account: name.clone(), kind: limit.kind })
             }
-            None if busy => Turn::Busy,
-            None => Turn::Nobody,
+            None if busy => LeaseOutcome::Busy,
+            None => LeaseOutcome::NoCandidate,
         }
     }
 
-    /// Asks for one request more, within a lease that an account has already: what has to come along with the request that the lease
-    /// is for, such as taking the authorisation along to another data centre. It spends what any request spends.
+    /// Spends one request more within a lease that an account has already: one that the leased request depends on, such as taking the
+    /// authorisation along to another data centre. It costs what any request costs.
     ///
     /// # Errors
     /// The time before which it may not be made, because Telegram asked for a wait or the method comes seldom.
@@ -217,14 +223,14 @@ impl Pool {
         let Some(account) = accounts.by_name.get_mut(account).filter(|a| a.state == AccountState::Ready) else {
             return Err(now.shown);
         };
-        let free_at = account.free_beside(budget, limit, now.at);
+        let free_at = account.free_within_lease(budget, limit, now.at);
         if free_at > now.at {
             return Err(now.show(free_at));
         }
         account.spend(budget, limit, &self.limits, now.at);
         drop(accounts);
         if limit.rate.interval >= saved::OWED_MIN {
-            self.tell();
+            self.notify_budgets_changed();
         }
         Ok(())
     }
@@ -245,7 +251,7 @@ impl Pool {
         accounts.by_name.iter().filter(|(_, a)| a.state == AccountState::Ready).map(|(name, _)| name.clone()).collect()
     }
 
-    /// When an account may call a method, as far as waits and pace are concerned; `None` when it is not in the pool or lost.
+    /// When an account may call a method, as far as waits and rate limits are concerned; `None` when it is not in the pool or lost.
     #[must_use]
     pub fn free_at(&self, account: &AccountName, method: &'static str, urgency: Urgency) -> Option<DateTime<Utc>> {
         let (budget, now) = (budget_of(method), self.now());
@@ -261,7 +267,7 @@ impl Pool {
     /// - every method that makes contact (resolving, joining), for `PEER_FLOOD`: the account is suspected of spam, and reads on;
     /// - only the beginning of takeouts, for `TAKEOUT_INIT_DELAY`, whatever the method was.
     ///
-    /// What is about the pace makes the method slower as well.
+    /// What is about the rate makes the method back off (become slower) as well.
     pub fn flood(&self, account: &AccountName, method: &'static str, wait: Duration, name: &str) {
         let mut methods = vec![budget_of(method)];
         let learn = match name {
@@ -270,11 +276,11 @@ impl Pool {
                 false
             }
             "PEER_FLOOD" => {
-                methods.extend(of_kind(Kind::Contact));
+                methods.extend(of_kind(MethodKind::Contact));
                 false
             }
             "FLOOD_PREMIUM_WAIT" => {
-                methods.extend(of_kind(Kind::File));
+                methods.extend(of_kind(MethodKind::File));
                 true
             }
             "SLOWMODE_WAIT" => false,
@@ -288,10 +294,10 @@ impl Pool {
                 parked.budget(method, self.limits.of(method), now.at).flood(wait, learn, account.as_str(), now);
             }
         }
-        self.tell();
+        self.notify_budgets_changed();
     }
 
-    /// Lets an account rest: nothing is asked of it for a while, however urgent.
+    /// Lets an account rest (cool down): nothing is asked of it for a while, whatever the priority.
     pub fn rest(&self, account: &AccountName, wait: Duration) {
         let until = self.now().at.saturating_add(wait);
         if let Some(account) = self.lock().by_name.get_mut(account) {
@@ -304,39 +310,39 @@ impl Pool {
         let (budget, now) = (budget_of(method), self.now());
         let limit = self.limits.of(budget);
         if let Some(account) = self.lock().by_name.get_mut(account) {
-            account.rest(account.free_beside(budget, limit, now.at));
+            account.rest(account.free_within_lease(budget, limit, now.at));
         }
     }
 
     /// Takes an account out of the pool: Telegram ended its session, or closed the account.
-    pub fn lose(&self, account: &AccountName, state: AccountState) {
+    pub fn mark_lost(&self, account: &AccountName, state: AccountState) {
         if let Some(account) = self.lock().by_name.get_mut(account) {
             account.state = state;
         }
     }
 
     /// Takes an account back: it is signed in again.
-    pub fn back(&self, account: &AccountName) {
+    pub fn mark_ready(&self, account: &AccountName) {
         if let Some(account) = self.lock().by_name.get_mut(account) {
             account.state = AccountState::Ready;
         }
-        self.free();
+        self.notify_freed();
     }
 
     /// Whether any account may still act.
     #[must_use]
-    pub fn anybody(&self) -> bool {
+    pub fn any_ready(&self) -> bool {
         self.lock().by_name.values().any(|a| a.state == AccountState::Ready)
     }
 
-    /// What of an account must outlive the program: waits, what was learnt from them, and what rare methods still owe.
+    /// The state of an account that must survive a restart: waits, what was learnt from them, and what rare methods still owe.
     #[must_use]
     pub fn budgets(&self, account: &AccountName) -> Value {
         let now = self.now();
         self.lock().by_name.get_mut(account).map(|a| saved::save(a, &self.limits, now)).unwrap_or_default()
     }
 
-    /// Takes up what [`Pool::budgets`] said of an account. What cannot be read is learnt again.
+    /// Restores what [`Pool::budgets`] said of an account. What cannot be read is learnt again.
     pub fn restore(&self, account: &AccountName, budgets: &Value) {
         let now = self.now();
         if let Some(account) = self.lock().by_name.get_mut(account) {
@@ -344,7 +350,7 @@ impl Pool {
         }
     }
 
-    /// Tells of every change of budgets that must be saved.
+    /// A channel that notifies of every change of budgets that must be saved.
     #[must_use]
     pub fn budgets_changed(&self) -> watch::Receiver<u64> {
         self.budgets.subscribe()
@@ -362,12 +368,12 @@ impl Pool {
         self.freed.notified().await;
     }
 
-    fn free(&self) {
+    fn notify_freed(&self) {
         self.freed.notify_waiters();
         self.freed.notify_one();
     }
 
-    fn tell(&self) {
+    fn notify_budgets_changed(&self) {
         self.budgets.send_modify(|n| *n += 1);
     }
 
@@ -375,13 +381,13 @@ impl Pool {
         Now { at: self.clock.elapsed(), shown: self.clock.now() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Accounts> {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Lease {
-    /// Whose turn it is.
+    /// The account that may act.
     #[must_use]
     pub fn account(&self) -> &AccountName {
         &self.account
@@ -393,6 +399,6 @@ impl Drop for Lease {
         if let Some(account) = self.pool.lock().by_name.get_mut(&self.account) {
             account.done(self.kind);
         }
-        self.pool.free();
+        self.pool.notify_freed();
     }
 }

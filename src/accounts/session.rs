@@ -1,6 +1,7 @@
 //! A session: what an account needs to speak to Telegram, in memory.
 //!
-//! Shared by the connection that uses it, the updates that harvest access hashes into it, and the store that saves it.
+//! Shared by the connection that uses it, the updates that harvest access hashes into it, and the store that saves it. A mutex is held
+//! for single reads and changes only; saving has a mutex of its own.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::lost::LostState;
-use super::{SessionError, Sessions};
-use crate::model::{AccountName, PeerId, PeerKindOfId};
+use super::SessionError;
+use super::lost::LostSession;
+use crate::model::{AccountName, IdSpace, PeerId};
 
 /// An authorisation key: whoever has it *is* the account. Never printed.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -107,12 +108,12 @@ pub(super) struct SessionData {
     /// Access hashes by marked peer id; `None` for basic groups, which have none.
     #[serde(default)]
     pub peers: BTreeMap<i64, Option<i64>>,
-    /// What the account's budgets have learnt; whoever decides whose turn it is knows the form.
+    /// The account's rate limit budgets, as the pool learnt them and in the pool's own format.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub budgets: serde_json::Value,
     /// What Telegram said when it stopped serving the session; absent while it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lost: Option<LostState>,
+    pub lost: Option<LostSession>,
 }
 
 pub(super) const VERSION: u32 = 1;
@@ -122,17 +123,20 @@ pub struct Session {
     name: AccountName,
     data: Mutex<SessionData>,
     changed: Changes<watch::Sender<u64>>,
-    /// How often an access hash was learnt.
+    /// How many times an access hash was learnt.
     hashes: AtomicU64,
-    /// What its file has. Locked while the file is replaced, so that an older form never replaces a newer one.
-    saved: Mutex<Saved>,
-    /// Where it was loaded from; `None` for one that has no file yet.
-    store: Option<Sessions>,
+    /// The revision that its file has. Locked while the file is replaced, so that an older revision never replaces a newer one.
+    saved: Mutex<Revision>,
+    /// Saves it where it was loaded from; `None` for one that has no file yet.
+    save: Option<Save>,
 }
 
-/// How many changes a session's file has.
+/// Saves a session where it was loaded from. The session does not know what it is that keeps it.
+type Save = Box<dyn Fn(&Session) -> Result<(), SessionError> + Send + Sync>;
+
+/// A revision of a session: how many changes of each kind it has seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) struct Saved {
+pub(super) struct Revision {
     pub changes: Changes<u64>,
     hashes: u64,
 }
@@ -144,20 +148,20 @@ impl fmt::Debug for Session {
     }
 }
 
-/// How many changes there were, or a channel that tells of them, by how soon they must be saved.
+/// How many changes there were, or a channel that notifies of them, by how soon they must be saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct Changes<T> {
-    /// What cannot be learnt again: keys, the home data centre, who the account is, flood waits.
-    pub urgent: T,
-    /// What the next answers would teach again: access hashes, the updates state.
-    pub gathered: T,
+    /// Saved at once, because it cannot be learnt again: keys, the home data centre, who the account is, flood waits.
+    pub immediate: T,
+    /// Debounced, because the next answers would teach it again: access hashes, the updates state.
+    pub coalesced: T,
 }
 
 /// How soon a change must be saved.
 #[derive(Clone, Copy)]
-enum Urgency {
-    Now,
-    Gathered,
+enum SavePriority {
+    Immediate,
+    Coalesced,
 }
 
 impl Session {
@@ -179,35 +183,35 @@ impl Session {
     }
 
     pub(super) fn of(name: AccountName, data: SessionData) -> Self {
-        let changed = Changes { urgent: watch::Sender::new(0), gathered: watch::Sender::new(0) };
-        let (hashes, saved, store) = (AtomicU64::new(0), Mutex::default(), None);
-        Self { name, data: Mutex::new(data), changed, hashes, saved, store }
+        let changed = Changes { immediate: watch::Sender::new(0), coalesced: watch::Sender::new(0) };
+        let (hashes, saved, save) = (AtomicU64::new(0), Mutex::default(), None);
+        Self { name, data: Mutex::new(data), changed, hashes, saved, save }
     }
 
-    /// The same, as loaded from a folder.
-    pub(super) fn of_store(self, store: Sessions) -> Self {
-        Self { store: Some(store), ..self }
+    /// The same, as loaded from where `save` writes it to.
+    pub(super) fn saved_by(self, save: impl Fn(&Self) -> Result<(), SessionError> + Send + Sync + 'static) -> Self {
+        Self { save: Some(Box::new(save)), ..self }
     }
 
-    /// Has what the session is now written to its file, one at a time.
-    pub(super) fn saving<E>(&self, write: impl FnOnce(&SessionData) -> Result<(), E>) -> Result<(), E> {
+    /// Writes a snapshot of the session to its file, one save at a time.
+    pub(super) fn save_with<E>(&self, write: impl FnOnce(&SessionData) -> Result<(), E>) -> Result<(), E> {
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
-        // Counted before it is copied: what changes in between is saved once more, and never left out.
-        let counted = self.counted();
+        // The revision is read before the snapshot: what changes in between is saved once more, and never left out.
+        let revision = self.revision();
         write(&self.data())?;
-        *saved = counted;
+        *saved = revision;
         Ok(())
     }
 
-    /// What the session's file has.
-    pub(super) fn saved(&self) -> Saved {
+    /// The revision that the session's file has.
+    pub(super) fn saved_revision(&self) -> Revision {
         *self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every change so far.
-    pub(super) fn counted(&self) -> Saved {
-        let changes = Changes { urgent: *self.changed.urgent.borrow(), gathered: *self.changed.gathered.borrow() };
-        Saved { changes, hashes: self.hashes.load(Ordering::SeqCst) }
+    /// The session's revision now.
+    pub(super) fn revision(&self) -> Revision {
+        let changes = Changes { immediate: *self.changed.immediate.borrow(), coalesced: *self.changed.coalesced.borrow() };
+        Revision { changes, hashes: self.hashes.load(Ordering::SeqCst) }
     }
 
     /// Saves the session where it has learnt access hashes that its file lacks: to be called before anything becomes durable that is
@@ -215,9 +219,9 @@ impl Session {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn keep_hashes(&self) -> Result<(), SessionError> {
-        match &self.store {
-            Some(store) if self.saved().hashes != self.counted().hashes => store.save(self),
+    pub fn save_access_hashes(&self) -> Result<(), SessionError> {
+        match &self.save {
+            Some(save) if self.saved_revision().hashes != self.revision().hashes => save(self),
             _ => Ok(()),
         }
     }
@@ -232,14 +236,14 @@ impl Session {
         &self.name
     }
 
-    /// Tells of every change, counted from 0 when the session was made or loaded.
+    /// Channels that notify of every change, counted from 0 when the session was made or loaded.
     pub(super) fn changes(&self) -> Changes<watch::Receiver<u64>> {
-        Changes { urgent: self.changed.urgent.subscribe(), gathered: self.changed.gathered.subscribe() }
+        Changes { immediate: self.changed.immediate.subscribe(), coalesced: self.changed.coalesced.subscribe() }
     }
 
     /// Asks for the file to be replaced although nothing in the session changed.
     pub(super) fn save_soon(&self) {
-        self.change(Urgency::Now, |_| true);
+        self.change(SavePriority::Immediate, |_| true);
     }
 
     /// The data centre the account lives on.
@@ -250,7 +254,7 @@ impl Session {
 
     /// Moves the account to another data centre, as Telegram asks at login.
     pub fn set_home(&self, home: i32) {
-        self.change(Urgency::Now, |data| std::mem::replace(&mut data.home, home) != home);
+        self.change(SavePriority::Immediate, |data| std::mem::replace(&mut data.home, home) != home);
     }
 
     /// A data centre.
@@ -266,7 +270,7 @@ impl Session {
     /// When that would happen.
     pub fn set_data_centre(&self, id: i32, new: DataCentre) -> Result<(), HomeKeyKept> {
         let mut kept = Ok(());
-        self.change(Urgency::Now, |data| {
+        self.change(SavePriority::Immediate, |data| {
             let home = data.home == id;
             if let Some(old) = data.data_centres.get(&id) {
                 if home && old.auth_key.is_some() && old.auth_key != new.auth_key {
@@ -291,7 +295,7 @@ impl Session {
 
     /// Notes the user the account is.
     pub fn set_user_id(&self, id: i64) {
-        self.change(Urgency::Now, |data| data.user_id.replace(id) != Some(id));
+        self.change(SavePriority::Immediate, |data| data.user_id.replace(id) != Some(id));
     }
 
     /// How far the account has followed Telegram's updates outside channels.
@@ -303,16 +307,16 @@ impl Session {
     /// Notes how far the account has followed Telegram's updates outside channels. An older state only tells more; but without
     /// any, what happens until the next start would not be told at all.
     pub fn set_updates(&self, state: UpdatesState) {
-        let urgency = if self.updates().is_none() { Urgency::Now } else { Urgency::Gathered };
-        self.change(urgency, |data| data.updates.replace(state) != Some(state));
+        let priority = if self.updates().is_none() { SavePriority::Immediate } else { SavePriority::Coalesced };
+        self.change(priority, |data| data.updates.replace(state) != Some(state));
     }
 
     /// Notes a peer that this account can address. A basic group has no access hash.
     pub fn learn(&self, peer: PeerId, access_hash: Option<i64>) {
-        if access_hash.is_none() && peer.kind() != PeerKindOfId::Chat {
+        if access_hash.is_none() && peer.kind() != IdSpace::Chat {
             return;
         }
-        let learnt = self.change(Urgency::Gathered, |data| data.peers.insert(peer.0, access_hash) != Some(access_hash));
+        let learnt = self.change(SavePriority::Coalesced, |data| data.peers.insert(peer.0, access_hash) != Some(access_hash));
         if learnt {
             self.hashes.fetch_add(1, Ordering::SeqCst);
         }
@@ -320,7 +324,7 @@ impl Session {
 
     /// Forgets a peer that this account can no longer read.
     pub fn forget(&self, peer: PeerId) {
-        self.change(Urgency::Gathered, |data| data.peers.remove(&peer.0).is_some());
+        self.change(SavePriority::Coalesced, |data| data.peers.remove(&peer.0).is_some());
     }
 
     /// Whether this account can address a peer.
@@ -341,59 +345,59 @@ impl Session {
         self.lock().peers.keys().copied().map(PeerId).collect()
     }
 
-    /// What the account's budgets have learnt, as [`Session::set_budgets`] left it; null at first.
+    /// The account's rate limit budgets, as [`Session::set_budgets`] left them; null at first.
     #[must_use]
     pub fn budgets(&self) -> serde_json::Value {
         self.lock().budgets.clone()
     }
 
-    /// Notes what the account's budgets have learnt. A restart must not forget a flood wait, so it is saved at once.
+    /// Notes the account's rate limit budgets. A restart must not forget a flood wait, so they are saved at once.
     pub fn set_budgets(&self, budgets: serde_json::Value) {
-        self.change(Urgency::Now, |data| {
+        self.change(SavePriority::Immediate, |data| {
             let changed = data.budgets != budgets;
             data.budgets = budgets;
             changed
         });
     }
 
-    /// What Telegram said when it stopped serving the session; `None` while it does, as far as is known.
+    /// Telegram's error when it stopped serving the session; `None` while it does, as far as is known.
     #[must_use]
-    pub fn lost(&self) -> Option<LostState> {
+    pub fn lost(&self) -> Option<LostSession> {
         self.lock().lost.clone()
     }
 
-    /// Notes that Telegram stopped serving the session. The first time counts until [`Session::found`].
+    /// Notes that Telegram stopped serving the session. The first time counts until [`Session::clear_lost`].
     pub fn set_lost(&self, name: &str, at: DateTime<Utc>) {
-        self.change(Urgency::Now, |data| {
+        self.change(SavePriority::Immediate, |data| {
             if data.lost.as_ref().is_some_and(|lost| lost.name == name) {
                 return false;
             }
-            data.lost = Some(LostState { name: name.to_owned(), at });
+            data.lost = Some(LostSession { name: name.to_owned(), at });
             true
         });
     }
 
     /// Notes that Telegram serves the session.
-    pub fn found(&self) {
-        self.change(Urgency::Now, |data| data.lost.take().is_some());
+    pub fn clear_lost(&self) {
+        self.change(SavePriority::Immediate, |data| data.lost.take().is_some());
     }
 
     /// Gives up every authorisation key, because Telegram no longer takes them: the next login makes new ones.
     pub fn forget_keys(&self) {
-        self.change(Urgency::Now, |data| {
+        self.change(SavePriority::Immediate, |data| {
             let keys = data.data_centres.values_mut().filter_map(|dc| dc.auth_key.take()).count();
             keys > 0
         });
     }
 
-    fn change(&self, urgency: Urgency, change: impl FnOnce(&mut SessionData) -> bool) -> bool {
+    fn change(&self, priority: SavePriority, change: impl FnOnce(&mut SessionData) -> bool) -> bool {
         let changed = change(&mut self.lock());
         if changed {
-            let counted = match urgency {
-                Urgency::Now => &self.changed.urgent,
-                Urgency::Gathered => &self.changed.gathered,
+            let counter = match priority {
+                SavePriority::Immediate => &self.changed.immediate,
+                SavePriority::Coalesced => &self.changed.coalesced,
             };
-            counted.send_modify(|n| *n += 1);
+            counter.send_modify(|n| *n += 1);
         }
         changed
     }

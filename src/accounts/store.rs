@@ -1,4 +1,5 @@
-//! Session files: `sessions/<name>.session`, one an account, mode 0600, replaced as a whole; sealed where a master key is set.
+//! Session files: `sessions/<name>.session`, one an account, mode 0600, replaced atomically (written beside it, synced, renamed);
+//! sealed where a master key is set.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -9,8 +10,8 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::SessionError;
-use super::form::{self, Form, Unread};
-use super::lock::{SessionLock, Unlocked};
+use super::format::{self, SessionFormat, UnreadableSession};
+use super::lock::{LockFailure, SessionLock};
 use super::session::{Session, SessionData};
 use crate::model::AccountName;
 use crate::seal::MasterKey;
@@ -24,12 +25,12 @@ pub struct Sessions {
     keys: Arc<[MasterKey]>,
 }
 
-/// Sessions that are this process's own, for as long as the locks live.
+/// Sessions that this process holds the exclusive locks of, for as long as the locks live.
 #[derive(Debug)]
-pub struct Taken {
+pub struct LockedSessions {
     /// The sessions, by name.
     pub sessions: BTreeMap<AccountName, Arc<Session>>,
-    /// What keeps other processes out.
+    /// The locks that keep other processes out.
     pub locks: Vec<SessionLock>,
 }
 
@@ -69,14 +70,14 @@ impl Sessions {
             let Some(name) = name.to_str().and_then(|n| n.strip_suffix(".session")) else { continue };
             match name.parse() {
                 Ok(name) => names.push(name),
-                Err(error) => tracing::warn!("session file passed over: {error}"),
+                Err(error) => tracing::warn!("session file ignored: {error}"),
             }
         }
         names.sort();
         Ok(names)
     }
 
-    /// Makes an account's session this process's own, whether there is one yet or not.
+    /// Acquires the exclusive lock of an account's session, whether there is one yet or not.
     ///
     /// # Errors
     /// When another process uses it, or the folder cannot be written.
@@ -85,8 +86,8 @@ impl Sessions {
         let io = |path: &Path, source| SessionError::Io { path: path.to_owned(), source };
         self.make_folder().map_err(|source| io(&self.folder, source))?;
         SessionLock::take(&path).map_err(|unlocked| match unlocked {
-            Unlocked::InUse(process) => SessionError::InUse { account: name.clone(), process },
-            Unlocked::Io(source) => io(&path, source),
+            LockFailure::InUse(process) => SessionError::InUse { account: name.clone(), process },
+            LockFailure::Io(source) => io(&path, source),
         })
     }
 
@@ -106,14 +107,14 @@ impl Sessions {
     ///
     /// # Errors
     /// At the first that cannot be used.
-    pub fn take_all(&self) -> Result<Taken, SessionError> {
+    pub fn take_all(&self) -> Result<LockedSessions, SessionError> {
         let (mut sessions, mut locks) = (BTreeMap::new(), Vec::new());
         for name in self.names()? {
             let (session, lock) = self.take(&name)?;
             sessions.insert(name, Arc::new(session));
             locks.push(lock);
         }
-        Ok(Taken { sessions, locks })
+        Ok(LockedSessions { sessions, locks })
     }
 
     /// Loads every session, by name, to look at.
@@ -129,10 +130,11 @@ impl Sessions {
     /// # Errors
     /// When it is missing, damaged, readable by others, made for another kind of server, or sealed under another key.
     pub fn load(&self, name: &AccountName) -> Result<Session, SessionError> {
-        let (data, form) = self.read(name)?;
-        let session = Session::of(name.clone(), data).of_store(self.clone());
-        if form == Form::Plain && !self.keys.is_empty() {
-            tracing::info!(account.name = %name, "session of account `{name}` is not sealed yet; it will be at its next save");
+        let (data, format) = self.read(name)?;
+        let store = self.clone();
+        let session = Session::of(name.clone(), data).saved_by(move |session| store.save(session));
+        if format == SessionFormat::Plain && !self.keys.is_empty() {
+            tracing::info!(account.name = %name, "session of account `{name}` is not sealed yet; it will be when it is next saved");
             session.save_soon();
         }
         Ok(session)
@@ -142,8 +144,8 @@ impl Sessions {
     ///
     /// # Errors
     /// When it is missing, unreadable, readable by others, or neither plain nor sealed.
-    pub fn form(&self, name: &AccountName) -> Result<Form, SessionError> {
-        form::form(&self.bytes(name)?).map_err(|unread| self.unread(name, unread))
+    pub fn format(&self, name: &AccountName) -> Result<SessionFormat, SessionError> {
+        format::format(&self.bytes(name)?).map_err(|unread| self.unread(name, unread))
     }
 
     /// Saves a new session.
@@ -157,25 +159,25 @@ impl Sessions {
         self.save(session)
     }
 
-    /// Saves a session, replacing the file as a whole: a crash leaves the old one or the new one.
+    /// Saves a session, replacing the file atomically: a crash leaves the old one or the new one.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn save(&self, session: &Session) -> Result<(), SessionError> {
-        session.saving(|data| self.write(session.name(), data))
+        session.save_with(|data| self.write(session.name(), data))
     }
 
-    /// Replaces an account's session file by the same in the form of `to`, whatever server it was made for: sealed under
-    /// the first key where there is one, plain otherwise. Says whether there was anything to change.
+    /// Converts an account's session file to the format of `to`, whatever server it was made for: sealed under the first key where
+    /// there is one, plain otherwise. Idempotent; says whether there was anything to change.
     ///
     /// # Errors
     /// As [`Sessions::take`]; the file is the old one or the new one, never half of either.
     pub fn convert(&self, name: &AccountName, to: &Self) -> Result<bool, SessionError> {
         let _lock = self.lock(name)?;
         let bytes = self.bytes(name)?;
-        let (data, form) = form::read(&bytes, &self.keys).map_err(|unread| self.unread(name, unread))?;
-        let wanted = to.master_key().map_or(Form::Plain, |key| Form::Sealed(key.id().clone()));
-        if form == wanted {
+        let (data, format) = format::read(&bytes, &self.keys).map_err(|unread| self.unread(name, unread))?;
+        let wanted = to.master_key().map_or(SessionFormat::Plain, |key| SessionFormat::Sealed(key.id().clone()));
+        if format == wanted {
             return Ok(false);
         }
         to.write(name, &data)?;
@@ -194,13 +196,13 @@ impl Sessions {
         })
     }
 
-    fn read(&self, name: &AccountName) -> Result<(SessionData, Form), SessionError> {
-        let (data, form) = form::read(&self.bytes(name)?, &self.keys).map_err(|unread| self.unread(name, unread))?;
+    fn read(&self, name: &AccountName) -> Result<(SessionData, SessionFormat), SessionError> {
+        let (data, format) = format::read(&self.bytes(name)?, &self.keys).map_err(|unread| self.unread(name, unread))?;
         if data.server != self.server {
             let (made_for, configured) = (data.server, self.server.clone());
             return Err(SessionError::OtherServer { account: name.clone(), made_for, configured });
         }
-        Ok((data, form))
+        Ok((data, format))
     }
 
     fn bytes(&self, name: &AccountName) -> Result<Zeroizing<Vec<u8>>, SessionError> {
@@ -216,12 +218,12 @@ impl Sessions {
         Ok(Zeroizing::new(std::fs::read(&path).map_err(io)?))
     }
 
-    fn unread(&self, name: &AccountName, unread: Unread) -> SessionError {
+    fn unread(&self, name: &AccountName, unread: UnreadableSession) -> SessionError {
         let account = name.clone();
         match (unread, self.keys.first()) {
-            (Unread::Damaged(why), _) => SessionError::Damaged { path: self.path(name), account, why },
-            (Unread::KeyMissing(sealed_by), None) => SessionError::NoMasterKey { account, sealed_by },
-            (Unread::KeyMissing(sealed_by), Some(key)) => {
+            (UnreadableSession::Damaged(why), _) => SessionError::Damaged { path: self.path(name), account, why },
+            (UnreadableSession::KeyMissing(sealed_by), None) => SessionError::NoMasterKey { account, sealed_by },
+            (UnreadableSession::KeyMissing(sealed_by), Some(key)) => {
                 SessionError::OtherMasterKey { account, sealed_by, set: key.id().clone() }
             }
         }
@@ -234,7 +236,7 @@ impl Sessions {
 
     fn replace(&self, path: &Path, data: &SessionData) -> io::Result<()> {
         self.make_folder()?;
-        let bytes = form::write(data, self.keys.first())?;
+        let bytes = format::write(data, self.keys.first())?;
         // A NamedTempFile is made with mode 0600.
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
         file.write_all(&bytes)?;

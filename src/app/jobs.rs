@@ -1,7 +1,8 @@
-//! The clock's hand: starts what is due, and what an operator wishes.
+//! The job scheduler: starts runs that are due by the cron schedule, and manual runs that an operator asks for.
 //!
-//! The [`Timetable`] is what is shown and asked; the [`Hand`] is the worker that starts. A wish only waits in the timetable: it is
-//! started by the hand, under the same rules as what is due by the clock.
+//! [`JobControl`] is what is shown and what takes manual runs; [`Scheduler`] is the worker that starts. A manual run only waits in a
+//! bounded queue: the scheduler starts it, under the same rules as what is due (no overlap with itself). One that waits or runs
+//! already is not queued twice.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,49 +13,50 @@ use tokio::sync::Notify;
 
 use crate::archive::{Archive, ArchiveError};
 use crate::config::{Config, InvalidPlan};
-use crate::crawl::{Crawler, Joining, Standing, Target};
-use crate::http::{AccountWaitView, JobView, JoinView, Operator, OperatorError, PeersView, StartView};
-use crate::lifecycle::{Step, Worker};
+use crate::crawl::{Crawler, JoinTarget, Joining, Standing};
+use crate::http::{Operator, OperatorError};
+use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{Clock, Timestamp};
-use crate::schedule::{Due, Job, Look, Missed, Run, Scope, Selector, Watch};
+use crate::schedule::{Due, Job, Missed, Run, RunDecision, RunTracker, Scope, Selector};
 use crate::show;
+use crate::views::{AccountWaitView, JobPeersView, JobView, JoinView, StartView};
 
-/// The longest wait before the clock is looked at again: it may have been set, or the machine may have slept.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
-/// How long at most until the end of a run is noticed.
-const END_NOTICED: Duration = Duration::from_secs(1);
+/// The longest time between two ticks of the scheduler: the clock may have been set, or the machine may have slept.
+const TICK_MAX: Duration = Duration::from_secs(30);
+/// The longest time between two ticks while a run is open: its end is noticed within it.
+const END_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How many next starts are shown of each run.
 const NEXT_SHOWN: usize = 3;
-/// Wishes that wait at once. Each is started within milliseconds: more come from a program that went wrong.
-const WISHES_MAX: usize = 32;
+/// The bound of the queue of manual runs. Each is started within milliseconds: more come from a program that went wrong.
+const MANUAL_RUNS_MAX: usize = 32;
 
-/// What runs when, and how it is doing.
-pub(super) struct Timetable {
+/// What runs when, how it is doing, and the queue of manual runs.
+pub(super) struct JobControl {
     runs: Vec<Run>,
     archive: Arc<Archive>,
     clock: Arc<dyn Clock>,
     /// Who does the work; `None` where the program does not run.
     crawler: Option<Arc<Crawler>>,
-    state: Mutex<State>,
-    wished: Notify,
+    state: Mutex<ControlState>,
+    manual_run_added: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct ControlState {
     /// One for each run.
-    watches: Vec<Watch>,
-    wishes: Vec<Wish>,
+    trackers: Vec<RunTracker>,
+    manual_runs: Vec<ManualRun>,
 }
 
-/// What somebody wants to run now.
-enum Wish {
-    /// A run of the timetable, by its place.
+/// A run that an operator asked for.
+enum ManualRun {
+    /// A planned run, by its place in the list.
     Planned(usize),
     /// A job for peers of somebody's choice.
-    Chosen(Job, Scope),
+    Selected(Job, Scope),
 }
 
-impl Timetable {
+impl JobControl {
     /// Reads what the configuration plans and what the archive remembers.
     pub(super) fn new(
         config: &Config,
@@ -64,16 +66,16 @@ impl Timetable {
     ) -> anyhow::Result<Self> {
         let runs = config.jobs.runs().map_err(|error: InvalidPlan| anyhow::anyhow!("configuration: {error}"))?;
         let runs: Vec<Run> = runs.into_iter().map(|run| run.seeded(archive.id())).collect();
-        let watch = |run: &Run| -> Result<Watch, ArchiveError> {
-            let read = |key: String| Ok::<_, ArchiveError>(archive.job_started(&key)?.map(Timestamp::to_utc));
-            Ok(Watch::resume(read(run.key())?, read(ended_key(run))?))
+        let tracker = |run: &Run| -> Result<RunTracker, ArchiveError> {
+            let read = |key: String| Ok::<_, ArchiveError>(archive.view().job_started(&key)?.map(Timestamp::to_utc));
+            Ok(RunTracker::resume(read(run.key())?, read(ended_key(run))?))
         };
-        let watches = runs.iter().map(watch).collect::<Result<_, _>>()?;
-        let state = Mutex::new(State { watches, ..State::default() });
-        Ok(Self { runs, archive, clock, crawler, state, wished: Notify::new() })
+        let trackers = runs.iter().map(tracker).collect::<Result<_, _>>()?;
+        let state = Mutex::new(ControlState { trackers, ..ControlState::default() });
+        Ok(Self { runs, archive, clock, crawler, state, manual_run_added: Notify::new() })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ControlState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -82,11 +84,11 @@ impl Timetable {
         self.crawler.as_ref().map(|crawler| crawler.standing(job, scope)).unwrap_or_default()
     }
 
-    fn view(&self, run: &Run, watch: &Watch, now: DateTime<Utc>) -> JobView {
+    fn view(&self, run: &Run, tracker: &RunTracker, now: DateTime<Utc>) -> JobView {
         let local = |t: DateTime<Utc>| t.with_timezone(&run.plan.zone).to_rfc3339_opts(SecondsFormat::Secs, true);
         let plan = &run.plan;
         let standing = self.standing(run.job, &run.scope);
-        let state = match watch.due(plan, now) {
+        let state = match tracker.due(plan, now) {
             _ if standing.is_running() => "running",
             _ if !plan.enabled => "disabled",
             Due::Now => "due",
@@ -95,21 +97,21 @@ impl Timetable {
         };
         let next = plan.starts_after(now).take(if plan.enabled { NEXT_SHOWN } else { 0 });
         JobView {
-            name: run.job.name(),
+            name: run.job.name().into(),
             override_name: run.name.clone(),
-            peers: PeersView::of(&run.scope.only, &run.scope.except),
+            peers: JobPeersView::of(&run.scope.only, &run.scope.except),
             cron: plan.cron.source().to_owned(),
             zone: plan.zone.name().to_owned(),
             jitter: format!("{}s", plan.jitter.as_secs()),
             missed: match plan.missed {
-                Missed::Once => "once",
-                Missed::Skip => "skip",
+                Missed::Once => "once".into(),
+                Missed::Skip => "skip".into(),
             },
-            state,
+            state: state.into(),
             next: next.map(local).collect(),
-            last_started: watch.started().map(local),
-            last_ended: watch.ended().map(local),
-            skipped: self.crawler.is_some().then(|| watch.skipped()),
+            last_started: tracker.started().map(local),
+            last_ended: tracker.ended().map(local),
+            skipped: self.crawler.is_some().then(|| tracker.skipped()),
             accounts_waiting: standing
                 .held()
                 .iter()
@@ -118,15 +120,15 @@ impl Timetable {
         }
     }
 
-    /// Whom a wish is for.
-    fn aim(&self, wish: &Wish) -> Option<(Job, Scope)> {
-        match wish {
-            Wish::Planned(at) => self.runs.get(*at).map(|run| (run.job, run.scope.clone())),
-            Wish::Chosen(job, scope) => Some((*job, scope.clone())),
+    /// What a manual run is to do, and for which peers.
+    fn target(&self, manual_run: &ManualRun) -> Option<(Job, Scope)> {
+        match manual_run {
+            ManualRun::Planned(at) => self.runs.get(*at).map(|run| (run.job, run.scope.clone())),
+            ManualRun::Selected(job, scope) => Some((*job, scope.clone())),
         }
     }
 
-    /// The runs of a job that a wish for everybody means: its own, and those of the overrides that do not switch it off.
+    /// The runs of a job that a manual run without peers means: its own, and those of the overrides that do not switch it off.
     fn planned(&self, job: Job) -> impl Iterator<Item = (usize, &Run)> {
         self.runs.iter().enumerate().filter(move |(_, run)| run.job == job && (run.plan.enabled || run.name.is_none()))
     }
@@ -137,7 +139,7 @@ fn ended_key(run: &Run) -> String {
     format!("ended/{}", run.key())
 }
 
-impl Operator for Timetable {
+impl Operator for JobControl {
     fn join<'a>(&'a self, account: Option<&'a str>, target: &'a str) -> BoxFuture<'a, Result<JoinView, OperatorError>> {
         Box::pin(async move {
             let crawler = self.crawler.as_ref().ok_or(OperatorError::NotRunning)?;
@@ -145,29 +147,29 @@ impl Operator for Timetable {
                 let forms = "`@username`, `https://t.me/username` or `https://t.me/+hash`";
                 OperatorError::BadTarget(format!("this is neither a username nor an invite link; write {forms}"))
             };
-            let target = Target::parse(target).ok_or_else(wrong)?;
+            let target = JoinTarget::parse(target).ok_or_else(wrong)?;
             let joining = crawler.join(account, &target).await.map_err(|error| OperatorError::NotJoined(error.to_string()))?;
             let outcome = match joining {
-                Joining { requested: true, .. } => "requested",
-                Joining { already: true, .. } => "already_in",
-                Joining { .. } => "joined",
+                Joining { requested: true, .. } => JoinView::REQUESTED,
+                Joining { already: true, .. } => JoinView::ALREADY_IN,
+                Joining { .. } => JoinView::JOINED,
             };
             let peer = joining.peer.as_ref().map(show::peer);
-            Ok(JoinView { account: joining.account.to_string(), peer, outcome })
+            Ok(JoinView { account: joining.account.to_string(), peer, outcome: outcome.into() })
         })
     }
 
     fn jobs(&self) -> Vec<JobView> {
         let now = self.clock.now();
-        let watches = self.state().watches.clone();
-        self.runs.iter().zip(&watches).map(|(run, watch)| self.view(run, watch, now)).collect()
+        let trackers = self.state().trackers.clone();
+        self.runs.iter().zip(&trackers).map(|(run, tracker)| self.view(run, tracker, now)).collect()
     }
 
     fn run(&self, job: &str, peers: &[String]) -> Result<Vec<StartView>, OperatorError> {
         let job: Job = job.parse().map_err(|error| OperatorError::UnknownJob(format!("{error}")))?;
         if !peers.is_empty() && !job.is_per_peer() {
             let why =
-                format!("`{job}` cannot be run for some peers: it reads an account's whole list, and is what finds the peers");
+                format!("`{job}` cannot be run for some peers only: it reads whole dialog lists, which is how peers are found");
             return Err(OperatorError::BadSelector(why));
         }
         let only: Result<Vec<Selector>, _> = peers.iter().map(|text| text.parse()).collect();
@@ -175,64 +177,70 @@ impl Operator for Timetable {
         if self.crawler.is_none() {
             return Err(OperatorError::NotRunning);
         }
-        let wishes: Vec<(Wish, StartView)> = if only.is_empty() {
-            let view = |run: &Run| StartView::new(run.key(), PeersView::of(&run.scope.only, &run.scope.except));
-            self.planned(job).map(|(at, run)| (Wish::Planned(at), view(run))).collect()
+        let manual_runs: Vec<(ManualRun, StartView)> = if only.is_empty() {
+            let view = |run: &Run| StartView::new(run.key(), JobPeersView::of(&run.scope.only, &run.scope.except));
+            self.planned(job).map(|(at, run)| (ManualRun::Planned(at), view(run))).collect()
         } else {
-            let view = StartView::new(job.name().to_owned(), PeersView::of(&only, &[]));
-            vec![(Wish::Chosen(job, Scope { only, except: Vec::new() }), view)]
+            let view = StartView::new(job.name().to_owned(), JobPeersView::of(&only, &[]));
+            vec![(ManualRun::Selected(job, Scope { only, except: Vec::new() }), view)]
         };
         let mut state = self.state();
-        if state.wishes.len() >= WISHES_MAX {
+        if state.manual_runs.len() >= MANUAL_RUNS_MAX {
             return Err(OperatorError::Busy);
         }
         let mut starts = Vec::new();
-        for (wish, view) in wishes {
-            let Some((job, scope)) = self.aim(&wish) else { continue };
-            let waits = state.wishes.iter().any(|other| self.aim(other).as_ref() == Some(&(job, scope.clone())));
+        for (manual_run, view) in manual_runs {
+            let Some((job, scope)) = self.target(&manual_run) else { continue };
+            let waits = state.manual_runs.iter().any(|other| self.target(other).as_ref() == Some(&(job, scope.clone())));
             if !waits && !self.standing(job, &scope).is_running() {
-                state.wishes.push(wish);
+                state.manual_runs.push(manual_run);
                 starts.push(view);
             }
         }
         drop(state);
         if starts.is_empty() {
             return Err(OperatorError::Running(format!(
-                "`{job}` was started before; `telescribe schedule` shows when it has ended"
+                "`{job}` has been started and has not ended; `telescribe schedule` shows when it has"
             )));
         }
-        self.wished.notify_one();
+        self.manual_run_added.notify_one();
         Ok(starts)
     }
 }
 
-/// The worker that starts what is due and what is wished.
-pub(super) struct Hand {
-    timetable: Arc<Timetable>,
+/// The worker that starts what is due, and manual runs.
+pub(super) struct Scheduler {
+    control: Arc<JobControl>,
     crawler: Arc<Crawler>,
     next: Option<DateTime<Utc>>,
     /// Whether a run has begun of which no end was noticed.
     open: bool,
 }
 
-impl Hand {
-    pub(super) fn new(timetable: Arc<Timetable>, crawler: Arc<Crawler>) -> Self {
-        Self { timetable, crawler, next: None, open: false }
+impl Scheduler {
+    pub(super) fn new(control: Arc<JobControl>, crawler: Arc<Crawler>) -> Self {
+        // Shown from the start, so that the first one is seen as an increase.
+        for job in Job::ALL {
+            metrics::counter!("telescribe_jobs_started_total", "job" => job.name()).increment(0);
+            metrics::counter!("telescribe_jobs_skipped_total", "job" => job.name()).increment(0);
+        }
+        Self { control, crawler, next: None, open: false }
     }
 
     /// Notes which runs have ended: those of which nothing is left with any account.
     fn note_ends(&mut self, now: DateTime<Utc>) -> Result<(), ArchiveError> {
         self.open = false;
-        for (at, run) in self.timetable.runs.iter().enumerate() {
-            if !self.timetable.state().watches.get(at).is_some_and(Watch::is_open) {
+        for (at, run) in self.control.runs.iter().enumerate() {
+            if !self.control.state().trackers.get(at).is_some_and(RunTracker::is_open) {
                 continue;
             }
             let standing = self.crawler.standing(run.job, &run.scope);
-            // What only waits for an account is looked at now and then.
+            // A run that only waits for a rate limited account is checked at the slower tick.
             self.open |= standing.is_running();
-            let ends = self.timetable.state().watches.get_mut(at).is_some_and(|watch| watch.ends(!standing.is_over(), now));
-            if ends {
-                self.timetable.archive.set_job_started(&ended_key(run), now.into())?;
+            let running = !standing.is_over();
+            let ended = self.control.state().trackers.get_mut(at).is_some_and(|tracker| tracker.note_running(running, now));
+            if ended {
+                self.mark_job(&ended_key(run), now)?;
             }
         }
         Ok(())
@@ -244,76 +252,88 @@ impl Hand {
         tokio::task::block_in_place(|| self.crawler.run(job, scope))
     }
 
-    /// Starts a run of the timetable, and remembers it.
-    fn begin(&self, at: usize, why: &'static str, now: DateTime<Utc>) -> Result<(), ArchiveError> {
-        let Some(run) = self.timetable.runs.get(at) else { return Ok(()) };
+    /// Starts a planned run, and stores the start in the archive (the checkpoint that the next start resumes from).
+    fn start_planned(&self, at: usize, why: &'static str, now: DateTime<Utc>) -> Result<(), ArchiveError> {
+        let Some(run) = self.control.runs.get(at) else { return Ok(()) };
         self.start(run.job, &run.scope, &run.key(), why)?;
-        self.timetable.archive.set_job_started(&run.key(), now.into())?;
-        if let Some(watch) = self.timetable.state().watches.get_mut(at) {
-            watch.begin(now);
+        self.mark_job(&run.key(), now)?;
+        if let Some(tracker) = self.control.state().trackers.get_mut(at) {
+            tracker.mark_started(now);
         }
         Ok(())
     }
 
-    fn fulfil(&self, now: DateTime<Utc>) -> Result<bool, ArchiveError> {
-        let wishes = std::mem::take(&mut self.timetable.state().wishes);
-        for wish in &wishes {
-            let Some((job, scope)) = self.timetable.aim(wish) else { continue };
-            // It may have become due in between: then it runs, as was wished.
+    fn mark_job(&self, key: &str, now: DateTime<Utc>) -> Result<(), ArchiveError> {
+        mark_job(&self.control.archive, key, now.into())
+    }
+
+    fn start_manual_runs(&self, now: DateTime<Utc>) -> Result<bool, ArchiveError> {
+        let manual_runs = std::mem::take(&mut self.control.state().manual_runs);
+        for manual_run in &manual_runs {
+            let Some((job, scope)) = self.control.target(manual_run) else { continue };
+            // A race: it may have become due in between. Then it runs, as was asked for.
             if self.crawler.standing(job, &scope).is_running() {
                 continue;
             }
-            match wish {
-                Wish::Planned(at) => self.begin(*at, "asked for", now)?,
-                Wish::Chosen(job, scope) => self.start(*job, scope, job.name(), "asked for")?,
+            match manual_run {
+                ManualRun::Planned(at) => self.start_planned(*at, "requested", now)?,
+                ManualRun::Selected(job, scope) => self.start(*job, scope, job.name(), "requested")?,
             }
         }
-        Ok(!wishes.is_empty())
+        Ok(!manual_runs.is_empty())
     }
 }
 
-impl Worker for Hand {
-    async fn step(&mut self) -> anyhow::Result<Step> {
-        let now = self.timetable.clock.now();
-        let mut step = if self.fulfil(now)? { Step::Busy } else { Step::Idle };
+impl Worker for Scheduler {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
+        let now = self.control.clock.now();
+        let mut step = if self.start_manual_runs(now)? { StepOutcome::Busy } else { StepOutcome::Idle };
         self.next = None;
         self.note_ends(now)?;
-        for (at, run) in self.timetable.runs.iter().enumerate() {
-            let left_out = || self.crawler.standing(run.job, &run.scope).is_left_out();
-            let look = match self.timetable.state().watches.get_mut(at) {
-                Some(watch) => watch.look(&run.plan, left_out, now),
+        for (at, run) in self.control.runs.iter().enumerate() {
+            let would_overlap = || self.crawler.standing(run.job, &run.scope).is_left_out();
+            let decision = match self.control.state().trackers.get_mut(at) {
+                Some(tracker) => tracker.decide(&run.plan, would_overlap, now),
                 None => continue,
             };
-            match look {
-                Look::Start => {
-                    self.begin(at, "due", now)?;
-                    step = Step::Busy;
+            match decision {
+                RunDecision::Start => {
+                    self.start_planned(at, "due", now)?;
+                    step = StepOutcome::Busy;
                 }
-                Look::Skipped => {
+                RunDecision::Skip => {
                     metrics::counter!("telescribe_jobs_skipped_total", "job" => run.job.name()).increment(1);
-                    step = Step::Busy;
+                    step = StepOutcome::Busy;
                 }
-                Look::Wait(Some(at)) => self.next = Some(self.next.map_or(at, |next| next.min(at))),
-                Look::Wait(None) => {}
+                RunDecision::Wait(Some(at)) => self.next = Some(self.next.map_or(at, |next| next.min(at))),
+                RunDecision::Wait(None) => {}
             }
         }
         Ok(step)
     }
 
     async fn wait(&mut self) {
-        let now = self.timetable.clock.now();
-        let wait = self.next.map_or(LOOK_AGAIN, |at| (at - now).to_std().unwrap_or_default());
+        let now = self.control.clock.now();
+        let wait = self.next.map_or(TICK_MAX, |at| (at - now).to_std().unwrap_or_default());
         tokio::select! {
-            () = tokio::time::sleep(wait.min(if self.open { END_NOTICED } else { LOOK_AGAIN })) => {}
-            () = self.timetable.wished.notified() => {}
+            () = tokio::time::sleep(wait.min(if self.open { END_CHECK_INTERVAL } else { TICK_MAX })) => {}
+            () = self.control.manual_run_added.notified() => {}
         }
     }
 
     /// A run that has ended must not look as if the stop had cut it short.
     async fn finish(&mut self) -> anyhow::Result<()> {
-        let now = self.timetable.clock.now();
+        let now = self.control.clock.now();
         Ok(self.note_ends(now)?)
     }
+}
+
+/// Stores when a job was started, or ended.
+fn mark_job(archive: &Archive, key: &str, at: Timestamp) -> Result<(), ArchiveError> {
+    let mut write = archive.write(at);
+    write.job_started(key);
+    tokio::task::block_in_place(|| write.commit())?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -322,10 +342,10 @@ mod tests {
     use crate::archive::Durability;
     use crate::model::FixedClock;
 
-    fn timetable(folder: &std::path::Path, clock: &FixedClock, text: &str) -> Timetable {
+    fn control(folder: &std::path::Path, clock: &FixedClock, text: &str) -> JobControl {
         let config = Config { jobs: toml_of(text), ..Config::default() };
         let archive = Arc::new(Archive::open(&folder.join("archive"), Durability::Os).unwrap());
-        Timetable::new(&config, archive, Arc::new(clock.clone()), None).unwrap()
+        JobControl::new(&config, archive, Arc::new(clock.clone()), None).unwrap()
     }
 
     fn toml_of(text: &str) -> crate::config::JobsConfig {
@@ -342,11 +362,11 @@ mod tests {
         }"#;
         {
             let archive = Archive::open(&folder.path().join("archive"), Durability::Os).unwrap();
-            archive.set_job_started("recheck", Timestamp(clock.timestamp().0 - 60)).unwrap();
-            archive.set_job_started("ended/recheck", clock.timestamp()).unwrap();
+            mark_job(&archive, "recheck", Timestamp(clock.timestamp().0 - 60)).unwrap();
+            mark_job(&archive, "ended/recheck", clock.timestamp()).unwrap();
         }
-        let timetable = timetable(folder.path(), &clock, overrides);
-        let jobs = serde_json::to_value(timetable.jobs()).unwrap();
+        let control = control(folder.path(), &clock, overrides);
+        let jobs = serde_json::to_value(control.jobs()).unwrap();
         insta::assert_json_snapshot!(jobs.as_array().unwrap().iter().filter(|job| job["name"] == "recheck").collect::<Vec<_>>(), @r#"
         [
           {
@@ -390,9 +410,9 @@ mod tests {
           }
         ]
         "#);
-        assert!(matches!(timetable.run("recheck", &[]), Err(OperatorError::NotRunning)));
-        assert!(matches!(timetable.run("nightly", &[]), Err(OperatorError::UnknownJob(_))));
-        assert!(matches!(timetable.run("recheck", &["x".to_owned()]), Err(OperatorError::BadSelector(_))));
-        assert!(matches!(timetable.run("discover", &["@a".to_owned()]), Err(OperatorError::BadSelector(_))));
+        assert!(matches!(control.run("recheck", &[]), Err(OperatorError::NotRunning)));
+        assert!(matches!(control.run("nightly", &[]), Err(OperatorError::UnknownJob(_))));
+        assert!(matches!(control.run("recheck", &["x".to_owned()]), Err(OperatorError::BadSelector(_))));
+        assert!(matches!(control.run("discover", &["@a".to_owned()]), Err(OperatorError::BadSelector(_))));
     }
 }

@@ -2,94 +2,119 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use chrono::{DateTime, Utc};
 
-use super::jobs::Timetable;
-
-use crate::accounts::{AccountState, LostState};
+use crate::accounts::{AccountState, AccountStatus, LostSession};
 use crate::archive::Archive;
+use crate::config::PUBLISH;
 use crate::crawl::{Crawler, Progress};
 use crate::http::{Operator as _, StatusSource};
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, WorkerStatus};
 use crate::model::{Clock, PeerId};
-use crate::publish;
+use crate::views::{AccountStatusView, CrawlView, FloodView, OutputView, ProgramView, PublishView, WorkerView};
 
-pub(super) struct Running {
+use super::RunningOutput;
+use super::jobs::JobControl;
+
+/// The source of the status while the program runs.
+pub(super) struct RunningProgram {
     pub(super) crawler: Arc<Crawler>,
     pub(super) archive: Arc<Archive>,
-    pub(super) publishing: Option<Arc<publish::Status>>,
+    pub(super) outputs: Vec<RunningOutput>,
     pub(super) lifecycle: Lifecycle,
-    pub(super) timetable: Arc<Timetable>,
+    pub(super) job_control: Arc<JobControl>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
-impl Running {
-    fn accounts(&self) -> Value {
-        let account = |a: &crate::accounts::AccountStatus| {
-            let parked: Map<String, Value> =
-                a.parked.iter().map(|(method, until)| (method.clone(), until.to_rfc3339().into())).collect();
-            let (state, why) = match &a.state {
-                AccountState::Ready => ("ready", Value::Null),
-                AccountState::SignedOut(why) => ("signed_out", why.as_str().into()),
-                AccountState::Banned(why) => ("banned", why.as_str().into()),
-                AccountState::Duplicated(why) => ("duplicated", why.as_str().into()),
-            };
-            let way_out = why.as_str().map(|name| {
-                let lost = LostState { name: name.to_owned(), at: self.clock.now() };
-                lost.way_out(&a.name)
-            });
-            let intervals: Map<String, Value> =
-                a.intervals.iter().map(|(method, interval)| (method.clone(), interval.as_secs_f64().into())).collect();
-            let last_flood = a.last_flood.as_ref().map(|(method, at)| json!({ "method": method, "at": at.to_rfc3339() }));
-            json!({
-                "name": a.name.as_str(), "state": state, "reason": why, "way_out": way_out, "requests": a.requests,
-                "requests_running": a.requests_running, "downloads_running": a.downloads_running,
-                "rests_until": a.rests_until.map(|at| at.to_rfc3339()), "parked_until": parked,
-                "interval_seconds": intervals, "floods": a.floods, "last_flood": last_flood,
-            })
+impl RunningProgram {
+    fn account(&self, account: &AccountStatus) -> AccountStatusView {
+        let (state, reason) = match &account.state {
+            AccountState::Ready => ("ready", None),
+            AccountState::SignedOut(why) => ("signed_out", Some(why.clone())),
+            AccountState::Banned(why) => ("banned", Some(why.clone())),
+            AccountState::Duplicated(why) => ("duplicated", Some(why.clone())),
         };
-        self.crawler.accounts().iter().map(account).collect()
-    }
-
-    fn crawl(&self) -> Value {
-        let (waiting, working) = self.crawler.backlog();
-        let mut crawl =
-            json!({ "units_waiting": waiting, "units_running": working, "not_understood": self.crawler.not_understood() });
-        if let (Ok(p), Some(members)) = (Progress::of(&self.archive), crawl.as_object_mut()) {
-            let counts = [
-                ("peers", p.peers),
-                ("peers_complete", p.peers_complete),
-                ("peers_unavailable", p.peers_unavailable),
-                ("messages", p.messages),
-                ("ids_read", p.ids_read),
-                ("ids_missing", p.ids_missing),
-                ("ids_recheck", p.ids_recheck),
-                ("deletions_held", p.deletions_held),
-            ];
-            members.extend(counts.map(|(name, count)| (name.to_owned(), count.into())));
+        let way_out = reason.clone().map(|name| LostSession { name, at: self.clock.now() }.way_out(&account.name));
+        let flood = |(method, at): &(String, DateTime<Utc>)| FloodView { method: method.clone(), at: at.to_rfc3339() };
+        AccountStatusView {
+            name: account.name.to_string(),
+            state: state.into(),
+            reason,
+            way_out,
+            requests: account.requests,
+            requests_running: account.requests_running,
+            downloads_running: account.downloads_running,
+            rests_until: account.rests_until.map(|at| at.to_rfc3339()),
+            parked_until: account.parked.iter().map(|(method, until)| (method.clone(), until.to_rfc3339())).collect(),
+            interval_seconds: account.intervals.iter().map(|(method, least)| (method.clone(), least.as_secs_f64())).collect(),
+            floods: account.floods,
+            last_flood: account.last_flood.as_ref().map(flood),
         }
-        crawl
     }
 
-    fn workers(&self) -> Value {
-        let worker = |(name, w): (&String, &crate::lifecycle::WorkerStatus)| json!({ "name": name, "steps": w.steps, "failures": w.failures, "failing": w.failing, "stopped": w.stopped });
-        self.lifecycle.workers().iter().map(worker).collect()
+    fn crawl(&self) -> CrawlView {
+        let (units_waiting, units_running) = self.crawler.backlog();
+        let not_understood = self.crawler.not_understood().into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
+        let crawl = CrawlView {
+            units_waiting: units_waiting as u64,
+            units_running: units_running as u64,
+            not_understood,
+            ..CrawlView::default()
+        };
+        let Ok(progress) = Progress::of(&self.archive) else { return crawl };
+        CrawlView {
+            peers: Some(progress.peers),
+            peers_complete: Some(progress.peers_complete),
+            peers_unavailable: Some(progress.peers_unavailable),
+            messages: Some(progress.messages),
+            ids_read: Some(progress.ids_read),
+            ids_missing: Some(progress.ids_missing),
+            ids_recheck: Some(progress.ids_recheck),
+            deletions_held: Some(progress.deletions_held),
+            ..crawl
+        }
+    }
+
+    fn publish(&self, output: &RunningOutput) -> PublishView {
+        let report = output.status.report(self.archive.last_seq());
+        PublishView {
+            state: report.state.as_str().into(),
+            position: report.position,
+            lag: report.lag,
+            confirmed: report.confirmed,
+            unroutable: report.unroutable,
+            connections: report.connections,
+            last_error: report.last_error,
+        }
+    }
+
+    fn output(&self, output: &RunningOutput) -> OutputView {
+        OutputView { name: output.name.clone(), kind: output.kind.into(), report: self.publish(output) }
+    }
+
+    fn workers(&self) -> Vec<WorkerView> {
+        let worker = |(name, worker): (String, WorkerStatus)| WorkerView {
+            name,
+            steps: worker.steps,
+            failures: worker.failures,
+            failing: worker.failing,
+            stopped: worker.stopped,
+        };
+        self.lifecycle.workers().into_iter().map(worker).collect()
     }
 }
 
-impl StatusSource for Running {
-    fn status(&self) -> Map<String, Value> {
-        let publishing = self.publishing.as_ref().map(|status| status.report(self.archive.last_seq()));
-        [
-            ("running".to_owned(), true.into()),
-            ("crawl".to_owned(), self.crawl()),
-            ("accounts".to_owned(), self.accounts()),
-            ("jobs".to_owned(), serde_json::to_value(self.timetable.jobs()).unwrap_or_default()),
-            ("publish".to_owned(), serde_json::to_value(publishing).unwrap_or_default()),
-            ("workers".to_owned(), self.workers()),
-        ]
-        .into_iter()
-        .collect()
+impl StatusSource for RunningProgram {
+    fn status(&self) -> ProgramView {
+        ProgramView {
+            running: true,
+            crawl: Some(self.crawl()),
+            accounts: Some(self.crawler.accounts().iter().map(|account| self.account(account)).collect()),
+            jobs: Some(self.job_control.jobs()),
+            publish: Some(self.outputs.iter().find(|output| output.name == PUBLISH).map(|output| self.publish(output))),
+            outputs: Some(self.outputs.iter().map(|output| self.output(output)).collect()),
+            workers: Some(self.workers()),
+        }
     }
 
     fn unready(&self) -> Option<String> {

@@ -2,94 +2,61 @@
 
 use std::path::Path;
 
-use rocksdb::{DB, Direction, IteratorMode};
+use rocksdb::DB;
 
-use crate::model::{Change, Seq, Timestamp};
+use crate::model::{Change, Seq};
 
-use super::record::ChangeRecord;
-use super::schema::{self, Cf};
-use super::{Archive, ArchiveError, key};
+use super::ArchiveError;
+use super::codec::StoredKey as _;
+use super::family::{CHANGE, KeyRange, POSITION};
+use super::key::PositionKey;
+use super::view::{Order, View};
 
 /// The number of the newest change on disk; 0 when there is none.
 pub(super) fn last(db: &DB, path: &Path) -> Result<Seq, ArchiveError> {
-    match db.iterator_cf(schema::handle(db, Cf::Change), IteratorMode::End).next() {
+    // Its value may be damaged: that is no reason to give its number again.
+    match View::over(db, path).entries(CHANGE.cf(), KeyRange::all(), Order::NewestFirst).next() {
         None => Ok(Seq(0)),
-        Some(Ok((key, _))) => Ok(key::read_seq(&key)?),
-        Some(Err(source)) => Err(ArchiveError::Store { path: path.to_owned(), source }),
+        Some(entry) => Ok(Seq::decode(&entry?.0)?),
     }
 }
 
-pub(super) fn position_key(reader: &str) -> String {
-    format!("position/{reader}")
-}
-
-fn job_key(job: &str) -> String {
-    format!("job/{job}")
-}
-
-fn unknown_key(username: &str) -> String {
-    format!("unknown/{}", username.to_lowercase())
-}
-
-impl Archive {
+impl View<'_> {
     /// The changes after a position, in order, at most `limit`.
     ///
     /// # Errors
     /// When the disk refuses, or something stored could not be understood.
-    pub fn changes(&self, after: Seq, limit: usize) -> Result<Vec<Change>, ArchiveError> {
-        let last = Seq(u64::MAX);
-        let from = key::seq(after.next());
-        self.db
-            .iterator_cf(self.cf(Cf::Change), IteratorMode::From(&from, Direction::Forward))
-            // After the last number there is nothing, though `next` stays on it.
-            .take(if after == last { 0 } else { limit })
-            .map(|entry| {
-                let (key, value) = entry.map_err(|e| self.store(e))?;
-                Ok(ChangeRecord::read(key::read_seq(&key)?, &value)?)
-            })
-            .collect()
+    pub fn changes(self, after: Seq, limit: usize) -> Result<Vec<Change>, ArchiveError> {
+        // After the last number there is nothing, though `next` stays on it.
+        let limit = if after == Seq(u64::MAX) { 0 } else { limit };
+        let entries = self.scan(&CHANGE, KeyRange::from(&after.next()), Order::OldestFirst);
+        entries.take(limit).map(|entry| entry.map(|(_, change)| change)).collect()
     }
 
     /// How far a reader has got; 0 when it never stored a position.
     ///
     /// # Errors
-    /// See [`Archive::changes`].
-    pub fn position(&self, reader: &str) -> Result<Seq, ArchiveError> {
-        Ok(self.get(Cf::Meta, position_key(reader))?.map(|bytes| key::read_seq(&bytes)).transpose()?.unwrap_or_default())
+    /// See [`View::changes`].
+    pub fn position(self, reader: &str) -> Result<Seq, ArchiveError> {
+        Ok(self.get(&POSITION, &PositionKey(reader.to_owned()))?.unwrap_or_default())
     }
 
-    /// When a job was last started; `None` when it never was.
+    /// How far every reader has got whose position is kept here, by name.
     ///
     /// # Errors
-    /// See [`Archive::changes`].
-    pub fn job_started(&self, job: &str) -> Result<Option<Timestamp>, ArchiveError> {
-        let bytes = self.get(Cf::Meta, job_key(job))?;
-        // A damaged time is no reason to stop: the job is run again.
-        Ok(bytes.and_then(|b| b.try_into().ok()).map(|b| Timestamp(i64::from_be_bytes(b))))
+    /// See [`View::changes`].
+    pub fn positions(self) -> Result<Vec<(String, Seq)>, ArchiveError> {
+        let entries = self.scan(&POSITION, KeyRange::under(PositionKey::PREFIX), Order::OldestFirst);
+        entries.map(|entry| entry.map(|(PositionKey(name), position)| (name, position))).collect()
     }
 
-    /// Since when nobody is known to have a username (without `@`, in any case).
-    ///
-    /// # Errors
-    /// See [`Archive::changes`].
-    pub fn username_unknown_since(&self, name: &str) -> Result<Option<Timestamp>, ArchiveError> {
-        let bytes = self.get(Cf::Meta, unknown_key(name))?;
-        Ok(bytes.and_then(|b| b.try_into().ok()).map(|b| Timestamp(i64::from_be_bytes(b))))
-    }
-
-    /// Notes that nobody has a username.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn set_username_unknown(&self, name: &str, at: Timestamp) -> Result<(), ArchiveError> {
-        self.db.put_cf(self.cf(Cf::Meta), unknown_key(name), at.0.to_be_bytes()).map_err(|e| self.store(e))
-    }
-
-    /// Notes that a job was started.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn set_job_started(&self, job: &str, at: Timestamp) -> Result<(), ArchiveError> {
-        self.db.put_cf(self.cf(Cf::Meta), job_key(job), at.0.to_be_bytes()).map_err(|e| self.store(e))
+    /// The same, without those that are damaged.
+    pub(super) fn undamaged_positions(self) -> Result<Vec<(String, Seq)>, ArchiveError> {
+        let mut found = Vec::new();
+        for entry in self.entries(POSITION.cf(), KeyRange::under(PositionKey::PREFIX), Order::OldestFirst) {
+            let (name, position) = entry?;
+            found.extend(PositionKey::decode(&name).ok().map(|PositionKey(name)| name).zip(Seq::decode(&position).ok()));
+        }
+        Ok(found)
     }
 }

@@ -7,6 +7,10 @@ use std::time::Duration;
 
 /// How long to wait before trying a folder again that another process has.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// The file whose lock makes one process the owner; there from the first use on.
+const LOCK: &str = "lock";
+/// What keeps an empty folder in the repository.
+const PLACEHOLDER: &str = ".gitkeep";
 
 /// The data folder, locked for as long as this lives.
 #[derive(Debug)]
@@ -30,7 +34,7 @@ pub enum FolderError {
         process: String,
     },
     /// It has no archive.
-    #[error("there is no archive in `{}`; `telescribe run` makes one, and `--data` names another folder", path.display())]
+    #[error("there is no archive in `{}`; `telescribe run` creates one, and `--data` names another folder", path.display())]
     NoArchive {
         /// The folder.
         path: PathBuf,
@@ -72,7 +76,7 @@ impl DataFolder {
         let failed = |source| FolderError::Io { path: root.to_owned(), source };
         make_private(root).map_err(failed)?;
         let mut lock =
-            File::options().create(true).truncate(false).read(true).write(true).open(root.join("lock")).map_err(failed)?;
+            File::options().create(true).truncate(false).read(true).write(true).open(root.join(LOCK)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -177,9 +181,14 @@ fn index_of(root: &Path) -> PathBuf {
 
 fn make_private(root: &Path) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    let private = fs::Permissions::from_mode(0o700);
     if root.is_dir() {
+        // The repository brings the folder along, as open as git makes all folders: the first use closes it. Any other is as it is wanted.
+        if root.join(PLACEHOLDER).exists() && !root.join(LOCK).exists() {
+            fs::set_permissions(root, private)?;
+        }
         return Ok(());
     }
     fs::DirBuilder::new().recursive(true).mode(0o700).create(root)?;
-    fs::set_permissions(root, fs::Permissions::from_mode(0o700))
+    fs::set_permissions(root, private)
 }

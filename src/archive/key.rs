@@ -1,49 +1,253 @@
 //! Keys whose byte order is their logical order: big-endian numbers, the sign bit flipped so that negative ids sort first.
 
-use crate::model::{MessageId, MessageKey, PeerId, Seq};
+use crate::model::{AccountName, MessageId, MessageKey, PeerId, Seq, Timestamp};
 
-use super::record::RecordError;
+use super::codec::{RecordError, StoredKey};
 
+const PEER_LEN: usize = 8;
 const MESSAGE_LEN: usize = 12;
 
-pub(super) fn peer(peer: PeerId) -> [u8; 8] {
-    (peer.0 ^ i64::MIN).to_be_bytes()
+/// A version of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct VersionKey {
+    pub(super) message: MessageKey,
+    pub(super) version: u32,
 }
 
-pub(super) fn message(key: MessageKey) -> [u8; MESSAGE_LEN] {
-    let mut bytes = [0; MESSAGE_LEN];
-    let (peer_part, id_part) = bytes.split_at_mut(8);
-    peer_part.copy_from_slice(&peer(key.peer));
-    id_part.copy_from_slice(&(key.id.0 ^ i32::MIN).to_be_bytes());
+/// An account's membership in a peer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct MemberKey {
+    pub(super) peer: PeerId,
+    pub(super) account: AccountName,
+}
+
+/// A username in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Username(String);
+
+impl Username {
+    /// Without `@`, in any case.
+    pub(super) fn new(name: &str) -> Self {
+        Self(name.to_lowercase())
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Where the number of the archive's format is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FormatKey;
+
+/// Where the archive's id is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ArchiveIdKey;
+
+/// A reader's position, by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PositionKey(pub(super) String);
+
+/// A job's last start, by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct JobKey(pub(super) String);
+
+/// A username that nobody has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct UnknownUsernameKey(pub(super) Username);
+
+impl StoredKey for PeerId {
+    type Bytes = [u8; PEER_LEN];
+
+    fn encode(&self) -> Self::Bytes {
+        (self.0 ^ i64::MIN).to_be_bytes()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let bytes = bytes.try_into().map_err(|_| RecordError::key("peer", bytes))?;
+        Ok(Self(i64::from_be_bytes(bytes) ^ i64::MIN))
+    }
+}
+
+impl StoredKey for MessageKey {
+    type Bytes = [u8; MESSAGE_LEN];
+
+    fn encode(&self) -> Self::Bytes {
+        joined(&self.peer.encode(), &(self.id.0 ^ i32::MIN).to_be_bytes())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let (peer, id) = bytes.split_at_checked(PEER_LEN).ok_or_else(|| RecordError::key("message", bytes))?;
+        let id = id.try_into().map_err(|_| RecordError::key("message", bytes))?;
+        Ok(Self { peer: PeerId::decode(peer)?, id: MessageId(i32::from_be_bytes(id) ^ i32::MIN) })
+    }
+}
+
+impl StoredKey for VersionKey {
+    type Bytes = [u8; MESSAGE_LEN + 4];
+
+    fn encode(&self) -> Self::Bytes {
+        joined(&self.message.encode(), &self.version.to_be_bytes())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let (message, version) = bytes.split_at_checked(MESSAGE_LEN).ok_or_else(|| RecordError::key("version", bytes))?;
+        let version = version.try_into().map_err(|_| RecordError::key("version", bytes))?;
+        Ok(Self { message: MessageKey::decode(message)?, version: u32::from_be_bytes(version) })
+    }
+}
+
+impl StoredKey for Seq {
+    type Bytes = [u8; 8];
+
+    fn encode(&self) -> Self::Bytes {
+        self.0.to_be_bytes()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let bytes = bytes.try_into().map_err(|_| RecordError::key("change", bytes))?;
+        Ok(Self(u64::from_be_bytes(bytes)))
+    }
+}
+
+impl StoredKey for (MessageKey, Timestamp) {
+    type Bytes = [u8; MESSAGE_LEN + 8];
+
+    fn encode(&self) -> Self::Bytes {
+        joined(&self.0.encode(), &time(self.1))
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let (message, at) = bytes.split_at_checked(MESSAGE_LEN).ok_or_else(|| RecordError::key("counters", bytes))?;
+        Ok((MessageKey::decode(message)?, read_time("counters", at)?))
+    }
+}
+
+impl StoredKey for (PeerId, Timestamp) {
+    type Bytes = [u8; PEER_LEN + 8];
+
+    fn encode(&self) -> Self::Bytes {
+        joined(&self.0.encode(), &time(self.1))
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let (peer, at) = bytes.split_at_checked(PEER_LEN).ok_or_else(|| RecordError::key("member count", bytes))?;
+        Ok((PeerId::decode(peer)?, read_time("member count", at)?))
+    }
+}
+
+impl StoredKey for MemberKey {
+    type Bytes = Vec<u8>;
+
+    fn encode(&self) -> Self::Bytes {
+        [&self.peer.encode(), self.account.as_str().as_bytes()].concat()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let (peer, account) = bytes.split_at_checked(PEER_LEN).ok_or_else(|| RecordError::key("membership", bytes))?;
+        let account = std::str::from_utf8(account).map_err(|e| RecordError::value("membership", e))?;
+        let account = account.parse().map_err(|e| RecordError::value("membership", e))?;
+        Ok(Self { peer: PeerId::decode(peer)?, account })
+    }
+}
+
+impl StoredKey for Username {
+    type Bytes = Vec<u8>;
+
+    fn encode(&self) -> Self::Bytes {
+        self.0.clone().into_bytes()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        Ok(Self(String::from_utf8_lossy(bytes).into_owned()))
+    }
+}
+
+impl StoredKey for FormatKey {
+    type Bytes = &'static str;
+
+    fn encode(&self) -> Self::Bytes {
+        "format"
+    }
+
+    fn decode(_: &[u8]) -> Result<Self, RecordError> {
+        Ok(Self)
+    }
+}
+
+impl StoredKey for ArchiveIdKey {
+    type Bytes = &'static str;
+
+    fn encode(&self) -> Self::Bytes {
+        "id"
+    }
+
+    fn decode(_: &[u8]) -> Result<Self, RecordError> {
+        Ok(Self)
+    }
+}
+
+impl PositionKey {
+    /// What every one begins with.
+    pub(super) const PREFIX: &'static str = "position/";
+}
+
+impl StoredKey for PositionKey {
+    type Bytes = String;
+
+    fn encode(&self) -> Self::Bytes {
+        format!("{}{}", Self::PREFIX, self.0)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        named(Self::PREFIX, "position", bytes).map(Self)
+    }
+}
+
+impl StoredKey for JobKey {
+    type Bytes = String;
+
+    fn encode(&self) -> Self::Bytes {
+        format!("job/{}", self.0)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        named("job/", "job", bytes).map(Self)
+    }
+}
+
+impl StoredKey for UnknownUsernameKey {
+    type Bytes = String;
+
+    fn encode(&self) -> Self::Bytes {
+        format!("unknown/{}", self.0.as_str())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        named("unknown/", "unknown username", bytes).map(|name| Self(Username::new(&name)))
+    }
+}
+
+fn joined<const A: usize, const B: usize, const AB: usize>(first: &[u8; A], second: &[u8; B]) -> [u8; AB] {
+    let mut bytes = [0; AB];
+    let (to_first, to_second) = bytes.split_at_mut(A);
+    to_first.copy_from_slice(first);
+    to_second.copy_from_slice(second);
     bytes
 }
 
-pub(super) fn version(key: MessageKey, version: u32) -> [u8; MESSAGE_LEN + 4] {
-    let mut bytes = [0; MESSAGE_LEN + 4];
-    let (message_part, version_part) = bytes.split_at_mut(MESSAGE_LEN);
-    message_part.copy_from_slice(&message(key));
-    version_part.copy_from_slice(&version.to_be_bytes());
-    bytes
+fn time(at: Timestamp) -> [u8; 8] {
+    (at.0 ^ i64::MIN).to_be_bytes()
 }
 
-pub(super) fn seq(seq: Seq) -> [u8; 8] {
-    seq.0.to_be_bytes()
+fn read_time(what: &'static str, bytes: &[u8]) -> Result<Timestamp, RecordError> {
+    let at = bytes.try_into().map_err(|_| RecordError::key(what, bytes))?;
+    Ok(Timestamp(i64::from_be_bytes(at) ^ i64::MIN))
 }
 
-pub(super) fn read_peer(bytes: &[u8]) -> Result<PeerId, RecordError> {
-    let bytes = bytes.try_into().map_err(|_| RecordError::key("peer", bytes))?;
-    Ok(PeerId(i64::from_be_bytes(bytes) ^ i64::MIN))
-}
-
-pub(super) fn read_message(bytes: &[u8]) -> Result<MessageKey, RecordError> {
-    let (peer, id) = bytes.split_at_checked(8).ok_or_else(|| RecordError::key("message", bytes))?;
-    let id = id.try_into().map_err(|_| RecordError::key("message", bytes))?;
-    Ok(MessageKey { peer: read_peer(peer)?, id: MessageId(i32::from_be_bytes(id) ^ i32::MIN) })
-}
-
-pub(super) fn read_seq(bytes: &[u8]) -> Result<Seq, RecordError> {
-    let bytes = bytes.try_into().map_err(|_| RecordError::key("change", bytes))?;
-    Ok(Seq(u64::from_be_bytes(bytes)))
+fn named(prefix: &str, what: &'static str, bytes: &[u8]) -> Result<String, RecordError> {
+    let name = std::str::from_utf8(bytes).ok().and_then(|key| key.strip_prefix(prefix));
+    name.map(str::to_owned).ok_or_else(|| RecordError::key(what, bytes))
 }
 
 #[cfg(test)]
@@ -59,21 +263,21 @@ mod tests {
     proptest! {
         #[test]
         fn the_order_of_keys_is_the_order_of_bytes(a in key(), b in key(), v in any::<u32>(), w in any::<u32>()) {
-            prop_assert_eq!(a.cmp(&b), message(a).cmp(&message(b)));
-            prop_assert_eq!((a, v).cmp(&(b, w)), version(a, v).cmp(&version(b, w)));
-            prop_assert_eq!(Seq(u64::from(v)).cmp(&Seq(u64::from(w))), seq(Seq(u64::from(v))).cmp(&seq(Seq(u64::from(w)))));
+            prop_assert_eq!(a.cmp(&b), a.encode().cmp(&b.encode()));
+            prop_assert_eq!((a, v).cmp(&(b, w)), VersionKey { message: a, version: v }.encode().cmp(&VersionKey { message: b, version: w }.encode()));
+            prop_assert_eq!(Seq(u64::from(v)).cmp(&Seq(u64::from(w))), Seq(u64::from(v)).encode().cmp(&Seq(u64::from(w)).encode()));
         }
 
         #[test]
         fn a_key_reads_back(a in key(), s in any::<u64>()) {
-            prop_assert_eq!(read_message(&message(a)).expect("own key"), a);
-            prop_assert_eq!(read_seq(&seq(Seq(s))).expect("own key"), Seq(s));
+            prop_assert_eq!(MessageKey::decode(&a.encode()).expect("own key"), a);
+            prop_assert_eq!(Seq::decode(&Seq(s).encode()).expect("own key"), Seq(s));
         }
 
         #[test]
         fn foreign_bytes_are_refused_not_panicked_on(bytes in prop::collection::vec(any::<u8>(), 0..20)) {
-            prop_assert_eq!(read_message(&bytes).is_ok(), bytes.len() == 12);
-            prop_assert_eq!(read_peer(&bytes).is_ok(), bytes.len() == 8);
+            prop_assert_eq!(MessageKey::decode(&bytes).is_ok(), bytes.len() == 12);
+            prop_assert_eq!(PeerId::decode(&bytes).is_ok(), bytes.len() == 8);
         }
     }
 }

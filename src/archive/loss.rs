@@ -16,13 +16,15 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use rocksdb::{DB, DBRecoveryMode, Direction, IteratorMode, WriteBatch};
+use rocksdb::{DB, DBRecoveryMode, WriteBatch};
 
 use crate::model::Seq;
 
+use super::family::POSITION;
+use super::key::PositionKey;
 use super::open::{Look, Seen, gap, look, open_for_writing, read_only, shorter_than_seen};
-use super::schema::{self, Cf};
-use super::{Archive, ArchiveError, Durability, changes, files, key, upgrade};
+use super::view::View;
+use super::{Archive, ArchiveError, Durability, changes, files, upgrade};
 
 /// What an archive goes on without.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,32 +174,18 @@ fn drop_logs_after_a_gap(path: &Path) -> Result<(), ArchiveError> {
 
 /// Fails when any reader whose position is kept in the archive has seen more than is there.
 fn check_positions(look: &Look, path: &Path) -> Result<(), ArchiveError> {
-    let mut positions = positions(&look.db, path)?.into_iter();
-    positions.try_for_each(|(name, position)| {
-        shorter_than_seen(path, look.last, &format!("the reader `{}`", String::from_utf8_lossy(&name)), position)
-    })
+    let mut positions = View::over(&look.db, path).undamaged_positions()?.into_iter();
+    positions.try_for_each(|(name, position)| shorter_than_seen(path, look.last, &format!("the reader `{name}`"), position))
 }
 
 /// Readers cannot have seen what is no longer there.
 fn take_back_positions(db: &DB, path: &Path, last: Seq, batch: &mut WriteBatch) -> Result<(), ArchiveError> {
-    for (name, position) in positions(db, path)? {
+    for (name, position) in View::over(db, path).undamaged_positions()? {
         if position > last {
-            batch.put_cf(schema::handle(db, Cf::Meta), [changes::position_key("").as_bytes(), &name].concat(), key::seq(last));
+            POSITION.put(db, batch, &PositionKey(name), &last);
         }
     }
     Ok(())
-}
-
-/// Every reader's position that can be read, by its name.
-fn positions(db: &DB, path: &Path) -> Result<Vec<(Vec<u8>, Seq)>, ArchiveError> {
-    let prefix = changes::position_key("");
-    let mut found = Vec::new();
-    for entry in db.iterator_cf(schema::handle(db, Cf::Meta), IteratorMode::From(prefix.as_bytes(), Direction::Forward)) {
-        let (name, position) = entry.map_err(|source| ArchiveError::Store { path: path.to_owned(), source })?;
-        let Some(name) = name.strip_prefix(prefix.as_bytes()) else { break };
-        found.extend(key::read_seq(&position).ok().map(|position| (name.to_vec(), position)));
-    }
-    Ok(found)
 }
 
 #[cfg(test)]
@@ -258,7 +246,7 @@ mod tests {
             for opened in [Archive::open(path, Durability::Os), Archive::open_to_read(path, None)] {
                 let refused = opened.unwrap_err();
                 assert!(matches!(refused, ArchiveError::Lost { .. }), "{refused}");
-                assert!(refused.to_string().contains("did not come to its end; nothing was changed: restore a backup, or go on"));
+                assert!(refused.to_string().contains("was interrupted; nothing was changed: restore a backup, or continue"));
             }
         }
         let log = |folder: &Path| fs::read(files::logs(folder).unwrap().pop().unwrap()).unwrap();

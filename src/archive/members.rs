@@ -5,14 +5,12 @@
 //! (`peer.left`), because that is what decides whether the archive goes on.
 
 use prost::Message as _;
-use rocksdb::IteratorMode;
 
-use crate::model::{AccountName, PeerId, Timestamp};
+use crate::model::{AccountName, Timestamp};
 
-use super::read::bounds;
-use super::record::{RecordError, decode};
-use super::schema::Cf;
-use super::{Archive, ArchiveError, key};
+use super::codec::{RecordError, StoredValue};
+use super::key::MemberKey;
+use super::record::decode;
 
 /// An account's membership in a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,56 +35,22 @@ struct MemberRecord {
     folders: Vec<String>,
 }
 
-pub(super) fn member_key(peer: PeerId, account: &AccountName) -> Vec<u8> {
-    let mut bytes = key::peer(peer).to_vec();
-    bytes.extend_from_slice(account.as_str().as_bytes());
-    bytes
-}
-
 impl Membership {
     /// Whether the account is in.
     #[must_use]
     pub fn current(&self) -> bool {
         self.until.is_none()
     }
+}
 
-    pub(super) fn encode(&self) -> Vec<u8> {
+impl StoredValue<MemberKey> for Membership {
+    fn to_bytes(&self) -> Vec<u8> {
         MemberRecord { since: self.since.0, until: self.until.map(|t| t.0), folders: self.folders.clone() }.encode_to_vec()
     }
 
-    fn read(key: &[u8], value: &[u8]) -> Result<(PeerId, Self), RecordError> {
-        let (peer, account) = key.split_at_checked(8).ok_or_else(|| RecordError::key("membership", key))?;
-        let account = std::str::from_utf8(account).map_err(|e| RecordError::value("membership", e))?;
-        let account = account.parse().map_err(|e| RecordError::value("membership", e))?;
-        let r: MemberRecord = decode("membership", value)?;
+    fn from_bytes(key: &MemberKey, bytes: &[u8]) -> Result<Self, RecordError> {
+        let r: MemberRecord = decode("membership", bytes)?;
         let (since, until) = (Timestamp(r.since), r.until.map(Timestamp));
-        Ok((key::read_peer(peer)?, Self { account, since, until, folders: r.folders }))
-    }
-}
-
-impl Archive {
-    /// The accounts that have, or had, a peer among their dialogs, by name.
-    ///
-    /// # Errors
-    /// When the disk refuses, or something stored could not be understood.
-    pub fn members(&self, peer: PeerId) -> Result<Vec<Membership>, ArchiveError> {
-        // Every account name comes before this byte.
-        let mut after = key::peer(peer).to_vec();
-        after.push(u8::MAX);
-        self.db
-            .iterator_cf_opt(self.cf(Cf::Member), bounds(key::peer(peer).to_vec(), after), IteratorMode::Start)
-            .map(|entry| {
-                let (key, value) = entry.map_err(|e| self.store(e))?;
-                Ok(Membership::read(&key, &value)?.1)
-            })
-            .collect()
-    }
-
-    /// Every membership of every account, by peer, lazily.
-    pub fn memberships(&self) -> impl Iterator<Item = Result<(PeerId, Membership), ArchiveError>> {
-        self.db.iterator_cf(self.cf(Cf::Member), IteratorMode::Start).map(|entry| {
-            let (key, value) = entry.map_err(|e| self.store(e))?;
-            Ok(Membership::read(&key, &value)?)
-        })
+        Ok(Self { account: key.account.clone(), since, until, folders: r.folders })
     }
 }

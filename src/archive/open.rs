@@ -14,13 +14,16 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use rocksdb::properties::{NUM_DELETES_ACTIVE_MEM_TABLE, NUM_ENTRIES_ACTIVE_MEM_TABLE};
-use rocksdb::{DB, DBRecoveryMode, ErrorKind, IteratorMode};
+use rocksdb::{DB, DBRecoveryMode, ErrorKind};
 use tokio::sync::watch;
 
 use crate::model::Seq;
 
+use super::codec::StoredKey as _;
+use super::family::{CHANGE, KeyRange};
 use super::schema::{self, Cf, FORMAT};
-use super::{Archive, ArchiveError, Durability, changes, files, key, upgrade};
+use super::view::{Order, View};
+use super::{Archive, ArchiveError, Durability, changes, files, upgrade};
 
 /// How far a reader outside the archive has seen it: below that it has lost something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,13 +107,15 @@ impl Archive {
         Ok(Self { db, path: path.to_owned(), durability, next: Mutex::new(last.next()), last: watch::Sender::new(last), id })
     }
 
-    /// Fails when a reader whose position is kept in the archive has seen more than is there.
+    /// Fails when any reader whose position is kept in the archive has seen more than is there.
     ///
     /// # Errors
-    /// Also when the position cannot be read.
-    pub fn check_position(&self, reader: &str) -> Result<(), ArchiveError> {
-        let position = self.position(reader)?;
-        shorter_than_seen(&self.path, self.last_seq(), &format!("the reader `{reader}`"), position)
+    /// Also when the disk refuses.
+    pub fn check_positions(&self) -> Result<(), ArchiveError> {
+        let mut positions = self.view().positions()?.into_iter();
+        positions.try_for_each(|(name, position)| {
+            shorter_than_seen(&self.path, self.last_seq(), &format!("the reader `{name}`"), position)
+        })
     }
 }
 
@@ -154,7 +159,7 @@ pub(super) fn look(path: &Path, seen: Option<&Seen>) -> Result<Look, ArchiveErro
         return Err(damaged(why));
     }
     if files::giving_up(path).map_err(io)?.is_some() {
-        let what = "was giving up changes that it has lost, and `telescribe reindex --accept-loss` did not come to its end";
+        let what = "has lost changes, and `telescribe reindex --accept-loss` was interrupted";
         return Err(lost(path, None, what.to_owned()));
     }
     for log in files::logs(path).map_err(io)? {
@@ -221,14 +226,14 @@ pub(super) fn gap(db: &DB, path: &Path) -> Result<Option<(Seq, Seq)>, ArchiveErr
     let from_log = count(NUM_ENTRIES_ACTIVE_MEM_TABLE)?.saturating_sub(count(NUM_DELETES_ACTIVE_MEM_TABLE)?);
     let mut newer: Option<Seq> = None;
     let mut left = from_log.saturating_add(1);
-    for entry in db.iterator_cf(cf, IteratorMode::End) {
+    for entry in View::over(db, path).entries(CHANGE.cf(), KeyRange::all(), Order::NewestFirst) {
         if left == 0 {
             return Ok(None);
         }
         left -= 1;
-        let (key, _) = entry.map_err(store)?;
+        let (key, _) = entry?;
         // A key that is none, or a number that so few writes cannot have reached: no loss, but damage, which `verify` tells of.
-        let Some(seq) = key::read_seq(&key).ok().filter(|seq| seq.0 <= db.latest_sequence_number()) else { return Ok(None) };
+        let Some(seq) = Seq::decode(&key).ok().filter(|seq| seq.0 <= db.latest_sequence_number()) else { return Ok(None) };
         if let Some(after) = newer.filter(|after| seq.next() != *after) {
             return Ok(Some((seq, after)));
         }

@@ -7,34 +7,16 @@ mod message;
 mod origin;
 mod service;
 
+use prost::Message as _;
+
 use crate::model::{
-    AccountName, Change, ChangeKind, IdRange, MessageId, MessageKey, Peer, PeerId, PeerKind, PeerMarks, RangeSet, Seq, Timestamp,
+    Change, ChangeKind, IdRange, MessageId, MessageKey, Peer, PeerId, PeerKind, PeerMarks, RangeSet, Seq, Timestamp,
 };
 
+use super::codec::{RecordError, StoredKey, StoredValue};
+use super::key::{ArchiveIdKey, FormatKey, JobKey, PositionKey, UnknownUsernameKey, Username, VersionKey};
+
 pub(super) use message::MessageRecord;
-
-/// Something stored could not be understood.
-#[derive(Debug, thiserror::Error)]
-#[error("damaged {what} in the archive ({why}); restore a backup, or run `telescribe verify` to see how far it goes")]
-pub struct RecordError {
-    what: &'static str,
-    why: String,
-}
-
-impl RecordError {
-    pub(super) fn key(what: &'static str, bytes: &[u8]) -> Self {
-        Self { what, why: format!("its key has {} bytes", bytes.len()) }
-    }
-
-    pub(super) fn value(what: &'static str, why: impl ToString) -> Self {
-        Self { what, why: why.to_string() }
-    }
-
-    /// What is wrong, without the way out.
-    pub(super) fn why(&self) -> &str {
-        &self.why
-    }
-}
 
 /// Telegram's own bytes of a message, and the schema layer they are to be read with.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -57,7 +39,7 @@ fn numbered<K: Copy>(all: &[K], number: u32) -> Option<K> {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct ChangeRecord {
+struct ChangeRecord {
     /// 1 new, 2 edited, 3 deleted, 4 peer changed, 5 peer joined, 6 peer left.
     #[prost(uint32, tag = "1")]
     kind: u32,
@@ -72,7 +54,7 @@ pub(super) struct ChangeRecord {
 }
 
 impl ChangeRecord {
-    pub(super) fn of(kind: ChangeKind, at: Timestamp) -> Self {
+    fn of(kind: ChangeKind, at: Timestamp) -> Self {
         let (number, version) = match kind {
             ChangeKind::MessageNew { .. } => (1, 0),
             ChangeKind::MessageEdited { version, .. } => (2, version),
@@ -85,8 +67,8 @@ impl ChangeRecord {
         Self { kind: number, peer: kind.peer().0, id, version, at: at.0 }
     }
 
-    pub(super) fn read(seq: Seq, bytes: &[u8]) -> Result<Change, RecordError> {
-        let r: Self = decode("change", bytes)?;
+    fn into_change(self, seq: Seq) -> Result<Change, RecordError> {
+        let r = self;
         let key = MessageKey { peer: PeerId(r.peer), id: MessageId(r.id) };
         let kind = match r.kind {
             1 => ChangeKind::MessageNew { key },
@@ -102,7 +84,7 @@ impl ChangeRecord {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct PeerRecord {
+struct PeerRecord {
     /// Position in [`PeerKind::ALL`].
     #[prost(uint32, tag = "1")]
     kind: u32,
@@ -133,7 +115,7 @@ pub(super) struct PeerRecord {
 }
 
 impl PeerRecord {
-    pub(super) fn of(peer: &Peer) -> Self {
+    fn of(peer: &Peer) -> Self {
         let PeerMarks { bot, verified, scam, fake, forum, restricted, deleted, protected } = peer.marks;
         Self {
             kind: number_of(&PeerKind::ALL, peer.kind),
@@ -152,8 +134,8 @@ impl PeerRecord {
         }
     }
 
-    pub(super) fn read(id: PeerId, bytes: &[u8]) -> Result<Peer, RecordError> {
-        let r: Self = decode("peer", bytes)?;
+    fn into_peer(self, id: PeerId) -> Result<Peer, RecordError> {
+        let r = self;
         let kind =
             numbered(&PeerKind::ALL, r.kind).ok_or_else(|| RecordError::value("peer", format!("unknown kind {}", r.kind)))?;
         let Self { bot, verified, scam, fake, forum, restricted, deleted, protected, .. } = r;
@@ -169,44 +151,11 @@ impl PeerRecord {
     }
 }
 
-/// Which ids of a peer were read, and how many messages they held.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Coverage {
-    /// Ids that were asked for and answered.
-    pub read: RangeSet,
-    /// Messages archived, also those deleted since.
-    pub messages: u64,
-    /// Of these, how many are marked deleted.
-    pub deleted: u64,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct CoverageRecord {
-    /// First and last ids, in turn: each ascending, as gaps and lengths would save little and hide much.
-    #[prost(int32, repeated, tag = "1")]
-    bounds: Vec<i32>,
-    #[prost(uint64, tag = "2")]
-    messages: u64,
-    #[prost(uint64, tag = "3")]
-    deleted: u64,
-}
-
-impl CoverageRecord {
-    pub(super) fn of(c: &Coverage) -> Self {
-        Self { bounds: bounds(&c.read), messages: c.messages, deleted: c.deleted }
-    }
-
-    pub(super) fn read(bytes: &[u8]) -> Result<Coverage, RecordError> {
-        let r: Self = decode("coverage", bytes)?;
-        Ok(Coverage { read: ranges(&r.bounds)?, messages: r.messages, deleted: r.deleted })
-    }
-}
-
-fn bounds(set: &RangeSet) -> Vec<i32> {
+pub(super) fn bounds(set: &RangeSet) -> Vec<i32> {
     set.ranges().iter().flat_map(|r| [r.first, r.last]).collect()
 }
 
-fn ranges(bounds: &[i32]) -> Result<RangeSet, RecordError> {
+pub(super) fn ranges(bounds: &[i32]) -> Result<RangeSet, RecordError> {
     let pair = |pair: &[i32]| match *pair {
         [first, last] => IdRange::new(first, last).ok_or_else(|| RecordError::value("coverage", "a range ends before it starts")),
         _ => Err(RecordError::value("coverage", "a range without an end")),
@@ -214,83 +163,110 @@ fn ranges(bounds: &[i32]) -> Result<RangeSet, RecordError> {
     bounds.chunks(2).map(pair).collect()
 }
 
-/// How far the crawl of a peer has got.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Cursor {
-    /// The greatest message id that Telegram was seen to use; what is missing is counted up to it.
-    pub top: i32,
-    /// The channel's pts up to which every new message, edit and deletion is archived.
-    pub pts: Option<i32>,
-    /// The account that archives the peer, where message ids are the account's own.
-    pub account: Option<AccountName>,
-    /// When Telegram was last asked about the peer.
-    pub checked_at: Option<Timestamp>,
-    /// Why the peer cannot be read at present, if so: Telegram's error name.
-    pub unavailable: Option<String>,
-    /// Ids that are covered but must be read again, because Telegram skipped their edits and deletions (a `TooLong`
-    /// difference), or because the recheck job asked for it.
-    pub recheck: RangeSet,
-    /// Ids whose messages Telegram no longer shows, too many at once to be believed before they were asked for again.
-    pub held: RangeSet,
-    /// When they may be asked for again.
-    pub held_until: Option<Timestamp>,
-    /// The discussion group of a channel, or the channel of a discussion group.
-    pub linked: Option<PeerId>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct CursorRecord {
-    #[prost(int32, tag = "1")]
-    top: i32,
-    #[prost(int32, optional, tag = "2")]
-    pts: Option<i32>,
-    #[prost(string, optional, tag = "3")]
-    account: Option<String>,
-    #[prost(int64, optional, tag = "4")]
-    checked_at: Option<i64>,
-    #[prost(string, optional, tag = "5")]
-    unavailable: Option<String>,
-    #[prost(int32, repeated, tag = "6")]
-    recheck: Vec<i32>,
-    #[prost(int32, repeated, tag = "7")]
-    held: Vec<i32>,
-    #[prost(int64, optional, tag = "8")]
-    held_until: Option<i64>,
-    #[prost(sint64, optional, tag = "9")]
-    linked: Option<i64>,
-}
-
-impl CursorRecord {
-    pub(super) fn of(c: &Cursor) -> Self {
-        Self {
-            top: c.top,
-            pts: c.pts,
-            account: c.account.as_ref().map(ToString::to_string),
-            checked_at: c.checked_at.map(|t| t.0),
-            unavailable: c.unavailable.clone(),
-            recheck: bounds(&c.recheck),
-            held: bounds(&c.held),
-            held_until: c.held_until.map(|t| t.0),
-            linked: c.linked.map(|p| p.0),
-        }
+impl StoredValue<Seq> for Change {
+    fn to_bytes(&self) -> Vec<u8> {
+        ChangeRecord::of(self.kind, self.at).encode_to_vec()
     }
 
-    pub(super) fn read(bytes: &[u8]) -> Result<Cursor, RecordError> {
-        let r: Self = decode("cursor", bytes)?;
-        let account = r.account.map(|a| a.parse().map_err(|e| RecordError::value("cursor", e))).transpose()?;
-        Ok(Cursor {
-            top: r.top,
-            pts: r.pts,
-            account,
-            checked_at: r.checked_at.map(Timestamp),
-            unavailable: r.unavailable,
-            recheck: ranges(&r.recheck)?,
-            held: ranges(&r.held)?,
-            held_until: r.held_until.map(Timestamp),
-            linked: r.linked.map(PeerId),
-        })
+    fn from_bytes(seq: &Seq, bytes: &[u8]) -> Result<Self, RecordError> {
+        decode::<ChangeRecord>("change", bytes)?.into_change(*seq)
     }
 }
+
+impl StoredValue<PeerId> for Peer {
+    fn to_bytes(&self) -> Vec<u8> {
+        PeerRecord::of(self).encode_to_vec()
+    }
+
+    fn from_bytes(id: &PeerId, bytes: &[u8]) -> Result<Self, RecordError> {
+        decode::<PeerRecord>("peer", bytes)?.into_peer(*id)
+    }
+}
+
+impl StoredValue<MessageKey> for MessageRecord {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    fn from_bytes(_: &MessageKey, bytes: &[u8]) -> Result<Self, RecordError> {
+        decode("message", bytes)
+    }
+}
+
+impl StoredValue<VersionKey> for MessageRecord {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    fn from_bytes(_: &VersionKey, bytes: &[u8]) -> Result<Self, RecordError> {
+        decode("message", bytes)
+    }
+}
+
+impl StoredValue<MessageKey> for Raw {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    fn from_bytes(_: &MessageKey, bytes: &[u8]) -> Result<Self, RecordError> {
+        decode("raw message", bytes)
+    }
+}
+
+impl StoredValue<Username> for PeerId {
+    fn to_bytes(&self) -> Vec<u8> {
+        StoredKey::encode(self).to_vec()
+    }
+
+    fn from_bytes(_: &Username, bytes: &[u8]) -> Result<Self, RecordError> {
+        StoredKey::decode(bytes)
+    }
+}
+
+impl StoredValue<PositionKey> for Seq {
+    fn to_bytes(&self) -> Vec<u8> {
+        StoredKey::encode(self).to_vec()
+    }
+
+    fn from_bytes(_: &PositionKey, bytes: &[u8]) -> Result<Self, RecordError> {
+        StoredKey::decode(bytes)
+    }
+}
+
+impl StoredValue<FormatKey> for u32 {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.to_be_bytes().to_vec()
+    }
+
+    fn from_bytes(_: &FormatKey, bytes: &[u8]) -> Result<Self, RecordError> {
+        bytes.try_into().map(Self::from_be_bytes).map_err(|_| RecordError::value("format number", "not 4 bytes"))
+    }
+}
+
+impl StoredValue<ArchiveIdKey> for String {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.clone().into_bytes()
+    }
+
+    fn from_bytes(_: &ArchiveIdKey, bytes: &[u8]) -> Result<Self, RecordError> {
+        Self::from_utf8(bytes.to_vec()).map_err(|e| RecordError::value("archive id", e))
+    }
+}
+
+impl<K: Mark> StoredValue<K> for Timestamp {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.0.to_be_bytes().to_vec()
+    }
+
+    fn from_bytes(_: &K, bytes: &[u8]) -> Result<Self, RecordError> {
+        bytes.try_into().map(|at| Self(i64::from_be_bytes(at))).map_err(|_| RecordError::value("time", "not 8 bytes"))
+    }
+}
+
+/// A key under which the time is kept at which something happened last.
+pub(super) trait Mark {}
+impl Mark for JobKey {}
+impl Mark for UnknownUsernameKey {}
 
 pub(super) fn decode<R: prost::Message + Default>(what: &'static str, bytes: &[u8]) -> Result<R, RecordError> {
     R::decode(bytes).map_err(|e| RecordError::value(what, e))
@@ -308,7 +284,7 @@ mod tests {
     #[test]
     fn what_earlier_versions_wrote_is_read() {
         let id = PeerId::channel(1_500_000_000);
-        let peer = PeerRecord::read(id, &bytes("08021206e5a4a9e6b0941a0757656174686572")).unwrap();
+        let peer = Peer::from_bytes(&id, &bytes("08021206e5a4a9e6b0941a0757656174686572")).unwrap();
         let plain = Peer::new(id, PeerKind::Supergroup, "天气".to_owned());
         assert_eq!(peer, Peer { username: Some("Weather".to_owned()), ..plain });
 

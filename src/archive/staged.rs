@@ -2,22 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use prost::Message as _;
 use rocksdb::WriteBatch;
 
-use crate::model::{AccountName, ChangeKind, Counters, IdRange, Message, MessageId, MessageKey, Peer, PeerId, Seq, Timestamp};
+use crate::model::{
+    AccountName, Change, ChangeKind, Counters, IdRange, Message, MessageId, MessageKey, Peer, PeerId, Seq, Timestamp,
+};
 
-use super::members::{Membership, member_key};
-use super::record::{ChangeRecord, Coverage, CoverageRecord, Cursor, CursorRecord, MessageRecord, PeerRecord, Raw, decode};
-use super::schema::Cf;
-use super::series::{counters_key, encode_counters, size_key};
+use super::codec::{StoredKey, StoredValue};
+use super::coverage::Coverage;
+use super::crawl_state::CrawlState;
+use super::family::{
+    CHANGE, COUNTERS, COVERAGE, CRAWL_STATE, Family, MEMBER, MESSAGE, PEER, RAW, SIZE, TOPIC, USERNAME, VERSION,
+};
+use super::key::{MemberKey, Username, VersionKey};
+use super::members::Membership;
+use super::outcome::{Archived, MassDeletion};
+use super::record::{MessageRecord, Raw};
+use super::series::{CountersSample, MemberCount};
 use super::topics::Topic;
-use super::write::{Archived, MassDeletion};
-use super::{Archive, ArchiveError, key};
+use super::view::View;
+use super::{Archive, ArchiveError};
 
 /// What is told of an account and a peer.
 #[derive(Clone, Debug)]
-pub(super) enum Sight {
+pub(super) enum MembershipChange {
     Joined,
     Left,
     Folders(Vec<String>),
@@ -30,16 +38,16 @@ pub(super) struct Staged<'a> {
     as_of: Option<i32>,
     pub(super) mass_deletion: Option<MassDeletion>,
     next: Seq,
-    pub(super) batch: WriteBatch,
+    batch: WriteBatch,
     peers: BTreeMap<PeerId, Peer>,
     /// Lower-case usernames that this write gives to a peer, or takes back.
-    usernames: BTreeMap<String, Option<PeerId>>,
+    usernames: BTreeMap<Username, Option<PeerId>>,
     /// Boxed, because the map moves its entries about.
     messages: BTreeMap<MessageKey, Option<Box<MessageRecord>>>,
     members: BTreeMap<PeerId, Vec<Membership>>,
     topics: BTreeMap<MessageKey, Topic>,
     coverage: BTreeMap<PeerId, Coverage>,
-    cursors: BTreeMap<PeerId, Cursor>,
+    cursors: BTreeMap<PeerId, CrawlState>,
     archived: Archived,
 }
 
@@ -66,25 +74,25 @@ impl<'a> Staged<'a> {
     pub(super) fn peer(&mut self, peer: &Peer) -> Result<(), ArchiveError> {
         let known = match self.peers.get(&peer.id) {
             Some(staged) => Some(staged.clone()),
-            None => self.archive.peer(peer.id)?,
+            None => self.view().peer(peer.id)?,
         };
         if known.as_ref() == Some(peer) {
             return Ok(());
         }
-        for old in known.iter().flat_map(Peer::all_usernames).map(str::to_lowercase) {
+        for old in known.iter().flat_map(Peer::all_usernames).map(Username::new) {
             // A username may have moved to another peer since, also in this very write: only our own entry is taken back.
             let holder = match self.usernames.get(&old) {
                 Some(staged) => *staged,
-                None => self.archive.username_holder(&old)?,
+                None => self.view().get(&USERNAME, &old)?,
             };
             if holder == Some(peer.id) {
                 self.usernames.insert(old, None);
             }
         }
         for new in peer.all_usernames() {
-            self.usernames.insert(new.to_lowercase(), Some(peer.id));
+            self.usernames.insert(Username::new(new), Some(peer.id));
         }
-        self.batch.put_cf(self.archive.cf(Cf::Peer), key::peer(peer.id), PeerRecord::of(peer).encode_to_vec());
+        self.put(&PEER, &peer.id, peer);
         self.peers.insert(peer.id, peer.clone());
         self.change(ChangeKind::PeerChanged { peer: peer.id });
         Ok(())
@@ -92,7 +100,7 @@ impl<'a> Staged<'a> {
 
     pub(super) fn message(&mut self, message: Message, raw: &Raw, revision: i64) -> Result<(), ArchiveError> {
         let key = message.key;
-        self.cursor(key.peer)?.see(key.id);
+        self.crawl_state(key.peer)?.raise_top(key.id);
         let read = &mut self.coverage(key.peer)?.read;
         let covered = read.contains(key.id.0);
         if let Some(id) = IdRange::new(key.id.0, key.id.0) {
@@ -110,7 +118,7 @@ impl<'a> Staged<'a> {
             coverage.messages = coverage.messages.saturating_add(1);
             self.archived.new += 1;
             self.change(ChangeKind::MessageNew { key });
-            self.put(key, record, Some(raw));
+            self.put_message(key, record, Some(raw));
             return Ok(());
         };
         let older = matches!((record.as_of, known.as_of), (Some(new), Some(old)) if new < old) || revision < known.revision;
@@ -121,7 +129,7 @@ impl<'a> Staged<'a> {
         record.version = known.version;
         // An answer without pts does not make room for those that were too early before it.
         record.as_of = record.as_of.or(known.as_of);
-        let same = known.clone().into_message(key).says_the_same(&message);
+        let same = known.clone().into_message(key).same_content_as(&message);
         if same && known.deleted_at.is_none() {
             self.archived.unchanged += 1;
             record.archived_at = known.archived_at;
@@ -130,7 +138,7 @@ impl<'a> Staged<'a> {
             // waking the readers.
             self.sample(key, &known, &mut record);
             if record != *known {
-                self.put(key, record, Some(raw));
+                self.put_message(key, record, Some(raw));
             }
             return Ok(());
         }
@@ -138,20 +146,20 @@ impl<'a> Staged<'a> {
             let coverage = self.coverage(key.peer)?;
             coverage.deleted = coverage.deleted.saturating_sub(1);
         }
-        self.batch.put_cf(self.archive.cf(Cf::Version), key::version(key, known.version), known.encode_to_vec());
+        self.put(&VERSION, &VersionKey { message: key, version: known.version }, &known);
         record.version = known.version.saturating_add(1);
         self.archived.edited += 1;
         self.change(ChangeKind::MessageEdited { key, version: record.version });
-        self.put(key, record, Some(raw));
+        self.put_message(key, record, Some(raw));
         Ok(())
     }
 
-    pub(super) fn window(&mut self, peer: PeerId, range: IdRange, brought: &BTreeSet<MessageKey>) -> Result<(), ArchiveError> {
+    pub(super) fn covered(&mut self, peer: PeerId, range: IdRange, brought: &BTreeSet<MessageKey>) -> Result<(), ArchiveError> {
         self.coverage(peer)?.read.insert(range);
-        let known = self.archive.live_ids(peer, range)?;
+        let known = self.view().live_ids(peer, range)?;
         let absent: Vec<MessageId> = known.into_iter().filter(|id| !brought.contains(&MessageKey { peer, id: *id })).collect();
         let (rule, now) = (self.mass_deletion, self.now);
-        let cursor = self.cursor(peer)?;
+        let cursor = self.crawl_state(peer)?;
         cursor.recheck.remove(range);
         let asked_again = cursor.held_until.is_some_and(|until| until <= now);
         let known_to_be_held = asked_again && absent.iter().all(|id| cursor.held.contains(id.0));
@@ -162,7 +170,7 @@ impl<'a> Staged<'a> {
             }
             None => {
                 // A page that is older than the deletions that are held does not say that the messages are there.
-                let stale = matches!((self.as_of, self.cursor(peer)?.pts), (Some(page), Some(known)) if page < known);
+                let stale = matches!((self.as_of, self.crawl_state(peer)?.pts), (Some(page), Some(known)) if page < known);
                 if !stale {
                     self.release(peer, range)?;
                 }
@@ -202,7 +210,7 @@ impl<'a> Staged<'a> {
 
     fn hold(&mut self, peer: PeerId, ids: &[MessageId], until: Timestamp) -> Result<(), ArchiveError> {
         self.archived.held += ids.len();
-        let cursor = self.cursor(peer)?;
+        let cursor = self.crawl_state(peer)?;
         for id in ids {
             cursor.held.add(id.0);
         }
@@ -211,7 +219,7 @@ impl<'a> Staged<'a> {
     }
 
     fn release(&mut self, peer: PeerId, range: IdRange) -> Result<(), ArchiveError> {
-        let cursor = self.cursor(peer)?;
+        let cursor = self.crawl_state(peer)?;
         cursor.held.remove(range);
         if cursor.held.is_empty() {
             cursor.held_until = None;
@@ -220,38 +228,43 @@ impl<'a> Staged<'a> {
     }
 
     /// What an account sees of a peer.
-    pub(super) fn sight(&mut self, peer: PeerId, account: &AccountName, sight: Sight) -> Result<(), ArchiveError> {
+    pub(super) fn membership(
+        &mut self,
+        peer: PeerId,
+        account: &AccountName,
+        change: MembershipChange,
+    ) -> Result<(), ArchiveError> {
         if !self.members.contains_key(&peer) {
-            self.members.insert(peer, self.archive.members(peer)?);
+            self.members.insert(peer, self.view().members(peer)?);
         }
         let now = self.now;
         let members = self.members.entry(peer).or_default();
         let before = members.iter().any(Membership::current);
         let at = members.iter().position(|m| m.account == *account);
         let known = at.and_then(|at| members.get_mut(at));
-        let changed = match (sight, known) {
-            (Sight::Joined, Some(m)) if m.current() => return Ok(()),
-            (Sight::Joined, Some(m)) => {
+        let changed = match (change, known) {
+            (MembershipChange::Joined, Some(m)) if m.current() => return Ok(()),
+            (MembershipChange::Joined, Some(m)) => {
                 (m.since, m.until) = (now, None);
                 m.clone()
             }
-            (Sight::Joined, None) => {
+            (MembershipChange::Joined, None) => {
                 let m = Membership { account: account.clone(), since: now, until: None, folders: Vec::new() };
                 members.push(m.clone());
                 m
             }
-            (Sight::Left, Some(m)) if m.current() => {
+            (MembershipChange::Left, Some(m)) if m.current() => {
                 m.until = Some(now);
                 m.clone()
             }
-            (Sight::Folders(folders), Some(m)) if m.current() && m.folders != folders => {
+            (MembershipChange::Folders(folders), Some(m)) if m.current() && m.folders != folders => {
                 m.folders = folders;
                 m.clone()
             }
-            (Sight::Left | Sight::Folders(_), _) => return Ok(()),
+            (MembershipChange::Left | MembershipChange::Folders(_), _) => return Ok(()),
         };
         let after = members.iter().any(Membership::current);
-        self.batch.put_cf(self.archive.cf(Cf::Member), member_key(peer, account), changed.encode());
+        self.put(&MEMBER, &MemberKey { peer, account: account.clone() }, &changed);
         match (before, after) {
             (false, true) => self.change(ChangeKind::PeerJoined { peer }),
             (true, false) => self.change(ChangeKind::PeerLeft { peer }),
@@ -266,7 +279,7 @@ impl<'a> Staged<'a> {
         record.count(&new);
         self.sample(key, &known, &mut record);
         if record != *known {
-            self.put(key, record, None);
+            self.put_message(key, record, None);
         }
         Ok(())
     }
@@ -276,14 +289,14 @@ impl<'a> Staged<'a> {
         let was = known.counters();
         if was != new.counters() {
             let at = Timestamp(known.counted_at.unwrap_or(known.archived_at));
-            self.batch.put_cf(self.archive.cf(Cf::Counters), counters_key(key, at), encode_counters(&was));
+            self.put(&COUNTERS, &(key, at), &CountersSample(was));
             new.counted_at = Some(self.now.0);
         }
     }
 
     pub(super) fn size(&mut self, peer: PeerId, count: i32) -> Result<(), ArchiveError> {
-        if self.archive.member_count(peer)?.is_none_or(|known| known.value != count) {
-            self.batch.put_cf(self.archive.cf(Cf::Size), size_key(peer, self.now), count.to_be_bytes());
+        if self.view().member_count(peer)?.is_none_or(|known| known.value != count) {
+            self.put(&SIZE, &(peer, self.now), &MemberCount(count));
         }
         Ok(())
     }
@@ -293,11 +306,11 @@ impl<'a> Staged<'a> {
         let key = MessageKey { peer: message.key.peer, id: topic.id };
         let known = match self.topics.get(&key) {
             Some(staged) => Some(staged.clone()),
-            None => self.archive.topic(key)?,
+            None => self.view().get(&TOPIC, &key)?,
         };
         // History comes newest first: an earlier title must not replace a later one.
         if known.is_none_or(|known| known.titled_at <= topic.titled_at) {
-            self.batch.put_cf(self.archive.cf(Cf::Topic), key::message(key), topic.encode());
+            self.put(&TOPIC, &key, &topic);
             self.topics.insert(key, topic);
         }
         Ok(())
@@ -316,67 +329,69 @@ impl<'a> Staged<'a> {
         let mut record = *known;
         record.deleted_at = Some(self.now.0);
         record.as_of = self.as_of.or(record.as_of);
-        self.put(key, record, None);
+        self.put_message(key, record, None);
         Ok(())
     }
 
-    fn put(&mut self, key: MessageKey, record: MessageRecord, raw: Option<&Raw>) {
-        let bytes = key::message(key);
-        self.batch.put_cf(self.archive.cf(Cf::Message), bytes, record.encode_to_vec());
+    fn put_message(&mut self, key: MessageKey, record: MessageRecord, raw: Option<&Raw>) {
+        self.put(&MESSAGE, &key, &record);
         if let Some(raw) = raw {
-            self.batch.put_cf(self.archive.cf(Cf::Raw), bytes, raw.encode_to_vec());
+            self.put(&RAW, &key, raw);
         }
         self.messages.insert(key, Some(Box::new(record)));
     }
 
+    /// Adds an entry of any family to the batch.
+    pub(super) fn put<K: StoredKey, V: StoredValue<K>>(&mut self, family: &Family<K, V>, key: &K, value: &V) {
+        family.put(&self.archive.db, &mut self.batch, key, value);
+    }
+
+    fn view(&self) -> View<'a> {
+        self.archive.view()
+    }
+
     fn change(&mut self, kind: ChangeKind) {
-        self.batch.put_cf(self.archive.cf(Cf::Change), key::seq(self.next), ChangeRecord::of(kind, self.now).encode_to_vec());
+        let (seq, at) = (self.next, self.now);
+        self.put(&CHANGE, &seq, &Change { seq, at, kind });
         self.next = self.next.next();
     }
 
     fn stored(&mut self, key: MessageKey) -> Result<&Option<Box<MessageRecord>>, ArchiveError> {
         if !self.messages.contains_key(&key) {
-            let bytes = self.archive.get(Cf::Message, key::message(key))?;
-            let record = bytes.map(|b| decode("message", &b)).transpose()?.map(Box::new);
-            self.messages.insert(key, record);
+            let record = self.view().get(&MESSAGE, &key)?;
+            self.messages.insert(key, record.map(Box::new));
         }
         Ok(self.messages.entry(key).or_default())
     }
 
     fn coverage(&mut self, peer: PeerId) -> Result<&mut Coverage, ArchiveError> {
         if !self.coverage.contains_key(&peer) {
-            self.coverage.insert(peer, self.archive.coverage(peer)?);
+            self.coverage.insert(peer, self.view().coverage(peer)?);
         }
         Ok(self.coverage.entry(peer).or_default())
     }
 
-    pub(super) fn cursor(&mut self, peer: PeerId) -> Result<&mut Cursor, ArchiveError> {
+    pub(super) fn crawl_state(&mut self, peer: PeerId) -> Result<&mut CrawlState, ArchiveError> {
         if !self.cursors.contains_key(&peer) {
-            self.cursors.insert(peer, self.archive.cursor(peer)?.unwrap_or_default());
+            self.cursors.insert(peer, self.view().crawl_state(peer)?.unwrap_or_default());
         }
         Ok(self.cursors.entry(peer).or_default())
     }
 
     pub(super) fn finish(mut self) -> (WriteBatch, Seq, Archived) {
-        let usernames = self.archive.cf(Cf::Username);
+        let db = &self.archive.db;
         for (name, holder) in &self.usernames {
             match holder {
-                Some(peer) => self.batch.put_cf(usernames, name, key::peer(*peer)),
-                None => self.batch.delete_cf(usernames, name),
+                Some(peer) => USERNAME.put(db, &mut self.batch, name, peer),
+                None => USERNAME.delete(db, &mut self.batch, name),
             }
         }
         for (peer, coverage) in &self.coverage {
-            self.batch.put_cf(self.archive.cf(Cf::Coverage), key::peer(*peer), CoverageRecord::of(coverage).encode_to_vec());
+            COVERAGE.put(db, &mut self.batch, peer, coverage);
         }
         for (peer, cursor) in &self.cursors {
-            self.batch.put_cf(self.archive.cf(Cf::Cursor), key::peer(*peer), CursorRecord::of(cursor).encode_to_vec());
+            CRAWL_STATE.put(db, &mut self.batch, peer, cursor);
         }
         (self.batch, self.next, self.archived)
-    }
-}
-
-impl Cursor {
-    fn see(&mut self, id: MessageId) {
-        self.top = self.top.max(id.0);
     }
 }

@@ -5,14 +5,17 @@
 use std::collections::HashMap;
 use std::iter::Peekable;
 
-use rocksdb::IteratorMode;
+use crate::model::{Change, ChangeKind, MessageKey, Peer, PeerId, Seq};
 
-use crate::model::{ChangeKind, MessageKey, PeerId, Seq};
-
-use super::read::StoredMessage;
-use super::record::{ChangeRecord, Coverage, CoverageRecord, CursorRecord, PeerRecord, Raw, RecordError, decode};
+use super::ArchiveError;
+use super::codec::{RecordError, StoredKey, StoredValue};
+use super::coverage::Coverage;
+use super::crawl_state::CrawlState;
+use super::family::{COVERAGE, KeyRange, PEER, USERNAME};
+use super::key::Username;
+use super::record::{MessageRecord, Raw};
 use super::schema::Cf;
-use super::{Archive, ArchiveError, key};
+use super::view::{Entry, Order, StoredMessage, View};
 
 /// Differences that are listed: enough to see what kind they are.
 const LISTED_MAX: usize = 100;
@@ -52,15 +55,14 @@ struct Told {
 
 /// Messages of a peer, and how many of them are marked deleted.
 type Counts = HashMap<PeerId, (u64, u64)>;
-type Entry = Result<(Box<[u8]>, Box<[u8]>), ArchiveError>;
 
-impl Archive {
+impl View<'_> {
     /// Compares messages with the change log, with their raw bytes and earlier versions, and with coverage and its counts; and
     /// peers with their usernames.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn verify(&self) -> Result<ArchiveReport, ArchiveError> {
+    pub fn verify(self) -> Result<ArchiveReport, ArchiveError> {
         let mut report = ArchiveReport::default();
         let told = self.read_log(&mut report)?;
         let counts = self.check_messages(told, &mut report)?;
@@ -69,26 +71,26 @@ impl Archive {
         Ok(report)
     }
 
-    fn entries(&self, cf: Cf) -> impl Iterator<Item = Entry> {
-        self.db.iterator_cf(self.cf(cf), IteratorMode::Start).map(|entry| entry.map_err(|e| self.store(e)))
+    fn all(self, cf: Cf) -> impl Iterator<Item = Entry> {
+        self.entries(cf, KeyRange::all(), Order::OldestFirst)
     }
 
-    fn read_log(&self, report: &mut ArchiveReport) -> Result<HashMap<MessageKey, Told>, ArchiveError> {
+    fn read_log(self, report: &mut ArchiveReport) -> Result<HashMap<MessageKey, Told>, ArchiveError> {
         let mut told: HashMap<MessageKey, Told> = HashMap::new();
         let mut at = Seq(0);
-        for entry in self.entries(Cf::Change) {
+        for entry in self.all(Cf::Change) {
             let (bytes, value) = entry?;
-            let Some(seq) = report.readable(|| format!("the change log after {at}"), key::read_seq(&bytes)) else { continue };
+            let Some(seq) = report.readable(|| format!("the change log after {at}"), Seq::decode(&bytes)) else { continue };
             if seq != at.next() {
                 report.differs(|| format!("the change log jumps from {at} to {seq}"));
             }
             at = seq;
             report.changes += 1;
-            let Some(change) = report.readable(|| format!("change {seq}"), ChangeRecord::read(seq, &value)) else { continue };
+            let Some(change) = report.readable(|| format!("change {seq}"), Change::from_bytes(&seq, &value)) else { continue };
             match change.kind {
                 ChangeKind::MessageNew { key } => {
                     if told.insert(key, Told { versions: 1, deleted: false }).is_some() {
-                        report.differs(|| format!("message {key} is new twice in the change log"));
+                        report.differs(|| format!("message {key} is twice in the change log as new"));
                     }
                 }
                 ChangeKind::MessageEdited { key, .. } => {
@@ -102,27 +104,27 @@ impl Archive {
         Ok(told)
     }
 
-    fn check_messages(&self, mut told: HashMap<MessageKey, Told>, report: &mut ArchiveReport) -> Result<Counts, ArchiveError> {
+    fn check_messages(self, mut told: HashMap<MessageKey, Told>, report: &mut ArchiveReport) -> Result<Counts, ArchiveError> {
         let mut counts = Counts::new();
         let mut covered: Option<(PeerId, Coverage)> = None;
         // Ordered by the same keys, so one pass over each finds what has no counterpart.
-        let mut raws = self.entries(Cf::Raw).peekable();
-        let mut versions = self.entries(Cf::Version).peekable();
-        for entry in self.entries(Cf::Message) {
+        let mut raws = self.all(Cf::Raw).peekable();
+        let mut versions = self.all(Cf::Version).peekable();
+        for entry in self.all(Cf::Message) {
             let (bytes, value) = entry?;
-            let Some(at) = report.readable(|| "a message".to_owned(), key::read_message(&bytes)) else { continue };
+            let Some(at) = report.readable(|| "a message".to_owned(), MessageKey::decode(&bytes)) else { continue };
             report.messages += 1;
             let told = told.remove(&at);
             let raw = beside(&mut raws, Some(&bytes), |key| report.differs(|| orphan("raw bytes", key)))?;
             let earlier = beside(&mut versions, Some(&bytes), |key| report.differs(|| orphan("earlier version", key)))?;
             match raw.first() {
                 None => report.differs(|| format!("message {at} has no raw bytes")),
-                Some(raw) => drop(report.readable(|| format!("raw bytes of message {at}"), decode::<Raw>("raw message", raw))),
+                Some(raw) => drop(report.readable(|| format!("raw bytes of message {at}"), Raw::from_bytes(&at, raw))),
             }
             for version in &earlier {
-                report.readable(|| format!("an earlier version of message {at}"), StoredMessage::decode(at, version));
+                report.readable(|| format!("an earlier version of message {at}"), stored(at, version));
             }
-            let stored = report.readable(|| format!("message {at}"), StoredMessage::decode(at, &value));
+            let stored = report.readable(|| format!("message {at}"), stored(at, &value));
             let count = counts.entry(at.peer).or_default();
             count.0 += 1;
             let Some(stored) = stored else { continue };
@@ -147,22 +149,22 @@ impl Archive {
             }
             if covered.as_ref().is_none_or(|(peer, _)| *peer != at.peer) {
                 // What is damaged there is told by the look at coverage itself.
-                let coverage = self.get(Cf::Coverage, key::peer(at.peer))?;
-                covered = Some((at.peer, coverage.and_then(|c| CoverageRecord::read(&c).ok()).unwrap_or_default()));
+                let coverage = undamaged(self.get(&COVERAGE, &at.peer))?;
+                covered = Some((at.peer, coverage.flatten().unwrap_or_default()));
             }
             if covered.as_ref().is_some_and(|(_, coverage)| !coverage.read.contains(at.id.0)) {
-                report.differs(|| format!("message {at} is not covered"));
+                report.differs(|| format!("message {at} is archived, but its id is not in the coverage"));
             }
         }
         beside(&mut raws, None, |key| report.differs(|| orphan("raw bytes", key)))?;
         beside(&mut versions, None, |key| report.differs(|| orphan("earlier version", key)))?;
         for at in told.keys() {
-            report.differs(|| format!("the change log tells of message {at}, which is not archived"));
+            report.differs(|| format!("message {at} is in the change log, but not archived"));
         }
         Ok(counts)
     }
 
-    fn check_coverage(&self, mut counts: Counts, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
+    fn check_coverage(self, mut counts: Counts, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
         let compare = |peer: PeerId, (messages, deleted): (u64, u64), c: &Coverage, report: &mut ArchiveReport| {
             if (c.messages, c.deleted) != (messages, deleted) {
                 let (m, d) = (c.messages, c.deleted);
@@ -170,51 +172,67 @@ impl Archive {
                     .differs(|| format!("peer {peer} has {messages} messages ({deleted} deleted), its coverage says {m} ({d})"));
             }
         };
-        for entry in self.entries(Cf::Coverage) {
+        for entry in self.all(Cf::Coverage) {
             let (bytes, value) = entry?;
-            let Some(peer) = report.readable(|| "a coverage".to_owned(), key::read_peer(&bytes)) else { continue };
+            let Some(peer) = report.readable(|| "a coverage".to_owned(), PeerId::decode(&bytes)) else { continue };
             let count = counts.remove(&peer).unwrap_or_default();
-            if let Some(coverage) = report.readable(|| format!("coverage of peer {peer}"), CoverageRecord::read(&value)) {
+            if let Some(coverage) = report.readable(|| format!("coverage of peer {peer}"), Coverage::from_bytes(&peer, &value)) {
                 compare(peer, count, &coverage, report);
             }
         }
         for (peer, count) in counts {
             compare(peer, count, &Coverage::default(), report);
         }
-        for entry in self.entries(Cf::Cursor) {
+        for entry in self.all(Cf::Cursor) {
             let (bytes, value) = entry?;
-            let Some(peer) = report.readable(|| "a cursor".to_owned(), key::read_peer(&bytes)) else { continue };
-            report.readable(|| format!("cursor of peer {peer}"), CursorRecord::read(&value));
+            let Some(peer) = report.readable(|| "a cursor".to_owned(), PeerId::decode(&bytes)) else { continue };
+            report.readable(|| format!("cursor of peer {peer}"), CrawlState::from_bytes(&peer, &value));
         }
         Ok(())
     }
 
-    fn check_peers(&self, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
-        for entry in self.entries(Cf::Peer) {
+    fn check_peers(self, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
+        for entry in self.all(Cf::Peer) {
             let (bytes, value) = entry?;
-            let Some(id) = report.readable(|| "a peer".to_owned(), key::read_peer(&bytes)) else { continue };
-            let Some(peer) = report.readable(|| format!("peer {id}"), PeerRecord::read(id, &value)) else { continue };
-            for username in peer.all_usernames().map(str::to_lowercase) {
-                // Another peer may have it by now; then this one was not seen since, and there is no difference.
-                if self.get(Cf::Username, &username)?.is_none() {
-                    report.differs(|| format!("username `{username}` of peer {id} leads nowhere"));
+            let Some(id) = report.readable(|| "a peer".to_owned(), PeerId::decode(&bytes)) else { continue };
+            let Some(peer) = report.readable(|| format!("peer {id}"), Peer::from_bytes(&id, &value)) else {
+                continue;
+            };
+            for username in peer.all_usernames().map(Username::new) {
+                // Another peer may have it by now; then this one was not seen since, and there is no difference. Where it leads is
+                // looked at below.
+                if undamaged(self.get(&USERNAME, &username))?.is_some_and(|holder| holder.is_none()) {
+                    report.differs(|| format!("username `{}` of peer {id} leads nowhere", username.as_str()));
                 }
             }
         }
-        for entry in self.entries(Cf::Username) {
+        for entry in self.all(Cf::Username) {
             let (name, value) = entry?;
             let name = String::from_utf8_lossy(&name);
-            let Some(id) = report.readable(|| format!("username `{name}`"), key::read_peer(&value)) else { continue };
+            let Some(id) = report.readable(|| format!("username `{name}`"), PeerId::decode(&value)) else { continue };
             // A peer that is damaged was told of above.
-            match self.get(Cf::Peer, key::peer(id))?.map(|bytes| PeerRecord::read(id, &bytes)) {
-                None => report.differs(|| format!("username `{name}` leads to peer {id}, which is not archived")),
-                Some(Ok(peer)) if peer.all_usernames().all(|u| u.to_lowercase() != name) => {
-                    report.differs(|| format!("username `{name}` leads to peer {id}, which does not have it"));
+            match undamaged(self.get(&PEER, &id))? {
+                Some(None) => report.differs(|| format!("username `{name}` refers to peer {id}, which is not archived")),
+                Some(Some(peer)) if peer.all_usernames().all(|u| u.to_lowercase() != name) => {
+                    report.differs(|| format!("username `{name}` refers to peer {id}, which does not have it"));
                 }
-                Some(_) => {}
+                _ => {}
             }
         }
         Ok(())
+    }
+}
+
+fn stored(at: MessageKey, bytes: &[u8]) -> Result<StoredMessage, RecordError> {
+    Ok(StoredMessage::of(at, <MessageRecord as StoredValue<MessageKey>>::from_bytes(&at, bytes)?))
+}
+
+/// What was read; `None` where it is damaged.
+fn undamaged<T>(read: Result<T, ArchiveError>) -> Result<Option<T>, ArchiveError> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(ArchiveError::Record(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -241,7 +259,7 @@ fn beside(
 }
 
 fn orphan(what: &str, key: &[u8]) -> String {
-    match key::read_message(key.get(..MESSAGE_KEY_LENGTH).unwrap_or(key)) {
+    match MessageKey::decode(key.get(..MESSAGE_KEY_LENGTH).unwrap_or(key)) {
         Ok(at) => format!("{what} of message {at}, which is not archived"),
         Err(error) => format!("{what} of no message ({})", error.why()),
     }

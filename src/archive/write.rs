@@ -1,28 +1,21 @@
 //! One write: what it brings is collected first, then becomes true at once.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::Instant;
 
 use rocksdb::WriteOptions;
 
 use crate::model::{AccountName, Counters, IdRange, Message, MessageKey, Peer, PeerId, Seq, Timestamp};
 
-use super::record::{Cursor, Raw};
-use super::schema::Cf;
-use super::staged::{Sight, Staged};
-use super::{Archive, ArchiveError, Durability, key};
+use super::crawl_state::CrawlState;
+use super::family::{JOB_START, POSITION, UNKNOWN_USERNAME};
+use super::key::{JobKey, PositionKey, UnknownUsernameKey, Username};
+use super::outcome::{Archived, MassDeletion};
+use super::record::Raw;
+use super::staged::{MembershipChange, Staged};
+use super::{Archive, ArchiveError, Durability};
 
-type CursorChange = Box<dyn FnOnce(&mut Cursor) + Send>;
-
-/// When so many messages vanish at once that it is not believed before Telegram was asked again. An account that loses sight of a
-/// history, and a server with a bad day, look just like a chat that was wiped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MassDeletion {
-    /// How many in one answer are too many.
-    pub ids_min: usize,
-    /// How long after the first answer the second one may be asked for, when the first did not name them.
-    pub confirm_after: Duration,
-}
+type CrawlStateChange = Box<dyn FnOnce(&mut CrawlState) + Send>;
 
 /// A page of history, a live update, or anything else that must become true as one.
 #[must_use = "a write that is not committed changes nothing"]
@@ -33,30 +26,15 @@ pub struct Write<'a> {
     mass_deletion: Option<MassDeletion>,
     messages: Vec<(Message, Raw, i64)>,
     deleted: Vec<MessageKey>,
-    windows: Vec<(PeerId, IdRange)>,
+    covered: Vec<(PeerId, IdRange)>,
     peers: Vec<Peer>,
-    sights: Vec<(PeerId, AccountName, Sight)>,
+    membership_changes: Vec<(PeerId, AccountName, MembershipChange)>,
     counters: Vec<(MessageKey, Counters)>,
     sizes: Vec<(PeerId, i32)>,
-    cursors: Vec<(PeerId, CursorChange)>,
+    cursors: Vec<(PeerId, CrawlStateChange)>,
     positions: Vec<(String, Seq)>,
-}
-
-/// What a committed write made true.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Archived {
-    /// Messages archived for the first time.
-    pub new: usize,
-    /// Messages with a new version.
-    pub edited: usize,
-    /// Messages newly marked deleted.
-    pub deleted: usize,
-    /// Messages that are said to be deleted, too many at once to be believed yet.
-    pub held: usize,
-    /// Messages that were known like this, or whose newer form was known.
-    pub unchanged: usize,
-    /// The number of the newest change afterwards.
-    pub last: Seq,
+    job_starts: Vec<String>,
+    unknown_usernames: Vec<Username>,
 }
 
 impl Archive {
@@ -69,13 +47,15 @@ impl Archive {
             mass_deletion: None,
             messages: Vec::new(),
             deleted: Vec::new(),
-            windows: Vec::new(),
+            covered: Vec::new(),
             peers: Vec::new(),
-            sights: Vec::new(),
+            membership_changes: Vec::new(),
             counters: Vec::new(),
             sizes: Vec::new(),
             cursors: Vec::new(),
             positions: Vec::new(),
+            job_starts: Vec::new(),
+            unknown_usernames: Vec::new(),
         }
     }
 }
@@ -101,8 +81,8 @@ impl Write<'_> {
 
     /// States that Telegram was asked for every id of a range and that the messages of this write are all it has there:
     /// the range counts as read, and what was archived of it before and is not among them is marked deleted.
-    pub fn window(&mut self, peer: PeerId, range: IdRange) -> &mut Self {
-        self.windows.push((peer, range));
+    pub fn covered(&mut self, peer: PeerId, range: IdRange) -> &mut Self {
+        self.covered.push((peer, range));
         self
     }
 
@@ -120,19 +100,19 @@ impl Write<'_> {
 
     /// Notes that a peer is among an account's dialogs.
     pub fn joined(&mut self, peer: PeerId, account: &AccountName) -> &mut Self {
-        self.sights.push((peer, account.clone(), Sight::Joined));
+        self.membership_changes.push((peer, account.clone(), MembershipChange::Joined));
         self
     }
 
     /// Notes that a peer is no longer among an account's dialogs; nothing happens when it never was.
     pub fn left(&mut self, peer: PeerId, account: &AccountName) -> &mut Self {
-        self.sights.push((peer, account.clone(), Sight::Left));
+        self.membership_changes.push((peer, account.clone(), MembershipChange::Left));
         self
     }
 
     /// Notes in which of an account's folders a peer is; nothing happens when it is not among its dialogs.
     pub fn folders(&mut self, peer: PeerId, account: &AccountName, folders: Vec<String>) -> &mut Self {
-        self.sights.push((peer, account.clone(), Sight::Folders(folders)));
+        self.membership_changes.push((peer, account.clone(), MembershipChange::Folders(folders)));
         self
     }
 
@@ -149,7 +129,7 @@ impl Write<'_> {
     }
 
     /// Changes a peer's cursor, as it is when the write is committed.
-    pub fn cursor(&mut self, peer: PeerId, change: impl FnOnce(&mut Cursor) + Send + 'static) -> &mut Self {
+    pub fn crawl_state(&mut self, peer: PeerId, change: impl FnOnce(&mut CrawlState) + Send + 'static) -> &mut Self {
         self.cursors.push((peer, Box::new(change)));
         self
     }
@@ -160,27 +140,39 @@ impl Write<'_> {
         self
     }
 
-    /// Makes all of it true. When this returns, it is as durable as the archive was opened for.
+    /// Notes that a job is started.
+    pub fn job_started(&mut self, job: &str) -> &mut Self {
+        self.job_starts.push(job.to_owned());
+        self
+    }
+
+    /// Notes that nobody has a username (without `@`, in any case).
+    pub fn username_unknown(&mut self, name: &str) -> &mut Self {
+        self.unknown_usernames.push(Username::new(name));
+        self
+    }
+
+    /// Makes all of it true, atomically. When this returns, it is as durable as the archive was opened for.
     ///
     /// # Errors
     /// When the disk refuses, or something stored could not be understood; then nothing of the write is true.
     pub fn commit(self) -> Result<Archived, ArchiveError> {
-        let archive = self.archive;
+        let (archive, began) = (self.archive, Instant::now());
         let mut next = archive.writer();
         let mut staged = Staged::new(archive, self.now, self.as_of, *next);
         staged.mass_deletion = self.mass_deletion;
         for peer in &self.peers {
             staged.peer(peer)?;
         }
-        for (peer, account, sight) in self.sights {
-            staged.sight(peer, &account, sight)?;
+        for (peer, account, change) in self.membership_changes {
+            staged.membership(peer, &account, change)?;
         }
         let brought: BTreeSet<MessageKey> = self.messages.iter().map(|(m, ..)| m.key).collect();
         for (message, raw, revision) in self.messages {
             staged.message(message, &raw, revision)?;
         }
-        for (peer, range) in self.windows {
-            staged.window(peer, range, &brought)?;
+        for (peer, range) in self.covered {
+            staged.covered(peer, range, &brought)?;
         }
         staged.delete_all(self.deleted)?;
         for (key, counters) in self.counters {
@@ -190,10 +182,16 @@ impl Write<'_> {
             staged.size(peer, count)?;
         }
         for (peer, change) in self.cursors {
-            change(staged.cursor(peer)?);
+            change(staged.crawl_state(peer)?);
         }
         for (reader, position) in self.positions {
-            staged.batch.put_cf(archive.cf(Cf::Meta), super::changes::position_key(&reader), key::seq(position));
+            staged.put(&POSITION, &PositionKey(reader), &position);
+        }
+        for job in self.job_starts {
+            staged.put(&JOB_START, &JobKey(job), &self.now);
+        }
+        for name in self.unknown_usernames {
+            staged.put(&UNKNOWN_USERNAME, &UnknownUsernameKey(name), &self.now);
         }
         let (batch, after, mut archived) = staged.finish();
         archived.last = Seq(after.0.saturating_sub(1));
@@ -204,6 +202,7 @@ impl Write<'_> {
         let mut options = WriteOptions::default();
         options.set_sync(archive.durability == Durability::Always);
         archive.db.write_opt(batch, &options).map_err(|e| archive.store(e))?;
+        metrics::histogram!("telescribe_archive_write_seconds").record(began.elapsed());
         *next = after;
         archive.last.send_if_modified(|last| std::mem::replace(last, archived.last) != archived.last);
         Ok(archived)

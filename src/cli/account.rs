@@ -1,4 +1,4 @@
-//! `telescribe account`: the accounts on this machine, and what their sessions are sealed with.
+//! `telescribe account`: the accounts on this machine, and the key that their sessions are sealed with.
 
 mod import;
 mod list;
@@ -37,37 +37,37 @@ pub(super) struct Args {
 
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Command {
-    /// List the accounts as they were last seen (exit status 1 when one cannot be used)
+    /// List the accounts with their last known state (exit status 1 if one cannot be used)
     List,
-    /// Ask Telegram whether each account is still signed in (exit status 1 when one is not)
+    /// Ask Telegram whether each account is still signed in (exit status 1 if one is not)
     Check {
-        /// Only this one
+        /// Only this account
         name: Option<AccountName>,
     },
     /// Add an account from a session of Telethon or Pyrogram, or from an authorisation key
     #[command(after_help = import::EXAMPLES)]
     Import(import::Args),
-    /// End an account's authorisation at Telegram, and remove its session file
+    /// Log an account out at Telegram, and remove its session file
     Logout {
-        /// Which account
+        /// The account's name
         name: AccountName,
     },
-    /// Remove an account's session file without asking Telegram
+    /// Remove an account's session file without logging out at Telegram
     Remove {
-        /// Which account
+        /// The account's name
         name: AccountName,
     },
-    /// Make a master key, and print it
+    /// Generate a master key, and print it
     #[command(after_help = seal::NEW_KEY_EXAMPLES)]
     NewKey,
-    /// Seal every session file under the master key
+    /// Seal (encrypt) every session file with the master key
     #[command(after_help = seal::SEAL_EXAMPLES)]
     Seal {
-        /// The file of the master key they are sealed under now, to change keys
+        /// The file of the previous master key, to change keys
         #[arg(long, value_name = "FILE")]
         old_key_file: Option<PathBuf>,
     },
-    /// Make every session file plain again
+    /// Unseal (decrypt) every session file
     Unseal,
 }
 
@@ -81,7 +81,7 @@ async fn dispatch(args: Args, globals: &Globals, config: &Config) -> anyhow::Res
         Command::Check { name } => check(&open_sessions(config)?, name, globals, config).await,
         Command::Import(args) => import::run(args, &open_sessions(config)?, config),
         Command::Logout { name } => logout(&open_sessions(config)?, &name, config).await,
-        // Whoever gives an account up may have lost its key already.
+        // The master key may be lost already: it must not be needed here.
         Command::Remove { name } => remove(&Sessions::new(&config.accounts.sessions, config.telegram.server.name()), &name),
         Command::NewKey => seal::new_key(),
         Command::Seal { old_key_file } => seal::seal(&open_sessions(config)?, old_key_file.as_deref()),
@@ -104,7 +104,7 @@ fn remove(store: &Sessions, name: &AccountName) -> anyhow::Result<ExitCode> {
     let _lock = store.lock(name)?;
     store.remove(name)?;
     tell(format_args!(
-        "the session file of account `{name}` was removed; a session that Telegram still knows ends in an app only: Settings, Devices"
+        "the session file of account `{name}` was removed; its session stays valid until it is ended in an app: Settings, Devices"
     ));
     Ok(ExitCode::SUCCESS)
 }
@@ -122,12 +122,12 @@ async fn check(store: &Sessions, only: Option<AccountName>, globals: &Globals, c
         let answer = ask(Arc::clone(&session), config, async |client| client.myself().await).await;
         let (state, text) = match answer {
             Ok(_) => {
-                session.found();
+                session.clear_lost();
                 ("ready", "signed in".to_owned())
             }
             Err(error) => match note_lost(&session, &error).filter(|_| error.lost_name().is_some()) {
                 Some(lost) => (lost.loss().as_str(), lost.in_full(&name)),
-                None => ("unknown", format!("no answer: {error}")),
+                None => ("unknown", format!("no response: {error}")),
             },
         };
         store.save(&session)?;
@@ -142,7 +142,7 @@ async fn check(store: &Sessions, only: Option<AccountName>, globals: &Globals, c
     Ok(ExitCode::from(u8::from(!all_well)))
 }
 
-/// Asks Telegram one thing as one account.
+/// Sends Telegram one request as one account.
 async fn ask<T>(
     session: Arc<Session>,
     config: &Config,

@@ -1,13 +1,13 @@
-//! `telescribe changes`: follows what is archived.
+//! `telescribe changes`: shows and follows the change log.
 
 use std::process::ExitCode;
 
-use serde_json::Value;
-
 use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, one_line};
+use super::received::Received;
+use crate::views::{ChangeView, ChangesPage};
 
-/// Show what was archived, in order, from a position on
+/// Show the change log: what was archived, in order, from a position on
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe changes --after 20000
@@ -16,10 +16,10 @@ pub struct Args {
     /// The position after which to start; 0 is before the first change
     #[arg(long, value_name = "POSITION", default_value_t = 0)]
     pub after: u64,
-    /// How many changes at most
+    /// Maximum number of changes
     #[arg(long, value_name = "COUNT")]
     pub limit: Option<std::num::NonZeroUsize>,
-    /// Wait for further changes at the end, until stopped
+    /// Wait for new changes at the end, until stopped
     #[arg(long)]
     pub follow: bool,
 }
@@ -27,7 +27,7 @@ pub struct Args {
 /// Runs the command on standard output.
 ///
 /// # Errors
-/// When nobody could be asked, or the answer broke off.
+/// When no server could be reached, or the response was truncated.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }
@@ -42,11 +42,12 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
         target = target.with("follow", true);
     }
     let api = Api::open(globals).await?;
-    api.each_line(&target, |line| {
+    api.each_line::<ChangesPage>(&target, |line| {
         if globals.json {
             out.line(line)?;
         } else {
-            let text = for_people(&serde_json::from_str(line)?, out);
+            let change = Received::read("/v1/changes", serde_json::from_str(line)?)?;
+            let text = for_people(&change.view, out);
             out.line(text)?;
         }
         if args.follow {
@@ -59,16 +60,15 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
     Ok(ExitCode::SUCCESS)
 }
 
-fn for_people(change: &Value, out: &Out) -> String {
-    let text = |pointer: &str| change.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let number = |name: &str| change.get(name).and_then(Value::as_i64);
-    let about = match (number("peer"), number("id")) {
-        (Some(peer), Some(id)) => format!("{peer}/{id}"),
-        (Some(peer), None) => peer.to_string(),
-        _ => String::new(),
+fn for_people(change: &ChangeView, out: &Out) -> String {
+    let ChangeView { seq, at, kind, peer, .. } = change;
+    let about = match change.id {
+        Some(id) => format!("{peer}/{id}"),
+        None => peer.to_string(),
     };
-    let said = if text("/message/text").is_empty() { text("/changed/title") } else { text("/message/text") };
+    let text = change.message.as_ref().map(|stored| stored.message.content.text.as_str()).filter(|text| !text.is_empty());
+    let said = text.or(change.changed.as_ref().map(|peer| peer.title.as_str())).unwrap_or_default();
     let said: String = one_line(said).chars().take(100).collect();
-    let (seq, at) = (number("seq").unwrap_or_default(), out.faint(text("/at")));
-    format!("{seq:>8}  {at}  {:<16}  {about}  {said}", text("/kind"))
+    let at = out.faint(at);
+    format!("{seq:>8}  {at}  {kind:<16}  {about}  {said}")
 }

@@ -1,4 +1,4 @@
-//! `telescribe config`: the documented default configuration, and a check of one's own.
+//! `telescribe config`: prints the documented default configuration, or validates one.
 
 use std::process::ExitCode;
 
@@ -20,7 +20,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, load: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
     if args.check {
         load()?;
-        tell("the configuration is well-formed");
+        tell("the configuration is valid");
         return Ok(ExitCode::SUCCESS);
     }
     let print = || {

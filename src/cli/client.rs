@@ -1,12 +1,16 @@
-//! How the commands that read, or wish for something, ask: always over HTTP, whoever answers.
+//! The HTTP client of the commands that read, or send an operator request, whoever the server is.
 //!
 //! Without `--server`, a running daemon answers on the socket in the data folder; where there is none, the same router answers in this
 //! process, over the archive that is then free to be opened. With `--server`, a server elsewhere answers, sealed with `--key`.
-//! So each command is written once, and cannot see what a program over HTTP could not.
+//! So each command is written once, and cannot see what another HTTP client could not.
 //!
-//! Sealed, a body is hidden from those on the way and a path with its query is not. What can be asked in a body is; where it cannot,
-//! the person is told once.
+//! What it receives is read as one of the types that the server writes ([`views`](crate::views)), so that no command looks for members by
+//! name: what this version does not know is ignored, and what is missing is an error.
+//!
+//! Sealing hides the body from the network, but not the path and its query. What can be sent in a body is; where it cannot, the user is
+//! told once.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +22,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -26,40 +32,42 @@ use crate::archive::{Archive, DataFolder, FolderError};
 use crate::http::{Context, LazyIndex, Local, Operator};
 use crate::lifecycle::Lifecycle;
 use crate::model::{Clock, SystemClock};
-use crate::publish::READER;
 use crate::seal::{self, Key, KeyRing};
 use crate::search::Index;
+use crate::views::Problem;
+
+use super::received::{ListPage, Received};
 
 /// How long to wait for another command that has the data folder: they take well under a second.
 const FOLDER_PATIENCE: Duration = Duration::from_secs(3);
-/// How long to wait for a server elsewhere to take the connection.
+/// Timeout for connecting to a remote server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an answer may stay away; the server's own limit is shorter.
+/// Timeout of a response; the server's own limit is shorter.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
-/// Where everything that is asked for stands in the body, so that nothing of it is to be seen on the way.
+/// The resources whose parameters are all in the body, so that none can be seen on the network.
 const ASKED_IN_BODY: [&str; 2] = ["/v1/search", "/v1/join"];
-/// What a person is told where that is not so.
-const PATH_IS_VISIBLE: &str = "note: the answer is sealed, but whoever is on the way to the server can read the path of the request \
-                               and the names in it; only `search` and `join` hide what they ask for (docs/sealing.md)";
+/// What the user is told about every other resource.
+const PATH_IS_VISIBLE: &str = "note: the response is sealed, but the path of the request, with the names in it, can be read on \
+                               the network; only `search` and `join` hide what they request (docs/sealing.md)";
 
-/// What every command understands.
+/// The options of every command.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Globals {
     /// The data folder
     #[arg(long, global = true, value_name = "FOLDER", env = "TELESCRIBE_DATA", default_value = "data")]
     pub data: PathBuf,
-    /// Write JSON, one object a line, for programs
+    /// Write JSON, one object per line
     #[arg(long, global = true)]
     pub json: bool,
-    /// Ask a server elsewhere instead of the data folder, such as http://archive.example:8470
+    /// Use a remote server instead of the data folder, such as http://archive.example:8470
     #[arg(long, global = true, value_name = "URL", env = "TELESCRIBE_SERVER")]
     pub server: Option<String>,
-    /// The key file to seal requests to the server with
+    /// The client's key file, to seal requests to that server
     #[arg(long, global = true, value_name = "FILE", env = "TELESCRIBE_KEY")]
     pub key: Option<PathBuf>,
 }
 
-/// The server said no: an RFC 9457 problem.
+/// The server refused a request: an RFC 9457 problem.
 #[derive(Debug, thiserror::Error)]
 pub struct Refusal {
     /// The HTTP status.
@@ -77,13 +85,13 @@ impl fmt::Display for Refusal {
 
 impl Refusal {
     fn read(status: StatusCode, body: &Value) -> Self {
-        let member = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
-        let text = match (member("title"), member("detail")) {
-            ("", _) => format!("the server answered with status {status}"),
-            (title, "") => title.to_lowercase(),
-            (title, detail) => format!("{}: {detail}", title.to_lowercase()),
+        let (code, text) = match Problem::deserialize(body) {
+            Ok(Problem { title, code, detail, .. }) if detail.is_empty() => (code, title.to_lowercase()),
+            Ok(Problem { title, code, detail, .. }) => (code, format!("{}: {detail}", title.to_lowercase())),
+            // A proxy's own error, perhaps.
+            Err(_) => (Cow::default(), format!("the server answered with status {status}")),
         };
-        Self { status: status.as_u16(), code: member("code").to_owned(), text }
+        Self { status: status.as_u16(), code: code.into_owned(), text }
     }
 
     /// Whether an error says that something is not there.
@@ -136,10 +144,10 @@ pub fn segment(peer: &str) -> String {
     percent_encoding::utf8_percent_encode(peer, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-/// Whoever answers.
+/// The server that answers: remote, a running daemon, or the router in this process.
 pub struct Api {
     way: Way,
-    /// Whether the person knows that paths are visible.
+    /// Whether the user was told that paths are visible.
     told: AtomicBool,
     /// Drives the connections; dropped with the command.
     lifecycle: Lifecycle,
@@ -152,15 +160,15 @@ enum Way {
 }
 
 impl Api {
-    /// Finds whoever answers.
+    /// Finds the server.
     ///
     /// # Errors
-    /// When there is no archive, nobody answers, or the key cannot be read.
+    /// When there is no archive, no server responds, or the key cannot be read.
     pub async fn open(globals: &Globals) -> anyhow::Result<Self> {
         Self::find(globals, None).await
     }
 
-    /// The same; where the archive is opened in this process, `operator` makes what answers for a program that does not run.
+    /// The same; where the archive is opened in this process, `operator` makes what stands for the program that is not running.
     ///
     /// # Errors
     /// See [`Api::open`]; also when `operator` fails.
@@ -172,7 +180,7 @@ impl Api {
         let lifecycle = Lifecycle::new();
         let way = match (&globals.server, &globals.key) {
             (Some(server), key) => Way::Server { authority: authority(server)?, key: key.as_deref().map(read_key).transpose()? },
-            (None, Some(_)) => bail!("`--key` is for `--server`; the data folder of this machine needs none"),
+            (None, Some(_)) => bail!("`--key` is for `--server`; the local data folder needs no key"),
             (None, None) => folder(&globals.data, &lifecycle, operator).await?,
         };
         Ok(Self { way, told: AtomicBool::new(false), lifecycle })
@@ -185,48 +193,71 @@ impl Api {
         }
     }
 
-    /// Gets a JSON answer.
+    /// Gets a response.
     ///
     /// # Errors
-    /// [`Refusal`] when the server said no; others when nobody could be asked.
-    pub async fn get(&self, target: &Target) -> anyhow::Result<Value> {
-        self.call(&target.text()?, None).await
+    /// [`Refusal`] when the server refused; others when no server could be reached, or its response is not understood.
+    pub async fn get<T: DeserializeOwned>(&self, target: &Target) -> anyhow::Result<Received<T>> {
+        let target = target.text()?;
+        Received::read(&target, self.call(&target, None).await?)
     }
 
-    /// Posts JSON and gets a JSON answer.
+    /// Posts a body and gets a response.
     ///
     /// # Errors
     /// See [`Api::get`].
-    pub async fn post(&self, target: &Target, body: &Value) -> anyhow::Result<Value> {
-        self.call(&target.text()?, Some(body)).await
+    pub async fn post<T: DeserializeOwned>(&self, target: &Target, body: &impl Serialize) -> anyhow::Result<Received<T>> {
+        let target = target.text()?;
+        Received::read(&target, self.call(&target, Some(&serde_json::to_value(body)?)).await?)
+    }
+
+    /// Gets a list, and gives each of its pages to `take`; returns the last one.
+    ///
+    /// # Errors
+    /// See [`Api::get`].
+    pub async fn each_page<P: ListPage>(
+        &self,
+        mut target: Target,
+        mut take: impl FnMut(&Received<P>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<P> {
+        loop {
+            let page = self.get::<P>(&target).await?;
+            take(&page)?;
+            let Some(next) = page.view.next() else { return Ok(page.view) };
+            target = target.with("after", next);
+        }
     }
 
     async fn call(&self, target: &str, posted: Option<&Value>) -> anyhow::Result<Value> {
         let (status, body) = match self.key() {
             Some(key) => self.call_sealed(target, posted, key).await?,
             None => {
-                let sending = posted.map(|body| Sending::Json(body.to_string())).unwrap_or_default();
-                let (status, bytes) = self.whole(target, sending).await?;
+                let payload = posted.map(|body| Payload::Json(body.to_string())).unwrap_or_default();
+                let (status, bytes) = self.whole(target, payload).await?;
                 (status, serde_json::from_slice(&bytes).unwrap_or_default())
             }
         };
         if status.is_success() { Ok(body) } else { Err(Refusal::read(status, &body).into()) }
     }
 
-    /// Gets an answer of many lines, and gives each to `take` as it comes.
+    /// Gets a streamed response, which is pages `P` where it is sealed, and gives each line to `take` as it arrives.
     ///
     /// # Errors
-    /// See [`Api::get`]; also when the answer breaks off, so that a part never passes for all.
-    pub async fn each_line(&self, target: &Target, mut take: impl FnMut(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    /// See [`Api::get`]; also when the response is truncated, so that a part never passes for all.
+    pub async fn each_line<P: ListPage>(
+        &self,
+        target: &Target,
+        mut take: impl FnMut(&str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         if self.key().is_some() {
-            return self.each_sealed_line(target, take).await;
+            return self.each_sealed_line::<P>(target, take).await;
         }
-        let response = self.ask(&target.text()?, Sending::Nothing).await?;
+        let response = self.ask(&target.text()?, Payload::Nothing).await?;
         let status = response.status();
         let mut body = response.into_body();
         let mut rest: Vec<u8> = Vec::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.context("the answer broke off; what was written is not all")?;
+            let frame = frame.context("the response was truncated; the output is incomplete")?;
             let Ok(data) = frame.into_data() else { continue };
             rest.extend_from_slice(&data);
             if !status.is_success() {
@@ -235,38 +266,41 @@ impl Api {
             let Some(end) = rest.iter().rposition(|byte| *byte == b'\n') else { continue };
             let after = rest.split_off(end + 1);
             for line in std::mem::replace(&mut rest, after).split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                take(std::str::from_utf8(line).context("the answer is not UTF-8")?)?;
+                take(std::str::from_utf8(line).context("the response is not UTF-8")?)?;
             }
         }
         if !status.is_success() {
             return Err(Refusal::read(status, &serde_json::from_slice(&rest).unwrap_or_default()).into());
         }
-        anyhow::ensure!(rest.is_empty(), "the answer broke off; what was written is not all");
+        anyhow::ensure!(rest.is_empty(), "the response was truncated; the output is incomplete");
         Ok(())
     }
 
-    /// Sealed answers come in pages: asks for one after the other.
-    async fn each_sealed_line(&self, target: &Target, mut take: impl FnMut(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    /// Sealed responses come in pages (pagination): requests one after the other.
+    async fn each_sealed_line<P: ListPage>(
+        &self,
+        target: &Target,
+        mut take: impl FnMut(&str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let follow = target.query.iter().any(|(name, _)| *name == "follow");
         let mut left = target.query.iter().find(|(name, _)| *name == "limit").and_then(|(_, n)| n.parse::<usize>().ok());
         let mut target = target.clone();
         target.query.retain(|(name, _)| *name != "limit");
         loop {
-            let page = self.get(&target).await?;
-            let lines = page.get("lines").or_else(|| page.get("changes")).and_then(Value::as_array).cloned().unwrap_or_default();
-            for line in &lines {
+            let page = self.get::<P>(&target).await?;
+            for (_, line) in page.entries() {
                 if left == Some(0) {
                     return Ok(());
                 }
                 left = left.map(|left| left - 1);
                 take(&line.to_string())?;
             }
-            let next = match page.get("next") {
-                Some(Value::String(next)) => next.clone(),
-                Some(Value::Number(next)) if follow || !lines.is_empty() => next.to_string(),
-                _ => return Ok(()),
-            };
-            target = target.with("after", next);
+            match page.view.next() {
+                Some(next) => target = target.with("after", next),
+                // Nothing yet: the same again.
+                None if follow => {}
+                None => return Ok(()),
+            }
         }
     }
 
@@ -278,38 +312,38 @@ impl Api {
         }
         let request = seal::seal_request(key, method, target, posted, SystemClock.now(), &mut seal::system_random());
         let token = request.token;
-        let sending = if posted.is_some() { Sending::Sealed(token) } else { Sending::Bearer(token) };
-        let (status, bytes) = self.whole(target, sending).await?;
+        let payload = if posted.is_some() { Payload::Sealed(token) } else { Payload::Bearer(token) };
+        let (status, bytes) = self.whole(target, payload).await?;
         if status == StatusCode::UNAUTHORIZED {
             bail!(
-                "the server refused the sealed request; is `{}` a key of this server, and is this machine's clock right to two minutes?",
+                "the server refused the sealed request; is `{}` a key of this server, and is this machine's clock right to within two minutes?",
                 key.id()
             );
         }
         let token = std::str::from_utf8(&bytes).unwrap_or_default().trim();
         let answer = seal::open_answer(token, key, &request.jti).with_context(|| {
-            format!("the answer (outer status {status}) is not sealed under `{}`; something is between", key.id())
+            format!("the response (status {status}) is not sealed with `{}`: it came from a proxy or another server", key.id())
         })?;
         Ok((StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY), answer.body))
     }
 
-    async fn whole(&self, target: &str, sending: Sending) -> anyhow::Result<(StatusCode, Bytes)> {
+    async fn whole(&self, target: &str, payload: Payload) -> anyhow::Result<(StatusCode, Bytes)> {
         let asking = async {
-            let response = self.ask(target, sending).await?;
+            let response = self.ask(target, payload).await?;
             let status = response.status();
-            Ok((status, response.into_body().collect().await.context("the answer broke off")?.to_bytes()))
+            Ok((status, response.into_body().collect().await.context("the response was truncated")?.to_bytes()))
         };
-        tokio::time::timeout(ANSWER_TIMEOUT, asking).await.unwrap_or_else(|_| bail!("no answer within {ANSWER_TIMEOUT:?}"))
+        tokio::time::timeout(ANSWER_TIMEOUT, asking).await.unwrap_or_else(|_| bail!("no response within {ANSWER_TIMEOUT:?}"))
     }
 
-    async fn ask(&self, target: &str, sending: Sending) -> anyhow::Result<Response<AnswerBody>> {
+    async fn ask(&self, target: &str, payload: Payload) -> anyhow::Result<Response<AnswerBody>> {
         let request = Request::builder().uri(target);
         let post = |media_type| Request::builder().uri(target).method(Method::POST).header(header::CONTENT_TYPE, media_type);
-        let (request, body) = match sending {
-            Sending::Nothing => (request, Bytes::new()),
-            Sending::Bearer(token) => (request.header(header::AUTHORIZATION, format!("Bearer {token}")), Bytes::new()),
-            Sending::Json(json) => (post("application/json"), json.into()),
-            Sending::Sealed(token) => (post(seal::MEDIA_TYPE), token.into()),
+        let (request, body) = match payload {
+            Payload::Nothing => (request, Bytes::new()),
+            Payload::Bearer(token) => (request.header(header::AUTHORIZATION, format!("Bearer {token}")), Bytes::new()),
+            Payload::Json(json) => (post("application/json"), json.into()),
+            Payload::Sealed(token) => (post(seal::MEDIA_TYPE), token.into()),
         };
         let response = match &self.way {
             Way::Here { local, .. } => {
@@ -338,7 +372,7 @@ impl Api {
     ) -> anyhow::Result<Response<AnswerBody>> {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         self.lifecycle.task(async move {
-            // Its error is also the answer's, where it is told.
+            // Its error is also the response's, where it is reported.
             if let Err(error) = connection.await {
                 tracing::debug!("the connection ended: {error}");
             }
@@ -348,9 +382,9 @@ impl Api {
     }
 }
 
-/// What goes along with a request.
+/// What is sent with a request.
 #[derive(Default)]
-enum Sending {
+enum Payload {
     /// Nothing: a plain GET.
     #[default]
     Nothing,
@@ -362,7 +396,7 @@ enum Sending {
     Sealed(String),
 }
 
-/// Makes what answers for a program that does not run.
+/// Makes what stands for a program that is not running.
 pub type MakeOperator<'a> =
     dyn Fn(Arc<Archive>, Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Operator>> + Send + std::marker::Sync + 'a;
 
@@ -395,12 +429,12 @@ async fn folder(root: &Path, lifecycle: &Lifecycle, operator: Option<&MakeOperat
 fn here(folder: &DataFolder, lifecycle: &Lifecycle, operator: Option<&MakeOperator<'_>>) -> anyhow::Result<Local> {
     let seen = Index::seen(&folder.index());
     let archive = Arc::new(Archive::open_to_read(&folder.archive(), seen.as_ref())?);
-    archive.check_position(READER)?;
+    archive.check_positions()?;
     let position = seen.filter(|seen| seen.archive == archive.id()).map_or(0, |seen| seen.position.0);
     let behind = archive.last_seq().0.saturating_sub(position);
     if behind > 0 {
         super::output::tell(format_args!(
-            "note: the newest {behind} changes cannot be found by `search` yet; `telescribe run` or `telescribe reindex` adds them"
+            "note: `search` cannot find the newest {behind} changes yet; `telescribe run` or `telescribe reindex` indexes them"
         ));
     }
     let operator = operator.map(|make| make(Arc::clone(&archive), Arc::new(SystemClock))).transpose()?;
@@ -423,11 +457,13 @@ fn authority(server: &str) -> anyhow::Result<String> {
     if server.contains('@') {
         bail!("`--server` takes no user and password, only host and port; `--key` names the file with the key");
     }
-    let uri: hyper::Uri =
-        server.parse().ok().with_context(|| format!("`{server}` is no address such as `http://127.0.0.1:8470`"))?;
+    let uri: hyper::Uri = server
+        .parse()
+        .ok()
+        .with_context(|| format!("`{server}` is not an address; write one such as `http://127.0.0.1:8470`"))?;
     match uri.scheme_str() {
         None | Some("http") => {}
-        Some(other) => bail!("`{other}` is not spoken here: use `http://` and a key, which seals what is asked and answered"),
+        Some(other) => bail!("`{other}` is not supported: use `http://` and `--key`, which seals requests and responses"),
     }
     let authority = uri.authority().with_context(|| format!("`{server}` names no host"))?;
     if !uri.path().trim_matches('/').is_empty() {

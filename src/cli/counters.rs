@@ -1,13 +1,13 @@
-//! `telescribe counters`: how members, views and reactions moved.
+//! `telescribe counters`: members, views and reactions over time.
 
 use std::process::ExitCode;
 
-use serde_json::Value;
-
 use super::client::{Api, Globals, Target, segment};
 use super::output::{Out, ended, one_line, tell};
+use super::received::ListPage;
+use crate::views::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
 
-/// Show how a peer's members, or a message's views, forwards, replies and reactions, moved
+/// Show a peer's members, or a message's views, forwards, replies and reactions, over time
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe counters @example_channel
@@ -17,15 +17,15 @@ pub struct Args {
     /// A marked id, or @ and a username
     #[arg(value_name = "PEER", allow_negative_numbers = true)]
     pub peer: String,
-    /// A message's id; without one, the peer's members are shown
+    /// A message's id; by default, the peer's members are shown
     #[arg(value_name = "ID")]
     pub message: Option<i32>,
 }
 
-/// Runs the command on standard output; the status is 1 when nothing was counted yet.
+/// Runs the command on standard output; the status is 1 when there are no counters yet.
 ///
 /// # Errors
-/// When nobody could be asked, or there is no such peer or message.
+/// When no server could be reached, or there is no such peer or message.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }
@@ -37,40 +37,52 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
     let api = Api::open(globals).await?;
     let peer = segment(&args.peer);
-    let (path, list) = match args.message {
-        Some(id) => (format!("/v1/peers/{peer}/messages/{id}/counters"), "counters"),
-        None => (format!("/v1/peers/{peer}/counters"), "members"),
+    let any = match args.message {
+        Some(id) => {
+            let target = Target::new(format!("/v1/peers/{peer}/messages/{id}/counters"));
+            each::<MessageCountersPage>(&api, target, globals, out, of_message).await?
+        }
+        None => each::<MemberCountsPage>(&api, Target::new(format!("/v1/peers/{peer}/counters")), globals, out, of_peer).await?,
     };
-    let mut target = Target::new(path);
-    let mut any = false;
-    loop {
-        let page = api.get(&target).await?;
-        for sample in page.get(list).and_then(Value::as_array).into_iter().flatten() {
-            any = true;
-            if globals.json {
-                out.json(sample)?;
-            } else {
-                out.line(for_people(sample))?;
-            }
-        }
-        match page.get("next").and_then(Value::as_str) {
-            Some(next) => target = target.with("after", next),
-            None => break,
-        }
-    }
     out.flush()?;
     if !any {
-        tell("nothing was counted yet; `telescribe schedule run counters` counts now");
+        tell("there are no counters yet; `telescribe schedule run counters` reads them now");
     }
     Ok(ExitCode::from(u8::from(!any)))
 }
 
-fn for_people(sample: &Value) -> String {
-    let at = sample.get("at").and_then(Value::as_str).map(one_line).unwrap_or_default();
-    let number = |name: &str| Some(format!("{} {name}", sample.get(name)?.as_i64()?));
-    let mut parts: Vec<String> = ["views", "forwards", "replies"].into_iter().filter_map(number).collect();
-    parts.extend(sample.get("count").and_then(Value::as_i64).map(|count| format!("{count} members")));
-    let reaction = |r: &Value| Some(format!("{} {}", one_line(r.get("emoji")?.as_str()?), r.get("count")?.as_i64()?));
-    parts.extend(sample.get("reactions").and_then(Value::as_array).into_iter().flatten().filter_map(reaction));
-    format!("{at}  {}", if parts.is_empty() { "nothing counted".to_owned() } else { parts.join(", ") })
+/// Writes every sample, in words by `for_people`; returns whether there is any.
+async fn each<P: ListPage>(
+    api: &Api,
+    target: Target,
+    globals: &Globals,
+    out: &mut Out,
+    for_people: fn(&P::Entry) -> String,
+) -> anyhow::Result<bool> {
+    let mut any = false;
+    api.each_page::<P>(target, |page| {
+        for (sample, json) in page.entries() {
+            any = true;
+            if globals.json {
+                out.json(json)?;
+            } else {
+                out.line(for_people(sample))?;
+            }
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(any)
+}
+
+fn of_peer(sample: &MemberCountView) -> String {
+    format!("{}  {} members", one_line(&sample.at), sample.count)
+}
+
+fn of_message(sample: &CountersView) -> String {
+    let counts = [(sample.views, "views"), (sample.forwards, "forwards"), (sample.replies, "replies")];
+    let mut parts: Vec<String> = counts.into_iter().filter_map(|(count, name)| Some(format!("{} {name}", count?))).collect();
+    parts.extend(sample.reactions.iter().map(|reaction| format!("{} {}", one_line(&reaction.emoji), reaction.count)));
+    let counters = if parts.is_empty() { "no counters".to_owned() } else { parts.join(", ") };
+    format!("{}  {counters}", one_line(&sample.at))
 }

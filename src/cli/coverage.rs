@@ -2,16 +2,15 @@
 
 use std::process::ExitCode;
 
-use serde_json::Value;
-
 use super::client::{Api, Globals, Target, segment};
 use super::output::{Out, ended, one_line};
 use super::peers::title;
+use crate::views::{CoverageDetail, CoveragePage, CoverageView, HoleView};
 
-/// Ranges shown to a person; `--json` has all.
+/// Ranges in the text output; `--json` has all.
 const RANGES_SHOWN: usize = 10;
 
-/// Show which messages were read and which are still missing; the exit status is 1 when any are
+/// Show which messages were read and which are still missing; the exit status is 1 if any are
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe coverage
@@ -19,7 +18,7 @@ const RANGES_SHOWN: usize = 10;
   telescribe coverage @example_channel
   telescribe coverage > /dev/null && echo complete")]
 pub struct Args {
-    /// Only this peer, with its ranges: a marked id, or @ and a username
+    /// Only this peer, with its ranges of ids: a marked id, or @ and a username
     #[arg(value_name = "PEER", allow_negative_numbers = true)]
     pub peer: Option<String>,
     /// Only peers that are not complete
@@ -30,7 +29,7 @@ pub struct Args {
 /// Runs the command on standard output; the status is 1 when something is missing.
 ///
 /// # Errors
-/// When nobody could be asked, or there is no such peer.
+/// When no server could be reached, or there is no such peer.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }
@@ -50,31 +49,27 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
 }
 
 async fn one(api: &Api, peer: &str, globals: &Globals, out: &mut Out) -> anyhow::Result<bool> {
-    let coverage = api.get(&Target::new(format!("/v1/peers/{}/coverage", segment(peer)))).await?;
+    let received = api.get::<CoverageDetail>(&Target::new(format!("/v1/peers/{}/coverage", segment(peer)))).await?;
+    let CoverageDetail { coverage, ranges, holes, .. } = &received.view;
     if globals.json {
-        out.json(&coverage)?;
-        return Ok(is_complete(&coverage));
+        out.json(&received.json)?;
+        return Ok(coverage.complete);
     }
-    let line = for_people(&coverage, out);
+    let line = for_people(coverage, out);
     out.line(line)?;
-    let ranges = coverage.get("ranges").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let bound = |range: &Value, at: usize| range.get(at).and_then(Value::as_i64).unwrap_or_default();
-    say("read", ranges.iter().map(|r| (bound(r, 0), bound(r, 1))).collect(), out)?;
-    let holes = coverage.get("holes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    say("read", ranges.iter().map(|[first, last]| (*first, *last)).collect(), out)?;
     for (reason, words) in [
-        ("not_read_yet", "not read yet"),
-        ("peer_unavailable", "not read, and the peer cannot be read at present"),
-        ("to_be_read_again", "to be read again"),
-        ("deletion_to_be_confirmed", "said to be deleted, too many at once; to be asked for again"),
+        (HoleView::NOT_READ_YET, "not read yet"),
+        (HoleView::PEER_UNAVAILABLE, "not read, and the peer cannot be read at present"),
+        (HoleView::TO_BE_READ_AGAIN, "to be read again"),
+        (HoleView::DELETION_TO_BE_CONFIRMED, "mass deletion, to be confirmed by a second request"),
     ] {
-        let number = |hole: &Value, name: &str| hole.get(name).and_then(Value::as_i64).unwrap_or_default();
-        let of_reason = |hole: &&Value| hole.get("reason").and_then(Value::as_str) == Some(reason);
-        say(words, holes.iter().filter(of_reason).map(|h| (number(h, "first"), number(h, "last"))).collect(), out)?;
+        say(words, holes.iter().filter(|hole| hole.reason == reason).map(|hole| (hole.first, hole.last)).collect(), out)?;
     }
-    Ok(is_complete(&coverage))
+    Ok(coverage.complete)
 }
 
-fn say(words: &str, ranges: Vec<(i64, i64)>, out: &mut Out) -> std::io::Result<()> {
+fn say(words: &str, ranges: Vec<(i32, i32)>, out: &mut Out) -> std::io::Result<()> {
     if ranges.is_empty() {
         return Ok(());
     }
@@ -88,56 +83,32 @@ async fn all(api: &Api, args: &Args, globals: &Globals, out: &mut Out) -> anyhow
     if args.incomplete {
         target = target.with("incomplete", true);
     }
-    loop {
-        let page = api.get(&target).await?;
-        for coverage in page.get("peers").and_then(Value::as_array).into_iter().flatten() {
-            if globals.json {
-                out.json(coverage)?;
-            } else {
-                let line = for_people(coverage, out);
-                out.line(line)?;
+    let CoveragePage { summary, .. } = api
+        .each_page::<CoveragePage>(target, |page| {
+            for (coverage, json) in page.entries() {
+                if globals.json {
+                    out.json(json)?;
+                } else {
+                    let line = for_people(coverage, out);
+                    out.line(line)?;
+                }
             }
-        }
-        if let Some(next) = page.get("next") {
-            target = target.with("after", next);
-            continue;
-        }
-        let summary = page.get("summary").cloned().unwrap_or_default();
-        if !globals.json {
-            let number = |name: &str| summary.get(name).and_then(Value::as_u64).unwrap_or_default();
-            out.line(format_args!(
-                "{} of {} peers complete, {} messages, {} ids missing, {} to be read again, {} deletions to be confirmed",
-                number("peers_complete"),
-                number("peers"),
-                number("messages"),
-                number("missing"),
-                number("recheck"),
-                number("held"),
-            ))?;
-        }
-        return Ok(is_complete(&summary));
+            Ok(())
+        })
+        .await?;
+    if !globals.json {
+        out.line(format_args!(
+            "{} of {} peers complete, {} messages, {} ids missing, {} to be read again, {} deletions to be confirmed",
+            summary.peers_complete, summary.peers, summary.messages, summary.missing, summary.recheck, summary.held,
+        ))?;
     }
+    Ok(summary.complete)
 }
 
-fn is_complete(value: &Value) -> bool {
-    value.get("complete").and_then(Value::as_bool).unwrap_or_default()
-}
-
-fn for_people(coverage: &Value, out: &Out) -> String {
-    let number = |name: &str| coverage.get(name).and_then(Value::as_i64).unwrap_or_default();
-    let peer = coverage.get("peer").cloned().unwrap_or_default();
-    let id = peer.get("id").and_then(Value::as_i64).unwrap_or_default();
-    let state = if is_complete(coverage) {
-        "complete".to_owned()
-    } else {
-        format!("{} ids to read", number("missing") + number("recheck") + number("held"))
-    };
-    let why = coverage.get("unavailable").or_else(|| coverage.get("hindered")).and_then(Value::as_str);
+fn for_people(coverage: &CoverageView, out: &Out) -> String {
+    let CoverageView { peer, complete, top, messages, missing, recheck, held, .. } = coverage;
+    let state = if *complete { "complete".to_owned() } else { format!("{} ids to read", missing + recheck + held) };
+    let why = coverage.unavailable.as_ref().or(coverage.hindered.as_ref());
     let why = why.map(|why| format!("  ({})", one_line(why))).unwrap_or_default();
-    format!(
-        "{id:>16}  {state:<16}  {:>9} messages up to id {:>9}  {}{why}",
-        number("messages"),
-        number("top"),
-        out.strong(&title(&peer))
-    )
+    format!("{:>16}  {state:<16}  {messages:>9} messages up to id {top:>9}  {}{why}", peer.id, out.strong(&title(peer)))
 }

@@ -15,10 +15,9 @@ use telescribe_simulator::{Options, Simulator, World, WorldSpec};
 use super::output::{ended, tell};
 use super::signals::Signals;
 use super::simulate::{world, write_sessions};
-use crate::app::{App, Surroundings};
+use crate::app::{App, Environment};
 use crate::archive::DataFolder;
-use crate::config::{BrokerUrl, Config, JobConfig, Server, Span};
-use crate::http::{Listener, Sealing};
+use crate::config::{BrokerUrl, Config, JobConfig, ListenerConfig, SealingConfig, Server, Span};
 use crate::model::{Clock as _, SystemClock};
 use crate::seal::{KeyRing, system_random};
 use crate::telemetry;
@@ -26,7 +25,7 @@ use crate::telemetry;
 /// Marks a folder as the demo's own, so that nobody's data is ever wiped.
 const MARK: &str = "telescribe-demo";
 
-/// Try everything out on a simulated Telegram, without an account
+/// Try everything on a simulated Telegram, without an account
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe demo
@@ -38,25 +37,25 @@ pub(super) struct Args {
     /// Where the demo keeps its data; wiped at each start
     #[arg(long, value_name = "FOLDER", default_value = "data/demo")]
     folder: PathBuf,
-    /// Everything in the simulated world follows from this
+    /// Seed of the simulated world: the same seed makes the same world
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Accounts that crawl
+    /// Number of accounts that crawl
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
     accounts: u16,
-    /// Groups and channels
+    /// Number of groups and channels
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     peers: u32,
-    /// Messages in all of them together
+    /// Number of messages, in all of them together
     #[arg(long, default_value_t = 24_000)]
     messages: u32,
     /// Crawl a Telegram Desktop export (result.json, or its folder) instead of a generated world
     #[arg(long, value_name = "EXPORT", conflicts_with_all = ["seed", "accounts", "peers", "messages"])]
     world: Option<PathBuf>,
-    /// A RabbitMQ broker to publish to; nothing is published without
+    /// A RabbitMQ broker to publish to; without one, nothing is published
     #[arg(long, value_name = "URL")]
     amqp: Option<String>,
-    /// Where HTTP listens
+    /// Address that HTTP listens on
     #[arg(long, default_value = "127.0.0.1:8470")]
     listen: std::net::SocketAddr,
     /// Stop when everything is crawled, indexed and published, without live messages
@@ -90,8 +89,8 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
     let key = client_key(&args.folder, &data)?;
 
     tell("2. Telescribe crawls it.");
-    let around = Surroundings { clock: Arc::new(SystemClock), metrics: telemetry::metrics()? };
-    let app = App::start(&config, &data, around).await?;
+    let environment = Environment { clock: Arc::new(SystemClock), metrics: telemetry::metrics()? };
+    let app = App::start(&config, &data, environment).await?;
     let show = async {
         progress::until_caught_up(&app).await?;
         if args.once {
@@ -113,7 +112,7 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
     simulator.stop().await;
     shown?;
     tell(format_args!(
-        "Stopped. What the simulated Telegram holds is in {0}; the archive must say the same:\n  telescribe --data {1} dump | diff - {0}",
+        "Stopped. What the simulated Telegram holds is in {0}; the archive must hold the same:\n  telescribe --data {1} dump | diff - {0}",
         truth.display(),
         data.display(),
     ));
@@ -135,13 +134,13 @@ fn config(args: &Args) -> Config {
     config.telegram.server = Server::Simulated;
     config.telegram.request_timeout = Span::seconds(10);
     config.accounts.sessions = args.folder.join("sessions");
-    // Nobody's account: the simulated Telegram bears any pace.
+    // No real account: the simulated Telegram needs no rate limit.
     config.accounts.request_interval = Span::seconds(0);
     config.accounts.rest_after_crash = Span::seconds(0);
     config.jobs.catch_up = JobConfig::every("*/5 * * * * *");
     config.jobs.backfill = JobConfig::every("*/10 * * * * *");
     // Plain for the browser on this machine, sealed for everyone else.
-    config.http.listeners = vec![Listener::new(args.listen, Sealing::Optional)];
+    config.http.listeners = vec![ListenerConfig::new(args.listen, SealingConfig::Optional)];
     config.http.metrics = Vec::new();
     config.publish.url = BrokerUrl::read(args.amqp.as_deref().unwrap_or_default());
     config.log.filter = "warn".to_owned();
@@ -166,7 +165,7 @@ fn prepare(folder: &Path, data: &Path) -> anyhow::Result<()> {
     Ok(DataFolder::make(data)?)
 }
 
-/// Makes a client's key, in the data folder and as the file that the client would be handed.
+/// Makes a client's key, in the data folder and as the file for the client.
 fn client_key(folder: &Path, data: &Path) -> anyhow::Result<PathBuf> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut ring = KeyRing::default();

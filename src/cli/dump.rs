@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::client::{Api, Globals, Target};
 use super::output::{Out, ended};
+use crate::views::DumpPage;
 
 /// Write the whole archive as NDJSON (the schema is in docs/dump.md)
 #[derive(Clone, Debug, clap::Args)]
@@ -12,7 +13,7 @@ use super::output::{Out, ended};
   telescribe dump --all --peer @example_channel | jq -r .text
   diff <(telescribe simulate --truth -) <(telescribe dump) && echo complete")]
 pub struct Args {
-    /// Also deleted messages and earlier versions
+    /// Include deleted messages and earlier versions
     #[arg(long)]
     pub all: bool,
     /// Only this peer: a marked id, or @ and a username
@@ -23,7 +24,7 @@ pub struct Args {
 /// Runs the command on standard output.
 ///
 /// # Errors
-/// When nobody could be asked, or the answer broke off: then what was written is not all.
+/// When no server could be reached, or the response was truncated: then the output is incomplete.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }
@@ -38,7 +39,7 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
         target = target.with("all", true);
     }
     let api = Api::open(globals).await?;
-    api.each_line(&target, |line| Ok(out.line(line)?)).await?;
+    api.each_line::<DumpPage>(&target, |line| Ok(out.line(line)?)).await?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }

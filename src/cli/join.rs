@@ -1,26 +1,25 @@
-//! `telescribe join`: has an account join a group or channel.
+//! `telescribe join`: joins a group or channel with an account.
 
 use std::process::ExitCode;
-
-use serde_json::{Value, json};
 
 use super::client::{Api, Globals, Target};
 use super::output::{Out, ended};
 use super::peers::title;
+use crate::views::{JoinBody, JoinView};
 
-/// Have an account join a group or channel, which is crawled from then on
+/// Join a group or channel with an account; it is crawled from then on
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe join @example_channel
   telescribe join https://t.me/+AbCdEfGh12345678 --account alpha
 
-The program must run. Joining is paced far more than reading: who joins much in little time is banned by Telegram. The exit
-status is 1 when an administrator of the peer has to agree first.")]
+The program must be running. Joining has a far stricter rate limit than reading, because Telegram bans accounts that join
+often. The exit status is 1 if an administrator of the peer must approve first.")]
 pub struct Args {
     /// @username, or a link: https://t.me/username, https://t.me/+hash
     #[arg(value_name = "PEER")]
     pub peer: String,
-    /// Which account joins; otherwise a signed-in one that is in few peers
+    /// The account that joins; by default a signed-in one that is a member of few peers
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
 }
@@ -28,7 +27,7 @@ pub struct Args {
 /// Runs the command on standard output.
 ///
 /// # Errors
-/// When nobody could be asked, or the peer cannot be joined.
+/// When no server could be reached, or the peer cannot be joined.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }
@@ -39,21 +38,20 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 /// See [`run`].
 pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
     let api = Api::open(globals).await?;
-    let body = json!({ "peer": args.peer, "account": args.account });
-    let answer = api.post(&Target::new("/v1/join"), &body).await?;
-    let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
-    let requested = text("outcome") == "requested";
+    let body = JoinBody { peer: args.peer.clone(), account: args.account.clone() };
+    let received = api.post::<JoinView>(&Target::new("/v1/join"), &body).await?;
+    let JoinView { account, peer, outcome } = &received.view;
     if globals.json {
-        out.json(&answer)?;
+        out.json(&received.json)?;
     } else {
-        let peer = answer.get("peer").map_or_else(|| args.peer.clone(), title);
-        let what = match text("outcome") {
-            "already_in" => "is in already:",
-            "requested" => "has asked to join; an administrator has to agree first:",
+        let peer = peer.as_ref().map_or_else(|| args.peer.clone(), title);
+        let what = match outcome.as_ref() {
+            JoinView::ALREADY_IN => "is already a member of",
+            JoinView::REQUESTED => "has requested to join (an administrator must approve):",
             _ => "has joined",
         };
-        out.line(format_args!("account {} {what} {}", text("account"), out.strong(&peer)))?;
+        out.line(format_args!("account {account} {what} {}", out.strong(&peer)))?;
     }
     out.flush()?;
-    Ok(ExitCode::from(u8::from(requested)))
+    Ok(ExitCode::from(u8::from(outcome == JoinView::REQUESTED)))
 }

@@ -1,4 +1,4 @@
-//! `telescribe key`: the keys of the clients that may ask over HTTP.
+//! `telescribe key`: the keys of the HTTP clients.
 
 use std::process::ExitCode;
 
@@ -11,14 +11,14 @@ use crate::archive::DataFolder;
 use crate::model::{Clock as _, SystemClock};
 use crate::seal::{ClientName, KeyId, KeyRing, system_random};
 
-/// Make, list and remove clients' keys
+/// Create, list and remove the keys of HTTP clients
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe key new analyst > analyst.jwks.json
   telescribe key list
   telescribe key remove analyst-7f3a9c21
 
-A client may have several keys, so that they rotate: make the new one, hand it over, remove the old one.")]
+A client may have several keys. To rotate a key: create a new one, give it to the client, then remove the old one.")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -26,14 +26,14 @@ pub(super) struct Args {
 
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Command {
-    /// Make a key for a client, and print it as the JWK Set to hand over
+    /// Create a key for a client, and print it as the JWK Set to give to the client
     New {
         /// The client's name
         client: ClientName,
     },
-    /// List keys, without what is secret
+    /// List keys, without their secrets
     List,
-    /// Remove a key; its client can no longer ask with it
+    /// Remove a key; its client can no longer use it
     Remove {
         /// The key's id
         kid: KeyId,
@@ -55,7 +55,7 @@ fn dispatch(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
             ring.save(&path)?;
             out.line(String::from_utf8_lossy(&KeyRing::export(&key)).trim_end())?;
             out.flush()?;
-            tell(format_args!("key `{}` was added; a running telescribe knows it within seconds", key.id()));
+            tell(format_args!("key `{}` was added; a running telescribe accepts it at once", key.id()));
         }
         Command::List => {
             for key in ring.keys() {
@@ -63,7 +63,7 @@ fn dispatch(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
                     let (kid, client) = (key.id().as_str(), key.client().as_str());
                     out.json(&json!({ "kid": kid, "client": client, "created": key.created().to_rfc3339() }))?;
                 } else {
-                    out.line(format_args!("{}: client {}, made {}", key.id(), key.client(), key.created().to_rfc3339()))?;
+                    out.line(format_args!("{}: client {}, created {}", key.id(), key.client(), key.created().to_rfc3339()))?;
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! `telescribe login`: signs an account in, by phone number and code or by QR code, and its two-step password.
 //!
-//! Nothing is written before the login is through: whatever ends it earlier leaves the sessions folder as it was.
+//! Nothing is written before the login has succeeded: whatever ends it earlier leaves the sessions folder as it was.
 
 mod phone;
 mod qr;
@@ -16,14 +16,14 @@ use anyhow::{Context as _, bail};
 use tokio::sync::mpsc;
 
 use super::output::{harmless, tell};
-use crate::accounts::{DataCentre, Loss, Session, SessionError, Sessions};
+use crate::accounts::{DataCentre, Session, SessionError, SessionLoss, Sessions};
 use crate::app::open_sessions;
 use crate::config::{Config, Server};
 use crate::lifecycle::Lifecycle;
 use crate::model::{AccountName, Clock as _, Peer, SystemClock};
 use crate::telegram::{Client, LoginError, Push, SignIn, TelegramError};
 
-/// How often a wrong code or password may be typed again: Telegram itself gives up soon after.
+/// How often a wrong code or password may be retried: Telegram itself gives up soon after.
 const TRIES_MAX: usize = 3;
 /// What Telegram may push while somebody types: a login waits for one thing only.
 const PUSHES_MAX: usize = 16;
@@ -38,9 +38,9 @@ const PUSHES_MAX: usize = 16;
 The code arrives in the account's Telegram app; with --qr the app scans a code instead. Nothing is posted, joined or marked
 as read.")]
 pub(super) struct Args {
-    /// The account's name; its session file is called so
+    /// The account's name, also of its session file
     name: AccountName,
-    /// The phone number with its country code; asked for when missing
+    /// The phone number with its country code; prompted for if missing
     #[arg(long)]
     phone: Option<Phone>,
     /// Show a QR code that the account's Telegram app scans (Settings, Devices, Link Desktop Device)
@@ -66,7 +66,7 @@ impl std::fmt::Debug for Phone {
     }
 }
 
-/// An account's session and the one connection that a login speaks over.
+/// An account's session and the one connection of a login.
 struct Speaker {
     client: Client,
     pushes: mpsc::Receiver<Push>,
@@ -102,7 +102,7 @@ pub(super) async fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode>
     };
     let session = Arc::new(session);
     if let Some(user) = signed_in_already(&session, &store, config).await? {
-        tell(format_args!("account `{}` is signed in already{user}; there is nothing to do", args.name));
+        tell(format_args!("account `{}` is already signed in{user}; there is nothing to do", args.name));
         return Ok(ExitCode::SUCCESS);
     }
     let mut speaker = Speaker::new(&session, config);
@@ -111,7 +111,7 @@ pub(super) async fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode>
     let user = outcome?;
     store.save(&session)?;
     tell(format_args!(
-        "account `{}` is signed in as {}; `telescribe run` crawls with it, one that runs already after a restart",
+        "account `{}` is signed in as {}; `telescribe run` crawls with it (restart it if it is running)",
         args.name,
         harmless(&user.title)
     ));
@@ -129,14 +129,14 @@ async fn signed_in_already(session: &Arc<Session>, store: &Sessions, config: &Co
     speaker.end().await;
     match answer {
         Ok(user) => {
-            session.found();
+            session.clear_lost();
             store.save(session)?;
             Ok(Some(user.map(|user| format!(" as {}", harmless(&user.title))).unwrap_or_default()))
         }
         Err(error) if error.lost_name().is_some() => {
             let lost = note_lost(session, &error);
             store.save(session)?;
-            if let Some(lost) = lost.filter(|lost| lost.loss() == Loss::Banned) {
+            if let Some(lost) = lost.filter(|lost| lost.loss() == SessionLoss::Banned) {
                 bail!("account `{name}` is {}", lost.in_full(name));
             }
             // The simulated server makes no keys: what it handed out is all there is.
@@ -145,12 +145,12 @@ async fn signed_in_already(session: &Arc<Session>, store: &Sessions, config: &Co
             }
             Ok(None)
         }
-        Err(error) => bail!("whether account `{name}` is signed in cannot be told: {}", LoginError::from(error)),
+        Err(error) => bail!("cannot tell whether account `{name}` is signed in: {}", LoginError::from(error)),
     }
 }
 
 /// Notes in the session that Telegram no longer serves it.
-pub(super) fn note_lost(session: &Session, error: &TelegramError) -> Option<crate::accounts::LostState> {
+pub(super) fn note_lost(session: &Session, error: &TelegramError) -> Option<crate::accounts::LostSession> {
     if let Some(name) = error.lost_name() {
         session.set_lost(name, SystemClock.now());
     }
@@ -207,10 +207,10 @@ pub(super) fn data_centres(config: &Config) -> anyhow::Result<BTreeMap<i32, Data
 
 fn ask(question: &str) -> anyhow::Result<String> {
     let mut err = std::io::stderr();
-    write!(err, "{question}").and_then(|()| err.flush()).context("cannot ask")?;
+    write!(err, "{question}").and_then(|()| err.flush()).context("cannot prompt")?;
     let mut line = String::new();
     if std::io::stdin().lock().read_line(&mut line)? == 0 {
-        bail!("no answer: standard input has ended");
+        bail!("no input: standard input has ended");
     }
     Ok(line.trim().to_owned())
 }

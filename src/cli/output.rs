@@ -1,4 +1,4 @@
-//! What commands write: to a handle, with colour on a terminal only, and quietly ended when nobody reads any more.
+//! The output of commands: to a handle, with colour on a terminal only, and quietly ended on a broken pipe.
 
 use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
@@ -42,7 +42,7 @@ impl Out {
         self.line(value)
     }
 
-    /// Sends what was written on its way.
+    /// Flushes what was written.
     ///
     /// # Errors
     /// See [`Out::line`].
@@ -100,7 +100,7 @@ fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Says something to the person rather than to the program that reads.
+/// Writes to standard error: for the person, not for the program that reads the output.
 pub(super) fn tell(text: impl std::fmt::Display) {
     // Whoever closed standard error does not want to know.
     if let Err(error) = writeln!(io::stderr(), "{text}") {

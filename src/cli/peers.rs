@@ -1,11 +1,11 @@
-//! `telescribe peers`: whom the archive knows.
+//! `telescribe peers`: the peers that the archive knows.
 
 use std::process::ExitCode;
 
-use serde_json::Value;
-
 use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, one_line};
+use crate::show::PeerView;
+use crate::views::{KnownPeer, PeersPage};
 
 /// List the peers whose messages are archived
 #[derive(Clone, Debug, clap::Args)]
@@ -13,7 +13,7 @@ use super::output::{Out, ended, one_line};
   telescribe peers
   telescribe peers --all --json | jq -r 'select(.kind == \"user\") | .title'")]
 pub struct Args {
-    /// Also peers that are only mentioned: senders, and sources of forwards
+    /// Include peers that are only mentioned: senders, and sources of forwards
     #[arg(long)]
     pub all: bool,
 }
@@ -21,7 +21,7 @@ pub struct Args {
 /// Runs the command on standard output.
 ///
 /// # Errors
-/// When nobody could be asked.
+/// When no server could be reached.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }
@@ -36,38 +36,34 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
     if args.all {
         target = target.with("all", true);
     }
-    loop {
-        let page = api.get(&target).await?;
-        for peer in page.get("peers").and_then(Value::as_array).into_iter().flatten() {
+    api.each_page::<PeersPage>(target, |page| {
+        for (peer, json) in page.entries() {
             if globals.json {
-                out.json(peer)?;
+                out.json(json)?;
             } else {
                 let line = for_people(peer, out);
                 out.line(line)?;
             }
         }
-        match page.get("next") {
-            Some(next) => target = target.with("after", next),
-            None => break,
-        }
-    }
+        Ok(())
+    })
+    .await?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn for_people(peer: &Value, out: &Out) -> String {
-    let number = |name: &str| peer.get(name).and_then(Value::as_i64).unwrap_or_default();
-    let kind = peer.get("kind").and_then(Value::as_str).unwrap_or_default();
-    format!("{:>16}  {kind:<10}  {:>9}  {}", number("id"), number("messages"), out.strong(&title(peer)))
+fn for_people(known: &KnownPeer, out: &Out) -> String {
+    let KnownPeer { peer, messages, .. } = known;
+    format!("{:>16}  {:<10}  {messages:>9}  {}", peer.id, peer.kind, out.strong(&title(peer)))
 }
 
 /// A peer's title and username, or its id where it has neither.
-pub(super) fn title(peer: &Value) -> String {
-    let text = |name: &str| peer.get(name).and_then(Value::as_str).map(one_line).filter(|text| !text.is_empty());
-    match (text("title"), text("username")) {
+pub(super) fn title(peer: &PeerView) -> String {
+    let text = |text: &str| Some(one_line(text)).filter(|text| !text.is_empty());
+    match (text(&peer.title), peer.username.as_deref().and_then(text)) {
         (Some(title), Some(username)) => format!("{title} (@{username})"),
         (Some(title), None) => title,
         (None, Some(username)) => format!("@{username}"),
-        (None, None) => peer.get("id").map(ToString::to_string).unwrap_or_default(),
+        (None, None) => peer.id.to_string(),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::client::Globals;
 use super::signals::Signals;
-use crate::app::{App, Surroundings};
+use crate::app::{App, Environment};
 use crate::config::Config;
 use crate::model::SystemClock;
 use crate::telemetry;
@@ -16,18 +16,18 @@ use crate::telemetry;
   telescribe run
   telescribe --config /etc/telescribe.toml --data /var/lib/telescribe run
 
-SIGTERM or Ctrl-C finishes what is in hand and stops; the next start goes on exactly there. A second one stops at once, and
-still nothing is lost.")]
+SIGTERM or Ctrl-C finishes the requests in progress and stops; the next start resumes exactly there. A second signal
+stops at once; nothing is lost then either.")]
 pub(super) struct Args {}
 
 pub(super) async fn run(_: Args, globals: &Globals, config: &Config, mut signals: Signals) -> anyhow::Result<ExitCode> {
     telemetry::log(&config.log)?;
-    let around = Surroundings { clock: Arc::new(SystemClock), metrics: telemetry::metrics()? };
+    let environment = Environment { clock: Arc::new(SystemClock), metrics: telemetry::metrics()? };
     let app = tokio::select! {
         biased;
-        app = App::start(config, &globals.data, around) => app?,
+        app = App::start(config, &globals.data, environment) => app?,
         () = signals.next() => {
-            tracing::info!("stopped before anything had begun");
+            tracing::info!("stopped before the start was complete");
             return Ok(ExitCode::SUCCESS);
         }
     };
@@ -37,8 +37,8 @@ pub(super) async fn run(_: Args, globals: &Globals, config: &Config, mut signals
     signals.stop(&app.lifecycle).await;
     tokio::select! {
         ended = app.ended() => ended?,
-        // What is left (the index catching up, tables written from the log) is done at the next start as well.
-        () = signals.next() => tracing::warn!("stopped at once; the next start has more to read"),
+        // What is left (the index catching up, tables flushed from the log) is done at the next start.
+        () = signals.next() => tracing::warn!("stopped at once, without finishing; the next start resumes, and has more to read"),
     }
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

@@ -1,20 +1,19 @@
-//! `telescribe schedule`: what runs when, and running it now.
+//! `telescribe schedule`: the schedule of the jobs, and running one now.
 //!
-//! Where the program runs it is asked. Where it does not, the configuration says what is planned and the archive what was; nothing can
-//! be run then, and the command says so.
+//! A running program is asked. Without one, the configuration tells what is scheduled and the archive what has run; no job can be run then,
+//! and the command says so.
 
 use std::process::ExitCode;
-
-use serde_json::{Value, json};
 
 use super::client::{Api, Globals, Target, segment};
 use super::output::{Out, ended, one_line};
 use crate::config::Config;
+use crate::views::{AccountWaitView, JobPeersView, JobView, JobsView, RunJobBody, StartsView};
 
-/// How many accounts that a job waits for are named: what a line has room for.
+/// How many pending accounts are named: what a line has room for.
 const WAITING_SHOWN: usize = 3;
 
-/// Show what runs when, or run a job now
+/// Show the schedule of the jobs, or run a job now
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
@@ -23,7 +22,7 @@ const WAITING_SHOWN: usize = 3;
   telescribe schedule run catch-up
   telescribe schedule run recheck --peers @example_channel 'title:*news*'
 
-Peers are named by marked id, @username, title:PATTERN, folder:PATTERN or kind:channel|supergroup|group.")]
+A selector of peers is a marked id, @username, title:PATTERN, folder:PATTERN or kind:channel|supergroup|group|user.")]
 pub struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -31,11 +30,11 @@ pub struct Args {
 
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Command {
-    /// Run a job now, by the scheduler's own rules
+    /// Run a job now: the scheduler starts it within seconds
     Run {
         /// discover, catch-up, backfill, recheck or counters
         job: String,
-        /// For these peers only; otherwise for all that it is planned for
+        /// Only for these peers; by default for all that it is scheduled for
         #[arg(long, value_name = "SELECTOR", num_args = 1.., allow_negative_numbers = true)]
         peers: Vec<String>,
     },
@@ -44,7 +43,7 @@ enum Command {
 /// Runs the command on standard output.
 ///
 /// # Errors
-/// When nobody could be asked, or the job cannot be run.
+/// When no server could be reached, or the job cannot be run.
 pub async fn run(
     args: Args,
     globals: &Globals,
@@ -74,18 +73,17 @@ pub async fn write(
 }
 
 async fn start(api: &Api, job: &str, peers: &[String], globals: &Globals, out: &mut Out) -> anyhow::Result<()> {
-    let body = if peers.is_empty() { json!({}) } else { json!({ "peers": peers }) };
-    let answer = api.post(&Target::new(format!("/v1/jobs/{}/run", segment(job))), &body).await?;
+    let body = RunJobBody { peers: (!peers.is_empty()).then(|| peers.to_vec()) };
+    let received = api.post::<StartsView>(&Target::new(format!("/v1/jobs/{}/run", segment(job))), &body).await?;
     if globals.json {
-        out.json(&answer)?;
+        out.json(&received.json)?;
         return Ok(());
     }
-    for start in list(&answer, "starts") {
-        let text = start.get("run").and_then(Value::as_str).unwrap_or_default();
-        let whom = whom(start);
+    for start in &received.view.starts {
+        let whom = whom(&start.peers);
         out.line(format_args!(
             "{} starts{}",
-            out.strong(&one_line(text)),
+            out.strong(&one_line(&start.run)),
             if whom.is_empty() { whom } else { format!(" for {whom}") }
         ))?;
     }
@@ -93,14 +91,14 @@ async fn start(api: &Api, job: &str, peers: &[String], globals: &Globals, out: &
 }
 
 async fn show(api: &Api, globals: &Globals, out: &mut Out) -> anyhow::Result<()> {
-    let answer = api.get(&Target::new("/v1/jobs")).await?;
-    let jobs = list(&answer, "jobs");
+    let received = api.get::<JobsView>(&Target::new("/v1/jobs")).await?;
     if globals.json {
-        for job in jobs {
+        for (_, job) in received.entries() {
             out.json(job)?;
         }
         return Ok(());
     }
+    let jobs = &received.view.jobs;
     let head = ["JOB", "EXPRESSION", "ZONE", "STATE", "LAST START", "NEXT STARTS"].map(str::to_owned);
     let rows: Vec<[String; 6]> = std::iter::once(head).chain(jobs.iter().map(row)).collect();
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
@@ -109,7 +107,9 @@ async fn show(api: &Api, globals: &Globals, out: &mut Out) -> anyhow::Result<()>
         let line = row.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ");
         let line = line.trim_end();
         out.line(if at == 0 { out.faint(line) } else { line.to_owned() })?;
-        if let Some(whom) = at.checked_sub(1).and_then(|job| jobs.get(job)).map(whom).filter(|whom| !whom.is_empty()) {
+        if let Some(whom) =
+            at.checked_sub(1).and_then(|job| jobs.get(job)).map(|job| whom(&job.peers)).filter(|whom| !whom.is_empty())
+        {
             out.line(out.faint(&format!("  for {whom}")))?;
         }
         if let Some(waiting) = at.checked_sub(1).and_then(|job| jobs.get(job)).and_then(waiting) {
@@ -119,39 +119,40 @@ async fn show(api: &Api, globals: &Globals, out: &mut Out) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Which accounts' part of a job still waits, as far as a line has room for them.
-pub(super) fn waiting(job: &Value) -> Option<String> {
-    let accounts = list(job, "accounts_waiting");
-    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(one_line);
-    let account = |wait: &Value| {
-        let name = text(wait, "account").unwrap_or_default();
-        match text(wait, "until") {
-            Some(until) => format!("{name} (until {})", civil(&until)),
-            None => format!("{name} (nobody answers)"),
+/// The accounts whose share of a job is still pending, as far as a line has room for them.
+pub(super) fn waiting(job: &JobView) -> Option<String> {
+    let account = |wait: &AccountWaitView| {
+        let name = one_line(&wait.account);
+        match &wait.until {
+            Some(until) => format!("{name} (until {})", civil(&one_line(until))),
+            None => format!("{name} (no response)"),
         }
     };
-    let shown: Vec<String> = accounts.iter().take(WAITING_SHOWN).map(account).collect();
-    let more = accounts.len().saturating_sub(WAITING_SHOWN);
+    let shown: Vec<String> = job.accounts_waiting.iter().take(WAITING_SHOWN).map(account).collect();
+    let more = job.accounts_waiting.len().saturating_sub(WAITING_SHOWN);
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-    (!shown.is_empty()).then(|| format!("  without accounts that still wait: {}{rest}", shown.join(", ")))
+    (!shown.is_empty()).then(|| format!("  accounts still pending: {}{rest}", shown.join(", ")))
 }
 
-fn row(job: &Value) -> [String; 6] {
-    let text = |name: &str| job.get(name).and_then(Value::as_str).map(one_line).unwrap_or_default();
-    let name = match text("override") {
-        name if name.is_empty() => text("name"),
-        name => format!("{}/{name}", text("name")),
-    };
-    let state = match job.get("skipped").and_then(Value::as_u64) {
-        Some(skipped) if skipped > 0 => format!("{} ({skipped} skipped)", text("state")),
-        _ => text("state"),
-    };
-    let last = Some(text("last_started")).filter(|last| !last.is_empty()).map_or_else(|| "never".to_owned(), |last| civil(&last));
-    [name, text("cron"), text("zone"), state, last, next(&list(job, "next").iter().filter_map(Value::as_str).collect::<Vec<_>>())]
+/// A job's name, with that of the override.
+pub(super) fn name(job: &JobView) -> String {
+    match &job.override_name {
+        Some(name) => format!("{}/{}", one_line(&job.name), one_line(name)),
+        None => one_line(&job.name),
+    }
 }
 
-/// Times in a row; what is as in the one before is not said again.
-fn next(times: &[&str]) -> String {
+fn row(job: &JobView) -> [String; 6] {
+    let state = match job.skipped {
+        Some(skipped) if skipped > 0 => format!("{} ({skipped} skipped)", one_line(&job.state)),
+        _ => one_line(&job.state),
+    };
+    let last = job.last_started.as_ref().map_or_else(|| "never".to_owned(), |last| civil(&one_line(last)));
+    [name(job), one_line(&job.cron), one_line(&job.zone), state, last, next(&job.next)]
+}
+
+/// Times in a row; a date that is that of the time before is not repeated.
+fn next(times: &[String]) -> String {
     let mut shown: Vec<String> = Vec::new();
     let mut day = String::new();
     for time in times {
@@ -168,16 +169,11 @@ fn civil(time: &str) -> String {
     time.get(..19).unwrap_or(time).replace('T', " ")
 }
 
-fn whom(value: &Value) -> String {
-    let peers = value.get("peers").cloned().unwrap_or_default();
-    let named = |name: &str| list(&peers, name).iter().filter_map(Value::as_str).map(one_line).collect::<Vec<_>>().join(", ");
-    match (named("only"), named("except")) {
+fn whom(peers: &JobPeersView) -> String {
+    let named = |selectors: &[String]| selectors.iter().map(|selector| one_line(selector)).collect::<Vec<_>>().join(", ");
+    match (named(&peers.only), named(&peers.except)) {
         (only, except) if except.is_empty() => only,
         (only, except) if only.is_empty() => format!("all but {except}"),
         (only, except) => format!("{only}, but not {except}"),
     }
-}
-
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }

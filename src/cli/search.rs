@@ -1,16 +1,17 @@
-//! `telescribe search`: finds messages by what they say.
+//! `telescribe search`: full-text search.
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use serde_json::{Value, json};
 
 use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, harmless};
+use super::received::Received;
 use super::show::name;
+use crate::views::{HitView, HitsPage, SearchBody, SnippetView, TotalView};
 
-/// Find messages by what they say
+/// Search messages by their text
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe search 今天
@@ -18,18 +19,18 @@ use super::show::name;
   telescribe search '\"data breach\" OR leak -test after:2024-01-01' --sort relevance
   telescribe search invoice --all --json | jq -r .message.text
 
-The exit status is 1 when nothing is found. docs/query.md has the whole language.")]
+The exit status is 1 if nothing is found. docs/query.md describes the query language.")]
 pub struct Args {
     /// Words, "phrases", -not, OR, prefix*, and filters such as in: from: has: after: before: is:; quote it, or put -- before a leading -
     #[arg(value_name = "QUERY", required = true)]
     pub query: Vec<String>,
-    /// Which come first
+    /// The order of hits
     #[arg(long, value_enum, default_value_t = Sort::Newest)]
     pub sort: Sort,
-    /// How many to show
+    /// Maximum number of hits
     #[arg(long, value_name = "COUNT", default_value = "20", conflicts_with = "all")]
     pub limit: NonZeroUsize,
-    /// Show all, page after page
+    /// Show all hits, page by page
     #[arg(long)]
     pub all: bool,
 }
@@ -55,13 +56,13 @@ impl Sort {
     }
 }
 
-/// Hits asked for at once: what the server allows.
+/// Hits per page (pagination): what the server allows.
 const PAGE_SIZE_MAX: usize = 100;
 
 /// Runs the command on standard output; the status is 1 when nothing is found.
 ///
 /// # Errors
-/// When the query is wrong, or nobody could be asked.
+/// When the query is invalid, or no server could be reached.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }
@@ -77,53 +78,52 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
     let mut cursor: Option<String> = None;
     let mut shown = 0_usize;
     loop {
-        // In a body, which is sealed and in no log, unlike a query behind a path.
-        let asked = json!({ "q": query, "sort": args.sort.word(), "limit": left.min(PAGE_SIZE_MAX), "cursor": cursor });
-        let page = api.post(&target, &asked).await?;
-        for hit in page.get("hits").and_then(Value::as_array).into_iter().flatten().take(left) {
+        // In the body, which is sealed and in no log, unlike the query of a URL.
+        let body = SearchBody {
+            q: query.clone(),
+            sort: Some(args.sort.word().to_owned()),
+            limit: Some(left.min(PAGE_SIZE_MAX)),
+            cursor,
+        };
+        let page: Received<HitsPage> = api.post(&target, &body).await?;
+        for (hit, json) in page.entries().take(left) {
             shown += 1;
             if globals.json {
-                out.json(hit)?;
+                out.json(json)?;
             } else {
-                for_people(&page, hit, out)?;
+                for_people(&page.view, hit, out)?;
             }
         }
-        let total = page.get("total").cloned().unwrap_or_default();
-        left = left.saturating_sub(page.get("hits").and_then(Value::as_array).map_or(0, Vec::len));
-        match page.get("next").and_then(Value::as_str) {
-            Some(next) if left > 0 => cursor = Some(next.to_owned()),
-            _ => {
-                if !globals.json {
-                    let line = summary(shown, &total, out);
-                    out.line(line)?;
-                }
-                break;
+        left = left.saturating_sub(page.view.hits.len());
+        cursor = page.view.next.filter(|_| left > 0);
+        if cursor.is_none() {
+            if !globals.json {
+                let line = summary(shown, page.view.total, out);
+                out.line(line)?;
             }
+            break;
         }
     }
     out.flush()?;
     Ok(if shown > 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn summary(shown: usize, total: &Value, out: &Out) -> String {
-    let count = total.get("count").and_then(Value::as_u64).unwrap_or_default();
-    let exact = total.get("exact").and_then(Value::as_bool).unwrap_or_default();
+fn summary(shown: usize, total: TotalView, out: &Out) -> String {
+    let TotalView { count, exact } = total;
     out.faint(&format!("{shown} of {}{count}", if exact { "" } else { "at least " }))
 }
 
-fn for_people(page: &Value, hit: &Value, out: &mut Out) -> std::io::Result<()> {
-    let empty = Value::Null;
-    let message = hit.get("message").unwrap_or(&empty);
-    let member = |name: &str| message.get(name).unwrap_or(&empty);
-    let date = member("date").as_str().unwrap_or_default().get(..16).unwrap_or_default().replace('T', " ");
-    let peer = out.strong(&name(page, member("peer")));
-    let sender = match message.get("sender") {
-        Some(sender) if sender != member("peer") => format!("  {}", name(page, sender)),
+fn for_people(page: &HitsPage, hit: &HitView, out: &mut Out) -> std::io::Result<()> {
+    let message = &hit.message.message;
+    let (peer, id) = (message.peer, message.id);
+    let date = message.content.date.get(..16).unwrap_or_default().replace('T', " ");
+    let sender = match message.content.sender {
+        Some(sender) if sender != peer => format!("  {}", name(&page.peers, sender)),
         _ => String::new(),
     };
-    let key = out.faint(&format!("{} {}", member("peer"), member("id")));
-    out.line(format_args!("{date}  {peer}{sender}  {key}"))?;
-    let snippet = snippet(hit.get("snippet").unwrap_or(&empty), out);
+    let (peer_name, key) = (out.strong(&name(&page.peers, peer)), out.faint(&format!("{peer} {id}")));
+    out.line(format_args!("{date}  {peer_name}{sender}  {key}"))?;
+    let snippet = snippet(&hit.snippet, out);
     if !snippet.is_empty() {
         out.line(format_args!("    {snippet}"))?;
     }
@@ -131,17 +131,15 @@ fn for_people(page: &Value, hit: &Value, out: &mut Out) -> std::io::Result<()> {
 }
 
 /// A snippet in one line, with what matches marked.
-fn snippet(snippet: &Value, out: &Out) -> String {
-    let text: Vec<u16> = snippet.get("text").and_then(Value::as_str).unwrap_or_default().encode_utf16().collect();
+fn snippet(snippet: &SnippetView, out: &Out) -> String {
+    let text: Vec<u16> = snippet.text.encode_utf16().collect();
     let part = |from: usize, to: usize| flat(&String::from_utf16_lossy(text.get(from..to).unwrap_or_default()));
     let mut shown = String::new();
     let mut at = 0;
-    for highlight in snippet.get("highlights").and_then(Value::as_array).into_iter().flatten() {
-        let number =
-            |at: usize| highlight.get(at).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
-        let (from, to) = (number(0), number(0) + number(1));
-        shown.push_str(&part(at, from));
-        shown.push_str(&out.hit(&part(from, to)));
+    for [from, length] in &snippet.highlights {
+        let to = from.saturating_add(*length);
+        shown.push_str(&part(at, *from));
+        shown.push_str(&out.hit(&part(*from, to)));
         at = to;
     }
     shown.push_str(&part(at, text.len()));

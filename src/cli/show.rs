@@ -1,14 +1,16 @@
-//! `telescribe show`: one message with everything that is known of it.
+//! `telescribe show`: one message with everything that is known about it.
 
 use std::process::ExitCode;
 
-use serde_json::Value;
+use serde::Serialize;
 
 use super::client::{Api, Globals, Refusal, Target, segment};
 use super::output::{Out, ended, harmless, tell};
 use super::peers::title;
+use crate::show::{ButtonView, MessageView, PeerView, StoredView};
+use crate::views::{MessageDetail, RawView};
 
-/// Show one message with its earlier versions; the exit status is 1 when there is none
+/// Show one message with its earlier versions; the exit status is 1 if there is none
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe show @example_channel 42
@@ -21,7 +23,7 @@ pub struct Args {
     /// Telegram's message id
     #[arg(value_name = "ID")]
     pub id: i32,
-    /// Also Telegram's own bytes, in base64
+    /// Include Telegram's raw bytes (TL), in base64
     #[arg(long)]
     pub raw: bool,
 }
@@ -29,7 +31,7 @@ pub struct Args {
 /// Runs the command on standard output; the status is 1 when there is no such message.
 ///
 /// # Errors
-/// When nobody could be asked.
+/// When no server could be reached.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }
@@ -43,7 +45,7 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
     if args.raw {
         target = target.with("raw", true);
     }
-    let detail = match Api::open(globals).await?.get(&target).await {
+    let detail = match Api::open(globals).await?.get::<MessageDetail>(&target).await {
         Ok(detail) => detail,
         Err(error) if Refusal::is_absence(&error) => {
             tell(error);
@@ -52,75 +54,88 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
         Err(error) => return Err(error),
     };
     if globals.json {
-        out.json(&detail)?;
+        out.json(&detail.json)?;
     } else {
-        for_people(&detail, out)?;
+        for_people(&detail.view, out)?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn for_people(detail: &Value, out: &mut Out) -> std::io::Result<()> {
-    let empty = Value::Null;
-    let message = detail.get("message").unwrap_or(&empty);
-    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let head = out.strong(&title(detail.get("peer").unwrap_or(&empty)));
-    out.line(format_args!("{head}  {}", text(message, "date")))?;
-    if let Some(sender) = message.get("sender") {
-        out.line(format_args!("from {}", name(detail, sender)))?;
+fn for_people(detail: &MessageDetail, out: &mut Out) -> anyhow::Result<()> {
+    let StoredView { message: MessageView { content, .. }, deleted, versions } = &detail.message;
+    let name = |id: i64| name(detail.peers.iter().chain([&detail.peer]), id);
+    let head = out.strong(&title(&detail.peer));
+    out.line(format_args!("{head}  {}", content.date))?;
+    if let Some(sender) = content.sender {
+        out.line(format_args!("from {}", name(sender)))?;
     }
-    for member in ["edited", "deleted"] {
-        let when = text(message, member);
-        if !when.is_empty() {
-            out.line(format_args!("{member} {when}"))?;
+    for (what, when) in [("edited", &content.edited), ("deleted", deleted)] {
+        if let Some(when) = when {
+            out.line(format_args!("{what} {when}"))?;
         }
     }
-    let counters = ["views", "forwards", "replies"].map(|name| message.get(name).map(|count| format!("{name} {count}")));
-    let counters: Vec<String> = counters.into_iter().flatten().collect();
-    if !counters.is_empty() {
-        out.line(counters.join(", "))?;
+    let counts = [("views", content.views), ("forwards", content.forwards), ("replies", content.replies)];
+    let counts: Vec<String> = counts.into_iter().filter_map(|(what, count)| Some(format!("{what} {}", count?))).collect();
+    if !counts.is_empty() {
+        out.line(counts.join(", "))?;
     }
-    let is = |name: &&str| message.get(*name).and_then(Value::as_bool).unwrap_or_default();
-    let marks: Vec<&str> = ["pinned", "silent", "protected", "scheduled", "rich"].into_iter().filter(is).collect();
+    let marks = [
+        ("pinned", content.pinned),
+        ("silent", content.silent),
+        ("protected", content.protected),
+        ("scheduled", content.scheduled),
+        ("rich", content.rich),
+    ];
+    let marks: Vec<&str> = marks.into_iter().filter(|(_, is_so)| *is_so).map(|(mark, _)| mark).collect();
     if !marks.is_empty() {
         out.line(marks.join(", "))?;
     }
-    for member in ["ttl", "restrictions", "reply_to", "forward", "media", "service"] {
-        if let Some(value) = message.get(member) {
-            out.line(format_args!("{} {}", member.replace('_', " "), harmless(&value.to_string())))?;
-        }
-    }
-    if let Some(group) = message.get("comments") {
-        out.line(format_args!("comments in {}", name(detail, group)))?;
+    as_json("ttl", content.ttl.as_ref(), out)?;
+    as_json("restrictions", Some(&content.restrictions).filter(|list| !list.is_empty()), out)?;
+    as_json("reply to", content.reply_to.as_ref(), out)?;
+    as_json("forward", content.forward.as_ref(), out)?;
+    as_json("media", content.media.as_ref(), out)?;
+    as_json("service", content.service.as_ref(), out)?;
+    if let Some(group) = content.comments {
+        out.line(format_args!("comments in {}", name(group)))?;
     }
     out.line("")?;
-    out.line(harmless(&text(message, "text")))?;
-    for row in message.get("buttons").and_then(Value::as_array).into_iter().flatten() {
-        let buttons: Vec<String> = row.as_array().into_iter().flatten().map(button).collect();
+    out.line(harmless(&content.text))?;
+    for row in &content.buttons {
+        let buttons: Vec<String> = row.iter().map(button).collect();
         out.line(harmless(&buttons.join("  ")))?;
     }
-    for (number, version) in message.get("versions").and_then(Value::as_array).into_iter().flatten().enumerate() {
-        let archived = detail.pointer(&format!("/archived/{number}")).and_then(Value::as_str).unwrap_or_default();
+    for (number, version) in versions.iter().enumerate() {
+        let archived = detail.archived.get(number).map(String::as_str).unwrap_or_default();
         let head = out.faint(&format!("version {number}, archived {archived}"));
-        out.line(format_args!("\n{head}\n{}", harmless(&text(version, "text"))))?;
+        out.line(format_args!("\n{head}\n{}", harmless(&version.text)))?;
     }
-    if let Some(raw) = detail.get("raw") {
-        let layer = raw.get("layer").and_then(Value::as_i64).unwrap_or_default();
-        out.line(format_args!("\nlayer {layer}\n{}", text(raw, "tl")))?;
+    if let Some(RawView { layer, tl }) = &detail.raw {
+        out.line(format_args!("\nlayer {layer}\n{tl}"))?;
+    }
+    Ok(())
+}
+
+/// A part of a message that has many forms, as the JSON that it is.
+fn as_json(name: &str, part: Option<&impl Serialize>, out: &mut Out) -> anyhow::Result<()> {
+    if let Some(part) = part {
+        out.line(format_args!("{name} {}", harmless(&serde_json::to_string(part)?)))?;
     }
     Ok(())
 }
 
 /// A button and what it leads to, in a line.
-fn button(button: &Value) -> String {
-    let member = |name: &str| button.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-    let target = ["url", "data", "query", "user", "copy"].into_iter().find_map(member);
-    let text = member("text").unwrap_or_default();
-    target.map_or_else(|| format!("[{text}]"), |target| format!("[{text}] {target}"))
+fn button(button: &ButtonView) -> String {
+    let ButtonView { text, url, data, query, user, copy, .. } = button;
+    let user = user.map(|user| user.to_string());
+    match [url, data, query, &user, copy].into_iter().flatten().next() {
+        Some(target) => format!("[{text}] {target}"),
+        None => format!("[{text}]"),
+    }
 }
 
-/// The name of a peer that an answer describes, or its id.
-pub(super) fn name(answer: &Value, id: &Value) -> String {
-    let known = answer.get("peers").and_then(Value::as_array).into_iter().flatten();
-    known.chain(answer.get("peer")).find(|peer| peer.get("id") == Some(id)).map_or_else(|| id.to_string(), title)
+/// The name of a peer that a response describes, or its id.
+pub(super) fn name<'a>(peers: impl IntoIterator<Item = &'a PeerView>, id: i64) -> String {
+    peers.into_iter().find(|peer| peer.id == id).map_or_else(|| id.to_string(), title)
 }

@@ -1,4 +1,4 @@
-//! SIGTERM and Ctrl-C (SIGINT): how a running command is told to stop.
+//! SIGTERM and Ctrl-C (SIGINT): graceful shutdown.
 //!
 //! A command that runs until it is stopped catches both before it begins anything. A service manager may stop a program in its first
 //! moments; a signal that nobody catches yet would end it without its stop. What arrives while nobody waits for it is kept.
@@ -22,7 +22,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Catches both from now on; to be called before anything is begun that has to be ended.
+    /// Catches both from now on; to be called before anything is started that has to be stopped.
     ///
     /// # Errors
     /// When the system refuses.
@@ -44,13 +44,13 @@ impl Signals {
             () = self.next() => {}
             () = lifecycle.stop_asked() => {}
         }
-        tracing::info!("stopping: finishing what is in hand (once more stops at once)");
+        tracing::info!("stopping: finishing requests in progress (a second signal stops at once)");
         lifecycle.stop_soft();
         tokio::select! {
             () = lifecycle.ended() => {}
             () = self.next() => lifecycle.stop_hard(),
             () = tokio::time::sleep(SOFT_STOP_MAX) => {
-                tell("telescribe: some work did not end in time; stopping hard");
+                tell("telescribe: some work did not end in time; stopping at once");
                 lifecycle.stop_hard();
             }
         }

@@ -1,4 +1,4 @@
-//! `telescribe simulate`: a Telegram on this machine, to try things out and to test against.
+//! `telescribe simulate`: a simulated Telegram on this machine, to try things out and to test against.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -25,16 +25,16 @@ use crate::telemetry;
 
 Then crawl it with: TELESCRIBE__TELEGRAM__SERVER=simulated TELESCRIBE__ACCOUNTS__SESSIONS=sim/sessions telescribe run")]
 pub(super) struct Args {
-    /// Everything in a generated world follows from this
+    /// Seed of the generated world: the same seed makes the same world
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Accounts
+    /// Number of accounts
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
     accounts: u16,
-    /// Groups and channels
+    /// Number of groups and channels
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     peers: u32,
-    /// Messages in all of them together
+    /// Number of messages, in all of them together
     #[arg(long, default_value_t = 20_000)]
     messages: u32,
     /// Serve a Telegram Desktop export (result.json, or its folder) instead of a generated world

@@ -1,7 +1,7 @@
-//! `telescribe status`: how the program is doing.
+//! `telescribe status`: the state of the program.
 //!
-//! What needs somebody (a lost account, a wait, a worker that fails, deletions that are not believed yet) is said in words; `--json` has
-//! every figure.
+//! What needs attention (a lost account, a wait, a failing worker, deletions that are not confirmed yet) is said in words; `--json` has every
+//! figure.
 
 use std::process::ExitCode;
 
@@ -9,21 +9,24 @@ use serde_json::Value;
 
 use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, one_line};
+use super::received::Received;
+use super::schedule;
+use crate::views::{AccountStatusView, CrawlView, StatusView, WorkerView};
 
-/// Show how the archive, the index and a running daemon are doing
+/// Show the state of the archive, the index and a running daemon
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe status
   telescribe status --json | jq .index.behind")]
 pub struct Args {}
 
-/// Members that are shown in a way of their own.
+/// Members with an output of their own.
 const TOLD: [&str; 9] = ["version", "now", "archive", "index", "running", "crawl", "accounts", "jobs", "workers"];
 
 /// Runs the command on standard output.
 ///
 /// # Errors
-/// When nobody could be asked.
+/// When no server could be reached.
 pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, &mut Out::stdout()).await)
 }
@@ -33,9 +36,9 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// See [`run`].
 pub async fn write(_: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
-    let status = Api::open(globals).await?.get(&Target::new("/v1/status")).await?;
+    let status = Api::open(globals).await?.get::<StatusView>(&Target::new("/v1/status")).await?;
     if globals.json {
-        out.json(&status)?;
+        out.json(&status.json)?;
     } else {
         for_people(&status, out)?;
     }
@@ -43,46 +46,43 @@ pub async fn write(_: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result
     Ok(ExitCode::SUCCESS)
 }
 
-fn for_people(status: &Value, out: &mut Out) -> std::io::Result<()> {
-    let number = |path: &str| status.pointer(path).and_then(Value::as_u64).unwrap_or_default();
-    let running = status.get("running").and_then(Value::as_bool).unwrap_or_default();
-    let version = text(status, "version");
-    head(out, "program", &format!("telescribe {version} {}", if running { "runs" } else { "does not run" }))?;
-    head(out, "archive", &format!("{} changes, {}", number("/archive/last"), size(number("/archive/disk_size"))))?;
-    let index = format!("{} messages, {} changes behind", number("/index/documents"), number("/index/behind"));
-    head(out, "index", &index)?;
-    if let Some(why) = status.pointer("/index/error").and_then(Value::as_str) {
+fn for_people(received: &Received<StatusView>, out: &mut Out) -> std::io::Result<()> {
+    let StatusView { version, archive, index, program, .. } = &received.view;
+    let version = one_line(version);
+    head(out, "program", &format!("telescribe {version} {}", if program.running { "is running" } else { "is not running" }))?;
+    head(out, "archive", &format!("{} changes, {}", archive.last, size(archive.disk_size)))?;
+    head(out, "index", &format!("{} messages, {} changes behind", index.documents, index.behind))?;
+    if let Some(why) = &index.error {
         out.line(format_args!("  {}", one_line(why)))?;
     }
-    if let Some(crawl) = status.get("crawl") {
+    if let Some(crawl) = &program.crawl {
         crawled(crawl, out)?;
     }
-    if let Some(accounts) = status.get("accounts").and_then(Value::as_array) {
+    if let Some(accounts) = &program.accounts {
         head(out, "accounts", "")?;
         for account in accounts {
-            out.line(format_args!("  {}: {}", text(account, "name"), how_it_is(account)))?;
+            out.line(format_args!("  {}: {}", one_line(&account.name), how_it_is(account)))?;
         }
     }
-    if let Some(jobs) = status.get("jobs").and_then(Value::as_array) {
+    if let Some(jobs) = &program.jobs {
         head(out, "jobs", "")?;
         for job in jobs {
-            let name =
-                [text(job, "name"), text(job, "override")].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join("/");
-            let next = job.pointer("/next/0").and_then(Value::as_str).map(|at| format!(", next {}", one_line(at)));
-            out.line(format_args!("  {name}: {}{}", text(job, "state"), next.unwrap_or_default()))?;
-            if let Some(waiting) = super::schedule::waiting(job) {
+            let next = job.next.first().map(|at| format!(", next {}", one_line(at)));
+            out.line(format_args!("  {}: {}{}", schedule::name(job), one_line(&job.state), next.unwrap_or_default()))?;
+            if let Some(waiting) = schedule::waiting(job) {
                 out.line(format_args!("  {waiting}"))?;
             }
         }
     }
-    if let Some(workers) = status.get("workers").and_then(Value::as_array) {
+    if let Some(workers) = &program.workers {
         let ill: Vec<String> = workers.iter().filter_map(complaint).collect();
         head(out, "workers", &if ill.is_empty() { format!("{}, all well", workers.len()) } else { String::new() })?;
         for complaint in ill {
             out.line(format_args!("  {complaint}"))?;
         }
     }
-    let rest: serde_json::Map<String, Value> = status
+    let rest: serde_json::Map<String, Value> = received
+        .json
         .as_object()
         .into_iter()
         .flatten()
@@ -104,60 +104,51 @@ fn size(bytes: u64) -> String {
     fits.map_or_else(|| format!("{bytes} bytes"), |(unit, shift)| format!("{} {unit}", bytes >> shift))
 }
 
-fn text(value: &Value, name: &str) -> String {
-    value.get(name).and_then(Value::as_str).map(one_line).unwrap_or_default()
-}
-
-fn crawled(crawl: &Value, out: &mut Out) -> std::io::Result<()> {
-    let number = |name: &str| crawl.get(name).and_then(Value::as_u64).unwrap_or_default();
-    let (peers, complete) = (number("peers"), number("peers_complete"));
-    head(out, "crawl", &format!("{complete} of {peers} peers complete, {} messages", number("messages")))?;
+fn crawled(crawl: &CrawlView, out: &mut Out) -> std::io::Result<()> {
+    let count = |count: Option<u64>| count.unwrap_or_default();
+    let (peers, complete, messages) = (count(crawl.peers), count(crawl.peers_complete), count(crawl.messages));
+    head(out, "crawl", &format!("{complete} of {peers} peers complete, {messages} messages"))?;
     for (count, what) in [
-        (number("ids_missing"), "ids are not read yet"),
-        (number("ids_recheck"), "ids are to be read again"),
+        (count(crawl.ids_missing), "ids are not read yet"),
+        (count(crawl.ids_recheck), "ids are to be read again"),
         (
-            number("deletions_held"),
-            "messages are said to be deleted, too many at once; they are asked for again before that is believed",
+            count(crawl.deletions_held),
+            "messages are gone at once (mass deletion); they are marked deleted only after a second request confirms it",
         ),
-        (number("peers_unavailable"), "peers cannot be read at present; `telescribe coverage --incomplete` says why"),
-        (number("units_waiting") + number("units_running"), "requests wait or are under way"),
+        (count(crawl.peers_unavailable), "peers cannot be read at present; `telescribe coverage --incomplete` says why"),
+        (crawl.units_waiting + crawl.units_running, "requests are queued or in progress"),
     ] {
         if count > 0 {
             out.line(format_args!("  {count} {what}"))?;
         }
     }
-    let strange = crawl.get("not_understood").and_then(Value::as_object);
-    for (name, count) in strange.into_iter().flatten() {
+    for (name, count) in &crawl.not_understood {
         out.line(format_args!(
-            "  {count} messages hold a `{}`, which this version has no name for; they are archived raw",
+            "  {count} messages contain a `{}`, which this version does not know; its raw bytes are archived",
             one_line(name)
         ))?;
     }
     Ok(())
 }
 
-fn how_it_is(account: &Value) -> String {
-    let requests = account.get("requests").and_then(Value::as_u64).unwrap_or_default();
-    let state = match (text(account, "state").replace('_', " "), text(account, "reason"), text(account, "way_out")) {
-        (state, reason, _) if reason.is_empty() => format!("{state}, {requests} requests"),
-        (state, reason, way_out) => format!("{state} ({reason}); {way_out}"),
+fn how_it_is(account: &AccountStatusView) -> String {
+    let text = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
+    let (state, requests) = (one_line(&account.state).replace('_', " "), account.requests);
+    let state = match (text(&account.reason), text(&account.way_out)) {
+        (reason, _) if reason.is_empty() => format!("{state}, {requests} requests"),
+        (reason, way_out) => format!("{state} ({reason}); {way_out}"),
     };
-    let parked = account.get("parked_until").and_then(Value::as_object);
-    let waits = parked.into_iter().flatten().filter_map(|(method, until)| {
-        Some(format!("; Telegram asked to wait with {} until {}", one_line(method), one_line(until.as_str()?)))
-    });
-    let rest = account.get("rests_until").and_then(Value::as_str);
-    let rest = rest.map(|until| format!("; nothing is asked of it until {}", one_line(until)));
-    state + &waits.chain(rest).collect::<String>()
+    let wait = |(method, until): (&String, &String)| format!("; flood wait for {} until {}", one_line(method), one_line(until));
+    let rest = account.rests_until.as_deref().map(|until| format!("; it sends no requests until {}", one_line(until)));
+    state + &account.parked_until.iter().map(wait).chain(rest).collect::<String>()
 }
 
-fn complaint(worker: &Value) -> Option<String> {
-    let name = text(worker, "name");
-    let failures = worker.get("failures").and_then(Value::as_u64).unwrap_or_default();
-    match worker.get("failing") {
-        Some(Value::String(why)) => Some(format!("{name} fails: {} ({failures} times)", one_line(why))),
-        _ if worker.get("stopped") == Some(&Value::Bool(true)) => Some(format!("{name} has stopped")),
-        _ => None,
+fn complaint(worker: &WorkerView) -> Option<String> {
+    let name = one_line(&worker.name);
+    match &worker.failing {
+        Some(why) => Some(format!("{name} fails: {} ({} times)", one_line(why), worker.failures)),
+        None if worker.stopped => Some(format!("{name} has stopped")),
+        None => None,
     }
 }
 

@@ -9,7 +9,6 @@ use super::client::Globals;
 use super::output::{Out, ended};
 use crate::archive::{Archive, DataFolder, Seen};
 use crate::model::Seq;
-use crate::publish::READER;
 use crate::search::{Index, SearchError, Verification};
 
 /// Compare the archive, the index and all positions with each other
@@ -18,8 +17,8 @@ use crate::search::{Index, SearchError, Verification};
   telescribe verify
   telescribe verify --json | jq .differences
 
-The exit status is 1 when anything differs. What is only not indexed yet is counted and is no difference: the index reads it at the
-next start. A running telescribe must be stopped first.")]
+The exit status is 1 if anything differs. Messages that are only not indexed yet are counted, but are no difference: they
+are indexed at the next start. A running telescribe must be stopped first.")]
 pub(super) struct Args {}
 
 pub(super) fn run(_: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
@@ -28,9 +27,9 @@ pub(super) fn run(_: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 
 fn verify(globals: &Globals) -> anyhow::Result<ExitCode> {
     let folder = DataFolder::lock_existing(&globals.data)?;
-    // What is missing by what was seen is told below, among the other differences.
+    // What readers have seen and the archive lacks is reported below, among the other differences.
     let archive = Archive::open_to_read(&folder.archive(), None)?;
-    let report = archive.verify()?;
+    let report = archive.view().verify()?;
     let mut differences = report.differences;
     let indexed = compare_index(&archive, &folder.index(), &mut differences)?;
     let lost = compare_positions(&archive, Index::seen(&folder.index()), &mut differences)?;
@@ -51,8 +50,8 @@ fn verify(globals: &Globals) -> anyhow::Result<ExitCode> {
             out.line(format_args!("differs: {difference}"))?;
         }
         out.line(match (lost, differences.is_empty()) {
-            (true, _) => "restore a backup, or go on without what is missing: `telescribe reindex --accept-loss`",
-            (false, false) => "`telescribe reindex` mends the index",
+            (true, _) => "restore a backup, or continue without what is missing: `telescribe reindex --accept-loss`",
+            (false, false) => "`telescribe reindex` repairs the index",
             (false, true) => "no differences",
         })?;
     }
@@ -82,10 +81,10 @@ fn compare_index(archive: &Archive, path: &Path, differences: &mut Vec<String>) 
 /// Adds what readers have seen and the archive does not have; says whether there is any.
 fn compare_positions(archive: &Archive, index: Option<Seen>, differences: &mut Vec<String>) -> anyhow::Result<bool> {
     let last = archive.last_seq();
-    let mut positions = vec![(READER, archive.position(READER)?)];
+    let mut positions = archive.view().positions()?;
     match index {
-        Some(seen) if seen.archive == archive.id() => positions.push(("search", seen.position)),
-        Some(_) => differences.push("index: it is of another archive".to_owned()),
+        Some(seen) if seen.archive == archive.id() => positions.push(("search".to_owned(), seen.position)),
+        Some(_) => differences.push("index: it belongs to another archive".to_owned()),
         None => {}
     }
     positions.retain(|(_, position)| *position > last);

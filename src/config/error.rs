@@ -32,7 +32,7 @@ pub enum ConfigError {
         /// What is wrong.
         why: String,
     },
-    /// A value cannot be meant.
+    /// A value is invalid.
     #[error("{place}: `{key}` {why}")]
     Value {
         /// File and line, or the environment variable.
@@ -44,7 +44,7 @@ pub enum ConfigError {
     },
 }
 
-/// What a parser says, without the texts that it repeats: a URL with a password may stand where something else belongs.
+/// A parser's message, without the texts that it repeats: a URL with a password may stand where something else belongs.
 pub(super) fn without_secrets(message: &str) -> String {
     without_url(&without_text(message))
 }

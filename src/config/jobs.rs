@@ -1,6 +1,6 @@
-//! When each job runs, and the exceptions: from what the operator writes to the runs that the scheduler makes.
+//! The schedule of each job and its overrides: from what the operator writes to the runs that the scheduler starts.
 //!
-//! A peer belongs to the first override that names it and that plans the job; the job's own run takes the others.
+//! A peer belongs to the first override that matches it and sets the job; the job's own run takes the others.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::Span;
 use crate::schedule::{Job, Missed, Plan, Run, Scope, Selector};
 
-/// The longest jitter: longer ones are another expression.
+/// The longest jitter: for a longer one, write another cron expression.
 const JITTER_MAX: Span = Span::seconds(24 * 60 * 60);
 /// Characters of an override's name.
 const NAME_LENGTH_MAX: usize = 64;
@@ -17,23 +17,23 @@ const NAME_LENGTH_MAX: usize = 64;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct JobsConfig {
-    /// Reads every account's list of dialogs to its end: what joined, left, or was renamed.
+    /// Reads every account's complete list of dialogs: finds peers that were joined, left or renamed.
     #[serde(deserialize_with = "discover")]
     pub discover: JobConfig,
-    /// Reads what is new: one request an account when nothing is.
+    /// Polls for new messages: one request per account when there are none.
     #[serde(deserialize_with = "catch_up")]
     pub catch_up: JobConfig,
-    /// Reads what coverage lacks.
+    /// Reads history that is not archived yet: the message ids that coverage lacks.
     #[serde(deserialize_with = "backfill")]
     pub backfill: JobConfig,
-    /// Reads again what was read, to find edits and deletions that nobody told of.
+    /// Reads recent messages again, to find edits and deletions that Telegram sent no update about.
     #[serde(deserialize_with = "recheck")]
     pub recheck: JobConfig,
-    /// Reads how often messages were seen, forwarded and reacted to.
+    /// Reads member counts, and the view and forward counts of a channel's newest posts.
     #[serde(deserialize_with = "counters")]
     pub counters: JobConfig,
-    /// Other plans for some peers. A peer belongs to the first one that names it and the job; what is not set is as in the job itself.
-    /// Peers are "-1001234567890", "@username", "title:*news*", "folder:Work" or "kind:channel". Instead of the line below:
+    /// Other schedules for some peers. Of the overrides that set a job, the first whose selectors match a peer applies to it; what an override
+    /// does not set is inherited from the job. Selectors are written as in crawl.allow. Instead of the line below:
     ///
     ///     [[jobs.overrides]]
     ///     name = "breaking news"
@@ -48,30 +48,32 @@ pub struct JobsConfig {
 #[serde(deny_unknown_fields)]
 pub struct JobConfig {
     /// A cron expression with seconds: second, minute, hour, day of month, month, day of week (1 or SUN is Sunday, 7 or SAT is Saturday).
-    /// A day must fit both its fields.
+    /// A date must match both day fields.
     pub cron: String,
     /// The time zone of the expression, such as "Europe/Berlin".
     pub zone: String,
-    /// How much later a run may start, so that not all machines ask in the same second; whole seconds, and never past the next run.
+    /// Jitter: a run starts later by a varying amount, at most this, so that not all machines send requests in the same second. Whole
+    /// seconds, at most a day; never reaches past the next run.
     pub jitter: Span,
-    /// What becomes of runs that were missed because the program did not run or the machine slept: "once" makes them up once, "skip" does not.
+    /// Runs that were missed because the program was stopped or the machine asleep: "once" makes up for all of them with one run as soon as
+    /// possible, "skip" leaves them out.
     pub missed: MissedConfig,
-    /// Whether it runs by the clock at all; `telescribe schedule run` starts it even so.
+    /// Whether the job runs on its schedule; `telescribe schedule run` starts it in any case.
     pub enabled: bool,
 }
 
-/// What becomes of missed runs.
+/// What to do about missed runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MissedConfig {
-    /// They are made up once.
+    /// One run makes up for all of them.
     #[default]
     Once,
     /// They are left out.
     Skip,
 }
 
-/// What an override, or a file, changes of a job's plan.
+/// What an override, or a file, changes of a job's schedule.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct JobChange {
@@ -84,45 +86,45 @@ pub struct JobChange {
     /// Another jitter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jitter: Option<Span>,
-    /// Another say on missed runs.
+    /// Another treatment of missed runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missed: Option<MissedConfig>,
-    /// Whether it runs.
+    /// Whether it runs on its schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
 }
 
-/// Other plans for some peers.
+/// Other schedules for some peers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OverrideConfig {
-    /// What it is called in the schedule.
+    /// Its name in the schedule.
     pub name: String,
-    /// Which peers.
+    /// Peer selectors.
     pub peers: Vec<String>,
-    /// Not possible: a discovery reads an account's whole list.
+    /// Refused: a discovery reads an account's complete list of dialogs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "JobChange")]
     pub discover: Option<JobChange>,
-    /// When what is new is read.
+    /// Another schedule for polling.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "JobChange")]
     pub catch_up: Option<JobChange>,
-    /// When what coverage lacks is read.
+    /// Another schedule for reading history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "JobChange")]
     pub backfill: Option<JobChange>,
-    /// When what was read is read again.
+    /// Another schedule for reading messages again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "JobChange")]
     pub recheck: Option<JobChange>,
-    /// When counters are read.
+    /// Another schedule for reading counters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "JobChange")]
     pub counters: Option<JobChange>,
 }
 
-/// A plan cannot be meant.
+/// A plan is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{key}` {why}")]
 pub struct InvalidPlan {
@@ -155,19 +157,19 @@ impl JobConfig {
 
     fn plan(&self, place: &str) -> Result<Plan, InvalidPlan> {
         let wrong = |key: &str, why: String| InvalidPlan { key: format!("{place}.{key}"), why };
-        let form = "seconds, minutes, hours, day of month, month, day of week, as in \"0 */5 * * * *\"";
+        let form = "second, minute, hour, day of month, month, day of week, as in \"0 */5 * * * *\"";
         let cron =
-            self.cron.parse().map_err(|e| wrong("cron", format!("is no cron expression ({}); it has {form}", one_line(&e))))?;
+            self.cron.parse().map_err(|e| wrong("cron", format!("is not a cron expression ({}); write {form}", one_line(&e))))?;
         let zone = self
             .zone
             .parse()
-            .map_err(|_| wrong("zone", format!("`{}` is no time zone, such as \"Europe/Berlin\"", self.zone)))?;
+            .map_err(|_| wrong("zone", format!("`{}` is not a time zone; write a name such as \"Europe/Berlin\"", self.zone)))?;
         let jitter = self.jitter.duration();
         if jitter.subsec_nanos() != 0 {
             return Err(wrong("jitter", format!("must be whole seconds, not `{}`", self.jitter)));
         }
         if self.jitter > JITTER_MAX {
-            return Err(wrong("jitter", format!("is at most {JITTER_MAX}, not `{}`", self.jitter)));
+            return Err(wrong("jitter", format!("must be at most {JITTER_MAX}, not `{}`", self.jitter)));
         }
         let missed = match self.missed {
             MissedConfig::Once => Missed::Once,
@@ -205,7 +207,7 @@ impl JobsConfig {
     /// What runs: for each job its own run, and then those of its overrides.
     ///
     /// # Errors
-    /// The first plan that cannot be meant.
+    /// The first invalid plan.
     pub fn runs(&self) -> Result<Vec<Run>, InvalidPlan> {
         let overrides = self.selected()?;
         let mut runs = Vec::new();
@@ -217,7 +219,7 @@ impl JobsConfig {
                 let Some(change) = settings.of(job) else { continue };
                 let place = format!("jobs.overrides.{at}.{}", key(job));
                 if !job.is_per_peer() {
-                    let why = "cannot be planned for some peers: it reads an account's whole list, and is what finds the peers; set `jobs.discover`";
+                    let why = "cannot be set for some peers only: it reads whole dialog lists, which is how peers are found; set `jobs.discover`";
                     return Err(InvalidPlan { key: place, why: why.to_owned() });
                 }
                 let plan = own.clone().changed(change.clone()).plan(&place)?;
@@ -232,7 +234,7 @@ impl JobsConfig {
         Ok(runs)
     }
 
-    /// The overrides with the peers that they name.
+    /// The overrides with their selectors.
     fn selected(&self) -> Result<Vec<(&OverrideConfig, Vec<Selector>)>, InvalidPlan> {
         let mut selected = Vec::new();
         for (at, settings) in self.overrides.iter().enumerate() {
@@ -243,13 +245,13 @@ impl JobsConfig {
                 return Err(wrong("name", format!("must have 1 to {NAME_LENGTH_MAX} characters, none of them `/`")));
             }
             if self.overrides.iter().take(at).any(|earlier| earlier.name == *name) {
-                return Err(wrong("name", format!("`{name}` is used twice; a name tells one override from another")));
+                return Err(wrong("name", format!("`{name}` is used twice; give each override a name of its own")));
             }
             if settings.peers.is_empty() {
-                return Err(wrong("peers", "names nobody; plans for everybody are in the job itself".to_owned()));
+                return Err(wrong("peers", "is empty; what is for all peers belongs into the job itself".to_owned()));
             }
             if Job::ALL.iter().all(|job| settings.of(*job).is_none()) {
-                return Err(wrong("name", format!("`{name}` changes no job; add one, such as catch_up = {{ cron = \"…\" }}")));
+                return Err(wrong("name", format!("`{name}` sets no job; add one, such as catch_up = {{ cron = \"…\" }}")));
             }
             let peers: Result<Vec<Selector>, _> = settings.peers.iter().map(|text| text.parse()).collect();
             selected.push((settings, peers.map_err(|error| wrong("peers", format!("is wrong: {error}")))?));
@@ -262,7 +264,7 @@ impl Default for JobsConfig {
     fn default() -> Self {
         Self {
             discover: JobConfig::every("0 7 * * * *").with_jitter(5, 0),
-            // Half a minute is what people call at once, and costs an account two requests a minute.
+            // Half a minute is what people call at once, and costs two requests per minute and account.
             catch_up: JobConfig::every("*/30 * * * * *").with_jitter(0, 10),
             backfill: JobConfig::every("0 */5 * * * *").with_jitter(1, 0),
             // At night in Europe, where most of the world posts least.
@@ -278,7 +280,7 @@ fn key(job: Job) -> String {
     job.name().replace('-', "_")
 }
 
-/// An expression's error draws what is wrong over several lines; ours have one.
+/// The cron parser's error is drawn over several lines; ours have one.
 fn one_line(error: &dyn std::fmt::Display) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! From text to configuration: unknown keys with their line and the nearest known one, then types, then what types cannot say.
+//! From text to configuration: unknown keys with their line and the nearest known one, then types, then the validation of values.
 
 use std::ops::Range;
 
@@ -7,8 +7,7 @@ use serde_json::Value as Json;
 use toml_edit::{Document, Item, Table, TableLike, Value};
 
 use super::error::without_secrets;
-use super::{Config, ConfigError, Server};
-use crate::{accounts, publish};
+use super::{Config, ConfigError};
 
 /// What an environment variable that overrides a key starts with.
 const PREFIX: &str = "TELESCRIBE__";
@@ -54,7 +53,7 @@ pub(super) fn read(place: &str, text: &str, environment: impl Iterator<Item = (S
     Ok(config)
 }
 
-/// Checks what types cannot say of a configuration that no file was read for.
+/// Validates the values of a configuration that no file was read for.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     check_values(&|_| "the configuration".to_owned(), config)
 }
@@ -147,64 +146,7 @@ pub(super) fn resolve<'a>(root: &'a Schema, schema: &'a Json) -> &'a Json {
 }
 
 fn check_values(place: &dyn Fn(&str) -> String, config: &Config) -> Result<(), ConfigError> {
-    let wrong = |key: &str, why: String| Err(ConfigError::Value { place: place(key), key: key.to_owned(), why });
-    if let Err(error) = config.jobs.runs() {
-        return wrong(&error.key, error.why);
-    }
-    if config.accounts.requests_in_flight_max == 0 {
-        return wrong("accounts.requests_in_flight_max", "must be at least 1".to_owned());
-    }
-    if let Err((key, error)) = config.crawl.rules() {
-        return wrong(&format!("crawl.{key}"), format!("is wrong: {error}"));
-    }
-    if config.crawl.kinds.is_empty() {
-        return wrong("crawl.kinds", "must name at least one kind, or nothing would be crawled".to_owned());
-    }
-    if config.crawl.mass_deletion_min == 0 {
-        return wrong(
-            "crawl.mass_deletion_min",
-            "must be at least 1; a very large number believes every deletion at once".to_owned(),
-        );
-    }
-    if config.search.memory_mib < 15 {
-        return wrong("search.memory_mib", "must be at least 15: the index cannot work with less".to_owned());
-    }
-    if let Err(error) = config.http.check() {
-        return wrong("http", error.to_string());
-    }
-    let reach = config.telegram.reach();
-    for dc in &config.telegram.data_centres {
-        if !reach.allows(*dc.address.ip()) {
-            let why = match config.telegram.server {
-                Server::Simulated => "must be on loopback for the simulated server",
-                Server::Telegram | Server::SelfHosted => {
-                    "must not be on loopback for Telegram; set telegram.server to \"simulated\" or \"self-hosted\""
-                }
-            };
-            return wrong("telegram.data_centres", format!("{} {why}", dc.address));
-        }
-    }
-    let own = config.accounts.proxies.iter().map(|(name, url)| (format!("accounts.proxies.{name}"), url));
-    for (key, url) in own.chain([("telegram.proxy".to_owned(), &config.telegram.proxy)]) {
-        if let Err(error) = url.get() {
-            return wrong(&key, error.to_string());
-        }
-    }
-    if let Err(error) = config.publish.url.get() {
-        return wrong("publish.url", error.to_string());
-    }
-    if !publish::is_exchange_name(&config.publish.exchange) {
-        let why = "must have 1 to 246 bytes without control characters, and must not begin with `amq.`";
-        return wrong("publish.exchange", why.to_owned());
-    }
-    if let Some(method) = config.accounts.intervals.keys().find(|method| !accounts::is_known_method(method)) {
-        let known = accounts::known_methods().collect::<Vec<_>>().join(", ");
-        return wrong(
-            &format!("accounts.intervals.{method}"),
-            format!("is not a method that is paced by itself; those are {known}"),
-        );
-    }
-    Ok(())
+    config.check_values().map_err(|(key, why)| ConfigError::Value { place: place(&key), key, why })
 }
 
 #[cfg(test)]
@@ -248,12 +190,12 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused_with_the_way_out() {
+    fn what_is_invalid_is_refused_with_the_way_out() {
         for (text, part) in [
-            ("[jobs.discover]\ncron = \"every hour\"\n", "jobs.discover.cron` is no cron expression"),
-            ("[jobs.discover]\ncron = \"0 7 * * * *\"\nzone = \"Mars/Base\"\n", "is no time zone"),
+            ("[jobs.discover]\ncron = \"every hour\"\n", "jobs.discover.cron` is not a cron expression"),
+            ("[jobs.discover]\ncron = \"0 7 * * * *\"\nzone = \"Mars/Base\"\n", "is not a time zone"),
             ("[jobs.recheck]\njitter = \"1500ms\"\n", "config.toml, line 2: `jobs.recheck.jitter` must be whole seconds"),
-            ("[jobs.recheck]\njitter = \"2d\"\n", "is at most 1d"),
+            ("[jobs.recheck]\njitter = \"2d\"\n", "must be at most 1d"),
             ("[telegram]\ndata_centres = [{ id = 2, address = \"127.0.0.1:443\" }]\n", "must not be on loopback"),
             (
                 "[telegram]\nserver = \"simulated\"\ndata_centres = [{ id = 2, address = \"192.0.2.1:443\" }]\n",
@@ -265,13 +207,13 @@ mod tests {
                 "accounts.proxies.alpha` must have both user and password",
             ),
             ("[publish]\nurl = \"http://127.0.0.1\"\n", "config.toml, line 2: `publish.url` must start with amqp://"),
-            ("[publish]\n\nurl = \"amqp://127.0.0.1:99999\"\n", "config.toml, line 3: `publish.url` must have a number from 1"),
+            ("[publish]\n\nurl = \"amqp://127.0.0.1:99999\"\n", "config.toml, line 3: `publish.url` must have a port number"),
             (
                 "[publish]\nurl = \"amqp://127.0.0.1/?foo=1\"\n",
-                "config.toml, line 2: `publish.url` has an unknown parameter `foo`; there are auth_mechanism, ",
+                "config.toml, line 2: `publish.url` has an unknown parameter `foo`; known are auth_mechanism, ",
             ),
             ("[publish]\nexchange = \"amq.topic\"\n", "config.toml, line 2: `publish.exchange` must have 1 to 246 bytes"),
-            ("[accounts.intervals]\n\"messages.getHistroy\" = \"1s\"\n", "those are messages.getHistory"),
+            ("[accounts.intervals]\n\"messages.getHistroy\" = \"1s\"\n", "known are messages.getHistory"),
             ("[[http.listeners]]\naddress = \"0.0.0.0:80\"\nsealing = \"off\"\n", "sealing = \"off\""),
             ("[http]\nrequest_timeout = 10\n", "line 2"),
         ] {
@@ -281,23 +223,26 @@ mod tests {
     }
 
     #[test]
-    fn an_override_that_cannot_be_meant_is_refused_with_its_line_and_the_reason() {
+    fn an_invalid_override_is_refused_with_its_line_and_the_reason() {
         let one = "[[jobs.overrides]]\nname = \"a\"\npeers = [\"@a\"]\n";
         let refused = |text: &str| read_text(text, &[]).unwrap_err();
         assert_eq!(
             refused(&format!("{one}discover = {{ cron = \"0 0 * * * *\" }}\n")),
-            "config.toml, line 4: `jobs.overrides.0.discover` cannot be planned for some peers: it reads an account's whole list, and is what finds the peers; set `jobs.discover`"
+            "config.toml, line 4: `jobs.overrides.0.discover` cannot be set for some peers only: it reads whole dialog lists, which is how peers are found; set `jobs.discover`"
         );
         for (text, part) in [
             (
                 format!("{one}catch_up = {{ cron = \"often\" }}\n"),
-                "line 4: `jobs.overrides.0.catch_up.cron` is no cron expression",
+                "line 4: `jobs.overrides.0.catch_up.cron` is not a cron expression",
             ),
             (format!("{one}catch_up = {{}}\n\n{one}catch_up = {{}}\n"), "line 7: `jobs.overrides.1.name` `a` is used twice"),
-            (one.to_owned(), "line 2: `jobs.overrides.0.name` `a` changes no job"),
+            (one.to_owned(), "line 2: `jobs.overrides.0.name` `a` sets no job"),
             ("[[jobs.overrides]]\nname = \"a/b\"\npeers = [\"@a\"]\n".to_owned(), "line 2: `jobs.overrides.0.name` must have"),
-            (format!("{one}catch_up = {{}}\n").replace("\"@a\"", ""), "line 3: `jobs.overrides.0.peers` names nobody"),
-            (one.replace("@a", "news") + "catch_up = {}\n", "line 3: `jobs.overrides.0.peers` is wrong: `news` names no peers"),
+            (format!("{one}catch_up = {{}}\n").replace("\"@a\"", ""), "line 3: `jobs.overrides.0.peers` is empty"),
+            (
+                one.replace("@a", "news") + "catch_up = {}\n",
+                "line 3: `jobs.overrides.0.peers` is wrong: `news` is not a peer selector",
+            ),
             (format!("{one}catch_upp = {{}}\n"), "line 4: unknown key `jobs.overrides.catch_upp`; did you mean `catch_up`?"),
             (
                 format!("{one}catch_up = {{ crom = \"\" }}\n"),
@@ -310,7 +255,7 @@ mod tests {
         let error = read_text("[jobs.recheck]\n", &[("TELESCRIBE__JOBS__RECHECK__ZONE", "Mars/Base")]).unwrap_err();
         assert_eq!(
             error,
-            "environment variable TELESCRIBE__JOBS__RECHECK__ZONE: `jobs.recheck.zone` `Mars/Base` is no time zone, such as \"Europe/Berlin\""
+            "environment variable TELESCRIBE__JOBS__RECHECK__ZONE: `jobs.recheck.zone` `Mars/Base` is not a time zone; write a name such as \"Europe/Berlin\""
         );
     }
 
@@ -326,16 +271,52 @@ mod tests {
     }
 
     #[test]
+    fn each_output_has_a_name_of_its_own_and_a_broker() {
+        let output = |name: &str, rest: &str| format!("[[outputs]]\nname = \"{name}\"\nkind = \"rabbitmq\"\n{rest}\n");
+        let (at_a, at_b) = ("url = \"amqp://a.example\"", "url = \"amqp://b.example\"\nexchange = \"other\"\ndeclare = false");
+        let text = format!("[publish]\nurl = \"amqp://p.example\"\n{}{}", output("research", at_a), output("mirror-2", at_b));
+        let planned = read_text(&text, &[]).unwrap().planned_outputs().unwrap();
+        let names: Vec<&str> = planned.iter().map(|output| output.name.as_str()).collect();
+        assert_eq!(names, ["publish", "research", "mirror-2"]);
+        for (wrong, error) in [
+            (
+                output("publish", at_a),
+                "config.toml, line 2: `outputs.0.name` `publish` is taken by the program itself; choose another",
+            ),
+            (
+                output("search", at_a),
+                "config.toml, line 2: `outputs.0.name` `search` is taken by the program itself; choose another",
+            ),
+            (
+                output("A b", at_a),
+                "config.toml, line 2: `outputs.0.name` must have 1 to 64 lower-case letters, digits and hyphens",
+            ),
+            (
+                format!("{}{}", output("a", at_a), output("a", at_b)),
+                "config.toml, line 6: `outputs.1.name` `a` is used twice; each output needs a name of its own",
+            ),
+            (output("a", "url = \"\""), "config.toml, line 4: `outputs.0.url` must name a broker"),
+            (
+                output("a", &format!("{at_a}\nexchange = \"amq.x\"")),
+                "config.toml, line 5: `outputs.0.exchange` must have 1 to 246 bytes",
+            ),
+        ] {
+            let found = read_text(&wrong, &[]).unwrap_err();
+            assert!(found.starts_with(error), "{found}");
+        }
+    }
+
+    #[test]
     fn the_password_of_the_broker_is_never_shown() {
         let url = "amqp://crawler:s3cret@127.0.0.1:5672/%2f";
         let config = read_text(&format!("[publish]\nurl = \"{url}\"\n"), &[]).unwrap();
-        let settings = config.publish.settings().unwrap();
-        let shown = format!("{config:?} {settings:?} {}", serde_json::to_string(&config).unwrap());
+        let planned = config.planned_outputs().unwrap();
+        let shown = format!("{config:?} {planned:?} {}", serde_json::to_string(&config).unwrap());
         assert!(shown.contains("crawler@127.0.0.1") && !shown.contains("s3cret"), "{shown}");
 
         let slash = url.replace("s3cret", "7/s3cret");
         let refusal =
-            "`publish.url` has an `@` behind the host: percent-encode special characters in user and password: write / as %2F, ";
+            "`publish.url` has an `@` after the host: percent-encode special characters in user and password: write / as %2F, ";
         let error = read_text(&format!("[publish]\nurl = \"{slash}\"\n"), &[]).unwrap_err();
         assert!(error.starts_with(&format!("config.toml, line 2: {refusal}")) && !error.contains("s3cret"), "{error}");
         let error = read_text("", &[("TELESCRIBE__PUBLISH__URL", slash.as_str())]).unwrap_err();
@@ -385,11 +366,5 @@ mod tests {
                 proptest::prop_assert!(!error.contains("s3cretw0rd"), "{}: {}", text, error);
             }
         }
-    }
-
-    #[test]
-    fn an_empty_file_and_the_generated_one_are_the_defaults() {
-        assert_eq!(read_text("", &[]).unwrap(), Config::default());
-        assert_eq!(read_text(&super::super::template(), &[]).unwrap(), Config::default());
     }
 }

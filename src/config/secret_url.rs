@@ -7,13 +7,13 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::publish;
+use crate::output::rabbitmq::{AmqpUrl, InvalidAmqpUrl};
 use crate::telegram::{InvalidProxy, Proxy};
 
 /// A SOCKS5 proxy, or none where the text is empty.
 pub type ProxyUrl = SecretUrl<Proxy, InvalidProxy>;
 /// A broker, or none where the text is empty.
-pub type BrokerUrl = SecretUrl<publish::BrokerUrl, publish::InvalidBrokerUrl>;
+pub type BrokerUrl = SecretUrl<AmqpUrl, InvalidAmqpUrl>;
 
 /// Where something is and as whom it is used, or nothing where the text is empty. What it holds shows no password, neither where it
 /// was understood (`T`) nor where it was not (`E`); the text itself is not kept.
@@ -27,11 +27,11 @@ impl<T: FromStr<Err = E>, E: Clone> SecretUrl<T, E> {
         Self(if text.is_empty() { Ok(None) } else { text.parse().map(Some) })
     }
 
-    /// What is meant.
+    /// The parsed URL.
     ///
     /// # Errors
-    /// When nothing can be meant. A configuration with such a URL is refused, though not while its text is taken apart: that error
-    /// would show the line, and with it the password.
+    /// When the URL is invalid. A configuration with such a URL is refused, though not while its text is parsed: that error would show
+    /// the line, and with it the password.
     pub fn get(&self) -> Result<Option<&T>, E> {
         self.0.as_ref().map(Option::as_ref).map_err(E::clone)
     }

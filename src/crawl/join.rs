@@ -3,21 +3,22 @@
 //! A username is resolved only when the joining account has no hash for its peer, and one that nobody has is remembered, because
 //! this is the call that Telegram limits most. What was joined is crawled from then on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Crawler;
-use super::unit::{Priority, Unit};
-use crate::accounts::{AccountState, Lease, Turn, Urgency};
-use crate::archive::ArchiveError;
-use crate::model::{AccountName, Peer, PeerId};
-use crate::telegram::{Joined, Seen, TelegramError, method};
+use super::planner::Planner;
+use super::recorder::Recorder;
+use crate::accounts::{AccountState, Lease, LeaseOutcome, Pool, Urgency};
+use crate::archive::{Archive, ArchiveError};
+use crate::model::{AccountName, Clock, Peer, PeerId};
+use crate::telegram::{Clients, Joined, MentionedPeers, TelegramError, method};
 
 /// How long a username that nobody has is not asked for again.
 const UNKNOWN_FOR: Duration = Duration::from_hours(24);
 
 /// What to join.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum JoinTarget {
     /// Who has this username, without `@`.
     Username(String),
     /// Whatever this invite's hash leads to.
@@ -47,7 +48,9 @@ pub enum JoinError {
     #[error("no account is signed in")]
     Nobody,
     /// The account must rest.
-    #[error("account `{account}` may not join before {until}; joining often gets accounts banned, so it is paced")]
+    #[error(
+        "account `{account}` may not join before {until}: joining is rate limited, because Telegram bans accounts that join often"
+    )]
     TooEarly {
         /// Which account.
         account: AccountName,
@@ -55,7 +58,7 @@ pub enum JoinError {
         until: String,
     },
     /// The account is busy.
-    #[error("account `{0}` is busy; try again")]
+    #[error("account `{0}` is busy; retry")]
     Busy(AccountName),
     /// Nobody has the username.
     #[error("nobody has the username `@{0}`")]
@@ -72,7 +75,7 @@ pub enum JoinError {
         name: String,
     },
     /// Telegram gave no answer.
-    #[error("no answer: {0}; it is not known whether the account has joined, `telescribe peers` shows it once it is seen")]
+    #[error("no response: {0}; the account may have joined all the same, `telescribe peers` will show the peer then")]
     NoAnswer(String),
     /// The archive cannot be read or written.
     #[error(transparent)]
@@ -82,17 +85,17 @@ pub enum JoinError {
 fn explained(name: &str) -> String {
     let why = match name {
         "INVITE_HASH_EXPIRED" => "the invite link has expired",
-        "INVITE_HASH_INVALID" | "INVITE_HASH_EMPTY" => "this is no invite link",
+        "INVITE_HASH_INVALID" | "INVITE_HASH_EMPTY" => "this is not an invite link",
         "CHANNELS_TOO_MUCH" => "the account is in as many channels as Telegram allows; leave some, or use another account",
         "CHANNEL_PRIVATE" => "the channel is private, or the account was banned from it; an invite link is needed",
-        "CHANNEL_INVALID" => "this is no channel that the account can see",
+        "CHANNEL_INVALID" => "the account cannot see such a channel",
         "USERS_TOO_MUCH" => "the group is full",
         _ => return name.to_owned(),
     };
     format!("{why} ({name})")
 }
 
-impl Target {
+impl JoinTarget {
     /// Reads `@username`, `username`, or a link of `t.me` to a public peer or an invite; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -118,22 +121,32 @@ impl Target {
     }
 }
 
-impl Crawler {
+/// Joins peers.
+pub(super) struct Joins {
+    pub(super) archive: Arc<Archive>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) clients: Arc<Clients>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) planner: Arc<Planner>,
+    pub(super) recorder: Arc<Recorder>,
+}
+
+impl Joins {
     /// Joins a peer with an account, or with the signed-in one that is in the fewest.
     ///
     /// # Errors
     /// See [`JoinError`].
-    pub async fn join(&self, account: Option<&str>, target: &Target) -> Result<Joining, JoinError> {
+    pub(super) async fn join(&self, account: Option<&str>, target: &JoinTarget) -> Result<Joining, JoinError> {
         let account = self.joiner(account)?;
         let client = self.clients.get(&account).ok_or(JoinError::Nobody)?;
         let answer = match target {
-            Target::Invite(hash) => {
+            JoinTarget::Invite(hash) => {
                 let lease = self.lease_now(&account, method::JOIN_BY_INVITE)?;
                 let answer = client.join_by_invite(hash).await;
                 drop(lease);
                 answer.map_err(|e| self.join_failed(&account, method::JOIN_BY_INVITE, e))?
             }
-            Target::Username(name) => {
+            JoinTarget::Username(name) => {
                 let peer = self.resolve(&account, name).await?;
                 let lease = self.lease_now(&account, method::JOIN)?;
                 let answer = client.join(peer).await;
@@ -146,21 +159,21 @@ impl Crawler {
                 let peer = seen.peers.iter().find(|p| p.id.0 < 0).map(|p| p.id);
                 // Telegram lets whoever is in join again, and says nothing of it.
                 let was_in = match peer {
-                    Some(peer) => self.archive.members(peer)?.iter().any(|m| m.account == account && m.current()),
+                    Some(peer) => self.archive.view().members(peer)?.iter().any(|m| m.account == account && m.current()),
                     None => false,
                 };
                 (seen, peer, was_in, false)
             }
-            Joined::Already { peer } => (Seen::default(), peer, true, false),
-            Joined::Requested => (Seen::default(), None, false, true),
+            Joined::Already { peer } => (MentionedPeers::default(), peer, true, false),
+            Joined::Requested => (MentionedPeers::default(), None, false, true),
         };
-        let mut write = self.archive.write(self.clock.timestamp());
-        self.see(&mut write, &account, seen)?;
-        Self::commit(write)?;
+        let mut write = self.recorder.write();
+        self.recorder.mention(&mut write, &account, seen)?;
+        Recorder::commit(write)?;
         if let Some(peer) = peer.filter(|peer| client.session().knows(*peer)) {
-            self.enqueue(Unit::Poll { account: account.clone(), peers: vec![peer] }, Priority::Live);
+            self.planner.add_poll_of(&account, peer);
         }
-        let peer = peer.map(|peer| self.archive.peer(peer)).transpose()?.flatten();
+        let peer = peer.map(|peer| self.archive.view().peer(peer)).transpose()?.flatten();
         Ok(Joining { account, peer, already, requested })
     }
 
@@ -176,24 +189,24 @@ impl Crawler {
 
     fn lease_now(&self, account: &AccountName, method: &'static str) -> Result<Lease, JoinError> {
         match self.pool.lease([account], method, Urgency::Live) {
-            Turn::Now(lease) => Ok(lease),
-            Turn::NotBefore(until) => Err(JoinError::TooEarly { account: account.clone(), until: until.to_rfc3339() }),
-            Turn::Busy => Err(JoinError::Busy(account.clone())),
-            Turn::Nobody => Err(JoinError::NoAccount(account.to_string())),
+            LeaseOutcome::Granted(lease) => Ok(lease),
+            LeaseOutcome::NotBefore(until) => Err(JoinError::TooEarly { account: account.clone(), until: until.to_rfc3339() }),
+            LeaseOutcome::Busy => Err(JoinError::Busy(account.clone())),
+            LeaseOutcome::NoCandidate => Err(JoinError::NoAccount(account.to_string())),
         }
     }
 
     /// The peer of a username, as this account can address it.
     async fn resolve(&self, account: &AccountName, name: &str) -> Result<PeerId, JoinError> {
         let client = self.clients.get(account).ok_or(JoinError::Nobody)?;
-        if let Some(peer) = self.archive.peer_by_username(name)?
+        if let Some(peer) = self.archive.view().peer_by_username(name)?
             && client.session().knows(peer.id)
         {
             return Ok(peer.id);
         }
-        let now = self.clock.timestamp();
+        let now = self.recorder.now();
         let unknown_for = i64::try_from(UNKNOWN_FOR.as_secs()).unwrap_or(i64::MAX);
-        if self.archive.username_unknown_since(name)?.is_some_and(|since| (0..unknown_for).contains(&(now.0 - since.0))) {
+        if self.archive.view().username_unknown_since(name)?.is_some_and(|since| (0..unknown_for).contains(&(now.0 - since.0))) {
             return Err(JoinError::UnknownUsername(name.to_owned()));
         }
         let lease = self.lease_now(account, method::RESOLVE_USERNAME)?;
@@ -202,13 +215,15 @@ impl Crawler {
         match answer {
             Ok(resolved) if resolved.peer.0 > 0 => Err(JoinError::Person(name.to_owned())),
             Ok(resolved) => {
-                let mut write = self.archive.write(now);
-                self.see(&mut write, account, resolved.seen)?;
-                Self::commit(write)?;
+                let mut write = self.recorder.write();
+                self.recorder.mention(&mut write, account, resolved.seen)?;
+                Recorder::commit(write)?;
                 Ok(resolved.peer)
             }
             Err(TelegramError::Refused { name: why, .. }) if why.starts_with("USERNAME_") => {
-                self.archive.set_username_unknown(name, now)?;
+                let mut write = self.recorder.write();
+                write.username_unknown(name);
+                Recorder::commit(write)?;
                 Err(JoinError::UnknownUsername(name.to_owned()))
             }
             Err(error) => Err(self.join_failed(account, method::RESOLVE_USERNAME, error)),
@@ -225,7 +240,7 @@ impl Crawler {
             TelegramError::PeerUnavailable { name } | TelegramError::Refused { name, .. } => {
                 JoinError::Refused { account: account.clone(), name }
             }
-            TelegramError::Again { .. } => JoinError::Busy(account.clone()),
+            TelegramError::RetryLater { .. } => JoinError::Busy(account.clone()),
             error => JoinError::NoAnswer(error.to_string()),
         }
     }
@@ -237,8 +252,8 @@ mod tests {
 
     #[test]
     fn a_target_is_a_username_or_a_link() {
-        let username = |name: &str| Some(Target::Username(name.to_owned()));
-        let invite = |hash: &str| Some(Target::Invite(hash.to_owned()));
+        let username = |name: &str| Some(JoinTarget::Username(name.to_owned()));
+        let invite = |hash: &str| Some(JoinTarget::Invite(hash.to_owned()));
         for (text, target) in [
             ("@durov", username("durov")),
             ("durov", username("durov")),
@@ -253,7 +268,7 @@ mod tests {
             ("@1abc", None),
             ("", None),
         ] {
-            assert_eq!(Target::parse(text), target, "{text}");
+            assert_eq!(JoinTarget::parse(text), target, "{text}");
         }
     }
 }

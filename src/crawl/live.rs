@@ -5,11 +5,30 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::unit::{Priority, Subject, Unit};
-use super::{Crawler, events};
-use crate::lifecycle::{Lifecycle, Step, Worker};
+use super::account_events::AccountEvents;
+use super::overtaken::Overtaken;
+use super::peers::Peers;
+use super::planner::Planner;
+use super::recorder::{Recorder, delete};
+use super::unit::{Unit, messages_of, messages_outside_channels};
+use crate::accounts::UpdatesState;
+use crate::archive::Archive;
+use crate::dispatch::{Dispatch, Priority};
+use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
 use crate::model::{AccountName, PeerId};
-use crate::telegram::{Event, Push};
+use crate::telegram::{Clients, Push, Update};
+
+/// Archives what is pushed.
+pub(super) struct Live {
+    pub(super) archive: Arc<Archive>,
+    pub(super) clients: Arc<Clients>,
+    pub(super) dispatch: Arc<Dispatch>,
+    pub(super) peers: Arc<Peers>,
+    pub(super) planner: Arc<Planner>,
+    pub(super) recorder: Arc<Recorder>,
+    pub(super) account_events: Arc<AccountEvents>,
+    pub(super) overtaken: Arc<Overtaken>,
+}
 
 /// How a pushed event stands to the state that is known.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,30 +51,31 @@ fn follows(known: i32, pts: i32, count: i32) -> Follows {
     }
 }
 
-pub(super) fn start(crawler: &Arc<Crawler>, inbox: mpsc::Receiver<Push>, lifecycle: &Lifecycle) {
+pub(super) fn start(live: &Arc<Live>, inbox: mpsc::Receiver<Push>, lifecycle: &Lifecycle) {
     let inbox = Arc::new(tokio::sync::Mutex::new(inbox));
-    let crawler = Arc::clone(crawler);
-    lifecycle.work("live", move || LiveWorker { crawler: Arc::clone(&crawler), inbox: Arc::clone(&inbox), next: None });
+    live.clients.use_until_released();
+    let live = Arc::clone(live);
+    lifecycle.work("live", move || LiveWorker { live: Arc::clone(&live), inbox: Arc::clone(&inbox), next: None });
 }
 
 struct LiveWorker {
-    crawler: Arc<Crawler>,
+    live: Arc<Live>,
     /// Shared with the worker that takes over after a panic.
     inbox: Arc<tokio::sync::Mutex<mpsc::Receiver<Push>>>,
     next: Option<Push>,
 }
 
 impl Worker for LiveWorker {
-    async fn step(&mut self) -> anyhow::Result<Step> {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         let push = match self.next.take() {
             Some(push) => push,
             None => match self.inbox.lock().await.try_recv() {
                 Ok(push) => push,
-                Err(_) => return Ok(Step::Idle),
+                Err(_) => return Ok(StepOutcome::Idle),
             },
         };
-        self.crawler.receive(push)?;
-        Ok(Step::Busy)
+        self.live.receive(push)?;
+        Ok(StepOutcome::Busy)
     }
 
     async fn wait(&mut self) {
@@ -67,31 +87,31 @@ impl Worker for LiveWorker {
     }
 
     async fn finish(&mut self) -> anyhow::Result<()> {
-        self.crawler.worker_ended().await;
+        self.live.clients.release().await;
         Ok(())
     }
 }
 
-impl Crawler {
+impl Live {
     fn receive(&self, push: Push) -> anyhow::Result<()> {
         let Push { account, seen, events } = push;
         let gone: BTreeSet<PeerId> = seen.left.iter().chain(&seen.lost).copied().collect();
-        let mut write = self.archive.write(self.clock.timestamp());
-        self.see(&mut write, &account, seen)?;
-        Self::commit(write)?;
+        let mut write = self.recorder.write();
+        self.recorder.mention(&mut write, &account, seen)?;
+        Recorder::commit(write)?;
         for event in events {
             match event {
-                Event::Gap => {
-                    self.enqueue(Unit::AccountEvents { account: account.clone() }, Priority::Live);
-                    self.look_for_news(&account);
+                Update::Gap => {
+                    self.planner.add(Unit::AccountEvents { account: account.clone() }, Priority::Live);
+                    self.planner.add_walk_for_news(&account);
                 }
-                Event::Membership { channel } => self.membership_changed(&account, channel, gone.contains(&channel)),
-                Event::Counted { key, counters } => {
-                    let mut write = self.archive.write(self.clock.timestamp());
-                    self.counted(&mut write, &account, key, counters)?;
-                    Self::commit(write)?;
+                Update::Membership { channel } => self.membership_changed(&account, channel, gone.contains(&channel)),
+                Update::Counted { key, counters } => {
+                    let mut write = self.recorder.write();
+                    self.recorder.counted(&mut write, &account, key, counters)?;
+                    Recorder::commit(write)?;
                 }
-                Event::ChannelGap { channel } => self.enqueue(Unit::Events { peer: channel }, Priority::Live),
+                Update::ChannelGap { channel } => self.planner.add(Unit::Events { peer: channel }, Priority::Live),
                 event => match event.channel() {
                     Some(peer) => self.channel_pushed(&account, peer, event)?,
                     None => self.common_pushed(&account, event)?,
@@ -101,51 +121,63 @@ impl Crawler {
         Ok(())
     }
 
-    fn channel_pushed(&self, account: &AccountName, peer: PeerId, event: Event) -> anyhow::Result<()> {
+    /// An account's membership in a group or channel has changed: what it is now says the peer itself.
+    fn membership_changed(&self, account: &AccountName, peer: PeerId, gone: bool) {
+        // One that the account is out of was told by the same update; one that it is in may be far down in its dialogs.
+        if gone {
+            return;
+        }
+        if self.peers.is_known_to(account, peer) {
+            self.planner.add_poll_of(account, peer);
+        } else {
+            self.planner.add_walk_for_news(account);
+        }
+    }
+
+    fn channel_pushed(&self, account: &AccountName, peer: PeerId, event: Update) -> anyhow::Result<()> {
         // While a difference is asked for, its answer may be older than this event: the next one will bring it. A page of history
         // says as of when it is, so the event stands beside it; what it deletes is deleted from the page too (`overtaken`).
-        let Some(claim) = self.queue.claim(Subject::Channel(peer)) else {
-            self.enqueue(Unit::Events { peer }, Priority::Live);
+        let Some(claim) = self.dispatch.claim(messages_of(peer)) else {
+            self.planner.add(Unit::Events { peer }, Priority::Live);
             return Ok(());
         };
-        let Some(cursor) = self.archive.cursor(peer)? else {
-            self.look_for_news(account);
+        let Some(cursor) = self.archive.view().crawl_state(peer)? else {
+            self.planner.add_walk_for_news(account);
             return Ok(());
         };
         let (pts, count) = place(&event);
         let Some(known) = cursor.pts else { return Ok(()) };
         match follows(known, pts, count) {
             Follows::Known => {}
-            Follows::Gap => self.enqueue(Unit::Events { peer }, Priority::Live),
+            Follows::Gap => self.planner.add(Unit::Events { peer }, Priority::Live),
             Follows::On => {
-                let now = self.clock.timestamp();
-                let mut write = self.archive.write(now);
-                write.as_of(Some(pts)).mass_deletion(self.settings.mass_deletion);
+                let now = self.recorder.now();
+                let mut write = self.recorder.write_as_of(Some(pts));
                 let mut gone = Vec::new();
                 match event {
-                    Event::Message { parsed, .. } => self.put(&mut write, *parsed),
-                    Event::Deleted { ids, .. } => {
-                        if claim.is_beside_reader() {
+                    Update::Message { parsed, .. } => self.recorder.put(&mut write, *parsed),
+                    Update::Deleted { ids, .. } => {
+                        if claim.is_shared() {
                             gone.clone_from(&ids);
                         }
-                        events::delete(&mut write, peer, ids);
+                        delete(&mut write, peer, ids);
                     }
                     _ => {}
                 }
-                write.cursor(peer, move |cursor| {
+                write.crawl_state(peer, move |cursor| {
                     cursor.pts = Some(pts);
                     cursor.checked_at = Some(now);
                 });
-                self.overtaken.commit_deletions(peer, gone, || Self::commit(write))?;
-                self.add_history(peer, Priority::Fresh)?;
+                self.overtaken.commit_deletions(peer, gone, || Recorder::commit(write))?;
+                self.planner.add_history(peer, Priority::Fresh)?;
             }
         }
         Ok(())
     }
 
-    fn common_pushed(&self, account: &AccountName, event: Event) -> anyhow::Result<()> {
-        let difference = || self.enqueue(Unit::AccountEvents { account: account.clone() }, Priority::Live);
-        let Some(_claim) = self.queue.claim(Subject::Account(account.clone())) else {
+    fn common_pushed(&self, account: &AccountName, event: Update) -> anyhow::Result<()> {
+        let difference = || self.planner.add(Unit::AccountEvents { account: account.clone() }, Priority::Live);
+        let Some(_claim) = self.dispatch.claim(messages_outside_channels(account)) else {
             difference();
             return Ok(());
         };
@@ -160,17 +192,16 @@ impl Crawler {
             Follows::Gap => difference(),
             Follows::On => {
                 let touched = match &event {
-                    Event::Message { parsed, .. } => Some(parsed.message.key.peer),
+                    Update::Message { parsed, .. } => Some(parsed.message.key.peer),
                     _ => None,
                 };
-                let mut write = self.archive.write(self.clock.timestamp());
-                write.mass_deletion(self.settings.mass_deletion);
-                self.common_event(&mut write, account, event)?;
-                let archived = Self::commit(write)?;
-                session.set_updates(crate::accounts::UpdatesState { pts, ..known });
-                self.confirm_deletions(account, &archived)?;
+                let mut write = self.recorder.write_as_of(None);
+                self.account_events.add_event(&mut write, account, event)?;
+                let archived = Recorder::commit(write)?;
+                session.set_updates(UpdatesState { pts, ..known });
+                self.planner.confirm_deletions(account, &archived)?;
                 if let Some(peer) = touched {
-                    self.add_history(peer, Priority::Fresh)?;
+                    self.planner.add_history(peer, Priority::Fresh)?;
                 }
             }
         }
@@ -179,12 +210,12 @@ impl Crawler {
 }
 
 /// The state after an event, and how far it moved that state.
-fn place(event: &Event) -> (i32, i32) {
+fn place(event: &Update) -> (i32, i32) {
     match *event {
-        Event::Message { pts, count, .. } | Event::Deleted { pts, count, .. } | Event::ChannelMoved { pts, count, .. } => {
+        Update::Message { pts, count, .. } | Update::Deleted { pts, count, .. } | Update::ChannelMoved { pts, count, .. } => {
             (pts, count)
         }
-        Event::ChannelGap { .. } | Event::Counted { .. } | Event::Membership { .. } | Event::Gap => (0, 0),
+        Update::ChannelGap { .. } | Update::Counted { .. } | Update::Membership { .. } | Update::Gap => (0, 0),
     }
 }
 

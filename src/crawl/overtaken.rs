@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::events;
+use super::recorder::delete;
 use crate::archive::{ArchiveError, Archived, Write};
 use crate::model::{MessageId, PeerId};
 
@@ -44,7 +44,7 @@ impl Overtaken {
     ) -> Result<Archived, ArchiveError> {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let gone = noted.get(&peer).cloned().unwrap_or_default();
-        events::delete(&mut write, peer, gone);
+        delete(&mut write, peer, gone);
         let archived = commit(write)?;
         noted.remove(&peer);
         Ok(archived)

@@ -4,16 +4,17 @@
 //! (a proxy that is down), keeps its own part pending and nobody else's.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::queue::{FAILURES_MAX, Pending};
-use super::unit::{Priority, Unit};
-use super::walk::Reach;
-use super::{Crawler, PACING};
-use crate::accounts::Urgency;
-use crate::model::AccountName;
+use super::sweeps::Sweeps;
+use super::{PACING, unit};
+use crate::accounts::{Pool, Urgency};
+use crate::dispatch::{Dispatch, FAILURES_MAX, Pending, Priority};
+use crate::model::{AccountName, Clock};
 use crate::schedule::{Job, Scope};
+use crate::telegram::Clients;
 
 /// How a job stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,14 +64,22 @@ impl Standing {
 /// When each account may call a method with an urgency; `None` when it is lost.
 type Turns = BTreeMap<(&'static str, Urgency), BTreeMap<AccountName, Option<DateTime<Utc>>>>;
 
-impl Crawler {
+/// Finds out how jobs stand.
+pub(super) struct Standings {
+    pub(super) pool: Arc<Pool>,
+    pub(super) clients: Arc<Clients>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) dispatch: Arc<Dispatch>,
+    pub(super) sweeps: Arc<Sweeps>,
+}
+
+impl Standings {
     /// How a job for the peers of a scope stands.
-    #[must_use]
-    pub fn standing(&self, job: Job, scope: &Scope) -> Standing {
-        let mut standing = Standing { sweeping: self.sweeping(job), ..Standing::default() };
+    pub(super) fn of(&self, job: Job, scope: &Scope) -> Standing {
+        let mut standing = Standing { sweeping: self.sweeps.holds(job), ..Standing::default() };
         let mut turns = Turns::new();
         let soon = self.clock.now() + PACING;
-        self.queue.each(|pending| {
+        self.dispatch.each(|pending| {
             if is_part_of(job, scope, &pending) {
                 self.add_to(&mut standing, &mut turns, soon, &pending);
             }
@@ -81,9 +90,9 @@ impl Crawler {
 
     /// Under the queue's lock, for each of tens of thousands of units: a name is cloned only when it is new.
     fn add_to(&self, standing: &mut Standing, turns: &mut Turns, soon: DateTime<Utc>, pending: &Pending<'_>) {
-        let (method, urgency) = (pending.unit.method(), pending.priority.urgency());
+        let (method, urgency) = (pending.task.method(), pending.priority.urgency());
         let turn = |name: &AccountName| (name.clone(), self.pool.free_at(name, method, urgency));
-        let turns = turns.entry((method, urgency)).or_insert_with(|| self.clients.keys().map(turn).collect());
+        let turns = turns.entry((method, urgency)).or_insert_with(|| self.clients.names().map(turn).collect());
         // An account that is lost does nothing any more, and nobody waits for it.
         let able = || pending.candidates.iter().filter_map(|name| Some((name, (*turns.get(name)?)?)));
         // One answer that did not come is no outage.
@@ -102,14 +111,14 @@ impl Crawler {
 
 /// Whether a unit is part of a job for the peers of a scope.
 fn is_part_of(job: Job, scope: &Scope, pending: &Pending<'_>) -> bool {
-    let (unit, priority) = (pending.unit, pending.priority);
+    let (kind, priority) = (pending.task.kind(), pending.priority);
     match job {
-        Job::Discover => matches!(unit, Unit::Walk { reach: Reach::Everything, .. } | Unit::Folders { .. }),
-        Job::CatchUp if scope.only.is_empty() => matches!(unit, Unit::Walk { reach: Reach::News(_), .. }),
-        Job::CatchUp => matches!(unit, Unit::Poll { .. }) && priority == Priority::Fresh,
+        Job::Discover => matches!(kind, unit::WALK_EVERYTHING | unit::FOLDERS),
+        Job::CatchUp if scope.only.is_empty() => kind == unit::WALK_NEWS,
+        Job::CatchUp => kind == unit::POLL && priority == Priority::Fresh,
         // What is left of the past is added again: it waits once, and a peer that got one more reader gets it too.
         Job::Backfill => false,
         Job::Recheck => priority == Priority::Recheck,
-        Job::Counters => matches!(unit, Unit::Full { .. } | Unit::Views { .. }),
+        Job::Counters => matches!(kind, unit::FULL | unit::VIEWS),
     }
 }

@@ -1,9 +1,15 @@
-//! Units: one request's worth of work each, how urgent it is, and what it works on.
+//! Units: the kinds of tasks that crawling has, as data; what each calls, who may do it, and what it locks.
 
-use super::queue::Work;
-use super::walk::Reach;
-use crate::accounts::Urgency;
-use crate::model::{AccountName, PeerId, PeerKindOfId};
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use futures_util::future::BoxFuture;
+
+use super::peers::Peers;
+use crate::archive::ArchiveError;
+use crate::dispatch::{Assignee, Assignment, ClaimMode, LockKey, Placement, Task, TaskError, TaskKey};
+use crate::model::{AccountName, IdSpace, PeerId};
+use crate::schedule::Scope;
 use crate::telegram::{Offset, method};
 
 /// One request's worth of work.
@@ -67,80 +73,54 @@ pub enum Unit {
     },
 }
 
-/// How urgent a unit is. History never takes the turn of what is live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Priority {
-    /// Something happened just now.
-    Live,
-    /// Something may have happened: polls, and the messages they found.
-    Fresh,
-    /// The recent past, read again.
-    Recheck,
-    /// The past.
-    Backfill,
-    /// Statistics.
-    Counters,
+/// The kinds that jobs are recognised by.
+pub(super) const WALK_NEWS: &str = "walk-news";
+pub(super) const WALK_EVERYTHING: &str = "walk-everything";
+pub(super) const FOLDERS: &str = "folders";
+pub(super) const POLL: &str = "poll";
+pub(super) const FULL: &str = "full";
+pub(super) const VIEWS: &str = "views";
+
+/// How far a walk goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// To the first page on which nothing is new: dialogs come in the order of their newest messages. Peers that the scope does not
+    /// cover have a schedule of their own.
+    News(Arc<Scope>),
+    /// To the end.
+    Everything,
 }
 
-impl Priority {
-    /// How urgent the pool is to take it.
-    pub(super) fn urgency(self) -> Urgency {
-        match self {
-            Self::Live => Urgency::Live,
-            Self::Fresh => Urgency::Fresh,
-            Self::Recheck | Self::Backfill | Self::Counters => Urgency::Background,
-        }
-    }
+/// The lock of what messages a channel has, or, where ids are an account's own, all peers of that account.
+const MESSAGES: &str = "messages";
+/// The lock of an account's list of dialogs.
+const DIALOGS: &str = "dialogs";
+/// The lock of what is counted about a channel; it disturbs nothing else.
+const COUNTERS: &str = "counters";
+/// The lock of single peers of an account's choice.
+const POLLED: &str = "polled";
+
+/// The lock of a channel's messages.
+pub(super) fn messages_of(channel: PeerId) -> LockKey {
+    LockKey::of_peer(MESSAGES, channel)
 }
 
-/// What a unit works on; one unit at a time does.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Subject {
-    /// A channel or supergroup.
-    Channel(PeerId),
-    /// Everything whose message ids are an account's own.
-    Account(AccountName),
-    /// An account's list of dialogs.
-    Dialogs(AccountName),
-    /// What is counted about a channel; it disturbs nothing else.
-    Counted(PeerId),
-    /// Single peers of an account's choice.
-    Poll(AccountName, PeerId),
-}
-
-/// Tells units apart: the same kind of unit on the same thing is the same work.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Identity {
-    Start(AccountName),
-    State(AccountName),
-    /// Whether it goes to the end.
-    Walk(AccountName, bool),
-    Folders(AccountName),
-    Poll(AccountName, Vec<PeerId>),
-    AccountEvents(AccountName),
-    Events(PeerId),
-    History(PeerId),
-    Full(PeerId),
-    Views(PeerId),
-}
-
-impl Identity {
-    /// Every unit that is about one peer only.
-    pub(super) fn of_peer(peer: PeerId) -> [Self; 4] {
-        [Self::Events(peer), Self::History(peer), Self::Full(peer), Self::Views(peer)]
-    }
-}
-
-/// Who may do a unit.
-pub(super) enum Doer<'a> {
-    /// This account only.
-    Account(&'a AccountName),
-    /// Whoever reads the peer.
-    ReaderOf(PeerId),
+/// The lock of everything whose message ids are an account's own.
+pub(super) fn messages_outside_channels(account: &AccountName) -> LockKey {
+    LockKey::of_account(MESSAGES, account.clone())
 }
 
 impl Unit {
-    /// The method that it calls.
+    /// A walk to the first page without news, of all peers or of those that a scope covers.
+    pub(super) fn news(account: &AccountName, scope: &Arc<Scope>) -> Self {
+        Self::Walk { account: account.clone(), reach: Reach::News(Arc::clone(scope)), from: None }
+    }
+
+    /// A walk to the end.
+    pub(super) fn discovery(account: &AccountName) -> Self {
+        Self::Walk { account: account.clone(), reach: Reach::Everything, from: None }
+    }
+
     pub(super) fn method(&self) -> &'static str {
         match self {
             Self::Start { .. } => method::USERS,
@@ -156,59 +136,130 @@ impl Unit {
         }
     }
 
-    pub(super) fn identity(&self) -> Identity {
+    pub(super) fn kind(&self) -> &'static str {
         match self {
-            Self::Start { account } => Identity::Start(account.clone()),
-            Self::State { account } => Identity::State(account.clone()),
-            Self::Walk { account, reach, .. } => Identity::Walk(account.clone(), *reach == Reach::Everything),
-            Self::Folders { account } => Identity::Folders(account.clone()),
-            Self::Poll { account, peers } => Identity::Poll(account.clone(), peers.clone()),
-            Self::AccountEvents { account } => Identity::AccountEvents(account.clone()),
-            Self::Events { peer } => Identity::Events(*peer),
-            Self::History { peer } => Identity::History(*peer),
-            Self::Full { peer } => Identity::Full(*peer),
-            Self::Views { peer } => Identity::Views(*peer),
+            Self::Start { .. } => "start",
+            Self::State { .. } => "state",
+            Self::Walk { reach: Reach::News(_), .. } => WALK_NEWS,
+            Self::Walk { reach: Reach::Everything, .. } => WALK_EVERYTHING,
+            Self::Folders { .. } => FOLDERS,
+            Self::Poll { .. } => POLL,
+            Self::AccountEvents { .. } => "account-events",
+            Self::Events { .. } => "events",
+            Self::History { .. } => "history",
+            Self::Full { .. } => FULL,
+            Self::Views { .. } => VIEWS,
         }
     }
 
-    pub(super) fn doer(&self) -> Doer<'_> {
+    pub(super) fn assignee(&self) -> Assignee {
         match self {
             Self::Start { account }
             | Self::State { account }
             | Self::Walk { account, .. }
             | Self::Folders { account }
             | Self::Poll { account, .. }
-            | Self::AccountEvents { account } => Doer::Account(account),
-            Self::Events { peer } | Self::History { peer } | Self::Full { peer } | Self::Views { peer } => Doer::ReaderOf(*peer),
-        }
-    }
-
-    /// The one peer that it is about, if it is about one.
-    pub(super) fn peer(&self) -> Option<PeerId> {
-        match self.doer() {
-            Doer::Account(_) => None,
-            Doer::ReaderOf(peer) => Some(peer),
-        }
-    }
-
-    /// What it works on. `owner` is the account that archives the peer, where ids are the account's own.
-    pub(super) fn subject(&self, owner: Option<AccountName>) -> Subject {
-        match self {
-            Self::Walk { account, .. } | Self::Folders { account } => Subject::Dialogs(account.clone()),
-            Self::Start { account } | Self::State { account } | Self::AccountEvents { account } => {
-                Subject::Account(account.clone())
+            | Self::AccountEvents { account } => Assignee::Account(account.clone()),
+            Self::Events { peer } | Self::History { peer } | Self::Full { peer } | Self::Views { peer } => {
+                Assignee::ReaderOf(*peer)
             }
-            Self::Poll { account, peers } => Subject::Poll(account.clone(), peers.first().copied().unwrap_or(PeerId(0))),
-            Self::Events { peer } | Self::History { peer } => owner.map_or(Subject::Channel(*peer), Subject::Account),
-            Self::Full { peer } | Self::Views { peer } => Subject::Counted(*peer),
+        }
+    }
+
+    pub(super) fn key(&self) -> TaskKey {
+        let detail = match self {
+            Self::Poll { peers, .. } => peers.iter().map(|peer| peer.0).collect(),
+            _ => Vec::new(),
+        };
+        TaskKey { assignee: self.assignee(), kind: self.kind(), detail }
+    }
+
+    /// What it locks. `owner` is the account that archives the peer, where ids are the account's own.
+    fn lock(&self, owner: Option<AccountName>) -> LockKey {
+        match self {
+            Self::Walk { account, .. } | Self::Folders { account } => LockKey::of_account(DIALOGS, account.clone()),
+            Self::Start { account } | Self::State { account } | Self::AccountEvents { account } => {
+                messages_outside_channels(account)
+            }
+            Self::Poll { account, peers } => {
+                LockKey::of_peer_at(POLLED, peers.first().copied().unwrap_or(PeerId(0)), account.clone())
+            }
+            Self::Events { peer } | Self::History { peer } => {
+                owner.map_or_else(|| messages_of(*peer), |owner| messages_outside_channels(&owner))
+            }
+            Self::Full { peer } | Self::Views { peer } => LockKey::of_peer(COUNTERS, *peer),
         }
     }
 
     /// What its answer can stand beside. Outside channels a page does not say as of when it is.
-    pub(super) fn work(&self) -> Work {
+    fn mode(&self) -> ClaimMode {
         match self {
-            Self::History { peer } if peer.kind() == PeerKindOfId::Channel => Work::Reading,
-            _ => Work::Exclusive,
+            Self::History { peer } if peer.kind() == IdSpace::Channel => ClaimMode::Shared,
+            _ => ClaimMode::Exclusive,
         }
+    }
+}
+
+/// Whoever does the units.
+pub(super) trait Perform: Send + Sync {
+    fn perform(self: Arc<Self>, unit: Unit, assignment: Assignment) -> BoxFuture<'static, Result<(), TaskError>>;
+    fn refused(&self, unit: &Unit, account: &AccountName, name: &str) -> anyhow::Result<()>;
+}
+
+/// A unit as a task.
+pub(super) struct CrawlTask {
+    pub(super) unit: Unit,
+    pub(super) peers: Arc<Peers>,
+    /// Gone when the crawl has ended: what waits then is planned anew at the next start.
+    pub(super) performer: Weak<dyn Perform>,
+}
+
+impl fmt::Debug for CrawlTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.unit.fmt(f)
+    }
+}
+
+impl Task for CrawlTask {
+    fn key(&self) -> TaskKey {
+        self.unit.key()
+    }
+
+    fn kind(&self) -> &'static str {
+        self.unit.kind()
+    }
+
+    fn method(&self) -> &'static str {
+        self.unit.method()
+    }
+
+    fn placement(&self) -> anyhow::Result<Placement> {
+        let assignee = self.unit.assignee();
+        let owner = match assignee {
+            Assignee::ReaderOf(peer) => self.peers.owner(peer)?,
+            Assignee::Account(_) => None,
+        };
+        let candidates = match assignee {
+            Assignee::Account(account) => vec![account],
+            Assignee::ReaderOf(peer) => self.peers.readers(peer)?,
+        };
+        Ok(Placement { lock: self.unit.lock(owner), mode: self.unit.mode(), candidates })
+    }
+
+    fn run(self: Arc<Self>, assignment: Assignment) -> BoxFuture<'static, Result<(), TaskError>> {
+        match self.performer.upgrade() {
+            Some(performer) => performer.perform(self.unit.clone(), assignment),
+            None => Box::pin(async { Ok(()) }),
+        }
+    }
+
+    fn refused(&self, account: &AccountName, name: &str) -> anyhow::Result<()> {
+        self.performer.upgrade().map_or(Ok(()), |performer| performer.refused(&self.unit, account, name))
+    }
+}
+
+impl From<ArchiveError> for TaskError {
+    fn from(error: ArchiveError) -> Self {
+        Self::NotArchived(error.into())
     }
 }

@@ -1,4 +1,4 @@
-//! `/v1/changes`: what was archived, in order, from a position on; the stream that readers outside follow.
+//! `/v1/changes`: the change log, in order, from a position on; the stream that readers outside follow.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -7,195 +7,150 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
-use serde::Serialize;
-use serde_json::Value;
 use tokio::sync::watch;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use crate::archive::Archive;
+use crate::event;
 use crate::model::{Change, ChangeKind, Seq};
-use crate::publish;
-use crate::show::{self, PeerView, StoredView};
+use crate::show::{self, StoredView};
+use crate::views::{ChangeLine, ChangeView, ChangesPage};
 
-use super::context::{Context, Room};
-use super::door::Door;
+use super::context::Context;
+use super::ingress::Ingress;
 use super::lines::{self, Chunk, Lines};
+use super::paging::PageBudget;
 use super::problem::Problem;
 use super::query::{FromQuery, Query, Values};
 
-/// Changes read at once.
+/// Changes read in one batch.
 const BATCH: usize = 500;
-/// How long a sealed `follow` waits for a change before it answers with an empty page, as a part of the request timeout.
+/// Long polling: how long a sealed `follow` waits for a change before it answers with an empty page, as a share of the request timeout.
 const WAIT_SHARE: f32 = 0.6;
 
 /// Which changes.
 #[derive(Clone, Copy, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Which {
-    /// The position after which to start: 0, the default, is before the first change.
+pub(super) struct ListChangesParams {
+    /// The position (`seq`) after which to start; 0, the default, is before the first change.
     #[param(value_type = Option<u64>)]
     after: u64,
-    /// How many at most; without it, a stream goes to the newest and a sealed page to its own limit.
+    /// Maximum number of changes; without it, a stream ends at the newest change and a sealed page at its own limit.
     #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
-    /// Wait for further changes at the end.
+    /// Whether to wait for new changes at the end.
     #[param(value_type = Option<bool>)]
     follow: bool,
-    /// As the CloudEvents that RabbitMQ gets, for those who run without a broker.
+    /// Whether to return the CloudEvents that RabbitMQ would get, for use without a broker.
     #[param(value_type = Option<bool>)]
     events: bool,
 }
 
-impl FromQuery for Which {
+impl FromQuery for ListChangesParams {
     const NAMES: &'static [&'static str] = &["after", "limit", "follow", "events"];
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
         Ok(Self {
-            after: values.parsed("after", "a position, a number from 0 up")?.unwrap_or(0),
-            limit: values.parsed("limit", "a number from 1 up")?,
+            after: values.parsed("after", "a position (0 or greater)")?.unwrap_or(0),
+            limit: values.limit()?,
             follow: values.claim("follow")?,
             events: values.claim("events")?,
         })
     }
 }
 
-/// One change, and what it is about as it is now.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Change)]
-pub(super) struct ChangeView {
-    /// Its number: the position of whoever has handled it.
-    seq: u64,
-    /// When it was archived.
-    at: String,
-    /// `message.new`, `message.edited`, `message.deleted` or `peer.changed`.
-    kind: &'static str,
-    /// The peer that it is about.
-    peer: i64,
-    /// The id of the message that it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<i32>,
-    /// The number of the new version of an edited message.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<u32>,
-    /// The message in its newest form, which may be newer than the change.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<StoredView>,
-    /// The peer that changed, as it is now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    changed: Option<PeerView>,
-}
-
-/// A page of changes; sealed answers only.
-#[derive(Serialize, ToSchema)]
-pub(super) struct ChangesPage {
-    changes: Vec<Line>,
-    /// What to give as `after` for the next page; also on the last, which has no changes.
-    next: u64,
-}
-
-/// A change in the form that was asked for.
-#[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-pub(super) enum Line {
-    /// With the message as it is now.
-    Change(Box<ChangeView>),
-    /// As it is published.
-    #[schema(value_type = Object)]
-    Event(Value),
-}
-
-impl Line {
-    /// Gives the changes after a position, in the form that is asked for, until `take` refuses one.
-    fn each(archive: &Archive, from: From, mut take: impl FnMut(Seq, Self) -> Result<bool, Problem>) -> Result<(), Problem> {
-        if from.events {
-            for event in publish::events(archive, from.after, from.limit).map_err(|e| Problem::hidden(&e))? {
-                let body = serde_json::from_slice(&event.body).map_err(|e| Problem::hidden(&e))?;
-                if !take(event.seq, Self::Event(body))? {
-                    break;
-                }
-            }
-            return Ok(());
-        }
-        for change in archive.changes(from.after, from.limit)? {
-            if !take(change.seq, Self::Change(Box::new(ChangeView::read(archive, &change)?)))? {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Where to read, how far, and in which form.
 #[derive(Clone, Copy)]
-struct From {
+struct ChangeSpan {
     after: Seq,
     limit: usize,
     events: bool,
 }
 
-impl ChangeView {
-    fn read(archive: &Archive, change: &Change) -> Result<Self, Problem> {
-        let message = match change.kind.message() {
-            Some(key) => archive.message(key)?.map(|stored| StoredView::new(&stored, &[])),
-            None => None,
-        };
-        let changed = match change.kind {
-            ChangeKind::PeerChanged { peer } | ChangeKind::PeerJoined { peer } | ChangeKind::PeerLeft { peer } => {
-                archive.peer(peer)?.as_ref().map(show::peer)
+/// Reads the changes of a span, in its form, until `take` refuses one.
+fn each(
+    archive: &Archive,
+    span: ChangeSpan,
+    mut take: impl FnMut(Seq, ChangeLine) -> Result<bool, Problem>,
+) -> Result<(), Problem> {
+    if span.events {
+        for event in event::events(archive, span.after, span.limit).map_err(|e| Problem::hidden(&e))? {
+            let body = serde_json::from_slice(&event.body).map_err(|e| Problem::hidden(&e))?;
+            if !take(event.seq, ChangeLine::Event(body))? {
+                break;
             }
-            _ => None,
-        };
-        let version = match change.kind {
-            ChangeKind::MessageEdited { version, .. } => Some(version),
-            _ => None,
-        };
-        Ok(Self {
-            seq: change.seq.0,
-            at: change.at.to_string(),
-            kind: change.kind.name(),
-            peer: change.kind.peer().0,
-            id: change.kind.message().map(|key| key.id.0),
-            version,
-            message,
-            changed,
-        })
+        }
+        return Ok(());
     }
+    for change in archive.view().changes(span.after, span.limit)? {
+        if !take(change.seq, ChangeLine::Change(Box::new(view(archive, &change)?)))? {
+            break;
+        }
+    }
+    Ok(())
 }
 
-/// Streams changes as NDJSON; a sealed request gets a page.
+fn view(archive: &Archive, change: &Change) -> Result<ChangeView, Problem> {
+    let message = match change.kind.message() {
+        Some(key) => archive.view().message(key)?.map(|stored| StoredView::new(&stored, &[])),
+        None => None,
+    };
+    let changed = match change.kind {
+        ChangeKind::PeerChanged { peer } | ChangeKind::PeerJoined { peer } | ChangeKind::PeerLeft { peer } => {
+            archive.view().peer(peer)?.as_ref().map(show::peer)
+        }
+        _ => None,
+    };
+    let version = match change.kind {
+        ChangeKind::MessageEdited { version, .. } => Some(version),
+        _ => None,
+    };
+    Ok(ChangeView {
+        seq: change.seq.0,
+        at: change.at.to_string(),
+        kind: change.kind.name().into(),
+        peer: change.kind.peer().0,
+        id: change.kind.message().map(|key| key.id.0),
+        version,
+        message,
+        changed,
+    })
+}
+
+/// Streams the change log as NDJSON; a sealed request gets a page.
 #[utoipa::path(
-    get, path = "/v1/changes", tag = "archive", params(Which),
+    get, path = "/v1/changes", tag = "archive", params(ListChangesParams),
     responses(
-        (status = 200, description = "Plain: NDJSON, one change a line. Sealed: a page.", content(
-            (Line = "application/x-ndjson"), (ChangesPage = "application/json"),
+        (status = 200, description = "Plain: NDJSON, one change per line. Sealed: a page.", content(
+            (ChangeLine = "application/x-ndjson"), (ChangesPage = "application/json"),
         )),
     ),
 )]
 pub(super) async fn list(
     State(context): State<Arc<Context>>,
-    Extension(door): Extension<Door>,
-    Query(which): Query<Which>,
+    Extension(ingress): Extension<Ingress>,
+    Query(params): Query<ListChangesParams>,
 ) -> Result<Response, Problem> {
     let news = context.archive.subscribe();
-    if !door.is_sealed() {
-        let left = which.limit.map_or(usize::MAX, NonZeroUsize::get);
-        let following = Following { context, news, after: Seq(which.after), left, follow: which.follow, events: which.events };
+    if !ingress.is_sealed() {
+        let left = params.limit.map_or(usize::MAX, NonZeroUsize::get);
+        let following = Following { context, news, after: Seq(params.after), left, follow: params.follow, events: params.events };
         return lines::stream(following).await;
     }
-    let limit = context.page_size(which.limit)?;
-    if which.follow {
-        let patience = context.settings.request_timeout.duration().mul_f32(WAIT_SHARE);
-        wait(&context, news, Seq(which.after), patience).await;
+    let budget = PageBudget::new(&context, &ingress, params.limit)?;
+    if params.follow {
+        let patience = context.settings.request_timeout.mul_f32(WAIT_SHARE);
+        wait(&context, news, Seq(params.after), patience).await;
     }
-    let from = From { after: Seq(which.after), limit, events: which.events };
-    let page = context.read(move |context| page(&context.archive, from, Room::of(&door))).await?;
+    let span = ChangeSpan { after: Seq(params.after), limit: budget.entries(), events: params.events };
+    let page = context.read(move |context| page(&context.archive, span, budget)).await?;
     Ok(Json(page).into_response())
 }
 
-fn page(archive: &Archive, from: From, mut room: Room) -> Result<ChangesPage, Problem> {
-    let mut page = ChangesPage { changes: Vec::new(), next: from.after.0 };
-    Line::each(archive, from, |seq, line| {
-        let fits = room.takes(&line);
+fn page(archive: &Archive, span: ChangeSpan, mut budget: PageBudget) -> Result<ChangesPage, Problem> {
+    let mut page = ChangesPage { changes: Vec::new(), next: span.after.0 };
+    each(archive, span, |seq, line| {
+        let fits = budget.takes(&line);
         if fits {
             page.next = seq.0;
             page.changes.push(line);
@@ -214,7 +169,7 @@ async fn wait(context: &Context, mut news: watch::Receiver<Seq>, after: Seq, pat
     }
 }
 
-/// Gives changes until the newest, or until the program stops.
+/// Streams changes up to the newest or, when following, until the program stops.
 struct Following {
     context: Arc<Context>,
     news: watch::Receiver<Seq>,
@@ -231,8 +186,8 @@ impl Lines for Following {
                 return Ok(None);
             }
             let after = self.after;
-            let from = From { after, limit: self.left.min(BATCH), events: self.events };
-            let (chunk, last, count) = self.context.read(move |context| batch(&context.archive, from)).await?;
+            let span = ChangeSpan { after, limit: self.left.min(BATCH), events: self.events };
+            let (chunk, last, count) = self.context.read(move |context| batch(&context.archive, span)).await?;
             self.after = last;
             self.left -= count;
             if count > 0 {
@@ -253,9 +208,9 @@ impl Lines for Following {
     }
 }
 
-fn batch(archive: &Archive, from: From) -> Result<(Chunk, Seq, usize), Problem> {
-    let (mut chunk, mut last, mut count) = (Chunk::default(), from.after, 0);
-    Line::each(archive, from, |seq, line| {
+fn batch(archive: &Archive, span: ChangeSpan) -> Result<(Chunk, Seq, usize), Problem> {
+    let (mut chunk, mut last, mut count) = (Chunk::default(), span.after, 0);
+    each(archive, span, |seq, line| {
         chunk.line(&line)?;
         (last, count) = (seq, count + 1);
         Ok(!chunk.is_full())

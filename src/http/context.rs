@@ -1,6 +1,5 @@
-//! What the answers are made from, and the bounds on making them.
+//! The state that handlers share, and the limits on concurrency.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -12,34 +11,27 @@ use crate::lifecycle::Lifecycle;
 use crate::model::{Clock, PeerId};
 use crate::seal::Nonces;
 use crate::search::{Index, SearchError};
+use crate::views::{JobView, JoinView, ProgramView, StartView};
 
-use super::door::Door;
 use super::keys::Keys;
-use super::operator::{JobView, JoinView, Operator, OperatorError, StartView};
+use super::operator::{Operator, OperatorError};
 use super::problem::Problem;
 use super::settings::Settings;
 
 /// How many reads of the archive run at once: each is a page at most, and more than a disk has queues for gains nothing.
 const CONCURRENT_READS_MAX: usize = 32;
-/// Entries of a page when the client does not say.
-const PAGE_SIZE: usize = 50;
-/// Bytes of JSON in a sealed page: below what every library opens as it comes (`seal::PORTABLE_PLAINTEXT_MAX`), with room for
-/// the envelope's own members and the page's frame.
-const SEALED_PAGE_BYTES: usize = 45 * 1024;
-/// Bytes of JSON in a plain page: a page is built in memory.
-const PLAIN_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The rest of the program, as far as `/v1/status` shows it.
 pub trait StatusSource: Send + Sync {
     /// What is shown beside the archive and the index: accounts, jobs, workers, publishing, crawling. May read the disk.
-    fn status(&self) -> serde_json::Map<String, serde_json::Value>;
+    fn status(&self) -> ProgramView;
 
-    /// Why the program cannot do its work yet, for `/readyz`.
+    /// Why the program is not ready, for `/readyz`.
     fn unready(&self) -> Option<String> {
         None
     }
 
-    /// What keeps the program from reading on in a peer just now.
+    /// What keeps the program from reading a peer at present.
     fn hindrance(&self, _: PeerId) -> Option<String> {
         None
     }
@@ -64,12 +56,12 @@ impl Operator for NotRunning {
 }
 
 impl StatusSource for NotRunning {
-    fn status(&self) -> serde_json::Map<String, serde_json::Value> {
-        [("running".to_owned(), false.into())].into_iter().collect()
+    fn status(&self) -> ProgramView {
+        ProgramView::default()
     }
 }
 
-/// An index that is open, or is opened by the first answer that needs it: a command that reads the archive only needs none.
+/// An index that is opened lazily, by the first request that needs it: a command that reads only the archive needs none.
 pub struct LazyIndex {
     path: PathBuf,
     open: OnceLock<Arc<Index>>,
@@ -101,27 +93,27 @@ impl From<Arc<Index>> for LazyIndex {
     }
 }
 
-/// What the router answers from.
+/// What the handlers answer from.
 pub struct Context {
-    /// What is true.
+    /// The archive.
     pub archive: Arc<Archive>,
-    /// What is found.
+    /// The full-text index.
     pub index: LazyIndex,
-    /// Who may ask.
+    /// The clients' keys.
     pub keys: Keys,
-    /// Which requests were seen already.
+    /// The nonces of earlier requests, against replay.
     pub nonces: Nonces,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The rest of the program.
     pub status: Arc<dyn StatusSource>,
-    /// Whom wishes are handed to.
+    /// What carries out operator requests.
     pub operator: Arc<dyn Operator>,
     /// Prometheus' text form of all metrics.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
-    /// What the operator set.
+    /// The operator's settings.
     pub settings: Settings,
-    /// Says when to stop; streams end then.
+    /// Tells when to stop; streams end then.
     pub lifecycle: Lifecycle,
     searches: Arc<Semaphore>,
     reads: Arc<Semaphore>,
@@ -172,7 +164,7 @@ impl Context {
         Self { status, ..self }
     }
 
-    /// The same with somebody to hand wishes to.
+    /// The same with what carries out operator requests.
     #[must_use]
     pub fn with_operator(self, operator: Arc<dyn Operator>) -> Self {
         Self { operator, ..self }
@@ -184,7 +176,7 @@ impl Context {
         Self { metrics, ..self }
     }
 
-    /// Reads the archive where blocking is allowed.
+    /// Reads the archive on a thread that may block, at most [`CONCURRENT_READS_MAX`] at once.
     pub(super) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         read: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
@@ -192,8 +184,8 @@ impl Context {
         self.blocking(&self.reads, read).await
     }
 
-    /// Searches where blocking is allowed. One that outlives its request keeps its place until it ends, so that there are never
-    /// more than the settings say.
+    /// Searches on a thread that may block. A search that outlives its request keeps its permit until it ends, so that there are never
+    /// more concurrent searches than the settings allow.
     pub(super) async fn search<T: Send + 'static>(
         self: &Arc<Self>,
         search: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
@@ -214,47 +206,5 @@ impl Context {
             work(&context)
         });
         done.await.map_err(|e| Problem::hidden(&e))?
-    }
-
-    /// How many entries a page may have.
-    pub(super) fn page_size(&self, limit: Option<NonZeroUsize>) -> Result<usize, Problem> {
-        let max = self.settings.page_size_max;
-        match limit {
-            None => Ok(PAGE_SIZE.min(max)),
-            Some(limit) if limit.get() <= max => Ok(limit.get()),
-            Some(limit) => {
-                Err(Problem::bad_parameter(format!("`limit` is at most {max}, not {limit}; use `next` for further pages")))
-            }
-        }
-    }
-}
-
-/// Counts a page's bytes, so that it ends before it is too long; its first entry always fits.
-pub(super) struct Room {
-    left: usize,
-    used: bool,
-}
-
-impl Room {
-    /// The room of a page that leaves through a door.
-    pub(super) fn of(door: &Door) -> Self {
-        Self { left: Self::bytes(door), used: false }
-    }
-
-    /// How many bytes a page may have.
-    pub(super) fn bytes(door: &Door) -> usize {
-        if door.is_sealed() { SEALED_PAGE_BYTES } else { PLAIN_PAGE_BYTES }
-    }
-
-    /// Whether an entry still fits; if so, it is counted.
-    pub(super) fn takes(&mut self, entry: &impl serde::Serialize) -> bool {
-        // What cannot be written as JSON takes no room; the answer that holds it fails with its own words.
-        let size = serde_json::to_vec(entry).map_or(0, |json| json.len() + 1);
-        let fits = size <= self.left || !self.used;
-        if fits {
-            self.left = self.left.saturating_sub(size);
-            self.used = true;
-        }
-        fits
     }
 }

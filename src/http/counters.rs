@@ -1,158 +1,93 @@
-//! `/v1/peers/{peer}/counters` and `/v1/peers/{peer}/messages/{message}/counters`: how members, views and reactions moved.
+//! `/v1/peers/{peer}/counters` and `/v1/peers/{peer}/messages/{message}/counters`: members, views and reactions as time series.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
+use axum::{Extension, Json};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
-use crate::archive::{Archive, Sample};
-use crate::model::{Counters, MessageId, MessageKey, Timestamp};
-use crate::show::{self, PeerView, ReactionView};
+use crate::archive::Sample;
+use crate::model::Timestamp;
+use crate::show;
+use crate::views::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
 
 use super::context::Context;
-use super::peers;
+use super::ingress::Ingress;
+use super::paging::{FilledPage, PageBudget};
+use super::path::{MessagePath, PeerPath};
 use super::problem::Problem;
 use super::query::{FromQuery, Query, Values};
 
-/// Which part of a time series.
+/// Which page of a time series.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Part {
-    /// Only what was seen after this time, in RFC 3339; the `next` of the page before.
+pub(super) struct ListCountersParams {
+    /// Only samples after this time (RFC 3339): `next` of the previous page.
     #[param(value_type = Option<String>)]
     after: Option<Timestamp>,
-    /// How many.
+    /// Maximum number of samples.
     #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
 }
 
-impl FromQuery for Part {
+impl FromQuery for ListCountersParams {
     const NAMES: &'static [&'static str] = &["after", "limit"];
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
         let after: Option<DateTime<Utc>> = values.parsed("after", "a time such as `2026-01-31T12:00:00Z`")?;
-        Ok(Self { after: after.map(Into::into), limit: values.parsed("limit", "a number from 1 up")? })
+        Ok(Self { after: after.map(Into::into), limit: values.limit()? })
     }
 }
 
-/// How many members a peer had.
-#[derive(Serialize, ToSchema)]
-pub(super) struct MemberCounts {
-    peer: PeerView,
-    /// Oldest first; an entry for each change.
-    members: Vec<MemberCount>,
-    /// What to give as `after` for the next page; absent on the last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
-}
-
-/// How many members a peer had from a time on.
-#[derive(Serialize, ToSchema)]
-struct MemberCount {
-    /// When it was first seen to be so.
-    at: String,
-    /// How many.
-    count: i32,
-}
-
-/// Tells how a peer's number of members moved.
+/// Returns a peer's number of members over time.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/counters", tag = "archive",
-    params(("peer" = String, Path, description = "A marked id, or `@` and a username."), Part),
-    responses((status = 200, body = MemberCounts), (status = 404, body = Problem, content_type = "application/problem+json")),
+    get, path = "/v1/peers/{peer}/counters", tag = "archive", params(PeerPath, ListCountersParams),
+    responses((status = 200, body = MemberCountsPage), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
 pub(super) async fn of_peer(
     State(context): State<Arc<Context>>,
-    peer: Result<Path<String>, PathRejection>,
-    Query(part): Query<Part>,
-) -> Result<Json<MemberCounts>, Problem> {
-    let Path(peer) = peer?;
-    let limit = context.page_size(part.limit)?;
+    Extension(ingress): Extension<Ingress>,
+    Query(params): Query<ListCountersParams>,
+    PeerPath(peer): PeerPath,
+) -> Result<Json<MemberCountsPage>, Problem> {
+    let budget = PageBudget::new(&context, &ingress, params.limit)?;
     let read = move |context: &Context| {
-        let peer = peers::resolve(&context.archive, &peer)?;
-        let (samples, next) = page(context.archive.member_counts(peer.id)?, &part, limit);
-        let members = samples.into_iter().map(|s| MemberCount { at: s.at.to_string(), count: s.value }).collect();
-        Ok(MemberCounts { peer: show::peer(&peer), members, next })
+        let page: FilledPage<MemberCountView> = page(context.archive.view().member_counts(peer.id)?, &params, budget)?;
+        Ok(MemberCountsPage { peer: show::peer(&peer), next: page.next(|last| last.at.clone()), members: page.entries })
     };
     context.read(read).await.map(Json)
 }
 
-/// How a message's counters moved.
-#[derive(Serialize, ToSchema)]
-pub(super) struct MessageCounters {
-    /// Oldest first; the last page ends with what they are now.
-    counters: Vec<CountersView>,
-    /// What to give as `after` for the next page; absent on the last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
-}
-
-/// A message's counters.
-#[derive(Serialize, ToSchema)]
-struct CountersView {
-    /// When they were first seen to be so.
-    at: String,
-    /// How often it was viewed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    views: Option<i32>,
-    /// How often it was forwarded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    forwards: Option<i32>,
-    /// How many replies or comments it had.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    replies: Option<i32>,
-    /// Reactions, in Telegram's order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    reactions: Vec<ReactionView>,
-}
-
-impl From<Sample<Counters>> for CountersView {
-    fn from(sample: Sample<Counters>) -> Self {
-        let Counters { views, forwards, replies, reactions } = sample.value;
-        let reactions = reactions.into_iter().flatten().map(|r| ReactionView { emoji: r.emoji, count: r.count }).collect();
-        Self { at: sample.at.to_string(), views, forwards, replies, reactions }
-    }
-}
-
-/// Tells how a message's views, forwards, replies and reactions moved.
+/// Returns a message's views, forwards, replies and reactions over time.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/messages/{message}/counters", tag = "archive",
-    params(
-        ("peer" = String, Path, description = "A marked id, or `@` and a username."),
-        ("message" = i32, Path, description = "Telegram's message id."),
-        Part,
-    ),
-    responses((status = 200, body = MessageCounters), (status = 404, body = Problem, content_type = "application/problem+json")),
+    get, path = "/v1/peers/{peer}/messages/{message}/counters", tag = "archive", params(MessagePath, ListCountersParams),
+    responses((status = 200, body = MessageCountersPage), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
 pub(super) async fn of_message(
     State(context): State<Arc<Context>>,
-    path: Result<Path<(String, String)>, PathRejection>,
-    Query(part): Query<Part>,
-) -> Result<Json<MessageCounters>, Problem> {
-    let Path((peer, id)) = path?;
-    let id = id.parse().map_err(|_| Problem::bad_parameter("a message is named by its id, a number"))?;
-    let limit = context.page_size(part.limit)?;
-    context.read(move |context| counters(&context.archive, &peer, MessageId(id), &part, limit)).await.map(Json)
-}
-
-fn counters(archive: &Archive, peer: &str, id: MessageId, part: &Part, limit: usize) -> Result<MessageCounters, Problem> {
-    let key = MessageKey { peer: peers::resolve(archive, peer)?.id, id };
-    let Some(samples) = archive.counters(key)? else {
-        return Err(Problem::unknown_message("the archive holds no such message"));
+    Extension(ingress): Extension<Ingress>,
+    Query(params): Query<ListCountersParams>,
+    path: MessagePath,
+) -> Result<Json<MessageCountersPage>, Problem> {
+    let budget = PageBudget::new(&context, &ingress, params.limit)?;
+    let read = move |context: &Context| {
+        let Some(samples) = context.archive.view().counters(path.key())? else {
+            return Err(Problem::unknown_message("the archive holds no such message"));
+        };
+        let page: FilledPage<CountersView> = page(samples, &params, budget)?;
+        Ok(MessageCountersPage { next: page.next(|last| last.at.clone()), counters: page.entries })
     };
-    let (samples, next) = page(samples, part, limit);
-    Ok(MessageCounters { counters: samples.into_iter().map(Into::into).collect(), next })
+    context.read(read).await.map(Json)
 }
 
-fn page<T>(samples: Vec<Sample<T>>, part: &Part, limit: usize) -> (Vec<Sample<T>>, Option<String>) {
-    let mut samples: Vec<Sample<T>> = samples.into_iter().filter(|s| part.after.is_none_or(|after| s.at > after)).collect();
-    let more = samples.len() > limit;
-    samples.truncate(limit);
-    let next = samples.last().filter(|_| more).map(|last| last.at.to_string());
-    (samples, next)
+fn page<S, V: From<Sample<S>> + Serialize>(
+    samples: Vec<Sample<S>>,
+    params: &ListCountersParams,
+    budget: PageBudget,
+) -> Result<FilledPage<V>, Problem> {
+    let samples = samples.into_iter().filter(|sample| params.after.is_none_or(|after| sample.at > after));
+    budget.fill(samples.map(|sample| Ok(V::from(sample))))
 }

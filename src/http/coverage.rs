@@ -1,261 +1,95 @@
-//! `/v1/coverage`: which ids were really read, and what is still missing.
+//! `/v1/coverage`: which message ids were really read, and what is still missing.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
-use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
-use crate::archive::{Coverage, Cursor};
-use crate::model::{IdRange, Peer, PeerId, RangeSet};
-use crate::show::{self, PeerView};
+use crate::model::{Peer, PeerId};
+use crate::views::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView};
 
-use super::context::{Context, Room, StatusSource};
-use super::door::Door;
-use super::peers;
+use super::context::Context;
+use super::ingress::Ingress;
+use super::mentions::known_or_bare;
+use super::paging::PageBudget;
+use super::path::PeerPath;
 use super::problem::Problem;
-use super::query::{FromQuery, Nothing, Query, Values};
-
-/// Ranges listed of each kind; a peer with more is being crawled in a strange way, and its counts still say everything.
-const RANGES_MAX: usize = 500;
-
-/// How complete a peer is.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Coverage)]
-pub(super) struct CoverageView {
-    peer: PeerView,
-    /// Whether every id up to `top` was read and none must be read again.
-    complete: bool,
-    /// The greatest message id that Telegram was seen to use.
-    top: i32,
-    /// How many messages are archived, also those deleted since.
-    messages: u64,
-    /// Of these, how many were deleted in Telegram.
-    deleted: u64,
-    /// How many ids up to `top` were not read yet.
-    missing: u64,
-    /// How many ids were read but must be read again, because Telegram skipped their edits and deletions.
-    recheck: u64,
-    /// How many messages are said to be deleted, too many at once to be believed before they were asked for again.
-    held: u64,
-    /// When they are asked for again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    held_until: Option<String>,
-    /// When Telegram was last asked about the peer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    checked_at: Option<String>,
-    /// Why the peer cannot be read at present: Telegram's error name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unavailable: Option<String>,
-    /// What keeps the running program from reading on just now, such as a flood wait and its end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hindered: Option<String>,
-}
-
-/// Ids that keep a peer from being complete.
-#[derive(Serialize, ToSchema)]
-struct Hole {
-    /// The first id.
-    first: i32,
-    /// The last id.
-    last: i32,
-    /// `not_read_yet`, `peer_unavailable`, `to_be_read_again` or `deletion_to_be_confirmed`.
-    reason: &'static str,
-}
-
-/// How complete a peer is, with the ranges of ids.
-#[derive(Serialize, ToSchema)]
-pub(super) struct CoverageDetail {
-    #[serde(flatten)]
-    coverage: CoverageView,
-    /// What was read: first and last id of each range, ascending; at most 500 ranges.
-    ranges: Vec<[i32; 2]>,
-    /// What was not read; at most 500 ranges.
-    missing_ranges: Vec<[i32; 2]>,
-    /// What must be read again; at most 500 ranges.
-    recheck_ranges: Vec<[i32; 2]>,
-    /// Everything that keeps the peer from being complete, and why; at most 500 of each reason.
-    holes: Vec<Hole>,
-}
-
-/// All crawled peers together.
-#[derive(Default, Serialize, ToSchema)]
-pub(super) struct Summary {
-    /// Whether every peer is complete; an archive of nobody is not.
-    complete: bool,
-    /// How many peers are crawled.
-    peers: u64,
-    /// Of these, how many are complete.
-    peers_complete: u64,
-    /// Of these, how many cannot be read at present.
-    peers_unavailable: u64,
-    /// How many messages are archived, also those deleted since.
-    messages: u64,
-    /// Of these, how many were deleted in Telegram.
-    deleted: u64,
-    /// How many ids were not read yet.
-    missing: u64,
-    /// How many ids must be read again.
-    recheck: u64,
-    /// How many messages are said to be deleted, and are to be asked for again.
-    held: u64,
-}
-
-/// A page of coverages, by ascending peer id, and the sum of all.
-#[derive(Serialize, ToSchema)]
-pub(super) struct CoveragePage {
-    summary: Summary,
-    peers: Vec<CoverageView>,
-    /// What to give as `after` for the next page; absent on the last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<i64>,
-}
-
-impl CoverageView {
-    fn new(peer: &Peer, coverage: &Coverage, cursor: &Cursor, status: &dyn StatusSource) -> Self {
-        let missing = missing(coverage, cursor).len();
-        let (recheck, held) = (cursor.recheck.len(), cursor.held.len());
-        let complete = missing == 0 && recheck == 0 && held == 0;
-        Self {
-            peer: show::peer(peer),
-            complete,
-            top: cursor.top,
-            messages: coverage.messages,
-            deleted: coverage.deleted,
-            missing,
-            recheck,
-            held,
-            held_until: cursor.held_until.map(|at| at.to_string()),
-            checked_at: cursor.checked_at.map(|at| at.to_string()),
-            unavailable: cursor.unavailable.clone(),
-            hindered: if complete { None } else { status.hindrance(peer.id) },
-        }
-    }
-}
-
-impl Summary {
-    fn add(&mut self, view: &CoverageView) {
-        self.peers += 1;
-        self.peers_complete += u64::from(view.complete);
-        self.peers_unavailable += u64::from(view.unavailable.is_some());
-        self.messages += view.messages;
-        self.deleted += view.deleted;
-        self.missing += view.missing;
-        self.recheck += view.recheck;
-        self.held += view.held;
-        self.complete = self.peers > 0 && self.peers == self.peers_complete;
-    }
-}
-
-fn missing(coverage: &Coverage, cursor: &Cursor) -> RangeSet {
-    IdRange::new(1, cursor.top).map(|all| coverage.read.missing(all)).unwrap_or_default()
-}
-
-fn holes(coverage: &Coverage, cursor: &Cursor) -> Vec<Hole> {
-    let never = if cursor.unavailable.is_some() { "peer_unavailable" } else { "not_read_yet" };
-    let (missing, of) = (missing(coverage, cursor), |set: &RangeSet, reason| {
-        let hole = move |range: &IdRange| Hole { first: range.first, last: range.last, reason };
-        set.ranges().iter().take(RANGES_MAX).map(hole).collect::<Vec<_>>()
-    });
-    let mut holes = of(&missing, never);
-    holes.extend(of(&cursor.recheck, "to_be_read_again"));
-    holes.extend(of(&cursor.held, "deletion_to_be_confirmed"));
-    holes.sort_by_key(|hole| hole.first);
-    holes
-}
-
-fn bounds(set: &RangeSet) -> Vec<[i32; 2]> {
-    set.ranges().iter().take(RANGES_MAX).map(|range| [range.first, range.last]).collect()
-}
+use super::query::{FromQuery, NoParams, Query, Values};
 
 /// Which peers.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Which {
-    /// The `next` of the page before.
+pub(super) struct ListCoverageParams {
+    /// `next` of the previous page.
     after: Option<i64>,
-    /// How many.
+    /// Maximum number of peers.
     #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
-    /// Only peers that are not complete.
+    /// Whether to list only peers that are not complete.
     #[param(value_type = Option<bool>)]
     incomplete: bool,
 }
 
-impl FromQuery for Which {
+impl FromQuery for ListCoverageParams {
     const NAMES: &'static [&'static str] = &["after", "limit", "incomplete"];
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
         Ok(Self {
             after: values.parsed("after", "a peer's id")?,
-            limit: values.parsed("limit", "a number from 1 up")?,
+            limit: values.limit()?,
             incomplete: values.claim("incomplete")?,
         })
     }
 }
 
-/// Gives the coverage of all crawled peers.
-#[utoipa::path(get, path = "/v1/coverage", tag = "crawl", params(Which), responses((status = 200, body = CoveragePage)))]
+/// Returns the coverage of all crawled peers.
+#[utoipa::path(get, path = "/v1/coverage", tag = "crawl", params(ListCoverageParams), responses((status = 200, body = CoveragePage)))]
 pub(super) async fn all(
     State(context): State<Arc<Context>>,
-    Extension(door): Extension<Door>,
-    Query(which): Query<Which>,
+    Extension(ingress): Extension<Ingress>,
+    Query(params): Query<ListCoverageParams>,
 ) -> Result<Json<CoveragePage>, Problem> {
-    let limit = context.page_size(which.limit)?;
-    context.read(move |context| page(context, &which, limit, Room::of(&door))).await.map(Json)
+    let budget = PageBudget::new(&context, &ingress, params.limit)?;
+    context.read(move |context| page(context, &params, budget)).await.map(Json)
 }
 
-fn page(context: &Context, which: &Which, limit: usize, mut room: Room) -> Result<CoveragePage, Problem> {
+fn page(context: &Context, params: &ListCoverageParams, budget: PageBudget) -> Result<CoveragePage, Problem> {
     let archive = &context.archive;
-    let after = which.after.map_or(PeerId(i64::MIN), PeerId);
-    let mut page = CoveragePage { summary: Summary::default(), peers: Vec::new(), next: None };
-    let mut full = false;
-    for cursor in archive.cursors() {
+    let after = params.after.map_or(PeerId(i64::MIN), PeerId);
+    let mut summary = CoverageSummary::default();
+    let mut views = archive.view().crawl_states(PeerId(i64::MIN)).map(|cursor| -> Result<CoverageView, Problem> {
         let (id, cursor) = cursor?;
-        let view = CoverageView::new(&peers::named(archive, id)?, &archive.coverage(id)?, &cursor, &*context.status);
-        page.summary.add(&view);
-        if full || id <= after || (which.incomplete && view.complete) {
-            continue;
-        }
-        if page.peers.len() == limit || !room.takes(&view) {
-            full = true;
-            page.next = page.peers.last().map(|last| last.peer.id);
-            continue;
-        }
-        page.peers.push(view);
-    }
-    Ok(page)
+        let (peer, coverage) = (known_or_bare(archive, id)?, archive.view().coverage(id)?);
+        let view = CoverageView::new(&peer, &coverage, &cursor, || context.status.hindrance(id));
+        summary.add(&view);
+        Ok(view)
+    });
+    let is_left_out = |view: &CoverageView| PeerId(view.peer.id) <= after || (params.incomplete && view.complete);
+    let page = budget.fill(views.by_ref().filter(|view| !view.as_ref().is_ok_and(is_left_out)))?;
+    // The totals are of all peers, also of those after the page.
+    views.by_ref().try_for_each(|view| view.map(drop))?;
+    drop(views);
+    Ok(CoveragePage { next: page.next(|last| last.peer.id), peers: page.entries, summary })
 }
 
-/// Gives the coverage of one peer, with its ranges.
+/// Returns the coverage of one peer, with its ranges of ids.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/coverage", tag = "crawl",
-    params(("peer" = String, Path, description = "A marked id, or `@` and a username.")),
+    get, path = "/v1/peers/{peer}/coverage", tag = "crawl", params(PeerPath),
     responses((status = 200, body = CoverageDetail), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
-    peer: Result<Path<String>, PathRejection>,
-    _: Query<Nothing>,
+    _: Query<NoParams>,
+    PeerPath(peer): PeerPath,
 ) -> Result<Json<CoverageDetail>, Problem> {
-    let Path(peer) = peer?;
     context.read(move |context| detail(context, &peer)).await.map(Json)
 }
 
-fn detail(context: &Context, peer: &str) -> Result<CoverageDetail, Problem> {
-    let archive = &context.archive;
-    let peer = peers::resolve(archive, peer)?;
-    let unknown = || Problem::unknown_peer("this peer is known, but not crawled");
-    let cursor = archive.cursor(peer.id)?.ok_or_else(unknown)?;
-    let coverage = archive.coverage(peer.id)?;
-    Ok(CoverageDetail {
-        ranges: bounds(&coverage.read),
-        missing_ranges: bounds(&missing(&coverage, &cursor)),
-        recheck_ranges: bounds(&cursor.recheck),
-        holes: holes(&coverage, &cursor),
-        coverage: CoverageView::new(&peer, &coverage, &cursor, &*context.status),
-    })
+fn detail(context: &Context, peer: &Peer) -> Result<CoverageDetail, Problem> {
+    let unknown = || Problem::unknown_peer("this peer is known but not crawled");
+    let cursor = context.archive.view().crawl_state(peer.id)?.ok_or_else(unknown)?;
+    let coverage = context.archive.view().coverage(peer.id)?;
+    Ok(CoverageDetail::new(peer, &coverage, &cursor, || context.status.hindrance(peer.id)))
 }

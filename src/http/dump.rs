@@ -1,4 +1,4 @@
-//! `/v1/dump`: the whole archive as `docs/dump.md` has it, read as it is sent.
+//! `/v1/dump`: the whole archive as described in `docs/dump.md`, read as it is sent.
 //!
 //! It is no snapshot: a message that is archived while the dump runs is in it where its place was not yet passed.
 
@@ -11,37 +11,40 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use crate::archive::{Archive, Order, StoredMessage};
 use crate::model::{IdRange, PeerId};
 use crate::show::{self, StoredView};
+use crate::views::DumpPage;
 
-use super::context::{Context, Room};
-use super::door::Door;
+use super::context::Context;
+use super::ingress::Ingress;
 use super::lines::{self, Chunk, Lines};
-use super::peers;
+use super::mentions::known_or_bare;
+use super::paging::PageBudget;
+use super::path::resolve;
 use super::problem::Problem;
 use super::query::{FromQuery, Query, Values};
 
-/// Messages looked at before a chunk is sent, even if most of them are left out.
+/// Messages read before a chunk is sent, even if most of them are left out.
 const LOOKED_AT_MAX: usize = 2_000;
 
 /// What to dump.
 #[derive(Clone, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct What {
-    /// Also deleted messages and earlier versions.
+pub(super) struct DumpParams {
+    /// Whether to include deleted messages and earlier versions.
     #[param(value_type = Option<bool>)]
     all: bool,
     /// Only this peer: a marked id, or `@` and a username.
     peer: Option<String>,
-    /// The `next` of the page before; sealed answers only.
+    /// `next` of the previous page; sealed responses only.
     #[param(value_type = Option<String>)]
-    after: Option<Place>,
+    after: Option<DumpPosition>,
 }
 
-impl FromQuery for What {
+impl FromQuery for DumpParams {
     const NAMES: &'static [&'static str] = &["all", "peer", "after"];
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
@@ -55,14 +58,14 @@ impl FromQuery for What {
 
 /// How far a dump has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum DumpPosition {
     /// This peer's line was written.
     Peer(PeerId),
     /// This message was written or left out.
     Message(PeerId, i32),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for DumpPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Peer(peer) => write!(f, "{peer}"),
@@ -71,7 +74,7 @@ impl fmt::Display for Place {
     }
 }
 
-impl FromStr for Place {
+impl FromStr for DumpPosition {
     type Err = std::num::ParseIntError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -82,22 +85,11 @@ impl FromStr for Place {
     }
 }
 
-/// A page of a dump; sealed answers only.
-#[derive(Serialize, ToSchema)]
-pub(super) struct DumpPage {
-    /// The objects that are lines in a plain dump.
-    #[schema(value_type = Vec<Object>)]
-    lines: Vec<Value>,
-    /// What to give as `after` for the next page; absent on the last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
-}
-
 /// Streams the archive as NDJSON; a sealed request gets a page.
 #[utoipa::path(
-    get, path = "/v1/dump", tag = "archive", params(What),
+    get, path = "/v1/dump", tag = "archive", params(DumpParams),
     responses(
-        (status = 200, description = "Plain: NDJSON as in docs/dump.md, broken off where it cannot be read to its end. Sealed: a page.", content(
+        (status = 200, description = "Plain: NDJSON as in docs/dump.md; if the archive cannot be read to its end, the connection is aborted. Sealed: a page.", content(
             (Object = "application/x-ndjson"), (DumpPage = "application/json"),
         )),
         (status = 404, body = Problem, content_type = "application/problem+json"),
@@ -105,45 +97,45 @@ pub(super) struct DumpPage {
 )]
 pub(super) async fn dump(
     State(context): State<Arc<Context>>,
-    Extension(door): Extension<Door>,
-    Query(what): Query<What>,
+    Extension(ingress): Extension<Ingress>,
+    Query(params): Query<DumpParams>,
 ) -> Result<Response, Problem> {
-    let mut dump = context.read(move |context| Dump::start(&context.archive, &what)).await?;
-    if !door.is_sealed() {
+    let mut dump = context.read(move |context| Dump::start(&context.archive, &params)).await?;
+    if !ingress.is_sealed() {
         return lines::stream(Dumping { context, dump: Some(dump) }).await;
     }
-    let page = context.read(move |context| dump.page(&context.archive, Room::of(&door))).await?;
+    let page = context.read(move |context| dump.page(&context.archive, PageBudget::of_bytes(&ingress))).await?;
     Ok(Json(page).into_response())
 }
 
 /// A dump in progress.
 struct Dump {
-    /// Whom it is about, ascending.
+    /// The peers to dump, ascending.
     peers: Vec<PeerId>,
     all: bool,
-    place: Option<Place>,
+    position: Option<DumpPosition>,
 }
 
 impl Dump {
-    fn start(archive: &Archive, what: &What) -> Result<Self, Problem> {
-        let peers = match &what.peer {
-            Some(peer) => vec![peers::resolve(archive, peer)?.id],
-            None => archive.cursors().map(|cursor| Ok(cursor?.0)).collect::<Result<_, Problem>>()?,
+    fn start(archive: &Archive, params: &DumpParams) -> Result<Self, Problem> {
+        let peers = match &params.peer {
+            Some(peer) => vec![resolve(archive, peer)?.id],
+            None => archive.view().crawl_states(PeerId(i64::MIN)).map(|cursor| Ok(cursor?.0)).collect::<Result<_, Problem>>()?,
         };
-        Ok(Self { peers, all: what.all, place: what.after })
+        Ok(Self { peers, all: params.all, position: params.after })
     }
 
-    fn page(&mut self, archive: &Archive, mut room: Room) -> Result<DumpPage, Problem> {
+    fn page(&mut self, archive: &Archive, mut budget: PageBudget) -> Result<DumpPage, Problem> {
         let mut lines: Vec<Value> = Vec::new();
         let done = self.walk(archive, |line| {
             let value = serde_json::to_value(line).map_err(|e| Problem::hidden(&e))?;
-            let fits = room.takes(&value);
+            let fits = budget.takes(&value);
             if fits {
                 lines.push(value);
             }
             Ok(fits)
         })?;
-        Ok(DumpPage { lines, next: self.place.filter(|_| !done).map(|place| place.to_string()) })
+        Ok(DumpPage { lines, next: self.position.filter(|_| !done).map(|position| position.to_string()) })
     }
 
     fn chunk(&mut self, archive: &Archive) -> Result<(Chunk, bool), Problem> {
@@ -158,60 +150,60 @@ impl Dump {
         Ok((chunk, done))
     }
 
-    /// Gives lines from the place on until `take` refuses one or enough was looked at; returns whether the end was reached.
-    fn walk(&mut self, archive: &Archive, mut take: impl FnMut(&Line) -> Result<bool, Problem>) -> Result<bool, Problem> {
+    /// Reads lines from the position on until `take` refuses one or the limit is reached; returns whether the end was reached.
+    fn walk(&mut self, archive: &Archive, mut take: impl FnMut(&DumpLine) -> Result<bool, Problem>) -> Result<bool, Problem> {
         let mut from = (PeerId(i64::MIN), i32::MIN);
-        match self.place {
-            None | Some(Place::Peer(_)) => {
-                let written = self.place.map_or(PeerId(i64::MIN), |place| match place {
-                    Place::Peer(peer) | Place::Message(peer, _) => peer,
+        match self.position {
+            None | Some(DumpPosition::Peer(_)) => {
+                let written = self.position.map_or(PeerId(i64::MIN), |position| match position {
+                    DumpPosition::Peer(peer) | DumpPosition::Message(peer, _) => peer,
                 });
-                let rest = self.peers.partition_point(|peer| self.place.is_some() && *peer <= written);
+                let rest = self.peers.partition_point(|peer| self.position.is_some() && *peer <= written);
                 for peer in self.peers.iter().skip(rest) {
-                    if !take(&Line::Peer(show::peer(&peers::named(archive, *peer)?)))? {
+                    if !take(&DumpLine::Peer(show::peer(&known_or_bare(archive, *peer)?)))? {
                         return Ok(false);
                     }
-                    self.place = Some(Place::Peer(*peer));
+                    self.position = Some(DumpPosition::Peer(*peer));
                 }
             }
-            Some(Place::Message(peer, id)) => from = (peer, id.saturating_add(1)),
+            Some(DumpPosition::Message(peer, id)) => from = (peer, id.saturating_add(1)),
         }
         let mut looked_at = 0;
         let rest = self.peers.partition_point(|peer| *peer < from.0);
         for peer in self.peers.iter().skip(rest) {
             let first = if *peer == from.0 { from.1 } else { i32::MIN };
-            for stored in archive.messages(*peer, IdRange { first, last: i32::MAX }, Order::OldestFirst) {
+            for stored in archive.view().messages(*peer, IdRange { first, last: i32::MAX }, Order::OldestFirst) {
                 let stored = stored?;
                 if looked_at == LOOKED_AT_MAX {
                     return Ok(false);
                 }
                 looked_at += 1;
-                let place = Place::Message(*peer, stored.message.key.id.0);
+                let position = DumpPosition::Message(*peer, stored.message.key.id.0);
                 if let Some(line) = self.message(archive, &stored)?
                     && !take(&line)?
                 {
                     return Ok(false);
                 }
-                self.place = Some(place);
+                self.position = Some(position);
             }
         }
         Ok(true)
     }
 
-    fn message(&self, archive: &Archive, stored: &StoredMessage) -> Result<Option<Line>, Problem> {
+    fn message(&self, archive: &Archive, stored: &StoredMessage) -> Result<Option<DumpLine>, Problem> {
         if !self.all {
             let shown = stored.deleted_at.is_none();
-            return Ok(shown.then(|| Line::Message(show::message(&stored.message))));
+            return Ok(shown.then(|| DumpLine::Message(show::message(&stored.message))));
         }
-        let versions = if stored.version > 0 { archive.versions(stored.message.key)? } else { Vec::new() };
-        Ok(Some(Line::Stored(StoredView::new(stored, &versions))))
+        let versions = if stored.version > 0 { archive.view().versions(stored.message.key)? } else { Vec::new() };
+        Ok(Some(DumpLine::Stored(StoredView::new(stored, &versions))))
     }
 }
 
 /// One line.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Line {
+enum DumpLine {
     Peer(show::PeerView),
     Message(show::MessageView),
     Stored(StoredView),
@@ -227,7 +219,7 @@ impl Lines for Dumping {
     async fn next(&mut self) -> Result<Option<Chunk>, Problem> {
         let Some(mut dump) = self.dump.take() else { return Ok(None) };
         if self.context.lifecycle.stopping() {
-            return Err(Problem::unready("the program stops"));
+            return Err(Problem::unready("the program is stopping"));
         }
         let read = move |context: &Context| {
             let (chunk, done) = dump.chunk(&context.archive)?;

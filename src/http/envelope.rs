@@ -1,12 +1,12 @@
-//! The envelope: opens sealed requests, seals their answers, and keeps everybody else out of `/v1`.
+//! The envelope: decrypts and authenticates sealed requests, seals their responses, and keeps everybody else out of `/v1`.
 //!
-//! Behind it, a resource does not know whether it is asked openly. Every refusal is the same 401, sent at the same moment after
-//! the request's arrival, whatever was wrong; only the operator's metric tells. The status outside a sealed answer is always 200:
-//! the true one is inside, where nobody on the way can read or change it.
+//! Behind it, a handler does not know whether a request was sealed. Every refusal is the same 401, sent at the same time after the
+//! request's arrival whatever was wrong (no timing side channel); only the operator's metric tells the reason. The outer status of a sealed
+//! response is always 200: the true one is inside, where nobody on the network can read or change it.
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use axum::middleware::Next;
@@ -15,23 +15,24 @@ use http_body_util::{BodyExt as _, Limited};
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
-use crate::seal::{self, Why};
+use crate::seal::{self, RefusalReason};
 
+use super::body;
 use super::context::Context;
-use super::door::{Door, Plain};
+use super::ingress::{Ingress, Plain};
 use super::problem::{self, Problem};
 
-/// Bytes of an answer before it is sealed; pages are far smaller, and streams are not sealed.
+/// Bytes of a response before it is sealed; pages are far smaller, and streams are not sealed.
 const ANSWER_MAX: usize = 16 * 1024 * 1024;
-/// What needs no key: the page that asks for one, the description of the API, and whether the program lives.
+/// Paths that need no key: the web page that asks for one, the description of the API, and the health checks.
 const OPEN_PATHS: [&str; 6] = ["/", "/page.js", "/page.css", "/openapi.json", "/healthz", "/readyz"];
 
 /// Opens, passes on, seals; or refuses.
 pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
     let arrived = Instant::now();
     let (mut parts, body) = request.into_parts();
-    let Some(door) = parts.extensions.get::<Door>().cloned() else {
-        return refuse(arrived, Why::Form).await;
+    let Some(ingress) = parts.extensions.get::<Ingress>().cloned() else {
+        return refuse(arrived, RefusalReason::Malformed).await;
     };
     let in_body = is_jose(&parts.headers);
     let in_header = bearer(&parts.headers);
@@ -39,9 +40,9 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
         if OPEN_PATHS.contains(&parts.uri.path()) {
             return next.run(Request::from_parts(parts, body)).await;
         }
-        return match door.plain(&parts.headers) {
+        return match ingress.plain(&parts.headers) {
             Plain::Allowed => next.run(Request::from_parts(parts, body)).await,
-            Plain::SealFirst => refuse(arrived, Why::Form).await,
+            Plain::SealFirst => refuse(arrived, RefusalReason::Malformed).await,
             Plain::ForeignHost => Problem::foreign_host(
                 "plain requests must name this machine in `Host`, as `127.0.0.1` or `localhost`; others must be sealed",
             )
@@ -50,15 +51,15 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
     }
     let token = match (in_body, in_header) {
         (true, None) => {
-            let limit = context.settings.request_timeout.duration();
-            match tokio::time::timeout(limit, read(body, context.settings.body_size_max)).await {
+            let limit = context.settings.request_timeout;
+            match tokio::time::timeout(limit, body::read(body, context.settings.body_size_max)).await {
                 Ok(Ok(bytes)) => String::from_utf8(bytes.into()).unwrap_or_default(),
                 Ok(Err(problem)) => return problem.into_response(),
-                Err(_) => return Problem::timed_out("the body did not come in time").into_response(),
+                Err(_) => return Problem::timed_out("the request body was not received in time").into_response(),
             }
         }
         (false, Some(token)) => token,
-        _ => return refuse(arrived, Why::Form).await,
+        _ => return refuse(arrived, RefusalReason::Malformed).await,
     };
     // The request line's own spelling: nothing decoded, nothing reordered.
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
@@ -66,9 +67,9 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
         seal::open_request(&token, &context.keys.now(), &context.nonces, parts.method.as_str(), target, context.clock.now());
     let sealed = match opened {
         Ok(sealed) => sealed,
-        Err(refused) => return refuse(arrived, refused.why()).await,
+        Err(refused) => return refuse(arrived, refused.reason()).await,
     };
-    parts.extensions.insert(Door::Sealed { client: sealed.client().clone(), operate: door.may_operate() });
+    parts.extensions.insert(Ingress::Sealed { client: sealed.client().clone(), operate: ingress.may_operate() });
     let inner = inner(parts, &sealed.body);
     let (status, body) = json(next.run(inner).await).await;
     let now = context.clock.now();
@@ -78,24 +79,13 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
 }
 
 /// Answers 401 when [`seal::REFUSAL_DELAY`] has passed since the request's arrival, so that no refusal is quicker than another.
-async fn refuse(arrived: Instant, why: Why) -> Response {
+async fn refuse(arrived: Instant, why: RefusalReason) -> Response {
     metrics::counter!("telescribe_http_refused_total", "why" => why.as_str()).increment(1);
     sleep_until(arrived + seal::REFUSAL_DELAY).await;
     Problem::unauthorized().into_response()
 }
 
-/// Reads a body up to a limit.
-pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(Problem::body_too_large(format!("a body has at most {limit} bytes here")))
-        }
-        Err(_) => Err(Problem::bad_body("the body ended early")),
-    }
-}
-
-/// The request as it would have come in openly.
+/// The request as it would have come in unsealed.
 fn inner(mut parts: Parts, body: &Value) -> Request {
     for name in [header::AUTHORIZATION, header::CONTENT_TYPE, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
         parts.headers.remove(name);
@@ -107,11 +97,11 @@ fn inner(mut parts: Parts, body: &Value) -> Request {
     Request::from_parts(parts, Body::from(body.to_string()))
 }
 
-/// An answer's status and its body as JSON; other text becomes a string.
+/// A response's status and its body as JSON; other text becomes a string.
 async fn json(response: Response) -> (StatusCode, Value) {
     let (parts, body) = response.into_parts();
-    let is_json = media_type(&parts.headers).is_some_and(|t| t == "application/json" || t == problem::MEDIA_TYPE);
-    let failed = |problem: Problem| (problem.status(), serde_json::to_value(problem).unwrap_or_default());
+    let is_json = body::media_type(&parts.headers).is_some_and(|t| t == "application/json" || t == problem::MEDIA_TYPE);
+    let failed = |problem: Problem| (problem.status_code(), serde_json::to_value(problem).unwrap_or_default());
     let bytes = match Limited::new(body, ANSWER_MAX).collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(error) => return failed(Problem::hidden(&error)),
@@ -126,13 +116,7 @@ async fn json(response: Response) -> (StatusCode, Value) {
 }
 
 fn is_jose(headers: &HeaderMap) -> bool {
-    media_type(headers).is_some_and(|t| t.eq_ignore_ascii_case(seal::MEDIA_TYPE))
-}
-
-/// The media type of a body, without parameters.
-pub(super) fn media_type(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    value.split(';').next().map(str::trim)
+    body::media_type(headers).is_some_and(|t| t.eq_ignore_ascii_case(seal::MEDIA_TYPE))
 }
 
 /// What follows `Authorization: Bearer`; other schemes are a proxy's business.

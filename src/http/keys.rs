@@ -1,4 +1,4 @@
-//! The clients' keys as they are on the disk now: `telescribe key new` and `key remove` take effect without a restart.
+//! The clients' keys, read again when their file changes: `telescribe key new` and `key remove` take effect without a restart.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -16,14 +16,14 @@ pub struct Keys {
 #[derive(Debug, Default)]
 struct Held {
     keys: Arc<[Arc<Key>]>,
-    stamp: Option<Stamp>,
+    stamp: Option<FileStamp>,
 }
 
 /// Tells one state of the file from another; each write of ours makes a new inode.
-type Stamp = (u64, u64, i64, i64);
+type FileStamp = (u64, u64, i64, i64);
 
 impl Keys {
-    /// No keys: nothing sealed is opened.
+    /// No keys: every sealed request is refused.
     #[must_use]
     pub fn none() -> Self {
         Self { path: None, held: Mutex::default() }
@@ -39,7 +39,7 @@ impl Keys {
         Ok(Self { path: Some(path.to_owned()), held: Mutex::new(Held { keys, stamp }) })
     }
 
-    /// The keys now. A file that went bad leaves the last good ones, because a slip of the operator must not shut everybody out.
+    /// The current keys. A file that became unusable leaves the last good ones, because a mistake must not lock every client out.
     pub(super) fn now(&self) -> Arc<[Arc<Key>]> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(path) = &self.path {
@@ -47,7 +47,7 @@ impl Keys {
             if current != held.stamp {
                 match KeyRing::load(path) {
                     Ok(ring) => held.keys = ring.keys().into(),
-                    Err(error) => tracing::error!("{error}; the keys loaded before stay in use"),
+                    Err(error) => tracing::error!("{error}; the keys that were loaded before stay in use"),
                 }
                 held.stamp = current;
             }
@@ -56,7 +56,7 @@ impl Keys {
     }
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
+fn stamp(path: &Path) -> Option<FileStamp> {
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }

@@ -1,6 +1,6 @@
-//! Answers of many lines (NDJSON), read as they are sent: never more than a chunk in memory, however slow the client.
+//! Streamed responses (NDJSON), read as they are sent, with back-pressure: never more than one chunk in memory, however slow the client.
 //!
-//! A failure in the middle breaks the connection off, so that what was sent cannot pass for all there is.
+//! An error in the middle aborts the connection, so that a truncated response cannot pass for a complete one.
 
 use std::future::Future;
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::problem::Problem;
 
-/// The media type of one JSON object a line.
+/// The media type of one JSON object per line.
 const MEDIA_TYPE: &str = "application/x-ndjson";
 /// Bytes of a chunk: large enough that its cost is in reading it, small enough that a hundred clients do not matter.
 const CHUNK_SIZE: usize = 64 * 1024;
@@ -34,18 +34,18 @@ impl Chunk {
     }
 }
 
-/// Something that gives chunks until it has no more.
+/// A source of chunks.
 pub(super) trait Lines: Send + 'static {
     /// The next chunk; `None` at the end.
     fn next(&mut self) -> impl Future<Output = Result<Option<Chunk>, Problem>> + Send;
 }
 
-/// Why an answer was broken off; the log has the rest.
+/// Why a response was aborted; the log has the rest.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer could not be read to its end")]
+#[error("the response was aborted, because the archive could not be read to its end")]
 struct BrokenOff;
 
-/// Streams the chunks. The first one is awaited, so that what fails at once is told as a problem.
+/// Streams the chunks. The first one is awaited, so that what fails at once is answered as a problem.
 pub(super) async fn stream(mut lines: impl Lines) -> Result<Response, Problem> {
     let first = lines.next().await?;
     let rest = futures_util::stream::unfold((first.map(Ok), lines), |(ready, mut lines)| async move {

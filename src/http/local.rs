@@ -1,4 +1,4 @@
-//! The router without a wire: a command that has the archive open itself asks exactly as it would ask a running daemon.
+//! The router without a network: a command that has opened the archive itself sends it the requests that it would send to a running daemon.
 
 use std::io;
 use std::pin::Pin;
@@ -11,26 +11,26 @@ use hyper::body::{Frame, SizeHint};
 use tower::ServiceExt as _;
 
 use super::context::Context;
-use super::door::Door;
+use super::ingress::Ingress;
 
-/// An API in this process.
+/// The API in this process.
 #[derive(Clone, Debug)]
 pub struct Local(Router);
 
-/// The body of an answer, read as it comes.
+/// The body of a response, read as it is made.
 pub struct Answer(Body);
 
 impl Local {
-    /// The API over what a context holds; it trusts whoever calls it.
+    /// The API over a context; its caller is trusted as the owner.
     #[must_use]
     pub fn new(context: Arc<Context>) -> Self {
         Self(super::router(context))
     }
 
-    /// Asks.
+    /// Sends a request.
     pub async fn ask(&self, request: hyper::Request<Bytes>) -> hyper::Response<Answer> {
         let mut request = request.map(Body::from);
-        request.extensions_mut().insert(Door::Owner);
+        request.extensions_mut().insert(Ingress::Owner);
         let response = self.0.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
         response.map(Answer)
     }

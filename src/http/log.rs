@@ -1,6 +1,6 @@
-//! Around every request: its id, its metrics, its line in the log, its time limit, and the net for panics.
+//! The layer around every request: its id, its metrics, its log line, its timeout, and what catches panics.
 //!
-//! Queries and paths of peers are what somebody is interested in: neither is logged or counted, only the route.
+//! Queries and the peers in paths show what somebody is interested in: neither is logged or counted, only the route.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -13,26 +13,26 @@ use axum::response::{IntoResponse as _, Response};
 use tracing::Instrument as _;
 
 use super::context::Context;
-use super::door::Door;
+use super::ingress::Ingress;
 use super::problem::Problem;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Characters of a client's own request id.
 const REQUEST_ID_LENGTH_MAX: usize = 64;
 
-/// Gives the request an id (or keeps the client's), and counts and logs how it went.
+/// Gives the request an id (or keeps the client's), and counts and logs its outcome.
 pub(super) async fn record(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
-    let door = request.extensions().get::<Door>().map_or("none", Door::name);
+    let ingress = request.extensions().get::<Ingress>().map_or("none", Ingress::name);
     let text = id.to_str().unwrap_or_default();
     let mut response = next.run(request).instrument(tracing::info_span!("request", id = text, route)).await;
     let status = response.status().as_u16();
     metrics::counter!("telescribe_http_requests_total", "route" => route.clone(), "status" => status.to_string()).increment(1);
     metrics::histogram!("telescribe_http_request_seconds", "route" => route.clone()).record(started.elapsed());
-    tracing::debug!(request.id = text, %method, route, door, status, elapsed_ms = started.elapsed().as_millis(), "request `{text}`");
+    tracing::debug!(request.id = text, %method, route, door = ingress, status, elapsed_ms = started.elapsed().as_millis(), "request `{text}`");
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
@@ -46,18 +46,18 @@ fn request_id(request: &Request) -> HeaderValue {
     given.cloned().unwrap_or_else(made)
 }
 
-/// Ends what takes longer than the operator allows; a stream is on time when it has begun.
+/// Applies the request timeout; a stream is in time when it has begun.
 pub(super) async fn limit_time(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
     let limit = context.settings.request_timeout;
-    match tokio::time::timeout(limit.duration(), next.run(request)).await {
+    match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
-            Problem::timed_out(format!("it took longer than {limit}; ask for less, or raise `request_timeout`")).into_response()
+            Problem::timed_out(format!("it took longer than {limit:?}; request less, or raise `request_timeout`")).into_response()
         }
     }
 }
 
-/// What a client is told when a handler panicked: nothing of why.
+/// The response when a handler panicked: it does not tell why.
 pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let why = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Problem::hidden(&format!("panicked: {}", why.unwrap_or("no message"))).into_response()

@@ -1,36 +1,37 @@
-//! `/v1/peers/{peer}/messages`: a peer's history, and one message with everything that is known of it.
+//! `/v1/peers/{peer}/messages`: a peer's history, and one message with everything that is known about it.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
-use crate::archive::{Archive, ArchiveError, Order};
-use crate::model::{IdRange, Message, MessageId, MessageKey, PeerId};
-use crate::show::{self, PeerView, StoredView};
+use crate::archive::{Archive, Order};
+use crate::model::{IdRange, Peer};
+use crate::show::{self, StoredView};
+use crate::views::{MessageDetail, MessagesPage, RawView};
 
-use super::context::{Context, Room};
-use super::door::Door;
-use super::peers;
+use super::context::Context;
+use super::ingress::Ingress;
+use super::mentions::{describe, mention};
+use super::paging::PageBudget;
+use super::path::{MessagePath, PeerPath};
 use super::problem::Problem;
 use super::query::{FromQuery, Query, Values};
 
-/// Which part of a history.
+/// Which page of a history.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Part {
+pub(super) struct ListMessagesParams {
     /// Only ids below this one.
     before: Option<i32>,
     /// Only ids above this one.
     after: Option<i32>,
-    /// How many.
+    /// Maximum number of messages.
     #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
     /// `newest` (the default) or `oldest` first.
@@ -38,7 +39,7 @@ pub(super) struct Part {
     order: Order,
 }
 
-impl FromQuery for Part {
+impl FromQuery for ListMessagesParams {
     const NAMES: &'static [&'static str] = &["before", "after", "limit", "order"];
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
@@ -46,75 +47,54 @@ impl FromQuery for Part {
         Ok(Self {
             before: values.parsed("before", "a message id")?,
             after: values.parsed("after", "a message id")?,
-            limit: values.parsed("limit", "a number from 1 up")?,
+            limit: values.limit()?,
             order: values.choice("order", &orders)?.unwrap_or(Order::NewestFirst),
         })
     }
 }
 
-/// A page of a peer's history.
-#[derive(Serialize, ToSchema)]
-pub(super) struct History {
-    /// Whose it is.
-    peer: PeerView,
-    /// Messages, also those that were deleted (`deleted` says when), in the order asked for, without their earlier versions.
-    messages: Vec<StoredView>,
-    /// The other peers that the messages mention: senders, and sources of forwards.
-    peers: Vec<PeerView>,
-    /// What to give as `before` (newest first) or `after` (oldest first) for the next page; absent on the last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<i32>,
-}
-
-/// Gives a part of a peer's history.
+/// Returns a page of a peer's history.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/messages", tag = "archive",
-    params(("peer" = String, Path, description = "A marked id, or `@` and a username."), Part),
-    responses((status = 200, body = History), (status = 404, body = Problem, content_type = "application/problem+json")),
+    get, path = "/v1/peers/{peer}/messages", tag = "archive", params(PeerPath, ListMessagesParams),
+    responses((status = 200, body = MessagesPage), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
 pub(super) async fn history(
     State(context): State<Arc<Context>>,
-    Extension(door): Extension<Door>,
-    peer: Result<Path<String>, PathRejection>,
-    Query(part): Query<Part>,
-) -> Result<Json<History>, Problem> {
-    let Path(peer) = peer?;
-    let limit = context.page_size(part.limit)?;
-    context.read(move |context| page(&context.archive, &peer, &part, limit, Room::of(&door))).await.map(Json)
+    Extension(ingress): Extension<Ingress>,
+    Query(params): Query<ListMessagesParams>,
+    PeerPath(peer): PeerPath,
+) -> Result<Json<MessagesPage>, Problem> {
+    let budget = PageBudget::new(&context, &ingress, params.limit)?;
+    context.read(move |context| page(&context.archive, &peer, &params, budget)).await.map(Json)
 }
 
-fn page(archive: &Archive, peer: &str, part: &Part, limit: usize, mut room: Room) -> Result<History, Problem> {
-    let peer = peers::resolve(archive, peer)?;
-    let first = part.after.map_or(i32::MIN, |after| after.saturating_add(1));
-    let last = part.before.map_or(i32::MAX, |before| before.saturating_sub(1));
-    let mut page = History { peer: show::peer(&peer), messages: Vec::new(), peers: Vec::new(), next: None };
-    let Some(range) = IdRange::new(first, last) else { return Ok(page) };
+fn page(archive: &Archive, peer: &Peer, params: &ListMessagesParams, budget: PageBudget) -> Result<MessagesPage, Problem> {
+    let first = params.after.map_or(i32::MIN, |after| after.saturating_add(1));
+    let last = params.before.map_or(i32::MAX, |before| before.saturating_sub(1));
+    let range = IdRange::new(first, last);
+    let stored = range.into_iter().flat_map(|range| archive.view().messages(peer.id, range, params.order));
+    let page = budget.fill(stored.map(|stored| Ok(StoredView::new(&stored?, &[]))))?;
     let mut mentioned = BTreeSet::new();
-    for stored in archive.messages(peer.id, range, part.order) {
-        let stored = stored?;
-        let view = StoredView::new(&stored, &[]);
-        if page.messages.len() == limit || !room.takes(&view) {
-            page.next = page.messages.last().map(|last| last.message.id);
-            break;
-        }
-        mention(&stored.message, &mut mentioned);
-        page.messages.push(view);
-    }
+    page.entries.iter().for_each(|stored| mention(&stored.message.content, &mut mentioned));
     mentioned.remove(&peer.id);
-    page.peers = describe(archive, &mentioned)?;
-    Ok(page)
+    Ok(MessagesPage {
+        peer: show::peer(peer),
+        peers: describe(archive, &mentioned)?,
+        next: page.next(|last| last.message.id),
+        messages: page.entries,
+    })
 }
 
-/// Whether to add Telegram's bytes.
+/// Whether to include Telegram's bytes.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Detail {
-    /// Also Telegram's own bytes of the newest form.
+pub(super) struct GetMessageParams {
+    /// Whether to include Telegram's raw bytes (TL) of the newest version.
     #[param(value_type = Option<bool>)]
     raw: bool,
 }
 
-impl FromQuery for Detail {
+impl FromQuery for GetMessageParams {
     const NAMES: &'static [&'static str] = &["raw"];
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
@@ -122,85 +102,37 @@ impl FromQuery for Detail {
     }
 }
 
-/// One message with everything that is known of it.
-#[derive(Serialize, ToSchema)]
-pub(super) struct MessageDetail {
-    /// Where it was posted.
-    peer: PeerView,
-    /// Its newest form, whether it was deleted, and its earlier versions.
-    message: StoredView,
-    /// When each form was archived, oldest first; the last is the newest form's.
-    archived: Vec<String>,
-    /// The other peers that it mentions.
-    peers: Vec<PeerView>,
-    /// Telegram's bytes, where asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    raw: Option<RawView>,
-}
-
-/// Telegram's own bytes of a message.
-#[derive(Serialize, ToSchema)]
-pub(super) struct RawView {
-    /// The layer of the TL schema that they are to be read with.
-    layer: i32,
-    /// The boxed `Message` in base64.
-    tl: String,
-}
-
-/// Gives one message.
+/// Returns one message.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/messages/{message}", tag = "archive",
-    params(
-        ("peer" = String, Path, description = "A marked id, or `@` and a username."),
-        ("message" = i32, Path, description = "Telegram's message id."),
-        Detail,
-    ),
+    get, path = "/v1/peers/{peer}/messages/{message}", tag = "archive", params(MessagePath, GetMessageParams),
     responses((status = 200, body = MessageDetail), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
-    path: Result<Path<(String, String)>, PathRejection>,
-    Query(detail): Query<Detail>,
+    Query(params): Query<GetMessageParams>,
+    path: MessagePath,
 ) -> Result<Json<MessageDetail>, Problem> {
-    let Path((peer, id)) = path?;
-    let id = id.parse().map_err(|_| Problem::bad_parameter("a message is named by its id, a number"))?;
-    context.read(move |context| message(&context.archive, &peer, MessageId(id), &detail)).await.map(Json)
+    context.read(move |context| message(&context.archive, &path, &params)).await.map(Json)
 }
 
-fn message(archive: &Archive, peer: &str, id: MessageId, detail: &Detail) -> Result<MessageDetail, Problem> {
-    let peer = peers::resolve(archive, peer)?;
-    let key = MessageKey { peer: peer.id, id };
-    let Some(stored) = archive.message(key)? else {
-        let covered = archive.coverage(peer.id)?.read.contains(id.0);
+fn message(archive: &Archive, path: &MessagePath, params: &GetMessageParams) -> Result<MessageDetail, Problem> {
+    let (peer, key) = (&path.peer, path.key());
+    let Some(stored) = archive.view().message(key)? else {
+        let covered = archive.view().coverage(peer.id)?.read.contains(key.id.0);
         let why = if covered { "Telegram had no such message when this id was read" } else { "this id was not read yet" };
         return Err(Problem::unknown_message(why));
     };
-    let versions = archive.versions(key)?;
-    let raw = if detail.raw { archive.raw(key)? } else { None };
+    let versions = archive.view().versions(key)?;
+    let raw = if params.raw { archive.view().raw(key)? } else { None };
+    let message = StoredView::new(&stored, &versions);
     let mut mentioned = BTreeSet::new();
-    versions.iter().chain([&stored]).for_each(|form| mention(&form.message, &mut mentioned));
+    message.versions.iter().chain([&message.message.content]).for_each(|content| mention(content, &mut mentioned));
     mentioned.remove(&peer.id);
     Ok(MessageDetail {
-        peer: show::peer(&peer),
-        message: StoredView::new(&stored, &versions),
+        peer: show::peer(peer),
+        message,
         archived: versions.iter().chain([&stored]).map(|form| form.archived_at.to_string()).collect(),
         peers: describe(archive, &mentioned)?,
         raw: raw.map(|raw| RawView { layer: raw.layer, tl: STANDARD.encode(&raw.tl) }),
     })
-}
-
-/// Collects whom a message mentions.
-pub(super) fn mention(message: &Message, into: &mut BTreeSet<PeerId>) {
-    into.extend(message.sender);
-    into.extend(message.via_bot);
-    into.extend(message.forward.as_ref().and_then(|forward| forward.from));
-}
-
-/// Describes those peers that the archive knows.
-pub(super) fn describe(archive: &Archive, peers: &BTreeSet<PeerId>) -> Result<Vec<PeerView>, ArchiveError> {
-    let mut views = Vec::with_capacity(peers.len());
-    for id in peers {
-        views.extend(archive.peer(*id)?.as_ref().map(show::peer));
-    }
-    Ok(views)
 }

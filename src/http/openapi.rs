@@ -7,19 +7,20 @@ use utoipa::openapi::{Content, Ref, ResponseBuilder};
 
 use super::problem::{self, Problem};
 
-const DESCRIPTION: &str = "Search and read an archive of Telegram. Where a listener asks for sealed requests, every operation under \
-/v1 takes them: a POST's body of type application/jose, or a GET's `Authorization: Bearer`, holds the request as a JWE; the answer \
-is a JWE too, of outer status 200, with the true status inside. See docs/http.md and docs/sealing.md.";
+const DESCRIPTION: &str = "Search and read an archive of Telegram. A listener may require sealed (encrypted) requests, and every \
+operation under /v1 accepts them: the request is a JWE in the body of a POST, of type application/jose, or in the \
+`Authorization: Bearer` header of a GET; the response is a JWE too, with the outer status 200 and the true status inside. See \
+docs/http.md and docs/sealing.md.";
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Telescribe", description = DESCRIPTION),
     components(schemas(Problem)),
     tags(
-        (name = "search", description = "Finding"),
+        (name = "search", description = "Searching"),
         (name = "archive", description = "Reading"),
-        (name = "crawl", description = "Completeness"),
-        (name = "program", description = "Status and jobs"),
+        (name = "crawl", description = "Completeness of the crawl"),
+        (name = "program", description = "Status, jobs and joining"),
     ),
 )]
 pub(super) struct Description;
@@ -28,7 +29,7 @@ pub(super) struct Description;
 pub(super) fn complete(description: &mut utoipa::openapi::OpenApi) {
     let problem = || {
         ResponseBuilder::new()
-            .description("A problem; `code` says which.")
+            .description("An error; `code` tells which.")
             .content(problem::MEDIA_TYPE, Content::new(Some(Ref::from_schema_name("Problem"))))
             .build()
     };

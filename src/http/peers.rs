@@ -1,172 +1,82 @@
-//! `/v1/peers`: whom the archive knows.
+//! `/v1/peers`: the peers that the archive knows.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
-use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use crate::archive::{Archive, ArchiveError};
-use crate::model::{Peer, PeerId, PeerKind, PeerKindOfId};
-use crate::show::{self, PeerView};
+use crate::model::{Peer, PeerId};
+use crate::views::{KnownPeer, PeersPage};
 
-use super::context::{Context, Room};
-use super::door::Door;
+use super::context::Context;
+use super::ingress::Ingress;
+use super::mentions::known_or_bare;
+use super::paging::PageBudget;
+use super::path::PeerPath;
 use super::problem::Problem;
-use super::query::{FromQuery, Nothing, Query, Values};
+use super::query::{FromQuery, NoParams, Query, Values};
 
 /// Which peers.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Which {
-    /// The `next` of the page before.
+pub(super) struct ListPeersParams {
+    /// `next` of the previous page.
     after: Option<i64>,
-    /// How many.
+    /// Maximum number of peers.
     #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
-    /// Also those that are not crawled: senders, and sources of forwards.
+    /// Whether to include peers that are not crawled: senders, and sources of forwards.
     #[param(value_type = Option<bool>)]
     all: bool,
 }
 
-impl FromQuery for Which {
+impl FromQuery for ListPeersParams {
     const NAMES: &'static [&'static str] = &["after", "limit", "all"];
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
-        Ok(Self {
-            after: values.parsed("after", "a peer's id")?,
-            limit: values.parsed("limit", "a number from 1 up")?,
-            all: values.claim("all")?,
-        })
-    }
-}
-
-/// A page of peers, by ascending id.
-#[derive(Serialize, ToSchema)]
-pub(super) struct PeersPage {
-    peers: Vec<KnownPeer>,
-    /// What to give as `after` for the next page; absent on the last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<i64>,
-}
-
-/// A peer and how much of it is archived.
-#[derive(Serialize, ToSchema)]
-pub(super) struct KnownPeer {
-    #[serde(flatten)]
-    peer: PeerView,
-    /// Whether its messages are archived.
-    crawled: bool,
-    /// How many messages are archived, also those deleted since.
-    messages: u64,
-    /// Of these, how many were deleted in Telegram.
-    deleted: u64,
-}
-
-impl KnownPeer {
-    fn read(archive: &Archive, peer: &Peer) -> Result<Self, ArchiveError> {
-        let coverage = archive.coverage(peer.id)?;
-        let crawled = archive.cursor(peer.id)?.is_some();
-        Ok(Self { peer: show::peer(peer), crawled, messages: coverage.messages, deleted: coverage.deleted })
+        Ok(Self { after: values.parsed("after", "a peer's id")?, limit: values.limit()?, all: values.claim("all")? })
     }
 }
 
 /// Lists peers.
-#[utoipa::path(get, path = "/v1/peers", tag = "archive", params(Which), responses((status = 200, body = PeersPage)))]
+#[utoipa::path(get, path = "/v1/peers", tag = "archive", params(ListPeersParams), responses((status = 200, body = PeersPage)))]
 pub(super) async fn list(
     State(context): State<Arc<Context>>,
-    Extension(door): Extension<Door>,
-    Query(which): Query<Which>,
+    Extension(ingress): Extension<Ingress>,
+    Query(params): Query<ListPeersParams>,
 ) -> Result<Json<PeersPage>, Problem> {
-    let limit = context.page_size(which.limit)?;
-    context.read(move |context| page(&context.archive, &which, limit, Room::of(&door))).await.map(Json)
+    let budget = PageBudget::new(&context, &ingress, params.limit)?;
+    context.read(move |context| page(&context.archive, &params, budget)).await.map(Json)
 }
 
-fn page(archive: &Archive, which: &Which, limit: usize, mut room: Room) -> Result<PeersPage, Problem> {
-    let from = PeerId(which.after.map_or(i64::MIN, |after| after.saturating_add(1)));
-    let mut peers: Vec<KnownPeer> = Vec::new();
-    let mut add = |peer: &Peer| -> Result<bool, Problem> {
-        let known = KnownPeer::read(archive, peer)?;
-        let fits = peers.len() < limit && room.takes(&known);
-        if fits {
-            peers.push(known);
-        }
-        Ok(fits)
-    };
-    let mut more = false;
-    if which.all {
-        for peer in archive.peers(from) {
-            if !add(&peer?)? {
-                more = true;
-                break;
-            }
-        }
+fn page(archive: &Archive, params: &ListPeersParams, budget: PageBudget) -> Result<PeersPage, Problem> {
+    let from = PeerId(params.after.map_or(i64::MIN, |after| after.saturating_add(1)));
+    let known = |peer: Result<Peer, ArchiveError>| Ok(known(archive, &peer?)?);
+    let page = if params.all {
+        budget.fill(archive.view().peers(from).map(known))
     } else {
-        for cursor in archive.cursors() {
-            let (id, _) = cursor?;
-            if id < from {
-                continue;
-            }
-            if !add(&named(archive, id)?)? {
-                more = true;
-                break;
-            }
-        }
-    }
-    let next = peers.last().filter(|_| more).map(|last| last.peer.id);
-    Ok(PeersPage { peers, next })
+        budget.fill(archive.view().crawl_states(from).map(|cursor| known_or_bare(archive, cursor?.0)).map(known))
+    }?;
+    Ok(PeersPage { next: page.next(|last| last.peer.id), peers: page.entries })
 }
 
-/// Gives one peer.
+/// Returns one peer.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}", tag = "archive",
-    params(("peer" = String, Path, description = "A marked id, or `@` and a username.")),
+    get, path = "/v1/peers/{peer}", tag = "archive", params(PeerPath),
     responses((status = 200, body = KnownPeer), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
-    peer: Result<Path<String>, PathRejection>,
-    _: Query<Nothing>,
+    _: Query<NoParams>,
+    PeerPath(peer): PeerPath,
 ) -> Result<Json<KnownPeer>, Problem> {
-    let Path(peer) = peer?;
-    context.read(move |context| Ok(KnownPeer::read(&context.archive, &resolve(&context.archive, &peer)?)?)).await.map(Json)
+    context.read(move |context| Ok(known(&context.archive, &peer)?)).await.map(Json)
 }
 
-/// The peer that a path names by id or by `@username`. A peer whose messages came before its description counts.
-pub(super) fn resolve(archive: &Archive, text: &str) -> Result<Peer, Problem> {
-    let unknown = || Problem::unknown_peer("the archive holds nothing of this peer; `/v1/peers?all=true` lists those it knows");
-    if let Some(username) = text.strip_prefix('@') {
-        return archive.peer_by_username(username)?.ok_or_else(unknown);
-    }
-    let wrong =
-        |_| Problem::bad_parameter("a peer is named by its marked id, such as `-1001500000001`, or by `@` and a username");
-    let id: PeerId = text.parse().map_err(wrong)?;
-    match archive.peer(id)? {
-        Some(peer) => Ok(peer),
-        None if archive.cursor(id)?.is_some() => Ok(unnamed(id)),
-        None => Err(unknown()),
-    }
-}
-
-/// A peer, or its id alone where only that is known.
-pub(super) fn named(archive: &Archive, id: PeerId) -> Result<Peer, ArchiveError> {
-    Ok(archive.peer(id)?.unwrap_or_else(|| unnamed(id)))
-}
-
-fn unnamed(id: PeerId) -> Peer {
-    let kind = match id.kind() {
-        PeerKindOfId::User => PeerKind::User,
-        PeerKindOfId::Chat => PeerKind::Group,
-        PeerKindOfId::Channel => PeerKind::Channel,
-    };
-    Peer::new(id, kind, String::new())
-}
-
-impl From<PathRejection> for Problem {
-    fn from(_: PathRejection) -> Self {
-        Self::bad_parameter("the path holds something that is no UTF-8")
-    }
+fn known(archive: &Archive, peer: &Peer) -> Result<KnownPeer, ArchiveError> {
+    let crawled = archive.view().crawl_state(peer.id)?.is_some();
+    Ok(KnownPeer::new(peer, crawled, &archive.view().coverage(peer.id)?))
 }

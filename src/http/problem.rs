@@ -1,37 +1,19 @@
-//! What goes wrong, as RFC 9457 problem details: a stable code for programs, a sentence for people.
+//! Errors as RFC 9457 problem details: a stable code for programs, a sentence for people.
 //!
-//! No library's text and no stored text reaches the client: what failed inside is logged once, here, and told as `internal`.
+//! No library's text and no stored text reaches the client: an internal error is logged once, here, and answered as `internal`.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::archive::ArchiveError;
+pub use crate::views::Problem;
 
 /// The prefix of every `type`: a name, not an address, because there is no page to fetch.
 const TYPE_PREFIX: &str = "urn:telescribe:problem:";
 
 /// The media type of RFC 9457.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
-
-/// An error, as RFC 9457 has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Problem {
-    /// `urn:telescribe:problem:` and the code.
-    #[serde(rename = "type")]
-    kind: String,
-    /// What kind of problem it is, the same for each of its code.
-    title: &'static str,
-    /// The HTTP status.
-    status: u16,
-    /// A short stable name for programs.
-    code: &'static str,
-    /// What happened this time, and the way out.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    detail: String,
-}
 
 macro_rules! problems {
     ($($(#[$doc:meta])* $name:ident = $status:ident, $code:literal, $title:literal;)*) => {
@@ -44,15 +26,15 @@ macro_rules! problems {
 }
 
 problems! {
-    /// A parameter that is unknown, repeated or not of its form.
-    bad_parameter = BAD_REQUEST, "bad-parameter", "A parameter is wrong";
-    /// A query that the query language does not know.
-    bad_query = BAD_REQUEST, "bad-query", "The query is wrong";
-    /// A body that is not what the resource takes.
-    bad_body = BAD_REQUEST, "bad-body", "The body is wrong";
-    /// A plain request that names a foreign host: what DNS rebinding looks like.
-    foreign_host = FORBIDDEN, "foreign-host", "This host is not served";
-    /// Nothing has this path.
+    /// A parameter that is unknown, repeated or malformed.
+    bad_parameter = BAD_REQUEST, "bad-parameter", "Invalid parameter";
+    /// A query with a syntax error.
+    bad_query = BAD_REQUEST, "bad-query", "Invalid query";
+    /// A request body that is malformed.
+    bad_body = BAD_REQUEST, "bad-body", "Invalid request body";
+    /// A plain request whose `Host` is not this machine: what DNS rebinding looks like.
+    foreign_host = FORBIDDEN, "foreign-host", "This host name is not allowed";
+    /// No resource has this path.
     unknown_path = NOT_FOUND, "unknown-path", "There is no such resource";
     /// The archive has no such peer.
     unknown_peer = NOT_FOUND, "unknown-peer", "The archive has no such peer";
@@ -60,52 +42,52 @@ problems! {
     unknown_message = NOT_FOUND, "unknown-message", "The archive has no such message";
     /// There is no such job.
     unknown_job = NOT_FOUND, "unknown-job", "There is no such job";
-    /// A selector that names no peers.
-    bad_selector = BAD_REQUEST, "bad-selector", "The peers cannot be meant";
-    /// A wish from where only reading is allowed.
-    not_operator = FORBIDDEN, "not-operator", "Only reading is allowed here";
+    /// A peer selector that is malformed, or an empty list of them.
+    bad_selector = BAD_REQUEST, "bad-selector", "Invalid peer selector";
+    /// An operator request (run a job, join a peer) to a listener that is read-only.
+    not_operator = FORBIDDEN, "not-operator", "This listener is read-only";
     /// The job runs already.
-    job_running = CONFLICT, "job-running", "The job runs already";
-    /// What is to be joined cannot be meant.
-    bad_target = BAD_REQUEST, "bad-target", "What is to be joined cannot be meant";
-    /// It cannot be joined, or not now.
-    not_joined = CONFLICT, "not-joined", "It was not joined";
-    /// Too many wishes wait.
-    busy = SERVICE_UNAVAILABLE, "busy", "Too much is asked at once";
-    /// Nobody is there to do it.
-    not_running = SERVICE_UNAVAILABLE, "not-running", "The program does not run";
-    /// The resource does not take this method.
-    method_not_allowed = METHOD_NOT_ALLOWED, "method-not-allowed", "The resource does not take this method";
+    job_running = CONFLICT, "job-running", "The job is already running";
+    /// What is to be joined is neither a username nor an invite link.
+    bad_target = BAD_REQUEST, "bad-target", "Invalid join target";
+    /// The peer cannot be joined, or not yet.
+    not_joined = CONFLICT, "not-joined", "The peer was not joined";
+    /// Too many operator requests are pending.
+    busy = SERVICE_UNAVAILABLE, "busy", "Too many pending requests";
+    /// Only a running program can do it.
+    not_running = SERVICE_UNAVAILABLE, "not-running", "The program is not running";
+    /// The resource does not support this method.
+    method_not_allowed = METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed";
     /// The body is longer than allowed.
-    body_too_large = PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large";
+    body_too_large = PAYLOAD_TOO_LARGE, "body-too-large", "Request body too large";
     /// The body is of another type than the resource takes.
-    unsupported_media_type = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body's type is not taken";
-    /// Something failed inside; the log says what.
-    internal = INTERNAL_SERVER_ERROR, "internal", "Something failed inside";
+    unsupported_media_type = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type";
+    /// An internal error; the log has it.
+    internal = INTERNAL_SERVER_ERROR, "internal", "Internal error";
     /// The index is not open or still being built.
     unready = SERVICE_UNAVAILABLE, "not-ready", "The server is not ready";
     /// It took longer than the server's limit.
-    timed_out = GATEWAY_TIMEOUT, "timed-out", "The request took too long";
+    timed_out = GATEWAY_TIMEOUT, "timed-out", "The request timed out";
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: String) -> Self {
-        Self { kind: format!("{TYPE_PREFIX}{code}"), title, status: status.as_u16(), code, detail }
+        Self { kind: format!("{TYPE_PREFIX}{code}"), title: title.into(), status: status.as_u16(), code: code.into(), detail }
     }
 
-    /// The one answer to everybody who could not prove that they hold a key.
+    /// The one response to everybody who could not prove that they hold a key.
     pub(crate) fn unauthorized() -> Self {
-        let detail = "send a request sealed under a key of this server; `telescribe key new NAME` makes one";
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A sealed request is needed", detail.to_owned())
+        let detail = "send a request that is sealed with a key of this server; `telescribe key new NAME` makes one";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A sealed request is required", detail.to_owned())
     }
 
-    /// A failure inside: logged here, and told without its text.
+    /// An internal error: logged here, and answered without its text.
     pub(crate) fn hidden(error: &dyn std::fmt::Display) -> Self {
         tracing::error!("a request failed: {error:#}");
-        Self::internal("the server's log says what; the request id finds it")
+        Self::internal("see the server's log, by the request id (`x-request-id`)")
     }
 
-    pub(crate) fn status(&self) -> StatusCode {
+    pub(crate) fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
@@ -118,13 +100,13 @@ impl From<ArchiveError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = self.status();
+        let status = self.status_code();
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match status {
-            // RFC 9110 wants a challenge beside each 401; it names the header that a sealed GET uses.
+            // RFC 9110 requires a challenge with each 401; it names the header that a sealed GET uses.
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"telescribe\""));
             }

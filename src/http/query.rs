@@ -1,7 +1,8 @@
-//! Query parameters, read strictly: an unknown, repeated or malformed one is named and refused, never ignored.
+//! Query parameters, validated strictly: an unknown, repeated or malformed one is named and refused, never ignored.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
@@ -9,12 +10,12 @@ use axum::http::request::Parts;
 
 use super::problem::Problem;
 
-/// How alike an unknown name must be to a known one to be suggested (Jaro-Winkler, 1 is equal).
+/// How similar an unknown name must be to a known one to be suggested (Jaro-Winkler, 1 is equal).
 const LIKENESS_MIN: f64 = 0.75;
 
 /// What a resource reads from its query.
 pub(super) trait FromQuery: Sized {
-    /// The names that it knows.
+    /// The known names.
     const NAMES: &'static [&'static str];
 
     /// Takes the values.
@@ -28,9 +29,9 @@ pub(super) struct Values(BTreeMap<String, String>);
 pub(super) struct Query<T>(pub(super) T);
 
 /// A resource without parameters.
-pub(super) struct Nothing;
+pub(super) struct NoParams;
 
-impl FromQuery for Nothing {
+impl FromQuery for NoParams {
     const NAMES: &'static [&'static str] = &[];
 
     fn from_query(_: &Values) -> Result<Self, Problem> {
@@ -56,7 +57,7 @@ impl From<Vec<(String, String)>> for Values {
 impl Values {
     fn read(query: &str, known: &[&str]) -> Result<Self, Problem> {
         let pairs: Vec<(String, String)> =
-            serde_urlencoded::from_str(query).map_err(|_| Problem::bad_parameter("the query string is not `name=value&…`"))?;
+            serde_urlencoded::from_str(query).map_err(|_| Problem::bad_parameter("the query string must be `name=value&…`"))?;
         let mut values = BTreeMap::new();
         for (name, value) in pairs {
             if !known.contains(&name.as_str()) {
@@ -74,10 +75,15 @@ impl Values {
         self.0.get(name).map(String::as_str)
     }
 
-    /// A parameter that is a number or another thing with one spelling; `what` says which.
+    /// A parameter that is parsed; `what` says what it must be.
     pub(super) fn parsed<T: FromStr>(&self, name: &str, what: &str) -> Result<Option<T>, Problem> {
         let Some(text) = self.text(name) else { return Ok(None) };
         text.parse().map(Some).map_err(|_| Problem::bad_parameter(format!("`{name}` must be {what}, not `{}`", shown(text))))
+    }
+
+    /// The maximum number of entries of a page.
+    pub(super) fn limit(&self) -> Result<Option<NonZeroUsize>, Problem> {
+        self.parsed("limit", "a number (1 or greater)")
     }
 
     /// `true` or `false`, the latter when it is not there; the name alone means `true`.
@@ -96,7 +102,7 @@ impl Values {
     }
 }
 
-/// What to say of an unknown name: the nearest known one, or all.
+/// The error for an unknown name: with the nearest known one, or all of them.
 pub(super) fn unknown(name: &str, known: &[&str]) -> String {
     let nearest = known
         .iter()
@@ -105,9 +111,9 @@ pub(super) fn unknown(name: &str, known: &[&str]) -> String {
         .filter(|(likeness, _)| *likeness >= LIKENESS_MIN);
     let name = shown(name);
     match (nearest, known) {
-        (Some((_, nearest)), _) => format!("`{name}` is not known here; did you mean `{nearest}`?"),
-        (None, []) => format!("`{name}` is not known here; there are no parameters"),
-        (None, known) => format!("`{name}` is not known here; known are {}", listed(known)),
+        (Some((_, nearest)), _) => format!("`{name}` is unknown; did you mean `{nearest}`?"),
+        (None, []) => format!("`{name}` is unknown; there are no parameters"),
+        (None, known) => format!("`{name}` is unknown; known are {}", listed(known)),
     }
 }
 

@@ -1,7 +1,7 @@
-//! Listening: TCP, the data folder's socket, the metrics; one task a connection, each with bounds in time and number.
+//! The listeners: TCP, the data folder's socket, the metrics; one task per connection, with timeouts and a maximum number of connections.
 //!
 //! `bind` takes the addresses, so that a start fails early; `serve` answers until the program stops, and then lets the requests in
-//! hand finish.
+//! progress finish (graceful shutdown).
 
 use std::convert::Infallible;
 use std::fs;
@@ -24,10 +24,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt as _;
 
 use super::context::Context;
-use super::door::Door;
+use super::ingress::Ingress;
 use super::settings::{Listener, Sealing, Settings, SettingsError};
 
-/// How long requests in hand may still take after a stop was asked for: below the 10 s in which service managers start to kill.
+/// How long requests in progress may still take after a stop was requested: below the 10 s after which service managers start to kill.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// The pause after `accept` failed, most often because the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -43,7 +43,7 @@ pub enum ServeError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// An address could not be taken.
-    #[error("cannot listen on `{address}`: {source}; set another address under `[http]`, or stop what has it")]
+    #[error("cannot listen on `{address}`: {source}; set another address under `[http]`, or stop the program that uses it")]
     Address {
         /// The address.
         address: SocketAddr,
@@ -51,7 +51,7 @@ pub enum ServeError {
         source: io::Error,
     },
     /// The socket could not be made.
-    #[error("cannot make the socket `{}`: {source}", path.display())]
+    #[error("cannot create the socket `{}`: {source}", path.display())]
     Socket {
         /// The socket.
         path: PathBuf,
@@ -69,7 +69,7 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Takes every address of the settings and, where one is wanted, makes the socket for the commands of this machine's owner.
+    /// Binds every address of the settings and, where one is wanted, creates the socket for the commands of this machine's owner.
     ///
     /// # Errors
     /// When the settings are unsafe, an address is taken, or the socket cannot be made.
@@ -104,7 +104,7 @@ impl Bound {
         self.metrics.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
-    /// Answers on all of them, in tasks of the context's lifecycle, until that is stopped.
+    /// Serves all of them, in tasks of the context's lifecycle, until that is stopped.
     pub fn serve(self, context: &Arc<Context>) {
         let api = super::router(Arc::clone(context));
         for (listener, Listener { sealing, operate, .. }) in self.tcp {
@@ -136,7 +136,7 @@ async fn bind_tcp(address: SocketAddr) -> Result<TcpListener, ServeError> {
 /// one that a killed process left is replaced.
 fn bind_socket(path: &Path) -> io::Result<UnixListener> {
     if fs::symlink_metadata(path).is_ok_and(|m| !m.file_type().is_socket()) {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something else has this name"));
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is not a socket has this name"));
     }
     let folder = path.parent().unwrap_or(Path::new("."));
     let private = tempfile::Builder::new().prefix(".sock-").tempdir_in(folder)?;
@@ -156,23 +156,23 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Listening {
-    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Door)> {
+    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Ingress)> {
         match self {
             Self::Tcp { listener, sealing, operate } => {
                 let (stream, from) = listener.accept().await?;
                 // Answers are written whole; waiting for more to send only delays their last packet.
                 stream.set_nodelay(true)?;
-                Ok((Box::new(stream), Door::Tcp { sealing: *sealing, operate: *operate, from }))
+                Ok((Box::new(stream), Ingress::Tcp { sealing: *sealing, operate: *operate, from }))
             }
             Self::Socket(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Box::new(stream), Door::Owner))
+                Ok((Box::new(stream), Ingress::Owner))
             }
         }
     }
 }
 
-/// Accepts until a stop is asked for; at most so many connections as the settings say.
+/// Accepts connections until a stop is requested; at most as many at once as the settings allow.
 async fn accept(listening: Listening, router: Router, context: Arc<Context>) {
     let places = Arc::new(Semaphore::new(context.settings.connections_max));
     loop {
@@ -185,11 +185,11 @@ async fn accept(listening: Listening, router: Router, context: Arc<Context>) {
             () = context.lifecycle.stop_asked() => return,
         };
         match (place, accepted) {
-            (Ok(place), Ok((stream, door))) => {
-                context.lifecycle.task(connection(stream, door, router.clone(), Arc::clone(&context), place));
+            (Ok(place), Ok((stream, ingress))) => {
+                context.lifecycle.task(connection(stream, ingress, router.clone(), Arc::clone(&context), place));
             }
             (_, Err(error)) => {
-                tracing::warn!("a connection could not be accepted: {error}");
+                tracing::warn!("cannot accept a connection: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
             (Err(_), _) => return,
@@ -197,17 +197,23 @@ async fn accept(listening: Listening, router: Router, context: Arc<Context>) {
     }
 }
 
-async fn connection(stream: Box<dyn Stream>, door: Door, router: Router, context: Arc<Context>, place: OwnedSemaphorePermit) {
+async fn connection(
+    stream: Box<dyn Stream>,
+    ingress: Ingress,
+    router: Router,
+    context: Arc<Context>,
+    place: OwnedSemaphorePermit,
+) {
     let _place = place;
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(door.clone());
+        request.extensions_mut().insert(ingress.clone());
         let router = router.clone();
         async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(context.settings.header_timeout.duration())
+        .header_read_timeout(context.settings.header_timeout)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_SIZE_MAX)
         .serve_connection(TokioIo::new(stream), service);
@@ -220,7 +226,7 @@ async fn connection(stream: Box<dyn Stream>, door: Door, router: Router, context
         }
     };
     if let Err(error) = outcome {
-        // Clients go away and time out all the time; it is their business, not the operator's.
+        // Clients disconnect and time out all the time; that is no concern of the operator.
         tracing::debug!("a connection ended: {error}");
     }
 }

@@ -1,10 +1,11 @@
-//! A change: one entry of the archive's log, which every reader (search, publish, ...) follows with a position of its own.
+//! A change: one entry of the archive's change log (append-only; change data capture), which every reader (search, publish, ...) follows
+//! with a position of its own, its checkpoint.
 
 use std::fmt;
 
 use super::{MessageKey, PeerId, Timestamp};
 
-/// The number of a change: gapless, from 1, in the order in which things became true. Position 0 is before the first.
+/// The sequence number of a change: gapless, from 1, in commit order. Position 0 is before the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seq(pub u64);
 

@@ -1,4 +1,4 @@
-//! Time, passed in: nothing below the composition root asks the operating system what time it is.
+//! Clocks, wall and monotonic, passed in: nothing below the composition root asks the operating system what time it is.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -32,12 +32,12 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A source of civil time, and of time that nobody can set.
+/// A source of wall clock time, and of monotonic time, which nobody can set.
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// The time now.
+    /// The wall clock's time now.
     fn now(&self) -> DateTime<Utc>;
 
-    /// The time since some moment. Setting the clock does not change it: for waits that must not end early.
+    /// The monotonic time since some moment. Setting the clock does not change it: for waits that must not end early.
     fn elapsed(&self) -> Duration;
 
     /// The time now in whole seconds.
@@ -57,7 +57,7 @@ impl Clock for SystemClock {
     }
 
     fn elapsed(&self) -> Duration {
-        /// When it was first asked.
+        /// When it was first read.
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
         START.elapsed()
     }

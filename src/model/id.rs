@@ -10,9 +10,9 @@ use std::str::FromStr;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId(pub i64);
 
-/// Which of Telegram's id spaces a [`PeerId`] belongs to.
+/// The id space of Telegram's that a [`PeerId`] belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PeerKindOfId {
+pub enum IdSpace {
     /// A user or bot.
     User,
     /// A basic group; its message ids are per account.
@@ -42,15 +42,15 @@ impl PeerId {
         Self(bare.wrapping_add(CHANNEL_MARK).wrapping_neg())
     }
 
-    /// Which id space the id belongs to.
+    /// The id space that the id belongs to.
     #[must_use]
-    pub fn kind(self) -> PeerKindOfId {
+    pub fn kind(self) -> IdSpace {
         if self.0 > 0 {
-            PeerKindOfId::User
+            IdSpace::User
         } else if self.0 > -CHANNEL_MARK {
-            PeerKindOfId::Chat
+            IdSpace::Chat
         } else {
-            PeerKindOfId::Channel
+            IdSpace::Channel
         }
     }
 
@@ -58,9 +58,9 @@ impl PeerId {
     #[must_use]
     pub fn bare(self) -> i64 {
         match self.kind() {
-            PeerKindOfId::User => self.0,
-            PeerKindOfId::Chat => self.0.wrapping_neg(),
-            PeerKindOfId::Channel => self.0.wrapping_neg().wrapping_sub(CHANNEL_MARK),
+            IdSpace::User => self.0,
+            IdSpace::Chat => self.0.wrapping_neg(),
+            IdSpace::Channel => self.0.wrapping_neg().wrapping_sub(CHANNEL_MARK),
         }
     }
 }
@@ -101,7 +101,7 @@ impl fmt::Display for MessageId {
     }
 }
 
-/// What names one message in the archive.
+/// The primary key of one message in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageKey {
     /// Where it was posted.
@@ -160,9 +160,9 @@ mod tests {
     #[test]
     fn a_marked_id_keeps_its_space_and_its_number() {
         for (id, kind, bare) in [
-            (PeerId::user(7_000_001), PeerKindOfId::User, 7_000_001),
-            (PeerId::chat(42), PeerKindOfId::Chat, 42),
-            (PeerId::channel(1_500_000_001), PeerKindOfId::Channel, 1_500_000_001),
+            (PeerId::user(7_000_001), IdSpace::User, 7_000_001),
+            (PeerId::chat(42), IdSpace::Chat, 42),
+            (PeerId::channel(1_500_000_001), IdSpace::Channel, 1_500_000_001),
         ] {
             assert_eq!(id.kind(), kind);
             assert_eq!(id.bare(), bare);

@@ -54,11 +54,11 @@ pub struct Media {
     /// Seconds for which it can be seen once opened; `i32::MAX` for exactly once.
     pub ttl: Option<i32>,
     /// More of a web page.
-    pub page: Option<Box<Page>>,
+    pub page: Option<Box<PagePreview>>,
     /// More of a poll.
     pub poll: Option<Box<Poll>>,
     /// More of a point on the map or a venue.
-    pub place: Option<Box<Place>>,
+    pub place: Option<Box<GeoPlace>>,
     /// What an invoice or paid media costs.
     pub payment: Option<Payment>,
     /// The story that is meant.
@@ -66,14 +66,14 @@ pub struct Media {
     /// More of a giveaway.
     pub giveaway: Option<Box<Giveaway>>,
     /// The tasks of a to-do list.
-    pub tasks: Vec<Task>,
+    pub tasks: Vec<TodoTask>,
     /// Media inside: of a story, of paid media, attached to a poll. These have none inside themselves.
     pub items: Vec<Media>,
 }
 
-/// More of a web page's preview.
+/// More of a web page's preview: site, author, player.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Page {
+pub struct PagePreview {
     /// The address as it is shown.
     pub display_url: Option<String>,
     /// The site's name.
@@ -126,7 +126,7 @@ pub struct PollResult {
 
 /// More of a point on the map or a venue.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Place {
+pub struct GeoPlace {
     /// A venue's address.
     pub address: Option<String>,
     /// Whose id it is: `foursquare`, `gplaces`.
@@ -186,7 +186,7 @@ pub struct Giveaway {
 
 /// A task of a to-do list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Task {
+pub struct TodoTask {
     /// Its number in the list.
     pub id: i32,
     /// What is to be done.
@@ -237,10 +237,10 @@ impl Media {
         }
     }
 
-    /// Whether a newer form of this media says the same: votes in a poll, completed tasks and a preview that was still being
-    /// made are no edit.
+    /// Whether a newer form of this media has the same content, so that it is no edit: votes in a poll, completed tasks and a preview
+    /// that was still being made are none.
     #[must_use]
-    pub fn says_the_same(&self, newer: &Self) -> bool {
+    pub fn same_content_as(&self, newer: &Self) -> bool {
         self == newer || self.previewed_since(newer) || self.without_counters() == newer.without_counters()
     }
 

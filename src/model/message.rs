@@ -11,7 +11,7 @@ pub struct Reaction {
     pub count: i32,
 }
 
-/// What moves about a message without being an edit.
+/// The counters of a message, which change without an edit.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Counters {
     /// How often it was viewed.
@@ -126,21 +126,21 @@ impl Message {
         }
     }
 
-    /// What is counted about it.
+    /// Its counters.
     #[must_use]
     pub fn counters(&self) -> Counters {
         let (views, forwards, replies) = (self.views, self.forwards, self.replies);
         Counters { views, forwards, replies, reactions: Some(self.reactions.clone()) }
     }
 
-    /// Whether a newer form of this message says the same: a difference only in what moves by itself is no edit and makes no
-    /// version. Such are the counters (views, forwards, replies, reactions, the votes of a poll), being pinned, and what the
-    /// chat or Telegram's moderation decides (the group of comments, protection, time to live, restrictions).
+    /// Whether a newer form of this message has the same content: a difference only in what changes by itself is no edit and makes no
+    /// version (deduplication). Such are the counters (views, forwards, replies, reactions, the votes of a poll), being pinned, and what
+    /// the chat or Telegram's moderation decides (the group of comments, protection, time to live, restrictions).
     #[must_use]
-    pub fn says_the_same(&self, newer: &Self) -> bool {
+    pub fn same_content_as(&self, newer: &Self) -> bool {
         let both = |old: bool, new: bool, same: &dyn Fn() -> bool| if old && new { same() } else { old == new };
-        let media = || self.media.iter().zip(&newer.media).all(|(old, new)| old.says_the_same(new));
-        let reply = || self.reply.iter().zip(&newer.reply).all(|(old, new)| old.says_the_same(new));
+        let media = || self.media.iter().zip(&newer.media).all(|(old, new)| old.same_content_as(new));
+        let reply = || self.reply.iter().zip(&newer.reply).all(|(old, new)| old.same_content_as(new));
         self.text == newer.text
             && self.entities == newer.entities
             && both(self.media.is_some(), newer.media.is_some(), &media)

@@ -30,11 +30,11 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Whether two replies are to the same; see [`Media::says_the_same`].
+    /// Whether two replies are to the same; see [`Media::same_content_as`].
     #[must_use]
-    pub fn says_the_same(&self, other: &Self) -> bool {
+    pub fn same_content_as(&self, other: &Self) -> bool {
         let media = match (&self.media, &other.media) {
-            (Some(old), Some(new)) => old.says_the_same(new),
+            (Some(old), Some(new)) => old.same_content_as(new),
             (old, new) => old.is_none() && new.is_none(),
         };
         media && Self { media: None, ..self.clone() } == Self { media: None, ..other.clone() }

@@ -1,4 +1,4 @@
-//! Sets of message ids as closed ranges: the arithmetic behind coverage.
+//! Interval sets: sets of message ids as closed ranges, the arithmetic behind coverage.
 //!
 //! Coverage says which ids of a peer were really read. What is missing is `[1, top]` minus coverage; an id that is covered
 //! and has no message is an id that Telegram does not show (deleted, or never used), which is not the same as never asked.
@@ -46,7 +46,7 @@ impl fmt::Display for IdRange {
     }
 }
 
-/// A set of ids, kept as the fewest ranges in ascending order.
+/// A set of ids (an interval set). Invariant: the fewest ranges, in ascending order.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RangeSet(Vec<IdRange>);
 
@@ -63,7 +63,7 @@ impl RangeSet {
         &self.0
     }
 
-    /// Adds every id of a range.
+    /// Adds every id of a range; idempotent.
     pub fn insert(&mut self, range: IdRange) {
         // Ranges that touch the new one (overlap or are adjacent) are contiguous in the list: fold them into it.
         let from = self.0.partition_point(|r| i64::from(r.last) + 1 < i64::from(range.first));
@@ -81,7 +81,7 @@ impl RangeSet {
         self.insert(IdRange { first: id, last: id });
     }
 
-    /// Removes every id of a range.
+    /// Removes every id of a range; idempotent.
     pub fn remove(&mut self, range: IdRange) {
         let mut kept = Vec::with_capacity(self.0.len() + 1);
         for r in &self.0 {
@@ -95,7 +95,7 @@ impl RangeSet {
         self.0 = kept;
     }
 
-    /// What a range has that the set has not, ascending.
+    /// The gaps: what a range has that the set has not, ascending.
     #[must_use]
     pub fn missing(&self, range: IdRange) -> RangeSet {
         let mut rest = RangeSet(vec![range]);

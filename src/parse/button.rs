@@ -4,10 +4,10 @@ use grammers_tl_types::enums;
 
 use crate::model::{Button, ButtonKind, PeerId};
 
-use super::Unknown;
+use super::UnknownConstructors;
 
 /// The rows of a keyboard; none for what only hides one or asks for a reply.
-pub(super) fn rows(tl: &enums::ReplyMarkup, unknown: &mut Unknown) -> Vec<Vec<Button>> {
+pub(super) fn rows(tl: &enums::ReplyMarkup, unknown: &mut UnknownConstructors) -> Vec<Vec<Button>> {
     match tl {
         enums::ReplyMarkup::ReplyKeyboardHide(_) | enums::ReplyMarkup::ReplyKeyboardForceReply(_) => Vec::new(),
         enums::ReplyMarkup::ReplyKeyboardMarkup(m) => {
@@ -28,7 +28,7 @@ pub(super) fn rows(tl: &enums::ReplyMarkup, unknown: &mut Unknown) -> Vec<Vec<Bu
     }
 }
 
-fn of_keyboard(tl: &enums::KeyboardButton, unknown: &mut Unknown) -> Button {
+fn of_keyboard(tl: &enums::KeyboardButton, unknown: &mut UnknownConstructors) -> Button {
     use enums::ButtonType as T;
     let enums::KeyboardButton::Button(b) = tl;
     let of = |kind| Button::new(kind, b.text.clone());
@@ -48,7 +48,7 @@ fn of_keyboard(tl: &enums::KeyboardButton, unknown: &mut Unknown) -> Button {
 }
 
 /// A button of an inline keyboard or of a page.
-pub(super) fn inline(tl: &enums::InlineButtonType, text: String, unknown: &mut Unknown) -> Button {
+pub(super) fn inline(tl: &enums::InlineButtonType, text: String, unknown: &mut UnknownConstructors) -> Button {
     use enums::InlineButtonType as T;
     let of = |kind| Button::new(kind, text);
     match tl {

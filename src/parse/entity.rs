@@ -4,14 +4,14 @@ use grammers_tl_types::enums;
 
 use crate::model::{Entity, EntityKind, PeerId};
 
-use super::{Unknown, timestamp};
+use super::{UnknownConstructors, timestamp};
 
 /// Parses the mark-up of a text.
-pub(super) fn entities(tl: Option<&Vec<enums::MessageEntity>>, unknown: &mut Unknown) -> Vec<Entity> {
+pub(super) fn entities(tl: Option<&Vec<enums::MessageEntity>>, unknown: &mut UnknownConstructors) -> Vec<Entity> {
     tl.into_iter().flatten().map(|e| entity(e, unknown)).collect()
 }
 
-fn entity(tl: &enums::MessageEntity, unknown: &mut Unknown) -> Entity {
+fn entity(tl: &enums::MessageEntity, unknown: &mut UnknownConstructors) -> Entity {
     use enums::MessageEntity as E;
     let kind = match tl {
         E::Unknown(_) => EntityKind::Unknown,

@@ -4,7 +4,7 @@ use grammers_tl_types::{enums, types};
 
 use crate::model::{Media, MediaKind};
 
-use super::{finite, said};
+use super::{finite, non_empty};
 
 /// A photo: the largest of its sizes.
 pub(super) fn photo(tl: Option<&enums::Photo>) -> Media {
@@ -73,11 +73,11 @@ pub(super) fn document(m: &types::MessageMediaDocument) -> Media {
             }
             A::Sticker(a) => {
                 sticker = true;
-                (media.emoji, media.sticker_set) = (said(&a.alt), sticker_set(&a.stickerset));
+                (media.emoji, media.sticker_set) = (non_empty(&a.alt), sticker_set(&a.stickerset));
             }
             A::CustomEmoji(a) => {
                 sticker = true;
-                (media.emoji, media.sticker_set) = (said(&a.alt), sticker_set(&a.stickerset));
+                (media.emoji, media.sticker_set) = (non_empty(&a.alt), sticker_set(&a.stickerset));
             }
             A::Animated => animated = true,
             A::HasStickers => {}

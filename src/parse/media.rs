@@ -2,16 +2,16 @@
 
 use grammers_tl_types::{enums, types};
 
-use crate::model::{Giveaway, Media, MediaKind, MessageId, Page, Payment, PeerId, Place, Story, Task};
+use crate::model::{GeoPlace, Giveaway, Media, MediaKind, MessageId, PagePreview, Payment, PeerId, Story, TodoTask};
 
 use super::file::{document, document_id, photo, photo_id};
-use super::{Unknown, finite, peer_id, plain, poll, said, timestamp};
+use super::{UnknownConstructors, finite, non_empty, peer_id, plain, poll, timestamp};
 
 /// Telegram's own currency.
 pub(super) const STARS: &str = "XTR";
 
 /// Parses media; `None` for Telegram's explicit "nothing".
-pub(super) fn media(tl: &enums::MessageMedia, unknown: &mut Unknown) -> Option<Media> {
+pub(super) fn media(tl: &enums::MessageMedia, unknown: &mut UnknownConstructors) -> Option<Media> {
     let mut media = outer(tl, unknown)?;
     media.items = match tl {
         enums::MessageMedia::Story(m) => match &m.story {
@@ -26,8 +26,9 @@ pub(super) fn media(tl: &enums::MessageMedia, unknown: &mut Unknown) -> Option<M
     Some(media)
 }
 
-/// Media without what is inside: nothing that Telegram shows nests deeper, and what it could send must not be able to.
-fn outer(tl: &enums::MessageMedia, unknown: &mut Unknown) -> Option<Media> {
+/// Media without what is inside: a recursion limit of one level. Nothing that Telegram shows nests deeper, and what it could send must
+/// not be able to.
+fn outer(tl: &enums::MessageMedia, unknown: &mut UnknownConstructors) -> Option<Media> {
     use enums::MessageMedia as M;
     let of = Media::new;
     Some(match tl {
@@ -36,15 +37,17 @@ fn outer(tl: &enums::MessageMedia, unknown: &mut Unknown) -> Option<Media> {
         M::Document(m) => Media { spoiler: m.spoiler, ttl: m.ttl_seconds, ..document(m) },
         M::WebPage(m) => webpage(&m.webpage),
         M::Poll(m) => poll::poll(m, unknown),
-        M::Geo(m) => geo(&m.geo, MediaKind::Geo, Place::default()),
-        M::GeoLive(m) => geo(&m.geo, MediaKind::Geo, Place { period: Some(m.period), heading: m.heading, ..Place::default() }),
+        M::Geo(m) => geo(&m.geo, MediaKind::Geo, GeoPlace::default()),
+        M::GeoLive(m) => {
+            geo(&m.geo, MediaKind::Geo, GeoPlace { period: Some(m.period), heading: m.heading, ..GeoPlace::default() })
+        }
         M::Venue(m) => {
-            let place = Place {
-                address: said(&m.address),
-                provider: said(&m.provider),
-                id: said(&m.venue_id),
-                kind: said(&m.venue_type),
-                ..Place::default()
+            let place = GeoPlace {
+                address: non_empty(&m.address),
+                provider: non_empty(&m.provider),
+                id: non_empty(&m.venue_id),
+                kind: non_empty(&m.venue_type),
+                ..GeoPlace::default()
             };
             Media { title: Some(m.title.clone()), ..geo(&m.geo, MediaKind::Venue, place) }
         }
@@ -56,23 +59,23 @@ fn outer(tl: &enums::MessageMedia, unknown: &mut Unknown) -> Option<Media> {
                 phone: Some(m.phone_number.clone()),
                 // 0 stands for somebody who is not on Telegram.
                 user: (m.user_id != 0).then(|| PeerId::user(m.user_id)),
-                vcard: said(&m.vcard),
+                vcard: non_empty(&m.vcard),
                 ..of(MediaKind::Contact)
             }
         }
-        M::Dice(m) => Media { emoji: said(&m.emoticon), value: Some(m.value), ..of(MediaKind::Dice) },
+        M::Dice(m) => Media { emoji: non_empty(&m.emoticon), value: Some(m.value), ..of(MediaKind::Dice) },
         M::Game(m) => {
             let enums::Game::Game(game) = &m.game;
             Media {
-                name: said(&game.short_name),
+                name: non_empty(&game.short_name),
                 title: Some(game.title.clone()),
-                description: said(&game.description),
+                description: non_empty(&game.description),
                 ..of(MediaKind::Game)
             }
         }
         M::Invoice(m) => Media {
             title: Some(m.title.clone()),
-            description: said(&m.description),
+            description: non_empty(&m.description),
             payment: Some(Payment { currency: m.currency.clone(), amount: m.total_amount }),
             ..of(MediaKind::Invoice)
         },
@@ -99,7 +102,7 @@ fn outer(tl: &enums::MessageMedia, unknown: &mut Unknown) -> Option<Media> {
 }
 
 /// What must be paid for: itself once it is paid, and until then its measures.
-fn extended(tl: &enums::MessageExtendedMedia, unknown: &mut Unknown) -> Option<Media> {
+fn extended(tl: &enums::MessageExtendedMedia, unknown: &mut UnknownConstructors) -> Option<Media> {
     match tl {
         enums::MessageExtendedMedia::Media(m) => outer(&m.media, unknown),
         enums::MessageExtendedMedia::Preview(p) => {
@@ -113,8 +116,8 @@ fn webpage(tl: &enums::WebPage) -> Media {
     let of = Media::new(MediaKind::Webpage);
     match tl {
         enums::WebPage::Page(p) => {
-            let page = Page {
-                display_url: said(&p.display_url),
+            let page = PagePreview {
+                display_url: non_empty(&p.display_url),
                 site: p.site_name.clone(),
                 kind: p.r#type.clone(),
                 author: p.author.clone(),
@@ -127,7 +130,7 @@ fn webpage(tl: &enums::WebPage) -> Media {
                 url: Some(p.url.clone()),
                 title: p.title.clone(),
                 description: p.description.clone(),
-                page: Some(Box::new(page)).filter(|page| **page != Page::default()),
+                page: Some(Box::new(page)).filter(|page| **page != PagePreview::default()),
                 ..of
             }
         }
@@ -137,14 +140,14 @@ fn webpage(tl: &enums::WebPage) -> Media {
     }
 }
 
-fn geo(tl: &enums::GeoPoint, kind: MediaKind, place: Place) -> Media {
+fn geo(tl: &enums::GeoPoint, kind: MediaKind, place: GeoPlace) -> Media {
     let mut media = Media::new(kind);
     let mut place = place;
     if let enums::GeoPoint::Point(p) = tl {
         (media.latitude, media.longitude) = (finite(p.lat), finite(p.long));
         place.accuracy = p.accuracy_radius;
     }
-    media.place = Some(Box::new(place)).filter(|place| **place != Place::default());
+    media.place = Some(Box::new(place)).filter(|place| **place != GeoPlace::default());
     media
 }
 
@@ -185,7 +188,7 @@ fn todo(m: &types::MessageMediaToDo) -> Media {
     let task = |enums::TodoItem::Item(item): &enums::TodoItem| {
         let of_it = |enums::TodoCompletion::Completion(c): &&enums::TodoCompletion| c.id == item.id;
         let done = m.completions.iter().flatten().find(of_it).map(|enums::TodoCompletion::Completion(c)| c);
-        Task {
+        TodoTask {
             id: item.id,
             text: plain(&item.title),
             completed_by: done.map(|c| peer_id(&c.completed_by)),

@@ -4,9 +4,9 @@ use grammers_tl_types::enums;
 
 use crate::model::{Forward, MessageId, Reply};
 
-use super::{Unknown, entity, media, peer_id, timestamp};
+use super::{UnknownConstructors, entity, media, peer_id, timestamp};
 
-pub(super) fn reply(header: &enums::MessageReplyHeader, unknown: &mut Unknown) -> Reply {
+pub(super) fn reply(header: &enums::MessageReplyHeader, unknown: &mut UnknownConstructors) -> Reply {
     let h = match header {
         enums::MessageReplyHeader::Header(h) => h,
         enums::MessageReplyHeader::MessageReplyStoryHeader(h) => {

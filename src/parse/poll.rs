@@ -4,10 +4,10 @@ use grammers_tl_types::{enums, types};
 
 use crate::model::{Media, MediaKind, Poll, PollResult};
 
-use super::{Unknown, plain, timestamp};
+use super::{UnknownConstructors, plain, timestamp};
 
 /// A poll with what is known of its results.
-pub(super) fn poll(m: &types::MessageMediaPoll, unknown: &mut Unknown) -> Media {
+pub(super) fn poll(m: &types::MessageMediaPoll, unknown: &mut UnknownConstructors) -> Media {
     let enums::Poll::Poll(p) = &m.poll;
     let enums::PollResults::Results(r) = &m.results;
     let (mut options, mut results) = (Vec::new(), Vec::new());

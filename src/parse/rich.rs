@@ -1,4 +1,4 @@
-//! Messages that are pages: headings, paragraphs, lists and tables in place of a plain text.
+//! Rich messages: headings, paragraphs, lists and tables in place of a plain text.
 //!
 //! Their words become a text with mark-up, a line for each block, so that they are read and found like any other message.
 //! Layout, and photos and files between the words, are in the raw bytes only.
@@ -7,13 +7,13 @@ use grammers_tl_types::enums::{self, PageBlock as B, RichText as T};
 
 use crate::model::{Entity, EntityKind, PeerId};
 
-use super::{Unknown, button, timestamp};
+use super::{UnknownConstructors, button, timestamp};
 
-/// How deep blocks and mark-up may nest: no page that people write comes near, and a stack is not endless.
+/// The recursion limit: how deep blocks and mark-up may nest. No page that people write comes near, and a stack is not endless.
 const DEPTH_MAX: u32 = 48;
 
 /// The words of a page and their mark-up.
-pub(super) fn text(tl: &enums::RichMessage, unknown: &mut Unknown) -> (String, Vec<Entity>) {
+pub(super) fn text(tl: &enums::RichMessage, unknown: &mut UnknownConstructors) -> (String, Vec<Entity>) {
     let enums::RichMessage::Message(page) = tl;
     let mut writer = Writer { text: String::new(), at: 0, entities: Vec::new(), depth: 0, unknown };
     writer.blocks(&page.blocks);
@@ -26,7 +26,7 @@ struct Writer<'a> {
     at: i32,
     entities: Vec<Entity>,
     depth: u32,
-    unknown: &'a mut Unknown,
+    unknown: &'a mut UnknownConstructors,
 }
 
 impl Writer<'_> {

@@ -8,9 +8,9 @@ use crate::model::{Message, MessageId, MessageKey, PeerId, Service};
 
 use super::file::photo_id;
 use super::origin::reply;
-use super::{Unknown, name, peer_id, plain, reactions, said, sender, timestamp};
+use super::{UnknownConstructors, name, non_empty, peer_id, plain, reactions, sender, timestamp};
 
-pub(super) fn message(m: &types::MessageService, unknown: &mut Unknown) -> Message {
+pub(super) fn message(m: &types::MessageService, unknown: &mut UnknownConstructors) -> Message {
     let peer = peer_id(&m.peer_id);
     let key = MessageKey { peer, id: MessageId(m.id) };
     let mut reply = m.reply_to.as_ref().map(|header| reply(header, unknown));
@@ -86,13 +86,13 @@ fn members(tl: &enums::MessageAction) -> Service {
             Service { users: vec![peer_id(&a.from_id), peer_id(&a.to_id)], count: Some(a.distance.into()), ..of }
         }
         A::GameScore(a) => Service { count: Some(a.score.into()), ..of },
-        A::CustomAction(a) => Service { text: said(&a.message), ..of },
+        A::CustomAction(a) => Service { text: non_empty(&a.message), ..of },
         A::BotAllowed(a) => Service { text: a.domain.clone(), ..of },
-        A::WebViewDataSentMe(a) => Service { text: said(&a.text), ..of },
-        A::WebViewDataSent(a) => Service { text: said(&a.text), ..of },
+        A::WebViewDataSentMe(a) => Service { text: non_empty(&a.text), ..of },
+        A::WebViewDataSent(a) => Service { text: non_empty(&a.text), ..of },
         A::SetChatTheme(a) => Service {
             text: match &a.theme {
-                enums::ChatTheme::Theme(theme) => said(&theme.emoticon),
+                enums::ChatTheme::Theme(theme) => non_empty(&theme.emoticon),
                 enums::ChatTheme::UniqueGift(_) => None,
             },
             ..of
@@ -100,7 +100,7 @@ fn members(tl: &enums::MessageAction) -> Service {
         A::TodoCompletions(a) => Service { completed: a.completed.clone(), reopened: a.incompleted.clone(), ..of },
         A::TodoAppendTasks(a) => {
             let tasks: Vec<String> = a.list.iter().map(|enums::TodoItem::Item(item)| plain(&item.title)).collect();
-            Service { text: said(&tasks.join("\n")), ..of }
+            Service { text: non_empty(&tasks.join("\n")), ..of }
         }
         A::PollAppendAnswer(a) => Service { text: answer(&a.answer), ..of },
         A::PollDeleteAnswer(a) => Service { text: answer(&a.answer), ..of },
@@ -126,8 +126,8 @@ fn requested(tl: &enums::RequestedPeer) -> PeerId {
 
 fn answer(tl: &enums::PollAnswer) -> Option<String> {
     match tl {
-        enums::PollAnswer::Answer(a) => said(&plain(&a.text)),
-        enums::PollAnswer::InputPollAnswer(a) => said(&plain(&a.text)),
+        enums::PollAnswer::Answer(a) => non_empty(&plain(&a.text)),
+        enums::PollAnswer::InputPollAnswer(a) => non_empty(&plain(&a.text)),
     }
 }
 

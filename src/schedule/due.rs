@@ -1,10 +1,10 @@
-//! Whether a run is due at one moment.
+//! Whether a run is due at one moment, and what becomes of missed runs (misfires).
 
 use chrono::{DateTime, Duration, Utc};
 
 use super::{Missed, Plan};
 
-/// How late a run may be and still be on time: the clock is looked at every 30 s at least, and a look may be late itself.
+/// How late a run may be and still be on time: the scheduler ticks every 30 s at least, and a tick may be late itself.
 const LATE_MAX: Duration = Duration::seconds(60);
 /// How far in the future a start may lie without its clock having been wrong: time servers correct by less.
 const SET_BACK_MAX: Duration = Duration::seconds(60);
@@ -20,18 +20,19 @@ pub enum Due {
     Never,
 }
 
-/// Whether a run is due now, when everything up to `counted` has been started, skipped or given up; `None` when it never ran.
+/// Whether a run is due now, when every occurrence up to `handled_until` (the high-water mark) was started, skipped or given up; `None`
+/// when it never ran.
 #[must_use]
-pub fn due(plan: &Plan, counted: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Due {
+pub fn due(plan: &Plan, handled_until: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Due {
     if !plan.enabled {
         return Due::Never;
     }
-    let counted = settled(counted, now);
-    let from = match (plan.missed, counted) {
-        (Missed::Once, Some(counted)) => counted,
+    let handled_until = bounded_by_now(handled_until, now);
+    let from = match (plan.missed, handled_until) {
+        (Missed::Once, Some(handled_until)) => handled_until,
         (Missed::Once, None) if plan.start_after(now).is_some() => return Due::Now,
         (Missed::Once, None) => return Due::Never,
-        (Missed::Skip, counted) => counted.map_or(now - LATE_MAX, |counted| counted.max(now - LATE_MAX)),
+        (Missed::Skip, handled_until) => handled_until.map_or(now - LATE_MAX, |handled_until| handled_until.max(now - LATE_MAX)),
     };
     match plan.start_after(from) {
         Some(at) if at <= now => Due::Now,
@@ -40,10 +41,10 @@ pub fn due(plan: &Plan, counted: Option<DateTime<Utc>>, now: DateTime<Utc>) -> D
     }
 }
 
-/// What is left of a memory when the clock says `now`. A start that lies in the future was noted by a clock that was wrong, or this
-/// one is: either way it says nothing of what comes next, and counting goes on from now.
-pub(super) fn settled(counted: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    counted.map(|counted| if counted - now > SET_BACK_MAX { now } else { counted })
+/// The high-water mark, bounded by what the clock says `now`. A start that lies in the future was noted by a clock that was wrong, or
+/// this one is: either way it says nothing of what comes next, and counting goes on from now.
+pub(super) fn bounded_by_now(handled_until: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    handled_until.map(|handled_until| if handled_until - now > SET_BACK_MAX { now } else { handled_until })
 }
 
 #[cfg(test)]
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn missed_runs_that_are_to_be_left_out_are_but_a_late_look_is_not_a_missed_run() {
+    fn missed_runs_that_are_to_be_skipped_are_but_a_late_tick_is_not_a_missed_run() {
         let plan = Plan { missed: Missed::Skip, ..hourly() };
         for last in [None, Some(at("01T10:00:00"))] {
             assert_eq!(due(&plan, last, at("04T09:30:00")), Due::At(at("04T10:00:00")));
@@ -98,8 +99,8 @@ mod tests {
     fn an_expression_of_the_past_and_a_disabled_plan_are_never_due() {
         let past = Plan::new("0 0 0 1 1 * 2020".parse().unwrap(), Tz::UTC);
         for plan in [past, Plan { enabled: false, ..hourly() }] {
-            for counted in [None, Some(at("01T00:00:00"))] {
-                assert_eq!(due(&plan, counted, at("02T00:00:00")), Due::Never);
+            for handled_until in [None, Some(at("01T00:00:00"))] {
+                assert_eq!(due(&plan, handled_until, at("02T00:00:00")), Due::Never);
             }
         }
         let last_time = Plan::new("0 0 12 2 1 * 2026".parse().unwrap(), Tz::UTC);

@@ -1,16 +1,16 @@
-//! What the program does by the clock.
+//! The kinds of scheduled jobs.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What the program does by the clock.
+/// A kind of scheduled job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Job {
     /// Read every account's list of dialogs to its end.
     Discover,
     /// Read what is new.
     CatchUp,
-    /// Read what coverage lacks.
+    /// Read what coverage lacks: the history.
     Backfill,
     /// Read again what was read, to find edits and deletions that nobody told of.
     Recheck,

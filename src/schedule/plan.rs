@@ -1,4 +1,4 @@
-//! When a job runs, and for whom.
+//! When a job runs (cron expression, time zone, jitter, missed runs), and for which peers.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use chrono_tz::Tz;
 
 use super::{Job, Scope};
 
-/// What becomes of runs that were missed because the program was not running or the machine slept.
+/// The misfire policy: what becomes of runs that were missed because the program was not running or the machine slept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Missed {
     /// They are made up once, however many there were.
     #[default]
     Once,
-    /// They are left out.
+    /// They are skipped.
     Skip,
 }
 
@@ -24,17 +24,17 @@ pub struct Plan {
     pub cron: cron::Schedule,
     /// The time zone that the expression is in.
     pub zone: Tz,
-    /// How much later than its occurrence a run may start, in whole seconds.
+    /// The jitter: how much later than its occurrence a run may start, in whole seconds.
     pub jitter: Duration,
-    /// What becomes of missed runs.
+    /// The misfire policy.
     pub missed: Missed,
     /// Whether it runs by the clock at all.
     pub enabled: bool,
-    /// What tells the jitter of this run from that of others, and of this archive from that of others.
+    /// The seed of the jitter: it tells this run from others, and this archive from others.
     pub seed: u64,
 }
 
-/// A job for some peers, with a plan and a memory of its own.
+/// A scheduled run: a job for some peers, with a plan and a state of its own.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// What.
@@ -48,7 +48,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// The name under which it is remembered and shown: `catch-up`, or `catch-up/breaking news`.
+    /// The key under which it is stored and shown: `catch-up`, or `catch-up/breaking news`.
     #[must_use]
     pub fn key(&self) -> String {
         match &self.name {

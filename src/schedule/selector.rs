@@ -1,4 +1,4 @@
-//! Which peers: by id, username, title, folder or kind, as an operator writes them.
+//! Peer selectors: by id, username, title, folder or kind, as an operator writes them; titles and folders by glob patterns.
 
 use std::fmt;
 use std::str::FromStr;
@@ -31,7 +31,7 @@ enum By {
 
 /// A text is no selector.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` names no peers: {why}")]
+#[error("`{text}` is not a peer selector: {why}")]
 pub struct InvalidSelector {
     /// The text, shortened.
     pub text: String,
@@ -97,8 +97,8 @@ impl Selector {
         match &self.by {
             By::Id(id) => *id == peer.id,
             By::Username(name) => peer.usernames.iter().any(|username| username.eq_ignore_ascii_case(name)),
-            By::Title(pattern) => fits(pattern, &folded(peer.title)),
-            By::Folder(pattern) => peer.folders.iter().any(|folder| fits(pattern, &folded(folder))),
+            By::Title(pattern) => glob_matches(pattern, &folded(peer.title)),
+            By::Folder(pattern) => peer.folders.iter().any(|folder| glob_matches(pattern, &folded(folder))),
             By::Kind(kind) => *kind == peer.kind,
         }
     }
@@ -118,7 +118,7 @@ impl FromStr for Selector {
             Some((key, pattern)) => {
                 let pattern = pattern.trim();
                 if pattern.is_empty() {
-                    return Err(wrong(format!("something must follow `{key}:`")));
+                    return Err(wrong(format!("`{key}:` needs a value")));
                 }
                 match key {
                     "title" => By::Title(folded(pattern)),
@@ -127,7 +127,7 @@ impl FromStr for Selector {
                         let kind = PeerKind::ALL.into_iter().find(|kind| kind.name() == pattern);
                         By::Kind(kind.ok_or_else(|| wrong("a kind is `channel`, `supergroup`, `group` or `user`".to_owned()))?)
                     }
-                    _ => return Err(wrong(format!("`{key}:` is not known; known are `title:`, `folder:`, `kind:`"))),
+                    _ => return Err(wrong(format!("`{key}:` is unknown; known are `title:`, `folder:`, `kind:`"))),
                 }
             }
             None => {
@@ -149,22 +149,22 @@ impl fmt::Display for Selector {
 }
 
 fn username(name: &str) -> Result<String, String> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if (1..=USERNAME_LENGTH_MAX).contains(&name.len()) && name.chars().all(fits) {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if (1..=USERNAME_LENGTH_MAX).contains(&name.len()) && name.chars().all(allowed) {
         Ok(name.to_ascii_lowercase())
     } else {
         Err(format!("a username has 1 to {USERNAME_LENGTH_MAX} of a-z, 0-9 and `_` after its `@`"))
     }
 }
 
-/// Letters without their case. By way of the upper case, because several lower-case letters share one (`ς` and `σ`, `ß` and `ss`).
+/// Case folding. By way of the upper case, because several lower-case letters share one (`ς` and `σ`, `ß` and `ss`).
 fn folded(text: &str) -> Vec<char> {
     text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
-/// Whether a text fits a pattern, in which `*` is any number of characters and `?` is one. Takes the product of both lengths at
+/// Whether a text matches a glob pattern, in which `*` is any number of characters and `?` is one. Takes the product of both lengths at
 /// most: after a mismatch only the last `*` takes one character more.
-fn fits(pattern: &[char], text: &[char]) -> bool {
+fn glob_matches(pattern: &[char], text: &[char]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
@@ -237,9 +237,9 @@ mod tests {
             ("news", "@username"),
             ("@", "1 to 32"),
             ("@a-b", "1 to 32"),
-            ("title:", "something must follow `title:`"),
+            ("title:", "`title:` needs a value"),
             ("kind:forum", "a kind is `channel`"),
-            ("name:x", "`name:` is not known"),
+            ("name:x", "`name:` is unknown"),
             ("99999999999999999999", "a marked id"),
         ] {
             let error = text.parse::<Selector>().unwrap_err().to_string();
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn a_pattern_made_to_be_slow_is_not() {
         let pattern: Vec<char> = "*a".repeat(150).chars().chain(['b']).collect();
-        assert!(!fits(&pattern, &"a".repeat(5_000).chars().collect::<Vec<_>>()));
+        assert!(!glob_matches(&pattern, &"a".repeat(5_000).chars().collect::<Vec<_>>()));
     }
 
     proptest! {
@@ -275,7 +275,7 @@ mod tests {
         fn a_pattern_fits_every_text_that_it_was_made_from(parts in prop::collection::vec("[a-c]{0,3}", 1..5), between in "[a-c]{0,3}") {
             let pattern: Vec<char> = parts.join("*").chars().collect();
             let text: Vec<char> = parts.join(&between).chars().collect();
-            prop_assert!(fits(&pattern, &text));
+            prop_assert!(glob_matches(&pattern, &text));
         }
     }
 }

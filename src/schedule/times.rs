@@ -1,4 +1,4 @@
-//! From an expression in a time zone to instants.
+//! From a cron expression in a time zone to instants.
 //!
 //! The `cron` crate is asked in civil time only, because of a zone it knows neither gaps nor repetitions: it leaves a time that does
 //! not exist out, and gives one that exists twice twice.
@@ -9,7 +9,7 @@ use cron::TimeUnitSpec as _;
 
 use super::Plan;
 
-/// How far one look for a change of the zone's offset reaches: below the weeks that always lie between two of them, and above what
+/// How far one search for a change of the zone's offset reaches: below the weeks that always lie between two of them, and above what
 /// any of them moves the clock by.
 const WINDOW: Duration = Duration::hours(26);
 const SECOND: Duration = Duration::seconds(1);

@@ -1,4 +1,4 @@
-//! Requests and answers: what stands inside the seals.
+//! Requests and answers: the plaintexts inside the seals, bound to one method and target, and protected against replay.
 //!
 //! A request's plaintext is `{"iat", "jti", "htm", "htu", "body"}`: when it was issued, its nonce, the method and target that it was made for,
 //! and what is sent (none for a `GET`). An answer's is `{"iat", "req", "status", "body"}`, `req` being the request's `jti`. Nothing that matters
@@ -9,7 +9,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rand::CryptoRng;
@@ -17,16 +16,14 @@ use serde::Deserialize;
 use serde_json::{Number, Value};
 
 use super::key::{ClientName, Key, KeyId};
-use super::nonces::Nonces;
-use super::token::{Opened, Purpose, Refused, Why, object, open, seal};
+use super::nonces::{CLOCK_TOLERANCE, Nonces};
+use super::token::{OpenedToken, Purpose, RefusalReason, Refused, object, open, seal};
 
-/// How far the clocks of a client and of this program may be apart, either way: what unsynchronised machines reach in weeks.
-pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
 /// The longest nonce, in bytes; a UUID has 36 and 32 bytes in hexadecimal have 64. It bounds the memory of nonces.
 const NONCE_LENGTH_MAX: usize = 64;
 
-/// An authentic, timely request that was made for here and was never seen before.
-pub struct Request {
+/// An authentic, timely request that was made for here and is no replay.
+pub struct OpenedRequest {
     /// The nonce, which the answer repeats as `req`.
     pub jti: String,
     /// What was sent; `Value::Null` where there was none.
@@ -34,7 +31,7 @@ pub struct Request {
     key: Arc<Key>,
 }
 
-impl Request {
+impl OpenedRequest {
     /// Returns who asks.
     pub fn client(&self) -> &ClientName {
         self.key.client()
@@ -52,9 +49,9 @@ impl Request {
 }
 
 /// Shows no body: what somebody searches for is nobody's business in a log.
-impl fmt::Debug for Request {
+impl fmt::Debug for OpenedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Request({:?}, {})", self.key, self.jti.escape_debug())
+        write!(f, "OpenedRequest({:?}, {})", self.key, self.jti.escape_debug())
     }
 }
 
@@ -69,7 +66,7 @@ pub struct SealedRequest {
 
 /// An authentic answer to the request that was asked.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
+pub struct OpenedAnswer {
     /// When it was issued, in seconds since 1970 by the program's clock.
     pub iat: u64,
     /// The HTTP status that counts; the one outside is not authentic.
@@ -99,7 +96,8 @@ struct AnswerPlaintext {
     body: Value,
 }
 
-/// Opens a request that arrived with `method` for `target` (path and query as the request line has them), and takes its nonce.
+/// Opens a request that arrived with `method` for `target` (path and query as the request line has them), and claims its nonce: a second
+/// call with the same token is a replay.
 ///
 /// # Errors
 /// [`Refused`] for everything, with nothing told apart for the client.
@@ -110,22 +108,22 @@ pub fn open_request(
     method: &str,
     target: &str,
     now: DateTime<Utc>,
-) -> Result<Request, Refused> {
-    let Opened { key, plaintext } = open(token, keys, Purpose::Request)?;
-    let RequestPlaintext { iat, jti, htm, htu, body } = object(&plaintext).ok_or(Why::Content)?;
-    let issued = seconds(&iat).ok_or(Why::Content)?;
+) -> Result<OpenedRequest, Refused> {
+    let OpenedToken { key, plaintext } = open(token, keys, Purpose::Request)?;
+    let RequestPlaintext { iat, jti, htm, htu, body } = object(&plaintext).ok_or(RefusalReason::Content)?;
+    let issued = seconds(&iat).ok_or(RefusalReason::Content)?;
     if jti.is_empty() || jti.len() > NONCE_LENGTH_MAX {
-        return Err(Why::Content.into());
+        return Err(RefusalReason::Content.into());
     }
     let now = unix(now);
     if now.abs_diff(issued) > CLOCK_TOLERANCE.as_secs() {
-        return Err(Why::Time.into());
+        return Err(RefusalReason::Time.into());
     }
     if htm != method || !names_target(&htu, target) {
-        return Err(Why::Target.into());
+        return Err(RefusalReason::Target.into());
     }
-    nonces.take(key.id(), &jti, issued, now)?;
-    Ok(Request { jti, body, key })
+    nonces.claim(key.id(), &jti, issued, now)?;
+    Ok(OpenedRequest { jti, body, key })
 }
 
 /// Seals an answer to the request with the nonce `jti`. Any media type but JSON goes into `body` as a string.
@@ -164,13 +162,13 @@ pub fn seal_request(
 ///
 /// # Errors
 /// [`Refused`] for everything.
-pub fn open_answer(token: &str, key: &Arc<Key>, jti: &str) -> Result<Answer, Refused> {
+pub fn open_answer(token: &str, key: &Arc<Key>, jti: &str) -> Result<OpenedAnswer, Refused> {
     let opened = open(token, std::slice::from_ref(key), Purpose::Answer)?;
-    let AnswerPlaintext { iat, req, status, body } = object(&opened.plaintext).ok_or(Why::Content)?;
+    let AnswerPlaintext { iat, req, status, body } = object(&opened.plaintext).ok_or(RefusalReason::Content)?;
     if req != jti {
-        return Err(Why::Target.into());
+        return Err(RefusalReason::Target.into());
     }
-    Ok(Answer { iat: seconds(&iat).ok_or(Why::Content)?, status, body })
+    Ok(OpenedAnswer { iat: seconds(&iat).ok_or(RefusalReason::Content)?, status, body })
 }
 
 /// Seconds since 1970, as JOSE counts; before that there was none of this.

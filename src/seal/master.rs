@@ -1,4 +1,4 @@
-//! The master key: what the program's own secrets are sealed with while they lie on a disk.
+//! The master key: encryption at rest of the program's own secrets.
 //!
 //! It belongs to the operator, not to a client, and never leaves the machine. As text it is 64 random bytes in base64. There is no
 //! passphrase: one that a person remembers would need a slow derivation and would still be the weakest part.
@@ -17,10 +17,10 @@ use super::cipher::KEY_LENGTH;
 use super::key::{ClientName, Key, KeyId, Secret};
 use super::token::{self, Purpose, Refused};
 
-/// What is hashed before a key for its id, so that the id is no hash of anything that is used elsewhere.
+/// The domain separation of ids: hashed before a key, so that the id is no hash of anything that is used elsewhere.
 const ID_DOMAIN: &[u8] = b"telescribe master key\0";
 
-/// The operator's key for what lies on the disk.
+/// The operator's key for encryption at rest.
 #[derive(Clone)]
 pub struct MasterKey(Arc<Key>);
 
@@ -105,7 +105,7 @@ impl PartialEq for MasterKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seal::{Why, system_random};
+    use crate::seal::{RefusalReason, system_random};
 
     #[test]
     fn a_key_comes_back_from_its_text_in_either_alphabet() {
@@ -130,7 +130,7 @@ mod tests {
         let token = key.seal(b"{\"a\":1}", &mut system_random());
         assert_eq!(sealed_by(&token).as_ref(), Some(key.id()));
         assert_eq!(MasterKey::open(&token, &[other.clone(), key]).unwrap().as_slice(), b"{\"a\":1}");
-        assert_eq!(MasterKey::open(&token, &[other]).unwrap_err().why(), Why::Authentication);
+        assert_eq!(MasterKey::open(&token, &[other]).unwrap_err().reason(), RefusalReason::Authentication);
     }
 
     #[test]

@@ -1,36 +1,39 @@
-//! Which requests were seen already.
+//! Replay protection: which nonces were used already.
 //!
-//! A nonce is remembered for as long as a request that carries it could pass the clock, and is never forgotten to make room: where
-//! there is no room, the request is refused. Each key has its own room, so that one client cannot shut the others out.
-//! The memory does not outlive the process; [`Nonces::refusing_before`] is for those who want a restart to forget nothing either.
+//! A nonce is kept for as long as a request that carries it could pass the clock, and is never evicted to make room: where there is no
+//! room, the request is refused. Each key has its own quota, so that one client cannot shut the others out.
+//! The nonces do not outlive the process; [`Nonces::refusing_before`] is for those who want a restart to forget nothing either.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::key::KeyId;
-use super::token::Why;
+use super::token::RefusalReason;
 
-/// How many nonces are remembered for one key: 273 requests in each of the 240 s that they are remembered, far over what a client may ask
+/// The clock skew that is tolerated between a client and this program, either way: what unsynchronised machines reach in weeks.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
+/// The quota of nonces of one key: 273 requests in each of the 240 s that they are remembered, far over what a client may ask
 /// for, in at most 13 MB (about 200 bytes each).
 pub const NONCES_PER_KEY_MAX: usize = 65_536;
 
 /// The nonces of all keys; shared by all listeners that accept the same keys.
 #[derive(Debug)]
 pub struct Nonces {
-    remembered_for: u64,
+    retention: u64,
     per_key_max: usize,
     refused_before: u64,
-    by_key: Mutex<HashMap<KeyId, Seen>>,
+    by_key: Mutex<HashMap<KeyId, KeyNonces>>,
 }
 
+/// The used nonces of one key.
 #[derive(Debug, Default)]
-struct Seen {
+struct KeyNonces {
     nonces: HashSet<Arc<str>>,
     /// In order of arrival.
     arrivals: VecDeque<Arrival>,
-    /// The latest time of issue among the nonces that were forgotten. Nothing as old is taken again, even when the clock is set back.
-    forgotten: Option<u64>,
+    /// The latest time of issue among the nonces that have expired. Nothing as old is taken again, even when the clock is set back.
+    expired: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -47,9 +50,9 @@ impl Default for Nonces {
 }
 
 impl Nonces {
-    /// Returns an empty memory.
+    /// No nonces yet.
     pub fn new() -> Self {
-        Self::with_limits(super::CLOCK_TOLERANCE * 2, NONCES_PER_KEY_MAX)
+        Self::with_limits(CLOCK_TOLERANCE * 2, NONCES_PER_KEY_MAX)
     }
 
     /// Refuses requests that were issued before `started` (seconds since 1970), because this process did not see them.
@@ -61,33 +64,33 @@ impl Nonces {
         Self { refused_before: started, ..self }
     }
 
-    pub(super) fn with_limits(remembered_for: Duration, per_key_max: usize) -> Self {
-        let remembered_for = remembered_for.as_secs();
-        Self { remembered_for, per_key_max, refused_before: 0, by_key: Mutex::default() }
+    pub(super) fn with_limits(retention: Duration, per_key_max: usize) -> Self {
+        let retention = retention.as_secs();
+        Self { retention, per_key_max, refused_before: 0, by_key: Mutex::default() }
     }
 
-    /// Takes the nonce of a request that is authentic and timely, once.
-    pub(super) fn take(&self, key: &KeyId, nonce: &str, issued: u64, now: u64) -> Result<(), Why> {
+    /// Claims the nonce of a request that is authentic and timely. Check and insertion are atomic, under one lock.
+    pub(super) fn claim(&self, key: &KeyId, nonce: &str, issued: u64, now: u64) -> Result<(), RefusalReason> {
         if issued < self.refused_before {
-            return Err(Why::Time);
+            return Err(RefusalReason::Time);
         }
         let mut by_key = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = by_key.entry(key.clone()).or_default();
         while let Some(oldest) = seen.arrivals.front()
-            && oldest.at.saturating_add(self.remembered_for) < now
+            && oldest.at.saturating_add(self.retention) < now
         {
             seen.nonces.remove(&oldest.nonce);
-            seen.forgotten = seen.forgotten.max(Some(oldest.issued));
+            seen.expired = seen.expired.max(Some(oldest.issued));
             seen.arrivals.pop_front();
         }
-        if seen.forgotten >= Some(issued) {
-            return Err(Why::Time);
+        if seen.expired >= Some(issued) {
+            return Err(RefusalReason::Time);
         }
         if seen.nonces.contains(nonce) {
-            return Err(Why::Replay);
+            return Err(RefusalReason::Replay);
         }
         if seen.arrivals.len() >= self.per_key_max {
-            return Err(Why::Full);
+            return Err(RefusalReason::Full);
         }
         let nonce: Arc<str> = nonce.into();
         seen.nonces.insert(Arc::clone(&nonce));

@@ -1,6 +1,7 @@
 //! The keys that are accepted, and the file that holds them: a JWK Set (RFC 7517 section 5) of `oct` keys.
 //!
-//! A file that group or others may read is refused. It is replaced as a whole, and only while it still is the one that was loaded.
+//! A file that group or others may read is refused. It is replaced atomically, and only while it still is the one that was loaded
+//! (optimistic concurrency: of two writers that race, one is refused).
 //! The file is not encrypted: whoever may read it is the program.
 
 use std::fs::{self, File};
@@ -16,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::key::{ClientName, Key, KeyId};
 
-mod form;
+mod jwk;
 
 /// The longest key file, in bytes: some 4,000 keys; a longer one is another file by mistake.
 const FILE_LENGTH_MAX: u64 = 1024 * 1024;
@@ -61,14 +62,14 @@ pub enum KeyFileError {
 /// Keys with distinct ids, oldest first as they stand in the file.
 #[derive(Debug, Default)]
 pub struct KeyRing {
-    set: form::Set,
+    set: jwk::KeySet,
     /// The file as it was loaded; none where there was none.
-    loaded: Option<Stamp>,
+    loaded: Option<FileVersion>,
 }
 
-/// Tells one state of a file from another. Each of our writes makes a new inode.
+/// The version of a file, for optimistic concurrency. Each of our writes makes a new inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+struct FileVersion {
     inode: u64,
     length: u64,
     modified: (i64, i64),
@@ -103,8 +104,8 @@ impl KeyRing {
         }
         let mut text = Zeroizing::new(Vec::with_capacity(metadata.len() as usize + 1));
         file.take(FILE_LENGTH_MAX).read_to_end(&mut text).map_err(fail)?;
-        let set = form::read(&text).map_err(malformed)?;
-        Ok(Self { set, loaded: Some(Stamp::of(&metadata)) })
+        let set = jwk::read(&text).map_err(malformed)?;
+        Ok(Self { set, loaded: Some(FileVersion::of(&metadata)) })
     }
 
     /// Returns all keys, oldest first.
@@ -144,10 +145,10 @@ impl KeyRing {
 
     /// Writes a JWK Set of this one key, to hand to its client; as secret as the key itself.
     pub fn export(key: &Arc<Key>) -> Zeroizing<Vec<u8>> {
-        form::write(&form::Set { keys: vec![Arc::clone(key)], foreign: vec![Map::new()] })
+        jwk::write(&jwk::KeySet { keys: vec![Arc::clone(key)], foreign: vec![Map::new()] })
     }
 
-    /// Replaces the file in one step, mode 0600, safe on the disk when this returns. The folder must exist.
+    /// Replaces the file atomically, mode 0600, durable when this returns. The folder must exist.
     ///
     /// # Errors
     /// [`KeyFileError::Changed`] where the file is not the one that was loaded; otherwise what the system says.
@@ -156,7 +157,7 @@ impl KeyRing {
         // A link stays a link: what it names is replaced.
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let current = match fs::metadata(&target) {
-            Ok(metadata) => Some(Stamp::of(&metadata)),
+            Ok(metadata) => Some(FileVersion::of(&metadata)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(fail(error)),
         };
@@ -166,16 +167,16 @@ impl KeyRing {
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // tempfile makes files with mode 0600.
         let mut file = tempfile::Builder::new().prefix(".keys-").tempfile_in(folder).map_err(fail)?;
-        file.write_all(&form::write(&self.set)).map_err(fail)?;
+        file.write_all(&jwk::write(&self.set)).map_err(fail)?;
         file.as_file().sync_all().map_err(fail)?;
-        let stamp = Stamp::of(&file.as_file().metadata().map_err(fail)?);
+        let version = FileVersion::of(&file.as_file().metadata().map_err(fail)?);
         file.persist(&target).map_err(|error| fail(error.error))?;
-        self.loaded = Some(stamp);
+        self.loaded = Some(version);
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(fail)
     }
 }
 
-impl Stamp {
+impl FileVersion {
     fn of(metadata: &fs::Metadata) -> Self {
         Self { inode: metadata.ino(), length: metadata.len(), modified: (metadata.mtime(), metadata.mtime_nsec()) }
     }

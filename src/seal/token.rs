@@ -1,4 +1,4 @@
-//! JWE compact serialisation, in the one form that is spoken here.
+//! JWE compact serialisation (authenticated encryption), in the one form that is spoken here.
 //!
 //! `base64url(header)..base64url(iv).base64url(ciphertext).base64url(tag)`, with exactly the members `alg`, `enc`, `kid`, `typ` and `cty` in
 //! the header: no key wrapping, no `zip`, no `crit`, nothing unprotected. What is not exactly this is refused, so a token has one
@@ -62,14 +62,14 @@ impl Purpose {
 
 /// A sealed message was refused. Its text is always the same: whoever is refused must not learn why.
 pub struct Refused {
-    why: Why,
+    reason: RefusalReason,
 }
 
 /// Why a message was refused: for the operator's metric and log, never for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Why {
+pub enum RefusalReason {
     /// Not a token of this form: parts, lengths, base64, header members, algorithm, purpose.
-    Form,
+    Malformed,
     /// No key with this id, or the tag does not fit; the two are not told apart even here.
     Authentication,
     /// An authentic message whose plaintext is not what its purpose asks for.
@@ -78,17 +78,17 @@ pub enum Why {
     Time,
     /// Made for another method or another path and query; or, in an answer, for another request.
     Target,
-    /// Its nonce was used before.
+    /// A replay: its nonce was used before.
     Replay,
-    /// Too many nonces are remembered for this key; see [`super::NONCES_PER_KEY_MAX`].
+    /// The quota of this key: too many nonces are remembered for it; see [`super::NONCES_PER_KEY_MAX`].
     Full,
 }
 
-impl Why {
+impl RefusalReason {
     /// Returns one short word, fit for a metric's label.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Form => "form",
+            Self::Malformed => "form",
             Self::Authentication => "authentication",
             Self::Content => "content",
             Self::Time => "time",
@@ -101,14 +101,14 @@ impl Why {
 
 impl Refused {
     /// Tells the operator why; this must not reach whoever was refused.
-    pub fn why(&self) -> Why {
-        self.why
+    pub fn reason(&self) -> RefusalReason {
+        self.reason
     }
 }
 
-impl From<Why> for Refused {
-    fn from(why: Why) -> Self {
-        Self { why }
+impl From<RefusalReason> for Refused {
+    fn from(reason: RefusalReason) -> Self {
+        Self { reason }
     }
 }
 
@@ -126,17 +126,17 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// What [`open`] found.
-pub struct Opened {
+/// What [`open`] returns.
+pub struct OpenedToken {
     /// The key that sealed it, and with it the client.
     pub key: Arc<Key>,
     /// What was sealed.
     pub plaintext: Vec<u8>,
 }
 
-impl fmt::Debug for Opened {
+impl fmt::Debug for OpenedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Opened({:?}, {} bytes)", self.key, self.plaintext.len())
+        write!(f, "OpenedToken({:?}, {} bytes)", self.key, self.plaintext.len())
     }
 }
 
@@ -165,8 +165,8 @@ pub fn seal(plaintext: &[u8], key: &Key, purpose: Purpose, random: &mut impl Cry
 ///
 /// # Errors
 /// [`Refused`] for everything; where no key has the id, only after the same work under a key that opens nothing.
-pub fn open(token: &str, keys: &[Arc<Key>], purpose: Purpose) -> Result<Opened, Refused> {
-    let parts = Parts::read(token, purpose).ok_or(Why::Form)?;
+pub fn open(token: &str, keys: &[Arc<Key>], purpose: Purpose) -> Result<OpenedToken, Refused> {
+    let parts = Parts::read(token, purpose).ok_or(RefusalReason::Malformed)?;
     // Every id is compared, so that the time does not tell where in the ring a key stands.
     let mut known = None;
     for key in keys {
@@ -178,8 +178,8 @@ pub fn open(token: &str, keys: &[Arc<Key>], purpose: Purpose) -> Result<Opened, 
     let secret = known.map_or(&[0; KEY_LENGTH], |key| key.secret());
     let decrypted = cipher::decrypt(secret, &parts.iv, parts.header.as_bytes(), parts.ciphertext, &parts.tag);
     match (known, decrypted) {
-        (Some(key), Ok(plaintext)) => Ok(Opened { key: Arc::clone(key), plaintext }),
-        _ => Err(Why::Authentication.into()),
+        (Some(key), Ok(plaintext)) => Ok(OpenedToken { key: Arc::clone(key), plaintext }),
+        _ => Err(RefusalReason::Authentication.into()),
     }
 }
 

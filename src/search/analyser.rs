@@ -1,38 +1,38 @@
-//! The index side of the analyser, as Tantivy's tokenizers.
+//! The index side of the analyser: the tokenizers, as Tantivy wants them.
 //!
-//! Two fields: `text` has words, emoji, and the pairs of neighbouring dense characters, with positions; `chars` has single dense
-//! characters, without. A pair stands at the position of its first character, and a run of n characters takes n positions,
+//! Two fields: `text` has words, emoji, and the pairs of neighbouring dense characters (bigrams), with positions; `chars` has single
+//! dense characters (unigrams), without. A pair stands at the position of its first character, and a run of n characters takes n positions,
 //! so that a longer piece is a phrase of pairs and no phrase reaches across punctuation. See docs/decisions/0003-analyser.md.
 
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
-use super::fold::{Sink, fold};
+use super::fold::{FoldSink, fold};
 use super::units::{Stemmers, UnitKind, is_dense, units};
 
-/// The name under which the schema knows [`Words`]. Raise the number with every change that makes other tokens of a text, or
+/// The name under which the schema knows [`WordTokenizer`]. Raise the number with every change that makes other tokens of a text, or
 /// indexes other texts of a message: an index whose schema has another name is rebuilt.
 pub(super) const WORDS: &str = "telescribe_words_2";
-/// The name under which the schema knows [`Chars`]; see [`WORDS`].
+/// The name under which the schema knows [`CharTokenizer`]; see [`WORDS`].
 pub(super) const CHARS: &str = "telescribe_chars_1";
 
-/// Makes words and pairs.
+/// The tokenizer of words and bigrams.
 #[derive(Clone)]
-pub(super) struct Words {
+pub(super) struct WordTokenizer {
     stemmers: Stemmers,
     folded: String,
     tokens: Tokens,
 }
 
-impl Words {
+impl WordTokenizer {
     pub(super) fn new() -> Self {
         Self { stemmers: Stemmers::new(), folded: String::new(), tokens: Tokens::default() }
     }
 }
 
-impl Tokenizer for Words {
-    type TokenStream<'a> = Stream<'a>;
+impl Tokenizer for WordTokenizer {
+    type TokenStream<'a> = BufferedTokenStream<'a>;
 
-    fn token_stream<'a>(&'a mut self, text: &'a str) -> Stream<'a> {
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> BufferedTokenStream<'a> {
         let Self { stemmers, folded, tokens } = self;
         folded.clear();
         tokens.clear();
@@ -47,26 +47,26 @@ impl Tokenizer for Words {
                 before = unit.bytes.start;
             }
         });
-        Stream::over(tokens)
+        BufferedTokenStream::over(tokens)
     }
 }
 
-/// Makes single dense characters.
+/// The tokenizer of single dense characters (unigrams).
 #[derive(Clone, Default)]
-pub(super) struct Chars {
+pub(super) struct CharTokenizer {
     tokens: Tokens,
 }
 
-impl Tokenizer for Chars {
-    type TokenStream<'a> = Stream<'a>;
+impl Tokenizer for CharTokenizer {
+    type TokenStream<'a> = BufferedTokenStream<'a>;
 
-    fn token_stream<'a>(&'a mut self, text: &'a str) -> Stream<'a> {
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> BufferedTokenStream<'a> {
         self.tokens.clear();
         // Without positions there is nothing to gain from a text without a single dense character.
         if !text.is_ascii() {
             fold(text, &mut self.tokens);
         }
-        Stream::over(&self.tokens)
+        BufferedTokenStream::over(&self.tokens)
     }
 }
 
@@ -90,7 +90,7 @@ impl Tokens {
     }
 }
 
-impl Sink for Tokens {
+impl FoldSink for Tokens {
     fn push(&mut self, folded: char, _from: std::ops::Range<usize>) {
         if is_dense(folded) {
             Self::push(self, folded.encode_utf8(&mut [0; 4]), 0);
@@ -99,20 +99,20 @@ impl Sink for Tokens {
 }
 
 /// Hands tokens to Tantivy one by one. Offsets are left out: the index does not store them.
-pub(super) struct Stream<'a> {
+pub(super) struct BufferedTokenStream<'a> {
     tokens: &'a Tokens,
     next: usize,
     start: usize,
     token: Token,
 }
 
-impl<'a> Stream<'a> {
+impl<'a> BufferedTokenStream<'a> {
     fn over(tokens: &'a Tokens) -> Self {
         Self { tokens, next: 0, start: 0, token: Token::default() }
     }
 }
 
-impl TokenStream for Stream<'_> {
+impl TokenStream for BufferedTokenStream<'_> {
     fn advance(&mut self) -> bool {
         let Some(&(end, position)) = self.tokens.ends.get(self.next) else { return false };
         self.token.text.clear();
@@ -144,14 +144,14 @@ mod tests {
 
     #[test]
     fn a_run_of_n_characters_takes_n_positions() {
-        let pairs = tokens(&mut Words::new(), "今天，很好 ok 好");
+        let pairs = tokens(&mut WordTokenizer::new(), "今天，很好 ok 好");
         let expected = [("今天", 0), ("很好", 2), ("ok", 4)].map(|(t, p)| (t.to_owned(), p));
         assert_eq!(pairs, expected);
     }
 
     #[test]
     fn single_characters_are_folded_too() {
-        let chars: Vec<_> = tokens(&mut Chars::default(), "漢a字").into_iter().map(|t| t.0).collect();
+        let chars: Vec<_> = tokens(&mut CharTokenizer::default(), "漢a字").into_iter().map(|t| t.0).collect();
         assert_eq!(chars, ["汉", "字"]);
     }
 }

@@ -1,7 +1,7 @@
-//! From what a query means to what Tantivy is asked.
+//! The query compiler: from a parsed query to Tantivy's.
 //!
 //! The query side of the analyser is here, and it is not the index side: a single dense character goes to the field of single
-//! characters, a pair is a term, and a longer run is a phrase of every second pair and the last one. (Made by the index
+//! characters, a pair (bigram) is a term, and a longer run is a phrase of every second pair and the last one. (Made by the index
 //! side, the run 北京 would end in a lone 京 and miss 北京大学.)
 
 use std::ops::Bound;
@@ -12,7 +12,7 @@ use tantivy::query::{
 };
 use tantivy::schema::{Field, IndexRecordOption};
 
-use super::query::{Filter, Node, Piece, PieceUnit, Prefix, Query, QueryError, Who};
+use super::query::{Filter, Node, PeerRef, Phrase, PhraseUnit, Prefix, QueryError, SearchQuery};
 use super::schema::{Fields, IS_DELETED};
 use super::units::UnitKind;
 use super::{PREFIX_LENGTH_MIN, SearchError};
@@ -23,10 +23,10 @@ use crate::model::{PeerId, Timestamp};
 const STEM_SHORTER_MAX: usize = 4;
 
 /// Makes Tantivy's query.
-pub(super) fn compile(query: &Query, fields: Fields, archive: &Archive) -> Result<Box<dyn Asked>, SearchError> {
+pub(super) fn compile(query: &SearchQuery, fields: Fields, archive: &Archive) -> Result<Box<dyn Asked>, SearchError> {
     let compiler = Compiler { fields, archive };
     let asked = compiler.node(query.root())?;
-    if query.minds_deleted() {
+    if query.mentions_deleted() {
         return Ok(asked);
     }
     let deleted = Term::from_field_text(fields.tag, IS_DELETED);
@@ -83,10 +83,10 @@ impl Compiler<'_> {
         })
     }
 
-    fn who(&self, at: usize, who: &Who) -> Result<PeerId, SearchError> {
+    fn who(&self, at: usize, who: &PeerRef) -> Result<PeerId, SearchError> {
         match who {
-            Who::Id(id) => Ok(*id),
-            Who::Username(username) => match self.archive.peer_by_username(username)? {
+            PeerRef::Id(id) => Ok(*id),
+            PeerRef::Username(username) => match self.archive.view().peer_by_username(username)? {
                 Some(peer) => Ok(peer.id),
                 None => {
                     let what = format!(
@@ -99,7 +99,7 @@ impl Compiler<'_> {
     }
 
     /// All units of a piece, one after the other where they have positions.
-    fn piece(&self, piece: &Piece) -> Box<dyn Asked> {
+    fn piece(&self, piece: &Phrase) -> Box<dyn Asked> {
         let mut phrase = Vec::new();
         let mut clauses = Vec::new();
         let mut at = 0;
@@ -135,7 +135,7 @@ impl Compiler<'_> {
     }
 
     /// The pairs that a run of two or more characters is made of, and their offsets: every second one, and the last.
-    fn pairs<'r>(&self, run: &'r [PieceUnit]) -> impl Iterator<Item = (usize, Term)> + use<'r> {
+    fn pairs<'r>(&self, run: &'r [PhraseUnit]) -> impl Iterator<Item = (usize, Term)> + use<'r> {
         let text = self.fields.text;
         let last = run.len().saturating_sub(2);
         let pairs = run.windows(2).enumerate().filter(move |(offset, _)| offset % 2 == 0 || *offset == last);
@@ -163,7 +163,7 @@ pub(super) fn prefix_stems(prefix: &Prefix) -> impl Iterator<Item = &str> {
 }
 
 /// The dense characters at the start that follow each other directly.
-fn run(units: &[PieceUnit]) -> &[PieceUnit] {
+fn run(units: &[PhraseUnit]) -> &[PhraseUnit] {
     let goes_on = units.iter().skip(1).take_while(|unit| unit.kind == UnitKind::Dense && unit.joined).count();
     &units[..=goes_on]
 }

@@ -1,11 +1,12 @@
-//! Cursors: where a page ended, named by its last hit, so that the next one starts right after it whatever came in between.
+//! Pagination cursors (keyset pagination): where a page ended, named by its last hit, so that the next one starts right after it
+//! whatever came in between.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::collect::Rank;
-use super::find::{Sort, Total};
-use super::query::Query;
+use super::collect::SortKey;
+use super::query::SearchQuery;
+use super::request::{SortOrder, Total};
 
 /// The first byte of a cursor; raised when its layout changes.
 const LAYOUT: u8 = 1;
@@ -14,16 +15,16 @@ const LENGTH: usize = 1 + 1 + 4 + 4 + 8 + 8 + 8 + 1 + 8;
 
 /// Where a page ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cursor {
-    /// The place of its last hit.
-    pub(super) after: Rank,
+pub(super) struct PageCursor {
+    /// The sort key of its last hit.
+    pub(super) after: SortKey,
     /// How many hits the first page counted: it is not counted anew for each.
     pub(super) total: Total,
 }
 
-impl Cursor {
+impl PageCursor {
     /// The cursor as text that belongs to a query and its order.
-    pub(super) fn encode(&self, query: &Query, sort: Sort) -> String {
+    pub(super) fn encode(&self, query: &SearchQuery, sort: SortOrder) -> String {
         let (exact, count) = match self.total {
             Total::Exactly(count) => (1, count),
             Total::AtLeast(count) => (0, count),
@@ -41,7 +42,7 @@ impl Cursor {
     }
 
     /// Reads a cursor; `None` when it is damaged, or belongs to another query or order.
-    pub(super) fn decode(text: &str, query: &Query, sort: Sort) -> Option<Self> {
+    pub(super) fn decode(text: &str, query: &SearchQuery, sort: SortOrder) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| bytes.len() == LENGTH)?;
         let mut rest = bytes.as_slice();
         let ours = take(&mut rest)? == [LAYOUT]
@@ -52,7 +53,7 @@ impl Cursor {
         let exact = take(&mut rest)? == [1];
         let count = u64::from_be_bytes(take(&mut rest)?);
         let total = if exact { Total::Exactly(count) } else { Total::AtLeast(count) };
-        ours.then_some(Self { after: Rank { score, date, peer, id }, total })
+        ours.then_some(Self { after: SortKey { score, date, peer, id }, total })
     }
 }
 
@@ -62,11 +63,11 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     Some(*first)
 }
 
-fn number(sort: Sort) -> u8 {
+fn number(sort: SortOrder) -> u8 {
     match sort {
-        Sort::Relevance => 0,
-        Sort::Newest => 1,
-        Sort::Oldest => 2,
+        SortOrder::Relevance => 0,
+        SortOrder::Newest => 1,
+        SortOrder::Oldest => 2,
     }
 }
 
@@ -81,33 +82,33 @@ mod tests {
 
     use super::*;
 
-    fn query(text: &str) -> Query {
-        Query::parse(text).expect("a query")
+    fn query(text: &str) -> SearchQuery {
+        SearchQuery::parse(text).expect("a query")
     }
 
     #[test]
     fn a_cursor_of_another_query_is_refused() {
-        let cursor = Cursor { after: Rank { score: 1, date: 2, peer: -3, id: 4 }, total: Total::Exactly(5) };
-        let text = cursor.encode(&query("a"), Sort::Newest);
-        assert_eq!(Cursor::decode(&text, &query("a"), Sort::Newest), Some(cursor));
-        assert_eq!(Cursor::decode(&text, &query("b"), Sort::Newest), None);
-        assert_eq!(Cursor::decode(&text, &query("a"), Sort::Oldest), None);
-        assert_eq!(Cursor::decode(&text[1..], &query("a"), Sort::Newest), None);
-        assert_eq!(Cursor::decode("", &query("a"), Sort::Newest), None);
+        let cursor = PageCursor { after: SortKey { score: 1, date: 2, peer: -3, id: 4 }, total: Total::Exactly(5) };
+        let text = cursor.encode(&query("a"), SortOrder::Newest);
+        assert_eq!(PageCursor::decode(&text, &query("a"), SortOrder::Newest), Some(cursor));
+        assert_eq!(PageCursor::decode(&text, &query("b"), SortOrder::Newest), None);
+        assert_eq!(PageCursor::decode(&text, &query("a"), SortOrder::Oldest), None);
+        assert_eq!(PageCursor::decode(&text[1..], &query("a"), SortOrder::Newest), None);
+        assert_eq!(PageCursor::decode("", &query("a"), SortOrder::Newest), None);
     }
 
     proptest! {
         #[test]
         fn a_cursor_reads_back(score: u32, date: i64, peer: i64, id: i64, exact: bool, count: u64) {
             let total = if exact { Total::Exactly(count) } else { Total::AtLeast(count) };
-            let cursor = Cursor { after: Rank { score, date, peer, id }, total };
-            let text = cursor.encode(&query("x"), Sort::Relevance);
-            prop_assert_eq!(Cursor::decode(&text, &query("x"), Sort::Relevance), Some(cursor));
+            let cursor = PageCursor { after: SortKey { score, date, peer, id }, total };
+            let text = cursor.encode(&query("x"), SortOrder::Relevance);
+            prop_assert_eq!(PageCursor::decode(&text, &query("x"), SortOrder::Relevance), Some(cursor));
         }
 
         #[test]
         fn foreign_text_is_refused_not_panicked_on(text in "\\PC{0,80}") {
-            prop_assert_eq!(Cursor::decode(&text, &query("x"), Sort::Newest), None);
+            prop_assert_eq!(PageCursor::decode(&text, &query("x"), SortOrder::Newest), None);
         }
     }
 }

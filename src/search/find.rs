@@ -1,70 +1,20 @@
-//! Asking the index and showing what the archive has.
+//! Searching the index, with pagination, and showing what the archive has.
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::collect::{Best, COUNTED_MAX};
+use super::collect::{COUNTED_MAX, SortKey, TopHits};
 use super::compile::compile;
-use super::cursor::Cursor;
+use super::cursor::PageCursor;
+use super::request::{PAGE_SIZE_MAX, Request, Total};
 use super::snippet::Highlighter;
-use super::{Index, Query, SearchError, Snippet};
+use super::{Index, SearchError, Snippet};
 use crate::archive::{Archive, StoredMessage};
 use crate::model::MessageKey;
 
-/// Most hits of a page: more is not read, and a sealed page must stay small.
-pub const PAGE_SIZE_MAX: usize = 100;
-/// Hits of a page unless asked otherwise.
-const PAGE_SIZE: usize = 20;
-/// How long a search may take unless asked otherwise: a hundred times what the slowest sensible one does.
-const TIME_LIMIT: Duration = Duration::from_secs(5);
-
-/// In which order hits come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Sort {
-    /// The best match first; equal ones newest first.
-    Relevance,
-    /// The newest first.
-    #[default]
-    Newest,
-    /// The oldest first.
-    Oldest,
-}
-
-/// What is asked.
+/// A page of hits.
 #[derive(Clone, Debug)]
-pub struct Request {
-    /// What hits must match.
-    pub query: Query,
-    /// In which order they come.
-    pub sort: Sort,
-    /// How many at once, from 1 to [`PAGE_SIZE_MAX`]; what lies outside is brought inside.
-    pub page_size: usize,
-    /// Where the page before ended ([`Page::next`]); the first page has none.
-    pub cursor: Option<String>,
-    /// How long the search may take.
-    pub time_limit: Duration,
-}
-
-impl Request {
-    /// The first page of a query, newest first.
-    #[must_use]
-    pub fn new(query: Query) -> Self {
-        Self { query, sort: Sort::default(), page_size: PAGE_SIZE, cursor: None, time_limit: TIME_LIMIT }
-    }
-}
-
-/// How many hits a query has altogether.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Total {
-    /// All were counted.
-    Exactly(u64),
-    /// Counting was given up.
-    AtLeast(u64),
-}
-
-/// Some hits of a query.
-#[derive(Clone, Debug)]
-pub struct Page {
+pub struct SearchPage {
     /// The hits, in order.
     pub hits: Vec<Hit>,
     /// The cursor of the next page, if there is one.
@@ -78,7 +28,7 @@ pub struct Page {
 pub struct Hit {
     /// Which message.
     pub key: MessageKey,
-    /// How well it matches, in [`Sort::Relevance`]: comparable within one query only.
+    /// How well it matches, in [`SortOrder::Relevance`](super::SortOrder::Relevance): comparable within one query only.
     pub score: Option<f32>,
     /// The part of it that matches.
     pub snippet: Snippet,
@@ -91,43 +41,44 @@ impl Index {
     ///
     /// # Errors
     /// When the query names an unknown peer, the cursor is not one of this query, the time is up, or index or archive fail.
-    pub fn search(&self, archive: &Archive, request: &Request) -> Result<Page, SearchError> {
+    pub fn search(&self, archive: &Archive, request: &Request) -> Result<SearchPage, SearchError> {
         let Request { query, sort, time_limit, .. } = request;
         let page_size = request.page_size.clamp(1, PAGE_SIZE_MAX);
         let cursor = match &request.cursor {
-            Some(text) => Some(Cursor::decode(text, query, *sort).ok_or(SearchError::Cursor)?),
+            Some(text) => Some(PageCursor::decode(text, query, *sort).ok_or(SearchError::Cursor)?),
             None => None,
         };
         let asked = compile(query, self.fields(), archive)?;
-        let best = Best {
+        let top_hits = TopHits {
             sort: *sort,
-            // One more than is shown tells whether there is a next page.
+            // One more than the page size tells whether there is a next page.
             count: page_size + 1,
             after: cursor.map(|c| c.after),
             deadline: Instant::now() + *time_limit,
-            seen: AtomicU64::new(0),
+            counted: AtomicU64::new(0),
             uncounted: AtomicBool::new(false),
-            late: AtomicBool::new(false),
+            timed_out: AtomicBool::new(false),
         };
-        let mut ranks = self.searcher().search(&asked, &best).map_err(|e| self.failed(&e))?;
-        if best.late.into_inner() {
+        let mut sort_keys = self.searcher().search(&asked, &top_hits).map_err(|e| self.failed(&e))?;
+        if top_hits.timed_out.into_inner() {
             return Err(SearchError::Deadline { limit: *time_limit });
         }
-        let seen = best.seen.into_inner();
-        let uncounted = best.uncounted.into_inner();
+        let seen = top_hits.counted.into_inner();
+        let uncounted = top_hits.uncounted.into_inner();
         let counted = if uncounted { Total::AtLeast(seen.min(COUNTED_MAX)) } else { Total::Exactly(seen) };
         let total = cursor.map_or(counted, |c| c.total);
-        let more = ranks.len() > page_size;
-        ranks.truncate(page_size);
-        let next = ranks.last().filter(|_| more).map(|last| Cursor { after: *last, total }.encode(query, *sort));
-        let places: Vec<_> = ranks.iter().filter_map(|rank| Some((rank.key(*sort)?, rank.score(*sort)))).collect();
-        let keys: Vec<MessageKey> = places.iter().map(|(key, _)| *key).collect();
+        let more = sort_keys.len() > page_size;
+        sort_keys.truncate(page_size);
+        let next = sort_keys.last().filter(|_| more).map(|last| PageCursor { after: *last, total }.encode(query, *sort));
+        let scored = |sort_key: &SortKey| Some((sort_key.message_key(*sort)?, sort_key.score(*sort)));
+        let scored_keys: Vec<_> = sort_keys.iter().filter_map(scored).collect();
+        let keys: Vec<MessageKey> = scored_keys.iter().map(|(key, _)| *key).collect();
         let highlighter = Highlighter::new(query);
-        let hits = places.into_iter().zip(archive.messages_by_key(&keys)?).filter_map(|((key, score), message)| {
-            // Deleted a moment ago: the index does not know yet, the archive does.
-            let message = message.filter(|m| m.deleted_at.is_none() || query.minds_deleted())?;
+        let hits = scored_keys.into_iter().zip(archive.view().messages_by_key(&keys)?).filter_map(|((key, score), message)| {
+            // A race: deleted a moment ago, which the archive knows and the index does not yet.
+            let message = message.filter(|m| m.deleted_at.is_none() || query.mentions_deleted())?;
             Some(Hit { key, score, snippet: highlighter.snippet(&message.message), message })
         });
-        Ok(Page { hits: hits.collect(), next, total })
+        Ok(SearchPage { hits: hits.collect(), next, total })
     }
 }

@@ -1,4 +1,4 @@
-//! Folding: what different spellings of the same text have in common.
+//! Folding (Unicode normalisation and case folding): what different spellings of the same text have in common.
 //!
 //! NFKC, lower case, Traditional to Simplified Chinese, ё to е, and no diacritics on Latin, Greek, Hebrew and Arabic letters.
 //! Every folded character remembers the bytes of the original that it came from, because NFKC shifts offsets and snippets show
@@ -13,12 +13,12 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::{canonical_combining_class, decompose_canonical, is_combining_mark};
 
 /// Receives folded characters.
-pub(super) trait Sink {
+pub(super) trait FoldSink {
     /// Takes a character and the bytes of the original text it came from.
     fn push(&mut self, folded: char, from: Range<usize>);
 }
 
-impl Sink for String {
+impl FoldSink for String {
     fn push(&mut self, folded: char, _from: Range<usize>) {
         Self::push(self, folded);
     }
@@ -26,14 +26,14 @@ impl Sink for String {
 
 /// Folded text that remembers where each byte of it came from.
 #[derive(Debug, Default)]
-pub(super) struct Mapped {
+pub(super) struct MappedText {
     /// The folded text.
     pub(super) text: String,
     /// For each of its bytes, the original bytes.
     origins: Vec<Range<usize>>,
 }
 
-impl Mapped {
+impl MappedText {
     /// Folds a text.
     pub(super) fn of(text: &str) -> Self {
         let mut mapped = Self::default();
@@ -49,7 +49,7 @@ impl Mapped {
     }
 }
 
-impl Sink for Mapped {
+impl FoldSink for MappedText {
     fn push(&mut self, folded: char, from: Range<usize>) {
         self.text.push(folded);
         self.origins.extend(std::iter::repeat_n(from, folded.len_utf8()));
@@ -57,7 +57,7 @@ impl Sink for Mapped {
 }
 
 /// Folds a text into a sink.
-pub(super) fn fold(text: &str, sink: &mut impl Sink) {
+pub(super) fn fold(text: &str, sink: &mut impl FoldSink) {
     let mut chars = text.char_indices().peekable();
     while let Some((start, c)) = chars.next() {
         let next = start + c.len_utf8();
@@ -96,7 +96,7 @@ fn continues(c: char) -> bool {
     }
 }
 
-fn fold_char(c: char, from: Range<usize>, sink: &mut impl Sink) {
+fn fold_char(c: char, from: Range<usize>, sink: &mut impl FoldSink) {
     let several = match c {
         'ё' => "е",
         'ß' => "ss",
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn offsets_lead_back_to_the_original() {
         let text = "ﬁn ﷺ Straße 漢";
-        let mapped = Mapped::of(text);
+        let mapped = MappedText::of(text);
         let at = mapped.text.find("strasse").expect("folded");
         assert_eq!(&text[mapped.origin(at..at + "strasse".len())], "Straße");
         let at = mapped.text.find('汉').expect("folded");
@@ -210,7 +210,7 @@ mod tests {
     proptest! {
         #[test]
         fn both_sinks_agree_and_origins_are_slices(text in "\\PC{0,40}") {
-            let mapped = Mapped::of(&text);
+            let mapped = MappedText::of(&text);
             prop_assert_eq!(&mapped.text, &folded(&text));
             for (at, c) in mapped.text.char_indices() {
                 let origin = mapped.origin(at..at + c.len_utf8());

@@ -1,4 +1,4 @@
-//! The index on disk: opening it, and starting anew where it is damaged or of another schema, and only there.
+//! The index on disk: opening it, and recreating it where it is damaged or of another schema, and only there.
 //!
 //! An index that cannot be opened for any other reason (too many open files, no permission, a full disk) is left as it is: the reason
 //! may be gone at the next start, while building it anew takes hours for a large archive. Who only reads never changes one at all.
@@ -36,14 +36,14 @@ impl std::fmt::Debug for Index {
     }
 }
 
-/// What a commit says about itself: how far it has read which archive.
+/// The checkpoint of a commit, in its payload and so atomic with it: how far it has read which archive.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub(super) struct Committed {
+pub(super) struct CommitPayload {
     pub(super) archive: String,
     pub(super) position: Seq,
 }
 
-impl Committed {
+impl CommitPayload {
     /// As the commit's payload.
     pub(super) fn payload(&self) -> String {
         format!("{} {}", self.position, self.archive)
@@ -65,9 +65,9 @@ impl Index {
         match Self::open_existing(path) {
             Err(SearchError::Unusable { why, .. }) => {
                 tracing::warn!("index at `{}` is rebuilt from the archive: {why}", path.display());
-                Self::make_anew(path)
+                Self::recreate(path)
             }
-            Err(SearchError::NoIndex { .. }) => Self::make_anew(path),
+            Err(SearchError::NoIndex { .. }) => Self::recreate(path),
             outcome => outcome,
         }
     }
@@ -100,17 +100,17 @@ impl Index {
         Ok(())
     }
 
-    /// Deletes the index in a folder, where there is one, and makes an empty one.
+    /// Recreates the index in a folder: deletes it, where there is one, and makes an empty one.
     ///
     /// # Errors
     /// When the folder holds other files than an index, or the disk refuses.
-    pub fn make_anew(path: &Path) -> Result<Self, SearchError> {
+    pub fn recreate(path: &Path) -> Result<Self, SearchError> {
         fs::create_dir_all(path).map_err(|e| refused(path, &e))?;
         clear(path)?;
         Self::make(path).map_err(|e| failed(path, &e))
     }
 
-    /// Moves an index that was built aside to another's place, which it takes over. To be called when nobody has either of them open.
+    /// Replaces an index by one that was built aside (a rename). To be called when nobody has either of them open.
     ///
     /// # Errors
     /// When the folder at that place holds other files than an index, or the disk refuses.
@@ -130,7 +130,7 @@ impl Index {
             return None;
         }
         let metas = tantivy::Index::open_in_dir(path).and_then(|index| index.load_metas()).ok()?;
-        let Committed { archive, position } = metas.payload.as_deref().and_then(Committed::read)?;
+        let CommitPayload { archive, position } = metas.payload.as_deref().and_then(CommitPayload::read)?;
         Some(Seen { by: "the index".to_owned(), archive, position })
     }
 
@@ -150,7 +150,7 @@ impl Index {
         Ok(index)
     }
 
-    /// How far into the change log searches see.
+    /// The reader's position: how far into the change log searches see.
     #[must_use]
     pub fn position(&self) -> Seq {
         Seq(self.position.load(Ordering::Acquire))
@@ -180,7 +180,7 @@ impl Index {
         &self.path
     }
 
-    /// Lets searches see the newest commit.
+    /// Reloads, so that searches see the newest commit (near real time).
     pub(super) fn reload(&self) -> Result<(), TantivyError> {
         self.reader.reload()?;
         self.note_position()
@@ -192,9 +192,9 @@ impl Index {
         Ok(())
     }
 
-    /// What the newest commit says about itself; `None` before the first.
-    pub(super) fn committed(&self) -> Result<Option<Committed>, TantivyError> {
-        Ok(self.inner.load_metas()?.payload.as_deref().and_then(Committed::read))
+    /// The checkpoint of the newest commit; `None` before the first.
+    pub(super) fn committed(&self) -> Result<Option<CommitPayload>, TantivyError> {
+        Ok(self.inner.load_metas()?.payload.as_deref().and_then(CommitPayload::read))
     }
 
     pub(super) fn inner(&self) -> &tantivy::Index {

@@ -1,9 +1,9 @@
-//! The indexer: follows the change log and makes the index say what the archive says.
+//! The indexer: a reader that follows the change log and brings the index up to date with the archive.
 //!
-//! A commit carries the position it has reached, so whatever a crash throws away is read again. A change after the committed
-//! position was never committed: a message that is new there is not in the index yet, and adding it needs no deletion first,
-//! which would cost a third of the time. The document is always made from the newest form of the message, so changes that are
-//! read twice, or whose message has changed again since, do no harm.
+//! A commit carries the position it has reached (a checkpoint, atomic with the commit), so whatever a crash throws away is read again.
+//! A change after the committed position was never committed: a message that is new there is not in the index yet, and adding it
+//! needs no deletion first, which would cost a third of the time. The document is always made from the newest form of the message, so
+//! indexing is idempotent: changes that are read twice, or whose message has changed again since, do no harm.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,26 +12,28 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tantivy::IndexWriter;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
-use tokio::sync::watch;
 
-use super::index::{Committed, Index};
-use crate::archive::Archive;
-use crate::lifecycle::{Step, Worker};
+use super::index::{CommitPayload, Index};
+use crate::archive::{Archive, Reader};
+use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{Change, ChangeKind, MessageKey, Seq};
 
-/// Changes a step: some 50 ms of work, so that a stop is quick.
-const STEP_CHANGES: usize = 2_000;
-/// How far behind counts as catching up, where freshness is out of reach and fewer, larger commits are faster: about two
-/// seconds of indexing.
-const BEHIND: u64 = 100_000;
-/// How many changes are left uncommitted while catching up: what a crash costs, and the segment size that needs few merges.
+/// The batch size, in changes a step: some 50 ms of work, so that a stop is quick.
+const BATCH_CHANGES_MAX: usize = 2_000;
+/// The lag from which on the indexer catches up: freshness is out of reach, and fewer, larger commits are faster. About two seconds
+/// of indexing.
+const CATCH_UP_LAG_MIN: u64 = 100_000;
+/// The commit size while catching up, in changes: what a crash costs, and the segment size that needs few merges.
 const CATCH_UP_COMMIT: u64 = 200_000;
 /// Share of deleted documents at which a segment is rewritten; Tantivy's default never does.
 const DELETED_SHARE_MAX: f32 = 0.3;
-/// Tantivy's own least memory.
-const MEMORY_MIN: usize = 16 << 20;
+/// The least memory that the index works with, in MiB: Tantivy's own minimum, rounded up.
+pub const MEMORY_MIB_MIN: usize = 16;
 
-/// How the indexer works.
+/// The indexer's name among the readers.
+const READER: &str = "search";
+
+/// The indexer's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexerSettings {
     /// Bytes that documents not yet on disk may take.
@@ -41,28 +43,20 @@ pub struct IndexerSettings {
     pub commit_interval: Duration,
 }
 
-impl Default for IndexerSettings {
-    fn default() -> Self {
-        Self { memory: 64 << 20, commit_interval: Duration::from_secs(1) }
-    }
-}
-
 /// The one writer of an [`Index`].
 pub struct Indexer {
     index: Arc<Index>,
     archive: Arc<Archive>,
     settings: IndexerSettings,
-    news: watch::Receiver<Seq>,
-    /// Opened at the first step, and again after a failure: the one before must have let go of the lock.
-    hand: Option<Hand>,
+    /// Opened at the first step, and again (a retry) after a failure: the one before must have released Tantivy's exclusive lock.
+    writer: Option<OpenWriter>,
 }
 
 impl Indexer {
     /// An indexer that starts where the index's last commit ended.
     #[must_use]
     pub fn new(index: Arc<Index>, archive: Arc<Archive>, settings: IndexerSettings) -> Self {
-        let news = archive.subscribe();
-        Self { index, archive, settings, news, hand: None }
+        Self { index, archive, settings, writer: None }
     }
 
     /// Reads to the end of the change log and commits.
@@ -70,7 +64,7 @@ impl Indexer {
     /// # Errors
     /// When index or archive fail.
     pub async fn catch_up(&mut self) -> anyhow::Result<()> {
-        while self.step().await? == Step::Busy {}
+        while self.step().await? == StepOutcome::Busy {}
         self.finish().await
     }
 
@@ -80,73 +74,71 @@ impl Indexer {
     /// See [`Indexer::catch_up`].
     pub async fn catch_up_within(&mut self, limit: Duration) -> anyhow::Result<()> {
         let end = Instant::now() + limit;
-        while Instant::now() < end && self.step().await? == Step::Busy {}
+        while Instant::now() < end && self.step().await? == StepOutcome::Busy {}
         self.finish().await
     }
 
-    /// Does blocking work where it blocks nobody. Work that fails loses what was not committed, and is begun anew from there.
-    async fn with_hand<T: Send + 'static>(
+    /// Does blocking work on the blocking pool. Work that fails loses what was not committed, and is retried from the last commit.
+    async fn with_writer<T: Send + 'static>(
         &mut self,
-        work: impl FnOnce(&mut Hand) -> anyhow::Result<T> + Send + 'static,
+        work: impl FnOnce(&mut OpenWriter) -> anyhow::Result<T> + Send + 'static,
     ) -> anyhow::Result<T> {
-        let hand = self.hand.take();
+        let writer = self.writer.take();
         let (index, archive, settings) = (Arc::clone(&self.index), Arc::clone(&self.archive), self.settings);
-        let (hand, result) = tokio::task::spawn_blocking(move || {
-            let mut hand = match hand {
-                Some(hand) => hand,
-                None => Hand::open(index, archive, settings)?,
+        let (writer, result) = tokio::task::spawn_blocking(move || {
+            let mut writer = match writer {
+                Some(writer) => writer,
+                None => OpenWriter::open(index, archive, settings)?,
             };
-            let result = work(&mut hand)?;
-            anyhow::Ok((hand, result))
+            let result = work(&mut writer)?;
+            anyhow::Ok((writer, result))
         })
         .await
         .context("the index's writer panicked")??;
-        self.hand = Some(hand);
+        self.writer = Some(writer);
         Ok(result)
     }
 }
 
 impl Worker for Indexer {
-    async fn step(&mut self) -> anyhow::Result<Step> {
-        self.with_hand(Hand::step).await
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
+        self.with_writer(OpenWriter::step).await
     }
 
     async fn wait(&mut self) {
-        if let Some(due) = self.hand.as_ref().and_then(Hand::commit_due) {
+        if let Some(due) = self.writer.as_ref().and_then(OpenWriter::commit_due) {
             return tokio::time::sleep_until(due.into()).await;
         }
-        let read = self.hand.as_ref().map_or(Seq(0), |hand| hand.read);
-        // Without an archive there is nothing to wait for, and the program is ending.
-        if self.news.wait_for(|last| *last > read).await.is_err() {
-            std::future::pending().await
+        match self.writer.as_mut() {
+            Some(writer) => writer.reader.wait().await,
+            None => Reader::at(Arc::clone(&self.archive), READER, Seq(0)).wait().await,
         }
     }
 
     async fn finish(&mut self) -> anyhow::Result<()> {
-        if self.hand.as_ref().is_some_and(|hand| hand.read == hand.committed) {
+        if self.writer.as_ref().is_some_and(|writer| writer.reader.read() == writer.committed) {
             return Ok(());
         }
-        self.with_hand(Hand::commit_if_needed).await
+        self.with_writer(OpenWriter::commit_if_needed).await
     }
 }
 
-/// An open writer and what it has in hand.
-struct Hand {
+/// An open writer and what it has not committed yet.
+struct OpenWriter {
     index: Arc<Index>,
-    archive: Arc<Archive>,
+    /// Its position is kept in the index's commits, so that index and archive cannot drift apart.
+    reader: Reader,
     settings: IndexerSettings,
     writer: IndexWriter,
-    /// What was read of the change log.
-    read: Seq,
     /// What of it is committed.
     committed: Seq,
     committed_at: Option<Instant>,
 }
 
-impl Hand {
+impl OpenWriter {
     fn open(index: Arc<Index>, archive: Arc<Archive>, settings: IndexerSettings) -> anyhow::Result<Self> {
         let options = IndexWriterOptions::builder()
-            .memory_budget_per_thread(settings.memory.max(MEMORY_MIN))
+            .memory_budget_per_thread(settings.memory)
             // The archive is read on one core while the analyser works on another; more would not make a message appear sooner.
             .num_worker_threads(1)
             .num_merge_threads(1)
@@ -156,23 +148,22 @@ impl Hand {
         merges.set_del_docs_ratio_before_merge(DELETED_SHARE_MAX);
         writer.set_merge_policy(Box::new(merges));
         let committed = index.committed().context("cannot read the index's last commit")?.unwrap_or_default();
-        let mut hand = Self {
+        let mut open = Self {
             index,
-            archive,
+            reader: Reader::at(archive, READER, committed.position),
             settings,
             writer,
-            read: committed.position,
             committed: committed.position,
             committed_at: None,
         };
-        hand.start_anew_if_foreign(&committed)?;
-        Ok(hand)
+        open.reset_if_foreign(&committed)?;
+        Ok(open)
     }
 
-    /// An index of another archive, or of a later state of this one (a backup was restored), cannot be continued.
-    fn start_anew_if_foreign(&mut self, committed: &Committed) -> anyhow::Result<()> {
-        let known = committed.archive == self.archive.id() && committed.position <= self.archive.last_seq();
-        if known || *committed == Committed::default() {
+    /// Empties an index of another archive, or of a later state of this one (a backup was restored): it cannot be continued.
+    fn reset_if_foreign(&mut self, committed: &CommitPayload) -> anyhow::Result<()> {
+        let known = committed.archive == self.reader.archive().id() && committed.position <= self.reader.archive().last_seq();
+        if known || *committed == CommitPayload::default() {
             return Ok(());
         }
         tracing::warn!(
@@ -180,23 +171,23 @@ impl Hand {
             self.index.path().display()
         );
         self.writer.delete_all_documents()?;
-        (self.read, self.committed) = (Seq(0), Seq(0));
+        self.reader.seek(Seq(0));
+        self.committed = Seq(0);
         self.commit()
     }
 
-    fn step(&mut self) -> anyhow::Result<Step> {
-        let changes = self.archive.changes(self.read, STEP_CHANGES)?;
+    fn step(&mut self) -> anyhow::Result<StepOutcome> {
+        let changes = self.reader.next_batch(BATCH_CHANGES_MAX)?;
         self.apply(&changes)?;
         if self.is_commit_due() {
             self.commit()?;
-            return Ok(Step::Busy);
+            return Ok(StepOutcome::Busy);
         }
-        Ok(if changes.is_empty() { Step::Idle } else { Step::Busy })
+        Ok(if changes.is_empty() { StepOutcome::Idle } else { StepOutcome::Busy })
     }
 
     fn apply(&mut self, changes: &[Change]) -> anyhow::Result<()> {
-        let Some(last) = changes.last() else { return Ok(()) };
-        // One document a message, whatever happened to it in between; `true` when it is not in the index yet.
+        // Deduplication: one document a message, whatever happened to it in between; `true` when it is not in the index yet.
         let mut messages: BTreeMap<MessageKey, bool> = BTreeMap::new();
         for change in changes {
             if let Some(key) = change.kind.message() {
@@ -205,7 +196,7 @@ impl Hand {
         }
         let keys: Vec<MessageKey> = messages.keys().copied().collect();
         let fields = self.index.fields();
-        for (stored, (key, is_new)) in self.archive.messages_by_key(&keys)?.into_iter().zip(messages) {
+        for (stored, (key, is_new)) in self.reader.archive().view().messages_by_key(&keys)?.into_iter().zip(messages) {
             if !is_new {
                 self.writer.delete_query(fields.by_key(key))?;
             }
@@ -216,41 +207,40 @@ impl Hand {
                 None => tracing::error!(message.key = %key, "message {key} is in the change log but not in the archive"),
             }
         }
-        self.read = last.seq;
         Ok(())
     }
 
     fn is_commit_due(&self) -> bool {
-        if self.read == self.committed {
+        if self.reader.read() == self.committed {
             return false;
         }
-        let behind = self.archive.last_seq().0.saturating_sub(self.read.0);
-        if behind > BEHIND {
-            return self.read.0 - self.committed.0 >= CATCH_UP_COMMIT;
+        if self.reader.lag() > CATCH_UP_LAG_MIN {
+            return self.reader.read().0 - self.committed.0 >= CATCH_UP_COMMIT;
         }
         self.commit_due().is_some_and(|due| due <= Instant::now())
     }
 
-    /// When what is in hand is to be committed; `None` when nothing is.
+    /// When what was read is to be committed; `None` when all of it is.
     fn commit_due(&self) -> Option<Instant> {
         let due = self.committed_at.map(|at| at + self.settings.commit_interval);
-        (self.read != self.committed).then(|| due.unwrap_or_else(Instant::now))
+        (self.reader.read() != self.committed).then(|| due.unwrap_or_else(Instant::now))
     }
 
     fn commit_if_needed(&mut self) -> anyhow::Result<()> {
-        if self.read == self.committed { Ok(()) } else { self.commit() }
+        if self.reader.read() == self.committed { Ok(()) } else { self.commit() }
     }
 
     fn commit(&mut self) -> anyhow::Result<()> {
-        // Before the index says that it has seen them: what a power cut takes from the archive must not have been seen.
-        self.archive.sync()?;
-        let payload = Committed { archive: self.archive.id().to_owned(), position: self.read }.payload();
+        // Write order, for durability: synced before the index says that it has seen them, because what a power cut takes from the
+        // archive must not have been seen.
+        self.reader.archive().sync()?;
+        let payload = CommitPayload { archive: self.reader.archive().id().to_owned(), position: self.reader.read() }.payload();
         let mut commit = self.writer.prepare_commit()?;
         // Not sticky: a commit without it would take the position back.
         commit.set_payload(&payload);
         commit.commit()?;
         self.index.reload()?;
-        self.committed = self.read;
+        self.committed = self.reader.read();
         self.committed_at = Some(Instant::now());
         Ok(())
     }

@@ -1,18 +1,18 @@
-//! Cutting a query into words, quotes, parentheses and filters.
+//! The lexer: cuts a query into words, quotes, parentheses and filters.
 
 use super::operator;
 use super::query::QueryError;
 
-/// A part of a query and the number of the character where it starts, from 1.
+/// A lexeme of a query and the number of the character where it starts, from 1.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Lexeme {
     pub(super) at: usize,
-    pub(super) word: Word,
+    pub(super) kind: LexemeKind,
 }
 
-/// What a part of a query is.
+/// The kind of a lexeme.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Word {
+pub(super) enum LexemeKind {
     Open,
     Close,
     Or,
@@ -31,34 +31,34 @@ pub(super) enum Word {
 /// The quotes of people's keyboards. Only the first must be closed: the others also occur in text that was pasted.
 const QUOTES: [(char, &[char]); 5] = [('"', &['"']), ('“', &['”', '“']), ('„', &['“', '”']), ('«', &['»']), ('「', &['」'])];
 
-/// Cuts a query.
+/// Cuts a query into lexemes.
 pub(super) fn lex(text: &str) -> Result<Vec<Lexeme>, QueryError> {
     let chars: Vec<char> = text.chars().collect();
     let mut out = Vec::new();
     let mut next = 0;
     while let Some(&c) = chars.get(next) {
         let at = next + 1;
-        let mut push = |word| out.push(Lexeme { at, word });
+        let mut push = |kind| out.push(Lexeme { at, kind });
         match c {
             _ if c.is_whitespace() => next += 1,
             '(' => {
-                push(Word::Open);
+                push(LexemeKind::Open);
                 next += 1;
             }
             ')' => {
-                push(Word::Close);
+                push(LexemeKind::Close);
                 next += 1;
             }
             '-' => {
                 // Between spaces it is a dash.
                 if chars.get(at).is_some_and(|c| !c.is_whitespace()) {
-                    push(Word::Not);
+                    push(LexemeKind::Not);
                 }
                 next += 1;
             }
             _ => {
                 if let Some((phrase, after)) = quoted(&chars, next)? {
-                    push(Word::Phrase(phrase));
+                    push(LexemeKind::Phrase(phrase));
                     next = after;
                     continue;
                 }
@@ -66,9 +66,9 @@ pub(super) fn lex(text: &str) -> Result<Vec<Lexeme>, QueryError> {
                 let word: String = chars[next..end].iter().collect();
                 next = end;
                 match word.as_str() {
-                    "OR" => push(Word::Or),
+                    "OR" => push(LexemeKind::Or),
                     "AND" => {}
-                    "NOT" => push(Word::Not),
+                    "NOT" => push(LexemeKind::Not),
                     _ => match operator::split(at, &word)? {
                         Some((name, value)) => {
                             let mut value = value.to_owned();
@@ -78,9 +78,9 @@ pub(super) fn lex(text: &str) -> Result<Vec<Lexeme>, QueryError> {
                                 value = phrase;
                                 next = after;
                             }
-                            push(Word::Filter { name, value });
+                            push(LexemeKind::Filter { name, value });
                         }
-                        None => push(Word::Text(word)),
+                        None => push(LexemeKind::Text(word)),
                     },
                 }
             }
@@ -101,7 +101,7 @@ fn quoted(chars: &[char], start: usize) -> Result<Option<(String, usize)>, Query
     match inside.iter().position(|c| close.contains(c)) {
         Some(length) => Ok(Some((inside[..length].iter().collect(), start + length + 2))),
         None if *open == '"' => {
-            Err(QueryError { at: start + 1, what: "`\"` is never closed; add a second one, or take it away".to_owned() })
+            Err(QueryError { at: start + 1, what: "`\"` is never closed; add a second one, or remove it".to_owned() })
         }
         None => Ok(None),
     }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Days, Months, NaiveDate, NaiveTime};
 
-use super::query::{Filter, QueryError, Who};
+use super::query::{Filter, PeerRef, QueryError};
 use super::schema::{HAS_LINK, HAS_MEDIA, IS, has_kind};
 use crate::model::{MediaKind, PeerId, Timestamp};
 
@@ -64,9 +64,9 @@ fn example(name: &str) -> &'static str {
     }
 }
 
-fn who(at: usize, name: &str, value: &str) -> Result<Who, QueryError> {
+fn who(at: usize, name: &str, value: &str) -> Result<PeerRef, QueryError> {
     if let Ok(id) = value.parse::<PeerId>() {
-        return Ok(Who::Id(id));
+        return Ok(PeerRef::Id(id));
     }
     let username = value.strip_prefix('@').unwrap_or(value);
     if username.is_empty() || !username.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
@@ -75,7 +75,7 @@ fn who(at: usize, name: &str, value: &str) -> Result<Who, QueryError> {
         );
         return Err(QueryError { at, what });
     }
-    Ok(Who::Username(username.to_owned()))
+    Ok(PeerRef::Username(username.to_owned()))
 }
 
 fn tag(at: usize, name: &str, value: &str) -> Result<&'static str, QueryError> {
@@ -87,7 +87,7 @@ fn tag(at: usize, name: &str, value: &str) -> Result<&'static str, QueryError> {
     }
     let nearest = known.iter().min_by_key(|tag| strsim::damerau_levenshtein(tag, &asked)).copied().unwrap_or_default();
     let all: Vec<&str> = known.iter().filter_map(|tag| tag.split_once(':')).map(|(_, value)| value).collect();
-    let what = format!("`{name}:` does not know `{value}`; did you mean `{nearest}`? It knows {}", all.join(", "));
+    let what = format!("`{name}:` has no value `{value}`; did you mean `{nearest}`? It takes {}", all.join(", "));
     Err(QueryError { at, what })
 }
 

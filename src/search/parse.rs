@@ -1,21 +1,32 @@
-//! Reading a query: words first, limits next, structure last.
+//! The query parser: lexemes first, limits next, structure last (recursive descent).
 //!
 //! Never Tantivy's own parser, which a kilobyte of parentheses overflows. Length, number of terms and depth are checked on the
-//! flat list of words, before the first recursion.
+//! flat list of lexemes, before the first recursion.
 
-use super::lex::{Lexeme, Word, lex};
+use super::lex::{Lexeme, LexemeKind, lex};
 use super::operator;
-use super::query::{Node, PREFIX_LENGTH_MIN, Piece, QUERY_DEPTH_MAX, QUERY_LENGTH_MAX, QUERY_TERMS_MAX, QueryError};
+use super::query::{
+    Node, PREFIX_LENGTH_MIN, Phrase, QUERY_DEPTH_MAX, QUERY_LENGTH_MAX, QUERY_TERMS_MAX, QueryError, SearchQuery,
+};
 
-/// Reads a query.
-pub(super) fn parse(text: &str) -> Result<Node, QueryError> {
+impl SearchQuery {
+    /// Parses a query. An empty one means every message.
+    ///
+    /// # Errors
+    /// When it is too long or too deep, or says something that has no meaning.
+    pub fn parse(text: &str) -> Result<Self, QueryError> {
+        Ok(Self::new(text.trim(), parse(text)?))
+    }
+}
+
+fn parse(text: &str) -> Result<Node, QueryError> {
     if text.chars().count() > QUERY_LENGTH_MAX {
         let what = format!("the query is longer than {QUERY_LENGTH_MAX} characters; search for a part of it");
         return Err(QueryError { at: QUERY_LENGTH_MAX + 1, what });
     }
     let lexemes = lex(text)?;
     check_limits(&lexemes)?;
-    let searches = lexemes.iter().find(|l| matches!(l.word, Word::Text(_) | Word::Phrase(_))).map(|l| l.at);
+    let searches = lexemes.iter().find(|l| matches!(l.kind, LexemeKind::Text(_) | LexemeKind::Phrase(_))).map(|l| l.at);
     let mut parser = Parser { lexemes: &lexemes, next: 0 };
     let root = parser.any()?;
     match (root, searches) {
@@ -29,27 +40,27 @@ pub(super) fn parse(text: &str) -> Result<Node, QueryError> {
 fn check_limits(lexemes: &[Lexeme]) -> Result<(), QueryError> {
     let mut open = Vec::new();
     let mut terms = 0;
-    for Lexeme { at, word } in lexemes {
+    for Lexeme { at, kind } in lexemes {
         let failed = |what: String| Err(QueryError { at: *at, what });
-        match word {
-            Word::Open => {
+        match kind {
+            LexemeKind::Open => {
                 open.push(*at);
                 if open.len() > QUERY_DEPTH_MAX {
-                    return failed(format!("parentheses are nested deeper than {QUERY_DEPTH_MAX}; take some away"));
+                    return failed(format!("parentheses are nested deeper than {QUERY_DEPTH_MAX}; remove some"));
                 }
             }
-            Word::Close => {
+            LexemeKind::Close => {
                 if open.pop().is_none() {
-                    return failed("`)` closes nothing; take it away, or put it in quotes to search for it".to_owned());
+                    return failed("`)` closes nothing; remove it, or put it in quotes to search for it".to_owned());
                 }
             }
-            Word::Text(_) | Word::Phrase(_) | Word::Filter { .. } => {
+            LexemeKind::Text(_) | LexemeKind::Phrase(_) | LexemeKind::Filter { .. } => {
                 terms += 1;
                 if terms > QUERY_TERMS_MAX {
-                    return failed(format!("the query has more than {QUERY_TERMS_MAX} words and filters; take some away"));
+                    return failed(format!("the query has more than {QUERY_TERMS_MAX} words and filters; remove some"));
                 }
             }
-            Word::Or | Word::Not => {}
+            LexemeKind::Or | LexemeKind::Not => {}
         }
     }
     match open.pop() {
@@ -65,8 +76,8 @@ struct Parser<'l> {
 }
 
 impl Parser<'_> {
-    fn peek(&self) -> Option<&Word> {
-        self.lexemes.get(self.next).map(|l| &l.word)
+    fn peek(&self) -> Option<&LexemeKind> {
+        self.lexemes.get(self.next).map(|l| &l.kind)
     }
 
     /// `all (OR all)*`
@@ -75,10 +86,10 @@ impl Parser<'_> {
         loop {
             let start = self.next;
             let node = self.all()?;
-            let or = self.lexemes.get(self.next).filter(|l| l.word == Word::Or).map(|l| l.at);
+            let or = self.lexemes.get(self.next).filter(|l| l.kind == LexemeKind::Or).map(|l| l.at);
             // A side without a single word, as opposed to one of punctuation, is half an idea.
             let beside = or.or_else(|| {
-                start.checked_sub(1).and_then(|at| self.lexemes.get(at)).filter(|l| l.word == Word::Or).map(|l| l.at)
+                start.checked_sub(1).and_then(|at| self.lexemes.get(at)).filter(|l| l.kind == LexemeKind::Or).map(|l| l.at)
             });
             if let (true, Some(at)) = (self.next == start, beside) {
                 let what = "`OR` needs something on both sides; add it, or put `OR` in quotes to search for the word".to_owned();
@@ -95,7 +106,7 @@ impl Parser<'_> {
     /// `one+`
     fn all(&mut self) -> Result<Option<Node>, QueryError> {
         let mut nodes = Vec::new();
-        while !matches!(self.peek(), None | Some(Word::Or | Word::Close)) {
+        while !matches!(self.peek(), None | Some(LexemeKind::Or | LexemeKind::Close)) {
             nodes.extend(self.one()?);
         }
         Ok(one_of(nodes, Node::And))
@@ -104,15 +115,15 @@ impl Parser<'_> {
     /// `-* (word | phrase | filter | "(" any ")")`
     fn one(&mut self) -> Result<Option<Node>, QueryError> {
         let mut negated = false;
-        while self.peek() == Some(&Word::Not) {
+        while self.peek() == Some(&LexemeKind::Not) {
             negated = !negated;
             self.next += 1;
         }
-        let Some(Lexeme { at, word }) = self.lexemes.get(self.next) else { return Ok(None) };
-        let node = match word {
+        let Some(Lexeme { at, kind }) = self.lexemes.get(self.next) else { return Ok(None) };
+        let node = match kind {
             // What follows a `-` that stands before an `OR` or at the end of a group is not for this rule.
-            Word::Or | Word::Close | Word::Not => return Ok(None),
-            Word::Open => {
+            LexemeKind::Or | LexemeKind::Close | LexemeKind::Not => return Ok(None),
+            LexemeKind::Open => {
                 self.next += 1;
                 let node = self.any()?;
                 self.next += 1;
@@ -120,7 +131,7 @@ impl Parser<'_> {
             }
             _ => {
                 self.next += 1;
-                leaf(*at, word)?
+                leaf(*at, kind)?
             }
         };
         Ok(node.map(|node| if negated { Node::Not(Box::new(node)) } else { node }))
@@ -131,22 +142,22 @@ fn one_of(mut nodes: Vec<Node>, several: impl FnOnce(Vec<Node>) -> Node) -> Opti
     if nodes.len() > 1 { Some(several(nodes)) } else { nodes.pop() }
 }
 
-fn leaf(at: usize, word: &Word) -> Result<Option<Node>, QueryError> {
-    match word {
-        Word::Filter { name, value } => Ok(Some(Node::Filter(at, operator::filter(at, name, value)?))),
-        Word::Phrase(text) => Ok(Piece::of(text).map(Node::Text)),
-        Word::Text(text) => {
-            let Some(beginning) = text.strip_suffix('*') else { return Ok(Piece::of(text).map(Node::Text)) };
-            let piece = Piece::beginning(beginning);
-            let short = piece.as_ref().and_then(|p| p.prefix.as_ref()).filter(|p| p.letters.chars().count() < PREFIX_LENGTH_MIN);
+fn leaf(at: usize, kind: &LexemeKind) -> Result<Option<Node>, QueryError> {
+    match kind {
+        LexemeKind::Filter { name, value } => Ok(Some(Node::Filter(at, operator::filter(at, name, value)?))),
+        LexemeKind::Phrase(text) => Ok(Phrase::of(text).map(Node::Text)),
+        LexemeKind::Text(text) => {
+            let Some(beginning) = text.strip_suffix('*') else { return Ok(Phrase::of(text).map(Node::Text)) };
+            let phrase = Phrase::with_prefix(beginning);
+            let short = phrase.as_ref().and_then(|p| p.prefix.as_ref()).filter(|p| p.letters.chars().count() < PREFIX_LENGTH_MIN);
             if let Some(prefix) = short {
                 let what =
                     format!("`{}*` is too short; give at least {PREFIX_LENGTH_MIN} letters before the `*`", prefix.letters);
                 return Err(QueryError { at, what });
             }
-            Ok(piece.map(Node::Text))
+            Ok(phrase.map(Node::Text))
         }
-        Word::Open | Word::Close | Word::Or | Word::Not => Ok(None),
+        LexemeKind::Open | LexemeKind::Close | LexemeKind::Or | LexemeKind::Not => Ok(None),
     }
 }
 
@@ -154,7 +165,7 @@ fn leaf(at: usize, word: &Word) -> Result<Option<Node>, QueryError> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::query::{Filter, Query};
+    use super::super::query::Filter;
     use super::*;
 
     fn shape(node: &Node) -> String {
@@ -164,9 +175,9 @@ mod tests {
             Node::And(all) => several(all, " "),
             Node::Or(all) => several(all, "|"),
             Node::Not(node) => format!("-{}", shape(node)),
-            Node::Text(piece) => {
-                let units = piece.units.iter().map(|u| u.text.clone());
-                units.chain(piece.prefix.iter().map(|p| format!("{}*", p.letters))).collect::<Vec<_>>().join("+")
+            Node::Text(phrase) => {
+                let units = phrase.units.iter().map(|u| u.text.clone());
+                units.chain(phrase.prefix.iter().map(|p| format!("{}*", p.letters))).collect::<Vec<_>>().join("+")
             }
             Node::Filter(_, filter) => format!("{filter:?}"),
         }
@@ -196,7 +207,7 @@ mod tests {
             ("in:@durov from:42", "(In(Username(\"durov\")) From(Id(42)))"),
             ("notes: x", "(note x)"),
         ] {
-            let parsed = Query::parse(query).unwrap_or_else(|e| panic!("{query}: {e}"));
+            let parsed = SearchQuery::parse(query).unwrap_or_else(|e| panic!("{query}: {e}"));
             assert_eq!(shape(parsed.root()), expected, "{query}");
         }
     }
@@ -207,11 +218,11 @@ mod tests {
         let block = page.split("```").nth(1).expect("examples").trim();
         for line in block.lines() {
             let (query, _) = line.split_once("  ").expect("a query and its meaning");
-            Query::parse(query).unwrap_or_else(|e| panic!("{query}: {e}"));
+            SearchQuery::parse(query).unwrap_or_else(|e| panic!("{query}: {e}"));
         }
         let table = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
         for query in table.flat_map(|(queries, _)| queries.split("` `")).flat_map(|queries| queries.split("`, `")) {
-            Query::parse(query).unwrap_or_else(|e| panic!("{query}: {e}"));
+            SearchQuery::parse(query).unwrap_or_else(|e| panic!("{query}: {e}"));
         }
         assert_eq!(block.lines().count(), 4);
     }
@@ -234,15 +245,15 @@ mod tests {
             "in:",
             "in:a-b",
         ]
-        .map(|q| format!("{q} => {}", Query::parse(q).map_or_else(|e| e.to_string(), |q| format!("{q:?}"))))
+        .map(|q| format!("{q} => {}", SearchQuery::parse(q).map_or_else(|e| e.to_string(), |q| format!("{q:?}"))))
         .into();
         insta::assert_snapshot!(errors.join("\n"), @r#"
         form:123 => there is no filter `form:`; did you mean `from:`? To search for the words, put them in quotes (at character 1 of the query)
-        a has:foto => `has:` does not know `foto`; did you mean `has:photo`? It knows photo, video, animation, audio, voice, round, sticker, file, webpage, poll, geo, venue, contact, dice, game, invoice, story, other, giveaway, giveaway_results, paid, todo, stream, unsupported, media, link (at character 3 of the query)
-        is:delete => `is:` does not know `delete`; did you mean `is:deleted`? It knows deleted, edited, forwarded, reply, service (at character 1 of the query)
+        a has:foto => `has:` has no value `foto`; did you mean `has:photo`? It takes photo, video, animation, audio, voice, round, sticker, file, webpage, poll, geo, venue, contact, dice, game, invoice, story, other, giveaway, giveaway_results, paid, todo, stream, unsupported, media, link (at character 3 of the query)
+        is:delete => `is:` has no value `delete`; did you mean `is:deleted`? It takes deleted, edited, forwarded, reply, service (at character 1 of the query)
         (a => `(` is never closed; add a `)` (at character 1 of the query)
-        a ) => `)` closes nothing; take it away, or put it in quotes to search for it (at character 3 of the query)
-        "a => `"` is never closed; add a second one, or take it away (at character 1 of the query)
+        a ) => `)` closes nothing; remove it, or put it in quotes to search for it (at character 3 of the query)
+        "a => `"` is never closed; add a second one, or remove it (at character 1 of the query)
         !!! => there is no letter, digit, ideograph or emoji to search for; add a word (at character 1 of the query)
         ab* => `ab*` is too short; give at least 3 letters before the `*` (at character 1 of the query)
         a OR => `OR` needs something on both sides; add it, or put `OR` in quotes to search for the word (at character 3 of the query)
@@ -257,19 +268,19 @@ mod tests {
     #[test]
     fn limits_are_checked_before_anything_recurses() {
         let deep = |n: usize| format!("{}a{}", "(".repeat(n), ")".repeat(n));
-        assert!(Query::parse(&deep(QUERY_DEPTH_MAX)).is_ok());
-        assert!(Query::parse(&deep(QUERY_DEPTH_MAX + 1)).is_err());
-        assert!(Query::parse(&"(".repeat(QUERY_LENGTH_MAX)).is_err());
-        assert!(Query::parse(&"-".repeat(QUERY_LENGTH_MAX)).is_ok_and(|q| *q.root() == Node::All));
-        assert!(Query::parse(&vec!["a"; QUERY_TERMS_MAX].join(" ")).is_ok());
-        assert!(Query::parse(&vec!["a"; QUERY_TERMS_MAX + 1].join(" ")).is_err());
-        assert!(Query::parse(&"今".repeat(QUERY_LENGTH_MAX)).is_ok());
-        assert!(Query::parse(&"今".repeat(QUERY_LENGTH_MAX + 1)).is_err());
+        assert!(SearchQuery::parse(&deep(QUERY_DEPTH_MAX)).is_ok());
+        assert!(SearchQuery::parse(&deep(QUERY_DEPTH_MAX + 1)).is_err());
+        assert!(SearchQuery::parse(&"(".repeat(QUERY_LENGTH_MAX)).is_err());
+        assert!(SearchQuery::parse(&"-".repeat(QUERY_LENGTH_MAX)).is_ok_and(|q| *q.root() == Node::All));
+        assert!(SearchQuery::parse(&vec!["a"; QUERY_TERMS_MAX].join(" ")).is_ok());
+        assert!(SearchQuery::parse(&vec!["a"; QUERY_TERMS_MAX + 1].join(" ")).is_err());
+        assert!(SearchQuery::parse(&"今".repeat(QUERY_LENGTH_MAX)).is_ok());
+        assert!(SearchQuery::parse(&"今".repeat(QUERY_LENGTH_MAX + 1)).is_err());
     }
 
     #[test]
     fn dates_are_days_months_or_years_in_utc_and_included() {
-        let bound = |query: &str| match Query::parse(query).expect("a date").root() {
+        let bound = |query: &str| match SearchQuery::parse(query).expect("a date").root() {
             Node::Filter(_, Filter::NotBefore(t) | Filter::Before(t)) => t.to_string(),
             other => panic!("{other:?}"),
         };
@@ -284,15 +295,15 @@ mod tests {
     proptest! {
         #[test]
         fn the_parser_never_panics_and_keeps_its_limits(text in "([()\"* :-]|OR |has:|in:|after:|[a-z今\\PC]){0,80}") {
-            if let Ok(query) = Query::parse(&text) {
+            if let Ok(query) = SearchQuery::parse(&text) {
                 prop_assert!(query.as_str().chars().count() <= QUERY_LENGTH_MAX);
-                prop_assert!(query.wanted().len() <= QUERY_TERMS_MAX);
+                prop_assert!(query.positive_phrases().len() <= QUERY_TERMS_MAX);
             }
         }
 
         #[test]
         fn an_error_points_into_the_query(text in "\\PC{0,600}") {
-            if let Err(error) = Query::parse(&text) {
+            if let Err(error) = SearchQuery::parse(&text) {
                 prop_assert!(error.at >= 1 && error.at <= text.chars().count().max(1), "{error}");
             }
         }

@@ -1,7 +1,6 @@
-//! What a query means, once it is understood. The language is described in docs/query.md.
+//! The syntax tree of a parsed query. The language is described in docs/query.md.
 
 use super::fold::fold;
-use super::parse;
 use super::units::{Stemmers, UnitKind, units};
 use crate::model::{PeerId, Timestamp};
 
@@ -14,14 +13,14 @@ pub const QUERY_DEPTH_MAX: usize = 16;
 /// Fewest letters of a `prefix*`: with two, a large part of the index would match.
 pub const PREFIX_LENGTH_MIN: usize = 3;
 
-/// A query that was understood.
+/// A parsed query.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Query {
+pub struct SearchQuery {
     source: String,
     root: Node,
 }
 
-/// A query that was not: what is wrong, where, and the way out.
+/// Why a query could not be parsed: what is wrong, where, and the way out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} (at character {at} of the query)")]
 pub struct QueryError {
@@ -31,14 +30,10 @@ pub struct QueryError {
     pub what: String,
 }
 
-impl Query {
-    /// Reads a query. An empty one means every message.
-    ///
-    /// # Errors
-    /// When it is too long or too deep, or says something that has no meaning.
-    pub fn parse(text: &str) -> Result<Self, QueryError> {
-        let root = parse::parse(text)?;
-        Ok(Self { source: text.trim().to_owned(), root })
+impl SearchQuery {
+    /// A query as it was written, and what it means.
+    pub(super) fn new(source: &str, root: Node) -> Self {
+        Self { source: source.to_owned(), root }
     }
 
     /// The query as it was written.
@@ -51,8 +46,8 @@ impl Query {
         &self.root
     }
 
-    /// Whether it says anything about being deleted; if not, deleted messages are left out.
-    pub(super) fn minds_deleted(&self) -> bool {
+    /// Whether it has a filter `is:deleted`; if not, deleted messages are left out.
+    pub(super) fn mentions_deleted(&self) -> bool {
         fn any(node: &Node) -> bool {
             match node {
                 Node::And(all) | Node::Or(all) => all.iter().any(any),
@@ -64,22 +59,22 @@ impl Query {
         any(&self.root)
     }
 
-    /// The pieces of text that hits should contain: all that are not under a `-`.
-    pub(super) fn wanted(&self) -> Vec<&Piece> {
-        fn add<'q>(node: &'q Node, wanted: &mut Vec<&'q Piece>) {
+    /// The phrases that hits should contain: all that are not negated by a `-`.
+    pub(super) fn positive_phrases(&self) -> Vec<&Phrase> {
+        fn add<'q>(node: &'q Node, positive_phrases: &mut Vec<&'q Phrase>) {
             match node {
-                Node::And(all) | Node::Or(all) => all.iter().for_each(|node| add(node, wanted)),
-                Node::Text(piece) => wanted.push(piece),
+                Node::And(all) | Node::Or(all) => all.iter().for_each(|node| add(node, positive_phrases)),
+                Node::Text(phrase) => positive_phrases.push(phrase),
                 Node::All | Node::Not(_) | Node::Filter(..) => {}
             }
         }
-        let mut wanted = Vec::new();
-        add(&self.root, &mut wanted);
-        wanted
+        let mut positive_phrases = Vec::new();
+        add(&self.root, &mut positive_phrases);
+        positive_phrases
     }
 }
 
-/// A part of a query.
+/// A node of the syntax tree.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Node {
     /// Every message.
@@ -91,7 +86,7 @@ pub(super) enum Node {
     /// None of one.
     Not(Box<Node>),
     /// A word, phrase or prefix.
-    Text(Piece),
+    Text(Phrase),
     /// A filter, and the number of the character where it stands.
     Filter(usize, Filter),
 }
@@ -100,9 +95,9 @@ pub(super) enum Node {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Filter {
     /// Posted in a peer.
-    In(Who),
+    In(PeerRef),
     /// Sent by a peer.
-    From(Who),
+    From(PeerRef),
     /// Tagged, see `schema`.
     Tag(&'static str),
     /// Sent at this time or later.
@@ -113,25 +108,25 @@ pub(super) enum Filter {
 
 /// A peer as people name it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Who {
+pub(super) enum PeerRef {
     /// By its marked id.
     Id(PeerId),
     /// By its username, without `@`.
     Username(String),
 }
 
-/// Text to be found: units that follow each other, as the index side of the analyser makes them.
+/// A phrase to be found: units that follow each other, as the index side of the analyser makes them.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(super) struct Piece {
+pub(super) struct Phrase {
     /// Its units in order.
-    pub(super) units: Vec<PieceUnit>,
+    pub(super) units: Vec<PhraseUnit>,
     /// The beginning of a word that comes after them.
     pub(super) prefix: Option<Prefix>,
 }
 
-/// One unit of a piece.
+/// One unit of a phrase.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct PieceUnit {
+pub(super) struct PhraseUnit {
     /// What it is.
     pub(super) kind: UnitKind,
     /// What it is found by.
@@ -140,7 +135,7 @@ pub(super) struct PieceUnit {
     pub(super) joined: bool,
 }
 
-/// The beginning of a word.
+/// A prefix: the beginning of a word.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Prefix {
     /// Its folded letters.
@@ -149,16 +144,16 @@ pub(super) struct Prefix {
     pub(super) stem: String,
 }
 
-impl Piece {
-    /// The piece that a text means. `None` when there is nothing in it to search for.
+impl Phrase {
+    /// The phrase that a text means. `None` when there is nothing in it to search for.
     pub(super) fn of(text: &str) -> Option<Self> {
         let (units, _) = read(text);
         (!units.is_empty()).then_some(Self { units, prefix: None })
     }
 
-    /// The piece whose last word is only the beginning of one. A character of a script without spaces needs no `*`: any part
-    /// of such text is found.
-    pub(super) fn beginning(text: &str) -> Option<Self> {
+    /// The phrase whose last word is only the beginning of one (a prefix search). A character of a script without spaces needs no `*`:
+    /// any part of such text is found.
+    pub(super) fn with_prefix(text: &str) -> Option<Self> {
         let (mut units, last) = read(text);
         let prefix = match units.last()?.kind {
             UnitKind::Dense => None,
@@ -169,13 +164,13 @@ impl Piece {
 }
 
 /// The units of a text, and the letters of the last one.
-fn read(text: &str) -> (Vec<PieceUnit>, String) {
+fn read(text: &str) -> (Vec<PhraseUnit>, String) {
     let mut folded = String::new();
     fold(text, &mut folded);
     let mut out = Vec::new();
     let mut last = 0..0;
     units(&folded, &Stemmers::new(), |unit| {
-        out.push(PieceUnit { kind: unit.kind, text: unit.text.to_owned(), joined: unit.joined });
+        out.push(PhraseUnit { kind: unit.kind, text: unit.text.to_owned(), joined: unit.joined });
         last = unit.bytes;
     });
     let letters = folded.get(last).unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! The index's fields, and how a message becomes a document of the index.
+//! The index schema, and how a message becomes a document of the index.
 //!
 //! Nothing is stored: what a hit shows comes from the archive. A document is named by its peer and id, both terms of their
 //! own, because a term for each message would cost more than all else but the text.
@@ -10,7 +10,7 @@ use tantivy::schema::{Field, IndexRecordOption, NumericOptions, Schema, TextFiel
 use tantivy::tokenizer::TokenizerManager;
 use tantivy::{IndexSettings, IndexSortByField, Order, TantivyDocument, Term};
 
-use super::analyser::{CHARS, Chars, WORDS, Words};
+use super::analyser::{CHARS, CharTokenizer, WORDS, WordTokenizer};
 use crate::archive::StoredMessage;
 use crate::model::{EntityKind, Media, MediaKind, Message, MessageKey};
 
@@ -65,8 +65,8 @@ pub(super) fn settings() -> IndexSettings {
 /// The tokenizers that the schema names.
 pub(super) fn tokenizers() -> TokenizerManager {
     let tokenizers = TokenizerManager::default();
-    tokenizers.register(WORDS, Words::new());
-    tokenizers.register(CHARS, Chars::default());
+    tokenizers.register(WORDS, WordTokenizer::new());
+    tokenizers.register(CHARS, CharTokenizer::default());
     tokenizers
 }
 

@@ -1,4 +1,4 @@
-//! Snippets: the part of a message that matches, as it was written, and where in it the matches are.
+//! Snippets and highlighting: the part of a message that matches, as it was written, and where in it the matches are.
 //!
 //! Matches are looked for in the message again, with the same units that the index is made from; every unit remembers which
 //! bytes of the original it came from, so a folded match (`strasse`) marks what was written (`Straße`).
@@ -8,8 +8,8 @@ use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::compile::prefix_stems;
-use super::fold::Mapped;
-use super::query::{Piece, Query};
+use super::fold::MappedText;
+use super::query::{Phrase, SearchQuery};
 use super::schema::texts;
 use super::units::{Stemmers, UnitKind, units};
 use crate::model::Message;
@@ -30,8 +30,8 @@ pub struct Snippet {
     pub highlights: Vec<Range<usize>>,
 }
 
-/// A unit of a message's text.
-struct Seen {
+/// A unit of a message's text, with its place in the original.
+struct LocatedUnit {
     kind: UnitKind,
     text: String,
     letters: String,
@@ -40,14 +40,14 @@ struct Seen {
 
 /// Finds what a query matches in a text.
 pub(super) struct Highlighter {
-    pieces: Vec<Piece>,
+    phrases: Vec<Phrase>,
     stemmers: Stemmers,
 }
 
 impl Highlighter {
     /// A highlighter of what a query wants to find.
-    pub(super) fn new(query: &Query) -> Self {
-        Self { pieces: query.wanted().into_iter().cloned().collect(), stemmers: Stemmers::new() }
+    pub(super) fn new(query: &SearchQuery) -> Self {
+        Self { phrases: query.positive_phrases().into_iter().cloned().collect(), stemmers: Stemmers::new() }
     }
 
     /// The part of a message that matches: of its text, or else of its file name, link, poll ... if those match and it does not.
@@ -65,16 +65,16 @@ impl Highlighter {
 
     /// The bytes of a text that match, in order, not overlapping.
     fn highlights(&self, text: &str) -> Vec<Range<usize>> {
-        if self.pieces.is_empty() {
+        if self.phrases.is_empty() {
             return Vec::new();
         }
-        let mapped = Mapped::of(text);
+        let mapped = MappedText::of(text);
         let mut seen = Vec::new();
         units(&mapped.text, &self.stemmers, |unit| {
             let letters = mapped.text.get(unit.bytes.clone()).unwrap_or_default().to_owned();
-            seen.push(Seen { kind: unit.kind, text: unit.text.to_owned(), letters, origin: mapped.origin(unit.bytes) });
+            seen.push(LocatedUnit { kind: unit.kind, text: unit.text.to_owned(), letters, origin: mapped.origin(unit.bytes) });
         });
-        let mut found: Vec<Range<usize>> = self.pieces.iter().flat_map(|piece| matches(piece, &seen)).collect();
+        let mut found: Vec<Range<usize>> = self.phrases.iter().flat_map(|phrase| matches(phrase, &seen)).collect();
         found.sort_unstable_by_key(|range| range.start);
         let mut merged: Vec<Range<usize>> = Vec::with_capacity(found.len());
         for range in found {
@@ -87,28 +87,29 @@ impl Highlighter {
     }
 }
 
-/// Where a piece stands in a text; if nowhere as a whole (the index is loose about single characters in phrases), its parts.
-fn matches(piece: &Piece, seen: &[Seen]) -> Vec<Range<usize>> {
-    let length = piece.units.len() + usize::from(piece.prefix.is_some());
-    let whole: Vec<Range<usize>> = seen.windows(length.max(1)).filter(|w| fits(piece, w)).map(origin).collect();
+/// Where a phrase stands in a text; if nowhere as a whole (the index is loose about single characters in phrases), its parts.
+fn matches(phrase: &Phrase, seen: &[LocatedUnit]) -> Vec<Range<usize>> {
+    let length = phrase.units.len() + usize::from(phrase.prefix.is_some());
+    let whole: Vec<Range<usize>> = seen.windows(length.max(1)).filter(|w| fits(phrase, w)).map(origin).collect();
     if !whole.is_empty() || length < 2 {
         return whole;
     }
-    let is_part = |unit: &&Seen| piece.units.iter().any(|u| u.kind == unit.kind && u.text == unit.text) || is_begun(piece, unit);
+    let is_unit = |unit: &LocatedUnit| phrase.units.iter().any(|u| u.kind == unit.kind && u.text == unit.text);
+    let is_part = |unit: &&LocatedUnit| is_unit(unit) || has_prefix(phrase, unit);
     seen.iter().filter(is_part).map(|unit| unit.origin.clone()).collect()
 }
 
-fn fits(piece: &Piece, window: &[Seen]) -> bool {
-    let whole = piece.units.iter().zip(window).all(|(unit, seen)| unit.kind == seen.kind && unit.text == seen.text);
-    whole && (piece.prefix.is_none() || window.last().is_some_and(|last| is_begun(piece, last)))
+fn fits(phrase: &Phrase, window: &[LocatedUnit]) -> bool {
+    let whole = phrase.units.iter().zip(window).all(|(unit, seen)| unit.kind == seen.kind && unit.text == seen.text);
+    whole && (phrase.prefix.is_none() || window.last().is_some_and(|last| has_prefix(phrase, last)))
 }
 
-fn is_begun(piece: &Piece, seen: &Seen) -> bool {
-    let Some(prefix) = &piece.prefix else { return false };
+fn has_prefix(phrase: &Phrase, seen: &LocatedUnit) -> bool {
+    let Some(prefix) = &phrase.prefix else { return false };
     seen.letters.starts_with(&prefix.letters) || prefix_stems(prefix).any(|stem| stem == seen.text)
 }
 
-fn origin(window: &[Seen]) -> Range<usize> {
+fn origin(window: &[LocatedUnit]) -> Range<usize> {
     let start = window.first().map_or(0, |unit| unit.origin.start);
     start..window.last().map_or(start, |unit| unit.origin.end)
 }
@@ -145,7 +146,7 @@ mod tests {
     }
 
     fn marked(query: &str, message: &Message) -> String {
-        let snippet = Highlighter::new(&Query::parse(query).expect("a query")).snippet(message);
+        let snippet = Highlighter::new(&SearchQuery::parse(query).expect("a query")).snippet(message);
         let mut out = snippet.text.clone();
         for range in snippet.highlights.iter().rev() {
             out.insert(range.end, ']');
@@ -191,7 +192,7 @@ mod tests {
     proptest! {
         #[test]
         fn highlights_are_slices_in_order(text in "\\PC{0,300}", query in "[\\PC&&[^()\":]]{1,6}") {
-            if let Ok(query) = Query::parse(&query) {
+            if let Ok(query) = SearchQuery::parse(&query) {
                 let snippet = Highlighter::new(&query).snippet(&message(&text));
                 let mut end = 0;
                 for range in snippet.highlights {

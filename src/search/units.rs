@@ -1,4 +1,4 @@
-//! Units: the smallest parts of a text that can be searched for.
+//! The tokenizer's units: the smallest parts of a text that can be searched for.
 //!
 //! A unit is one character of a script that is written without spaces (Chinese, Japanese, Korean, Thai ...), one word of any
 //! other script, reduced to its stem, or one emoji. Each takes one position, whatever stands between them, so that a sequence of
@@ -25,7 +25,7 @@ pub(super) enum UnitKind {
 
 /// One unit of a folded text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unit<'a> {
+pub(super) struct TokenUnit<'a> {
     /// What it is.
     pub(super) kind: UnitKind,
     /// What it is found by: the stem of a word, the character itself.
@@ -67,15 +67,15 @@ impl Stemmers {
     }
 }
 
-/// Visits the units of a folded text in order.
-pub(super) fn units(folded: &str, stemmers: &Stemmers, mut visit: impl FnMut(Unit<'_>)) {
+/// Tokenizes: visits the units of a folded text in order.
+pub(super) fn units(folded: &str, stemmers: &Stemmers, mut visit: impl FnMut(TokenUnit<'_>)) {
     let mut position = 0;
     let mut dense_end = None;
     let mut at = 0;
     while let Some(c) = folded[at..].chars().next() {
         let end = at + c.len_utf8();
         if is_dense(c) {
-            visit(Unit {
+            visit(TokenUnit {
                 kind: UnitKind::Dense,
                 text: &folded[at..end],
                 position,
@@ -87,14 +87,14 @@ pub(super) fn units(folded: &str, stemmers: &Stemmers, mut visit: impl FnMut(Uni
             at = end;
         } else if is_emoji(c) {
             let end = emoji_end(folded, at, c);
-            visit(Unit { kind: UnitKind::Word, text: &folded[at..end], position, joined: false, bytes: at..end });
+            visit(TokenUnit { kind: UnitKind::Word, text: &folded[at..end], position, joined: false, bytes: at..end });
             position += 1;
             at = end;
         } else if c.is_alphanumeric() {
             let (length, plain) = run(&folded[at..]);
             let mut word = |bytes: Range<usize>| {
                 let text = shortened(&folded[bytes.clone()]);
-                visit(Unit { kind: UnitKind::Word, text: &stemmers.stem(text), position, joined: false, bytes });
+                visit(TokenUnit { kind: UnitKind::Word, text: &stemmers.stem(text), position, joined: false, bytes });
                 position += 1;
             };
             if plain {

@@ -1,4 +1,4 @@
-//! Comparing the index with the archive: every message once, in its newest form, and nothing else.
+//! Verification of the invariant between index and archive: every message once, in its newest form, and nothing else.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,7 +10,7 @@ use super::{Index, SearchError};
 use crate::archive::{Archive, Order};
 use crate::model::{IdRange, MessageId, MessageKey, PeerId, Seq};
 
-/// Changes read at once: a few megabytes.
+/// The batch size, in changes: a few megabytes.
 const CHANGES_AT_ONCE: usize = 10_000;
 /// How many differences are named; the others are counted.
 const NAMED_MAX: usize = 10;
@@ -89,12 +89,12 @@ impl Index {
         let pending = pending(archive, found.position)?;
         found.pending = pending.len() as u64;
         let mut of_known_peers = 0;
-        for cursor in archive.cursors() {
+        for cursor in archive.view().crawl_states(PeerId(i64::MIN)) {
             let (peer, _) = cursor?;
             let mut indexed = self.documents_of(&searcher, peer).map_err(|e| self.failed(&e))?;
             of_known_peers += indexed.values().map(|revisions| revisions.len() as u64).sum::<u64>();
             let all = IdRange { first: i32::MIN, last: i32::MAX };
-            for stored in archive.messages(peer, all, Order::OldestFirst) {
+            for stored in archive.view().messages(peer, all, Order::OldestFirst) {
                 let stored = stored?;
                 found.messages += 1;
                 let key = stored.message.key;
@@ -142,7 +142,7 @@ fn pending(archive: &Archive, position: Seq) -> Result<HashSet<MessageKey>, Sear
     let mut pending = HashSet::new();
     let mut at = position;
     loop {
-        let changes = archive.changes(at, CHANGES_AT_ONCE)?;
+        let changes = archive.view().changes(at, CHANGES_AT_ONCE)?;
         let Some(last) = changes.last() else { return Ok(pending) };
         at = last.seq;
         pending.extend(changes.iter().filter_map(|change| change.kind.message()));

@@ -1,22 +1,24 @@
-//! How a button looks as JSON.
+//! The JSON view of a button.
+
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::model::Button;
 
-use super::{marked, said};
+use super::{marked, non_empty};
 
 /// A button below a message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Button)]
 pub struct ButtonView {
     /// `url`, `callback`, `text`, ...
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// What is written on it.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schema(required = false)]
     pub text: String,
     /// The link that it opens.
@@ -39,13 +41,13 @@ pub struct ButtonView {
 impl From<&Button> for ButtonView {
     fn from(button: &Button) -> Self {
         Self {
-            kind: button.kind.name(),
+            kind: button.kind.name().into(),
             text: button.text.clone(),
-            url: said(button.url.as_ref()),
+            url: non_empty(button.url.as_ref()),
             data: button.data.as_ref().filter(|data| !data.is_empty()).map(|data| STANDARD.encode(data)),
-            query: said(button.query.as_ref()),
+            query: non_empty(button.query.as_ref()),
             user: marked(button.user),
-            copy: said(button.copy.as_ref()),
+            copy: non_empty(button.copy.as_ref()),
         }
     }
 }

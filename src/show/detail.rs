@@ -1,14 +1,14 @@
-//! How the details of media look as JSON: what only some kinds have.
+//! The JSON view of the details of media: what only some kinds have.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::{Giveaway, Page, Payment, Place, Poll, PollResult, Task};
+use crate::model::{GeoPlace, Giveaway, PagePreview, Payment, Poll, PollResult, TodoTask};
 
-use super::{is_false, marked, number, said, time};
+use super::{is_false, marked, non_empty, number, time};
 
 /// More of a web page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Page)]
 pub struct PageView {
     /// The address as it is shown.
@@ -33,38 +33,38 @@ pub struct PageView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub document: Option<i64>,
     /// Whether it has an Instant View.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub instant: bool,
 }
 
 /// More of a poll.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Poll)]
 pub struct PollView {
     /// Telegram's poll id, the same in every forwarded copy.
     pub id: i64,
     /// Whether there is a right answer.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub quiz: bool,
     /// Whether it is closed.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub closed: bool,
     /// Whether several answers may be chosen.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub multiple: bool,
     /// Whether everybody sees who voted for what.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub public: bool,
     /// When it closes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closes: Option<String>,
     /// What is known of each option, in their order; absent when nothing is.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub results: Vec<PollResultView>,
     /// How many voted.
@@ -76,20 +76,20 @@ pub struct PollView {
 }
 
 /// What is known of a poll's option.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PollResult)]
 pub struct PollResultView {
     /// How many voted for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub voters: Option<i32>,
     /// Whether it is known to be right.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub correct: bool,
 }
 
 /// More of a point on the map or a venue.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Place)]
 pub struct PlaceView {
     /// A venue's address.
@@ -116,7 +116,7 @@ pub struct PlaceView {
 }
 
 /// What is paid.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Payment)]
 pub struct PaymentView {
     /// ISO 4217, `XTR` for Telegram's Stars, `TON`.
@@ -126,7 +126,7 @@ pub struct PaymentView {
 }
 
 /// A story.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Story)]
 pub struct StoryView {
     /// The marked id of whose it is.
@@ -136,15 +136,15 @@ pub struct StoryView {
 }
 
 /// More of a giveaway or its results.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Giveaway)]
 pub struct GiveawayView {
     /// The marked ids of the channels to be joined; of results, the one that gave it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub channels: Vec<i64>,
     /// The countries it is for, as ISO 3166-1.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub countries: Vec<String>,
     /// How many prizes, or winners, there are.
@@ -162,7 +162,7 @@ pub struct GiveawayView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
     /// The marked ids of the winners.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub winners: Vec<i64>,
     /// The message with the giveaway whose results these are.
@@ -171,7 +171,7 @@ pub struct GiveawayView {
 }
 
 /// A task of a to-do list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Task)]
 pub struct TaskView {
     /// Its number in the list.
@@ -186,14 +186,14 @@ pub struct TaskView {
     pub completed: Option<String>,
 }
 
-impl From<&Page> for PageView {
-    fn from(page: &Page) -> Self {
+impl From<&PagePreview> for PageView {
+    fn from(page: &PagePreview) -> Self {
         Self {
-            display_url: said(page.display_url.as_ref()),
-            site: said(page.site.as_ref()),
-            type_: said(page.kind.as_ref()),
-            author: said(page.author.as_ref()),
-            embed: said(page.embed.as_ref()),
+            display_url: non_empty(page.display_url.as_ref()),
+            site: non_empty(page.site.as_ref()),
+            type_: non_empty(page.kind.as_ref()),
+            author: non_empty(page.author.as_ref()),
+            embed: non_empty(page.embed.as_ref()),
             photo: page.photo,
             document: page.document,
             instant: page.instant,
@@ -212,7 +212,7 @@ impl From<&Poll> for PollView {
             closes: poll.closes.map(time),
             results: poll.results.iter().map(Into::into).collect(),
             voters: poll.voters,
-            solution: said(poll.solution.as_ref()),
+            solution: non_empty(poll.solution.as_ref()),
         }
     }
 }
@@ -223,13 +223,13 @@ impl From<&PollResult> for PollResultView {
     }
 }
 
-impl From<&Place> for PlaceView {
-    fn from(place: &Place) -> Self {
+impl From<&GeoPlace> for PlaceView {
+    fn from(place: &GeoPlace) -> Self {
         Self {
-            address: said(place.address.as_ref()),
-            provider: said(place.provider.as_ref()),
-            id: said(place.id.as_ref()),
-            type_: said(place.kind.as_ref()),
+            address: non_empty(place.address.as_ref()),
+            provider: non_empty(place.provider.as_ref()),
+            id: non_empty(place.id.as_ref()),
+            type_: non_empty(place.kind.as_ref()),
             accuracy: place.accuracy,
             period: place.period,
             heading: place.heading,
@@ -259,8 +259,8 @@ impl From<&Giveaway> for GiveawayView {
     }
 }
 
-impl From<&Task> for TaskView {
-    fn from(task: &Task) -> Self {
+impl From<&TodoTask> for TaskView {
+    fn from(task: &TodoTask) -> Self {
         Self {
             id: task.id,
             text: task.text.clone(),

@@ -1,18 +1,20 @@
-//! How media looks as JSON.
+//! The JSON view of media.
 
-use serde::{Serialize, Serializer};
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::model::Media;
 
-use super::{GiveawayView, PageView, PaymentView, PlaceView, PollView, StoryView, TaskView, is_false, marked, said};
+use super::{GiveawayView, PageView, PaymentView, PlaceView, PollView, StoryView, TaskView, is_false, marked, non_empty};
 
 /// What a message carries besides text: its kind, and whichever of the other members that kind has.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Media)]
 pub struct MediaView {
     /// `photo`, `video`, `file`, `poll`, ...
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Telegram's photo or document id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<i64>,
@@ -59,7 +61,7 @@ pub struct MediaView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub question: Option<String>,
     /// A poll's answers.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub options: Vec<String>,
     /// Degrees north.
@@ -78,7 +80,7 @@ pub struct MediaView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vcard: Option<String>,
     /// Whether it is blurred until tapped.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub spoiler: bool,
     /// Seconds for which it can be seen once opened; 2147483647 for exactly once.
@@ -103,11 +105,11 @@ pub struct MediaView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub giveaway: Option<GiveawayView>,
     /// The tasks of a to-do list.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub tasks: Vec<TaskView>,
     /// Media inside: of a story, of paid media, attached to a poll.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, no_recursion)]
     pub items: Vec<MediaView>,
 }
@@ -117,28 +119,28 @@ impl From<&Media> for MediaView {
         // JSON has no infinity; serde_json would write `null`, which the schema rules out.
         let finite = |number: Option<f64>| number.filter(|n| n.is_finite());
         Self {
-            kind: media.kind.name(),
+            kind: media.kind.name().into(),
             id: media.id,
-            name: said(media.name.as_ref()),
-            mime: said(media.mime.as_ref()),
+            name: non_empty(media.name.as_ref()),
+            mime: non_empty(media.mime.as_ref()),
             size: media.size,
             width: media.width,
             height: media.height,
             duration: finite(media.duration),
-            url: said(media.url.as_ref()),
-            title: said(media.title.as_ref()),
-            description: said(media.description.as_ref()),
-            performer: said(media.performer.as_ref()),
-            emoji: said(media.emoji.as_ref()),
+            url: non_empty(media.url.as_ref()),
+            title: non_empty(media.title.as_ref()),
+            description: non_empty(media.description.as_ref()),
+            performer: non_empty(media.performer.as_ref()),
+            emoji: non_empty(media.emoji.as_ref()),
             sticker_set: media.sticker_set,
             value: media.value,
-            question: said(media.question.as_ref()),
+            question: non_empty(media.question.as_ref()),
             options: media.options.clone(),
             latitude: finite(media.latitude),
             longitude: finite(media.longitude),
-            phone: said(media.phone.as_ref()),
+            phone: non_empty(media.phone.as_ref()),
             user: marked(media.user),
-            vcard: said(media.vcard.as_ref()),
+            vcard: non_empty(media.vcard.as_ref()),
             spoiler: media.spoiler,
             ttl: media.ttl,
             page: media.page.as_deref().map(Into::into),

@@ -1,15 +1,17 @@
-//! How a message looks as JSON.
+//! The JSON view of a message.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::archive::StoredMessage;
 use crate::model::{Message, Reaction, Restriction};
 
-use super::{ButtonView, EntityView, ForwardView, MediaView, ReplyView, ServiceView, is_false, marked, said, time};
+use super::{ButtonView, EntityView, ForwardView, MediaView, ReplyView, ServiceView, is_false, marked, non_empty, time};
 
 /// A reaction and how often it was given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Reaction)]
 pub struct ReactionView {
     /// The emoji, a custom emoji's document id as text, or `paid`.
@@ -19,7 +21,7 @@ pub struct ReactionView {
 }
 
 /// Why a message is not shown to everybody.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Restriction)]
 pub struct RestrictionView {
     /// Where: `all`, `ios`, `android`, ...
@@ -27,13 +29,13 @@ pub struct RestrictionView {
     /// Telegram's word for why: `porn`, `copyright`, `terms`, ...
     pub reason: String,
     /// What is shown instead.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schema(required = false)]
     pub text: String,
 }
 
 /// What a message says: everything after its key.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Content)]
 pub struct ContentView {
     /// When it was sent: RFC 3339, UTC, whole seconds.
@@ -42,15 +44,15 @@ pub struct ContentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sender: Option<i64>,
     /// Text or caption.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schema(required = false)]
     pub text: String,
     /// Mark-up of the text.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub entities: Vec<EntityView>,
     /// Whether text and entities were made from a page of headings, lists and tables, of which they are the words.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub rich: bool,
     /// What it replies to.
@@ -63,7 +65,7 @@ pub struct ContentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<MediaView>,
     /// Buttons below it, in rows.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub buttons: Vec<Vec<ButtonView>>,
     /// The album (Telegram's grouped id) it is part of.
@@ -85,7 +87,7 @@ pub struct ContentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comments: Option<i64>,
     /// Reactions, in Telegram's order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub reactions: Vec<ReactionView>,
     /// The inline bot it was sent with.
@@ -95,26 +97,26 @@ pub struct ContentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
     /// Whether it is pinned.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub pinned: bool,
     /// Whether nobody was notified of it.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub silent: bool,
     /// Whether it may not be forwarded or saved.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub protected: bool,
     /// Whether it was scheduled beforehand.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub scheduled: bool,
     /// After how many seconds it deletes itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<i32>,
     /// Why it is not shown to everybody.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub restrictions: Vec<RestrictionView>,
     /// What it reports, if it is a service message.
@@ -123,12 +125,12 @@ pub struct ContentView {
 }
 
 /// A message.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Message)]
 pub struct MessageView {
     /// Always `message`.
     #[serde(rename = "type")]
-    pub type_: &'static str,
+    pub type_: Cow<'static, str>,
     /// The marked id of the peer it was posted in.
     pub peer: i64,
     /// Telegram's message id.
@@ -142,7 +144,7 @@ pub struct MessageView {
 pub type VersionView = ContentView;
 
 /// A message with what became of it: whether it was deleted, and what it said before.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = StoredMessage)]
 pub struct StoredView {
     /// Its newest form.
@@ -152,13 +154,13 @@ pub struct StoredView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted: Option<String>,
     /// Its earlier forms, oldest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub versions: Vec<VersionView>,
 }
 
 impl StoredView {
-    /// The JSON form of a message and its earlier forms, which [`crate::archive::Archive::versions`] gives.
+    /// The JSON form of a message and its earlier forms, which [`crate::archive::View::versions`] gives.
     #[must_use]
     pub fn new(stored: &StoredMessage, versions: &[StoredMessage]) -> Self {
         Self {
@@ -171,7 +173,7 @@ impl StoredView {
 
 impl From<&Message> for MessageView {
     fn from(message: &Message) -> Self {
-        Self { type_: "message", peer: message.key.peer.0, id: message.key.id.0, content: message.into() }
+        Self { type_: "message".into(), peer: message.key.peer.0, id: message.key.id.0, content: message.into() }
     }
 }
 
@@ -195,7 +197,7 @@ impl From<&Message> for ContentView {
             comments: marked(message.comments),
             reactions: message.reactions.iter().map(Into::into).collect(),
             via_bot: marked(message.via_bot),
-            author: said(message.author.as_ref()),
+            author: non_empty(message.author.as_ref()),
             pinned: message.pinned,
             silent: message.silent,
             protected: message.protected,

@@ -1,20 +1,22 @@
-//! How mark-up, replies and forwards look as JSON.
+//! The JSON views of mark-up, replies and forwards.
+
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::model::{Entity, Forward, Reply};
 
-use super::{MediaView, is_false, marked, number, said, time};
+use super::{MediaView, is_false, marked, non_empty, number, time};
 
 /// A marked-up part of the text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Entity)]
 pub struct EntityView {
     /// `bold`, `url`, `mention`, ...
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Where it starts, in UTF-16 code units.
     pub offset: i32,
     /// How long it is, in UTF-16 code units.
@@ -32,7 +34,7 @@ pub struct EntityView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub emoji: Option<i64>,
     /// Whether a quotation is folded until tapped.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub collapsed: bool,
     /// The time that a date stands for.
@@ -44,7 +46,7 @@ pub struct EntityView {
 }
 
 /// What a message replies to.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Reply)]
 pub struct ReplyView {
     /// The message replied to.
@@ -60,7 +62,7 @@ pub struct ReplyView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quote_offset: Option<i32>,
     /// Mark-up of the quoted part.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub quote_entities: Vec<EntityView>,
     /// The marked id of the peer of the original or the story, where it is another one.
@@ -84,7 +86,7 @@ pub struct ReplyView {
 }
 
 /// Where a message was forwarded from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Forward)]
 pub struct ForwardView {
     /// The marked id of the source.
@@ -109,13 +111,13 @@ pub struct ForwardView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub announcement: Option<String>,
     /// Whether it was imported from another messenger.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub imported: bool,
 }
 
 /// The message that a message was copied from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = SavedFrom)]
 pub struct SavedFromView {
     /// The marked id of its peer.
@@ -127,16 +129,16 @@ pub struct SavedFromView {
 impl From<&Entity> for EntityView {
     fn from(entity: &Entity) -> Self {
         Self {
-            kind: entity.kind.name(),
+            kind: entity.kind.name().into(),
             offset: entity.offset,
             length: entity.length,
-            url: said(entity.url.as_ref()),
-            language: said(entity.language.as_ref()),
+            url: non_empty(entity.url.as_ref()),
+            language: non_empty(entity.language.as_ref()),
             user: marked(entity.user),
             emoji: entity.emoji,
             collapsed: entity.collapsed,
             date: entity.date.map(time),
-            old: said(entity.old.as_ref()),
+            old: non_empty(entity.old.as_ref()),
         }
     }
 }
@@ -146,7 +148,7 @@ impl From<&Reply> for ReplyView {
         Self {
             id: number(reply.id),
             topic: number(reply.topic),
-            quote: said(reply.quote.as_ref()),
+            quote: non_empty(reply.quote.as_ref()),
             quote_offset: reply.quote_offset,
             quote_entities: reply.quote_entities.iter().map(Into::into).collect(),
             peer: marked(reply.peer),
@@ -163,12 +165,12 @@ impl From<&Forward> for ForwardView {
     fn from(forward: &Forward) -> Self {
         Self {
             from: marked(forward.from),
-            name: said(forward.name.as_ref()),
+            name: non_empty(forward.name.as_ref()),
             date: forward.date.map(time),
             post: number(forward.post),
-            author: said(forward.author.as_ref()),
+            author: non_empty(forward.author.as_ref()),
             saved_from: forward.saved_from.map(|(peer, id)| SavedFromView { peer: peer.0, id: id.0 }),
-            announcement: said(forward.announcement.as_ref()),
+            announcement: non_empty(forward.announcement.as_ref()),
             imported: forward.imported,
         }
     }

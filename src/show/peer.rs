@@ -1,67 +1,69 @@
-//! How a peer looks as JSON.
+//! The JSON view of a peer.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::model::{Peer, PeerMarks};
 
-use super::{is_false, marked, said};
+use super::{is_false, marked, non_empty};
 
 /// A user, group or channel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Peer)]
 pub struct PeerView {
     /// Always `peer`.
     #[serde(rename = "type")]
-    pub type_: &'static str,
+    pub type_: Cow<'static, str>,
     /// The marked id, as in the Bot API.
     pub id: i64,
     /// `user`, `group`, `supergroup` or `channel`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Title, or first and last name.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schema(required = false)]
     pub title: String,
     /// Username without `@`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     /// Further active usernames.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub usernames: Vec<String>,
     /// The marked id of the supergroup that a basic group became.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migrated_to: Option<i64>,
     /// A bot.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub bot: bool,
     /// Verified by Telegram.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub verified: bool,
     /// Reported by many as a scam.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub scam: bool,
     /// Reported by many as pretending to be somebody else.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub fake: bool,
     /// A supergroup with topics.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub forum: bool,
     /// Not shown to everybody.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub restricted: bool,
     /// A deleted account.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub deleted: bool,
     /// A group or channel whose messages may not be forwarded or saved.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub protected: bool,
 }
@@ -70,11 +72,11 @@ impl From<&Peer> for PeerView {
     fn from(peer: &Peer) -> Self {
         let PeerMarks { bot, verified, scam, fake, forum, restricted, deleted, protected } = peer.marks;
         Self {
-            type_: "peer",
+            type_: "peer".into(),
             id: peer.id.0,
-            kind: peer.kind.name(),
+            kind: peer.kind.name().into(),
             title: peer.title.clone(),
-            username: said(peer.username.as_ref()),
+            username: non_empty(peer.username.as_ref()),
             usernames: peer.usernames.clone(),
             migrated_to: marked(peer.migrated_to),
             bot,

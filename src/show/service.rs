@@ -1,14 +1,14 @@
-//! How a service message looks as JSON.
+//! The JSON view of a service message.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::model::Service;
 
-use super::{PaymentView, marked, number, said, time};
+use super::{PaymentView, marked, non_empty, number, time};
 
 /// What a service message reports.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Service)]
 pub struct ServiceView {
     /// `chat_create`, `pin_message`, ...
@@ -17,7 +17,7 @@ pub struct ServiceView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// The marked ids of the users, or other peers, concerned.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub users: Vec<i64>,
     /// The pinned message; the message of a giveaway.
@@ -54,15 +54,15 @@ pub struct ServiceView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slug: Option<String>,
     /// What is so from now on: `closed`, `reopened`, `hidden`, `shown`, `protected`, `video`, `missed`, ...
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub states: Vec<String>,
     /// The tasks that were completed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub completed: Vec<i32>,
     /// The tasks that are open again.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub reopened: Vec<i32>,
 }
@@ -71,11 +71,11 @@ impl From<&Service> for ServiceView {
     fn from(service: &Service) -> Self {
         Self {
             action: service.action.clone(),
-            title: said(service.title.as_ref()),
+            title: non_empty(service.title.as_ref()),
             users: service.users.iter().map(|u| u.0).collect(),
             message: number(service.message),
             migrated: marked(service.migrated),
-            text: said(service.text.as_ref()),
+            text: non_empty(service.text.as_ref()),
             duration: service.duration,
             period: service.period,
             count: service.count,
@@ -83,7 +83,7 @@ impl From<&Service> for ServiceView {
             payment: service.payment.as_ref().map(Into::into),
             photo: service.photo,
             icon: service.icon,
-            slug: said(service.slug.as_ref()),
+            slug: non_empty(service.slug.as_ref()),
             states: service.states.clone(),
             completed: service.completed.clone(),
             reopened: service.reopened.clone(),

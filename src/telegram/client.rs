@@ -1,23 +1,26 @@
-//! One account's connections: made when first needed, made anew when they died, never waited for without end.
+//! One account's connections: made when first needed, reconnected when they died, never waited for without end.
 //!
-//! Making one anew waits longer each time until Telegram has answered again, so that a data centre that is down, or a proxy, or a
-//! transport that panics, costs a few attempts a minute and no more.
+//! A connection is one of grammers' clients and the pool of senders below it, asked only to invoke. It has no timeouts and, with
+//! `NoRetries`, repeats nothing. Once a request finds it broken or silent it is dropped whole, its tasks with it.
+//! Reconnecting has an exponential backoff with jitter until Telegram has answered again, so that a data centre that is down, or a
+//! proxy, or a transport that panics, costs a few attempts a minute and no more. Requests are not retried here: the caller decides.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use grammers_mtsender::{ConnectionParams, InvocationError, NoRetries, SenderPool, SenderPoolHandle};
+use grammers_client::client::ClientConfiguration;
+use grammers_client::sender::{ConnectionParams, NoRetries};
+use grammers_client::{Client as GrammersClient, InvocationError, SenderPool};
 use grammers_tl_types::RemoteCall;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::migrate::Exported;
-use super::session::Adapter;
-use super::takeout::Takeout;
-use super::{Proxy, Push, Reach, TelegramError, updates};
+use super::kept::{ExportedAuthorization, Takeout};
+use super::session::SessionAdapter;
+use super::{NetworkScope, Proxy, Push, TelegramError, updates};
 use crate::accounts::{Pool, Session};
 use crate::lifecycle::Lifecycle;
 
@@ -28,8 +31,8 @@ pub struct Settings {
     pub api_id: i32,
     /// How long a call may take, connecting included.
     pub request_timeout: Duration,
-    /// Where data centres may be.
-    pub reach: Reach,
+    /// Which addresses data centres may have.
+    pub reach: NetworkScope,
     /// The proxy of every account that has none of its own.
     pub proxy: Option<Proxy>,
     /// Accounts' own proxies, by name.
@@ -38,42 +41,42 @@ pub struct Settings {
     pub takeout: bool,
 }
 
-/// Updates that grammers may hold for us: a burst of a busy account for the time of one archive write. What overflows is
-/// noticed as a gap in pts and fetched as a difference.
+/// The bound of the queue of updates (back-pressure): a burst of a busy account for the time of one archive write. What overflows
+/// is noticed as a gap in pts and fetched as a difference.
 const UPDATES_IN_FLIGHT_MAX: usize = 10_000;
-/// The wait between connections once two in a row got no answer; doubled each time. The second is made at once, because Telegram closes
-/// connections now and then for no reason.
+/// The first backoff between connections, once two in a row got no answer; doubled each time. The second is made at once, because
+/// Telegram closes connections now and then for no reason.
 const RECONNECT_MIN: Duration = Duration::from_millis(250);
-/// The longest wait: an outage that ends is noticed within it. Half a request's time where that is less, so that every second
+/// The longest backoff: an outage that ends is noticed within it. Half a request's time where that is less, so that every second
 /// request at least tries.
 const RECONNECT_MAX: Duration = Duration::from_secs(15);
 
-/// One account's way to Telegram.
+/// One account's client.
 pub struct Client {
     session: Arc<Session>,
     settings: Settings,
     lifecycle: Lifecycle,
     pushes: mpsc::Sender<Push>,
-    line: Mutex<Line>,
+    connection_state: Mutex<ConnectionState>,
     closed: CancellationToken,
     pub(super) takeout: tokio::sync::Mutex<Takeout>,
-    pub(super) moving: tokio::sync::Mutex<Option<Exported>>,
+    pub(super) exported: tokio::sync::Mutex<Option<ExportedAuthorization>>,
     pub(super) pool: Option<Arc<Pool>>,
 }
 
-/// The connection, and how making it went lately.
+/// The connection, and what its backoff counts.
 #[derive(Default)]
-struct Line {
+struct ConnectionState {
     connection: Option<Connection>,
-    /// Connections made since Telegram last answered.
+    /// Connection attempts since Telegram last answered.
     unanswered: u32,
-    /// When the last one was made.
-    made: Option<Instant>,
+    /// When the last one was attempted.
+    attempted: Option<Instant>,
 }
 
 #[derive(Clone)]
 struct Connection {
-    handle: SenderPoolHandle,
+    client: GrammersClient,
     ended: CancellationToken,
 }
 
@@ -87,9 +90,9 @@ impl Client {
     /// A client of an account. What Telegram pushes goes to `pushes`.
     #[must_use]
     pub fn new(session: Arc<Session>, settings: Settings, lifecycle: Lifecycle, pushes: mpsc::Sender<Push>) -> Self {
-        let (line, closed, takeout) = (Mutex::default(), CancellationToken::new(), tokio::sync::Mutex::default());
-        let moving = tokio::sync::Mutex::default();
-        Self { session, settings, lifecycle, pushes, line, closed, takeout, moving, pool: None }
+        let (connection_state, closed, takeout) = (Mutex::default(), CancellationToken::new(), tokio::sync::Mutex::default());
+        let exported = tokio::sync::Mutex::default();
+        Self { session, settings, lifecycle, pushes, connection_state, closed, takeout, exported, pool: None }
     }
 
     /// The account's session.
@@ -118,20 +121,20 @@ impl Client {
         self.closed.cancel();
     }
 
-    /// Calls a method in the account's home data centre, and follows the account when Telegram says that it lives elsewhere.
+    /// Calls a method in the account's home data centre, and migrates the account when Telegram says that it lives elsewhere.
     ///
     /// # Errors
-    /// See [`TelegramError`]; at the latest after [`Settings::request_timeout`]. Where a pool paces, an account that has moved is
-    /// [`TelegramError::Again`].
+    /// See [`TelegramError`]; at the latest after [`Settings::request_timeout`]. With a pool, an account that has moved is
+    /// [`TelegramError::RetryLater`].
     pub async fn invoke<R: RemoteCall>(&self, request: &R) -> Result<R::Return, TelegramError> {
         let deadline = Instant::now() + self.settings.request_timeout;
         let error = match self.invoke_in_dc(self.session.home(), request, deadline).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        let Some(moved) = self.moved(&error) else { return Err(error) };
-        self.follow(moved, deadline).await?;
-        self.again("the account has moved")?;
+        let Some(moved) = self.migration(&error) else { return Err(error) };
+        self.migrate(moved, deadline).await?;
+        self.retry_later("the account has moved")?;
         self.invoke_in_dc(moved.to, request, deadline).await
     }
 
@@ -147,17 +150,17 @@ impl Client {
         let Ok(connection) = tokio::time::timeout_at(deadline, self.connected()).await else {
             return Err(self.explain(timeout()));
         };
-        let call = connection.handle.invoke_in_dc(dc, request);
+        let call = connection.client.invoke_in_dc(dc, request);
         let error = tokio::select! {
             answer = tokio::time::timeout_at(deadline, call) => match answer {
                 Ok(Ok(answer)) => {
-                    self.line().unanswered = 0;
+                    self.connection_state().unanswered = 0;
                     return Ok(answer);
                 }
                 // Refusals and faults of the server are answers: the connection is well.
                 Ok(Err(InvocationError::Rpc(error))) => {
-                    self.line().unanswered = 0;
-                    return Err(self.met(error));
+                    self.connection_state().unanswered = 0;
+                    return Err(self.classify(error));
                 }
                 Ok(Err(error)) => error.into(),
                 Err(_) => timeout(),
@@ -165,8 +168,8 @@ impl Client {
             () = connection.ended.cancelled() => TelegramError::Transient { why: "connection ended".to_owned() },
         };
         if matches!(error, TelegramError::Transient { .. }) {
-            // A connection that broke or fell silent may never speak again, and a runner that is stuck connecting blocks
-            // every request: the next call starts from nothing.
+            // A connection that broke or timed out may never answer again, and a runner that is stuck connecting blocks
+            // every request: the next call reconnects.
             connection.ended.cancel();
         }
         Err(self.explain(error))
@@ -174,12 +177,12 @@ impl Client {
 
     /// Whether there is a connection that has not ended.
     pub(super) fn is_connected(&self) -> bool {
-        self.line().connection.as_ref().is_some_and(|c| !c.ended.is_cancelled())
+        self.connection_state().connection.as_ref().is_some_and(|c| !c.ended.is_cancelled())
     }
 
     /// Ends the connections; the next call makes new ones.
     pub(super) fn disconnect(&self) {
-        if let Some(connection) = self.line().connection.take() {
+        if let Some(connection) = self.connection_state().connection.take() {
             connection.ended.cancel();
         }
     }
@@ -194,21 +197,21 @@ impl Client {
         }
     }
 
-    /// The connection, made anew where it has ended and the time for that has come.
+    /// The connection, made anew where it has ended and the backoff is over.
     async fn connected(&self) -> Connection {
         loop {
             let not_before = {
-                let mut line = self.line();
-                if let Some(connection) = line.connection.as_ref().filter(|c| !c.ended.is_cancelled()) {
+                let mut state = self.connection_state();
+                if let Some(connection) = state.connection.as_ref().filter(|c| !c.ended.is_cancelled()) {
                     return connection.clone();
                 }
-                let not_before = line.made.map(|made| made + self.backoff(line.unanswered));
+                let not_before = state.attempted.map(|attempted| attempted + self.backoff(state.unanswered));
                 match not_before.filter(|at| *at > Instant::now()) {
                     Some(at) => at,
                     None => {
-                        line.unanswered = line.unanswered.saturating_add(1);
-                        line.made = Some(Instant::now());
-                        return line.connection.insert(self.connect()).clone();
+                        state.unanswered = state.unanswered.saturating_add(1);
+                        state.attempted = Some(Instant::now());
+                        return state.connection.insert(self.connect()).clone();
                     }
                 }
             };
@@ -216,23 +219,23 @@ impl Client {
         }
     }
 
-    /// How long after one connection the next may be made, when so many in a row got no answer.
+    /// The exponential backoff after so many connections in a row that got no answer.
     fn backoff(&self, unanswered: u32) -> Duration {
         let Some(doublings) = unanswered.checked_sub(2) else { return Duration::ZERO };
         let max = RECONNECT_MAX.min(self.settings.request_timeout / 2);
         let mut hasher = DefaultHasher::new();
         self.session.name().hash(&mut hasher);
-        // Accounts whose data centre comes back do not all knock at once.
+        // The jitter: accounts whose data centre comes back do not all reconnect at once.
         let share = 0.75 + 0.25 * (hasher.finish() >> 11) as f64 / (1_u64 << 53) as f64;
         RECONNECT_MIN.saturating_mul(1 << doublings.min(16)).min(max).mul_f64(share)
     }
 
-    fn line(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn connection_state(&self) -> MutexGuard<'_, ConnectionState> {
+        self.connection_state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn connect(&self) -> Connection {
-        let adapter = Arc::new(Adapter { session: Arc::clone(&self.session), reach: self.settings.reach });
+        let adapter = Arc::new(SessionAdapter { session: Arc::clone(&self.session), reach: self.settings.reach });
         let capacity = std::num::NonZeroUsize::new(UPDATES_IN_FLIGHT_MAX).unwrap_or(std::num::NonZeroUsize::MIN);
         let params = ConnectionParams {
             app_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -269,7 +272,9 @@ impl Client {
                 }
             }
         });
-        Connection { handle: handle.thin, ended }
+        // What answers mention is learnt by our own session.
+        let client = GrammersClient::with_configuration(handle, ClientConfiguration { auto_cache_peers: false });
+        Connection { client, ended }
     }
 }
 

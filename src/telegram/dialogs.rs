@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 
 use grammers_tl_types::{enums, functions, types};
 
-use super::seen::{Seen, harvest};
+use super::mentioned::{MentionedPeers, learn_mentioned};
 use super::{Client, TelegramError};
-use crate::model::{MessageId, PeerId, PeerKindOfId};
+use crate::model::{IdSpace, MessageId, PeerId};
 use crate::parse;
 
-/// Dialogs Telegram gives at most in one page.
+/// The page size of the list of dialogs: what Telegram gives at most.
 const DIALOGS_SIZE: i32 = 100;
 
-/// Peers whose newest message may be asked for at once: the same bound, which Telegram documents for neither.
+/// Peers whose newest message may be asked for in one batch: the same bound, which Telegram documents for neither.
 pub const PEER_DIALOGS_MAX: usize = 100;
 
-/// Where to go on in the list of dialogs.
+/// The pagination offset in the list of dialogs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offset {
     date: i32,
@@ -41,10 +41,10 @@ pub struct DialogTop {
 pub struct DialogPage {
     /// Dialogs, most recent first.
     pub tops: Vec<DialogTop>,
-    /// Where to go on; `None` at the end.
+    /// The offset of the next page; `None` at the end.
     pub next: Option<Offset>,
     /// Peers that the page mentions.
-    pub seen: Seen,
+    pub seen: MentionedPeers,
 }
 
 /// A folder of an account: Telegram's "dialog filter".
@@ -83,11 +83,11 @@ impl Client {
             enums::messages::Dialogs::Slice(d) => (d.dialogs, d.messages, d.users, d.chats, false),
             enums::messages::Dialogs::NotModified(_) => (Vec::new(), Vec::new(), Vec::new(), Vec::new(), true),
         };
-        let seen = harvest(self.session(), &users, &chats);
+        let seen = learn_mentioned(self.session(), &users, &chats);
         let dates: Vec<(PeerId, i32, i32)> = messages.iter().filter_map(place).collect();
         let tops: Vec<DialogTop> = dialogs.iter().filter_map(dialog_top).collect();
         self.learn_users(&tops, &users);
-        // The next page starts after the last dialog whose message, and so whose date, is known.
+        // Pagination: the next page starts after the last dialog whose message, and so whose date, is known.
         let next = tops.iter().rev().find_map(|top| {
             let (peer, id, date) = *dates.iter().find(|(peer, id, _)| (*peer, *id) == (top.peer, top.top.0))?;
             self.input_peer(peer).is_ok().then_some(Offset { date, id, peer })
@@ -104,7 +104,7 @@ impl Client {
         let input = |peer: &PeerId| Ok(types::InputDialogPeer { peer: self.input_peer(*peer)? }.into());
         let peers = peers.iter().map(input).collect::<Result<Vec<enums::InputDialogPeer>, TelegramError>>()?;
         let enums::messages::PeerDialogs::Dialogs(d) = self.invoke(&functions::messages::GetPeerDialogs { peers }).await?;
-        let seen = harvest(self.session(), &d.users, &d.chats);
+        let seen = learn_mentioned(self.session(), &d.users, &d.chats);
         let tops: Vec<DialogTop> = d.dialogs.iter().filter_map(dialog_top).collect();
         self.learn_users(&tops, &d.users);
         Ok(DialogPage { tops, next: None, seen })
@@ -113,7 +113,7 @@ impl Client {
     /// Learns the hashes of users that the account has a dialog with: a page may be all private chats, and the next one starts after
     /// one of them. Other users are not needed.
     fn learn_users(&self, tops: &[DialogTop], users: &[enums::User]) {
-        let dialogs: BTreeSet<i64> = tops.iter().filter(|t| t.peer.kind() == PeerKindOfId::User).map(|t| t.peer.bare()).collect();
+        let dialogs: BTreeSet<i64> = tops.iter().filter(|t| t.peer.kind() == IdSpace::User).map(|t| t.peer.bare()).collect();
         for user in users {
             if let enums::User::User(u) = user
                 && !u.min

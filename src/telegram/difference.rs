@@ -1,15 +1,15 @@
-//! Differences: what happened since a state, in a channel or outside all channels.
+//! Differences (Telegram's incremental sync): what happened since a state, in a channel or outside all channels.
 
 use grammers_tl_types::{enums, functions};
 
-use super::seen::{Seen, harvest};
-use super::updates::{Event, event};
+use super::mentioned::{MentionedPeers, learn_mentioned};
+use super::updates::{Update, read_update};
 use super::{Client, TelegramError};
 use crate::accounts::UpdatesState;
 use crate::model::{MessageId, PeerId};
 use crate::parse;
 
-/// Events of a channel asked for at once: Telegram gives accounts at most 100.
+/// The page size of a channel's difference: Telegram gives accounts at most 100 events.
 const CHANNEL_DIFFERENCE_SIZE: i32 = 100;
 
 /// What happened in a channel since a state.
@@ -18,13 +18,13 @@ pub enum ChannelDifference {
     /// These events, up to a state.
     Events {
         /// What happened, in order.
-        events: Vec<Event>,
+        events: Vec<Update>,
         /// The state afterwards.
         pts: i32,
         /// Whether that is all.
         last: bool,
         /// Peers that the events mention.
-        seen: Seen,
+        seen: MentionedPeers,
     },
     /// More than Telegram wants to tell.
     TooLong {
@@ -33,7 +33,7 @@ pub enum ChannelDifference {
         /// The channel's state.
         pts: i32,
         /// Peers that the answer mentions.
-        seen: Seen,
+        seen: MentionedPeers,
     },
 }
 
@@ -43,13 +43,13 @@ pub enum CommonDifference {
     /// These events, up to a state.
     Events {
         /// What happened, in order.
-        events: Vec<Event>,
+        events: Vec<Update>,
         /// The state afterwards.
         state: UpdatesState,
         /// Whether that is all.
         last: bool,
         /// Peers that the events mention.
-        seen: Seen,
+        seen: MentionedPeers,
     },
     /// More than Telegram wants to tell.
     TooLong {
@@ -73,16 +73,16 @@ impl Client {
         };
         Ok(match self.invoke(&request).await? {
             enums::updates::ChannelDifference::Empty(d) => {
-                ChannelDifference::Events { events: Vec::new(), pts: d.pts, last: true, seen: Seen::default() }
+                ChannelDifference::Events { events: Vec::new(), pts: d.pts, last: true, seen: MentionedPeers::default() }
             }
             enums::updates::ChannelDifference::Difference(d) => ChannelDifference::Events {
-                seen: harvest(self.session(), &d.users, &d.chats),
+                seen: learn_mentioned(self.session(), &d.users, &d.chats),
                 events: events(&d.new_messages, &d.other_updates),
                 pts: d.pts,
                 last: d.r#final,
             },
             enums::updates::ChannelDifference::TooLong(d) => {
-                let seen = harvest(self.session(), &d.users, &d.chats);
+                let seen = learn_mentioned(self.session(), &d.users, &d.chats);
                 let (top, new) = match &d.dialog {
                     enums::Dialog::Dialog(dialog) => (dialog.top_message, dialog.pts.unwrap_or(pts)),
                     enums::Dialog::Folder(_) | enums::Dialog::Community(_) => (0, pts),
@@ -116,16 +116,16 @@ impl Client {
                 events: Vec::new(),
                 state: UpdatesState { date: d.date, seq: d.seq, ..from },
                 last: true,
-                seen: Seen::default(),
+                seen: MentionedPeers::default(),
             },
             enums::updates::Difference::Difference(d) => CommonDifference::Events {
-                seen: harvest(self.session(), &d.users, &d.chats),
+                seen: learn_mentioned(self.session(), &d.users, &d.chats),
                 events: events(&d.new_messages, &d.other_updates),
                 state: state(d.state),
                 last: true,
             },
             enums::updates::Difference::Slice(d) => CommonDifference::Events {
-                seen: harvest(self.session(), &d.users, &d.chats),
+                seen: learn_mentioned(self.session(), &d.users, &d.chats),
                 events: events(&d.new_messages, &d.other_updates),
                 state: state(d.intermediate_state),
                 last: false,
@@ -144,7 +144,7 @@ impl Client {
     }
 }
 
-fn events(new: &[enums::Message], other: &[enums::Update]) -> Vec<Event> {
-    let new = new.iter().filter_map(parse::message).map(|parsed| Event::Message { parsed: Box::new(parsed), pts: 0, count: 0 });
-    new.chain(other.iter().filter_map(event)).collect()
+fn events(new: &[enums::Message], other: &[enums::Update]) -> Vec<Update> {
+    let new = new.iter().filter_map(parse::message).map(|parsed| Update::Message { parsed: Box::new(parsed), pts: 0, count: 0 });
+    new.chain(other.iter().filter_map(read_update)).collect()
 }

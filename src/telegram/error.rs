@@ -1,4 +1,4 @@
-//! What went wrong, named for what to do next.
+//! Telegram's errors, classified by what to do next: retry, wait, sign in again, or give up.
 //!
 //! Telegram's errors are a code and a name (<https://core.telegram.org/api/errors>). The name decides, because the codes are not kept
 //! to: `PEER_FLOOD` is a 400, `CHANNEL_PRIVATE` a 400 or a 406. A name that is not known goes by its code, so that a new kind of wait is
@@ -6,14 +6,15 @@
 
 use std::time::Duration;
 
-use grammers_mtsender::{InvocationError, RpcError};
+use grammers_client::InvocationError;
+use grammers_client::sender::RpcError;
 
 use crate::accounts::{AccountState, HomeKeyKept};
 
 /// Why Telegram gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TelegramError {
-    /// The account must not call this method again before the wait is over.
+    /// Rate limited: the account must not call this method again before the wait is over.
     #[error("Telegram asks for a wait of {} s ({name})", wait.as_secs())]
     FloodWait {
         /// How long.
@@ -45,19 +46,20 @@ pub enum TelegramError {
         /// Telegram's error name.
         name: String,
     },
-    /// Trying again later may help: a timeout, a broken connection, a fault of the server.
-    #[error("no answer ({why})")]
+    /// A retry may help: a timeout, a broken connection, a fault of the server.
+    #[error("no response ({why})")]
     Transient {
         /// What happened.
         why: String,
     },
-    /// The way to ask has changed, or has to wait, and the pool knows of it: ask again when it says so. Only where a pool paces.
-    #[error("to be asked again, because {why}")]
-    Again {
-        /// What has changed.
+    /// The request has to be retried under a new lease: what it depends on has changed, or has to wait, and the pool knows of it. Only
+    /// with a pool.
+    #[error("to be retried, because {why}")]
+    RetryLater {
+        /// What it waits for.
         why: &'static str,
     },
-    /// The request is refused; asking again the same way would be refused again.
+    /// The request is refused, and so would every retry be.
     #[error("refused ({name})")]
     Refused {
         /// Telegram's error name.
@@ -99,15 +101,15 @@ const UNAVAILABLE: [&str; 18] = [
 /// Errors of the 4xx codes that are the server's trouble all the same.
 const TRANSIENT: [&str; 4] = ["MSG_WAIT_FAILED", "MSG_WAIT_TIMEOUT", "CONNECTION_NOT_INITED", "RPC_CALL_FAIL"];
 
-/// Errors that forbid a method without saying for how long; what is known to help is rest. For `PEER_FLOOD` the account is suspected of
+/// Errors that forbid a method without saying for how long; what is known to help is a pause. For `PEER_FLOOD` the account is suspected of
 /// spam, for `FROZEN_METHOD_INVALID` it is frozen until its owner appeals.
 const REST: [&str; 2] = ["PEER_FLOOD", "FROZEN_METHOD_INVALID"];
-/// How long a rest is: what peers see a limited account recover in.
+/// How long that pause is: what peers see a limited account recover in.
 const REST_FOR: Duration = Duration::from_secs(24 * 3_600);
-/// How long to wait where Telegram wants a wait and names no time: long enough not to insist, short enough to be noticed as over.
+/// The wait before a retry where Telegram names no time: long enough not to insist, short enough to be noticed as over.
 const UNNAMED_WAIT: Duration = Duration::from_secs(600);
 
-/// Telegram's code for "too often".
+/// Telegram's code for a rate limit ("too often").
 const FLOOD: i32 = 420;
 /// Its code for "not signed in".
 const UNAUTHORIZED: i32 = 401;
@@ -137,7 +139,7 @@ impl TelegramError {
             Self::FloodWait { .. }
             | Self::PeerUnavailable { .. }
             | Self::Transient { .. }
-            | Self::Again { .. }
+            | Self::RetryLater { .. }
             | Self::Refused { .. } => None,
         }
     }
@@ -152,7 +154,7 @@ impl TelegramError {
             Self::FloodWait { .. }
             | Self::PeerUnavailable { .. }
             | Self::Transient { .. }
-            | Self::Again { .. }
+            | Self::RetryLater { .. }
             | Self::Refused { .. } => None,
         }
     }
@@ -300,7 +302,7 @@ mod tests {
                 TelegramError::Duplicated { .. } => "duplicated",
                 TelegramError::PeerUnavailable { .. } => "unavailable",
                 TelegramError::Transient { .. } => "transient",
-                TelegramError::Again { .. } => "again",
+                TelegramError::RetryLater { .. } => "again",
                 TelegramError::Refused { .. } => "refused",
             };
             assert_eq!(found, kind, "{code} {message}");

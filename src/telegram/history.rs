@@ -1,25 +1,26 @@
-//! Pages of history.
+//! History, with pagination: one page a request, newest first.
 
 use grammers_tl_types::{enums, functions};
 
-use super::seen::{Seen, harvest};
+use super::mentioned::{MentionedPeers, learn_mentioned};
 use super::{Client, TelegramError};
 use crate::model::{IdRange, PeerId};
 use crate::parse::{self, Parsed};
 
-/// Messages Telegram gives at most in one page of history.
+/// The page size of history: what Telegram gives at most.
 const PAGE_SIZE: i32 = 100;
+
 /// A page of history.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub struct HistoryPage {
     /// Messages, newest first.
     pub messages: Vec<Parsed>,
     /// The channel's state when Telegram answered.
     pub pts: Option<i32>,
-    /// The part of the asked range that this page answers for completely: what is not among its messages is not there.
-    pub window: IdRange,
+    /// The part of the requested range that this page covers completely: what is not among its messages is not there.
+    pub covered: IdRange,
     /// Peers that the page mentions.
-    pub seen: Seen,
+    pub seen: MentionedPeers,
 }
 
 impl Client {
@@ -27,12 +28,12 @@ impl Client {
     ///
     /// # Errors
     /// See [`TelegramError`].
-    pub async fn history(&self, peer: PeerId, range: IdRange) -> Result<Page, TelegramError> {
+    pub async fn history(&self, peer: PeerId, range: IdRange) -> Result<HistoryPage, TelegramError> {
         let messages = self.invoke(&self.history_request(peer, range)?).await?;
         self.page(peer, range, messages)
     }
 
-    /// Asks for the newest messages of a range.
+    /// The request for the newest messages of a range.
     pub(super) fn history_request(&self, peer: PeerId, range: IdRange) -> Result<functions::messages::GetHistory, TelegramError> {
         Ok(functions::messages::GetHistory {
             peer: self.input_peer(peer)?,
@@ -46,8 +47,13 @@ impl Client {
         })
     }
 
-    /// What the answer to that says.
-    pub(super) fn page(&self, peer: PeerId, range: IdRange, answer: enums::messages::Messages) -> Result<Page, TelegramError> {
+    /// The page that its answer holds.
+    pub(super) fn page(
+        &self,
+        peer: PeerId,
+        range: IdRange,
+        answer: enums::messages::Messages,
+    ) -> Result<HistoryPage, TelegramError> {
         let (messages, users, chats, pts) = match answer {
             enums::messages::Messages::Messages(m) => (m.messages, m.users, m.chats, None),
             enums::messages::Messages::Slice(m) => (m.messages, m.users, m.chats, None),
@@ -56,16 +62,16 @@ impl Client {
                 return Err(TelegramError::Refused { name: "history not modified".to_owned(), value: None });
             }
         };
-        let seen = harvest(self.session(), &users, &chats);
+        let seen = learn_mentioned(self.session(), &users, &chats);
         let messages: Vec<Parsed> = messages
             .iter()
             .filter_map(parse::message)
             .filter(|p| p.message.key.peer == peer && range.contains(p.message.key.id.0))
             .collect();
         // Telegram may give fewer than were asked for in the middle of a history: only an empty page says that nothing
-        // is left below, and a page answers for what lies between its messages.
+        // is left below, and a page covers what lies between its messages.
         let lowest = messages.iter().map(|p| p.message.key.id.0).min();
-        let window = IdRange { first: lowest.unwrap_or(range.first), last: range.last };
-        Ok(Page { messages, pts, window, seen })
+        let covered = IdRange { first: lowest.unwrap_or(range.first), last: range.last };
+        Ok(HistoryPage { messages, pts, covered, seen })
     }
 }

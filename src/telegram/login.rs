@@ -1,4 +1,7 @@
 //! Signing in: phone number, code, and the two-step password where there is one.
+//!
+//! Each step is one request, made with [`Client::invoke`]. grammers' own steps hide how a code was sent and how to send it in another
+//! way, take an expired code for a wrong one, and panic at answers that are errors here: docs/decisions/0001.
 
 use std::fmt;
 use std::time::Duration;
@@ -42,7 +45,7 @@ pub enum SignIn {
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
     /// The code is wrong.
-    #[error("the code is wrong; look at the newest message of Telegram itself, and try again")]
+    #[error("the code is wrong; take it from the newest message of Telegram itself, and try again")]
     WrongCode,
     /// The code is too old.
     #[error("the code has expired; run the command again for a new one")]
@@ -54,7 +57,7 @@ pub enum LoginError {
     #[error("the password is wrong; it is the two-step password of Telegram's settings, not the code")]
     WrongPassword,
     /// The phone number is not one.
-    #[error("Telegram does not take this phone number; write it with its country code, as in +49...")]
+    #[error("Telegram rejects this phone number; write it with its country code, as in +49...")]
     WrongPhone,
     /// The phone number has no account.
     #[error("this phone number has no Telegram account; sign up with an official app first")]
@@ -63,19 +66,17 @@ pub enum LoginError {
     #[error("Telegram has banned this phone number; appeal in an official Telegram app, or use another account")]
     Banned,
     /// The application's id and hash are not ones.
-    #[error(
-        "Telegram does not take `telegram.api_id` with `telegram.api_hash`; copy both anew from https://my.telegram.org/apps"
-    )]
+    #[error("Telegram rejects `telegram.api_id` with `telegram.api_hash`; copy both again from https://my.telegram.org/apps")]
     WrongApplication,
     /// Telegram wants a pause.
-    #[error("Telegram lets nobody sign in this way for the next {}; trying earlier only makes it longer", in_words(*.0))]
+    #[error("Telegram refuses this way to sign in for the next {}; retrying earlier only makes the wait longer", in_words(*.0))]
     Wait(Duration),
     /// Telegram wants a pause and does not say how long.
     #[error("Telegram has seen too many attempts with this phone number; try again tomorrow")]
     TooOften,
     /// The server wants something this version cannot do.
     #[error(
-        "Telegram asks for a way to sign in that this version does not know ({0}); sign in with an official app first, then try again"
+        "Telegram requires a way to sign in that this version does not support ({0}); sign in with an official app first, then try again"
     )]
     Unsupported(&'static str),
     /// Telegram gave no answer or refused.
@@ -186,7 +187,7 @@ impl Client {
             self.session().learn(user.id, u.access_hash);
         }
         self.session().set_user_id(user.id.bare());
-        self.session().found();
+        self.session().clear_lost();
         Ok(user)
     }
 }
@@ -254,7 +255,7 @@ impl From<TelegramError> for LoginError {
             }
             TelegramError::PeerUnavailable { .. }
             | TelegramError::Transient { .. }
-            | TelegramError::Again { .. }
+            | TelegramError::RetryLater { .. }
             | TelegramError::Duplicated { .. } => return Self::Telegram(error),
         };
         match name {

@@ -1,5 +1,5 @@
-//! Names under which methods are paced and parked. Every request that a running crawl makes has one here: it is leased under it, or
-//! comes along with one that is.
+//! Names under which methods are rate limited and parked. Every request that a running crawl makes has one here: it is leased under
+//! it, or depends on one that is.
 
 /// `messages.getHistory`
 pub const HISTORY: &str = "messages.getHistory";

@@ -1,8 +1,9 @@
-//! Following an account that Telegram has moved to another data centre.
+//! Migration of an account that Telegram has moved to another data centre.
 //!
 //! An account that is signed in (`USER_MIGRATE`) takes its authorisation along: it is exported where it was and imported where it is going
-//! (<https://core.telegram.org/api/datacenter>). Only then does the session call the new place home, so a move that fails half way
-//! leaves everything as it was. Both requests have waits and a pace of their own, which the pool is asked for. Before a login
+//! (<https://core.telegram.org/api/datacenter>). Only then does the session call the new place home, so the move is
+//! atomic: one that fails half way leaves everything as it was. Both requests have rate limits of their own, which the pool
+//! is asked for. Before a login
 //! (`PHONE_MIGRATE`, `NETWORK_MIGRATE`) there is nothing to take along. No key is ever replaced: the old home's stays, the new home's is
 //! the one it has, or a new one.
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use grammers_tl_types::{enums, functions};
 use tokio::time::Instant;
 
+use super::kept::ExportedAuthorization;
 use super::{Client, TelegramError, method};
 
 /// Says that the account, which is signed in, lives elsewhere.
@@ -18,76 +20,69 @@ const USER_MOVED: &str = "USER_MIGRATE";
 /// Errors that say where an account is to sign in. Others name data centres too (`FILE_MIGRATE`), but not the account's home.
 const SIGN_IN_ELSEWHERE: [&str; 2] = ["NETWORK_MIGRATE", "PHONE_MIGRATE"];
 
-/// How long an account rests whose move was refused: long enough not to insist, short enough for a person to wait.
-const AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// The wait before a move that was refused is retried: long enough not to insist, short enough for a person to wait.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// An authorisation that the old home gave out for the new one. It is kept while the new home may not be asked to take it.
-pub(super) struct Exported {
-    to: i32,
-    id: i64,
-    bytes: Vec<u8>,
-}
-
-/// Why an account has not moved.
-enum NotMoved {
-    /// This method may not be called yet.
-    NotYet(&'static str),
+/// Why an account could not be migrated.
+enum MigrationError {
+    /// The rate limit of this method does not allow it yet.
+    RateLimited(&'static str),
     /// Something else.
-    Because(TelegramError),
+    Telegram(TelegramError),
 }
 
 /// A new home.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Move {
+pub(super) struct Migration {
     pub(super) to: i32,
     signed_in: bool,
 }
 
 impl Client {
     /// The account's new home, when an error says that it has one.
-    pub(super) fn moved(&self, error: &TelegramError) -> Option<Move> {
+    pub(super) fn migration(&self, error: &TelegramError) -> Option<Migration> {
         let TelegramError::Refused { name, .. } = error else { return None };
         let signed_in = name == USER_MOVED;
         let to = error.data_centre().filter(|_| signed_in || SIGN_IN_ELSEWHERE.contains(&name.as_str()))?;
-        // Telegram never sends an account where it is; asking there again would go round in circles.
-        (to != self.session().home()).then_some(Move { to, signed_in })
+        // Telegram never sends an account where it is; a retry there would be an endless loop.
+        (to != self.session().home()).then_some(Migration { to, signed_in })
     }
 
-    /// Moves to a new home. Where a pool paces, an account that cannot move yet rests until it can: until then every request would
-    /// only be told again that it has moved.
-    pub(super) async fn follow(&self, new_home: Move, deadline: Instant) -> Result<(), TelegramError> {
+    /// Moves to a new home; idempotent. With a pool, an account that cannot move yet rests until it can: until then every request
+    /// would only be told again that it has moved.
+    pub(super) async fn migrate(&self, new_home: Migration, deadline: Instant) -> Result<(), TelegramError> {
         let timeout = || TelegramError::timeout(self.settings().request_timeout);
-        // One at a time: of two requests that are told of a move, one takes the authorisation along.
-        let mut exported = tokio::time::timeout_at(deadline, self.moving.lock()).await.map_err(|_| timeout())?;
+        // An exclusive lock: of two requests that race to the new home, one takes the authorisation along.
+        let mut exported = tokio::time::timeout_at(deadline, self.exported.lock()).await.map_err(|_| timeout())?;
         if self.session().home() == new_home.to {
             return Ok(());
         }
-        let error = match self.move_to(new_home, &mut exported, deadline).await {
+        let error = match self.migrate_to(new_home, &mut exported, deadline).await {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
         let (Some(pool), account) = (&self.pool, self.session().name()) else { return Err(error.into()) };
         match error {
-            NotMoved::NotYet(method) => pool.rest_for(account, method),
-            NotMoved::Because(error @ (TelegramError::Refused { .. } | TelegramError::PeerUnavailable { .. })) => {
-                tracing::error!(account.name = %account, "account `{account}` cannot move to data centre {}: {error}; again in {AGAIN_AFTER:?}", new_home.to);
-                pool.rest(account, AGAIN_AFTER);
+            MigrationError::RateLimited(method) => pool.rest_for(account, method),
+            MigrationError::Telegram(error @ (TelegramError::Refused { .. } | TelegramError::PeerUnavailable { .. })) => {
+                tracing::error!(account.name = %account, "account `{account}` cannot move to data centre {}: {error}; retry in {RETRY_AFTER:?}", new_home.to);
+                pool.rest(account, RETRY_AFTER);
             }
-            NotMoved::Because(error) => return Err(error),
+            MigrationError::Telegram(error) => return Err(error),
         }
-        self.again("the account cannot move yet")
+        self.retry_later("the account cannot move yet")
     }
 
-    async fn move_to(
+    async fn migrate_to(
         &self,
-        Move { to: new, signed_in }: Move,
-        exported: &mut Option<Exported>,
+        Migration { to: new, signed_in }: Migration,
+        exported: &mut Option<ExportedAuthorization>,
         deadline: Instant,
-    ) -> Result<(), NotMoved> {
+    ) -> Result<(), MigrationError> {
         let (old, account) = (self.session().home(), self.session().name());
         if self.session().data_centre(new).is_none() {
-            let name = format!("moved to data centre {new}, which is not known");
-            return Err(NotMoved::Because(TelegramError::Refused { name, value: None }));
+            let name = format!("moved to data centre {new}, which is unknown");
+            return Err(MigrationError::Telegram(TelegramError::Refused { name, value: None }));
         }
         if signed_in {
             self.import(new, exported, deadline).await?;
@@ -100,51 +95,56 @@ impl Client {
     }
 
     /// Has the new home take the account's authorisation.
-    async fn import(&self, new: i32, exported: &mut Option<Exported>, deadline: Instant) -> Result<(), NotMoved> {
+    async fn import(
+        &self,
+        new: i32,
+        exported: &mut Option<ExportedAuthorization>,
+        deadline: Instant,
+    ) -> Result<(), MigrationError> {
         use method::{EXPORT_AUTHORIZATION as EXPORT, IMPORT_AUTHORIZATION as IMPORT};
         if self.pool.as_ref().is_some_and(|pool| pool.parked_until(self.session().name(), IMPORT).is_some()) {
-            return Err(NotMoved::NotYet(IMPORT));
+            return Err(MigrationError::RateLimited(IMPORT));
         }
         let taken = match exported.take().filter(|taken| taken.to == new) {
             Some(taken) => taken,
             None => {
-                self.leave_for(EXPORT).map_err(|_| NotMoved::NotYet(EXPORT))?;
+                self.spend_for(EXPORT).map_err(|_| MigrationError::RateLimited(EXPORT))?;
                 let export = functions::auth::ExportAuthorization { dc_id: new };
-                let answer = self.beside(EXPORT, self.session().home(), &export, deadline).await;
-                let enums::auth::ExportedAuthorization::Authorization(a) = answer.map_err(|e| self.not_moved(EXPORT, e))?;
-                Exported { to: new, id: a.id, bytes: a.bytes }
+                let answer = self.invoke_dependent(EXPORT, self.session().home(), &export, deadline).await;
+                let enums::auth::ExportedAuthorization::Authorization(a) = answer.map_err(|e| self.migration_error(EXPORT, e))?;
+                ExportedAuthorization { to: new, id: a.id, bytes: a.bytes }
             }
         };
-        if self.leave_for(IMPORT).is_err() {
+        if self.spend_for(IMPORT).is_err() {
             *exported = Some(taken);
-            return Err(NotMoved::NotYet(IMPORT));
+            return Err(MigrationError::RateLimited(IMPORT));
         }
         let import = functions::auth::ImportAuthorization { id: taken.id, bytes: taken.bytes.clone() };
-        match self.beside(IMPORT, new, &import, deadline).await {
+        match self.invoke_dependent(IMPORT, new, &import, deadline).await {
             Ok(_) => Ok(()),
             Err(error) => {
-                // One that the new home has not seen is as good as new, and another export may be an hour away.
+                // One that the new home has not seen can be used for a retry, and another export may be an hour away.
                 if matches!(error, TelegramError::FloodWait { .. } | TelegramError::Transient { .. }) {
                     *exported = Some(taken);
                 }
-                Err(self.not_moved(IMPORT, error))
+                Err(self.migration_error(IMPORT, error))
             }
         }
     }
 
-    fn not_moved(&self, method: &'static str, error: TelegramError) -> NotMoved {
+    fn migration_error(&self, method: &'static str, error: TelegramError) -> MigrationError {
         match error {
-            TelegramError::FloodWait { .. } if self.pool.is_some() => NotMoved::NotYet(method),
-            error => NotMoved::Because(error),
+            TelegramError::FloodWait { .. } if self.pool.is_some() => MigrationError::RateLimited(method),
+            error => MigrationError::Telegram(error),
         }
     }
 }
 
-impl From<NotMoved> for TelegramError {
-    fn from(error: NotMoved) -> Self {
+impl From<MigrationError> for TelegramError {
+    fn from(error: MigrationError) -> Self {
         match error {
-            NotMoved::NotYet(_) => Self::Again { why: "the account cannot move yet" },
-            NotMoved::Because(error) => error,
+            MigrationError::RateLimited(_) => Self::RetryLater { why: "the account cannot move yet" },
+            MigrationError::Telegram(error) => error,
         }
     }
 }

@@ -1,13 +1,13 @@
-//! Rate limits of requests that come along with others: where a pool paces, none is made that it was not asked for.
+//! Rate limits of dependent requests: with a pool, no request is made that the pool was not asked for.
 //!
 //! Whoever calls a client has a lease for one request of one method. What else must be asked on the way (an authorisation that is taken
-//! along, a takeout that is begun) has waits and a pace of its own, so it asks the pool here, and a wait that Telegram asks for parks its
-//! own method. Without a pool, as in a login, the caller hears of the wait and nothing is remembered.
+//! along, a takeout that is begun) has a rate limit of its own, so it asks the pool here, and a flood wait that Telegram asks for parks
+//! its own method. Without a pool, as in a login, the caller is told of the wait and nothing is remembered.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use grammers_mtsender::RpcError;
+use grammers_client::sender::RpcError;
 use grammers_tl_types::{Identifiable as _, RemoteCall, functions};
 use tokio::time::Instant;
 
@@ -15,20 +15,20 @@ use super::{Client, TelegramError, method};
 use crate::accounts::Pool;
 
 impl Client {
-    /// The same, with a pool that is asked for every request beside those that callers have leases for.
+    /// The same, with a pool whose rate limits every request obeys for which the caller has no lease.
     #[must_use]
     pub fn paced_by(mut self, pool: Arc<Pool>) -> Self {
         self.pool = Some(pool);
         self
     }
 
-    /// Asks for one request beside the one that the caller has a lease for.
-    pub(super) fn leave_for(&self, method: &'static str) -> Result<(), DateTime<Utc>> {
+    /// Spends one more request of the pool within the caller's lease.
+    pub(super) fn spend_for(&self, method: &'static str) -> Result<(), DateTime<Utc>> {
         self.pool.as_ref().map_or(Ok(()), |pool| pool.spend(self.session().name(), method))
     }
 
-    /// Makes a request for which there is leave, and parks its method where Telegram asks for a wait.
-    pub(super) async fn beside<R: RemoteCall>(
+    /// Makes a dependent request that was spent, and parks its method where Telegram asks for a wait.
+    pub(super) async fn invoke_dependent<R: RemoteCall>(
         &self,
         method: &'static str,
         dc: i32,
@@ -42,9 +42,9 @@ impl Client {
         answer
     }
 
-    /// Has what was asked asked again by whoever paces; where nobody does, the caller may go on.
-    pub(super) fn again(&self, why: &'static str) -> Result<(), TelegramError> {
-        if self.pool.is_some() { Err(TelegramError::Again { why }) } else { Ok(()) }
+    /// Has the caller retry under a new lease where there is a pool; without one, it may go on.
+    pub(super) fn retry_later(&self, why: &'static str) -> Result<(), TelegramError> {
+        if self.pool.is_some() { Err(TelegramError::RetryLater { why }) } else { Ok(()) }
     }
 
     /// Whether a connection may be made; nothing can be asked without one.
@@ -54,18 +54,18 @@ impl Client {
             return Ok(());
         }
         pool.rest_for(self.session().name(), method::CONFIG);
-        self.again("no connection may be made yet")
+        self.retry_later("no connection may be made yet")
     }
 
-    /// What an error is to the caller. A wait that met the request with which connections begin is not about what the caller asked.
-    pub(super) fn met(&self, error: RpcError) -> TelegramError {
+    /// Classifies an error for the caller. A wait that met the request with which connections begin is not about what the caller asked.
+    pub(super) fn classify(&self, error: RpcError) -> TelegramError {
         let connecting = error.caused_by == Some(functions::InvokeWithLayer::<functions::help::GetConfig>::CONSTRUCTOR_ID);
         let error = error.into();
         match (&self.pool, &error) {
             (Some(pool), TelegramError::FloodWait { .. }) if connecting => {
                 self.park(method::CONFIG, &error);
                 pool.rest_for(self.session().name(), method::CONFIG);
-                TelegramError::Again { why: "no connection may be made yet" }
+                TelegramError::RetryLater { why: "no connection may be made yet" }
             }
             _ => error,
         }

@@ -2,12 +2,12 @@
 
 use grammers_tl_types::{enums, functions};
 
-use super::seen::{Seen, harvest};
+use super::mentioned::{MentionedPeers, learn_mentioned};
 use super::{Client, TelegramError};
 use crate::model::{Counters, MessageId, Peer, PeerId};
 use crate::parse;
 
-/// Posts whose views may be asked for at once: Telegram gives a page's worth.
+/// The batch size for views: Telegram gives a page's worth.
 pub const VIEWS_MAX: usize = 100;
 
 /// A username's peer.
@@ -16,7 +16,7 @@ pub struct Resolved {
     /// Which peer.
     pub peer: PeerId,
     /// Peers that the answer mentions.
-    pub seen: Seen,
+    pub seen: MentionedPeers,
 }
 
 /// What a channel or supergroup says of itself.
@@ -29,16 +29,16 @@ pub struct FullChannel {
     /// The basic group that it was.
     pub migrated_from: Option<PeerId>,
     /// Peers that the answer mentions.
-    pub seen: Seen,
+    pub seen: MentionedPeers,
 }
 
-/// What became of a wish to join.
+/// The outcome of joining; idempotent for a member.
 #[derive(Clone, Debug)]
 pub enum Joined {
     /// The account is in.
     In {
         /// Peers that the answer mentions, the joined one among them.
-        seen: Seen,
+        seen: MentionedPeers,
     },
     /// It was in before.
     Already {
@@ -64,14 +64,14 @@ impl Client {
         Ok(peer)
     }
 
-    /// The peer that has a username. Telegram limits this call more than any other: only for peers that no account knows.
+    /// The peer that has a username. Telegram rate limits this call more than any other: only for peers that no account knows.
     ///
     /// # Errors
     /// See [`TelegramError`].
     pub async fn resolve_username(&self, username: &str) -> Result<Resolved, TelegramError> {
         let request = functions::contacts::ResolveUsername { username: username.to_owned(), referer: None };
         let enums::contacts::ResolvedPeer::Peer(r) = self.invoke(&request).await?;
-        let seen = harvest(self.session(), &r.users, &r.chats);
+        let seen = learn_mentioned(self.session(), &r.users, &r.chats);
         Ok(Resolved { peer: parse::peer_id(&r.peer), seen })
     }
 
@@ -82,7 +82,7 @@ impl Client {
     pub async fn full_channel(&self, peer: PeerId) -> Result<FullChannel, TelegramError> {
         let request = functions::channels::GetFullChannel { channel: self.input_channel(peer)? };
         let enums::messages::ChatFull::Full(full) = self.invoke(&request).await?;
-        let seen = harvest(self.session(), &full.users, &full.chats);
+        let seen = learn_mentioned(self.session(), &full.users, &full.chats);
         let enums::ChatFull::ChannelFull(c) = full.full_chat else {
             return Err(TelegramError::PeerUnavailable { name: "not a channel".to_owned() });
         };
@@ -148,11 +148,11 @@ impl Client {
         }
     }
 
-    fn mentioned(&self, updates: &enums::Updates) -> Seen {
+    fn mentioned(&self, updates: &enums::Updates) -> MentionedPeers {
         match updates {
-            enums::Updates::Updates(u) => harvest(self.session(), &u.users, &u.chats),
-            enums::Updates::Combined(u) => harvest(self.session(), &u.users, &u.chats),
-            _ => Seen::default(),
+            enums::Updates::Updates(u) => learn_mentioned(self.session(), &u.users, &u.chats),
+            enums::Updates::Combined(u) => learn_mentioned(self.session(), &u.users, &u.chats),
+            _ => MentionedPeers::default(),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     url: String,
-    place: String,
+    address: String,
 }
 
 /// Why a text is no proxy. It never repeats the text, which may hold a password.
@@ -20,11 +20,11 @@ pub enum InvalidProxy {
     Scheme,
     /// No host, or no port.
     #[error("must name a host and a port, as in socks5://127.0.0.1:1080")]
-    Place,
+    Address,
     /// Only one of the two, or a character that does not survive the way to the proxy.
     #[error(
-        "must have both user and password or neither, of letters, digits and -._~!$&'()*+, alone; \
-         give the proxy a password of these"
+        "must have both user and password or neither, of only letters, digits and the characters -._~!$&'()*+, \
+         (set a password of these at the proxy)"
     )]
     Credentials,
 }
@@ -38,7 +38,7 @@ impl FromStr for Proxy {
     fn from_str(text: &str) -> Result<Self, InvalidProxy> {
         let rest = text.strip_prefix("socks5://").ok_or(InvalidProxy::Scheme)?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
-        let (credentials, place) = rest.rsplit_once('@').map_or((None, rest), |(c, place)| (Some(c), place));
+        let (credentials, address) = rest.rsplit_once('@').map_or((None, rest), |(c, address)| (Some(c), address));
         if let Some(credentials) = credentials {
             let (user, password) = credentials.split_once(':').ok_or(InvalidProxy::Credentials)?;
             let plain =
@@ -47,15 +47,15 @@ impl FromStr for Proxy {
                 return Err(InvalidProxy::Credentials);
             }
         }
-        let (host, port) = place.rsplit_once(':').ok_or(InvalidProxy::Place)?;
+        let (host, port) = address.rsplit_once(':').ok_or(InvalidProxy::Address)?;
         let is_name = |host: &str| !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
         let is_ipv6 = |host: &str| {
             host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).is_some_and(|h| h.parse::<std::net::Ipv6Addr>().is_ok())
         };
         if !(is_name(host) || is_ipv6(host)) || port.parse::<u16>().map_or(true, |port| port == 0) {
-            return Err(InvalidProxy::Place);
+            return Err(InvalidProxy::Address);
         }
-        Ok(Self { place: format!("socks5://{place}"), url: format!("socks5://{rest}") })
+        Ok(Self { address: format!("socks5://{address}"), url: format!("socks5://{rest}") })
     }
 }
 
@@ -69,7 +69,7 @@ impl Proxy {
 impl fmt::Display for Proxy {
     /// Where it is, without user and password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.place)
+        f.write_str(&self.address)
     }
 }
 
@@ -100,12 +100,12 @@ mod tests {
             ("http://proxy:80", InvalidProxy::Scheme),
             ("socks5h://proxy:80", InvalidProxy::Scheme),
             ("proxy:80", InvalidProxy::Scheme),
-            ("socks5://proxy", InvalidProxy::Place),
-            ("socks5://:1080", InvalidProxy::Place),
-            ("socks5://proxy:0", InvalidProxy::Place),
-            ("socks5://proxy:99999", InvalidProxy::Place),
-            ("socks5://pro xy:1080", InvalidProxy::Place),
-            ("socks5://proxy:1080/path", InvalidProxy::Place),
+            ("socks5://proxy", InvalidProxy::Address),
+            ("socks5://:1080", InvalidProxy::Address),
+            ("socks5://proxy:0", InvalidProxy::Address),
+            ("socks5://proxy:99999", InvalidProxy::Address),
+            ("socks5://pro xy:1080", InvalidProxy::Address),
+            ("socks5://proxy:1080/path", InvalidProxy::Address),
             ("socks5://user@proxy:1080", InvalidProxy::Credentials),
             ("socks5://user:@proxy:1080", InvalidProxy::Credentials),
             ("socks5://user:p@ss@proxy:1080", InvalidProxy::Credentials),

@@ -1,6 +1,6 @@
 //! Signing in by QR code: a signed-in app of the same account scans a link and accepts it.
 //!
-//! The link holds a token that lives half a minute; whoever asks again gets the next one, or is told that the last one was
+//! The link holds a token that lives half a minute; whoever polls again gets the next one, or is told that the last one was
 //! accepted (<https://core.telegram.org/api/qr-login>).
 
 use std::fmt;

@@ -1,76 +1,77 @@
-//! An account's session, as grammers wants to see it.
+//! The adapter of an account's session to the interface that grammers wants.
 //!
-//! Only data centres go through grammers; peers and updates are ours, so its caches stay empty.
+//! Only data centres go through grammers. Peers and the updates' state are ours: its caches stay empty, and what it would write there is
+//! not kept.
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
 
-use grammers_session::types::{DcOption, PeerId, PeerInfo, UpdateState, UpdatesState};
-use grammers_session::{BoxFuture, Session as GrammersSession};
+use grammers_client::session::types::{DcOption, PeerId, PeerInfo, UpdateState, UpdatesState};
+use grammers_client::session::{BoxFuture, Session as GrammersSession};
 
-use super::Reach;
+use super::NetworkScope;
 use crate::accounts::{AuthKey, DataCentre, HomeKeyKept, Session};
 
 /// Why the session refused what grammers wanted to store.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum SessionAdapterError {
     #[error(transparent)]
     HomeKey(#[from] HomeKeyKept),
-    #[error("the server announced data centre {id} at {address}, which this kind of server must not lead to")]
+    #[error("the server announced data centre {id} at {address}, which is not allowed for this kind of server")]
     Address { id: i32, address: String },
 }
 
 /// The adapter: a simulated session never leads to the real network, and a real one never to this machine.
-pub(super) struct Adapter {
+pub(super) struct SessionAdapter {
     pub(super) session: Arc<Session>,
-    pub(super) reach: Reach,
+    pub(super) reach: NetworkScope,
 }
 
-impl GrammersSession for Adapter {
-    type Error = Refusal;
+impl GrammersSession for SessionAdapter {
+    type Error = SessionAdapterError;
 
-    fn home_dc_id(&self) -> Result<i32, Refusal> {
+    fn home_dc_id(&self) -> Result<i32, SessionAdapterError> {
         Ok(self.session.home())
     }
 
-    fn set_home_dc_id(&self, dc_id: i32) -> BoxFuture<'_, Result<(), Refusal>> {
+    fn set_home_dc_id(&self, dc_id: i32) -> BoxFuture<'_, Result<(), SessionAdapterError>> {
         self.session.set_home(dc_id);
         Box::pin(async { Ok(()) })
     }
 
-    fn dc_option(&self, dc_id: i32) -> Result<Option<DcOption>, Refusal> {
+    fn dc_option(&self, dc_id: i32) -> Result<Option<DcOption>, SessionAdapterError> {
         let Some(dc) = self.session.data_centre(dc_id) else { return Ok(None) };
         let ipv6 = dc.ipv6.unwrap_or_else(|| SocketAddrV6::new(dc.ipv4.ip().to_ipv6_mapped(), dc.ipv4.port(), 0, 0));
         Ok(Some(DcOption { id: dc_id, ipv4: dc.ipv4, ipv6, auth_key: dc.auth_key.map(|k| *k.bytes()) }))
     }
 
-    fn set_dc_option(&self, option: &DcOption) -> BoxFuture<'_, Result<(), Refusal>> {
+    fn set_dc_option(&self, option: &DcOption) -> BoxFuture<'_, Result<(), SessionAdapterError>> {
         let stored = self.store(option);
         Box::pin(async move { stored })
     }
 
-    fn peer(&self, _: PeerId) -> BoxFuture<'_, Result<Option<PeerInfo>, Refusal>> {
+    fn peer(&self, _: PeerId) -> BoxFuture<'_, Result<Option<PeerInfo>, SessionAdapterError>> {
         Box::pin(async { Ok(None) })
     }
 
-    fn cache_peer(&self, _: PeerInfo) -> BoxFuture<'_, Result<(), Refusal>> {
+    fn cache_peer(&self, _: PeerInfo) -> BoxFuture<'_, Result<(), SessionAdapterError>> {
         Box::pin(async { Ok(()) })
     }
 
-    fn updates_state(&self) -> BoxFuture<'_, Result<UpdatesState, Refusal>> {
+    fn updates_state(&self) -> BoxFuture<'_, Result<UpdatesState, SessionAdapterError>> {
         Box::pin(async { Ok(UpdatesState::default()) })
     }
 
-    fn set_update_state(&self, _: UpdateState) -> BoxFuture<'_, Result<(), Refusal>> {
+    fn set_update_state(&self, _: UpdateState) -> BoxFuture<'_, Result<(), SessionAdapterError>> {
         Box::pin(async { Ok(()) })
     }
 }
 
-impl Adapter {
-    fn store(&self, option: &DcOption) -> Result<(), Refusal> {
+impl SessionAdapter {
+    fn store(&self, option: &DcOption) -> Result<(), SessionAdapterError> {
         // An option of port 0 is grammers' placeholder for an address it was not told.
         if option.ipv4.port() != 0 && !self.reach.allows(*option.ipv4.ip()) {
-            return Err(Refusal::Address { id: option.id, address: option.ipv4.to_string() });
+            return Err(SessionAdapterError::Address { id: option.id, address: option.ipv4.to_string() });
         }
         let mapped = |ip: &Ipv6Addr| ip.to_ipv4_mapped().is_some() || ip.is_unspecified();
         let ipv6 = Some(option.ipv6).filter(|a| !mapped(a.ip()));

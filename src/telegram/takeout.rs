@@ -9,26 +9,19 @@ use std::time::Duration;
 use grammers_tl_types::{RemoteCall, functions};
 use tokio::time::Instant;
 
-use super::{Client, Page, TelegramError, method};
+use super::{Client, HistoryPage, TelegramError, method};
 use crate::model::{IdRange, PeerId};
 
-/// How long after one attempt to begin a takeout the next may be made, where Telegram names no time: a takeout that ended early is begun
-/// anew a few times a day, not at every page.
-const AGAIN_AFTER: Duration = Duration::from_secs(3_600);
-
-/// An account's takeout.
-#[derive(Debug, Default)]
-pub(super) struct Takeout {
-    id: Option<i64>,
-    not_before: Option<Instant>,
-}
+/// The wait before beginning a takeout is retried, where Telegram names no time: a takeout that ended early is begun anew a few times
+/// a day, not at every page.
+const RETRY_AFTER: Duration = Duration::from_secs(3_600);
 
 impl Client {
     /// A page of a peer's history, as [`Client::history`], through a takeout session where the settings want that and one can be had.
     ///
     /// # Errors
     /// See [`TelegramError`]. `TAKEOUT_INIT_DELAY` says once how long no takeout can be begun; until then pages are read as usual.
-    pub async fn history_by_takeout(&self, peer: PeerId, range: IdRange) -> Result<Page, TelegramError> {
+    pub async fn history_by_takeout(&self, peer: PeerId, range: IdRange) -> Result<HistoryPage, TelegramError> {
         let Some(id) = self.takeout_id().await? else { return self.history(peer, range).await };
         let query = self.history_request(peer, range)?;
         let request = functions::InvokeWithTakeout { takeout_id: id, query };
@@ -41,7 +34,7 @@ impl Client {
                     takeout.id = None;
                 }
                 drop(takeout);
-                self.again("the takeout has ended")?;
+                self.retry_later("the takeout has ended")?;
                 self.history(peer, range).await
             }
             Err(error) => Err(error),
@@ -59,14 +52,14 @@ impl Client {
     /// See [`TelegramError`]; the takeout is forgotten all the same.
     pub async fn end_takeout(&self) -> Result<(), TelegramError> {
         let Some(id) = self.takeout.lock().await.id.take() else { return Ok(()) };
-        if self.leave_for(method::FINISH_TAKEOUT).is_err() {
+        if self.spend_for(method::FINISH_TAKEOUT).is_err() {
             // Telegram ends a takeout by itself when nobody asks for anything any more.
             return Ok(());
         }
         let query = functions::account::FinishTakeoutSession { success: true };
         let request = functions::InvokeWithTakeout { takeout_id: id, query };
         let deadline = Instant::now() + self.settings().request_timeout;
-        self.beside(method::FINISH_TAKEOUT, self.session().home(), &request, deadline).await.map(|_| ())
+        self.invoke_dependent(method::FINISH_TAKEOUT, self.session().home(), &request, deadline).await.map(|_| ())
     }
 
     /// The takeout, begun where there is none and one may be begun.
@@ -74,15 +67,15 @@ impl Client {
         if !self.settings().takeout {
             return Ok(None);
         }
-        // Held over the call: two pages at once begin one takeout.
+        // The lock is held over the call: two pages that race begin one takeout.
         let mut takeout = self.takeout.lock().await;
         if takeout.id.is_some() || takeout.not_before.is_some_and(|at| at > Instant::now()) {
             return Ok(takeout.id);
         }
-        if self.leave_for(method::INIT_TAKEOUT).is_err() {
+        if self.spend_for(method::INIT_TAKEOUT).is_err() {
             return Ok(None);
         }
-        takeout.not_before = Some(Instant::now() + AGAIN_AFTER);
+        takeout.not_before = Some(Instant::now() + RETRY_AFTER);
         let account = self.session().name();
         match self.invoke(&begin()).await {
             Ok(begun) => {
@@ -95,7 +88,7 @@ impl Client {
                 return Err(TelegramError::FloodWait { wait, name: "TAKEOUT_INIT_DELAY".to_owned() });
             }
             Err(TelegramError::Refused { name, .. }) => {
-                tracing::warn!(account.name = %account, "account `{account}` cannot begin a takeout ({name}); it reads as usual");
+                tracing::warn!(account.name = %account, "account `{account}` cannot begin a takeout ({name}); it reads without one");
             }
             Err(error) => {
                 takeout.not_before = None;

@@ -1,11 +1,11 @@
-//! What Telegram pushes, reduced to what the crawl acts on.
+//! Updates: what Telegram pushes, reduced to what the crawl acts on.
 
-use grammers_session::updates::UpdatesLike;
+use grammers_client::session::updates::UpdatesLike;
 use grammers_tl_types::enums;
 
-use super::seen::{Seen, harvest};
+use super::mentioned::{MentionedPeers, learn_mentioned};
 use crate::accounts::Session;
-use crate::model::{AccountName, Counters, MessageId, MessageKey, PeerId, PeerKindOfId};
+use crate::model::{AccountName, Counters, IdSpace, MessageId, MessageKey, PeerId};
 use crate::parse::{self, Parsed};
 
 /// Something that Telegram pushed to an account.
@@ -14,15 +14,15 @@ pub struct Push {
     /// Whose connection it came on.
     pub account: AccountName,
     /// Peers that it mentions.
-    pub seen: Seen,
+    pub seen: MentionedPeers,
     /// What happened, in order.
-    pub events: Vec<Event>,
+    pub events: Vec<Update>,
 }
 
-/// One thing that happened. `pts` is the state after it and `count` how far it moved that state: of the channel for a
+/// One update: a thing that happened. `pts` is the state after it and `count` how far it moved that state: of the channel for a
 /// channel's events, of the account for all others.
 #[derive(Debug)]
-pub enum Event {
+pub enum Update {
     /// A message is new, or has a new form.
     Message {
         /// The message.
@@ -73,12 +73,12 @@ pub enum Event {
     Gap,
 }
 
-impl Event {
+impl Update {
     /// The channel whose state the event moves; `None` when it is the account's.
     #[must_use]
     pub fn channel(&self) -> Option<PeerId> {
         match self {
-            Self::Message { parsed, .. } => Some(parsed.message.key.peer).filter(|p| p.kind() == PeerKindOfId::Channel),
+            Self::Message { parsed, .. } => Some(parsed.message.key.peer).filter(|p| p.kind() == IdSpace::Channel),
             Self::Deleted { channel, .. } => *channel,
             Self::ChannelMoved { channel, .. } | Self::ChannelGap { channel } => Some(*channel),
             Self::Counted { .. } | Self::Membership { .. } | Self::Gap => None,
@@ -87,19 +87,19 @@ impl Event {
 }
 
 pub(super) fn read(account: &AccountName, session: &Session, update: UpdatesLike) -> Push {
-    let mut push = Push { account: account.clone(), seen: Seen::default(), events: Vec::new() };
+    let mut push = Push { account: account.clone(), seen: MentionedPeers::default(), events: Vec::new() };
     match update {
         UpdatesLike::Updates(enums::Updates::Updates(u)) => {
-            push.seen = harvest(session, &u.users, &u.chats);
-            push.events = u.updates.iter().filter_map(event).collect();
+            push.seen = learn_mentioned(session, &u.users, &u.chats);
+            push.events = u.updates.iter().filter_map(read_update).collect();
         }
         UpdatesLike::Updates(enums::Updates::Combined(u)) => {
-            push.seen = harvest(session, &u.users, &u.chats);
-            push.events = u.updates.iter().filter_map(event).collect();
+            push.seen = learn_mentioned(session, &u.users, &u.chats);
+            push.events = u.updates.iter().filter_map(read_update).collect();
         }
-        UpdatesLike::Updates(enums::Updates::UpdateShort(u)) => push.events.extend(event(&u.update)),
+        UpdatesLike::Updates(enums::Updates::UpdateShort(u)) => push.events.extend(read_update(&u.update)),
         // The short forms leave out what a message needs; the difference has it.
-        UpdatesLike::Updates(_) | UpdatesLike::ConnectionClosed => push.events.push(Event::Gap),
+        UpdatesLike::Updates(_) | UpdatesLike::ConnectionClosed => push.events.push(Update::Gap),
         // Answers to requests that we never make.
         _ => {}
     }
@@ -107,11 +107,11 @@ pub(super) fn read(account: &AccountName, session: &Session, update: UpdatesLike
 }
 
 /// Reads one update; `None` for those that carry nothing to archive and move no state that is followed.
-pub(super) fn event(update: &enums::Update) -> Option<Event> {
+pub(super) fn read_update(update: &enums::Update) -> Option<Update> {
     use enums::Update as U;
     let message = |message, pts, count| {
         let parsed = Box::new(parse::message(message)?);
-        Some(Event::Message { parsed, pts, count })
+        Some(Update::Message { parsed, pts, count })
     };
     let ids = |ids: &[i32]| ids.iter().copied().map(MessageId).collect();
     match update {
@@ -121,33 +121,33 @@ pub(super) fn event(update: &enums::Update) -> Option<Event> {
         U::EditMessage(u) => message(&u.message, u.pts, u.pts_count),
         U::DeleteChannelMessages(u) => {
             let channel = Some(PeerId::channel(u.channel_id));
-            Some(Event::Deleted { channel, ids: ids(&u.messages), pts: u.pts, count: u.pts_count })
+            Some(Update::Deleted { channel, ids: ids(&u.messages), pts: u.pts, count: u.pts_count })
         }
-        U::DeleteMessages(u) => Some(Event::Deleted { channel: None, ids: ids(&u.messages), pts: u.pts, count: u.pts_count }),
+        U::DeleteMessages(u) => Some(Update::Deleted { channel: None, ids: ids(&u.messages), pts: u.pts, count: u.pts_count }),
         U::ChannelWebPage(u) => {
-            Some(Event::ChannelMoved { channel: PeerId::channel(u.channel_id), pts: u.pts, count: u.pts_count })
+            Some(Update::ChannelMoved { channel: PeerId::channel(u.channel_id), pts: u.pts, count: u.pts_count })
         }
         U::PinnedChannelMessages(u) => {
-            Some(Event::ChannelMoved { channel: PeerId::channel(u.channel_id), pts: u.pts, count: u.pts_count })
+            Some(Update::ChannelMoved { channel: PeerId::channel(u.channel_id), pts: u.pts, count: u.pts_count })
         }
         U::MessageReactions(u) => {
             let key = MessageKey { peer: parse::peer_id(&u.peer), id: MessageId(u.msg_id) };
-            Some(Event::Counted {
+            Some(Update::Counted {
                 key,
                 counters: Counters { reactions: Some(parse::reactions(&u.reactions)), ..Counters::default() },
             })
         }
         U::ChannelMessageViews(u) => {
             let key = MessageKey { peer: PeerId::channel(u.channel_id), id: MessageId(u.id) };
-            Some(Event::Counted { key, counters: Counters { views: Some(u.views), ..Counters::default() } })
+            Some(Update::Counted { key, counters: Counters { views: Some(u.views), ..Counters::default() } })
         }
         U::ChannelMessageForwards(u) => {
             let key = MessageKey { peer: PeerId::channel(u.channel_id), id: MessageId(u.id) };
-            Some(Event::Counted { key, counters: Counters { forwards: Some(u.forwards), ..Counters::default() } })
+            Some(Update::Counted { key, counters: Counters { forwards: Some(u.forwards), ..Counters::default() } })
         }
-        U::ChannelTooLong(u) => Some(Event::ChannelGap { channel: PeerId::channel(u.channel_id) }),
-        U::Chat(u) => Some(Event::Membership { channel: PeerId::chat(u.chat_id) }),
-        U::Channel(u) => Some(Event::Membership { channel: PeerId::channel(u.channel_id) }),
+        U::ChannelTooLong(u) => Some(Update::ChannelGap { channel: PeerId::channel(u.channel_id) }),
+        U::Chat(u) => Some(Update::Membership { channel: PeerId::chat(u.chat_id) }),
+        U::Channel(u) => Some(Update::Membership { channel: PeerId::channel(u.channel_id) }),
         _ => None,
     }
 }

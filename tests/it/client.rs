@@ -7,60 +7,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use telescribe::accounts::{AuthKey, DataCentre, Session, Sessions};
+use telescribe::accounts::{AuthKey, DataCentre, Session};
 use telescribe::config::Server;
-use telescribe::lifecycle::Lifecycle;
-use telescribe::model::{IdRange, PeerId, PeerKindOfId};
-use telescribe::telegram::{Client, Reach, Settings, TelegramError};
-use telescribe_simulator::{Fault, Options, Outcome, Rule, Simulator, When};
+use telescribe::model::{IdRange, IdSpace, PeerId};
+use telescribe::telegram::{Settings, TelegramError};
+use telescribe_simulator::{Fault, Outcome, Rule, When};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 
-use crate::fleet::{small, write_sessions};
+use crate::support::caller::{Caller, TIMEOUT, settings, simulated};
+use crate::support::methods::{EXPORT, HISTORY, INIT_TAKEOUT};
 
-const HISTORY: &str = "messages.getHistory";
 const STATE: &str = "updates.getState";
-const EXPORT: &str = "auth.exportAuthorization";
-const INIT_TAKEOUT: &str = "account.initTakeoutSession";
-const TIMEOUT: Duration = Duration::from_secs(20);
-
-/// A client of one account of a simulated Telegram.
-pub(crate) struct Caller {
-    pub(crate) client: Client,
-    pub(crate) session: Arc<Session>,
-    lifecycle: Lifecycle,
-    _inbox: mpsc::Receiver<telescribe::telegram::Push>,
-}
-
-impl Caller {
-    pub(crate) fn new(session: Arc<Session>, settings: Settings) -> Self {
-        let lifecycle = Lifecycle::new();
-        let (pushes, _inbox) = mpsc::channel(100);
-        let client = Client::new(Arc::clone(&session), settings, lifecycle.clone(), pushes);
-        Self { client, session, lifecycle, _inbox }
-    }
-
-    pub(crate) async fn end(self) {
-        self.client.close();
-        self.lifecycle.stop_hard();
-        tokio::time::timeout(TIMEOUT, self.lifecycle.ended()).await.expect("connections end");
-    }
-}
-
-pub(crate) fn settings() -> Settings {
-    let (proxy, proxies) = (None, BTreeMap::new());
-    Settings { api_id: 1, request_timeout: TIMEOUT, reach: Reach::Loopback, proxy, proxies, takeout: false }
-}
-
-/// A simulated Telegram, and the sessions of its accounts by name.
-pub(crate) async fn simulated() -> (Simulator, BTreeMap<String, Arc<Session>>) {
-    let simulator = Simulator::start(small().generate(), Options::default()).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    write_sessions(&simulator, folder.path());
-    let sessions = Sessions::new(folder.path(), Server::Simulated.name()).load_all().unwrap();
-    (simulator, sessions.into_iter().map(|(name, session)| (name.to_string(), session)).collect())
-}
-
 /// A data centre that is not the account's home.
 fn elsewhere(session: &Session) -> i32 {
     (1..=3).find(|dc| *dc != session.home()).unwrap()
@@ -115,7 +72,7 @@ async fn a_move_that_fails_leaves_the_account_where_it_was() {
 /// A channel that the account can read, with its newest page's range.
 async fn channel(caller: &Caller) -> (PeerId, IdRange) {
     let page = caller.client.dialogs(None).await.unwrap();
-    let top = page.tops.iter().find(|top| top.peer.kind() == PeerKindOfId::Channel && top.top.0 > 20).unwrap();
+    let top = page.tops.iter().find(|top| top.peer.kind() == IdSpace::Channel && top.top.0 > 20).unwrap();
     (top.peer, IdRange::new(1, top.top.0).unwrap())
 }
 
@@ -128,7 +85,7 @@ async fn a_takeout_is_begun_once_and_reads_the_same() {
     assert!(!caller.client.in_takeout().await);
     for _ in 0..3 {
         let page = caller.client.history_by_takeout(peer, range).await.unwrap();
-        assert_eq!((page.window, page.messages.len()), (plain.window, plain.messages.len()));
+        assert_eq!((page.covered, page.messages.len()), (plain.covered, plain.messages.len()));
     }
     assert!(caller.client.in_takeout().await);
     assert_eq!(simulator.request_count(INIT_TAKEOUT), 1);

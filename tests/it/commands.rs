@@ -1,114 +1,20 @@
 //! The program as people and scripts use it: the real binary, its words, and its exit status.
 
-#![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
-
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::Value;
 use telescribe::archive::DataFolder;
 use tempfile::TempDir;
 
+use crate::support::demo::{Own, demo};
+use crate::support::program::run_in;
+
 const COMMANDS: [&str; 19] = [
     "demo", "run", "simulate", "login", "account", "peers", "search", "show", "changes", "dump", "coverage", "counters", "join",
     "status", "schedule", "verify", "reindex", "key", "config",
 ];
-
-/// How a command ended.
-pub(crate) struct Ended {
-    pub(crate) status: i32,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
-
-impl Ended {
-    pub(crate) fn lines(&self) -> Vec<Value> {
-        self.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
-    }
-
-    #[track_caller]
-    pub(crate) fn well(self) -> Self {
-        assert_eq!(self.status, 0, "{}{}", self.out, self.err);
-        self
-    }
-}
-
-/// Runs the binary in a folder, with nothing of this process's own settings.
-pub(crate) fn run_in(folder: &Path, arguments: &[&str]) -> Ended {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_telescribe"));
-    command.args(arguments).current_dir(folder).stdin(Stdio::null());
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("TELESCRIBE_") {
-            command.env_remove(name);
-        }
-    }
-    let output = command.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ended { status: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
-}
-
-/// What a demo left, made once for all tests that run at the same time.
-struct Demo {
-    folder: TempDir,
-    ended: Ended,
-}
-
-fn demo() -> Arc<Demo> {
-    static SHARED: Mutex<Weak<Demo>> = Mutex::new(Weak::new());
-    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(demo) = shared.upgrade() {
-        return demo;
-    }
-    let folder = TempDir::new().unwrap();
-    let arguments = ["demo", "--once", "--folder", "demo", "--peers", "6", "--messages", "600", "--listen", "127.0.0.1:0"];
-    let ended = run_in(folder.path(), &arguments);
-    let demo = Arc::new(Demo { folder, ended });
-    *shared = Arc::downgrade(&demo);
-    demo
-}
-
-/// A copy of the demo's folder that a test has for itself: a data folder serves one command at a time.
-pub(crate) struct Own {
-    folder: TempDir,
-}
-
-impl Own {
-    pub(crate) fn new() -> Self {
-        let (demo, folder) = (demo(), TempDir::new().unwrap());
-        copy(&demo.folder.path().join("demo"), &folder.path().join("demo"));
-        Self { folder }
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join("demo").join(name)
-    }
-
-    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        run_in(self.folder.path(), &[&["--data", "demo/data"], arguments].concat())
-    }
-
-    /// The first message whose text is long enough to be worth something.
-    fn some_message(&self) -> Value {
-        let truth = fs::read_to_string(self.path("truth.ndjson")).unwrap();
-        let mut lines = truth.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.find(|line| line["text"].as_str().is_some_and(|text| text.chars().count() > 15)).unwrap()
-    }
-}
-
-pub(crate) fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let (kind, to) = (entry.file_type().unwrap(), to.join(entry.file_name()));
-        if kind.is_dir() {
-            copy(&entry.path(), &to);
-        } else if kind.is_file() {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
 
 #[test]
 fn the_demo_ends_well_and_archives_everything() {
@@ -188,7 +94,7 @@ fn show_peers_changes_and_status_answer() {
     let status = own.run(&["status", "--json"]).well().lines();
     assert_eq!(status[0]["index"]["behind"], 0, "{status:?}");
     let status = own.run(&["status"]).well().out;
-    assert!(status.starts_with("program: telescribe ") && status.contains("does not run\n"), "{status}");
+    assert!(status.starts_with("program: telescribe ") && status.contains("is not running\n"), "{status}");
     assert!(status.contains("\nindex: 600 messages, 0 changes behind\n"), "{status}");
 }
 
@@ -214,7 +120,7 @@ fn counters_and_the_schedule_are_shown_and_what_needs_a_running_program_says_so(
     for wish in [&["schedule", "run", "catch-up"][..], &["join", "@example_channel"]] {
         let ended = own.run(wish);
         assert_eq!((ended.status, ended.out.as_str()), (2, ""), "{wish:?}");
-        assert_eq!(ended.err, "telescribe: the program does not run: start it with `telescribe run`, then ask again\n");
+        assert_eq!(ended.err, "telescribe: the program is not running: start it with `telescribe run`, then retry\n");
     }
     let mistyped = own.run(&["schedule", "run", "catchup"]);
     assert_eq!(mistyped.status, 2);
@@ -254,7 +160,7 @@ fn without_an_archive_the_way_out_is_named() {
     for command in [&["dump"][..], &["peers"], &["status"], &["search", "a"], &["coverage"], &["changes"]] {
         let ended = run_in(folder.path(), command);
         assert_eq!((ended.status, ended.out.as_str()), (2, ""), "{command:?}");
-        assert!(ended.err.contains("there is no archive in `data`; `telescribe run` makes one"), "{command:?}: {}", ended.err);
+        assert!(ended.err.contains("there is no archive in `data`; `telescribe run` creates one"), "{command:?}: {}", ended.err);
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "asking makes nothing");
 }
@@ -330,7 +236,7 @@ fn a_wrong_url_of_the_broker_is_refused_before_anything_starts_and_nothing_of_it
         ("amqp:guest", "must start with amqp:// or amqps://"),
         ("127.0.0.1:5672", "must start with amqp:// or amqps://"),
         ("amqp://", "must name a host"),
-        ("amqp://127.0.0.1:99999", "a number from 1 to 65535"),
+        ("amqp://127.0.0.1:99999", "a port number from 1 to 65535"),
         ("amqp://127.0.0.1/?foo=1", "unknown parameter `foo`"),
     ] {
         let simulated = "[telegram]\nserver = \"simulated\"\n\n[accounts]\nsessions = \"demo/sessions\"\n\n[http]\nlisteners = []\nmetrics = []\n";
@@ -373,9 +279,9 @@ fn an_account_is_imported_from_a_raw_key_and_listed() {
     fs::write(folder.path().join("short.key"), [7; 255]).unwrap();
     let import = |key: &str, dc: &str| run_in(folder.path(), &["account", "import", "bravo", key, "--dc", dc]);
     for (key, dc, says) in [
-        ("short.key", "4", "`short.key` is no session that is known: expected "),
+        ("short.key", "4", "`short.key` is not a known kind of session: expected "),
         ("none.key", "4", "cannot read `none.key`"),
-        ("bravo.key", "77", "`bravo.key` is of data centre 77, which is not known; there are "),
+        ("bravo.key", "77", "`bravo.key` is of data centre 77, which is unknown; known are "),
     ] {
         let ended = import(key, dc);
         assert_eq!(ended.status, 2);
@@ -385,7 +291,7 @@ fn an_account_is_imported_from_a_raw_key_and_listed() {
     let twice = import("bravo.key", "4");
     assert_eq!(twice.status, 2, "{}", twice.err);
     let listed = run_in(folder.path(), &["account", "list"]).well();
-    assert_eq!(listed.out, "bravo: user not asked yet, data centre 4, 0 peers known, plain\n");
+    assert_eq!(listed.out, "bravo: user unknown, data centre 4, 0 peers known, plain\n");
     assert_eq!(run_in(folder.path(), &["account", "list", "--json"]).well().lines()[0]["home_dc"], 4);
     use std::os::unix::fs::PermissionsExt as _;
     let session = folder.path().join("sessions/bravo.session");

@@ -3,177 +3,30 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
-use telescribe::archive::{Archive, DataFolder, Durability, Raw};
-use telescribe::model::{IdRange, Message, MessageId, MessageKey, Peer, PeerId, PeerKind, Timestamp};
-use telescribe::search::{Index, Indexer, IndexerSettings};
-use tempfile::TempDir;
+use telescribe::archive::{Archive, DataFolder, Durability};
+use telescribe::search::Index;
 
-use crate::commands::{Ended, Own, copy, run_in};
-use crate::fleet::{Fleet, small};
-
-pub(crate) const CHAT: PeerId = PeerId(-1_001_500_000_001);
-/// Messages in tables, and messages that only the log has.
-pub(crate) const IN_TABLES: i32 = 200;
-pub(crate) const IN_LOG: i32 = 1_000;
-/// Messages of a write.
-const PAGE: i32 = 50;
-
-/// A data folder whose archive has a part of its messages in tables and most of them in the log, as a killed program leaves it, and
-/// whose index has seen them all.
-pub(crate) struct Kept {
-    folder: TempDir,
-}
-
-impl Kept {
-    pub(crate) async fn new() -> Self {
-        let kept = Self { folder: TempDir::new().unwrap() };
-        let archive = Arc::new(Archive::open(&kept.archive(), Durability::Os).unwrap());
-        archive_messages(&archive, 1, IN_TABLES);
-        archive.flush().unwrap();
-        archive_messages(&archive, IN_TABLES + 1, IN_TABLES + IN_LOG);
-        let index = Arc::new(Index::open(&kept.data().join("index")).unwrap());
-        Indexer::new(index, archive, IndexerSettings::default()).catch_up().await.unwrap();
-        kept
-    }
-
-    /// A copy that may be damaged.
-    pub(crate) fn another(&self) -> Self {
-        let folder = TempDir::new().unwrap();
-        copy(self.folder.path(), folder.path());
-        Self { folder }
-    }
-
-    pub(crate) fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
-    pub(crate) fn archive(&self) -> PathBuf {
-        self.data().join("archive")
-    }
-
-    /// The log that has something in it.
-    pub(crate) fn log(&self) -> PathBuf {
-        files(&self.archive(), |name| name.ends_with(".log")).pop().unwrap()
-    }
-
-    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        run_in(self.folder.path(), arguments)
-    }
-
-    /// How many messages a dump has, where it ends well.
-    fn dumped(&self) -> usize {
-        self.run(&["dump"]).well().out.lines().filter(|line| line.contains("\"text\"")).count()
-    }
-}
-
-pub(crate) fn archive_messages(archive: &Archive, first: i32, last: i32) {
-    for page in (first..=last).step_by(PAGE as usize) {
-        let end = last.min(page + PAGE - 1);
-        let mut write = archive.write(Timestamp(1_706_702_400));
-        write.peer(Peer::new(CHAT, PeerKind::Supergroup, "kept".to_owned())).cursor(CHAT, move |cursor| cursor.top = end);
-        for id in page..=end {
-            let key = MessageKey { peer: CHAT, id: MessageId(id) };
-            let text = format!("message {id} says {}", "something ".repeat(5));
-            let message = Message { text, ..Message::new(key, Timestamp(1_706_600_000 + i64::from(id))) };
-            write.message(message, Raw { layer: 230, tl: vec![7; 60] }, 0);
-        }
-        write.window(CHAT, IdRange::new(page, end).unwrap());
-        write.commit().unwrap();
-    }
-}
-
-/// The files of a folder, by name, those of some names only.
-pub(crate) fn files(folder: &Path, of: impl Fn(&str) -> bool) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    found.retain(|path| path.is_file() && of(path.file_name().unwrap().to_str().unwrap()));
-    found.sort();
-    found
-}
-
-/// Every file that holds something of the archive, with what is in it. RocksDB's own diary and its options are no such files.
-pub(crate) fn contents(archive: &Path) -> BTreeMap<String, Vec<u8>> {
-    let is_data = |name: &str| {
-        name.starts_with("MANIFEST") || name == "CURRENT" || [".sst", ".log", ".blob"].iter().any(|end| name.ends_with(end))
-    };
-    everything(archive, is_data)
-}
-
-pub(crate) fn everything(folder: &Path, of: impl Fn(&str) -> bool) -> BTreeMap<String, Vec<u8>> {
-    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-    files(folder, of).into_iter().map(|path| (name(&path), fs::read(&path).unwrap())).collect()
-}
-
-pub(crate) fn names(contents: &BTreeMap<String, Vec<u8>>) -> Vec<(&str, usize)> {
-    contents.iter().map(|(name, bytes)| (name.as_str(), bytes.len())).collect()
-}
-
-pub(crate) fn flip(path: &Path, at: usize, bit: u8) {
-    let mut bytes = fs::read(path).unwrap();
-    bytes[at] ^= 1 << bit;
-    fs::write(path, bytes).unwrap();
-}
-
-fn manifest(archive: &Path) -> PathBuf {
-    files(archive, |name| name.starts_with("MANIFEST")).pop().unwrap()
-}
-
-fn cut(path: &Path, parts: u64) {
-    let file = fs::File::options().write(true).open(path).unwrap();
-    file.set_len(file.metadata().unwrap().len() * parts / 10).unwrap();
-}
-
-fn first_table(archive: &Path) -> PathBuf {
-    files(archive, |name| name.ends_with(".sst")).remove(0)
-}
-
-type Damage = fn(&Path);
-
-/// What can happen to an archive's files.
-pub(crate) const DAMAGES: [(&str, Damage); 20] = [
-    ("CURRENT is missing", |archive| fs::remove_file(archive.join("CURRENT")).unwrap()),
-    ("CURRENT is empty", |archive| fs::write(archive.join("CURRENT"), "").unwrap()),
-    ("CURRENT is noise", |archive| fs::write(archive.join("CURRENT"), [0xff; 20]).unwrap()),
-    ("CURRENT has no end of line", |archive| fs::write(archive.join("CURRENT"), "MANIFEST-000005").unwrap()),
-    ("CURRENT names a manifest that is not there", |archive| fs::write(archive.join("CURRENT"), "MANIFEST-999999\n").unwrap()),
-    ("the manifest is missing", |archive| fs::remove_file(manifest(archive)).unwrap()),
-    ("the manifest is empty", |archive| cut(&manifest(archive), 0)),
-    ("a tenth of the manifest is left", |archive| cut(&manifest(archive), 1)),
-    ("three tenths of the manifest are left", |archive| cut(&manifest(archive), 3)),
-    ("half of the manifest is left", |archive| cut(&manifest(archive), 5)),
-    ("nine tenths of the manifest are left", |archive| cut(&manifest(archive), 9)),
-    ("a bit of the manifest's beginning is flipped", |archive| flip(&manifest(archive), 12, 3)),
-    ("a bit of the manifest's first length is flipped", |archive| flip(&manifest(archive), 5, 6)),
-    ("a table is missing", |archive| fs::remove_file(first_table(archive)).unwrap()),
-    ("a table is cut short", |archive| cut(&first_table(archive), 5)),
-    ("all tables are missing", |archive| {
-        files(archive, |name| name.ends_with(".sst")).iter().for_each(|table| fs::remove_file(table).unwrap());
-    }),
-    ("the log is missing", |archive| {
-        files(archive, |name| name.ends_with(".log")).iter().for_each(|log| fs::remove_file(log).unwrap());
-    }),
-    ("everything is missing", |archive| files(archive, |_| true).iter().for_each(|file| fs::remove_file(file).unwrap())),
-    ("IDENTITY is missing", |archive| fs::remove_file(archive.join("IDENTITY")).unwrap()),
-    ("OPTIONS are missing", |archive| {
-        files(archive, |name| name.starts_with("OPTIONS")).iter().for_each(|file| fs::remove_file(file).unwrap());
-    }),
-];
+use crate::support::demo::Own;
+use crate::support::files::{archive_files, cut, everything, files, flip, names};
+use crate::support::fleet::{Fleet, small};
+use crate::support::killed::{DAMAGES, IN_LOG, IN_TABLES, Killed, archive_messages};
+use crate::support::messages::CHAT;
+use crate::support::program::run_in;
 
 #[tokio::test]
 async fn whatever_an_archive_lacks_a_command_shows_all_of_it_or_refuses_and_deletes_nothing() {
-    let whole = Kept::new().await;
+    let whole = Killed::new().await;
     for (what, damage) in DAMAGES {
         let kept = whole.another();
         damage(&kept.archive());
-        let before = contents(&kept.archive());
+        let before = archive_files(&kept.archive());
         for again in 1..=2 {
             let ended = kept.run(&["dump"]);
-            let after = contents(&kept.archive());
+            let after = archive_files(&kept.archive());
             assert!(before == after, "{what}, time {again}: {:?} became {:?}", names(&before), names(&after));
             if ended.status == 0 {
                 let lines = ended.out.lines().filter(|line| line.contains("\"text\"")).count();
@@ -188,7 +41,7 @@ async fn whatever_an_archive_lacks_a_command_shows_all_of_it_or_refuses_and_dele
 
 #[tokio::test]
 async fn where_only_the_index_is_left_no_command_says_that_a_new_archive_is_the_way_out() {
-    let kept = Kept::new().await;
+    let kept = Killed::new().await;
     fs::remove_dir_all(kept.archive()).unwrap();
     for command in ["dump", "status", "verify", "reindex"] {
         let ended = kept.run(&[command]);
@@ -201,7 +54,7 @@ async fn where_only_the_index_is_left_no_command_says_that_a_new_archive_is_the_
 
 #[tokio::test]
 async fn commands_that_read_write_nothing_into_the_archive() {
-    let kept = Kept::new().await;
+    let kept = Killed::new().await;
     let before = everything(&kept.archive(), |_| true);
     let chat = CHAT.to_string();
     let commands: [&[&str]; 9] = [
@@ -224,22 +77,22 @@ async fn commands_that_read_write_nothing_into_the_archive() {
 
 #[tokio::test]
 async fn a_flipped_bit_early_in_the_log_is_refused_with_the_number_of_changes_and_the_way_on() {
-    let kept = Kept::new().await;
+    let kept = Killed::new().await;
     let all = (IN_TABLES + IN_LOG) as usize;
     assert_eq!(kept.dumped(), all);
     flip(&kept.log(), 3_000, 0);
-    let before = contents(&kept.archive());
+    let before = archive_files(&kept.archive());
     let missing = format!("{IN_LOG} changes are missing");
     for command in [&["dump"][..], &["search", "something"], &["status"], &["verify"], &["reindex"]] {
         let ended = kept.run(command);
         assert_eq!((ended.status, ended.out.as_str()), (2, ""), "{command:?}: {}", ended.err);
         assert!(ended.err.contains("has a damaged log") && ended.err.contains(&missing), "{command:?}: {}", ended.err);
         assert!(
-            ended.err.contains("restore a backup, or go on without them with `telescribe reindex --accept-loss`"),
+            ended.err.contains("restore a backup, or continue without them with `telescribe reindex --accept-loss`"),
             "{}",
             ended.err
         );
-        assert!(before == contents(&kept.archive()), "{command:?}");
+        assert!(before == archive_files(&kept.archive()), "{command:?}");
     }
     let id = || kept.run(&["status", "--json"]).well().lines()[0]["archive"]["id"].clone();
     let accepted = kept.run(&["reindex", "--accept-loss"]).well();
@@ -255,7 +108,7 @@ async fn a_flipped_bit_early_in_the_log_is_refused_with_the_number_of_changes_an
     let lost = fs::read_dir(kept.data()).unwrap().map(|entry| entry.unwrap().path());
     let lost: Vec<PathBuf> = lost.filter(|path| path.to_str().unwrap().contains("archive.lost-")).collect();
     assert_eq!(lost.len(), 1);
-    assert!(contents(&lost[0]) == before, "as it was");
+    assert!(archive_files(&lost[0]) == before, "as it was");
     assert!(!files(&lost[0], |name| name.ends_with(".log")).is_empty());
     // Once more there is nothing to accept, and nothing changes.
     let now = id();
@@ -266,7 +119,7 @@ async fn a_flipped_bit_early_in_the_log_is_refused_with_the_number_of_changes_an
 
 #[tokio::test]
 async fn a_log_that_lost_its_end_is_refused_where_the_index_has_seen_it_and_verify_counts_what_is_missing() {
-    let kept = Kept::new().await;
+    let kept = Killed::new().await;
     cut(&kept.log(), 5);
     let refused = kept.run(&["dump"]);
     assert_eq!((refused.status, refused.out.as_str()), (2, ""));
@@ -284,7 +137,7 @@ async fn a_log_that_lost_its_end_is_refused_where_the_index_has_seen_it_and_veri
 
 #[tokio::test]
 async fn an_index_that_is_only_behind_is_no_difference() {
-    let kept = Kept::new().await;
+    let kept = Killed::new().await;
     archive_messages(&Archive::open(&kept.archive(), Durability::Os).unwrap(), 5_000, 5_010);
     let verified = kept.run(&["verify"]).well();
     assert!(verified.out.contains("\n11 messages are not indexed yet; `telescribe run` or "), "{}", verified.out);
@@ -348,7 +201,7 @@ fn an_index_that_the_system_does_not_give_is_not_built_anew_and_is_whole_when_it
     let before = names_of(&index);
     let error = Index::open(&index).unwrap_err().to_string();
     assert!(
-        error.contains("cannot be opened: ") && error.contains("; nothing of it was changed: check the limit of open files"),
+        error.contains("cannot be opened: ") && error.contains("; it was not changed: check the limit of open files"),
         "{error}"
     );
     let searched = own.run(&["search", "и"]);

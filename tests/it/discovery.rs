@@ -14,8 +14,8 @@ use telescribe::model::{ChangeKind, Seq};
 use telescribe_simulator::world::Chat;
 use telescribe_simulator::{Options, PeerId, WorldSpec};
 
-use crate::fleet::{Fleet, small};
-use crate::http::Written;
+use crate::support::commands::Written;
+use crate::support::fleet::{Fleet, small};
 
 const RESOLVE: &str = "contacts.resolveUsername";
 
@@ -57,7 +57,7 @@ fn empty(fleet: &Fleet, peer: PeerId) {
 
 /// The peers that are crawled.
 fn crawled(app: &App) -> BTreeSet<i64> {
-    app.archive.cursors().map(|cursor| cursor.unwrap().0.0).collect()
+    app.archive.view().crawl_states(telescribe::model::PeerId(i64::MIN)).map(|cursor| cursor.unwrap().0.0).collect()
 }
 
 /// Waits until an account is shown to be in a peer, or out of it.
@@ -97,13 +97,13 @@ async fn a_username_is_resolved_once_and_only_where_no_hash_is_known() {
     assert_eq!((code, resolved()), (ExitCode::SUCCESS, 1));
     until_in(&fleet, others, "alpha", true).await;
     let (text, _) = joins(&fleet, &format!("https://t.me/{name}"), Some("alpha")).await.unwrap();
-    assert!(text.starts_with("account alpha is in already: "), "{text}");
+    assert!(text.starts_with("account alpha is already a member of "), "{text}");
     joins(&fleet, &username(&fleet, own), Some("alpha")).await.unwrap();
     assert_eq!(resolved(), 1, "a peer whose hash is known is never resolved");
 
     for _ in 0..2 {
         let error = joins(&fleet, "@nobody_at_all", Some("alpha")).await.unwrap_err();
-        assert_eq!(error, "it was not joined: nobody has the username `@nobody_at_all`");
+        assert_eq!(error, "the peer was not joined: nobody has the username `@nobody_at_all`");
     }
     assert_eq!(resolved(), 2, "who is nobody is not asked for again");
     for (peer, account, says) in [
@@ -128,16 +128,19 @@ async fn an_invite_link_is_followed_and_what_is_wrong_with_it_is_said() {
     let old = link(fleet.simulator.revoke_invite(others[0]).unwrap());
     let new = link(fleet.simulator.revoke_invite(others[0]).unwrap());
     let error = joins(&fleet, &old, Some("alpha")).await.unwrap_err();
-    assert_eq!(error, "it was not joined: Telegram refuses account `alpha`: the invite link has expired (INVITE_HASH_EXPIRED)");
+    assert_eq!(
+        error,
+        "the peer was not joined: Telegram refuses account `alpha`: the invite link has expired (INVITE_HASH_EXPIRED)"
+    );
     let (text, _) = joins(&fleet, &new, Some("alpha")).await.unwrap();
     assert!(text.starts_with("account alpha has joined "), "{text}");
     until_in(&fleet, others[0], "alpha", true).await;
-    assert!(joins(&fleet, &new, Some("alpha")).await.unwrap().0.starts_with("account alpha is in already: "));
+    assert!(joins(&fleet, &new, Some("alpha")).await.unwrap().0.starts_with("account alpha is already a member of "));
 
     fleet.simulator.set_join_request(others[1], true).unwrap();
     let asked = link(fleet.simulator.revoke_invite(others[1]).unwrap());
     let (text, code) = joins(&fleet, &asked, Some("alpha")).await.unwrap();
-    assert!(text.starts_with("account alpha has asked to join; an administrator has to agree first: "), "{text}");
+    assert!(text.starts_with("account alpha has requested to join (an administrator must approve): "), "{text}");
     assert_eq!(code, ExitCode::from(1));
     // The administrator agrees.
     fleet.simulator.join("alpha", others[1]).unwrap();
@@ -182,7 +185,7 @@ async fn a_peer_that_an_account_joins_elsewhere_is_archived_and_one_that_it_leav
         _ => false,
     };
     let changes: Vec<ChangeKind> =
-        app.archive.changes(Seq(0), usize::MAX).unwrap().into_iter().map(|c| c.kind).filter(is_of_peer).collect();
+        app.archive.view().changes(Seq(0), usize::MAX).unwrap().into_iter().map(|c| c.kind).filter(is_of_peer).collect();
     let (joined, left) = (ChangeKind::PeerJoined { peer: id(peer) }, ChangeKind::PeerLeft { peer: id(peer) });
     assert_eq!(changes, [joined, left, joined, left]);
     let coverage = fleet.get(&format!("/v1/peers/{peer}/coverage")).await;

@@ -2,17 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::time::Duration;
-
 use telescribe_simulator::{Fault, LedgerEntry, Outcome, Rule, When};
 
-use crate::fleet::{Fleet, small};
+use crate::support::fleet::{Fleet, small};
+use crate::support::methods::{EXPORT, IMPORT, INIT_TAKEOUT};
+use crate::support::waiting::UNDER_WAY;
 
-const EXPORT: &str = "auth.exportAuthorization";
-const IMPORT: &str = "auth.importAuthorization";
-const INIT_TAKEOUT: &str = "account.initTakeoutSession";
-/// A call that was under way when the wait was answered arrives after it. Whoever ignores waits comes later than this.
-const UNDER_WAY: Duration = Duration::from_millis(250);
 /// Every method that a crawl calls in the ordinary course, and those that come along with others.
 const METHODS: [&str; 11] = [
     "help.getConfig",

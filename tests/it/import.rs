@@ -11,7 +11,9 @@ use telescribe::accounts::Sessions;
 use telescribe::model::PeerId;
 use telescribe_simulator::{AccountAccess, Options, Simulator, WorldSpec};
 
-use crate::login::program;
+use crate::support::disk::hex;
+use crate::support::program::program;
+use crate::support::python::python;
 
 struct Setting {
     simulator: Simulator,
@@ -39,10 +41,9 @@ impl Setting {
     /// Has a library write the account's session.
     fn write(&self, library: &str, python: &str) {
         let dc = self.account.data_centres.iter().find(|dc| dc.id == self.account.home_dc).unwrap();
-        let key: String = dc.auth_key.iter().map(|byte| format!("{byte:02x}")).collect();
         let account = json!({
             "library": library, "folder": self.path(), "dc": dc.id, "address": dc.address.ip(), "port": dc.address.port(),
-            "key": key, "user_id": self.account.user_id, "api_id": 5, "peers": self.peers(),
+            "key": hex(&dc.auth_key), "user_id": self.account.user_id, "api_id": 5, "peers": self.peers(),
         });
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/import/write.py");
         let mut child = Command::new(python).arg(script).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -90,7 +91,7 @@ impl Setting {
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_that_telethon_wrote_work_here() {
     let s = Setting::new().await;
-    s.write("telethon", &crate::telethon::python(&["telethon"]));
+    s.write("telethon", &python(&["telethon"]));
     s.works("file", &["telethon.session"], Stdio::null());
     s.knows_its_peers("file");
     s.works("text", &["telethon.string"], Stdio::null());
@@ -117,7 +118,7 @@ async fn sessions_that_telethon_wrote_work_here() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_that_pyrograms_successor_wrote_work_here() {
     let s = Setting::new().await;
-    let python = crate::telethon::python(&["pyrogram"]);
+    let python = python(&["pyrogram"]);
     s.write("kurigram", &python);
     s.works("file", &["kurigram.session"], Stdio::null());
     s.knows_its_peers("file");
@@ -126,7 +127,7 @@ async fn sessions_that_pyrograms_successor_wrote_work_here() {
 
     // What lies in a log beside the file is not read, and not passed over either.
     let told = s.refused(&["killed.session"]);
-    assert!(told.contains("is not whole without `killed.session-wal`") && told.contains("PRAGMA journal_mode=DELETE"), "{told}");
+    assert!(told.contains("is incomplete without `killed.session-wal`") && told.contains("PRAGMA journal_mode=DELETE"), "{told}");
     let together = "import sqlite3; sqlite3.connect('killed.session').execute('PRAGMA journal_mode=DELETE')";
     assert!(Command::new(&python).args(["-c", together]).current_dir(s.path()).status().unwrap().success());
     s.works("killed", &["killed.session"], Stdio::null());
@@ -140,7 +141,7 @@ async fn a_bare_key_works_with_its_data_centre() {
     let dc = s.account.data_centres.iter().find(|dc| dc.id == s.account.home_dc).unwrap();
     std::fs::write(s.path().join("bare.key"), dc.auth_key).unwrap();
     let told = s.refused(&["bare.key"]);
-    assert!(told.contains("`bare.key` is an authorisation key, which does not say where it belongs; add `--dc`"), "{told}");
+    assert!(told.contains("`bare.key` is an authorisation key, which does not tell its data centre; add `--dc`"), "{told}");
     s.works("bare", &["bare.key", "--dc", &dc.id.to_string()], Stdio::null());
     s.simulator.stop().await;
 }

@@ -10,8 +10,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use telescribe::seal::{
-    Key, KeyRing, Nonces, PORTABLE_PLAINTEXT_MAX, Purpose, Why, open_answer, open_request, seal, seal_request, system_random,
+    Key, KeyRing, Nonces, PORTABLE_PLAINTEXT_MAX, Purpose, RefusalReason, open_answer, open_request, seal, seal_request,
+    system_random,
 };
+
+use crate::support::python::python;
 
 const TARGET: &str = "/v1/search?q=%E4%BB%8A%E5%A4%A9";
 const ISSUED: i64 = 1_700_000_000;
@@ -29,7 +32,7 @@ struct Library {
 
 impl Library {
     fn python(name: &'static str) -> Self {
-        Self { name, program: crate::telethon::python(&[name]), script: script("interop.py") }
+        Self { name, program: python(&[name]), script: script("interop.py") }
     }
 
     fn jose() -> Self {
@@ -100,7 +103,7 @@ fn both_ways(library: &Library) {
         let request = open_request(&token, &ring, &nonces, "POST", TARGET, now()).unwrap();
         assert_eq!((&request.body, request.kid(), request.client().as_str()), (&body, key.id(), "analyst"), "{name}");
         let again = open_request(&token, &ring, &nonces, "POST", TARGET, now()).unwrap_err();
-        assert_eq!(again.why(), Why::Replay, "{name}");
+        assert_eq!(again.reason(), RefusalReason::Replay, "{name}");
         // Ours opens there.
         let token = request.seal_answer(200, &body, now(), &mut random);
         let opened = library.open(&set, &token);
@@ -139,7 +142,8 @@ fn changed_and_foreign_tokens_are_refused(library: &Library) {
             assert!(library.open(&set, &changed(&token))["error"].is_string(), "{name} opened a changed part {part}");
         }
         let refused = open_request(&changed(&theirs), &ring, &Nonces::new(), "GET", "/", now());
-        assert!(matches!(refused.unwrap_err().why(), Why::Form | Why::Authentication), "{name}, part {part}");
+        let reason = refused.unwrap_err().reason();
+        assert!(matches!(reason, RefusalReason::Malformed | RefusalReason::Authentication), "{name}, part {part}");
     }
     open_request(&theirs, &ring, &Nonces::new(), "GET", "/", now()).unwrap();
 }

@@ -7,9 +7,9 @@ use telescribe::model::{MessageId, MessageKey, PeerId};
 use telescribe_simulator::world::ChatKind;
 use telescribe_simulator::{Fault, Post, Rule, When, WorldSpec};
 
-use crate::fleet::Fleet;
+use crate::support::fleet::Fleet;
+use crate::support::methods::HISTORY;
 
-const HISTORY: &str = "messages.getHistory";
 /// Longer than any test waits for anything.
 const FOR_EVER: Duration = Duration::from_secs(600);
 
@@ -27,11 +27,11 @@ async fn a_pushed_message_is_archived_while_its_peers_past_is_being_read() {
     assert!(channels.len() > 1);
     for peer in channels {
         let known = PeerId(peer.marked());
-        fleet.until("the peer is known", || app.archive.cursor(known).unwrap().is_some()).await;
+        fleet.until("the peer is known", || app.archive.view().crawl_state(known).unwrap().is_some()).await;
         let id = fleet.simulator.post(peer, Post::text("pushed")).unwrap();
         let key = MessageKey { peer: known, id: MessageId(id) };
-        fleet.until("what was pushed is archived", || app.archive.message(key).unwrap().is_some()).await;
-        assert_eq!(app.archive.coverage(known).unwrap().messages, 1, "and nothing of the past is");
+        fleet.until("what was pushed is archived", || app.archive.view().message(key).unwrap().is_some()).await;
+        assert_eq!(app.archive.view().coverage(known).unwrap().messages, 1, "and nothing of the past is");
     }
     assert_eq!(fleet.simulator.request_count(HISTORY), 1, "the page is still under way, and nothing but it waits");
     app.lifecycle.stop_hard();

@@ -4,44 +4,17 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{Child, ChildStderr};
 
 use telescribe::accounts::{Session, Sessions};
-use telescribe_simulator::{AccountAccess, Fault, Options, Rule, Simulator, When, WorldSpec};
+use telescribe_simulator::{AccountAccess, Fault, Rule, Simulator, When, WorldSpec};
 
-use crate::fleet::write_sessions;
-
-/// The program in a folder, on the simulated Telegram.
-pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_telescribe"));
-    command
-        .args(arguments)
-        .current_dir(folder)
-        .env_remove("TELESCRIBE_MASTER_KEY")
-        .env("TELESCRIBE__TELEGRAM__SERVER", "simulated")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-pub(crate) fn run(folder: &Path, arguments: &[&str], typed: &str) -> Output {
-    let mut child = program(folder, arguments).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
-}
-
-fn told(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
+use crate::support::fleet::with_sessions;
+use crate::support::program::{program, run, terminate, told};
 
 /// A world with nobody signed in, and the session files of its accounts in a folder.
 async fn signed_out() -> (Simulator, tempfile::TempDir) {
-    let spec = WorldSpec { accounts: 2, peers: 4, messages: 100, signed_in: false, ..WorldSpec::default() };
-    let simulator = Simulator::start(spec.generate(), Options::default()).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    write_sessions(&simulator, &folder.path().join("sessions"));
-    (simulator, folder)
+    with_sessions(WorldSpec { accounts: 2, peers: 4, messages: 100, signed_in: false, ..WorldSpec::default() }).await
 }
 
 fn account(simulator: &Simulator, with_password: bool) -> AccountAccess {
@@ -81,7 +54,7 @@ async fn an_account_is_signed_in_by_code_and_password_and_out_again() {
     // Once more: nothing to do, and nothing asked.
     simulator.clear_ledger();
     let again = run(folder.path(), &["login", name], "");
-    assert!(again.status.success() && told(&again).contains("is signed in already as"), "{}", told(&again));
+    assert!(again.status.success() && told(&again).contains("is already signed in as"), "{}", told(&again));
     assert_eq!(simulator.request_count("auth.sendCode"), 0);
 
     assert!(run(folder.path(), &["account", "logout", name], "").status.success());
@@ -89,6 +62,29 @@ async fn an_account_is_signed_in_by_code_and_password_and_out_again() {
     let unknown = run(folder.path(), &["account", "check", name], "");
     assert_eq!(unknown.status.code(), Some(2));
     assert!(told(&unknown).contains(&format!("there is no account `{name}`")));
+    simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_is_through_when_telegram_says_so_whatever_is_not_answered_afterwards() {
+    let (simulator, folder) = signed_out().await;
+    for with_password in [false, true] {
+        let account = account(&simulator, with_password);
+        let name = account.name.as_str();
+        let silence = simulator.fault(Rule::new(Fault::Silence, When::Always).account(name).method("updates.getState"));
+        let typed = format!("{}\n{}\n", account.code, account.password.as_deref().unwrap_or_default());
+        let mut login = program(folder.path(), &["login", name, "--phone", &format!("+{}", account.phone)])
+            .env("TELESCRIBE__TELEGRAM__REQUEST_TIMEOUT", "2s")
+            .spawn()
+            .unwrap();
+        login.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        let login = login.wait_with_output().unwrap();
+        assert!(login.status.success(), "{}", told(&login));
+        assert_eq!(simulator.request_counts().get(&(account.name.clone(), "updates.getState")), Some(&1));
+        assert_eq!(stored(folder.path(), name).user_id(), Some(account.user_id));
+        simulator.remove_fault(silence);
+        assert!(run(folder.path(), &["account", "check", name], "").status.success());
+    }
     simulator.stop().await;
 }
 
@@ -122,7 +118,7 @@ async fn what_telegram_refuses_at_a_login_is_told_with_the_way_out_and_changes_n
         (Fault::FloodWait { seconds: 8_000 }, "for the next 2 h 14 min"),
         (error(406, "PHONE_NUMBER_FLOOD"), "try again tomorrow"),
         (error(400, "PHONE_NUMBER_BANNED"), "has banned this phone number; appeal"),
-        (error(400, "API_ID_INVALID"), "copy both anew from https://my.telegram.org/apps"),
+        (error(400, "API_ID_INVALID"), "copy both again from https://my.telegram.org/apps"),
         (error(400, "PHONE_NUMBER_INVALID"), "write it with its country code"),
     ] {
         let rule = simulator.fault(Rule::new(fault, When::Always).method("auth.sendCode"));
@@ -246,7 +242,7 @@ async fn an_interrupted_qr_login_leaves_the_session_file_as_it_was() {
     let mut scan = Scan::begin(folder.path(), &account.name, None);
     scan.link();
     // SIGTERM and not SIGINT, which a shell makes its background jobs ignore, and all that they start.
-    Command::new("kill").args(["-TERM", &scan.child.id().to_string()]).status().unwrap();
+    terminate(&scan.child);
     let (status, told) = scan.end();
     assert_ne!(status, Some(0), "{told}");
     assert_eq!(sessions(), before);

@@ -10,13 +10,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rocksdb::{DB, Options};
 use telescribe::archive::{Archive, ArchiveError, Durability, Seen};
-use telescribe::lifecycle::{Step, Worker as _};
+use telescribe::lifecycle::{StepOutcome, Worker as _};
 use telescribe::model::Seq;
 use telescribe::search::{Index, Indexer, IndexerSettings};
 use tempfile::TempDir;
 
-use crate::commands::copy;
-use crate::damage::{DAMAGES, IN_LOG, IN_TABLES, Kept, archive_messages, contents, everything, files, flip, names};
+use crate::support::files::{archive_files, copy, everything, files, flip, names};
+use crate::support::killed::{DAMAGES, IN_LOG, IN_TABLES, Killed, archive_messages};
 
 /// An archive as a killed program leaves it, made once for a whole test.
 struct Whole {
@@ -52,9 +52,9 @@ fn log(archive: &Path) -> std::path::PathBuf {
 
 /// Every change is there, once, without a jump, and what is stored twice is the same.
 fn is_whole(archive: &Archive) {
-    let seqs: Vec<u64> = archive.changes(Seq(0), usize::MAX).unwrap().iter().map(|change| change.seq.0).collect();
+    let seqs: Vec<u64> = archive.view().changes(Seq(0), usize::MAX).unwrap().iter().map(|change| change.seq.0).collect();
     assert_eq!(seqs, (1..=archive.last_seq().0).collect::<Vec<_>>());
-    assert_eq!(archive.verify().unwrap().differences, [""; 0]);
+    assert_eq!(archive.view().verify().unwrap().differences, [""; 0]);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_log_that_is_cut_anywhere_opens_where_nobody_has_seen_more_and_is_refused_wi
         let folder = whole.another();
         let archive = folder.path().join("archive");
         fs::File::options().write(true).open(log(&archive)).unwrap().set_len(end).unwrap();
-        let before = contents(&archive);
+        let before = archive_files(&archive);
         let left = {
             let archive = Archive::open_to_read(&archive, None).unwrap();
             is_whole(&archive);
@@ -80,7 +80,7 @@ fn a_log_that_is_cut_anywhere_opens_where_nobody_has_seen_more_and_is_refused_wi
                 prop_assert!(matches!(&error, ArchiveError::Lost { missing: Some(n), .. } if *n == missing), "{}", error);
                 let says = format!("but the index has seen change {position}: {missing} changes are missing; nothing was changed");
                 prop_assert!(error.to_string().contains(&says), "{}", error);
-                prop_assert!(before == contents(&archive), "{:?}", names(&contents(&archive)));
+                prop_assert!(before == archive_files(&archive), "{:?}", names(&archive_files(&archive)));
             }
         }
         // What was seen is there; also where an index of another archive has seen more.
@@ -104,7 +104,7 @@ fn zeros_at_the_end_of_the_log_are_an_end_between_two_records_and_refused_within
         let mut bytes = bytes.clone();
         bytes[from..].fill(0);
         fs::write(log(&archive), bytes).unwrap();
-        let before = contents(&archive);
+        let before = archive_files(&archive);
         match Archive::open(&archive, Durability::Os) {
             Ok(opened) => {
                 assert_eq!(from, last, "only zeros between two records are an end");
@@ -113,8 +113,8 @@ fn zeros_at_the_end_of_the_log_are_an_end_between_two_records_and_refused_within
             }
             Err(error) => {
                 assert!(from > last && matches!(&error, ArchiveError::Lost { missing: None, .. }), "from {from}: {error}");
-                assert!(error.to_string().contains("is missing; nothing was changed: restore a backup, or go on"), "{error}");
-                assert!(before == contents(&archive));
+                assert!(error.to_string().contains("is missing; nothing was changed: restore a backup, or continue"), "{error}");
+                assert!(before == archive_files(&archive));
                 let (accepted, _) = Archive::open_without_lost(&archive, None).unwrap();
                 is_whole(&accepted);
                 assert_eq!(whole.last.0 - accepted.last_seq().0, 50, "the newest write alone");
@@ -156,7 +156,7 @@ fn refused_or_whole(whole: &Whole, at: usize, bit: u8) {
     let folder = whole.another();
     let archive = folder.path().join("archive");
     flip(&log(&archive), at, bit);
-    let before = contents(&archive);
+    let before = archive_files(&archive);
     let seen = whole.seen(whole.last);
     match Archive::open_seen(&archive, Durability::Os, Some(&seen)) {
         Ok(opened) => {
@@ -164,7 +164,7 @@ fn refused_or_whole(whole: &Whole, at: usize, bit: u8) {
             is_whole(&opened);
         }
         Err(ArchiveError::Lost { .. }) => {
-            assert!(before == contents(&archive), "byte {at}, bit {bit}: {:?}", names(&contents(&archive)));
+            assert!(before == archive_files(&archive), "byte {at}, bit {bit}: {:?}", names(&archive_files(&archive)));
             let (accepted, loss) = Archive::open_without_lost(&archive, Some(&seen)).unwrap();
             is_whole(&accepted);
             assert!(accepted.last_seq() < whole.last && accepted.last_seq().0 > IN_TABLES as u64, "byte {at}, bit {bit}");
@@ -177,18 +177,18 @@ fn refused_or_whole(whole: &Whole, at: usize, bit: u8) {
 
 #[tokio::test]
 async fn whatever_an_archive_lacks_a_start_has_all_of_it_or_refuses_and_deletes_nothing() {
-    let whole = Kept::new().await;
+    let whole = Killed::new().await;
     for (what, damage) in DAMAGES {
         let kept = whole.another();
         damage(&kept.archive());
-        let (before, seen) = (contents(&kept.archive()), Index::seen(&kept.data().join("index")));
+        let (before, seen) = (archive_files(&kept.archive()), Index::seen(&kept.data().join("index")));
         assert!(seen.is_some());
         for again in 1..=2 {
             match Archive::open_seen(&kept.archive(), Durability::Os, seen.as_ref()) {
                 Ok(archive) => is_whole(&archive),
                 Err(error) => {
                     assert!(error.to_string().contains("nothing was changed"), "{what}: {error}");
-                    let after = contents(&kept.archive());
+                    let after = archive_files(&kept.archive());
                     assert!(before == after, "{what}, time {again}: {:?} became {:?}", names(&before), names(&after));
                 }
             }
@@ -218,11 +218,11 @@ fn a_log_that_is_missing_between_two_others_is_a_jump_that_is_named() {
     let logs = files(&path, |name| name.ends_with(".log"));
     assert_eq!(logs.len(), 2);
     fs::remove_file(&logs[0]).unwrap();
-    let before = contents(&path);
+    let before = archive_files(&path);
     let error = Archive::open(&path, Durability::Os).unwrap_err();
     let says = format!("jumps from change {last} to {}: 1 changes are missing; nothing was changed", last.0 + 2);
     assert!(matches!(error, ArchiveError::Lost { missing: Some(1), .. }) && error.to_string().contains(&says), "{error}");
-    assert!(before == contents(&path));
+    assert!(before == archive_files(&path));
     let (archive, loss) = Archive::open_without_lost(&path, None).unwrap();
     assert!(loss.is_some() && archive.id() != id);
     assert_eq!(archive.last_seq(), last);
@@ -234,7 +234,7 @@ fn an_archive_is_made_whole_or_not_at_all_and_only_where_nothing_is() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("data/archive");
     let none = Archive::open_existing(&path, Durability::Os, None).unwrap_err();
-    assert!(matches!(none, ArchiveError::Missing { .. }) && none.to_string().ends_with("`telescribe run` makes one"), "{none}");
+    assert!(matches!(none, ArchiveError::Missing { .. }) && none.to_string().ends_with("`telescribe run` creates one"), "{none}");
     assert!(matches!(Archive::open_to_read(&path, None).unwrap_err(), ArchiveError::Missing { .. }));
     let seen = Seen { by: "the index".to_owned(), archive: "an".to_owned(), position: Seq(7) };
     let gone = Archive::open_seen(&path, Durability::Os, Some(&seen)).unwrap_err();
@@ -286,7 +286,7 @@ async fn catching_up_ends_in_time_with_what_it_has_read() {
     let mut indexer = Indexer::new(std::sync::Arc::clone(&index), std::sync::Arc::clone(&archive), IndexerSettings::default());
     indexer.catch_up_within(Duration::ZERO).await.unwrap();
     assert_eq!(index.position(), Seq(0), "no time, nothing read");
-    assert_eq!(indexer.step().await.unwrap(), Step::Busy);
+    assert_eq!(indexer.step().await.unwrap(), StepOutcome::Busy);
     indexer.catch_up_within(Duration::ZERO).await.unwrap();
     let read = index.position();
     assert!(read > Seq(0) && read < archive.last_seq(), "{read}: what was read is committed, the rest is not waited for");

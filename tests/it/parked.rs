@@ -4,39 +4,20 @@
 
 use std::collections::BTreeMap;
 
-use clap::Parser as _;
 use serde_json::{Value, json};
 use telescribe::app::App;
-use telescribe::cli::{Out, schedule};
 use telescribe::config::{JobChange, MissedConfig, OverrideConfig, Span};
 use telescribe::lifecycle::Lifecycle;
-use telescribe::model::{MessageId, MessageKey};
 use telescribe::telegram::Proxy;
 use telescribe_simulator::{Fault, Outcome, PeerId, Post, Rule, When};
 use tokio::net::TcpListener;
 
-use crate::fleet::{Fleet, small};
-use crate::http::Written;
+use crate::support::commands::scheduled;
+use crate::support::fleet::{Fleet, job, knows, small};
+use crate::support::methods::{DIALOGS, PEER_DIALOGS};
 
-const DIALOGS: &str = "messages.getDialogs";
-const PEER_DIALOGS: &str = "messages.getPeerDialogs";
 /// Fifteen hours, as peers have seen.
 const LONG: u32 = 54_000;
-
-/// The command as it is typed.
-#[derive(clap::Parser)]
-struct Line {
-    #[command(flatten)]
-    args: schedule::Args,
-}
-
-/// What `telescribe schedule` shows.
-async fn table(fleet: &Fleet) -> String {
-    let written = Written::default();
-    let config = || Ok(fleet.config.clone());
-    schedule::write(&Line::parse_from(["schedule"]).args, &fleet.globals(), config, &mut Out::to(written.clone())).await.unwrap();
-    written.text()
-}
 
 /// A peer by who reads it: alpha or not, others or not.
 fn channel(fleet: &Fleet, with_alpha: bool) -> PeerId {
@@ -46,15 +27,6 @@ fn channel(fleet: &Fleet, with_alpha: bool) -> PeerId {
         let channels = world.chats.iter().filter(|chat| chat.peer.marked() < -1_000_000_000_000);
         channels.filter(|chat| fits(&chat.members)).map(|chat| chat.peer).next().unwrap()
     })
-}
-
-fn knows(app: &App, peer: PeerId, id: i32) -> bool {
-    let key = MessageKey { peer: telescribe::model::PeerId(peer.marked()), id: MessageId(id) };
-    app.archive.message(key).unwrap().is_some()
-}
-
-fn job<'a>(jobs: &'a Value, name: &str) -> &'a Value {
-    jobs["jobs"].as_array().unwrap().iter().find(|j| j["name"] == name && j["override"].is_null()).unwrap()
 }
 
 /// A fleet that has everything and is told of nothing.
@@ -95,14 +67,14 @@ async fn an_account_that_must_wait_for_hours_keeps_no_job_from_the_others() {
 
     let waits = |jobs: &Value| {
         ["catch-up", "discover"].iter().all(|name| {
-            let waiting = job(jobs, name)["accounts_waiting"].clone();
+            let waiting = job(jobs, name, None)["accounts_waiting"].clone();
             waiting.as_array().is_some_and(|w| w.len() == 1 && w[0]["account"] == "alpha" && w[0]["until"].is_string())
         })
     };
     fleet.until_got("/v1/jobs", waits).await;
-    fleet.until_got("/v1/jobs", |jobs| job(jobs, "catch-up")["state"] != "running").await;
-    let table = table(&fleet).await;
-    assert!(table.contains("\n  without accounts that still wait: alpha (until 20"), "{table}");
+    fleet.until_got("/v1/jobs", |jobs| job(jobs, "catch-up", None)["state"] != "running").await;
+    let table = scheduled(&fleet, &[]).await.unwrap();
+    assert!(table.contains("\n  accounts still pending: alpha (until 20"), "{table}");
     let asked = fleet.simulator.ledger().iter().filter(|e| e.account == "alpha" && e.method == DIALOGS).count();
     assert!(asked <= 2, "one call may have been under way: {asked}");
     fleet.stop(app).await;
@@ -131,7 +103,7 @@ async fn an_account_whose_proxy_answers_nothing_keeps_no_job_from_the_others() {
     fleet.stop(app).await;
     let silence = behind_a_proxy_that_is_silent(&mut fleet, "alpha").await;
     let app = fleet.start().await;
-    let waits = |jobs: &Value| job(jobs, "catch-up")["accounts_waiting"] == json!([{ "account": "alpha", "until": null }]);
+    let waits = |jobs: &Value| job(jobs, "catch-up", None)["accounts_waiting"] == json!([{ "account": "alpha", "until": null }]);
     fleet.until_got("/v1/jobs", waits).await;
     goes_on(&fleet, &app, channel(&fleet, false)).await;
     fleet.stop(app).await;
@@ -152,7 +124,7 @@ async fn a_peer_is_not_polled_by_an_account_that_nobody_answers_where_another_re
     fleet.config.jobs.overrides = vec![news];
     fleet.config.jobs.discover.enabled = false;
     let app = fleet.start().await;
-    let waits = |jobs: &Value| job(jobs, "catch-up")["accounts_waiting"] == json!([{ "account": "alpha", "until": null }]);
+    let waits = |jobs: &Value| job(jobs, "catch-up", None)["accounts_waiting"] == json!([{ "account": "alpha", "until": null }]);
     fleet.until_got("/v1/jobs", waits).await;
     // Asked once: there is no next run that would leave out the accounts that this one waits for.
     let id = fleet.simulator.post(shared, Post::text("once")).unwrap();
@@ -170,7 +142,7 @@ async fn one_answer_that_does_not_come_is_not_shown_as_an_outage() {
     fleet.simulator.clear_ledger();
     let asked = || fleet.simulator.ledger().iter().filter(|e| e.account == "alpha" && e.method == DIALOGS).count();
     let asked_again = |jobs: &Value| {
-        let waiting = &job(jobs, "catch-up")["accounts_waiting"];
+        let waiting = &job(jobs, "catch-up", None)["accounts_waiting"];
         assert!(waiting.as_array().is_none_or(Vec::is_empty), "{waiting}");
         asked() > 1
     };

@@ -116,7 +116,7 @@ fn what_a_researcher_asks_of_a_message_is_told() {
     let all = message(&[("ttl_period", int(86_400)), ("restriction_reason", reasons)]);
     let restrictions = json!([{ "platform": "all", "reason": "terms", "text": "Not here." }]);
     assert_eq!(shown(&all), json!({ "ttl": 86_400, "restrictions": restrictions }));
-    assert!(message(&[]).message.says_the_same(&all.message), "what moderation decides is no edit");
+    assert!(message(&[]).message.same_content_as(&all.message), "what moderation decides is no edit");
 }
 
 #[test]

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use telescribe::accounts::AccountState;
 use telescribe::app::App;
-use telescribe::search::{Query, Request};
+use telescribe::search::{Request, SearchQuery};
 use telescribe_simulator::{Fault, Options, Outcome, PeerId, Post, Rule, When, WorldSpec};
 
-use crate::fleet::{Fleet, first_differences, small};
-
-const HISTORY: &str = "messages.getHistory";
+use crate::support::fleet::{Fleet, first_differences, small};
+use crate::support::methods::HISTORY;
 
 /// Groups and channels, in the world's order.
 fn peers(fleet: &Fleet) -> Vec<PeerId> {
@@ -51,7 +50,7 @@ fn requests(fleet: &Fleet, method: &str) -> u64 {
 }
 
 async fn found(fleet: &Fleet, app: &App, query: &str) -> usize {
-    let query = Query::parse(query).unwrap();
+    let query = SearchQuery::parse(query).unwrap();
     fleet.until("the index has caught up", || app.index.position() == app.archive.last_seq()).await;
     app.index.search(&app.archive, &Request::new(query)).unwrap().hits.len()
 }

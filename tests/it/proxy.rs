@@ -9,18 +9,21 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use telescribe::app::{App, Surroundings};
+use telescribe::app::{App, Environment};
 use telescribe::lifecycle::Lifecycle;
 use telescribe::model::SystemClock;
 use telescribe::telegram::{Proxy, Settings, TelegramError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::client::{Caller, settings, simulated};
-use crate::fleet::{Fleet, small};
+use crate::support::caller::{Caller, settings, simulated};
+use crate::support::fleet::{Fleet, small};
 
 const USER: &str = "user";
 const PASSWORD: &str = "p-a.s_s";
+
+/// The answer to a client that offers no method of signing in that the server takes.
+const NONE_ACCEPTABLE: u8 = u8::MAX;
 
 /// A SOCKS5 server that notes where it was asked to connect to.
 struct Socks {
@@ -66,7 +69,7 @@ async fn serve(mut client: TcpStream, guarded: bool, notes: &Mutex<Vec<SocketAdd
     client.read_exact(&mut offered).await?;
     let method = if guarded { 2 } else { 0 };
     if !offered.contains(&method) {
-        return client.write_all(&[5, 0xff]).await;
+        return client.write_all(&[5, NONE_ACCEPTABLE]).await;
     }
     client.write_all(&[5, method]).await?;
     if guarded {
@@ -148,8 +151,8 @@ async fn the_program_crawls_through_proxies_and_refuses_one_for_an_account_that_
     let socks = Socks::start(true).await;
     let proxy = socks.url(&format!("{USER}:{PASSWORD}@"));
     fleet.config.accounts.proxies = BTreeMap::from([("alhpa".to_owned(), proxy.clone().into())]);
-    let around = Surroundings { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
-    let error = App::start(&fleet.config, &fleet.data(), around).await.unwrap_err().to_string();
+    let environment = Environment { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
+    let error = App::start(&fleet.config, &fleet.data(), environment).await.unwrap_err().to_string();
     assert!(error.contains("alhpa") && error.contains("telescribe account list"), "{error}");
 
     fleet.config.accounts.proxies = BTreeMap::new();

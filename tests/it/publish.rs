@@ -1,155 +1,24 @@
 //! What publishing promises, against a real RabbitMQ, seen by a consumer that another hand wrote (pika).
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use lapin::ExchangeKind;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
-use telescribe::app::{App, Surroundings};
-use telescribe::archive::{Archive, Durability, Raw};
-use telescribe::config::BrokerUrl;
-use telescribe::lifecycle::{Lifecycle, Step, Worker as _};
-use telescribe::model::{Message, MessageId, MessageKey, Peer, PeerId, PeerKind, Seq, SystemClock, Timestamp};
-use telescribe::publish::{Publisher, READER, Report, Settings, State, Status};
-use tempfile::TempDir;
+use telescribe::app::{App, Environment};
+use telescribe::config::{BrokerUrl, PUBLISH};
+use telescribe::lifecycle::{StepOutcome, Worker as _};
+use telescribe::model::{PeerKind, Seq, SystemClock};
+use telescribe::output::State;
+use telescribe::output::rabbitmq::Settings;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::fleet::{Fleet, small};
-use crate::rabbit::Node;
-
-const NOW: Timestamp = Timestamp(1_706_702_400);
-/// Longer than anything here takes, on a machine that does four other things.
-const PATIENCE: Duration = Duration::from_secs(90);
-
-/// An archive and what publishes it.
-pub(crate) struct Desk {
-    folder: TempDir,
-    pub(crate) archive: Arc<Archive>,
-    status: Arc<Status>,
-    pub(crate) url: String,
-    pub(crate) settings: Settings,
-}
-
-impl Desk {
-    /// `name` keeps the tests apart on their common broker.
-    pub(crate) fn new(url: &str, name: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
-        let settings = Settings { exchange: format!("test.{name}"), ..Settings::new(url.parse().unwrap()) };
-        Self { folder, archive, status: Arc::new(Status::new()), url: url.to_owned(), settings }
-    }
-
-    /// What publishes another archive to the same exchange.
-    pub(crate) fn with_archive(mut self, archive: Arc<Archive>) -> Self {
-        self.archive = archive;
-        self
-    }
-
-    fn publisher(&self) -> Publisher {
-        Publisher::new(self.settings.clone(), Arc::clone(&self.archive), Arc::clone(&self.status))
-    }
-
-    pub(crate) fn run(&self) -> Lifecycle {
-        let lifecycle = Lifecycle::new();
-        let (settings, archive, status) = (self.settings.clone(), Arc::clone(&self.archive), Arc::clone(&self.status));
-        lifecycle.work("publish", move || Publisher::new(settings.clone(), Arc::clone(&archive), Arc::clone(&status)));
-        lifecycle
-    }
-
-    fn report(&self) -> Report {
-        self.status.report(self.archive.last_seq())
-    }
-
-    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Report) -> bool) {
-        let end = Instant::now() + PATIENCE;
-        while !holds(&self.report()) {
-            assert!(Instant::now() < end, "not seen: {what}; {:?}", self.report());
-            sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    /// Archives messages `first..=last` of each peer, in pages, some of them edited or deleted afterwards.
-    fn archive_messages(&self, peers: &[PeerId], first: i32, last: i32) {
-        for id in first..=last {
-            let mut write = self.archive.write(NOW);
-            for peer in peers {
-                write.message(message(*peer, id, "今天天气很好"), Raw::default(), 0);
-            }
-            write.commit().unwrap();
-            if id % 10 == 0 {
-                let mut write = self.archive.write(NOW);
-                write.message(message(peers[0], id, "今天天气不好"), Raw::default(), 1);
-                write.delete(MessageKey { peer: peers[peers.len() - 1], id: MessageId(id - 1) });
-                write.commit().unwrap();
-            }
-        }
-    }
-
-    /// Binds a durable queue to the exchange, which must be there.
-    pub(crate) async fn bind(&self, queue: &str, key: &str, arguments: FieldTable) -> Channel {
-        let channel = channel(&self.url).await;
-        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        channel.queue_declare(queue.into(), options, arguments).await.unwrap();
-        let exchange = self.settings.exchange.as_str().into();
-        channel.queue_bind(queue.into(), exchange, key.into(), QueueBindOptions::default(), FieldTable::default()).await.unwrap();
-        channel
-    }
-
-    /// What pika reads from a queue of this desk: at least as many distinct events as there are changes.
-    pub(crate) async fn subscribe(&self, queue: &str) -> Vec<serde_json::Value> {
-        let out = self.folder.path().join(format!("{queue}.ndjson"));
-        let count = self.archive.last_seq().0;
-        let mut subscriber = self.subscriber(queue, count, &out);
-        let status = tokio::task::spawn_blocking(move || subscriber.wait().unwrap()).await.unwrap();
-        assert!(status.success(), "the subscriber did not see everything");
-        let lines = std::fs::read_to_string(&out).unwrap();
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    fn subscriber(&self, queue: &str, count: u64, out: &Path) -> Child {
-        let python = std::env::var("TELESCRIBE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-        let has_pika =
-            Command::new(&python).args(["-c", "import pika"]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
-        assert!(has_pika, "`{python}` has no pika: run `./dev test`, which installs it, or set TELESCRIBE_PYTHON");
-        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/pika/subscribe.py");
-        let mut command = Command::new(python);
-        command.arg(script).args(["--url", &self.url, "--exchange", &self.settings.exchange, "--queue", queue]);
-        command.args(["--count", &count.to_string()]).arg("--out").arg(out).stdout(Stdio::null()).spawn().unwrap()
-    }
-
-    /// Checks that every change arrived, and that none arrived for the first time before one that precedes it.
-    pub(crate) fn check(&self, seen: &[serde_json::Value]) {
-        let mut known = BTreeSet::new();
-        let firsts: Vec<u64> = seen.iter().map(|e| e["seq"].as_u64().unwrap()).filter(|seq| known.insert(*seq)).collect();
-        assert_eq!(firsts, (1..=self.archive.last_seq().0).collect::<Vec<_>>());
-        let ids: BTreeSet<&str> = seen.iter().map(|e| e["message_id"].as_str().unwrap()).collect();
-        assert_eq!(ids.len(), firsts.len(), "one message id for each change, the same each time");
-    }
-}
-
-fn message(peer: PeerId, id: i32, text: &str) -> Message {
-    Message { text: text.to_owned(), ..Message::new(MessageKey { peer, id: MessageId(id) }, NOW) }
-}
-
-fn peers() -> [PeerId; 3] {
-    [PeerId::channel(1_500_000_001), PeerId::channel(1_500_000_002), PeerId::user(7)]
-}
-
-async fn channel(url: &str) -> Channel {
-    Connection::connect(url, ConnectionProperties::default()).await.unwrap().create_channel().await.unwrap()
-}
-
-/// How many messages a queue holds.
-async fn depth(channel: &Channel, queue: &str) -> u32 {
-    let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare(queue.into(), look, FieldTable::default()).await.unwrap().message_count()
-}
+use crate::support::desk::{Desk, channel, depth, peers};
+use crate::support::fleet::{Fleet, small};
+use crate::support::messages::{NOW, titled};
+use crate::support::rabbit::Node;
+use crate::support::waiting::PATIENCE;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_change_is_published_once_and_in_order() {
@@ -161,7 +30,7 @@ async fn every_change_is_published_once_and_in_order() {
     let deleted = desk.bind("order.deleted", "message.deleted.#", FieldTable::default()).await;
     let mut write = desk.archive.write(NOW);
     for id in peers() {
-        write.peer(Peer::new(id, PeerKind::Supergroup, "Погода".to_owned()));
+        write.peer(titled(id, PeerKind::Supergroup, "Погода"));
     }
     write.commit().unwrap();
     desk.archive_messages(&peers(), 1, 500);
@@ -180,7 +49,7 @@ async fn every_change_is_published_once_and_in_order() {
     assert_eq!(depth(&deleted, "order.deleted").await, 50);
     let report = desk.report();
     assert_eq!((report.unroutable, report.connections, report.confirmed), (0, 1, desk.archive.last_seq().0));
-    assert_eq!(desk.archive.position(READER).unwrap(), desk.archive.last_seq());
+    assert_eq!(desk.archive.view().position(PUBLISH).unwrap(), desk.archive.last_seq());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -240,17 +109,17 @@ async fn a_blocked_broker_is_shown_and_waited_for() {
 async fn a_publisher_that_is_dropped_between_confirm_and_position_publishes_again_not_never() {
     let desk = Desk::new(&Node::shared().url(), "dropped");
     let mut publisher = desk.publisher();
-    assert_eq!(publisher.step().await.unwrap(), Step::Busy, "it connects");
+    assert_eq!(publisher.step().await.unwrap(), StepOutcome::Busy, "it connects");
     let queue = desk.bind("dropped", "#", FieldTable::default()).await;
     desk.archive_messages(&peers()[..1], 1, 30);
-    assert_eq!(publisher.step().await.unwrap(), Step::Busy, "it hands over the first batch");
+    assert_eq!(publisher.step().await.unwrap(), StepOutcome::Busy, "it hands over the first batch");
     let end = Instant::now() + PATIENCE;
     while depth(&queue, "dropped").await < 36 {
         assert!(Instant::now() < end, "the broker did not get the batch");
         sleep(Duration::from_millis(10)).await;
     }
     drop(publisher);
-    assert_eq!(desk.archive.position(READER).unwrap(), Seq(0));
+    assert_eq!(desk.archive.view().position(PUBLISH).unwrap(), Seq(0));
 
     let lifecycle = desk.run();
     desk.until("everything confirmed", |r| r.lag == 0).await;
@@ -332,26 +201,26 @@ async fn what_only_a_person_can_repair_is_said_and_not_tried_again_at_once() {
     let elsewhere = Desk::new(&url.replace("guest:guest", "guest:s3cret"), "login");
     for (desk, expected) in [(&desk, "exchange `test.topology` cannot be used"), (&elsewhere, "refused the login")] {
         let mut publisher = desk.publisher();
-        assert_eq!(publisher.step().await.unwrap(), Step::Idle);
+        assert_eq!(publisher.step().await.unwrap(), StepOutcome::Idle);
         let error = desk.report().last_error.unwrap();
         assert!(error.contains(expected) && !error.contains("s3cret"), "{error}");
         assert!(timeout(Duration::from_secs(2), publisher.wait()).await.is_err(), "it waits before it tries again");
         assert_eq!(desk.report().connections, 0);
     }
     let as_it_is = Desk { settings: Settings { declare: false, ..desk.settings.clone() }, ..desk };
-    assert_eq!(as_it_is.publisher().step().await.unwrap(), Step::Busy, "an exchange can be used as it is");
+    assert_eq!(as_it_is.publisher().step().await.unwrap(), StepOutcome::Busy, "an exchange can be used as it is");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_virtual_host_that_is_not_there_is_no_refused_login_and_a_lone_slash_is_the_default_one() {
     let url = Node::shared().url();
     let slash = Desk::new(&url.replace("%2f", ""), "slash");
-    assert_eq!(slash.publisher().step().await.unwrap(), Step::Busy, "{:?}", slash.report().last_error);
+    assert_eq!(slash.publisher().step().await.unwrap(), StepOutcome::Busy, "{:?}", slash.report().last_error);
     let elsewhere = Desk::new(&url.replace("%2f", "nosuchvhost"), "elsewhere");
     let mut publisher = elsewhere.publisher();
-    assert_eq!(publisher.step().await.unwrap(), Step::Idle);
+    assert_eq!(publisher.step().await.unwrap(), StepOutcome::Idle);
     let error = elsewhere.report().last_error.unwrap();
-    assert!(error.contains("nosuchvhost` does not open the virtual host: ") && !error.contains("login"), "{error}");
+    assert!(error.contains("nosuchvhost` refuses the virtual host: ") && !error.contains("login"), "{error}");
     assert!(timeout(Duration::from_secs(2), publisher.wait()).await.is_err(), "it waits before it tries again");
 }
 
@@ -364,7 +233,7 @@ async fn a_permission_that_the_user_lacks_is_named_and_an_exchange_that_others_m
     let url = node.url().replace("guest:guest", "limited:7%2Fs3cret%23%24%3F%40%3A%25w");
     let desk = Desk::new(&url, "permission");
     let mut publisher = desk.publisher();
-    assert_eq!(publisher.step().await.unwrap(), Step::Idle);
+    assert_eq!(publisher.step().await.unwrap(), StepOutcome::Idle);
     let error = desk.report().last_error.unwrap();
     assert!(error.contains("`configure` on exchange `test.permission.unrouted`"), "{error}");
     assert!(error.contains("ACCESS_REFUSED") && error.contains("set `publish.declare = false`"), "{error}");
@@ -375,15 +244,15 @@ async fn a_permission_that_the_user_lacks_is_named_and_an_exchange_that_others_m
     let others = channel(&node.url()).await;
     others.exchange_declare(exchange.into(), ExchangeKind::Topic, made, FieldTable::default()).await.unwrap();
     let as_it_is = Desk { settings: Settings { declare: false, ..desk.settings.clone() }, ..desk };
-    assert_eq!(as_it_is.publisher().step().await.unwrap(), Step::Busy, "{:?}", as_it_is.report().last_error);
+    assert_eq!(as_it_is.publisher().step().await.unwrap(), StepOutcome::Busy, "{:?}", as_it_is.report().last_error);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_with_a_wrong_broker_asks_telegram_nothing() {
     let mut fleet = Fleet::new(small()).await;
     fleet.config.publish.url = BrokerUrl::read("amqp://crawler:7/s3cret@127.0.0.1:5672/%2f");
-    let around = Surroundings { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
-    let error = App::start(&fleet.config, &fleet.data(), around).await.unwrap_err().to_string();
-    assert!(error.contains("`publish.url` has an `@` behind the host") && !error.contains("s3cret"), "{error}");
+    let environment = Environment { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
+    let error = App::start(&fleet.config, &fleet.data(), environment).await.unwrap_err().to_string();
+    assert!(error.contains("`publish.url` has an `@` after the host") && !error.contains("s3cret"), "{error}");
     assert_eq!(fleet.simulator.ledger().len(), 0);
 }

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
+
+use crate::support::program::binary;
 
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 /// What is taken for the name of a file when it stands in backticks; `result.json` or `alpha.session` may be anybody's.
@@ -59,12 +61,7 @@ fn is_understood(arguments: &[String]) -> bool {
     // Behind `--` a plea for help would be a word like the others.
     let end = arguments.iter().position(|a| a == "--").unwrap_or(arguments.len());
     let folder = tempfile::tempdir().unwrap();
-    let mut program = Command::new(env!("CARGO_BIN_EXE_telescribe"));
-    program.args(&arguments[..end]).arg("--help").current_dir(folder.path()).stdin(Stdio::null());
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TELESCRIBE_")) {
-        program.env_remove(name);
-    }
-    let output = program.output().unwrap();
+    let output = binary().args(&arguments[..end]).arg("--help").current_dir(folder.path()).output().unwrap();
     output.status.success() && String::from_utf8_lossy(&output.stdout).contains("Usage: telescribe")
 }
 

@@ -13,10 +13,9 @@ use telescribe::model::{MessageId, MessageKey};
 use telescribe_simulator::world::ChatKind;
 use telescribe_simulator::{Fault, Options, PeerId, Rule, When};
 
-use crate::fleet::{Fleet, small};
-use crate::http::Written;
-
-const HISTORY: &str = "messages.getHistory";
+use crate::support::commands::Written;
+use crate::support::fleet::{Fleet, small};
+use crate::support::methods::HISTORY;
 
 /// A fleet that rechecks everything when it is told to: the world's messages are years old.
 async fn fleet(options: Options) -> Fleet {
@@ -45,7 +44,7 @@ fn newest(fleet: &Fleet, peer: PeerId, count: usize) -> Vec<i32> {
 
 fn is_deleted(app: &App, peer: PeerId, id: i32) -> bool {
     let key = MessageKey { peer: telescribe::model::PeerId(peer.marked()), id: MessageId(id) };
-    app.archive.message(key).unwrap().unwrap().deleted_at.is_some()
+    app.archive.view().message(key).unwrap().unwrap().deleted_at.is_some()
 }
 
 /// What `telescribe coverage PEER` writes, and how it ends.
@@ -124,7 +123,7 @@ async fn a_mass_deletion_is_held_back_until_telegram_was_asked_again() {
     let (text, code) = covered(&fleet, peer).await;
     assert_eq!(code, ExitCode::from(1));
     assert!(text.contains("  30 ids to read  "), "{text}");
-    assert!(text.contains("said to be deleted, too many at once; to be asked for again: "), "{text}");
+    assert!(text.contains("mass deletion, to be confirmed by a second request: "), "{text}");
     assert!(gone.iter().all(|id| !is_deleted(&app, peer, *id)));
     let status = fleet.get("/v1/status").await;
     assert_eq!(status["crawl"]["deletions_held"], 30, "{status:#}");

@@ -9,12 +9,13 @@ use std::time::Duration;
 use lapin::types::FieldTable;
 use rand::RngExt as _;
 use telescribe::archive::{Archive, DataFolder, Durability};
-use telescribe::publish::State;
+use telescribe::output::State;
 use telescribe_simulator::{Fault, PeerId, Post, Rule, When, WorldSpec};
 
-use crate::fleet::Fleet;
-use crate::publish::Desk;
-use crate::rabbit::Node;
+use crate::support::desk::Desk;
+use crate::support::fleet::Fleet;
+use crate::support::program::terminate;
+use crate::support::rabbit::Node;
 
 const KILLS: usize = 20;
 /// The longest that the program lives between two kills: some starts end before the first request, some in full flight.
@@ -63,9 +64,7 @@ async fn twenty_kills_in_a_crawl_of_twenty_thousand_messages_lose_and_double_not
     let mut child = daemon(&fleet, &desk);
     fleet.until("the daemon answers", || DataFolder::socket(&fleet.data()).exists()).await;
     fleet.until_archived("killed twenty times").await;
-    while behind(&fleet) > 0 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    fleet.until("the index has caught up", || behind(&fleet) == 0).await;
     terminate(&child);
     assert!(child.wait().unwrap().success(), "SIGTERM ends it with success");
 
@@ -90,9 +89,4 @@ fn behind(fleet: &Fleet) -> u64 {
         Command::new(env!("CARGO_BIN_EXE_telescribe")).arg("--data").arg(fleet.data()).args(["status", "--json"]).output();
     let status: serde_json::Value = serde_json::from_slice(&status.unwrap().stdout).unwrap();
     status["index"]["behind"].as_u64().unwrap()
-}
-
-fn terminate(child: &Child) {
-    let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-    assert!(status.success());
 }

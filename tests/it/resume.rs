@@ -10,10 +10,8 @@ use telescribe::archive::DataFolder;
 use telescribe::config::{JobConfig, MissedConfig, OverrideConfig};
 use telescribe_simulator::{Fault, Rule, When, WorldSpec};
 
-use crate::fleet::{Fleet, small, write_sessions};
-
-const HISTORY: &str = "messages.getHistory";
-const DIALOGS: &str = "messages.getDialogs";
+use crate::support::fleet::{Fleet, small, write_sessions};
+use crate::support::methods::{DIALOGS, HISTORY};
 
 /// A day that does not come while a test runs, and that is not made up for.
 fn some_day() -> JobConfig {

@@ -8,42 +8,22 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use clap::Parser as _;
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use telescribe::app::{App, Surroundings};
+use telescribe::app::{App, Environment};
+use telescribe::cli::Out;
 use telescribe::cli::client::Globals;
-use telescribe::cli::{Out, schedule};
 use telescribe::config::{JobChange, JobConfig, OverrideConfig, Span};
-use telescribe::http::{Listener, Sealing};
-use telescribe::model::{Clock, MessageId, MessageKey, SystemClock};
+use telescribe::config::{ListenerConfig, SealingConfig};
+use telescribe::model::{Clock, SystemClock};
 use telescribe_simulator::{Fault, PeerId, Post, Rule, When};
 
-use crate::fleet::{Fleet, small, wish_of};
-use crate::http::Written;
-
-const HISTORY: &str = "messages.getHistory";
-const DIALOGS: &str = "messages.getDialogs";
-const PEER_DIALOGS: &str = "messages.getPeerDialogs";
-
-/// The command as it is typed.
-#[derive(clap::Parser)]
-struct Line {
-    #[command(flatten)]
-    args: schedule::Args,
-}
-
-/// Runs `telescribe schedule` on a data folder; the error is what a person reads.
-async fn command(fleet: &Fleet, words: &[&str]) -> Result<String, String> {
-    let line = Line::parse_from([&["schedule"], words].concat());
-    let written = Written::default();
-    let config = || Ok(fleet.config.clone());
-    let done = schedule::write(&line.args, &fleet.globals(), config, &mut Out::to(written.clone())).await;
-    done.map(|_| written.text()).map_err(|error| error.to_string())
-}
+use crate::support::commands::{Written, scheduled};
+use crate::support::fleet::{Fleet, job, knows, small, wish_of};
+use crate::support::methods::{DIALOGS, HISTORY, PEER_DIALOGS};
 
 /// A clock that goes as the machine's does, but shows what it was set to.
 #[derive(Clone, Debug)]
@@ -73,8 +53,8 @@ impl Clock for SetClock {
 }
 
 async fn start_by(fleet: &Fleet, clock: &SetClock) -> App {
-    let around = Surroundings { clock: Arc::new(clock.clone()), metrics: Arc::new(String::new) };
-    App::start(&fleet.config, &fleet.data(), around).await.unwrap()
+    let environment = Environment { clock: Arc::new(clock.clone()), metrics: Arc::new(String::new) };
+    App::start(&fleet.config, &fleet.data(), environment).await.unwrap()
 }
 
 /// Nothing runs by the clock but what a test wants to.
@@ -85,33 +65,23 @@ fn stop_the_clock(fleet: &mut Fleet) {
     }
 }
 
-fn job<'a>(jobs: &'a Value, name: &str, of: Option<&str>) -> &'a Value {
-    let mut found = jobs["jobs"].as_array().unwrap().iter();
-    found.find(|j| j["name"] == name && j["override"].as_str() == of).unwrap()
-}
-
 fn channels(fleet: &Fleet) -> Vec<PeerId> {
     let is_channel = |peer: &PeerId| peer.marked() < -1_000_000_000_000;
     fleet.simulator.inspect(|world| world.chats.iter().map(|chat| chat.peer).filter(is_channel).collect())
-}
-
-fn knows(app: &App, peer: PeerId, id: i32) -> bool {
-    let key = MessageKey { peer: telescribe::model::PeerId(peer.marked()), id: MessageId(id) };
-    app.archive.message(key).unwrap().is_some()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_runs_now_when_the_owner_says_so_or_a_client_of_a_listener_that_allows_it() {
     let mut fleet = Fleet::new(small()).await;
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let reads = Listener::new(any, Sealing::Off);
-    fleet.config.http.listeners = vec![reads.clone(), Listener { operate: true, ..reads }];
+    let reads = ListenerConfig::new(any, SealingConfig::Off);
+    fleet.config.http.listeners = vec![reads.clone(), ListenerConfig { operate: true, ..reads }];
     fleet.config.jobs.recheck.enabled = false;
     // The world's messages are years old.
     fleet.config.crawl.recheck_window = Span::seconds(100 * 365 * 24 * 60 * 60);
     let app = fleet.start_and_finish().await;
     fleet.simulator.clear_ledger();
-    assert_eq!(command(&fleet, &["run", "recheck"]).await.unwrap(), "recheck starts\n");
+    assert_eq!(scheduled(&fleet, &["run", "recheck"]).await.unwrap(), "recheck starts\n");
     fleet.until("the recheck asks", || fleet.simulator.request_count(HISTORY) > 0).await;
     let ended = |jobs: &Value| job(jobs, "recheck", None)["state"] == "disabled";
     let jobs = fleet.until_got("/v1/jobs", ended).await;
@@ -132,8 +102,11 @@ async fn a_job_runs_now_when_the_owner_says_so_or_a_client_of_a_listener_that_al
     assert_eq!(run(&operates, "recheck", json!({})).await, Ok(json!({ "starts": [{ "run": "recheck" }] })));
     fleet.until_got("/v1/jobs", |jobs| job(jobs, "recheck", None)["state"] == "running").await;
     assert_eq!(run(&operates, "recheck", json!({})).await, refused(409, "job-running"));
-    let error = command(&fleet, &["run", "recheck"]).await.unwrap_err();
-    assert_eq!(error, "the job runs already: `recheck` was started before; `telescribe schedule` shows when it has ended");
+    let error = scheduled(&fleet, &["run", "recheck"]).await.unwrap_err();
+    assert_eq!(
+        error,
+        "the job is already running: `recheck` has been started and has not ended; `telescribe schedule` shows when it has"
+    );
     fleet.stop(app).await;
 }
 
@@ -171,7 +144,7 @@ async fn an_override_with_a_schedule_of_its_own_polls_its_peers_and_no_others() 
     assert_eq!((&own["state"], &own["next"]), (&json!("disabled"), &json!([])));
     assert_eq!(own["peers"], json!({ "except": [often.to_string()] }));
     // Whoever says so runs it even so.
-    command(&fleet, &["run", "catch-up"]).await.unwrap();
+    scheduled(&fleet, &["run", "catch-up"]).await.unwrap();
     fleet.until("the job itself has run", || knows(&app, never, unseen)).await;
     fleet.stop(app).await;
 }
@@ -183,13 +156,13 @@ async fn a_job_runs_for_the_peers_that_somebody_names() {
     let app = fleet.start_and_finish().await;
     let peer = channels(&fleet)[0];
     fleet.simulator.clear_ledger();
-    let text = command(&fleet, &["run", "recheck", "--peers", &peer.to_string()]).await.unwrap();
+    let text = scheduled(&fleet, &["run", "recheck", "--peers", &peer.to_string()]).await.unwrap();
     assert_eq!(text, format!("recheck starts for {peer}\n"));
     fleet.until("the recheck asks", || fleet.simulator.request_count(HISTORY) > 0).await;
     fleet.until("nothing is left to do", || app.crawler.backlog() == (0, 0)).await;
     let asked: Vec<_> = fleet.simulator.ledger().into_iter().filter(|e| e.method == HISTORY).map(|e| e.parameters).collect();
     assert!(asked.iter().all(|parameters| parameters.starts_with(&format!("peer={peer} "))), "{asked:?}");
-    let error = command(&fleet, &["run", "discover", "--peers", &peer.to_string()]).await.unwrap_err();
+    let error = scheduled(&fleet, &["run", "discover", "--peers", &peer.to_string()]).await.unwrap_err();
     assert!(error.contains("`discover` cannot be run for some peers"), "{error}");
     fleet.stop(app).await;
 }
@@ -202,7 +175,7 @@ async fn a_run_that_ended_before_a_stop_is_not_made_up_for_at_the_next_start() {
     let app = fleet.start_and_finish().await;
     fleet.run_job(&app, "recheck", HISTORY).await;
     fleet.stop(app).await;
-    let table = command(&fleet, &[]).await.unwrap();
+    let table = scheduled(&fleet, &[]).await.unwrap();
     let recheck = table.lines().find(|line| line.starts_with("recheck")).unwrap();
     assert!(recheck.contains(" waiting "), "{table}");
 }
@@ -227,7 +200,7 @@ async fn the_status_says_what_needs_somebody_and_what_must_wait() {
     fleet.until_got("/v1/status", |status| any(status, |account| account["floods"] == 1)).await;
     let text = status().await;
     assert!(text.contains("  bravo: signed out (AUTH_KEY_UNREGISTERED); run `telescribe login bravo`\n"), "{text}");
-    assert!(text.contains(" requests; Telegram asked to wait with messages.getDialogs until 20"), "{text}");
+    assert!(text.contains(" requests; flood wait for messages.getDialogs until 20"), "{text}");
     fleet.stop(app).await;
 }
 
@@ -235,17 +208,17 @@ async fn the_status_says_what_needs_somebody_and_what_must_wait() {
 async fn a_stopped_program_shows_what_is_planned_and_says_that_nothing_can_be_run() {
     let mut fleet = Fleet::new(small()).await;
     let app = fleet.start_and_finish().await;
-    fleet.until("a catch-up has started", || app.archive.job_started("catch-up").unwrap().is_some()).await;
+    fleet.until("a catch-up has started", || app.archive.view().job_started("catch-up").unwrap().is_some()).await;
     fleet.stop(app).await;
     fleet.config.jobs.recheck = JobConfig { enabled: false, ..JobConfig::every("0 30 2 * * *") };
-    let table = command(&fleet, &[]).await.unwrap();
+    let table = scheduled(&fleet, &[]).await.unwrap();
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines[0].starts_with("JOB ") && lines[0].ends_with("NEXT STARTS"), "{table}");
     let of = |name: &str| *lines.iter().find(|line| line.starts_with(name)).unwrap();
     assert!(of("catch-up").matches(':').count() >= 4 * 2, "its last start and three to come: {table}");
     assert!(of("recheck").contains("disabled"), "{table}");
-    let error = command(&fleet, &["run", "recheck"]).await.unwrap_err();
-    assert_eq!(error, "the program does not run: start it with `telescribe run`, then ask again");
+    let error = scheduled(&fleet, &["run", "recheck"]).await.unwrap_err();
+    assert_eq!(error, "the program is not running: start it with `telescribe run`, then retry");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -301,7 +274,7 @@ async fn by_a_clock_that_jumps_a_job_is_made_up_once_and_what_still_runs_is_left
 async fn a_web_page_of_somebody_else_cannot_make_a_browser_run_a_job() {
     let mut fleet = Fleet::new(small()).await;
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    fleet.config.http.listeners = vec![Listener { operate: true, ..Listener::new(any, Sealing::Off) }];
+    fleet.config.http.listeners = vec![ListenerConfig { operate: true, ..ListenerConfig::new(any, SealingConfig::Off) }];
     let app = fleet.start().await;
     let run = async |media_type: Option<&str>, body: &str| {
         let stream = tokio::net::TcpStream::connect(app.addresses[0]).await.unwrap();

@@ -5,24 +5,17 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use telescribe::archive::DataFolder;
-use telescribe_simulator::{Fault, Options, Rule, Simulator, When, WorldSpec};
+use telescribe_simulator::{Fault, Rule, Simulator, When, WorldSpec};
 
-use crate::fleet::write_sessions;
-use crate::login::{program, run};
-
-/// Longer than anything here takes, on a machine that does four other things.
-const PATIENCE: Duration = Duration::from_secs(90);
+use crate::support::fleet::with_sessions;
+use crate::support::program::{program, run, terminate, told as err};
+use crate::support::waiting::until_blocking;
 
 async fn world() -> (Simulator, tempfile::TempDir) {
-    let spec = WorldSpec { accounts: 2, peers: 4, messages: 100, ..WorldSpec::default() };
-    let simulator = Simulator::start(spec.generate(), Options::default()).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    write_sessions(&simulator, &folder.path().join("sessions"));
-    (simulator, folder)
+    with_sessions(WorldSpec { accounts: 2, peers: 4, messages: 100, ..WorldSpec::default() }).await
 }
 
 fn daemon(folder: &Path, data: &str) -> Command {
@@ -36,21 +29,9 @@ fn daemon(folder: &Path, data: &str) -> Command {
     command
 }
 
-fn until(what: &str, holds: impl Fn() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < end, "not seen: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 fn stop(child: Child) -> Output {
-    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    terminate(&child);
     child.wait_with_output().unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn out(output: &Output) -> String {
@@ -68,7 +49,7 @@ async fn two_processes_never_use_one_session() {
     let (simulator, folder) = world().await;
     let folder = folder.path();
     let first = daemon(folder, "a").spawn().unwrap();
-    until("a daemon that answers", || folder.join("a/telescribe.sock").exists());
+    until_blocking("a daemon that answers", || folder.join("a/telescribe.sock").exists());
     let process = first.id().to_string();
 
     // Another data folder, the same sessions.
@@ -104,7 +85,7 @@ async fn the_lock_of_a_killed_process_keeps_nobody_out() {
     let (simulator, folder) = world().await;
     let folder = folder.path();
     let mut killed = daemon(folder, "a").spawn().unwrap();
-    until("a daemon that answers", || folder.join("a/telescribe.sock").exists());
+    until_blocking("a daemon that answers", || folder.join("a/telescribe.sock").exists());
     killed.kill().unwrap();
     killed.wait().unwrap();
     assert!(folder.join("sessions/alpha.lock").exists());
@@ -186,10 +167,10 @@ async fn a_daemon_seals_plain_sessions_by_itself_and_says_so() {
     let key = new_key(folder, "master.key");
     let daemon = daemon(folder, "data").env("TELESCRIBE_MASTER_KEY", &key).stdout(Stdio::piped()).spawn().unwrap();
     let is_sealed = |name: &str| std::fs::read(folder.join("sessions").join(name)).is_ok_and(|bytes| bytes.starts_with(b"eyJ"));
-    until("sealed sessions", || is_sealed("alpha.session") && is_sealed("bravo.session"));
+    until_blocking("sealed sessions", || is_sealed("alpha.session") && is_sealed("bravo.session"));
     let ended = stop(daemon);
     let said = out(&ended) + &err(&ended);
-    assert!(ended.status.success() && said.contains("is not sealed yet; it will be at its next save"), "{said}");
+    assert!(ended.status.success() && said.contains("is not sealed yet; it will be when it is next saved"), "{said}");
     assert!(with_key_file(folder, "master.key", &["account", "check"]).status.success());
     simulator.stop().await;
 }
@@ -209,7 +190,7 @@ async fn a_stop_in_the_first_moments_is_a_stop() {
     let held = DataFolder::lock(&folder.join("data")).unwrap();
     let daemon = daemon(folder, "data").spawn().unwrap();
     let process = daemon.id();
-    until("a daemon that catches signals before it has its data folder", || catches_sigterm(process));
+    until_blocking("a daemon that catches signals before it has its data folder", || catches_sigterm(process));
     let ended = stop(daemon);
     assert!(ended.status.success(), "{:?}: {}", ended.status, err(&ended));
     drop(held);
@@ -236,7 +217,7 @@ async fn an_independent_library_opens_a_sealed_session_file() {
     let plain: Value = serde_json::from_slice(&std::fs::read(folder.join("sessions/alpha.session")).unwrap()).unwrap();
     new_key(folder, "master.key");
     assert!(with_key_file(folder, "master.key", &["account", "seal"]).status.success());
-    let python = crate::telethon::python(&["jwcrypto"]);
+    let python = crate::support::python::python(&["jwcrypto"]);
     let arguments = ["-c", OPEN, "master.key", "sessions/alpha.session"];
     let opened = Command::new(python).args(arguments).current_dir(folder).output().unwrap();
     assert!(opened.status.success(), "{}", err(&opened));

@@ -9,14 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 use telescribe_simulator::{Options, Simulator, WorldSpec};
 
-/// The Python that has what tests need; `./dev test` makes one.
-pub(crate) fn python(needs: &[&str]) -> String {
-    let python = std::env::var("TELESCRIBE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let import = needs.iter().map(|name| format!("import {name}\n")).collect::<String>();
-    let there = Command::new(&python).args(["-c", &import]).output().is_ok_and(|output| output.status.success());
-    assert!(there, "`{python}` lacks one of {needs:?}: run `./dev test`, which installs them, or set TELESCRIBE_PYTHON");
-    python
-}
+use crate::support::python::python;
 
 type Found = BTreeMap<(i64, i64), (String, String)>;
 

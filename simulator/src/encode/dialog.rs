@@ -2,7 +2,7 @@
 
 use grammers_tl_types::{enums, types};
 
-use super::View;
+use super::AccountView;
 use crate::world::Chat;
 
 /// Notification settings of someone who never changed any.
@@ -22,7 +22,7 @@ pub(crate) fn notify_settings() -> enums::PeerNotifySettings {
     })
 }
 
-impl View<'_> {
+impl AccountView<'_> {
     /// A chat as a dialog; the pts is the channel's own, and absent where the account's counts.
     pub(crate) fn dialog(&self, index: u32, chat: &Chat) -> enums::Dialog {
         let archived = self.world.accounts.get(self.account).is_some_and(|account| account.archived.contains(&index));

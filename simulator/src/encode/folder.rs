@@ -2,17 +2,17 @@
 
 use grammers_tl_types::{enums, types};
 
-use super::View;
-use crate::world::{Bare, Folder, PeerId};
+use super::AccountView;
+use crate::world::{BareId, Folder, PeerId};
 
-impl View<'_> {
+impl AccountView<'_> {
     /// A peer as the account would ask for it.
     pub(crate) fn input_peer(&self, peer: PeerId) -> enums::InputPeer {
         let access_hash = self.world.access_hash(self.account, peer);
         match peer.bare() {
-            Bare::User(user_id) => types::InputPeerUser { user_id, access_hash }.into(),
-            Bare::Group(chat_id) => types::InputPeerChat { chat_id }.into(),
-            Bare::Channel(channel_id) => types::InputPeerChannel { channel_id, access_hash }.into(),
+            BareId::User(user_id) => types::InputPeerUser { user_id, access_hash }.into(),
+            BareId::Group(chat_id) => types::InputPeerChat { chat_id }.into(),
+            BareId::Channel(channel_id) => types::InputPeerChannel { channel_id, access_hash }.into(),
         }
     }
 

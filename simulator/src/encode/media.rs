@@ -2,14 +2,14 @@
 
 use grammers_tl_types::{enums, types};
 
-use super::View;
+use super::AccountView;
 use crate::world::{Document, DocumentKind, Media, PeerId, Photo, mix};
 
 /// How long a file reference is: an epoch and a check value.
 const REFERENCE_LENGTH: usize = 12;
 
 /// The file reference that an account gets in an epoch.
-fn reference_of(view: View<'_>, file: i64) -> Vec<u8> {
+fn reference_of(view: AccountView<'_>, file: i64) -> Vec<u8> {
     let epoch = view.world.accounts.get(view.account).map_or(0, |account| account.reference_epoch);
     let mut reference = Vec::with_capacity(REFERENCE_LENGTH);
     reference.extend(epoch.to_le_bytes());
@@ -18,16 +18,16 @@ fn reference_of(view: View<'_>, file: i64) -> Vec<u8> {
 }
 
 /// The epoch of a file reference that this account was given for this file; nothing if it was not.
-pub(crate) fn reference_epoch(view: View<'_>, file: i64, reference: &[u8]) -> Option<u32> {
+pub(crate) fn reference_epoch(view: AccountView<'_>, file: i64, reference: &[u8]) -> Option<u32> {
     let (epoch, check) = reference.split_first_chunk::<4>()?;
     (check == check_value(view, file).to_le_bytes()).then(|| u32::from_le_bytes(*epoch))
 }
 
-fn check_value(view: View<'_>, file: i64) -> u64 {
+fn check_value(view: AccountView<'_>, file: i64) -> u64 {
     mix(view.world.access_hash(view.account, PeerId::user(view.own_id())) as u64 ^ mix(file as u64))
 }
 
-impl View<'_> {
+impl AccountView<'_> {
     /// The hash that the account needs beside a photo's or document's id.
     pub(crate) fn file_hash(&self, file: i64) -> i64 {
         mix(check_value(*self, file)) as i64

@@ -2,11 +2,11 @@
 
 use grammers_tl_types::{enums, types};
 
-use super::View;
+use super::AccountView;
 use super::topic::TOPIC_ICON_COLOR;
-use crate::world::{Bare, Chat, ChatKind, Entity, EntityKind, Extra, Forward, Message, PeerId, Reaction, Reply, Service};
+use crate::world::{BareId, Chat, ChatKind, Entity, EntityKind, Extra, Forward, Message, PeerId, Reaction, Reply, Service};
 
-impl View<'_> {
+impl AccountView<'_> {
     /// A message of a chat.
     pub(crate) fn message(&self, chat: &Chat, message: &Message) -> enums::Message {
         match message.service() {
@@ -186,7 +186,7 @@ pub(crate) fn replies_of(chat: &Chat, replies: i32) -> enums::MessageReplies {
         replies_pts: 1,
         recent_repliers: None,
         channel_id: chat.discussion().and_then(|group| match group.bare() {
-            Bare::Channel(id) => Some(id),
+            BareId::Channel(id) => Some(id),
             _ => None,
         }),
         max_id: None,

@@ -2,21 +2,21 @@
 
 use grammers_tl_types::{enums, types};
 
-use super::View;
+use super::AccountView;
 use crate::world::{Chat, ChatKind, PeerId, User};
 
 impl From<PeerId> for enums::Peer {
     fn from(peer: PeerId) -> Self {
-        use crate::world::Bare;
+        use crate::world::BareId;
         match peer.bare() {
-            Bare::User(user_id) => types::PeerUser { user_id }.into(),
-            Bare::Group(chat_id) => types::PeerChat { chat_id }.into(),
-            Bare::Channel(channel_id) => types::PeerChannel { channel_id }.into(),
+            BareId::User(user_id) => types::PeerUser { user_id }.into(),
+            BareId::Group(chat_id) => types::PeerChat { chat_id }.into(),
+            BareId::Channel(channel_id) => types::PeerChannel { channel_id }.into(),
         }
     }
 }
 
-impl View<'_> {
+impl AccountView<'_> {
     /// A user, complete with the account's own hash for it.
     pub(crate) fn user(&self, user: &User) -> enums::User {
         let is_self = user.id == self.own_id();
@@ -78,15 +78,15 @@ impl View<'_> {
 
     /// A group, supergroup or channel; nothing for a private chat, which has no type of its own.
     pub(crate) fn chat(&self, index: u32) -> Option<enums::Chat> {
-        use crate::world::Bare;
+        use crate::world::BareId;
         let chat = self.world.chats.get(index as usize)?;
         let forbidden = self.world.accounts.get(self.account).is_some_and(|account| account.forbidden.contains(&chat.peer));
         match (chat.kind, chat.peer.bare()) {
-            (ChatKind::Group, Bare::Group(id)) if forbidden => {
+            (ChatKind::Group, BareId::Group(id)) if forbidden => {
                 Some(types::ChatForbidden { id, title: chat.title.clone() }.into())
             }
-            (ChatKind::Group, Bare::Group(id)) => Some(self.basic_group(chat, id)),
-            (ChatKind::Supergroup | ChatKind::Channel, Bare::Channel(id)) if forbidden => {
+            (ChatKind::Group, BareId::Group(id)) => Some(self.basic_group(chat, id)),
+            (ChatKind::Supergroup | ChatKind::Channel, BareId::Channel(id)) if forbidden => {
                 Some(enums::Chat::ChannelForbidden(types::ChannelForbidden {
                     broadcast: chat.kind == ChatKind::Channel,
                     megagroup: chat.kind == ChatKind::Supergroup,
@@ -97,7 +97,7 @@ impl View<'_> {
                     until_date: None,
                 }))
             }
-            (ChatKind::Supergroup | ChatKind::Channel, Bare::Channel(id)) => Some(self.channel(chat, id)),
+            (ChatKind::Supergroup | ChatKind::Channel, BareId::Channel(id)) => Some(self.channel(chat, id)),
             _ => None,
         }
     }
@@ -179,7 +179,7 @@ impl View<'_> {
 
     fn input_channel(&self, peer: PeerId) -> Option<enums::InputChannel> {
         match peer.bare() {
-            crate::world::Bare::Channel(channel_id) => Some(enums::InputChannel::Channel(types::InputChannel {
+            crate::world::BareId::Channel(channel_id) => Some(enums::InputChannel::Channel(types::InputChannel {
                 channel_id,
                 access_hash: self.world.access_hash(self.account, peer),
             })),

@@ -2,13 +2,13 @@
 
 use grammers_tl_types::{enums, types};
 
-use super::{View, notify_settings};
+use super::{AccountView, notify_settings};
 use crate::world::{Chat, PeerId, Topic};
 
 /// One of the six colours that Telegram gives to topics.
 pub(super) const TOPIC_ICON_COLOR: i32 = 0x006f_b9f0;
 
-impl View<'_> {
+impl AccountView<'_> {
     /// A topic, read to its end.
     pub(crate) fn topic(&self, chat: &Chat, topic: &Topic) -> enums::ForumTopic {
         let creator = topic.creator.unwrap_or(PeerId::user(self.own_id()));

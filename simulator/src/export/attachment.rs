@@ -10,14 +10,20 @@ use super::{fields, text};
 use crate::world::{Document, DocumentKind, FileEntry, FileSource, Media, Photo};
 
 /// Something attached, with its file if it has one.
-pub(super) struct Attachment {
+pub(super) struct ExportedAttachment {
     pub media: Media,
     pub file: Option<(i64, FileEntry)>,
 }
 
 /// What a message carries. The id is given to its file: exports do not tell Telegram's own.
-pub(super) fn attachment_of(message: &Value, id: i64, dc: i32, root: &Path, warnings: &mut Warnings<'_>) -> Option<Attachment> {
-    let bare = |media| Some(Attachment { media, file: None });
+pub(super) fn attachment_of(
+    message: &Value,
+    id: i64,
+    dc: i32,
+    root: &Path,
+    warnings: &mut Warnings<'_>,
+) -> Option<ExportedAttachment> {
+    let bare = |media| Some(ExportedAttachment { media, file: None });
     if let Some(path) = fields::text(message, "photo") {
         let (source, found) = source_of(path, root, warnings);
         let size = found.or_else(|| fields::number(message, "photo_file_size")).unwrap_or(0);
@@ -25,7 +31,7 @@ pub(super) fn attachment_of(message: &Value, id: i64, dc: i32, root: &Path, warn
         let size = i32::try_from(size).unwrap_or(i32::MAX);
         let media = Media::Photo(Photo { id, width, height, size, progressive: false });
         let entry = FileEntry { size: i64::from(size), photo: Some((width, height)), dc, source };
-        return Some(Attachment { media, file: Some((id, entry)) });
+        return Some(ExportedAttachment { media, file: Some((id, entry)) });
     }
     if let Some(path) = fields::text(message, "file") {
         return Some(document(message, path, id, dc, root, warnings));
@@ -73,7 +79,7 @@ fn dimensions(message: &Value) -> Option<(i32, i32)> {
         .filter(|(width, height)| *width > 0 && *height > 0)
 }
 
-fn document(message: &Value, path: &str, id: i64, dc: i32, root: &Path, warnings: &mut Warnings<'_>) -> Attachment {
+fn document(message: &Value, path: &str, id: i64, dc: i32, root: &Path, warnings: &mut Warnings<'_>) -> ExportedAttachment {
     let (source, found) = source_of(path, root, warnings);
     let kind = match fields::text(message, "media_type") {
         None => DocumentKind::File,
@@ -109,7 +115,7 @@ fn document(message: &Value, path: &str, id: i64, dc: i32, root: &Path, warnings
         emoji: owned("sticker_emoji"),
     };
     let entry = FileEntry { size, photo: None, dc, source };
-    Attachment { media: Media::Document(Box::new(document)), file: Some((id, entry)) }
+    ExportedAttachment { media: Media::Document(Box::new(document)), file: Some((id, entry)) }
 }
 
 /// Where a file is, and how large. Only paths below the export's folder are followed.

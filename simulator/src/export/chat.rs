@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::line::{Context, message_of};
 use super::{ExportWarning, Warnings, fields};
-use crate::world::{Account, BASE_DATE, Bare, Chat, ChatKind, History, Journal, Message, NO_CHAT, PeerId, User, World, mix};
+use crate::world::{Account, BASE_DATE, BareId, Chat, ChatKind, History, Journal, Message, NO_CHAT, PeerId, User, World, mix};
 
 /// The account's user where the export does not name its owner.
 const OWN_USER_ID: i64 = 5_000_000_000;
@@ -43,7 +43,7 @@ pub(super) fn world_of(chats: &[&Value], own_id: Option<i64>, root: PathBuf, war
 fn names_of(chats: &[&Value], own_id: i64) -> BTreeMap<i64, String> {
     let mut names = BTreeMap::from([(own_id, "Owner of the export".to_owned())]);
     let mut note = |value: &Value, id: &str, name: &str| {
-        if let Some(Bare::User(id)) = fields::peer(value, id).map(PeerId::bare) {
+        if let Some(BareId::User(id)) = fields::peer(value, id).map(PeerId::bare) {
             let name = fields::text(value, name).unwrap_or("Deleted Account");
             names.insert(id, name.to_owned());
         }

@@ -6,10 +6,10 @@
 use grammers_tl_types::{Identifiable, Serializable, enums, functions as f, types};
 
 use super::Call;
+use crate::answer::{Answer, RpcError};
 use crate::clock;
-use crate::encode::View;
-use crate::wire::session::{Answer, RpcError};
-use crate::world::{Standing, World, mix};
+use crate::encode::AccountView;
+use crate::world::{AccountState, World, mix};
 
 /// How long a QR code is shown before it must be asked for anew; Telegram's own value.
 const LOGIN_TOKEN_SECONDS: i32 = 30;
@@ -46,7 +46,7 @@ impl Call<'_> {
         self.check_phone(&world, &phone)?;
         self.at_home(&world, "PHONE_MIGRATE")?;
         let account = world.accounts.get(self.account).ok_or(RpcError::new(400, "PHONE_NUMBER_INVALID"))?;
-        if account.standing == Standing::Banned {
+        if account.state == AccountState::Banned {
             return Err(RpcError::new(400, "PHONE_NUMBER_BANNED"));
         }
         let length = account.code.len() as i32;
@@ -82,7 +82,7 @@ impl Call<'_> {
     }
 
     pub(super) fn authorization(&self, world: &World) -> enums::auth::Authorization {
-        let view = View::new(world, self.account);
+        let view = AccountView::new(world, self.account);
         let user = match world.user(view.own_id()) {
             Some(user) => view.user(user),
             None => enums::User::Empty(types::UserEmpty { id: view.own_id() }),
@@ -99,7 +99,7 @@ impl Call<'_> {
     pub(super) fn log_out(&self) -> Answer {
         let mut world = self.core.world_mut();
         if let Some(account) = world.accounts.get_mut(self.account) {
-            account.standing = Standing::SignedOut;
+            account.state = AccountState::SignedOut;
             account.imported.clear();
         }
         Ok(enums::auth::LoggedOut::Out(types::auth::LoggedOut { future_auth_token: None }).to_bytes())
@@ -114,7 +114,7 @@ impl Call<'_> {
         let mut world = self.core.world_mut();
         let token = self.login_token(&world);
         let account = world.accounts.get(self.account).ok_or(RpcError::new(401, "AUTH_KEY_UNREGISTERED"))?;
-        if account.standing != Standing::SignedIn && !account.login_accepted {
+        if account.state != AccountState::SignedIn && !account.login_accepted {
             let token = types::auth::LoginToken { expires: clock::unix_seconds() + LOGIN_TOKEN_SECONDS, token };
             return Ok(enums::auth::LoginToken::Token(token).to_bytes());
         }
@@ -138,7 +138,7 @@ impl Call<'_> {
 
     fn accepted_login(&self, world: &mut World) -> Answer {
         let account = world.accounts.get_mut(self.account).ok_or(RpcError::new(401, "AUTH_KEY_UNREGISTERED"))?;
-        if account.standing != Standing::SignedIn && account.password.is_some() {
+        if account.state != AccountState::SignedIn && account.password.is_some() {
             return Err(RpcError::new(401, "SESSION_PASSWORD_NEEDED"));
         }
         account.sign_in();
@@ -157,7 +157,7 @@ impl Call<'_> {
         if request.dc_id == self.dc || !world.data_centres.contains(&request.dc_id) {
             return Err(RpcError::new(400, "DC_ID_INVALID"));
         }
-        let id = View::new(&world, self.account).own_id();
+        let id = AccountView::new(&world, self.account).own_id();
         let exported = types::auth::ExportedAuthorization { id, bytes: self.export_bytes(&world, request.dc_id) };
         Ok(enums::auth::ExportedAuthorization::Authorization(exported).to_bytes())
     }
@@ -165,7 +165,7 @@ impl Call<'_> {
     pub(super) fn import_authorization(&self) -> Answer {
         let request: f::auth::ImportAuthorization = self.request()?;
         let mut world = self.core.world_mut();
-        let own_id = View::new(&world, self.account).own_id();
+        let own_id = AccountView::new(&world, self.account).own_id();
         if request.id != own_id || request.bytes != self.export_bytes(&world, self.dc) {
             return Err(RpcError::new(400, "AUTH_BYTES_INVALID"));
         }

@@ -3,8 +3,8 @@
 use grammers_tl_types::{Serializable, enums, functions as f, types};
 
 use super::Call;
-use crate::encode::{Referenced, View, replies_of};
-use crate::wire::session::{Answer, RpcError};
+use crate::answer::{Answer, RpcError};
+use crate::encode::{AccountView, MentionedPeers, replies_of};
 
 /// Telegram's own bound on the messages of one request.
 const IDS_MAX: usize = 100;
@@ -28,12 +28,12 @@ impl Call<'_> {
                 replies: replies.map(|replies| replies_of(chat, replies)),
             })
         };
-        let view = View::new(&world, self.account);
-        let mut referenced = Referenced::default();
-        referenced.add(chat.peer);
+        let view = AccountView::new(&world, self.account);
+        let mut mentioned = MentionedPeers::default();
+        mentioned.add(chat.peer);
         let answer = types::messages::MessageViews {
             views: request.id.iter().map(counters).collect(),
-            chats: referenced.chats(view),
+            chats: mentioned.chats(view),
             users: vec![],
         };
         Ok(enums::messages::MessageViews::Views(answer).to_bytes())

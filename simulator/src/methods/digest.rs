@@ -1,4 +1,4 @@
-//! What a request asked for, in short, for the ledger.
+//! A summary of a request's parameters, for the ledger.
 //!
 //! Only what tests assert on, and nothing secret: no hashes, phone numbers, codes, passwords or file references.
 

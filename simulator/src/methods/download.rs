@@ -4,8 +4,8 @@
 use grammers_tl_types::{Serializable, enums, functions as f, types};
 
 use super::Call;
-use crate::encode::{View, reference_epoch};
-use crate::wire::session::{Answer, RpcError};
+use crate::answer::{Answer, RpcError};
+use crate::encode::{AccountView, reference_epoch};
 
 const MIB: i64 = 1 << 20;
 
@@ -19,7 +19,7 @@ impl Call<'_> {
         };
         check_range(request.precise, request.offset, i64::from(request.limit))?;
         let world = self.core.world();
-        let view = View::new(&world, self.account);
+        let view = AccountView::new(&world, self.account);
         let entry = world.files.get(&id).ok_or(RpcError::new(400, "FILE_ID_INVALID"))?;
         if hash != view.file_hash(id) {
             return Err(RpcError::new(400, "LOCATION_INVALID"));

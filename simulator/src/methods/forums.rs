@@ -3,11 +3,11 @@
 use grammers_tl_types::{Serializable, enums, functions as f, types};
 
 use super::Call;
-use crate::encode::{Referenced, View};
-use crate::wire::session::{Answer, RpcError};
+use crate::answer::{Answer, RpcError};
+use crate::encode::{AccountView, MentionedPeers};
 use crate::world::{Chat, Topic};
 
-/// Telegram's own bound on a page.
+/// Telegram's own bound on the page size.
 const PAGE_SIZE_MAX: i32 = 100;
 
 impl Call<'_> {
@@ -33,7 +33,7 @@ impl Call<'_> {
         }
         topics.truncate(request.limit.clamp(0, PAGE_SIZE_MAX) as usize);
         let topics = topics.into_iter().map(Ok).collect();
-        topics_of(chat, topics, count, View::new(&world, self.account))
+        topics_of(chat, topics, count, AccountView::new(&world, self.account))
     }
 
     pub(super) fn get_forum_topics_by_id(&self) -> Answer {
@@ -47,22 +47,22 @@ impl Call<'_> {
             .map(|id| chat.topics.iter().find(|topic| topic.id == *id).ok_or(*id))
             .collect();
         let count = topics.len();
-        topics_of(chat, topics, count, View::new(&world, self.account))
+        topics_of(chat, topics, count, AccountView::new(&world, self.account))
     }
 }
 
 /// The answer for topics, or the ids of those that are gone, with the newest message of each.
-fn topics_of(chat: &Chat, topics: Vec<Result<&Topic, i32>>, count: usize, view: View<'_>) -> Answer {
+fn topics_of(chat: &Chat, topics: Vec<Result<&Topic, i32>>, count: usize, view: AccountView<'_>) -> Answer {
     if !chat.forum {
         return Err(RpcError::new(400, "CHANNEL_FORUM_MISSING"));
     }
-    let mut referenced = Referenced::default();
-    referenced.add(chat.peer);
+    let mut mentioned = MentionedPeers::default();
+    mentioned.add(chat.peer);
     let mut messages = Vec::new();
     for topic in topics.iter().flatten() {
-        topic.creator.into_iter().for_each(|creator| referenced.add(creator));
+        topic.creator.into_iter().for_each(|creator| mentioned.add(creator));
         if let Some(message) = chat.shown(view.account, topic.top_message) {
-            referenced.add_message(chat, message);
+            mentioned.add_message(chat, message);
             messages.push(view.message(chat, message));
         }
     }
@@ -75,8 +75,8 @@ fn topics_of(chat: &Chat, topics: Vec<Result<&Topic, i32>>, count: usize, view: 
         count: count as i32,
         topics: topics.into_iter().map(topic).collect(),
         messages,
-        chats: referenced.chats(view),
-        users: referenced.users(view),
+        chats: mentioned.chats(view),
+        users: mentioned.users(view),
         pts: chat.journal.pts(),
     };
     Ok(enums::messages::ForumTopics::Topics(answer).to_bytes())

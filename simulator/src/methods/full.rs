@@ -3,17 +3,17 @@
 use grammers_tl_types::{Serializable, enums, functions as f, types};
 
 use super::Call;
-use crate::encode::{Referenced, View, notify_settings};
-use crate::wire::session::{Answer, RpcError};
-use crate::world::{Bare, ChatKind, PeerId};
+use crate::answer::{Answer, RpcError};
+use crate::encode::{AccountView, MentionedPeers, notify_settings};
+use crate::world::{BareId, ChatKind, PeerId};
 
 impl Call<'_> {
     pub(super) fn get_full_channel(&self) -> Answer {
         let request: f::channels::GetFullChannel = self.request()?;
         let world = self.core.world();
-        let view = View::new(&world, self.account);
+        let view = AccountView::new(&world, self.account);
         let (index, chat) = self.channel_of(&world, &request.channel)?;
-        let Bare::Channel(channel_id) = chat.peer.bare() else { return Err(RpcError::new(400, "CHANNEL_INVALID")) };
+        let BareId::Channel(channel_id) = chat.peer.bare() else { return Err(RpcError::new(400, "CHANNEL_INVALID")) };
         let top = chat.newest_shown(self.account).map_or(0, |message| message.id);
         let full_chat = types::ChannelFull {
             can_view_participants: chat.kind == ChatKind::Supergroup,
@@ -59,7 +59,7 @@ impl Call<'_> {
             available_min_id: Some(chat.first_shown(self.account) - 1).filter(|hidden| *hidden > 0),
             folder_id: None,
             linked_chat_id: chat.linked.and_then(|peer| match peer.bare() {
-                Bare::Channel(id) => Some(id),
+                BareId::Channel(id) => Some(id),
                 _ => None,
             }),
             location: None,
@@ -100,13 +100,13 @@ impl Call<'_> {
     pub(super) fn get_full_chat(&self) -> Answer {
         let request: f::messages::GetFullChat = self.request()?;
         let world = self.core.world();
-        let view = View::new(&world, self.account);
+        let view = AccountView::new(&world, self.account);
         let (_, chat) = self.basic_group(&world, request.chat_id)?;
-        let mut referenced = Referenced::default();
-        referenced.add(chat.peer);
+        let mut mentioned = MentionedPeers::default();
+        mentioned.add(chat.peer);
         let mut members = Vec::new();
         for user_id in &chat.participants {
-            referenced.add(PeerId::user(*user_id));
+            mentioned.add(PeerId::user(*user_id));
             members.push(types::ChatParticipant { user_id: *user_id, inviter_id: *user_id, date: chat.date, rank: None }.into());
         }
         let participants = types::ChatParticipants { chat_id: request.chat_id, participants: members, version: 1 }.into();
@@ -135,8 +135,8 @@ impl Call<'_> {
         };
         let answer = types::messages::ChatFull {
             full_chat: enums::ChatFull::Full(full_chat),
-            chats: referenced.chats(view),
-            users: referenced.users(view),
+            chats: mentioned.chats(view),
+            users: mentioned.users(view),
         };
         Ok(enums::messages::ChatFull::Full(answer).to_bytes())
     }

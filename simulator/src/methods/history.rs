@@ -1,18 +1,18 @@
-//! Histories: pages of messages, and messages by id.
+//! Histories: pagination of messages, and messages by id.
 
 use std::ops::Range;
 
 use grammers_tl_types::{Serializable, enums, functions as f, types};
 
 use super::Call;
-use crate::encode::{Referenced, View};
-use crate::wire::session::{Answer, RpcError};
-use crate::world::{Bare, Chat, History, Message};
+use crate::answer::{Answer, RpcError};
+use crate::encode::{AccountView, MentionedPeers};
+use crate::world::{BareId, Chat, History, Message};
 
-/// Telegram's own bound on a page.
+/// Telegram's own bound on the page size.
 const PAGE_SIZE_MAX: i32 = 100;
 
-/// Which part of a history is asked for; see <https://core.telegram.org/api/offsets>.
+/// The pagination window: which part of a history is asked for; see <https://core.telegram.org/api/offsets>.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
     pub offset_id: i32,
@@ -68,50 +68,50 @@ impl Call<'_> {
         let hidden = chat.history.count_below(chat.first_shown(self.account));
         let Range { start, end } = window.select(&chat.history);
         let page = chat.history.messages().get(start.max(hidden)..end.max(hidden)).unwrap_or_default();
-        let view = View::new(&world, self.account);
-        let mut referenced = Referenced::default();
-        referenced.add(chat.peer);
-        page.iter().for_each(|message| referenced.add_message(chat, message));
+        let view = AccountView::new(&world, self.account);
+        let mut mentioned = MentionedPeers::default();
+        mentioned.add(chat.peer);
+        page.iter().for_each(|message| mentioned.add_message(chat, message));
         let messages = page.iter().rev().map(|message| view.message(chat, message)).collect();
-        Ok(messages_of(chat, messages, page.len(), &referenced, view).to_bytes())
+        Ok(messages_of(chat, messages, page.len(), &mentioned, view).to_bytes())
     }
 
     pub(super) fn get_channel_messages(&self) -> Answer {
         let request: f::channels::GetMessages = self.request()?;
         let world = self.core.world();
         let (_, chat) = self.channel_of(&world, &request.channel)?;
-        let view = View::new(&world, self.account);
-        let mut referenced = Referenced::default();
-        referenced.add(chat.peer);
+        let view = AccountView::new(&world, self.account);
+        let mut mentioned = MentionedPeers::default();
+        mentioned.add(chat.peer);
         let messages: Vec<_> = ids(&request.id)?
             .map(|id| match chat.shown(self.account, id) {
                 Some(message) => {
-                    referenced.add_message(chat, message);
+                    mentioned.add_message(chat, message);
                     view.message(chat, message)
                 }
-                None => View::empty_message(id, Some(chat.peer)),
+                None => AccountView::empty_message(id, Some(chat.peer)),
             })
             .collect();
         let count = messages.len();
-        Ok(messages_of(chat, messages, count, &referenced, view).to_bytes())
+        Ok(messages_of(chat, messages, count, &mentioned, view).to_bytes())
     }
 
     pub(super) fn get_messages(&self) -> Answer {
         let request: f::messages::GetMessages = self.request()?;
         let world = self.core.world();
-        let view = View::new(&world, self.account);
-        let mut referenced = Referenced::default();
+        let view = AccountView::new(&world, self.account);
+        let mut mentioned = MentionedPeers::default();
         let messages = ids(&request.id)?
             .map(|id| match self.own_message(&world, id) {
                 Some((chat, message)) => {
-                    referenced.add_message(chat, message);
+                    mentioned.add_message(chat, message);
                     view.message(chat, message)
                 }
-                None => View::empty_message(id, None),
+                None => AccountView::empty_message(id, None),
             })
             .collect();
         let answer =
-            types::messages::Messages { messages, topics: vec![], chats: referenced.chats(view), users: referenced.users(view) };
+            types::messages::Messages { messages, topics: vec![], chats: mentioned.chats(view), users: mentioned.users(view) };
         Ok(enums::messages::Messages::Messages(answer).to_bytes())
     }
 
@@ -141,13 +141,13 @@ fn messages_of(
     chat: &Chat,
     messages: Vec<enums::Message>,
     shown: usize,
-    referenced: &Referenced,
-    view: View<'_>,
+    mentioned: &MentionedPeers,
+    view: AccountView<'_>,
 ) -> enums::messages::Messages {
-    let (chats, users) = (referenced.chats(view), referenced.users(view));
+    let (chats, users) = (mentioned.chats(view), mentioned.users(view));
     let total = chat.history.len() - chat.history.count_below(chat.first_shown(view.account));
     let count = total as i32;
-    if matches!(chat.peer.bare(), Bare::Channel(_)) {
+    if matches!(chat.peer.bare(), BareId::Channel(_)) {
         return enums::messages::Messages::ChannelMessages(types::messages::ChannelMessages {
             inexact: false,
             pts: chat.journal.pts(),

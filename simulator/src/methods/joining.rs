@@ -3,8 +3,8 @@
 use grammers_tl_types::{Serializable, enums, functions as f, types};
 
 use super::Call;
-use crate::encode::View;
-use crate::wire::session::{Answer, RpcError};
+use crate::answer::{Answer, RpcError};
+use crate::encode::AccountView;
 use crate::world::{ChatKind, World};
 
 const USER_NOT_PARTICIPANT: RpcError = RpcError::new(400, "USER_NOT_PARTICIPANT");
@@ -40,7 +40,7 @@ impl Call<'_> {
     pub(super) fn check_chat_invite(&self) -> Answer {
         let request: f::messages::CheckChatInvite = self.request()?;
         let world = self.core.world();
-        let view = View::new(&world, self.account);
+        let view = AccountView::new(&world, self.account);
         let index = invited(&world, &request.hash)?;
         let chat = world.chats.get(index as usize).ok_or(EXPIRED)?;
         if chat.members.contains(&self.account)

@@ -3,8 +3,8 @@
 use grammers_tl_types::{Serializable, enums, functions as f, types};
 
 use super::Call;
-use crate::encode::{Referenced, View, notify_settings};
-use crate::wire::session::{Answer, RpcError};
+use crate::answer::{Answer, RpcError};
+use crate::encode::{AccountView, MentionedPeers, notify_settings};
 use crate::world::{ChatKind, PeerId};
 
 /// Telegram's own bound on participants in one answer.
@@ -14,7 +14,7 @@ impl Call<'_> {
     pub(super) fn get_users(&self) -> Answer {
         let request: f::users::GetUsers = self.request()?;
         let world = self.core.world();
-        let view = View::new(&world, self.account);
+        let view = AccountView::new(&world, self.account);
         let users: Vec<enums::User> = request
             .id
             .iter()
@@ -27,7 +27,7 @@ impl Call<'_> {
     pub(super) fn get_full_user(&self) -> Answer {
         let request: f::users::GetFullUser = self.request()?;
         let world = self.core.world();
-        let view = View::new(&world, self.account);
+        let view = AccountView::new(&world, self.account);
         let user =
             self.user_of(&world, &request.id).and_then(|id| world.user(id)).ok_or(RpcError::new(400, "USER_ID_INVALID"))?;
         let full_user = types::UserFull {
@@ -97,7 +97,7 @@ impl Call<'_> {
     pub(super) fn get_channels(&self) -> Answer {
         let request: f::channels::GetChannels = self.request()?;
         let world = self.core.world();
-        let view = View::new(&world, self.account);
+        let view = AccountView::new(&world, self.account);
         let mut chats = Vec::new();
         for channel in &request.id {
             let (index, _) = self.channel_of(&world, channel)?;
@@ -109,7 +109,7 @@ impl Call<'_> {
     pub(super) fn get_chats(&self) -> Answer {
         let request: f::messages::GetChats = self.request()?;
         let world = self.core.world();
-        let view = View::new(&world, self.account);
+        let view = AccountView::new(&world, self.account);
         let mut chats = Vec::new();
         for id in request.id {
             let (index, _) = self.basic_group(&world, id)?;
@@ -121,21 +121,21 @@ impl Call<'_> {
     pub(super) fn get_participants(&self) -> Answer {
         let request: f::channels::GetParticipants = self.request()?;
         let world = self.core.world();
-        let view = View::new(&world, self.account);
+        let view = AccountView::new(&world, self.account);
         let (_, chat) = self.channel_of(&world, &request.channel)?;
         if chat.kind == ChatKind::Channel {
             return Err(RpcError::new(400, "CHAT_ADMIN_REQUIRED"));
         }
         let offset = usize::try_from(request.offset).unwrap_or(0);
         let limit = request.limit.clamp(0, PARTICIPANTS_MAX) as usize;
-        let mut referenced = Referenced::default();
+        let mut mentioned = MentionedPeers::default();
         let participants: Vec<enums::ChannelParticipant> = chat
             .participants
             .iter()
             .skip(offset)
             .take(limit)
             .map(|user_id| {
-                referenced.add(PeerId::user(*user_id));
+                mentioned.add(PeerId::user(*user_id));
                 let date = chat.date;
                 types::ChannelParticipant { user_id: *user_id, date, subscription_until_date: None, rank: None }.into()
             })
@@ -143,8 +143,8 @@ impl Call<'_> {
         let answer = types::channels::ChannelParticipants {
             count: chat.participants.len() as i32,
             participants,
-            chats: referenced.chats(view),
-            users: referenced.users(view),
+            chats: mentioned.chats(view),
+            users: mentioned.users(view),
         };
         Ok(enums::channels::ChannelParticipants::Participants(answer).to_bytes())
     }
@@ -152,16 +152,16 @@ impl Call<'_> {
     pub(super) fn resolve_username(&self) -> Answer {
         let request: f::contacts::ResolveUsername = self.request()?;
         let world = self.core.world();
-        let view = View::new(&world, self.account);
+        let view = AccountView::new(&world, self.account);
         let name = request.username.trim_start_matches('@').to_lowercase();
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             return Err(RpcError::new(400, "USERNAME_INVALID"));
         }
         let peer = *world.peer_of_username.get(&name).ok_or(RpcError::new(400, "USERNAME_NOT_OCCUPIED"))?;
-        let mut referenced = Referenced::default();
-        referenced.add(peer);
+        let mut mentioned = MentionedPeers::default();
+        mentioned.add(peer);
         let answer =
-            types::contacts::ResolvedPeer { peer: peer.into(), chats: referenced.chats(view), users: referenced.users(view) };
+            types::contacts::ResolvedPeer { peer: peer.into(), chats: mentioned.chats(view), users: mentioned.users(view) };
         Ok(enums::contacts::ResolvedPeer::Peer(answer).to_bytes())
     }
 }

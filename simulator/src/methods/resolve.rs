@@ -3,7 +3,7 @@
 use grammers_tl_types::enums;
 
 use super::Call;
-use crate::wire::session::RpcError;
+use crate::answer::RpcError;
 use crate::world::{Chat, ChatKind, PeerId, World};
 
 const CHANNEL_INVALID: RpcError = RpcError::new(400, "CHANNEL_INVALID");

@@ -4,7 +4,7 @@
 use grammers_tl_types::{Serializable, enums, types};
 
 use super::Call;
-use crate::wire::session::{Answer, RpcError};
+use crate::answer::{Answer, RpcError};
 use crate::world::mix;
 
 impl Call<'_> {

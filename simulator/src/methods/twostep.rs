@@ -3,8 +3,8 @@
 use grammers_tl_types::{Serializable, enums, functions as f, types};
 
 use super::Call;
+use crate::answer::{Answer, RpcError};
 use crate::password::Verifier;
-use crate::wire::session::{Answer, RpcError};
 use crate::world::{World, mix};
 
 const PASSWORD_HASH_INVALID: RpcError = RpcError::new(400, "PASSWORD_HASH_INVALID");

@@ -3,7 +3,7 @@
 use grammers_tl_types::{Cursor, Deserializable, Identifiable, deserialize, enums, functions as f};
 
 use super::INPUT_FETCH_ERROR;
-use crate::wire::session::RpcError;
+use crate::answer::RpcError;
 
 /// Layers around one request; a client uses three or four.
 const LAYERS_MAX: usize = 10;

@@ -1,23 +1,23 @@
-//! Differences: what happened since a pts, for the account and for each channel.
+//! Differences (incremental sync): what happened since a pts, for the account and for each channel.
 
 use grammers_tl_types::{Serializable, enums, functions as f, types};
 
 use super::Call;
+use crate::answer::{Answer, RpcError};
 use crate::clock;
-use crate::encode::{Referenced, View};
-use crate::wire::session::{Answer, RpcError};
+use crate::encode::{AccountView, MentionedPeers};
 use crate::world::{Event, World};
 
-/// Events in one difference; the client asks again for the rest.
+/// The page size of a difference, in events; the client asks again for the rest.
 const EVENTS_MAX: usize = 100;
-/// How long a client may wait before it asks for a channel's difference again.
+/// The poll interval of a channel's difference.
 const POLL_AFTER_SECONDS: i32 = 30;
 
 #[derive(Default)]
-struct Gathered {
+struct DifferenceEvents {
     new_messages: Vec<enums::Message>,
     other_updates: Vec<enums::Update>,
-    referenced: Referenced,
+    mentioned: MentionedPeers,
     pts: i32,
 }
 
@@ -40,7 +40,7 @@ impl Call<'_> {
     pub(super) fn get_difference(&self) -> Answer {
         let request: f::updates::GetDifference = self.request()?;
         let world = self.core.world();
-        let view = View::new(&world, self.account);
+        let view = AccountView::new(&world, self.account);
         let account = world.accounts.get(self.account).ok_or(RpcError::new(401, "AUTH_KEY_UNREGISTERED"))?;
         let now = account.journal.pts();
         let gap = now.saturating_sub(request.pts);
@@ -52,19 +52,19 @@ impl Call<'_> {
             let empty = types::updates::DifferenceEmpty { date: clock::unix_seconds(), seq: 0 };
             return Ok(enums::updates::Difference::Empty(empty).to_bytes());
         }
-        let mut gathered = Gathered { pts: request.pts, ..Gathered::default() };
+        let mut gathered = DifferenceEvents { pts: request.pts, ..DifferenceEvents::default() };
         for (pts, event) in account.journal.after(request.pts).take(EVENTS_MAX) {
             gathered.pts = pts;
             match event {
                 Event::New(id) => {
                     if let Some((chat, message)) = self.own_message(&world, id) {
-                        gathered.referenced.add_message(chat, message);
+                        gathered.mentioned.add_message(chat, message);
                         gathered.new_messages.push(view.message(chat, message));
                     }
                 }
                 Event::Edited(id) => {
                     if let Some((chat, message)) = self.own_message(&world, id) {
-                        gathered.referenced.add_message(chat, message);
+                        gathered.mentioned.add_message(chat, message);
                         let message = view.message(chat, message);
                         gathered.other_updates.push(types::UpdateEditMessage { message, pts, pts_count: 1 }.into());
                     }
@@ -75,8 +75,8 @@ impl Call<'_> {
                 }
             }
         }
-        let (chats, users) = (gathered.referenced.chats(view), gathered.referenced.users(view));
-        let Gathered { new_messages, other_updates, pts, .. } = gathered;
+        let (chats, users) = (gathered.mentioned.chats(view), gathered.mentioned.users(view));
+        let DifferenceEvents { new_messages, other_updates, pts, .. } = gathered;
         let answer = if pts >= now {
             enums::updates::Difference::Difference(types::updates::Difference {
                 new_messages,
@@ -102,19 +102,19 @@ impl Call<'_> {
     pub(super) fn get_channel_difference(&self) -> Answer {
         let request: f::updates::GetChannelDifference = self.request()?;
         let world = self.core.world();
-        let view = View::new(&world, self.account);
+        let view = AccountView::new(&world, self.account);
         let (index, chat) = self.channel_of(&world, &request.channel)?;
         if request.pts < 1 {
             return Err(RpcError::new(400, "PERSISTENT_TIMESTAMP_EMPTY"));
         }
         let now = chat.journal.pts();
         let timeout = Some(POLL_AFTER_SECONDS);
-        let mut gathered = Gathered { pts: request.pts, ..Gathered::default() };
-        gathered.referenced.add(chat.peer);
+        let mut gathered = DifferenceEvents { pts: request.pts, ..DifferenceEvents::default() };
+        gathered.mentioned.add(chat.peer);
         let gap = now.saturating_sub(request.pts);
         if self.too_long || gap > self.core.options.channel_difference_gap_max {
             if let Some(newest) = chat.newest_shown(self.account) {
-                gathered.referenced.add_message(chat, newest);
+                gathered.mentioned.add_message(chat, newest);
                 gathered.new_messages.push(view.message(chat, newest));
             }
             let too_long = types::updates::ChannelDifferenceTooLong {
@@ -122,8 +122,8 @@ impl Call<'_> {
                 timeout,
                 dialog: view.dialog(index, chat),
                 messages: gathered.new_messages,
-                chats: gathered.referenced.chats(view),
-                users: gathered.referenced.users(view),
+                chats: gathered.mentioned.chats(view),
+                users: gathered.mentioned.users(view),
             };
             return Ok(enums::updates::ChannelDifference::TooLong(too_long).to_bytes());
         }
@@ -132,7 +132,7 @@ impl Call<'_> {
             return Ok(enums::updates::ChannelDifference::Empty(empty).to_bytes());
         }
         let limit = usize::try_from(request.limit).unwrap_or(0).clamp(1, EVENTS_MAX);
-        let crate::world::Bare::Channel(channel_id) = chat.peer.bare() else {
+        let crate::world::BareId::Channel(channel_id) = chat.peer.bare() else {
             return Err(RpcError::new(400, "CHANNEL_INVALID"));
         };
         for (pts, event) in chat.journal.after(request.pts).take(limit) {
@@ -140,13 +140,13 @@ impl Call<'_> {
             match event {
                 Event::New(id) => {
                     if let Some(message) = chat.shown(self.account, id) {
-                        gathered.referenced.add_message(chat, message);
+                        gathered.mentioned.add_message(chat, message);
                         gathered.new_messages.push(view.message(chat, message));
                     }
                 }
                 Event::Edited(id) => {
                     if let Some(message) = chat.shown(self.account, id) {
-                        gathered.referenced.add_message(chat, message);
+                        gathered.mentioned.add_message(chat, message);
                         let message = view.message(chat, message);
                         gathered.other_updates.push(types::UpdateEditChannelMessage { message, pts, pts_count: 1 }.into());
                     }
@@ -162,8 +162,8 @@ impl Call<'_> {
             r#final: gathered.pts >= now,
             pts: gathered.pts,
             timeout,
-            chats: gathered.referenced.chats(view),
-            users: gathered.referenced.users(view),
+            chats: gathered.mentioned.chats(view),
+            users: gathered.mentioned.users(view),
             new_messages: gathered.new_messages,
             other_updates: gathered.other_updates,
         };

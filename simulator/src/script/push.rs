@@ -1,15 +1,15 @@
-//! Pushing: what connected clients are told at once.
+//! Pushing updates to connected clients (publish/subscribe).
 
 use grammers_tl_types::{Serializable, enums, types};
 
 use crate::clock;
-use crate::encode::{Referenced, View};
-use crate::hub::Pushes;
-use crate::simulator::Core;
-use crate::world::{Bare, Standing, World};
+use crate::core::Core;
+use crate::encode::{AccountView, MentionedPeers};
+use crate::hub::PushSender;
+use crate::world::{AccountState, BareId, World};
 
 /// What is pushed after the world has changed.
-pub(super) enum Push {
+pub(super) enum PushedEvent {
     New(i32),
     Edited(i32),
     Deleted(Vec<i32>),
@@ -18,50 +18,50 @@ pub(super) enum Push {
 
 impl Core {
     /// Pushes what happened to every member that is not kept from it.
-    pub(super) fn push(&self, world: &World, index: u32, pts: i32, push: &Push) {
+    pub(super) fn push(&self, world: &World, index: u32, pts: i32, push: &PushedEvent) {
         let Some(chat) = world.chats.get(index as usize) else { return };
         for member in &chat.members {
             let receives = world.accounts.get(*member).is_some_and(|account| {
-                !account.muted && account.standing == Standing::SignedIn && !account.forbidden.contains(&chat.peer)
+                !account.muted && account.state == AccountState::SignedIn && !account.forbidden.contains(&chat.peer)
             });
-            if !receives || !self.hub.listens(*member) {
+            if !receives || !self.hub.has_subscribers(*member) {
                 continue;
             }
-            let view = View::new(world, *member);
-            let mut referenced = Referenced::default();
-            referenced.add(chat.peer);
+            let view = AccountView::new(world, *member);
+            let mut mentioned = MentionedPeers::default();
+            mentioned.add(chat.peer);
             let mut message = |id: i32| {
                 let message = chat.shown(*member, id)?;
-                referenced.add_message(chat, message);
+                mentioned.add_message(chat, message);
                 Some(view.message(chat, message))
             };
             let channel_id = match chat.peer.bare() {
-                Bare::Channel(id) => Some(id),
+                BareId::Channel(id) => Some(id),
                 _ => None,
             };
             let update: Option<enums::Update> = match push {
-                Push::New(id) => message(*id).map(|message| match channel_id {
+                PushedEvent::New(id) => message(*id).map(|message| match channel_id {
                     Some(_) => types::UpdateNewChannelMessage { message, pts, pts_count: 1 }.into(),
                     None => types::UpdateNewMessage { message, pts, pts_count: 1 }.into(),
                 }),
-                Push::Edited(id) => message(*id).map(|message| match channel_id {
+                PushedEvent::Edited(id) => message(*id).map(|message| match channel_id {
                     Some(_) => types::UpdateEditChannelMessage { message, pts, pts_count: 1 }.into(),
                     None => types::UpdateEditMessage { message, pts, pts_count: 1 }.into(),
                 }),
-                Push::Deleted(ids) => {
+                PushedEvent::Deleted(ids) => {
                     let (messages, pts_count) = (ids.clone(), ids.len() as i32);
                     Some(match channel_id {
                         Some(channel_id) => types::UpdateDeleteChannelMessages { channel_id, messages, pts, pts_count }.into(),
                         None => types::UpdateDeleteMessages { messages, pts, pts_count }.into(),
                     })
                 }
-                Push::Reacted(id) => chat.shown(*member, *id).map(|message| {
+                PushedEvent::Reacted(id) => chat.shown(*member, *id).map(|message| {
                     let update = types::UpdateMessageReactions {
                         peer: chat.peer.into(),
                         msg_id: *id,
                         top_msg_id: None,
                         saved_peer_id: None,
-                        reactions: View::reactions(message),
+                        reactions: AccountView::reactions(message),
                     };
                     update.into()
                 }),
@@ -69,8 +69,8 @@ impl Core {
             let Some(update) = update else { continue };
             let updates = types::Updates {
                 updates: vec![update],
-                users: referenced.users(view),
-                chats: referenced.chats(view),
+                users: mentioned.users(view),
+                chats: mentioned.chats(view),
                 date: clock::unix_seconds(),
                 seq: 0,
             };
@@ -80,12 +80,12 @@ impl Core {
 
     /// Tells an account that it is in a chat now, or not any more, on all its connections but the one that knows; returns what
     /// is told.
-    pub(crate) fn push_membership(&self, world: &World, account: usize, index: u32, but: Option<&Pushes>) -> enums::Updates {
-        let view = View::new(world, account);
+    pub(crate) fn push_membership(&self, world: &World, account: usize, index: u32, but: Option<&PushSender>) -> enums::Updates {
+        let view = AccountView::new(world, account);
         let update = world.chats.get(index as usize).and_then(|chat| match chat.peer.bare() {
-            Bare::Channel(channel_id) => Some(types::UpdateChannel { channel_id }.into()),
-            Bare::Group(chat_id) => Some(types::UpdateChat { chat_id }.into()),
-            Bare::User(_) => None,
+            BareId::Channel(channel_id) => Some(types::UpdateChannel { channel_id }.into()),
+            BareId::Group(chat_id) => Some(types::UpdateChat { chat_id }.into()),
+            BareId::User(_) => None,
         });
         let updates = enums::Updates::Updates(types::Updates {
             updates: update.into_iter().collect(),
@@ -94,7 +94,7 @@ impl Core {
             date: clock::unix_seconds(),
             seq: 0,
         });
-        if world.accounts.get(account).is_some_and(|account| !account.muted && account.standing == Standing::SignedIn) {
+        if world.accounts.get(account).is_some_and(|account| !account.muted && account.state == AccountState::SignedIn) {
             self.hub.push(account, &updates.to_bytes(), but);
         }
         updates

@@ -29,7 +29,7 @@ const WRITERS_MAX: usize = 8;
 const REPLY_REACH: usize = 60;
 
 /// A chat whose messages are still to be made.
-pub(super) struct Plan {
+pub(super) struct ChatPlan {
     chat: usize,
     rng: ChaCha8Rng,
     dates: Vec<i32>,
@@ -37,7 +37,7 @@ pub(super) struct Plan {
     top_id: i32,
 }
 
-impl Plan {
+impl ChatPlan {
     /// Plans a chat of so many messages: when each is sent.
     pub(super) fn new(spec: &WorldSpec, chat: usize, size: usize) -> Self {
         let mut rng = generator(spec.seed, 3, chat as u64);
@@ -49,7 +49,7 @@ impl Plan {
 }
 
 /// Gives every planned message its id.
-pub(super) fn number(world: &mut World, plans: &mut [Plan], spec: &WorldSpec) {
+pub(super) fn number(world: &mut World, plans: &mut [ChatPlan], spec: &WorldSpec) {
     let mut of_account: Vec<Vec<(i32, usize)>> = vec![Vec::new(); world.accounts.len()];
     for (at, plan) in plans.iter_mut().enumerate() {
         let Some(chat) = world.chats.get(plan.chat) else { continue };
@@ -80,7 +80,7 @@ pub(super) fn number(world: &mut World, plans: &mut [Plan], spec: &WorldSpec) {
 }
 
 /// A channel counts for itself; some ids are missing, in some channels the very first ones.
-fn number_channel(plan: &mut Plan) {
+fn number_channel(plan: &mut ChatPlan) {
     let mut id = 0;
     if plan.rng.random_bool(0.1) {
         id += plan.rng.random_range(1..6);
@@ -97,7 +97,7 @@ fn number_channel(plan: &mut Plan) {
 }
 
 /// Makes the messages.
-pub(super) fn fill(world: &mut World, plans: Vec<Plan>, spec: &WorldSpec) {
+pub(super) fn fill(world: &mut World, plans: Vec<ChatPlan>, spec: &WorldSpec) {
     let public: Vec<(PeerId, i32)> = world
         .chats
         .iter()
@@ -111,18 +111,18 @@ pub(super) fn fill(world: &mut World, plans: Vec<Plan>, spec: &WorldSpec) {
     }
 }
 
-/// A chat's history and the files in it.
-type Written = (usize, History, Vec<(i64, crate::world::FileEntry)>);
+/// A chat's finished history and the files in it.
+type WrittenHistory = (usize, History, Vec<(i64, crate::world::FileEntry)>);
 
 /// Writes on every core. Each chat has a generator of its own, so it does not matter who writes it.
-fn write_all(world: &World, plans: Vec<Plan>, public: &[(PeerId, i32)], spec: &WorldSpec) -> Vec<Written> {
+fn write_all(world: &World, plans: Vec<ChatPlan>, public: &[(PeerId, i32)], spec: &WorldSpec) -> Vec<WrittenHistory> {
     let queue = Mutex::new(plans.into_iter());
     let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let write = || {
         let mut written = Vec::new();
         while let Some(plan) = take() {
             let at = plan.chat;
-            let mut author = Author::new(world, plan, public, spec);
+            let mut author = HistoryWriter::new(world, plan, public, spec);
             let history = author.write();
             written.push((at, history, author.files));
         }
@@ -143,11 +143,11 @@ fn write_all(world: &World, plans: Vec<Plan>, public: &[(PeerId, i32)], spec: &W
 }
 
 /// Makes the messages of one chat.
-struct Author<'w> {
+struct HistoryWriter<'w> {
     world: &'w World,
     public: &'w [(PeerId, i32)],
     spec: &'w WorldSpec,
-    plan: Plan,
+    plan: ChatPlan,
     peer: PeerId,
     kind: ChatKind,
     title: String,
@@ -161,8 +161,8 @@ struct Author<'w> {
     files: Vec<(i64, crate::world::FileEntry)>,
 }
 
-impl<'w> Author<'w> {
-    fn new(world: &'w World, mut plan: Plan, public: &'w [(PeerId, i32)], spec: &'w WorldSpec) -> Self {
+impl<'w> HistoryWriter<'w> {
+    fn new(world: &'w World, mut plan: ChatPlan, public: &'w [(PeerId, i32)], spec: &'w WorldSpec) -> Self {
         let chat = world.chats.get(plan.chat);
         let language = Language::pick(&mut plan.rng);
         Self {

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::language::Language;
 use super::{WorldSpec, extras, generator, history, people, phrases};
-use crate::world::{Account, BASE_DATE, Chat, ChatKind, PeerId, Standing, World, mix};
+use crate::world::{Account, AccountState, BASE_DATE, Chat, ChatKind, PeerId, World, mix};
 
 /// The names that accounts are given; from the second round on with a number.
 const ACCOUNT_NAMES: [&str; 26] = [
@@ -55,10 +55,10 @@ pub(super) fn generate(spec: &WorldSpec) -> World {
     world.build_indexes();
 
     let sizes = sizes(spec, &mut rng);
-    let mut plans: Vec<history::Plan> = (0..world.chats.len())
+    let mut plans: Vec<history::ChatPlan> = (0..world.chats.len())
         .map(|chat| {
             let size = if chat < first_private { sizes.get(chat).copied().unwrap_or(0) } else { PRIVATE_MESSAGES };
-            history::Plan::new(spec, chat, size)
+            history::ChatPlan::new(spec, chat, size)
         })
         .collect();
     history::number(&mut world, &mut plans, spec);
@@ -83,7 +83,7 @@ fn add_accounts(world: &mut World, spec: &WorldSpec) {
         account.phone = format!("99966{:05}", index + 10_001);
         account.code = format!("{:05}", mix(spec.seed ^ mix(index as u64)) % 100_000);
         account.password = (spec.passwords && index % 2 == 1).then(|| format!("password of {}", account.name));
-        account.standing = if spec.signed_in { Standing::SignedIn } else { Standing::SignedOut };
+        account.state = if spec.signed_in { AccountState::SignedIn } else { AccountState::SignedOut };
         world.accounts.push(account);
     }
 }

@@ -1,4 +1,4 @@
-//! Sealing of packets: MTProto 2.0's encryption in the server's role.
+//! Encryption of packets: MTProto 2.0's, in the server's role.
 //!
 //! grammers-crypto's own functions are fixed to the client's role, so only its AES-IGE is used here.
 //! See <https://core.telegram.org/mtproto/description>.

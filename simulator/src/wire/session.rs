@@ -1,4 +1,4 @@
-//! Sessions: what is inside a sealed packet.
+//! Sessions: what is inside an encrypted packet.
 //!
 //! A session opens packets, answers the protocol's own service messages by itself (salts, pings, acknowledgements), hands
 //! the requests out, and collects what is to be sent until [`Session::flush`] packs it. It never waits and never fails but
@@ -14,6 +14,7 @@ use grammers_tl_types::{Cursor, Deserializable, Identifiable, RawVec, Serializab
 use thiserror::Error;
 
 use super::sealing::AuthKey;
+use crate::answer::Answer;
 use crate::clock;
 
 const MSG_CONTAINER: u32 = 0x73f1_f8dc;
@@ -52,22 +53,6 @@ pub(crate) struct Request {
     pub message_id: i64,
     pub body: Vec<u8>,
 }
-
-/// An error that a request is answered with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RpcError {
-    pub code: i32,
-    pub name: std::borrow::Cow<'static, str>,
-}
-
-impl RpcError {
-    pub(crate) const fn new(code: i32, name: &'static str) -> Self {
-        Self { code, name: std::borrow::Cow::Borrowed(name) }
-    }
-}
-
-/// What a request is answered with: a serialised result or an error.
-pub(crate) type Answer = Result<Vec<u8>, RpcError>;
 
 struct Outgoing {
     body: Vec<u8>,
@@ -264,7 +249,7 @@ impl Session {
     }
 
     /// Makes the next packet go out under a session id that is not the client's.
-    pub(crate) fn mistake_id_once(&mut self) {
+    pub(crate) fn use_wrong_session_id_once(&mut self) {
         self.wrong_ids += 1;
     }
 

@@ -7,9 +7,9 @@ use super::{DialogOrder, Folder, Journal, PeerId};
 /// What no chat is numbered by: marks an id of the account's sequence that was deleted.
 pub(crate) const NO_CHAT: u32 = u32::MAX;
 
-/// What Telegram thinks of an account at the moment.
+/// The state of an account at Telegram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum AccountState {
     /// Signed in.
     SignedIn,
     /// Its key is known but no user is bound to it.
@@ -33,8 +33,8 @@ pub struct Account {
     pub password: Option<String>,
     /// The data centre it lives in.
     pub home_dc: i32,
-    /// What Telegram thinks of it.
-    pub standing: Standing,
+    /// Its state at Telegram.
+    pub state: AccountState,
     /// The chats in its dialog list, as positions in the world, ascending.
     pub dialogs: Vec<u32>,
     /// The same dialogs, newest first.
@@ -75,7 +75,7 @@ impl Account {
             code: String::new(),
             password: None,
             home_dc,
-            standing: Standing::SignedIn,
+            state: AccountState::SignedIn,
             dialogs: Vec::new(),
             order: DialogOrder::default(),
             folders: Vec::new(),
@@ -96,7 +96,7 @@ impl Account {
 
     /// Signs it in, in the data centre that it lives in.
     pub(crate) fn sign_in(&mut self) {
-        self.standing = Standing::SignedIn;
+        self.state = AccountState::SignedIn;
         self.imported.insert(self.home_dc);
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{History, Journal, Message, PeerId, Rank, Service, Topic};
+use super::{DialogSortKey, History, Journal, Message, PeerId, Service, Topic};
 
 /// The topic of a forum that is there from the start.
 pub(crate) const GENERAL_TOPIC: i32 = 1;
@@ -137,8 +137,8 @@ impl Chat {
         self.history.newest().filter(|message| message.id >= self.first_shown(account))
     }
 
-    /// What dialogs are ordered by: the date and id of the newest message, then the peer, to make it total.
-    pub(crate) fn rank(&self) -> Rank {
+    /// The sort key of dialogs: the date and id of the newest message, then the peer, to make it total.
+    pub(crate) fn sort_key(&self) -> DialogSortKey {
         let newest = self.history.newest();
         (newest.map_or(self.date, |message| message.date), newest.map_or(0, |message| message.id), self.peer)
     }

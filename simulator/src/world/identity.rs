@@ -14,7 +14,7 @@ pub struct PeerId(i64);
 
 /// A peer's id as Telegram's types carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bare {
+pub(crate) enum BareId {
     /// A user.
     User(i64),
     /// A basic group.
@@ -54,13 +54,13 @@ impl PeerId {
         self.0
     }
 
-    pub(crate) const fn bare(self) -> Bare {
+    pub(crate) const fn bare(self) -> BareId {
         if self.0 > 0 {
-            Bare::User(self.0)
+            BareId::User(self.0)
         } else if self.0 > -CHANNEL_MARK {
-            Bare::Group(-self.0)
+            BareId::Group(-self.0)
         } else {
-            Bare::Channel(-self.0 - CHANNEL_MARK)
+            BareId::Channel(-self.0 - CHANNEL_MARK)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Journals: what happened in a message sequence, counted in pts.
+//! Journals (append-only logs): what happened in a message sequence, counted in pts.
 //!
 //! Histories that were there from the start need no events of their own: of a sequence that began with `base` ids, every
 //! pts up to `base` stands for "the message of that id is new". Only what happens later is written down, so a world of

@@ -13,6 +13,5 @@ mod histories;
 mod joining;
 mod malformed;
 mod signing_in;
-mod speed;
 mod updates;
 mod worlds;

@@ -1,11 +1,11 @@
-//! One account as the pool sees it: its state, what it is doing, its own pace, and a budget for each method.
+//! One account as the pool sees it: its state, its requests in flight, its own rate limit, and a budget for each method.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::bucket::Bucket;
 use super::budget::{Budget, Now};
-use super::limits::{Kind, Limit, Limits};
+use super::limits::{Limit, Limits, MethodKind};
 use super::{AccountState, AccountStatus, PoolSettings, Urgency};
 use crate::model::AccountName;
 
@@ -15,15 +15,16 @@ pub(super) struct Account {
     pub(super) running: usize,
     pub(super) downloads: usize,
     requests: u64,
-    /// Which turn its last one was, counted over all accounts: equals take turns.
-    last_turn: u64,
-    pace: Bucket,
+    /// The number of its last lease, counted over all accounts, for round-robin among equals.
+    last_lease: u64,
+    /// The account's own rate limit.
+    bucket: Bucket,
     /// Before this nothing is asked, whatever it is.
     rests_until: Duration,
     pub(super) budgets: BTreeMap<String, Budget>,
 }
 
-/// What decides whose turn it is: the least comes first.
+/// The sort key of the scheduling: free at, downloads in flight, requests in flight, last lease. The least comes first.
 pub(super) type Weight = (Duration, usize, usize, u64);
 
 impl Account {
@@ -33,35 +34,37 @@ impl Account {
             running: 0,
             downloads: 0,
             requests: 0,
-            last_turn: 0,
-            pace: Bucket::full(limits.account, now),
+            last_lease: 0,
+            bucket: Bucket::full(limits.account, now),
             rests_until: Duration::ZERO,
             budgets: BTreeMap::new(),
         }
     }
 
-    /// Whether as many requests are under way as may be. What is live has a place of its own, so that it never waits for the
-    /// answer to something less urgent.
-    pub(super) fn is_full(&self, kind: Kind, urgency: Urgency, settings: &PoolSettings) -> bool {
+    /// Whether the quota of requests in flight is used up. One extra slot is reserved for live requests, so that they never wait for
+    /// the answer to a request of lower priority.
+    pub(super) fn is_full(&self, kind: MethodKind, urgency: Urgency, settings: &PoolSettings) -> bool {
         match kind {
-            Kind::File => self.downloads >= settings.downloads_in_flight_max,
-            Kind::Read | Kind::Contact => self.running >= settings.requests_in_flight_max + usize::from(urgency == Urgency::Live),
+            MethodKind::File => self.downloads >= settings.downloads_in_flight_max,
+            MethodKind::Read | MethodKind::Contact => {
+                self.running >= settings.requests_in_flight_max + usize::from(urgency == Urgency::Live)
+            }
         }
     }
 
     /// When it may call a method: `now`, or later.
     pub(super) fn free_at(&self, budget: &str, limit: Limit, limits: &Limits, urgency: Urgency, now: Duration) -> Duration {
         let paced = match limit.kind {
-            Kind::File => now,
-            Kind::Read | Kind::Contact => self.pace.free_at(limits.account, urgency, now),
+            MethodKind::File => now,
+            MethodKind::Read | MethodKind::Contact => self.bucket.free_at(limits.account, urgency, now),
         };
         let paced = paced.max(self.rests_until);
         self.budgets.get(budget).map_or(paced, |budget| budget.free_at(limit.rate, urgency, now).max(paced))
     }
 
-    /// When one request more may be made within a lease that it has: its waits and the method's own pace count. The account's pace was
-    /// waited for already, for the request that this one comes along with.
-    pub(super) fn free_beside(&self, budget: &str, limit: Limit, now: Duration) -> Duration {
+    /// When one request more may be made within a lease that it has: its waits and the method's own rate limit count. The account's rate
+    /// limit was waited for already, for the request that depends on this one.
+    pub(super) fn free_within_lease(&self, budget: &str, limit: Limit, now: Duration) -> Duration {
         let rested = now.max(self.rests_until);
         self.budgets.get(budget).map_or(rested, |budget| budget.free_at(limit.rate, Urgency::Live, now).max(rested))
     }
@@ -72,31 +75,31 @@ impl Account {
     }
 
     pub(super) fn weight(&self, free_at: Duration) -> Weight {
-        (free_at, self.downloads, self.running, self.last_turn)
+        (free_at, self.downloads, self.running, self.last_lease)
     }
 
-    /// Spends a turn.
-    pub(super) fn take(&mut self, budget: &str, limit: Limit, limits: &Limits, turn: u64, now: Duration) {
+    /// Starts a leased request.
+    pub(super) fn take(&mut self, budget: &str, limit: Limit, limits: &Limits, sequence: u64, now: Duration) {
         match limit.kind {
-            Kind::File => self.downloads += 1,
-            Kind::Read | Kind::Contact => self.running += 1,
+            MethodKind::File => self.downloads += 1,
+            MethodKind::Read | MethodKind::Contact => self.running += 1,
         }
-        self.last_turn = turn;
+        self.last_lease = sequence;
         self.spend(budget, limit, limits, now);
     }
 
-    /// Spends a request.
+    /// Takes a token of the account and one of the method.
     pub(super) fn spend(&mut self, budget: &str, limit: Limit, limits: &Limits, now: Duration) {
         self.requests += 1;
-        if limit.kind != Kind::File {
-            self.pace.take(limits.account, now);
+        if limit.kind != MethodKind::File {
+            self.bucket.take(limits.account, now);
         }
         self.budget(budget, limit, now).take(limit.rate, now);
     }
 
-    /// Ends a turn.
-    pub(super) fn done(&mut self, kind: Kind) {
-        let running = if kind == Kind::File { &mut self.downloads } else { &mut self.running };
+    /// Ends a leased request.
+    pub(super) fn done(&mut self, kind: MethodKind) {
+        let running = if kind == MethodKind::File { &mut self.downloads } else { &mut self.running };
         *running = running.saturating_sub(1);
     }
 

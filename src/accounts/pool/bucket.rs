@@ -1,8 +1,8 @@
-//! A token bucket that keeps a reserve for what is urgent.
+//! A token bucket (rate limiter) that reserves tokens for higher priorities.
 //!
-//! A token comes every interval, up to the burst. What is live may take the last one; what is fresh leaves one; the past leaves
-//! two. So a live request waits for the pace only behind other live ones (the k-th of them at most k - 1 intervals), and the past
-//! gets every token that nobody more urgent wants. A bucket of one token has no reserve: there a live request waits one interval at
+//! A token comes every interval, up to the burst. What is live may take the last one; what is fresh leaves one; the background leaves
+//! two. So a live request is rate limited only behind other live ones (the k-th of them at most k - 1 intervals), and the background
+//! gets every token that no higher priority wants. A bucket of one token has no reserve: there a live request waits one interval at
 //! most.
 
 use std::time::Duration;
@@ -32,7 +32,7 @@ impl Bucket {
         Self { tokens, at }
     }
 
-    /// A bucket that nothing was taken from.
+    /// A full bucket.
     pub(super) fn full(rate: Rate, now: Duration) -> Self {
         Self::of(f64::from(rate.burst), now)
     }

@@ -1,7 +1,7 @@
-//! What an account may spend on one method: its tokens, the wait that Telegram asked for, and what was learnt from waits.
+//! An account's budget for one method: its token bucket, the flood wait that Telegram asked for, and the backoff learnt from waits.
 //!
-//! Learning is multiplicative increase and additive decrease, as in congestion control: a wait says clearly that the pace was too
-//! fast, silence says little. A wait while one is being waited for teaches nothing new, it only lasts longer.
+//! The backoff of the interval is multiplicative increase and additive decrease, as in congestion control: a wait says clearly that the
+//! rate was too high, silence says little. A wait while one is being waited for teaches nothing new, it only lasts longer.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use super::Urgency;
 use super::bucket::{Bucket, Rate};
 
-/// How much slower a method becomes at each wait. Two: one wait more than pays for itself, and five reach the bound.
+/// The backoff: how much slower a method becomes at each wait. Two: one wait more than pays for itself, and five reach the bound.
 const SLOWER: f64 = 2.0;
 /// How slow a method can become, as a multiple of its usual interval. A page of history every half minute still gets on; a method that
 /// meets waits at that pace is limited by the day, and only the waits themselves help.
@@ -22,8 +22,8 @@ const EASED_BY: f64 = 0.25;
 const EASED_EVERY: Duration = Duration::from_secs(12 * 60);
 /// A wait this soon after the last one was over is a repetition: the last one was not enough.
 const REPEATED_WITHIN: Duration = Duration::from_secs(3_600);
-/// What is added to a wait, as a share of it, for each repetition in a row, and how many of these count. Clocks and roads differ, and a
-/// request that comes a moment early starts the wait again.
+/// What is added to a wait, as a share of it, for each repetition in a row, and how many of these count. Clocks and networks differ, and
+/// a retry that comes a moment early starts the wait again.
 const MARGIN: f64 = 0.05;
 const MARGIN_REPETITIONS_MAX: u32 = 10;
 /// The least that is added: what a request may be faster than the answer before it was.
@@ -33,12 +33,12 @@ const MARGIN_MAX: Duration = Duration::from_secs(300);
 /// The longest wait that is believed. Waits of a day are real; a number beyond a month is an error in it.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(31 * 24 * 3_600);
 
-/// A wait.
+/// A flood wait.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Parked {
     /// Its end.
     pub(super) until: Duration,
-    /// Its end as the clock showed when it was noted.
+    /// Its end by the wall clock, as that was set when the wait was noted.
     pub(super) shown: DateTime<Utc>,
     /// How long it is in all.
     pub(super) whole: Duration,
@@ -57,17 +57,17 @@ pub(super) struct Budget {
     pub(super) last_flood: Option<DateTime<Utc>>,
 }
 
-/// When something is: for the pool, and for people.
+/// The present, by two clocks: one for the pool, one for people.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Now {
-    /// Time that nobody can set.
+    /// The monotonic clock, which nobody can set.
     pub(super) at: Duration,
-    /// What the clock shows.
+    /// The wall clock.
     pub(super) shown: DateTime<Utc>,
 }
 
 impl Now {
-    /// What the clock is going to show at another moment.
+    /// The wall clock's time at another moment of the monotonic clock.
     pub(super) fn show(self, at: Duration) -> DateTime<Utc> {
         let ahead = chrono::Duration::from_std(at.saturating_sub(self.at)).unwrap_or_default();
         self.shown.checked_add_signed(ahead).unwrap_or(self.shown)
@@ -93,7 +93,7 @@ impl Budget {
         (self.slowdown - EASED_BY * steps as f64).clamp(1.0, SLOWDOWN_MAX)
     }
 
-    /// The pace that was learnt.
+    /// The rate that was learnt.
     pub(super) fn rate(&self, usual: Rate, now: Duration) -> Rate {
         Rate { interval: usual.interval.mul_f64(self.slowdown(now)), ..usual }
     }
@@ -113,7 +113,7 @@ impl Budget {
         self.parked.filter(|parked| parked.until > now)
     }
 
-    /// Telegram asked for a wait. `seed` makes accounts that were told to wait alike come back apart.
+    /// Telegram asked for a wait. `seed` is that of the jitter, so that accounts that were told to wait alike do not come back at once.
     pub(super) fn flood(&mut self, wait: Duration, learn: bool, seed: &str, now: Now) {
         if self.waiting(now.at).is_none() {
             let repeated = self.floods > 0 && now.at.saturating_sub(self.calm_from) < REPEATED_WITHIN;
@@ -141,7 +141,7 @@ impl Budget {
     }
 }
 
-/// What is waited beyond what Telegram asks for.
+/// The margin beyond what Telegram asks for, with jitter.
 fn margin(wait: Duration, repetitions: u32, seed: &str, count: u64) -> Duration {
     let mut hasher = DefaultHasher::new();
     (seed, count).hash(&mut hasher);

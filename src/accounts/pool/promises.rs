@@ -21,7 +21,7 @@ const URGENCIES: [Urgency; 3] = [Urgency::Live, Urgency::Fresh, Urgency::Backgro
 const INTERVAL: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug)]
-enum Step {
+enum Action {
     Pass {
         seconds: i64,
     },
@@ -47,18 +47,18 @@ enum Step {
     },
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = Action> {
     let seconds = prop_oneof![0..5_i64, 0..400_i64, 0..100_000_i64];
     let (method, name) = (0..METHODS.len(), 0..NAMES.len());
     prop_oneof![
-        4 => seconds.prop_map(|seconds| Step::Pass { seconds }),
-        1 => (-1_000_000..1_000_000_i64).prop_map(|by| Step::SetClock { by }),
+        4 => seconds.prop_map(|seconds| Action::Pass { seconds }),
+        1 => (-1_000_000..1_000_000_i64).prop_map(|by| Action::SetClock { by }),
         12 => (0..2_usize, prop::bool::ANY, method.clone(), 0..3_usize)
-            .prop_map(|(account, everybody, method, urgency)| Step::Ask { account, everybody, method, urgency }),
-        6 => Just(Step::Answer),
+            .prop_map(|(account, everybody, method, urgency)| Action::Ask { account, everybody, method, urgency }),
+        6 => Just(Action::Answer),
         3 => (0..2_usize, method, prop_oneof![0..30_u64, 0..90_000_u64], name)
-            .prop_map(|(account, method, seconds, name)| Step::Flood { account, method, seconds, name }),
-        1 => (0..1_000_000_i64).prop_map(|back| Step::Restart { back }),
+            .prop_map(|(account, method, seconds, name)| Action::Flood { account, method, seconds, name }),
+        1 => (0..1_000_000_i64).prop_map(|back| Action::Restart { back }),
     ]
 }
 
@@ -100,7 +100,7 @@ impl World {
         let candidates = if everybody { &self.names[..] } else { &self.names[account..=account] };
         let promised = self.promised(account, budget(method), now);
         match self.pool.lease(candidates, method, urgency) {
-            Turn::Now(lease) => {
+            LeaseOutcome::Granted(lease) => {
                 let account = self.names.iter().position(|name| name == lease.account()).unwrap();
                 let place = (account, budget(method));
                 let wait = self.waits.get(&place).copied().unwrap_or_default();
@@ -118,15 +118,15 @@ impl World {
                 }
                 self.running.push(lease);
             }
-            Turn::NotBefore(at) => {
+            LeaseOutcome::NotBefore(at) => {
                 let wait = (at - self.clock.now()).to_std().unwrap();
                 if urgency == Urgency::Live && !everybody {
                     let promised = promised.saturating_sub(now) + Duration::from_millis(1);
                     assert!(wait <= promised, "live {method} of {account} waits {wait:?}, not {promised:?}");
                 }
             }
-            Turn::Busy => assert!(!self.running.is_empty()),
-            Turn::Nobody => panic!("nobody"),
+            LeaseOutcome::Busy => assert!(!self.running.is_empty()),
+            LeaseOutcome::NoCandidate => panic!("nobody"),
         }
     }
 
@@ -183,14 +183,14 @@ proptest! {
         let mut world = World::new();
         for step in steps {
             match step {
-                Step::Pass { seconds } => world.clock.advance(seconds),
-                Step::SetClock { by } => world.clock.set_by(by),
-                Step::Ask { account, everybody, method, urgency } => {
+                Action::Pass { seconds } => world.clock.advance(seconds),
+                Action::SetClock { by } => world.clock.set_by(by),
+                Action::Ask { account, everybody, method, urgency } => {
                     world.ask(account, everybody, METHODS[method], URGENCIES[urgency]);
                 }
-                Step::Answer => drop(world.running.pop()),
-                Step::Flood { account, method, seconds, name } => world.flood(account, METHODS[method], seconds, NAMES[name]),
-                Step::Restart { back } => world.restart(back),
+                Action::Answer => drop(world.running.pop()),
+                Action::Flood { account, method, seconds, name } => world.flood(account, METHODS[method], seconds, NAMES[name]),
+                Action::Restart { back } => world.restart(back),
             }
         }
     }

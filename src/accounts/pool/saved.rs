@@ -1,8 +1,9 @@
-//! Budgets as they outlive the program.
+//! Budgets in serialised form, to survive a restart.
 //!
-//! Waits are saved as the time of their end, with their length: a clock that was set back since then does not end a wait early, because
-//! what is left is never more than the whole, nor does it make one last for ever. A clock that was set *forward* between two runs ends
-//! waits early; nothing on the machine can tell. While the program runs, no setting of the clock matters.
+//! Waits are saved by the wall clock, as the time of their end, with their length: a clock that was set back since then makes no wait
+//! last for ever, because what is left is never more than the whole. A clock that was set *forward* between two runs ends
+//! waits early; nothing on the machine can tell. While the program runs, the monotonic clock counts, and no setting of the wall
+//! clock matters.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub(super) const OWED_MIN: Duration = Duration::from_secs(10);
 const CLOCK_DRIFT_MAX: TimeDelta = TimeDelta::seconds(1);
 
 #[derive(Serialize)]
-struct Saved<'a> {
+struct SavedBudgets<'a> {
     version: u32,
     methods: BTreeMap<&'a str, SavedBudget>,
 }
@@ -48,13 +49,13 @@ struct SavedBudget {
     last_flood: Option<DateTime<Utc>>,
 }
 
-/// What of an account is worth remembering.
+/// Serialises an account's budgets; those that have nothing to remember are left out.
 pub(super) fn save(account: &mut Account, limits: &Limits, now: Now) -> Value {
     let mut methods = BTreeMap::new();
     for (method, budget) in &mut account.budgets {
         let usual = limits.of(method).rate;
         let parked = budget.waiting(now.at).map(|mut parked| {
-            // Kept as it was noted, so that saving twice gives the same bytes, unless the clock was set.
+            // Kept as it was noted, so that saving is idempotent (the same bytes twice), unless the clock was set.
             if (now.show(parked.until) - parked.shown).abs() > CLOCK_DRIFT_MAX {
                 parked.shown = now.show(parked.until);
                 budget.parked = Some(parked);
@@ -75,10 +76,10 @@ pub(super) fn save(account: &mut Account, limits: &Limits, now: Now) -> Value {
             methods.insert(method.as_str(), saved);
         }
     }
-    serde_json::to_value(Saved { version: VERSION, methods }).unwrap_or_default()
+    serde_json::to_value(SavedBudgets { version: VERSION, methods }).unwrap_or_default()
 }
 
-/// Takes up what was saved; what cannot be read is passed over. Nothing that is in force already gets weaker.
+/// Restores what was saved; what cannot be read is passed over. Monotonic: nothing that is in force already gets weaker.
 pub(super) fn restore(account: &mut Account, saved: &Value, limits: &Limits, now: Now) {
     if saved.get("version").and_then(Value::as_u64) != Some(u64::from(VERSION)) {
         return;

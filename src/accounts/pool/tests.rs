@@ -20,9 +20,9 @@ fn pool(in_flight: usize, interval: u64) -> (Arc<Pool>, FixedClock, Vec<AccountN
     (Pool::new(names.clone(), settings, Arc::new(clock.clone())), clock, names)
 }
 
-fn whose(turn: &Turn) -> &str {
+fn whose(turn: &LeaseOutcome) -> &str {
     match turn {
-        Turn::Now(lease) => lease.account().as_str(),
+        LeaseOutcome::Granted(lease) => lease.account().as_str(),
         other => panic!("no lease: {other:?}"),
     }
 }
@@ -43,9 +43,9 @@ fn the_account_with_the_least_to_do_is_asked() {
     let second = pool.lease(&names, HISTORY, Fresh);
     assert_ne!(whose(&first), whose(&second));
     let rest = (pool.lease(&names, HISTORY, Fresh), pool.lease(&names, HISTORY, Fresh));
-    assert!(matches!(pool.lease(&names, HISTORY, Fresh), Turn::Busy));
+    assert!(matches!(pool.lease(&names, HISTORY, Fresh), LeaseOutcome::Busy));
     drop(first);
-    assert!(matches!(pool.lease(&names, HISTORY, Fresh), Turn::Now(_)));
+    assert!(matches!(pool.lease(&names, HISTORY, Fresh), LeaseOutcome::Granted(_)));
     drop(rest);
 }
 
@@ -66,10 +66,10 @@ fn an_account_that_downloads_is_asked_last_and_equals_take_turns() {
 fn a_live_request_does_not_wait_for_the_answer_to_another() {
     let (pool, _, names) = pool(1, 0);
     let past = pool.lease(&names[..1], HISTORY, Background);
-    assert!(matches!(pool.lease(&names[..1], HISTORY, Fresh), Turn::Busy));
+    assert!(matches!(pool.lease(&names[..1], HISTORY, Fresh), LeaseOutcome::Busy));
     let live = pool.lease(&names[..1], "updates.getDifference", Live);
     assert_eq!(whose(&live), "alpha");
-    assert!(matches!(pool.lease(&names[..1], HISTORY, Live), Turn::Busy));
+    assert!(matches!(pool.lease(&names[..1], HISTORY, Live), LeaseOutcome::Busy));
     drop((past, live));
 }
 
@@ -77,8 +77,8 @@ fn a_live_request_does_not_wait_for_the_answer_to_another() {
 fn a_live_request_never_waits_because_history_took_the_turn() {
     let (pool, clock, names) = pool(9, 2);
     for _ in 0..20 {
-        while matches!(pool.lease(&names[..1], HISTORY, Background), Turn::Now(_)) {}
-        while matches!(pool.lease(&names[..1], "updates.getDifference", Fresh), Turn::Now(_)) {}
+        while matches!(pool.lease(&names[..1], HISTORY, Background), LeaseOutcome::Granted(_)) {}
+        while matches!(pool.lease(&names[..1], "updates.getDifference", Fresh), LeaseOutcome::Granted(_)) {}
         assert_eq!(wait(&pool, &names[0], HISTORY, Live), 0);
         clock.advance(1);
     }
@@ -92,7 +92,7 @@ fn an_account_keeps_its_pace_over_time() {
     let (pool, clock, names) = pool(9, 2);
     let mut turns = 0;
     for _ in 0..200 {
-        while matches!(pool.lease(&names[..1], HISTORY, Fresh), Turn::Now(_)) {
+        while matches!(pool.lease(&names[..1], HISTORY, Fresh), LeaseOutcome::Granted(_)) {
             turns += 1;
         }
         clock.advance(1);
@@ -109,7 +109,7 @@ fn a_flood_wait_on_one_account_does_not_stop_the_others_nor_its_other_methods() 
     }
     assert_eq!(whose(&pool.lease(&names[..1], DIALOGS, Fresh)), "alpha");
     clock.advance(30);
-    assert!(matches!(pool.lease(&names[..1], HISTORY, Fresh), Turn::NotBefore(_)), "a little longer than Telegram asks");
+    assert!(matches!(pool.lease(&names[..1], HISTORY, Fresh), LeaseOutcome::NotBefore(_)), "a little longer than Telegram asks");
     clock.advance(2);
     assert_eq!(whose(&pool.lease(&names[..1], HISTORY, Fresh)), "alpha");
 }
@@ -142,7 +142,7 @@ fn waits_make_a_method_slower_and_calm_makes_it_faster_again() {
     }
     assert!((interval(&pool) - 8.0).abs() < 1e-9, "{}", interval(&pool));
     clock.advance(60);
-    while matches!(pool.lease(&names[..1], HISTORY, Live), Turn::Now(_)) {}
+    while matches!(pool.lease(&names[..1], HISTORY, Live), LeaseOutcome::Granted(_)) {}
     assert!((7..=8).contains(&wait(&pool, &names[0], HISTORY, Live)));
     assert!(wait(&pool, &names[0], "updates.getDifference", Live) <= 1, "the other methods are as fast as before");
     clock.advance(24 * 3_600);
@@ -166,7 +166,7 @@ fn setting_the_clock_ends_no_wait_early_and_makes_none_longer() {
     pool.flood(&names[0], HISTORY, seconds(8 * 3_600), "FLOOD_WAIT");
     for by in [30 * 86_400, -60 * 86_400, 30 * 86_400] {
         clock.set_by(by);
-        assert!(matches!(pool.lease(&names[..1], HISTORY, Live), Turn::NotBefore(_)), "{by}");
+        assert!(matches!(pool.lease(&names[..1], HISTORY, Live), LeaseOutcome::NotBefore(_)), "{by}");
     }
     clock.set_by(-86_400);
     clock.advance(8 * 3_600 + 301);
@@ -240,14 +240,14 @@ fn a_restore_makes_nothing_weaker() {
 #[tokio::test]
 async fn a_lost_account_is_not_asked_again_until_it_is_back() {
     let (pool, _, names) = pool(1, 0);
-    pool.lose(&names[0], AccountState::Duplicated("AUTH_KEY_DUPLICATED".to_owned()));
+    pool.mark_lost(&names[0], AccountState::Duplicated("AUTH_KEY_DUPLICATED".to_owned()));
     assert_eq!(whose(&pool.lease(&names, HISTORY, Live)), "bravo");
     assert_eq!(pool.free_at(&names[0], HISTORY, Live), None);
-    pool.lose(&names[1], AccountState::Banned("USER_DEACTIVATED".to_owned()));
-    assert!(matches!(pool.lease(&names, HISTORY, Live), Turn::Nobody));
-    assert!(!pool.anybody());
+    pool.mark_lost(&names[1], AccountState::Banned("USER_DEACTIVATED".to_owned()));
+    assert!(matches!(pool.lease(&names, HISTORY, Live), LeaseOutcome::NoCandidate));
+    assert!(!pool.any_ready());
     pool.freed().await;
-    pool.back(&names[0]);
+    pool.mark_ready(&names[0]);
     pool.freed().await;
     assert_eq!(whose(&pool.lease(&names, HISTORY, Live)), "alpha");
 }
@@ -255,14 +255,14 @@ async fn a_lost_account_is_not_asked_again_until_it_is_back() {
 #[test]
 fn files_have_a_pace_of_their_own() {
     let (pool, clock, names) = pool(1, 2);
-    let downloads: Vec<Turn> = (0..5).map(|_| pool.lease(&names[..1], FILE, Background)).collect();
-    assert_eq!(downloads.iter().filter(|turn| matches!(turn, Turn::Now(_))).count(), 4);
-    assert!(matches!(downloads[4], Turn::Busy));
+    let downloads: Vec<LeaseOutcome> = (0..5).map(|_| pool.lease(&names[..1], FILE, Background)).collect();
+    assert_eq!(downloads.iter().filter(|turn| matches!(turn, LeaseOutcome::Granted(_))).count(), 4);
+    assert!(matches!(downloads[4], LeaseOutcome::Busy));
     assert_eq!(wait(&pool, &names[0], HISTORY, Background), 0, "downloads do not slow reading down");
     drop(downloads);
     clock.advance(2);
     let mut requests = 0;
-    while let Turn::Now(lease) = pool.lease(&names[..1], FILE, Background) {
+    while let LeaseOutcome::Granted(lease) = pool.lease(&names[..1], FILE, Background) {
         drop(lease);
         requests += 1;
         assert!(requests < 20);
@@ -311,7 +311,7 @@ fn a_request_that_comes_along_waits_for_its_own_method_only_and_spends_the_accou
     assert!(again.spend(alpha, EXPORT).is_err(), "over a restart");
     clock.advance(70);
     assert_eq!(again.spend(alpha, EXPORT), Ok(()));
-    pool.lose(alpha, AccountState::SignedOut(String::new()));
+    pool.mark_lost(alpha, AccountState::SignedOut(String::new()));
     assert!(pool.spend(alpha, HISTORY).is_err(), "nothing is asked of an account that is lost");
     assert_eq!(pool.ready(), names[1..].iter().cloned().collect());
 }

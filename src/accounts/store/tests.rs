@@ -77,7 +77,7 @@ fn a_sealed_session_opens_with_its_key_only_and_says_which_one_is_missing() {
     sealed.create(&s).unwrap();
     let bytes = std::fs::read(sealed.path(s.name())).unwrap();
     assert!(bytes.starts_with(b"eyJ"));
-    assert_eq!(sealed.form(s.name()).unwrap(), Form::Sealed(key.id().clone()));
+    assert_eq!(sealed.format(s.name()).unwrap(), SessionFormat::Sealed(key.id().clone()));
     assert_eq!(sealed.load(s.name()).unwrap().data(), s.data());
 
     let missing = plain.load(s.name()).unwrap_err().to_string();
@@ -100,10 +100,10 @@ fn a_plain_session_is_sealed_at_its_next_save_where_a_key_is_set() {
     plain.create(&s).unwrap();
     let sealed = plain.clone().sealed([master_key()]);
     let loaded = sealed.load(s.name()).unwrap();
-    assert!(loaded.changes().urgent.has_changed().is_ok_and(|c| !c) && *loaded.changes().urgent.borrow() == 1);
-    assert_eq!(sealed.form(s.name()).unwrap(), Form::Plain);
+    assert!(loaded.changes().immediate.has_changed().is_ok_and(|c| !c) && *loaded.changes().immediate.borrow() == 1);
+    assert_eq!(sealed.format(s.name()).unwrap(), SessionFormat::Plain);
     sealed.save(&loaded).unwrap();
-    assert!(matches!(sealed.form(s.name()).unwrap(), Form::Sealed(_)));
+    assert!(matches!(sealed.format(s.name()).unwrap(), SessionFormat::Sealed(_)));
     assert_eq!(sealed.load(s.name()).unwrap().data(), s.data());
 }
 
@@ -129,7 +129,7 @@ fn a_session_serves_one_holder_at_a_time_and_leaves_no_lock_behind() {
     let folder = tempfile::tempdir().unwrap();
     let store = Sessions::new(folder.path(), "simulated");
     store.create(&session("alpha")).unwrap();
-    let Taken { locks, .. } = store.take_all().unwrap();
+    let LockedSessions { locks, .. } = store.take_all().unwrap();
     let name = "alpha".parse().unwrap();
     let error = store.lock(&name).unwrap_err().to_string();
     assert!(error.contains("`alpha` is in use") && error.contains(&std::process::id().to_string()), "{error}");
@@ -159,11 +159,11 @@ fn a_master_key_file_that_others_can_read_is_refused() {
     let key = master_key();
     std::fs::write(&path, format!("{}\n", *key.text())).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-    let error = form::read_master_key(&path).unwrap_err().to_string();
+    let error = format::read_master_key(&path).unwrap_err().to_string();
     assert!(error.contains("mode 640") && error.contains("chmod 600") && !error.contains(key.text().as_str()), "{error}");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    assert_eq!(form::read_master_key(&path).unwrap(), key);
+    assert_eq!(format::read_master_key(&path).unwrap(), key);
     std::fs::write(&path, [0xff; 88]).unwrap();
-    let error = form::read_master_key(&path).unwrap_err().to_string();
+    let error = format::read_master_key(&path).unwrap_err().to_string();
     assert!(error.contains("telescribe account new-key"), "{error}");
 }

@@ -1,7 +1,7 @@
 //! Media.
 
 use crate::model::{
-    Giveaway, Media, MediaKind, MessageId, Page, Payment, PeerId, Place, Poll, PollResult, Story, Task, Timestamp,
+    GeoPlace, Giveaway, Media, MediaKind, MessageId, PagePreview, Payment, PeerId, Poll, PollResult, Story, Timestamp, TodoTask,
 };
 
 use super::{number_of, numbered};
@@ -269,14 +269,14 @@ impl MediaRecord {
 }
 
 impl PageRecord {
-    fn of(p: &Page) -> Self {
-        let Page { display_url, site, kind, author, embed, photo, document, instant } = p.clone();
+    fn of(p: &PagePreview) -> Self {
+        let PagePreview { display_url, site, kind, author, embed, photo, document, instant } = p.clone();
         Self { display_url, site, kind, author, embed, photo, document, instant }
     }
 
-    fn into_page(self) -> Page {
+    fn into_page(self) -> PagePreview {
         let Self { display_url, site, kind, author, embed, photo, document, instant } = self;
-        Page { display_url, site, kind, author, embed, photo, document, instant }
+        PagePreview { display_url, site, kind, author, embed, photo, document, instant }
     }
 }
 
@@ -295,14 +295,14 @@ impl PollRecord {
 }
 
 impl PlaceRecord {
-    fn of(p: &Place) -> Self {
-        let Place { address, provider, id, kind, accuracy, period, heading } = p.clone();
+    fn of(p: &GeoPlace) -> Self {
+        let GeoPlace { address, provider, id, kind, accuracy, period, heading } = p.clone();
         Self { address, provider, id, kind, accuracy, period, heading }
     }
 
-    fn into_place(self) -> Place {
+    fn into_place(self) -> GeoPlace {
         let Self { address, provider, id, kind, accuracy, period, heading } = self;
-        Place { address, provider, id, kind, accuracy, period, heading }
+        GeoPlace { address, provider, id, kind, accuracy, period, heading }
     }
 }
 
@@ -347,12 +347,12 @@ impl GiveawayRecord {
 }
 
 impl TaskRecord {
-    fn of(t: &Task) -> Self {
+    fn of(t: &TodoTask) -> Self {
         Self { id: t.id, text: t.text.clone(), completed_by: t.completed_by.map(|p| p.0), completed: t.completed.map(|d| d.0) }
     }
 
-    fn into_task(self) -> Task {
-        Task {
+    fn into_task(self) -> TodoTask {
+        TodoTask {
             id: self.id,
             text: self.text,
             completed_by: self.completed_by.map(PeerId),

@@ -1,4 +1,4 @@
-//! `telescribe account import`: an account that another program signed in.
+//! `telescribe account import`: adds an account that another program signed in.
 
 use std::io::{self, Read as _};
 use std::net::IpAddr;
@@ -20,20 +20,20 @@ pub(super) const EXAMPLES: &str = "Examples:
   telescribe account import bravo - < bravo.string
   telescribe account import bravo bravo.key --dc 4
 
-What the file holds is told by its content: a session file (SQLite) or session string of Telethon or Pyrogram, or the 256 bytes
-of an authorisation key: raw, as 512 hexadecimal digits, or in base64. Stop the program that made it first: two programs on one
-session would make Telegram end it.";
+The kind of file is detected from its content: a session file (SQLite) or session string of Telethon or Pyrogram, or the
+256 bytes of an authorisation key: raw, as 512 hexadecimal digits, or in base64. Stop the program that made it first:
+Telegram ends a session that two programs use.";
 
 /// What SQLite keeps beside a file that is not whole without it.
 const JOURNALS: [&str; 2] = ["-wal", "-journal"];
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
-    /// The account's name; its session file is called so
+    /// The account's name, also of its session file
     name: AccountName,
     /// The file; `-` reads standard input
     file: PathBuf,
-    /// The data centre that a bare authorisation key belongs to
+    /// The data centre of a bare authorisation key
     #[arg(long)]
     dc: Option<i32>,
 }
@@ -58,14 +58,14 @@ pub(super) fn run(args: Args, store: &Sessions, config: &Config) -> anyhow::Resu
 
     let peers = session.peers().len();
     tell(format_args!(
-        "account `{name}` was added from {origin}, with {peers} peers; `telescribe account check {name}` asks Telegram about it"
+        "account `{name}` was added from {origin}, with {peers} peers; `telescribe account check {name}` checks it with Telegram"
     ));
     if origin != Origin::Key {
-        tell("do not use that session in another program any more: Telegram would end it");
+        tell("do not use that session in another program any more, or Telegram will end it");
     }
     if let Some(api_id) = api_id.filter(|id| *id != config.telegram.api_id) {
         tell(format_args!(
-            "it was made with the application {api_id}, but `telegram.api_id` is {}; should Telegram refuse it, set the former",
+            "it was made with the application id {api_id}, but `telegram.api_id` is {}; if Telegram refuses it, set the former",
             config.telegram.api_id
         ));
     }
@@ -88,16 +88,16 @@ fn read(file: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     }
     let cannot = || format!("cannot read `{}`", file.display());
     let opened = match std::fs::File::open(file) {
-        // Whoever typed the string itself must not see it once more, in a log perhaps.
+        // A string that was typed as the argument must not be repeated, perhaps into a log.
         Err(_) if file.to_str().is_some_and(|text| Imported::read(text.as_bytes()).is_ok()) => bail!(
             "that is a session string, not a file: as an argument it is in the shell's history and in the list of processes; end \
-             that session in an app (Settings, Devices), and hand a new one over in a file or on standard input"
+             that session in an app (Settings, Devices), and pass a new one in a file or on standard input"
         ),
         opened => opened.with_context(cannot)?,
     };
     if opened.metadata().with_context(cannot)?.is_dir() {
         bail!(
-            "`{}` is a folder; Telegram Desktop's cannot be imported, sign in with `telescribe login NAME --qr` instead",
+            "`{}` is a folder; Telegram Desktop's cannot be imported: sign in with `telescribe login NAME --qr` instead",
             file.display()
         );
     }
@@ -107,7 +107,7 @@ fn read(file: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
         if std::fs::metadata(&beside).is_ok_and(|metadata| metadata.len() > 0) {
             let (file, beside) = (file.display(), Path::new(&beside).display());
             bail!(
-                "`{file}` is not whole without `{beside}`: stop the program that uses it; should that file stay, put the two together \
+                "`{file}` is incomplete without `{beside}`: stop the program that uses it; if that file remains, merge the two \
                  with: sqlite3 {file} 'PRAGMA journal_mode=DELETE'"
             );
         }
@@ -119,7 +119,7 @@ fn limited(source: impl io::Read) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::new());
     source.take(IMPORT_LENGTH_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > IMPORT_LENGTH_MAX {
-        return Err(io::Error::other("it is larger than any session"));
+        return Err(io::Error::other("it is too large for a session"));
     }
     Ok(bytes)
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::super::client::Globals;
 use super::super::output::{Out, tell};
-use crate::accounts::{Form, LostState, Session, SessionError, Sessions};
+use crate::accounts::{LostSession, Session, SessionError, SessionFormat, Sessions};
 use crate::model::{AccountName, Timestamp};
 
 pub(super) fn run(store: &Sessions, globals: &Globals) -> anyhow::Result<ExitCode> {
@@ -35,12 +35,12 @@ pub(super) fn run(store: &Sessions, globals: &Globals) -> anyhow::Result<ExitCod
     Ok(ExitCode::from(u8::from(!all_usable)))
 }
 
-fn look(store: &Sessions, name: &AccountName) -> Result<(Session, Form), SessionError> {
-    Ok((store.load(name)?, store.form(name)?))
+fn look(store: &Sessions, name: &AccountName) -> Result<(Session, SessionFormat), SessionError> {
+    Ok((store.load(name)?, store.format(name)?))
 }
 
-/// What is known of a session's standing, in one word.
-fn state(session: &Session, lost: Option<&LostState>) -> &'static str {
+/// The last known state of a session, in one word.
+fn state(session: &Session, lost: Option<&LostSession>) -> &'static str {
     match (lost, session.user_id()) {
         (Some(lost), _) => lost.loss().as_str(),
         (None, Some(_)) => "ready",
@@ -48,11 +48,11 @@ fn state(session: &Session, lost: Option<&LostState>) -> &'static str {
     }
 }
 
-fn described(session: &Session, form: &Form) -> serde_json::Value {
+fn described(session: &Session, form: &SessionFormat) -> serde_json::Value {
     let lost = session.lost();
     let sealed_by = match form {
-        Form::Plain => None,
-        Form::Sealed(key) => Some(key.as_str()),
+        SessionFormat::Plain => None,
+        SessionFormat::Sealed(key) => Some(key.as_str()),
     };
     let mut line = json!({
         "name": session.name().as_str(),
@@ -72,12 +72,12 @@ fn described(session: &Session, form: &Form) -> serde_json::Value {
     line
 }
 
-fn in_words(session: &Session, form: &Form) -> String {
+fn in_words(session: &Session, form: &SessionFormat) -> String {
     let name = session.name();
-    let user = session.user_id().map_or_else(|| "not asked yet".to_owned(), |id| id.to_string());
+    let user = session.user_id().map_or_else(|| "unknown".to_owned(), |id| id.to_string());
     let form = match form {
-        Form::Plain => "plain",
-        Form::Sealed(_) => "sealed",
+        SessionFormat::Plain => "plain",
+        SessionFormat::Sealed(_) => "sealed",
     };
     let (dc, peers) = (session.home(), session.peers().len());
     let lost = session.lost().map(|lost| format!("; since {} {}", Timestamp::from(lost.at), lost.in_full(name)));

@@ -14,7 +14,7 @@ pub(super) const NEW_KEY_EXAMPLES: &str = "Examples:
   (umask 077; telescribe account new-key > master.key)
 
 Name the file in `accounts.master_key_file`, or put the key into TELESCRIBE_MASTER_KEY; then run `telescribe account seal`. Keep a
-copy in another place than the sessions: without the key every account has to sign in again.";
+copy somewhere else than with the sessions: without the key, every account has to sign in again.";
 
 pub(super) const SEAL_EXAMPLES: &str = "Examples:
   telescribe account seal
@@ -25,7 +25,7 @@ pub(super) fn new_key() -> anyhow::Result<ExitCode> {
     let mut out = Out::stdout();
     out.line(key.text().as_str())?;
     out.flush()?;
-    tell(format_args!("master key `{}`; let nobody but the program's user read it (chmod 600)", key.id()));
+    tell(format_args!("master key `{}`; make it readable for the program's user only (chmod 600)", key.id()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -35,7 +35,7 @@ pub(super) fn seal(store: &Sessions, old_key_file: Option<&Path>) -> anyhow::Res
     let from = store.clone().sealed([key.clone()].into_iter().chain(old));
     let (converted, all) = convert(&from, store)?;
     tell(format_args!(
-        "{converted} of {all} session files were sealed under the master key `{}`, the others were already",
+        "{converted} of {all} session files were sealed with the master key `{}`, the others already were",
         key.id()
     ));
     Ok(ExitCode::SUCCESS)
@@ -45,8 +45,8 @@ pub(super) fn unseal(store: &Sessions) -> anyhow::Result<ExitCode> {
     needed(store)?;
     let (converted, all) = convert(store, &store.clone().sealed([]))?;
     tell(format_args!(
-        "{converted} of {all} session files were made plain, the others were already; take the master key out of \
-         `accounts.master_key_file` or {MASTER_KEY_VARIABLE} now, or they are sealed again at their next save"
+        "{converted} of {all} session files were unsealed, the others already were; remove the master key from \
+         `accounts.master_key_file` or {MASTER_KEY_VARIABLE} now, or they are sealed again when they are next saved"
     ));
     Ok(ExitCode::SUCCESS)
 }
@@ -66,7 +66,7 @@ fn convert(from: &Sessions, to: &Sessions) -> anyhow::Result<(usize, usize)> {
     let names = from.names()?;
     let mut converted = 0;
     for (done, name) in names.iter().enumerate() {
-        let rest = || format!("{done} of {} session files are done, the others as they were; run it again", names.len());
+        let rest = || format!("{done} of {} session files are converted, the others unchanged; run it again", names.len());
         converted += usize::from(from.convert(name, to).with_context(rest)?);
     }
     Ok((converted, names.len()))

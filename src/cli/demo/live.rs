@@ -27,7 +27,7 @@ const TEXTS: [&str; 12] = [
     "Hat jemand den Bericht über das Datenleck gelesen?",
 ];
 
-/// Posts, edits and deletes until a stop is asked for.
+/// Posts, edits and deletes until a stop is requested.
 pub(super) async fn trickle(simulator: &Simulator, app: &App) {
     let peers: Vec<PeerId> =
         simulator.inspect(|world| world.chats.iter().map(|chat| chat.peer).filter(|peer| peer.marked() < 0).collect());

@@ -14,7 +14,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// How many looks pass between two plain lines.
 const LINE_EVERY: u32 = 10;
 
-/// Shows progress until everything that the accounts can see is archived, indexed and published, or a stop is asked for.
+/// Shows progress until everything that the accounts can see is archived, indexed and published, or a stop is requested.
 pub(super) async fn until_caught_up(app: &App) -> anyhow::Result<()> {
     let style = ProgressStyle::with_template("   {prefix:9} {wide_bar} {pos}/{len}")?;
     let bars = indicatif::MultiProgress::new();
@@ -26,7 +26,7 @@ pub(super) async fn until_caught_up(app: &App) -> anyhow::Result<()> {
         let progress = tokio::task::block_in_place(|| Progress::of(&app.archive)).context("the archive cannot be read")?;
         let last = app.archive.last_seq().0;
         let position = app.index.position().0;
-        let confirmed = app.publishing.as_ref().map_or(last, |p| p.report(app.archive.last_seq()).position);
+        let confirmed = app.outputs.first().map_or(last, |output| output.status.report(app.archive.last_seq()).position);
         archived.set_length(progress.ids_read + progress.ids_missing);
         archived.set_position(progress.ids_read);
         for (bar, position) in [(&indexed, position), (&published, confirmed)] {
@@ -45,7 +45,7 @@ pub(super) async fn until_caught_up(app: &App) -> anyhow::Result<()> {
         if crawled && position == last && confirmed == last {
             archived.finish();
             indexed.finish();
-            if app.publishing.is_some() {
+            if !app.outputs.is_empty() {
                 published.finish()
             } else {
                 published.finish_and_clear()

@@ -52,8 +52,8 @@ pub(super) async fn sign_in(client: &Client, phone: Option<&str>, api_hash: &str
 
 fn tell_sent(login: &Login) {
     let otherwise = login.next.map_or_else(
-        || "an empty line asks for it once more".to_owned(),
-        |next| format!("an empty line asks for it by {next} instead"),
+        || "an empty line requests it again".to_owned(),
+        |next| format!("an empty line requests it by {next} instead"),
     );
     tell(format_args!("A code was sent by {}; {otherwise}.", login.sent_by));
 }

@@ -14,11 +14,11 @@ use crate::telegram::{Client, LoginError, LoginLink, Push, QrLogin, SignIn, Tele
 
 /// How long codes are shown before nobody seems to be there.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// How many questions in a row may stay without an answer: a connection that broke is made anew at the next one.
+/// How many requests in a row may get no response (retries): a broken connection is made anew at the next one.
 const FAILURES_MAX: usize = 3;
 /// The shortest and the longest time a code is shown, should this machine's clock be wrong.
 const SHOWN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
-/// The shortest time between two questions, whatever is pushed.
+/// The shortest time between two requests, whatever is pushed.
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) async fn sign_in(client: &Client, pushes: &mut mpsc::Receiver<Push>, api_hash: &str) -> anyhow::Result<SignIn> {
@@ -31,7 +31,7 @@ pub(super) async fn sign_in(client: &Client, pushes: &mut mpsc::Receiver<Push>, 
                 failures = 0;
                 drawn.draw(&link)?;
                 sleep(PAUSE).await;
-                // The app that accepts makes Telegram push; should that be missed, the next question tells.
+                // When the app accepts, Telegram pushes; should that be missed, the next request tells.
                 tokio::select! {
                     _ = pushes.recv() => {}
                     () = sleep(left(&link)) => {}

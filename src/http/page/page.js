@@ -19,10 +19,10 @@ const bytesOf = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replace
 
 async function readKey(text) {
   // Browsers offer their cryptography to pages from this machine or over TLS only.
-  if (!crypto.subtle) throw new Error("this browser opens sealed answers only on localhost or over TLS: use a tunnel (ssh -L) or a proxy with TLS");
+  if (!crypto.subtle) throw new Error("this browser opens sealed responses only on localhost or over TLS: use a tunnel (ssh -L) or a proxy with TLS");
   const parsed = JSON.parse(text);
   const jwk = parsed.keys ? parsed.keys.at(-1) : parsed;
-  if (jwk?.kty !== "oct" || !jwk.kid || !jwk.k) throw new Error("this is no key of Telescribe");
+  if (jwk?.kty !== "oct" || !jwk.kid || !jwk.k) throw new Error("this is not a key of Telescribe");
   const bytes = bytesOf(jwk.k);
   if (bytes.length !== 64) throw new Error("the key must have 64 bytes");
   const mac = await crypto.subtle.importKey("raw", bytes.slice(0, 32), { name: "HMAC", hash: "SHA-512" }, false, ["sign"]);
@@ -55,18 +55,18 @@ async function seal(key, plaintext) {
 
 async function open(key, token, jti) {
   const [header, wrapped, iv, ciphertext, tag, ...more] = token.trim().split(".");
-  if (!tag || wrapped !== "" || more.length) throw new Error("the answer is not sealed");
+  if (!tag || wrapped !== "" || more.length) throw new Error("the response is not sealed");
   const members = JSON.parse(new TextDecoder().decode(bytesOf(header)));
   const expected = { alg: "dir", enc: "A256CBC-HS512", kid: key.kid, typ: "telescribe-res+jwe" };
-  for (const [name, value] of Object.entries(expected)) if (members[name] !== value) throw new Error("the answer is sealed for something else");
+  for (const [name, value] of Object.entries(expected)) if (members[name] !== value) throw new Error("the response is sealed with another key or for another purpose");
   const [ivBytes, data, given] = [bytesOf(iv), bytesOf(ciphertext), bytesOf(tag)];
   const right = await tagOf(key, header, ivBytes, data);
   let difference = given.length ^ right.length;
   for (let i = 0; i < right.length; i++) difference |= right[i] ^ given[i];
-  if (difference !== 0) throw new Error("the answer was changed on its way");
+  if (difference !== 0) throw new Error("the response was changed on the network");
   const plaintext = await crypto.subtle.decrypt({ name: "AES-CBC", iv: ivBytes }, key.cipher, data);
   const answer = JSON.parse(new TextDecoder().decode(plaintext));
-  if (answer.req !== jti) throw new Error("the answer is to another question");
+  if (answer.req !== jti) throw new Error("the response belongs to another request");
   return answer;
 }
 
@@ -101,12 +101,12 @@ async function ask(method, target, body) {
   if (key && (response.headers.get("content-type") ?? "").startsWith("application/jose")) {
     ({ status, body: answer } = await open(key, await response.text(), jti));
   } else if (key && status !== 401) {
-    throw new Error("the answer is not sealed; something is between this page and the server");
+    throw new Error("the response is not sealed: it came from a proxy or another server");
   } else {
     answer = await response.json().catch(() => null);
   }
   if (status === 401) {
-    askForKey(key ? "The server does not take this key, or this device's clock is more than two minutes wrong." : "");
+    askForKey(key ? "The server rejects this key, or this device's clock is wrong by more than two minutes." : "");
   }
   if (status >= 400) throw new Refused(status, answer);
   return answer;
@@ -310,7 +310,7 @@ async function useKey() {
   try {
     held = await readKey($("key-text").value);
   } catch (error) {
-    $("key-error").textContent = error instanceof SyntaxError ? "this is no JSON" : error.message;
+    $("key-error").textContent = error instanceof SyntaxError ? "this is not JSON" : error.message;
     return;
   }
   $("key-text").value = "";

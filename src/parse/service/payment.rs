@@ -4,7 +4,7 @@ use grammers_tl_types::enums;
 
 use crate::model::{MessageId, Payment, Service};
 use crate::parse::media::STARS;
-use crate::parse::{peer_id, plain, said, timestamp};
+use crate::parse::{non_empty, peer_id, plain, timestamp};
 
 use super::states;
 
@@ -25,7 +25,7 @@ pub(super) fn members(tl: &enums::MessageAction) -> Service {
         A::GiftCode(a) => Service {
             payment: a.currency.as_ref().zip(a.amount).and_then(|(currency, amount)| paid(currency, amount)),
             count: Some(a.days.into()),
-            slug: said(&a.slug),
+            slug: non_empty(&a.slug),
             users: a.boost_peer.iter().map(peer_id).collect(),
             text: a.message.as_ref().and_then(words),
             states: states(&[(a.via_giveaway, "via_giveaway"), (a.unclaimed, "unclaimed")]),
@@ -93,10 +93,10 @@ fn gift(tl: &enums::StarGift) -> Service {
     let of = Service::default();
     match tl {
         enums::StarGift::Gift(gift) => Service { title: gift.title.clone(), payment: paid(STARS, gift.stars), ..of },
-        enums::StarGift::Unique(gift) => Service { title: said(&gift.title), slug: said(&gift.slug), ..of },
+        enums::StarGift::Unique(gift) => Service { title: non_empty(&gift.title), slug: non_empty(&gift.slug), ..of },
     }
 }
 
 fn words(tl: &enums::TextWithEntities) -> Option<String> {
-    said(&plain(tl))
+    non_empty(&plain(tl))
 }

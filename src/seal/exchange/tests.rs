@@ -33,15 +33,15 @@ impl Bench {
         seal(plaintext.to_string().as_bytes(), &self.ring.keys()[0], Purpose::Request, &mut self.random)
     }
 
-    fn open(&self, token: &str) -> Result<Request, Why> {
+    fn open(&self, token: &str) -> Result<OpenedRequest, RefusalReason> {
         self.open_at(token, "GET", "/v1/peers?limit=3", NOW)
     }
 
-    fn open_at(&self, token: &str, method: &str, target: &str, now: i64) -> Result<Request, Why> {
-        open_request(token, self.ring.keys(), &self.nonces, method, target, at(now)).map_err(|refused| refused.why())
+    fn open_at(&self, token: &str, method: &str, target: &str, now: i64) -> Result<OpenedRequest, RefusalReason> {
+        open_request(token, self.ring.keys(), &self.nonces, method, target, at(now)).map_err(|refused| refused.reason())
     }
 
-    fn refusal(&mut self, plaintext: Value) -> Option<Why> {
+    fn refusal(&mut self, plaintext: Value) -> Option<RefusalReason> {
         let token = self.seal(&plaintext);
         self.open(&token).err()
     }
@@ -70,7 +70,7 @@ fn a_request_arrives_and_its_answer_comes_back() {
 
     let token = request.seal_answer(404, &json!({"title": "no such peer"}), at(NOW), &mut bench.random);
     let answer = open_answer(&token, &key, &sent.jti).unwrap();
-    assert_eq!(answer, Answer { iat: NOW as u64, status: 404, body: json!({"title": "no such peer"}) });
+    assert_eq!(answer, OpenedAnswer { iat: NOW as u64, status: 404, body: json!({"title": "no such peer"}) });
 }
 
 #[test]
@@ -90,8 +90,8 @@ fn an_answer_to_another_request_or_under_another_key_is_refused() {
     let [key, other] = [0, 1].map(|index| Arc::clone(&bench.ring.keys()[index]));
     let token = seal_answer(&key, "n-1", 200, &json!("line\nline\n"), at(NOW), &mut bench.random);
     assert_eq!(open_answer(&token, &key, "n-1").unwrap().body, json!("line\nline\n"));
-    assert_eq!(open_answer(&token, &key, "n-2").unwrap_err().why(), Why::Target);
-    assert_eq!(open_answer(&token, &other, "n-1").unwrap_err().why(), Why::Authentication);
+    assert_eq!(open_answer(&token, &key, "n-2").unwrap_err().reason(), RefusalReason::Target);
+    assert_eq!(open_answer(&token, &other, "n-1").unwrap_err().reason(), RefusalReason::Authentication);
 }
 
 #[test]
@@ -99,8 +99,8 @@ fn a_request_is_good_once() {
     let mut bench = Bench::new();
     let token = bench.seal(&plaintext());
     assert!(bench.open(&token).is_ok());
-    assert_eq!(bench.open(&token).unwrap_err(), Why::Replay);
-    assert_eq!(bench.refusal(with("iat", json!(NOW + 1))), Some(Why::Replay), "sealed anew with the same nonce");
+    assert_eq!(bench.open(&token).unwrap_err(), RefusalReason::Replay);
+    assert_eq!(bench.refusal(with("iat", json!(NOW + 1))), Some(RefusalReason::Replay), "sealed anew with the same nonce");
     assert_eq!(bench.refusal(with("jti", json!("n-2"))), None);
 }
 
@@ -110,17 +110,16 @@ fn a_request_stays_used_for_as_long_as_the_clock_would_let_it_pass() {
     let token = bench.seal(&with("iat", json!(NOW + 120)));
     assert!(bench.open(&token).is_ok());
     for later in [1, 119, 120, 121, 239, 240] {
-        assert_eq!(bench.open_at(&token, "GET", "/v1/peers?limit=3", NOW + later).unwrap_err(), Why::Replay, "{later}");
+        assert_eq!(bench.open_at(&token, "GET", "/v1/peers?limit=3", NOW + later).unwrap_err(), RefusalReason::Replay, "{later}");
     }
-    assert_eq!(bench.open_at(&token, "GET", "/v1/peers?limit=3", NOW + 241).unwrap_err(), Why::Time);
+    assert_eq!(bench.open_at(&token, "GET", "/v1/peers?limit=3", NOW + 241).unwrap_err(), RefusalReason::Time);
 }
 
 #[test]
 fn clocks_may_be_120_s_apart_and_not_one_more() {
     let mut bench = Bench::new();
-    for (index, (offset, expected)) in
-        [(-121, Some(Why::Time)), (-120, None), (0, None), (120, None), (121, Some(Why::Time))].into_iter().enumerate()
-    {
+    let cases = [(-121, Some(RefusalReason::Time)), (-120, None), (0, None), (120, None), (121, Some(RefusalReason::Time))];
+    for (index, (offset, expected)) in cases.into_iter().enumerate() {
         let mut plaintext = with("jti", json!(format!("n{index}")));
         plaintext["iat"] = json!(NOW + offset);
         assert_eq!(bench.refusal(plaintext), expected, "{offset} s");
@@ -132,9 +131,9 @@ fn times_with_fractions_are_understood_and_nonsense_is_not() {
     let mut bench = Bench::new();
     assert_eq!(bench.refusal(with("iat", json!(NOW as f64 + 0.75))), None);
     for iat in [json!("1700000000"), json!(-1), json!(-1.5), json!(null), json!(1e300), json!([NOW])] {
-        assert_eq!(bench.refusal(with("iat", iat.clone())), Some(Why::Content), "{iat}");
+        assert_eq!(bench.refusal(with("iat", iat.clone())), Some(RefusalReason::Content), "{iat}");
     }
-    assert_eq!(bench.refusal(with("iat", json!(u64::MAX))), Some(Why::Time));
+    assert_eq!(bench.refusal(with("iat", json!(u64::MAX))), Some(RefusalReason::Time));
 }
 
 #[test]
@@ -150,7 +149,7 @@ fn a_request_for_elsewhere_is_refused_and_does_not_use_up_its_nonce() {
         ("GET", "/v1/peers/?limit=3"),
         ("GET", ""),
     ] {
-        assert_eq!(bench.open_at(&token, method, target, NOW).unwrap_err(), Why::Target, "{method} {target}");
+        assert_eq!(bench.open_at(&token, method, target, NOW).unwrap_err(), RefusalReason::Target, "{method} {target}");
     }
     assert!(bench.open(&token).is_ok());
 }
@@ -185,23 +184,23 @@ fn an_absolute_uri_counts_by_its_path_and_query() {
 #[test]
 fn what_is_not_exactly_a_request_is_refused() {
     let mut bench = Bench::new();
-    assert_eq!(bench.refusal(with("jti", json!(""))), Some(Why::Content));
-    assert_eq!(bench.refusal(with("jti", json!("n".repeat(65)))), Some(Why::Content));
-    assert_eq!(bench.refusal(with("jti", json!(7))), Some(Why::Content));
-    assert_eq!(bench.refusal(with("sub", json!("me"))), Some(Why::Content));
-    assert_eq!(bench.refusal(json!({})), Some(Why::Content));
-    assert_eq!(bench.refusal(json!([NOW, "n-1", "GET", "/v1/peers?limit=3", null])), Some(Why::Content));
+    assert_eq!(bench.refusal(with("jti", json!(""))), Some(RefusalReason::Content));
+    assert_eq!(bench.refusal(with("jti", json!("n".repeat(65)))), Some(RefusalReason::Content));
+    assert_eq!(bench.refusal(with("jti", json!(7))), Some(RefusalReason::Content));
+    assert_eq!(bench.refusal(with("sub", json!("me"))), Some(RefusalReason::Content));
+    assert_eq!(bench.refusal(json!({})), Some(RefusalReason::Content));
+    assert_eq!(bench.refusal(json!([NOW, "n-1", "GET", "/v1/peers?limit=3", null])), Some(RefusalReason::Content));
     for member in ["iat", "jti", "htm", "htu"] {
         let mut plaintext = plaintext();
         plaintext.as_object_mut().unwrap().remove(member);
-        assert_eq!(bench.refusal(plaintext), Some(Why::Content), "{member}");
+        assert_eq!(bench.refusal(plaintext), Some(RefusalReason::Content), "{member}");
     }
     let key = Arc::clone(&bench.ring.keys()[0]);
     let twice = plaintext().to_string().replace('}', r#","jti":"n-2"}"#);
     let deep = plaintext().to_string().replace('}', &format!(r#","body":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000)));
     for text in [twice.as_str(), deep.as_str(), "", "null", "\u{feff}{}"] {
         let token = seal(text.as_bytes(), &key, Purpose::Request, &mut bench.random);
-        assert_eq!(bench.open(&token).unwrap_err(), Why::Content);
+        assert_eq!(bench.open(&token).unwrap_err(), RefusalReason::Content);
     }
     assert_eq!(bench.refusal(with("jti", json!("n".repeat(64)))), None);
 }
@@ -211,7 +210,7 @@ fn a_full_memory_of_nonces_refuses() {
     let mut bench = Bench::new();
     bench.nonces = Nonces::with_limits(CLOCK_TOLERANCE * 2, 1);
     assert_eq!(bench.refusal(with("jti", json!("n-1"))), None);
-    assert_eq!(bench.refusal(with("jti", json!("n-2"))), Some(Why::Full));
+    assert_eq!(bench.refusal(with("jti", json!("n-2"))), Some(RefusalReason::Full));
 }
 
 #[test]
@@ -225,7 +224,7 @@ fn a_key_that_was_taken_out_still_seals_the_answer_to_what_it_asked() {
     assert!(open_answer(&token, &key, "n-1").is_ok());
     assert_eq!(bench.refusal(with("jti", json!("n-2"))), None, "the other key is the first now");
     let token = seal(plaintext().to_string().as_bytes(), &key, Purpose::Request, &mut bench.random);
-    assert_eq!(bench.open(&token).unwrap_err(), Why::Authentication);
+    assert_eq!(bench.open(&token).unwrap_err(), RefusalReason::Authentication);
 }
 
 proptest! {

@@ -184,7 +184,7 @@ fn the_buffer_of_a_written_set_never_moves() {
     for _ in 0..50 {
         ring.add_new(&client(&"z".repeat(32)), DateTime::<Utc>::MAX_UTC, &mut random);
     }
-    let text = form::write(&ring.set);
+    let text = jwk::write(&ring.set);
     assert!(text.capacity() < 64 + 51 * 512 + 50 * 2 + 1, "it would have doubled");
     assert!(text.len() <= text.capacity());
 }

@@ -23,8 +23,8 @@ fn sealed(plaintext: &[u8], ring: &KeyRing) -> String {
     seal(plaintext, &ring.keys()[0], Purpose::Request, &mut StdRng::seed_from_u64(5))
 }
 
-fn refusal(token: &str, ring: &KeyRing) -> Option<Why> {
-    open(token, ring.keys(), Purpose::Request).err().map(|refused| refused.why())
+fn refusal(token: &str, ring: &KeyRing) -> Option<RefusalReason> {
+    open(token, ring.keys(), Purpose::Request).err().map(|refused| refused.reason())
 }
 
 /// Seals `plaintext` under any header, as somebody with the key could.
@@ -143,7 +143,7 @@ fn headers_that_ask_for_anything_else_are_refused_even_when_authentic() {
         "{}".to_owned(),
         "\"\"".to_owned(),
     ] {
-        assert_eq!(refusal(&sealed_under(&header, &ring), &ring), Some(Why::Form), "{header}");
+        assert_eq!(refusal(&sealed_under(&header, &ring), &ring), Some(RefusalReason::Malformed), "{header}");
     }
 }
 
@@ -153,7 +153,7 @@ fn an_answer_cannot_be_sent_back_as_a_request_nor_the_reverse() {
     for (made, wanted) in [(Purpose::Answer, Purpose::Request), (Purpose::Request, Purpose::Answer)] {
         let token = seal(b"{}", &ring.keys()[0], made, &mut StdRng::seed_from_u64(5));
         assert!(open(&token, ring.keys(), made).is_ok());
-        assert_eq!(open(&token, ring.keys(), wanted).unwrap_err().why(), Why::Form);
+        assert_eq!(open(&token, ring.keys(), wanted).unwrap_err().reason(), RefusalReason::Malformed);
     }
 }
 
@@ -178,7 +178,7 @@ fn parts_of_other_lengths_are_refused() {
     ] {
         let mut parts = parts.clone();
         parts[index] = &part;
-        assert_eq!(refusal(&parts.join("."), &ring), Some(Why::Form), "part {index} as {part:?}");
+        assert_eq!(refusal(&parts.join("."), &ring), Some(RefusalReason::Malformed), "part {index} as {part:?}");
     }
 }
 
@@ -191,7 +191,7 @@ fn a_second_spelling_of_the_same_bytes_is_refused() {
     let last = alphabet.iter().position(|letter| *letter == token.as_bytes()[token.len() - 1]).unwrap();
     for stray in 1..4 {
         let other = format!("{}{}", &token[..token.len() - 1], alphabet[last + stray] as char);
-        assert_eq!(refusal(&other, &ring), Some(Why::Form));
+        assert_eq!(refusal(&other, &ring), Some(RefusalReason::Malformed));
     }
     for standard in [token.replace('-', "+"), token.replace('_', "/"), format!("{token}=")] {
         assert!(standard == token || refusal(&standard, &ring).is_some());
@@ -202,7 +202,7 @@ fn a_second_spelling_of_the_same_bytes_is_refused() {
 fn a_token_that_is_too_long_is_not_looked_at() {
     let ring = ring();
     let token = sealed(&vec![b' '; Purpose::Request.length_max()], &ring);
-    assert_eq!(refusal(&token, &ring), Some(Why::Form));
+    assert_eq!(refusal(&token, &ring), Some(RefusalReason::Malformed));
     let token = sealed(&vec![b' '; Purpose::Request.length_max() * 3 / 4 - 300], &ring);
     assert_eq!(refusal(&token, &ring), None);
 }
@@ -220,8 +220,8 @@ fn the_stand_in_for_an_unknown_key_opens_nothing() {
     let secret = Secret(Box::new([0; KEY_LENGTH]));
     let key = Key::new("nobody".parse().unwrap(), "nobody".parse().unwrap(), DateTime::UNIX_EPOCH, secret);
     let token = seal(b"{}", &key, Purpose::Request, &mut StdRng::seed_from_u64(5));
-    assert_eq!(refusal(&token, &ring()), Some(Why::Authentication));
-    assert_eq!(refusal(&token, &KeyRing::default()), Some(Why::Authentication));
+    assert_eq!(refusal(&token, &ring()), Some(RefusalReason::Authentication));
+    assert_eq!(refusal(&token, &KeyRing::default()), Some(RefusalReason::Authentication));
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn all_refusals_look_alike() {
     let token = sealed(b"{}", &ring);
     let unknown = open(&token, &ring.keys()[1..], Purpose::Request).unwrap_err();
     let malformed = open("", ring.keys(), Purpose::Request).unwrap_err();
-    assert_eq!((unknown.why(), malformed.why()), (Why::Authentication, Why::Form));
+    assert_eq!((unknown.reason(), malformed.reason()), (RefusalReason::Authentication, RefusalReason::Malformed));
     assert_eq!(format!("{unknown} {unknown:?}"), format!("{malformed} {malformed:?}"));
 }
 

@@ -62,9 +62,9 @@ impl Through {
             let archived = write.commit().unwrap();
             prop_assert_eq!((archived.new, archived.unchanged), (1 - round, round), "the same again is no edit");
         }
-        let stored = self.archive.message(message.key).unwrap().unwrap();
+        let stored = self.archive.view().message(message.key).unwrap().unwrap();
         prop_assert_eq!(&stored.message, &message);
-        prop_assert_eq!(self.archive.raw(message.key).unwrap(), Some(raw));
+        prop_assert_eq!(self.archive.view().raw(message.key).unwrap(), Some(raw));
         let all = StoredView::new(&stored, &[StoredMessage { deleted_at: Some(Timestamp(i64::MAX)), ..stored.clone() }]);
         prop_assert!(!has_null(&serde_json::to_value(&all).unwrap()));
         Ok(())
@@ -82,7 +82,7 @@ impl Through {
             write.commit().unwrap();
         }
         prop_assert!(self.archive.last_seq().0 <= before.0 + 1, "the same again is no change");
-        prop_assert_eq!(self.archive.peer(peer.id).unwrap(), Some(peer));
+        prop_assert_eq!(self.archive.view().peer(peer.id).unwrap(), Some(peer));
         Ok(())
     }
 }

@@ -256,21 +256,21 @@ fn what_moves_by_itself_makes_no_edit() {
         made("messageMediaPoll", &[("poll", poll), ("results", results)])
     };
     let with = |media: Vec<u8>| message(&[("media", media)]).message;
-    assert!(with(poll("Which?", 1)).says_the_same(&with(poll("Which?", 2))), "votes");
-    assert!(!with(poll("Which?", 1)).says_the_same(&with(poll("Why?", 1))));
+    assert!(with(poll("Which?", 1)).same_content_as(&with(poll("Which?", 2))), "votes");
+    assert!(!with(poll("Which?", 1)).same_content_as(&with(poll("Why?", 1))));
 
     let page = |fields: Fields<'_>, name| made("messageMediaWebPage", &[("webpage", made(name, fields))]);
     let pending = with(page(&[("url", string("u"))], "webPagePending"));
     let made_since = with(page(&[("url", string("u")), ("title", string("T"))], "webPage"));
-    assert!(pending.says_the_same(&made_since), "a preview that was still being made");
-    assert!(!made_since.says_the_same(&with(page(&[("url", string("u")), ("title", string("T2"))], "webPage"))));
-    assert!(!made_since.says_the_same(&message(&[]).message));
+    assert!(pending.same_content_as(&made_since), "a preview that was still being made");
+    assert!(!made_since.same_content_as(&with(page(&[("url", string("u")), ("title", string("T2"))], "webPage"))));
+    assert!(!made_since.same_content_as(&message(&[]).message));
 
     let task = list([made("todoItem", &[("id", int(1))])]);
     let todo =
         |done: Vec<u8>| made("messageMediaToDo", &[("todo", made("todoList", &[("list", task.clone())])), ("completions", done)]);
     let done = list([made("todoCompletion", &[("id", int(1))])]);
-    assert!(with(todo(list([]))).says_the_same(&with(todo(done))), "a task that was done");
+    assert!(with(todo(list([]))).same_content_as(&with(todo(done))), "a task that was done");
 }
 
 #[test]
@@ -352,7 +352,7 @@ fn what_is_no_number_is_no_value() {
         let geo = made("messageMediaGeo", &[("geo", made("geoPoint", &[("lat", double(bad)), ("long", double(1.5))]))]);
         let parsed = message(&[("media", geo)]);
         assert_eq!(parsed.message.media.as_ref().unwrap().latitude, None);
-        assert!(parsed.message.says_the_same(&parsed.message.clone()), "or each reading would be an edit");
+        assert!(parsed.message.same_content_as(&parsed.message.clone()), "or each reading would be an edit");
         let video = made("documentAttributeVideo", &[("duration", double(bad))]);
         assert_eq!(document(&[], vec![video])["duration"], Value::Null);
     }

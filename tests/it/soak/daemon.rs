@@ -5,6 +5,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::support::program::terminate;
+
 /// `telescribe run`, and the commands that ask it.
 pub(super) struct Daemon {
     folder: PathBuf,
@@ -90,8 +92,7 @@ impl Daemon {
     pub(super) fn stop(&mut self) {
         self.note_memory();
         let mut child = self.child.take().unwrap();
-        let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-        assert!(status.success());
+        terminate(&child);
         assert!(child.wait().unwrap().success(), "SIGTERM ends it with success");
     }
 

@@ -5,8 +5,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use telescribe_simulator::world::ChatKind;
 use telescribe_simulator::{PeerId, Post, Simulator};
 
-use super::HISTORY;
 use super::daemon::Daemon;
+use crate::support::methods::HISTORY;
 
 /// Every so many steps something ordinary happens in some peers.
 const STIR_EVERY: u64 = 5;

@@ -1,0 +1,197 @@
+//! Connections: a socket, its session, and the two tasks that serve it.
+//!
+//! The reader is a task of its own, because a read is not cancel safe: cutting it short loses the place in the stream. Both tasks
+//! end with the connection's token, which the data centre cancels to restart and the simulator to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::answer::Answer;
+use crate::core::Core;
+use crate::hub::PUSHES_MAX;
+use crate::methods::{Caller, Response};
+use crate::wire::session::{Request, Session, SessionError};
+use crate::wire::transport::{PacketReader, PacketWriter, TransportError};
+
+/// The bound of the queue of packets: enough to keep the reader busy, few enough that a flood of requests waits in TCP (back-pressure).
+const PACKETS_AHEAD_MAX: usize = 64;
+/// Answers that wait to be sent late; a fault that delays more than this many at once drops the rest.
+const DELAYED_MAX: usize = 1024;
+
+/// Why a connection ended.
+#[derive(Debug, Error)]
+enum ConnectionEnd {
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error("cannot write: {0}")]
+    Write(std::io::Error),
+    #[error("the client asks for key generation, which is not simulated")]
+    Plain,
+    #[error("the client uses a key that this data centre does not know")]
+    UnknownKey,
+    #[error("a fault closes it")]
+    Fault,
+}
+
+/// Serves a connection until it ends or the token is cancelled.
+pub(crate) async fn serve(core: Arc<Core>, dc: i32, stream: TcpStream, token: CancellationToken) {
+    let _stop_reader = token.clone().drop_guard();
+    let ended = token.run_until_cancelled(run(core, dc, stream, token.clone())).await;
+    match ended {
+        Some(Err(reason)) => tracing::debug!(dc, %reason, "connection ended"),
+        Some(Ok(())) | None => tracing::debug!(dc, "connection closed"),
+    }
+}
+
+async fn run(core: Arc<Core>, dc: i32, stream: TcpStream, token: CancellationToken) -> Result<(), ConnectionEnd> {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(dc, %error, "cannot set TCP_NODELAY");
+    }
+    let (read, write) = stream.into_split();
+    let mut reader = PacketReader::detect(BufReader::new(read)).await?;
+    let mut connection = Connection {
+        write,
+        writer: PacketWriter::new(reader.framing()),
+        session: None,
+        caller: None,
+        core: Arc::clone(&core),
+        dc,
+        token: token.clone(),
+    };
+    let (packet_tx, mut packets) = mpsc::channel(PACKETS_AHEAD_MAX);
+    let reader_token = token.clone();
+    core.tasks.spawn(async move {
+        reader_token
+            .run_until_cancelled(async move {
+                loop {
+                    let packet = reader.read().await;
+                    let last = packet.is_err();
+                    if packet_tx.send(packet).await.is_err() || last {
+                        break;
+                    }
+                }
+            })
+            .await;
+    });
+    let (push_tx, mut pushes) = mpsc::channel(PUSHES_MAX);
+    let (late_tx, mut late) = mpsc::channel(DELAYED_MAX);
+    loop {
+        tokio::select! {
+            packet = packets.recv() => match packet {
+                Some(packet) => connection.receive(packet?, &push_tx, &late_tx).await?,
+                None => return Ok(()),
+            },
+            Some(update) = pushes.recv() => {
+                if let Some(session) = &mut connection.session {
+                    session.push(update);
+                    while let Ok(update) = pushes.try_recv() {
+                        session.push(update);
+                    }
+                }
+            }
+            Some((message_id, answer)) = late.recv() => {
+                if let Some(session) = &mut connection.session {
+                    session.answer(message_id, answer);
+                }
+            }
+        }
+        connection.flush().await?;
+    }
+}
+
+struct Connection {
+    write: OwnedWriteHalf,
+    writer: PacketWriter,
+    session: Option<Session>,
+    caller: Option<Caller>,
+    core: Arc<Core>,
+    dc: i32,
+    token: CancellationToken,
+}
+
+impl Connection {
+    async fn receive(
+        &mut self,
+        mut packet: Vec<u8>,
+        push_tx: &mpsc::Sender<Vec<u8>>,
+        late_tx: &mpsc::Sender<(i64, Answer)>,
+    ) -> Result<(), ConnectionEnd> {
+        let key_id = *packet.first_chunk::<8>().ok_or(SessionError::Truncated("key id"))?;
+        if key_id == [0; 8] {
+            return Err(ConnectionEnd::Plain);
+        }
+        if self.session.as_ref().is_none_or(|session| session.key_id() != key_id) {
+            let Some((account, key)) = self.core.key(self.dc, key_id) else {
+                if self.core.is_silent(self.dc) {
+                    return Ok(());
+                }
+                // Telegram says so in the open, and then hangs up.
+                let refusal = self.writer.frame_error(404);
+                self.write.write_all(&refusal).await.map_err(ConnectionEnd::Write)?;
+                return Err(ConnectionEnd::UnknownKey);
+            };
+            let salt = self.core.salt(self.dc);
+            self.session = Some(Session::new(key, salt, self.core.options.gzip_above));
+            self.caller = Some(Caller::new(account, self.dc, push_tx.clone()));
+        }
+        let (Some(session), Some(caller)) = (&mut self.session, &mut self.caller) else { return Ok(()) };
+        for Request { message_id, body } in session.open(&mut packet)? {
+            match self.core.handle(caller, &body) {
+                Response::Answer(answer) => session.answer(message_id, answer),
+                Response::Late(delay, answer) => {
+                    send_late(&self.core, &self.token, late_tx.clone(), delay, (message_id, answer));
+                }
+                Response::WrongSession(answer) => {
+                    session.use_wrong_session_id_once();
+                    session.answer(message_id, answer);
+                }
+                Response::Silence => {}
+                Response::Close => return Err(ConnectionEnd::Fault),
+            }
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), ConnectionEnd> {
+        let Some(session) = &mut self.session else { return Ok(()) };
+        if self.core.is_silent(self.dc) {
+            session.discard();
+            return Ok(());
+        }
+        for packet in session.flush() {
+            let framed = self.writer.frame(&packet);
+            self.write.write_all(&framed).await.map_err(ConnectionEnd::Write)?;
+        }
+        Ok(())
+    }
+}
+
+fn send_late(
+    core: &Core,
+    token: &CancellationToken,
+    late_tx: mpsc::Sender<(i64, Answer)>,
+    delay: Duration,
+    answer: (i64, Answer),
+) {
+    let token = token.clone();
+    core.tasks.spawn(async move {
+        let sent = token
+            .run_until_cancelled(async {
+                tokio::time::sleep(delay).await;
+                late_tx.send(answer).await
+            })
+            .await;
+        if !matches!(sent, Some(Ok(()))) {
+            tracing::debug!("the connection ended before a late answer");
+        }
+    });
+}

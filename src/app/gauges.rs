@@ -1,0 +1,99 @@
+//! Gauges: the state of the running program in `/metrics`, beside what is counted where it happens.
+//!
+//! What is in memory (lags, queue depth, accounts, workers) is set at each scrape, so it is exact when it is shown. What has to be read from
+//! the disk (missing ids, sizes) is measured on an interval by a worker, because it grows with the number of peers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::RunningOutput;
+use crate::accounts::AccountState;
+use crate::archive::Archive;
+use crate::crawl::{Crawler, Progress};
+use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
+use crate::search::Index;
+
+/// How often what has to be read is measured. Coverage of twenty thousand peers takes some tenths of a second, so this stays below a
+/// hundredth of a core.
+const MEASURE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Prometheus' text form of all metrics.
+type Rendered = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What the gauges are about.
+pub(super) struct Gauges {
+    pub(super) crawler: Arc<Crawler>,
+    pub(super) archive: Arc<Archive>,
+    pub(super) index: Arc<Index>,
+    pub(super) outputs: Vec<RunningOutput>,
+    pub(super) lifecycle: Lifecycle,
+}
+
+impl Gauges {
+    /// Starts measuring; what is returned sets the rest and renders all.
+    pub(super) fn start(self, rendered: Rendered) -> Rendered {
+        let (archive, index, drained) = (Arc::clone(&self.archive), Arc::clone(&self.index), Arc::clone(&rendered));
+        self.lifecycle.work("gauges", move || Measuring {
+            archive: Arc::clone(&archive),
+            index: Arc::clone(&index),
+            rendered: Arc::clone(&drained),
+        });
+        Arc::new(move || {
+            self.set();
+            rendered()
+        })
+    }
+
+    /// Sets what is in memory.
+    fn set(&self) {
+        for (priority, depth) in self.crawler.dispatch().depths() {
+            metrics::gauge!("telescribe_queue_tasks", "priority" => priority.name()).set(depth as f64);
+        }
+        self.set_accounts();
+        let last = self.archive.last_seq();
+        let lag = last.0.saturating_sub(self.index.position().0);
+        metrics::gauge!("telescribe_reader_lag_changes", "reader" => "index").set(lag as f64);
+        for output in &self.outputs {
+            let lag = output.status.report(last).lag;
+            metrics::gauge!("telescribe_reader_lag_changes", "reader" => output.name.clone()).set(lag as f64);
+        }
+        let failing = self.lifecycle.workers().values().filter(|worker| worker.failing.is_some()).count();
+        metrics::gauge!("telescribe_workers_failing").set(failing as f64);
+    }
+
+    fn set_accounts(&self) {
+        let accounts = self.crawler.accounts();
+        for state in AccountState::NAMES {
+            let count = accounts.iter().filter(|account| account.state.name() == state).count();
+            metrics::gauge!("telescribe_accounts", "state" => state).set(count as f64);
+        }
+        let parked = accounts.iter().filter(|account| {
+            account.state == AccountState::Ready && (account.rests_until.is_some() || !account.parked.is_empty())
+        });
+        metrics::gauge!("telescribe_accounts_parked").set(parked.count() as f64);
+    }
+}
+
+/// The worker that measures what has to be read.
+struct Measuring {
+    archive: Arc<Archive>,
+    index: Arc<Index>,
+    rendered: Rendered,
+}
+
+impl Worker for Measuring {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
+        tokio::task::block_in_place(|| {
+            metrics::gauge!("telescribe_ids_missing").set(Progress::of(&self.archive)?.ids_missing as f64);
+            metrics::gauge!("telescribe_archive_disk_bytes").set(self.archive.disk_size() as f64);
+            metrics::gauge!("telescribe_index_disk_bytes").set(self.index.disk_size() as f64);
+            // Where nobody scrapes, observations of histograms would fill the memory.
+            drop((self.rendered)());
+            Ok(StepOutcome::Idle)
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::time::sleep(MEASURE_INTERVAL).await;
+    }
+}

@@ -1,0 +1,39 @@
+//! What a key and a value must be able to do, and what they say when bytes are not theirs.
+
+/// Something stored could not be understood.
+#[derive(Debug, thiserror::Error)]
+#[error("damaged {what} in the archive ({why}); restore a backup, or run `telescribe verify` to see how far it goes")]
+pub struct RecordError {
+    what: &'static str,
+    why: String,
+}
+
+impl RecordError {
+    pub(super) fn key(what: &'static str, bytes: &[u8]) -> Self {
+        Self { what, why: format!("its key has {} bytes", bytes.len()) }
+    }
+
+    pub(super) fn value(what: &'static str, why: impl ToString) -> Self {
+        Self { what, why: why.to_string() }
+    }
+
+    /// What is wrong, without the way out.
+    pub(super) fn why(&self) -> &str {
+        &self.why
+    }
+}
+
+/// A key whose byte order is its logical order.
+pub(super) trait StoredKey: Sized {
+    /// Its bytes.
+    type Bytes: AsRef<[u8]>;
+
+    fn encode(&self) -> Self::Bytes;
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError>;
+}
+
+/// A value under a key of type `K`, which it may be in part told by.
+pub(super) trait StoredValue<K>: Sized {
+    fn to_bytes(&self) -> Vec<u8>;
+    fn from_bytes(key: &K, bytes: &[u8]) -> Result<Self, RecordError>;
+}

@@ -1,0 +1,68 @@
+//! Coverage: which ids of a peer were really read; and completeness, what is still missing of it.
+
+use prost::Message as _;
+
+use crate::model::{IdRange, PeerId, RangeSet};
+
+use super::codec::{RecordError, StoredValue};
+use super::crawl_state::CrawlState;
+use super::record::{bounds, decode, ranges};
+
+/// Which ids of a peer were read, and how many messages they held.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Coverage {
+    /// Ids that were asked for and answered.
+    pub read: RangeSet,
+    /// Messages archived, also those deleted since.
+    pub messages: u64,
+    /// Of these, how many are marked deleted.
+    pub deleted: u64,
+}
+
+/// What keeps a peer from being complete; nothing where each is empty.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Completeness {
+    /// Ids up to the greatest known one that were never read.
+    pub missing: RangeSet,
+    /// Ids that were read but must be read again.
+    pub recheck: RangeSet,
+    /// Ids whose deletion is to be confirmed.
+    pub held: RangeSet,
+}
+
+impl Completeness {
+    /// How complete a peer is, given what was read of it and what is known of it.
+    #[must_use]
+    pub fn of(coverage: &Coverage, state: &CrawlState) -> Self {
+        let missing = IdRange::new(1, state.top).map(|all| coverage.read.missing(all)).unwrap_or_default();
+        Self { missing, recheck: state.recheck.clone(), held: state.held.clone() }
+    }
+
+    /// Whether every id was read, none must be read again, and no deletion waits for its confirmation.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.missing.is_empty() && self.recheck.is_empty() && self.held.is_empty()
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct CoverageRecord {
+    /// First and last ids, in turn: each ascending, as gaps and lengths would save little and hide much.
+    #[prost(int32, repeated, tag = "1")]
+    bounds: Vec<i32>,
+    #[prost(uint64, tag = "2")]
+    messages: u64,
+    #[prost(uint64, tag = "3")]
+    deleted: u64,
+}
+
+impl StoredValue<PeerId> for Coverage {
+    fn to_bytes(&self) -> Vec<u8> {
+        CoverageRecord { bounds: bounds(&self.read), messages: self.messages, deleted: self.deleted }.encode_to_vec()
+    }
+
+    fn from_bytes(_: &PeerId, bytes: &[u8]) -> Result<Self, RecordError> {
+        let r: CoverageRecord = decode("coverage", bytes)?;
+        Ok(Self { read: ranges(&r.bounds)?, messages: r.messages, deleted: r.deleted })
+    }
+}

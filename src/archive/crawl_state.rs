@@ -1,0 +1,94 @@
+//! How far the crawl of a peer has got: the checkpoint from which it resumes.
+
+use prost::Message as _;
+
+use crate::model::{AccountName, MessageId, PeerId, RangeSet, Timestamp};
+
+use super::codec::{RecordError, StoredValue};
+use super::record::{bounds, decode, ranges};
+
+/// How far the crawl of a peer has got.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct CrawlState {
+    /// The greatest message id that Telegram was seen to use; what is missing is counted up to it.
+    pub top: i32,
+    /// The channel's pts up to which every new message, edit and deletion is archived.
+    pub pts: Option<i32>,
+    /// The account that archives the peer, where message ids are the account's own.
+    pub account: Option<AccountName>,
+    /// When Telegram was last asked about the peer.
+    pub checked_at: Option<Timestamp>,
+    /// Why the peer cannot be read at present, if so: Telegram's error name.
+    pub unavailable: Option<String>,
+    /// Ids that are covered but must be read again, because Telegram skipped their edits and deletions (a `TooLong`
+    /// difference), or because the recheck job asked for it.
+    pub recheck: RangeSet,
+    /// Ids whose messages Telegram no longer shows, too many at once to be believed before they were asked for again.
+    pub held: RangeSet,
+    /// When they may be asked for again.
+    pub held_until: Option<Timestamp>,
+    /// The discussion group of a channel, or the channel of a discussion group.
+    pub linked: Option<PeerId>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct CursorRecord {
+    #[prost(int32, tag = "1")]
+    top: i32,
+    #[prost(int32, optional, tag = "2")]
+    pts: Option<i32>,
+    #[prost(string, optional, tag = "3")]
+    account: Option<String>,
+    #[prost(int64, optional, tag = "4")]
+    checked_at: Option<i64>,
+    #[prost(string, optional, tag = "5")]
+    unavailable: Option<String>,
+    #[prost(int32, repeated, tag = "6")]
+    recheck: Vec<i32>,
+    #[prost(int32, repeated, tag = "7")]
+    held: Vec<i32>,
+    #[prost(int64, optional, tag = "8")]
+    held_until: Option<i64>,
+    #[prost(sint64, optional, tag = "9")]
+    linked: Option<i64>,
+}
+
+impl CrawlState {
+    /// A message with this id was seen.
+    pub(super) fn raise_top(&mut self, id: MessageId) {
+        self.top = self.top.max(id.0);
+    }
+}
+
+impl StoredValue<PeerId> for CrawlState {
+    fn to_bytes(&self) -> Vec<u8> {
+        CursorRecord {
+            top: self.top,
+            pts: self.pts,
+            account: self.account.as_ref().map(ToString::to_string),
+            checked_at: self.checked_at.map(|t| t.0),
+            unavailable: self.unavailable.clone(),
+            recheck: bounds(&self.recheck),
+            held: bounds(&self.held),
+            held_until: self.held_until.map(|t| t.0),
+            linked: self.linked.map(|p| p.0),
+        }
+        .encode_to_vec()
+    }
+
+    fn from_bytes(_: &PeerId, bytes: &[u8]) -> Result<Self, RecordError> {
+        let r: CursorRecord = decode("cursor", bytes)?;
+        let account = r.account.map(|a| a.parse().map_err(|e| RecordError::value("cursor", e))).transpose()?;
+        Ok(Self {
+            top: r.top,
+            pts: r.pts,
+            account,
+            checked_at: r.checked_at.map(Timestamp),
+            unavailable: r.unavailable,
+            recheck: ranges(&r.recheck)?,
+            held: ranges(&r.held)?,
+            held_until: r.held_until.map(Timestamp),
+            linked: r.linked.map(PeerId),
+        })
+    }
+}

@@ -1,0 +1,136 @@
+//! Typed column families: what the keys and values of each are, and how they are encoded, in one place.
+//!
+//! Nothing else of the archive matches a key function and a value type by hand: a [`Family`] reads and writes only its own.
+
+use std::marker::PhantomData;
+
+use rocksdb::{DB, WriteBatch};
+
+use crate::model::{Change, MessageKey, Peer, PeerId, Seq, Timestamp};
+
+use super::codec::{RecordError, StoredKey, StoredValue};
+use super::coverage::Coverage;
+use super::crawl_state::CrawlState;
+use super::key::{ArchiveIdKey, FormatKey, JobKey, MemberKey, PositionKey, UnknownUsernameKey, Username, VersionKey};
+use super::members::Membership;
+use super::record::{MessageRecord, Raw};
+use super::schema::{self, Cf};
+use super::series::{CountersSample, MemberCount};
+use super::topics::Topic;
+
+/// A column family, or the keys of one that share a prefix.
+#[derive(Debug)]
+pub(super) struct Family<K, V> {
+    cf: Cf,
+    types: PhantomData<fn(K) -> V>,
+}
+
+pub(super) const FORMAT_NUMBER: Family<FormatKey, u32> = Family::new(Cf::Meta);
+pub(super) const ARCHIVE_ID: Family<ArchiveIdKey, String> = Family::new(Cf::Meta);
+/// How far each reader has got.
+pub(super) const POSITION: Family<PositionKey, Seq> = Family::new(Cf::Meta);
+/// When each job was last started.
+pub(super) const JOB_START: Family<JobKey, Timestamp> = Family::new(Cf::Meta);
+/// Since when a username is known to lead nowhere.
+pub(super) const UNKNOWN_USERNAME: Family<UnknownUsernameKey, Timestamp> = Family::new(Cf::Meta);
+pub(super) const MESSAGE: Family<MessageKey, MessageRecord> = Family::new(Cf::Message);
+pub(super) const VERSION: Family<VersionKey, MessageRecord> = Family::new(Cf::Version);
+pub(super) const RAW: Family<MessageKey, Raw> = Family::new(Cf::Raw);
+pub(super) const CHANGE: Family<Seq, Change> = Family::new(Cf::Change);
+pub(super) const PEER: Family<PeerId, Peer> = Family::new(Cf::Peer);
+/// Who has a lower-case username.
+pub(super) const USERNAME: Family<Username, PeerId> = Family::new(Cf::Username);
+pub(super) const COVERAGE: Family<PeerId, Coverage> = Family::new(Cf::Coverage);
+pub(super) const CRAWL_STATE: Family<PeerId, CrawlState> = Family::new(Cf::Cursor);
+pub(super) const MEMBER: Family<MemberKey, Membership> = Family::new(Cf::Member);
+pub(super) const COUNTERS: Family<(MessageKey, Timestamp), CountersSample> = Family::new(Cf::Counters);
+pub(super) const SIZE: Family<(PeerId, Timestamp), MemberCount> = Family::new(Cf::Size);
+pub(super) const TOPIC: Family<MessageKey, Topic> = Family::new(Cf::Topic);
+
+impl<K: StoredKey, V: StoredValue<K>> Family<K, V> {
+    const fn new(cf: Cf) -> Self {
+        Self { cf, types: PhantomData }
+    }
+
+    /// The column family that it is in.
+    pub(super) fn cf(&self) -> Cf {
+        self.cf
+    }
+
+    /// Adds an entry to a batch.
+    pub(super) fn put(&self, db: &DB, batch: &mut WriteBatch, key: &K, value: &V) {
+        batch.put_cf(schema::handle(db, self.cf), key.encode(), value.to_bytes());
+    }
+
+    /// Adds to a batch that an entry is gone.
+    pub(super) fn delete(&self, db: &DB, batch: &mut WriteBatch, key: &K) {
+        batch.delete_cf(schema::handle(db, self.cf), key.encode());
+    }
+
+    /// Reads an entry as it came from the disk.
+    pub(super) fn entry(key: &[u8], value: &[u8]) -> Result<(K, V), RecordError> {
+        let key = K::decode(key)?;
+        let value = V::from_bytes(&key, value)?;
+        Ok((key, value))
+    }
+}
+
+/// A range of keys.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KeyRange {
+    pub(super) first: Vec<u8>,
+    /// The first key behind the range; `None` where it goes to the end.
+    pub(super) end: Option<Vec<u8>>,
+}
+
+impl KeyRange {
+    /// Every key.
+    pub(super) fn all() -> Self {
+        Self::default()
+    }
+
+    /// A key, and all behind it.
+    pub(super) fn from<K: StoredKey>(key: &K) -> Self {
+        Self { first: key.encode().as_ref().to_vec(), end: None }
+    }
+
+    /// From one key to another, both included.
+    pub(super) fn between<K: StoredKey>(first: &K, last: &K) -> Self {
+        let mut end = last.encode().as_ref().to_vec();
+        end.push(0);
+        Self { first: first.encode().as_ref().to_vec(), end: Some(end) }
+    }
+
+    /// Every key that begins with the bytes of another one.
+    pub(super) fn under(prefix: impl AsRef<[u8]>) -> Self {
+        let first = prefix.as_ref().to_vec();
+        let mut end = first.clone();
+        // The first sequence of bytes that is greater than all that begin so.
+        while let Some(last) = end.pop() {
+            if let Some(next) = last.checked_add(1) {
+                end.push(next);
+                return Self { first, end: Some(end) };
+            }
+        }
+        Self { first, end: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_keys_under_a_prefix_are_those_that_begin_with_it(
+            prefix in prop::collection::vec(prop_oneof![Just(u8::MAX), any::<u8>()], 0..4),
+            key in prop::collection::vec(prop_oneof![Just(u8::MAX), any::<u8>()], 0..6),
+        ) {
+            let keys = KeyRange::under(&prefix);
+            let within = key >= keys.first && keys.end.is_none_or(|end| key < end);
+            prop_assert_eq!(within, key.starts_with(&prefix));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Readers: whoever follows the change log, each with a name and a position of its own (its checkpoint).
+//!
+//! A reader that is stopped, at whatever moment, reads again from the position that it stored last: at least once, in order. What it makes of
+//! the changes must therefore be idempotent.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::model::{Change, Seq, Timestamp};
+
+use super::{Archive, ArchiveError};
+
+/// A reader of the change log.
+#[derive(Debug)]
+pub struct Reader {
+    archive: Arc<Archive>,
+    name: String,
+    read: Seq,
+    newest: watch::Receiver<Seq>,
+}
+
+impl Reader {
+    /// A reader whose position is kept in the archive, at that position.
+    ///
+    /// # Errors
+    /// When the disk refuses, or the position could not be understood.
+    pub fn open(archive: Arc<Archive>, name: &str) -> Result<Self, ArchiveError> {
+        let position = archive.view().position(name)?;
+        Ok(Self::at(archive, name, position))
+    }
+
+    /// A reader that keeps its position itself, with what it makes of the changes, so that the two cannot drift apart.
+    #[must_use]
+    pub fn at(archive: Arc<Archive>, name: &str, position: Seq) -> Self {
+        let newest = archive.subscribe();
+        Self { archive, name: name.to_owned(), read: position, newest }
+    }
+
+    /// The archive that it reads.
+    #[must_use]
+    pub fn archive(&self) -> &Arc<Archive> {
+        &self.archive
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The last change that it was given.
+    #[must_use]
+    pub fn read(&self) -> Seq {
+        self.read
+    }
+
+    /// How many changes it has not been given yet.
+    #[must_use]
+    pub fn lag(&self) -> u64 {
+        self.archive.last_seq().0.saturating_sub(self.read.0)
+    }
+
+    /// The next changes, in order, at most `limit`; none at the end of the log.
+    ///
+    /// # Errors
+    /// When the disk refuses, or something stored could not be understood; it stays where it is then.
+    pub fn next_batch(&mut self, limit: usize) -> Result<Vec<Change>, ArchiveError> {
+        let changes = self.archive.view().changes(self.read, limit)?;
+        if let Some(last) = changes.last() {
+            self.read = last.seq;
+        }
+        Ok(changes)
+    }
+
+    /// Goes to a position, as after a failure: the next batch begins behind it.
+    pub fn seek(&mut self, position: Seq) {
+        self.read = position;
+    }
+
+    /// Goes back to the position that was stored last.
+    ///
+    /// # Errors
+    /// See [`Reader::open`].
+    pub fn rewind(&mut self) -> Result<Seq, ArchiveError> {
+        self.read = self.archive.view().position(&self.name)?;
+        Ok(self.read)
+    }
+
+    /// Stores in the archive that everything up to a position is done.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn store(&self, position: Seq, at: Timestamp) -> Result<(), ArchiveError> {
+        let mut write = self.archive.write(at);
+        write.position(&self.name, position);
+        write.commit()?;
+        Ok(())
+    }
+
+    /// Returns when there is something to read. May be dropped at any moment.
+    pub async fn wait(&mut self) {
+        let read = self.read;
+        // Without an archive there is nothing to wait for, and the program is ending.
+        if self.newest.wait_for(|newest| *newest > read).await.is_err() {
+            std::future::pending().await
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Reading who sees what.
+
+use crate::model::PeerId;
+
+use super::super::ArchiveError;
+use super::super::codec::StoredKey as _;
+use super::super::family::{KeyRange, MEMBER};
+use super::super::members::Membership;
+use super::{Order, View};
+
+impl<'a> View<'a> {
+    /// The accounts that have, or had, a peer among their dialogs, by name.
+    ///
+    /// # Errors
+    /// When the disk refuses, or something stored could not be understood.
+    pub fn members(self, peer: PeerId) -> Result<Vec<Membership>, ArchiveError> {
+        let entries = self.scan(&MEMBER, KeyRange::under(peer.encode()), Order::OldestFirst);
+        entries.map(|entry| entry.map(|(_, membership)| membership)).collect()
+    }
+
+    /// Every membership of every account, by peer, lazily.
+    pub fn memberships(self) -> impl Iterator<Item = Result<(PeerId, Membership), ArchiveError>> + use<'a> {
+        self.scan(&MEMBER, KeyRange::all(), Order::OldestFirst).map(|entry| entry.map(|(key, membership)| (key.peer, membership)))
+    }
+}

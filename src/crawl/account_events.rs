@@ -1,0 +1,136 @@
+//! What happens outside channels: an account's state, its difference, and single events.
+
+use std::sync::Arc;
+
+use super::admission::Admission;
+use super::differences::Differences;
+use super::peers::Peers;
+use super::planner::Planner;
+use super::recorder::Recorder;
+use super::unit::Unit;
+use crate::accounts::UpdatesState;
+use crate::archive::{ArchiveError, Write};
+use crate::dispatch::{Assignment, Priority, TaskError};
+use crate::model::{AccountName, IdSpace, MessageId, MessageKey};
+use crate::telegram::{Clients, CommonDifference, MentionedPeers, TelegramError, Update};
+
+/// Asks what happens outside channels.
+pub(super) struct AccountEvents {
+    pub(super) clients: Arc<Clients>,
+    pub(super) peers: Arc<Peers>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) planner: Arc<Planner>,
+    pub(super) recorder: Arc<Recorder>,
+    pub(super) differences: Arc<Differences>,
+}
+
+impl AccountEvents {
+    /// Asks who an account is.
+    pub(super) async fn start(&self, assignment: Assignment) -> Result<(), TaskError> {
+        let Assignment { lease, client, .. } = assignment;
+        client.myself().await?;
+        drop(lease);
+        Ok(())
+    }
+
+    /// Asks from which state an account's updates go on. Where there was one that Telegram takes no more, it skipped what happened since.
+    pub(super) async fn state(&self, assignment: Assignment) -> Result<(), TaskError> {
+        let Assignment { lease, client, .. } = assignment;
+        let account = lease.account().clone();
+        let state = client.state().await?;
+        drop(lease);
+        match client.session().updates() {
+            Some(from) => self.lost_track_of_account(&account, UpdatesState { pts: state.pts, ..from })?,
+            None => client.session().set_updates(state),
+        }
+        Ok(())
+    }
+
+    /// Telegram skipped what happened outside channels: go on from a new state, and read again what may have changed.
+    fn lost_track_of_account(&self, account: &AccountName, state: UpdatesState) -> Result<(), ArchiveError> {
+        for peer in self.peers.owned_by(account) {
+            self.differences.lost_track(account, peer, None, MessageId(0), MentionedPeers::default())?;
+        }
+        if let Some(client) = self.clients.get(account) {
+            client.session().set_updates(state);
+        }
+        self.planner.add(Unit::AccountEvents { account: account.clone() }, Priority::Live);
+        self.planner.add_walk_for_news(account);
+        Ok(())
+    }
+
+    /// Asks once what happened outside channels.
+    pub(super) async fn ask(&self, assignment: Assignment) -> Result<(), TaskError> {
+        let Assignment { lease, client, .. } = assignment;
+        let account = lease.account().clone();
+        let Some(from) = client.session().updates() else {
+            drop(lease);
+            self.planner.add_account_events(&account);
+            return Ok(());
+        };
+        let difference = match client.common_difference(from).await {
+            Ok(difference) => difference,
+            // Telegram does not accept the state any more.
+            Err(TelegramError::Refused { name, .. }) if name.starts_with("PERSISTENT_TIMESTAMP") => {
+                drop(lease);
+                self.planner.add(Unit::State { account }, Priority::Live);
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        drop(lease);
+        match difference {
+            CommonDifference::Events { events, state, last, seen } => {
+                let mut write = self.recorder.write_as_of(None);
+                self.recorder.mention(&mut write, &account, seen)?;
+                for event in events {
+                    self.add_event(&mut write, &account, event)?;
+                }
+                let archived = Recorder::commit(write)?;
+                client.session().set_updates(state);
+                self.planner.confirm_deletions(&account, &archived)?;
+                if !last {
+                    self.planner.add(Unit::AccountEvents { account }, Priority::Live);
+                }
+            }
+            CommonDifference::TooLong { pts } => self.lost_track_of_account(&account, UpdatesState { pts, ..from })?,
+        }
+        Ok(())
+    }
+
+    /// Adds an event outside channels to a write. Channels in an account's difference are followed by their own.
+    pub(super) fn add_event(&self, write: &mut Write<'_>, account: &AccountName, event: Update) -> Result<(), ArchiveError> {
+        match event {
+            Update::Message { parsed, .. } => {
+                let peer = parsed.message.key.peer;
+                match peer.kind() {
+                    IdSpace::Channel => self.planner.add(Unit::Events { peer }, Priority::Live),
+                    IdSpace::User | IdSpace::Chat => {
+                        let owner = self.peers.owner(peer)?;
+                        if owner.as_ref() == Some(account) {
+                            self.recorder.put(write, *parsed);
+                        } else if owner.is_none() && self.admission.admits_kind_of(peer) {
+                            self.planner.add_walk_for_news(account);
+                        }
+                    }
+                }
+            }
+            Update::Deleted { channel: Some(peer), .. }
+            | Update::ChannelMoved { channel: peer, .. }
+            | Update::ChannelGap { channel: peer } => {
+                self.planner.add(Unit::Events { peer }, Priority::Live);
+            }
+            Update::Deleted { channel: None, ids, .. } => {
+                // Telegram names only ids: outside channels they are unique in the account.
+                for peer in self.peers.owned_by(account) {
+                    for id in &ids {
+                        write.delete(MessageKey { peer, id: *id });
+                    }
+                }
+            }
+            Update::Counted { key, counters } => self.recorder.counted(write, account, key, counters)?,
+            Update::Membership { .. } | Update::Gap => {}
+        }
+        Ok(())
+    }
+}

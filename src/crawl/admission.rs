@@ -1,0 +1,154 @@
+//! Admission: which peers are crawled, by the operator's rules and by the folders that accounts have them in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::archive::{Archive, ArchiveError, Membership};
+use crate::model::{AccountName, IdSpace, Peer, PeerId, PeerKind};
+use crate::schedule::{PeerFacts, Scope};
+use crate::telegram::Folder;
+
+/// Which peers are crawled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Kinds of peers.
+    pub kinds: Vec<PeerKind>,
+    /// Of these, which.
+    pub scope: Scope,
+}
+
+/// Which peers are crawled, and the folders as they were read last.
+#[derive(Debug)]
+pub(super) struct Admission {
+    archive: Arc<Archive>,
+    rules: Rules,
+    folders: Mutex<BTreeMap<AccountName, Vec<Folder>>>,
+}
+
+impl Admission {
+    pub(super) fn new(archive: Arc<Archive>, rules: Rules) -> Self {
+        Self { archive, rules, folders: Mutex::default() }
+    }
+
+    /// Whether the operator's rules let a peer be crawled. `peer` is what an answer says of it, else the archive is asked.
+    pub(super) fn admits(&self, id: PeerId, peer: Option<&Peer>) -> Result<bool, ArchiveError> {
+        self.admits_in(id, peer, &[])
+    }
+
+    /// The same for a peer that an account has in these folders, which the archive may not know yet.
+    pub(super) fn admits_in(&self, id: PeerId, peer: Option<&Peer>, folders: &[String]) -> Result<bool, ArchiveError> {
+        let known = match peer {
+            Some(_) => None,
+            None => self.archive.view().peer(id)?,
+        };
+        let Some(peer) = peer.or(known.as_ref()) else {
+            // Nothing but its id is known: enough where nothing else is asked of it.
+            return Ok(self.rules.scope.is_all() && self.admits_kind_of(id));
+        };
+        Ok(self.rules.kinds.contains(&peer.kind) && self.covers_in(&self.rules.scope, id, Some(peer), folders)?)
+    }
+
+    /// Whether a scope covers a peer.
+    pub(super) fn covers(&self, scope: &Scope, id: PeerId, peer: Option<&Peer>) -> Result<bool, ArchiveError> {
+        self.covers_in(scope, id, peer, &[])
+    }
+
+    fn covers_in(&self, scope: &Scope, id: PeerId, peer: Option<&Peer>, folders: &[String]) -> Result<bool, ArchiveError> {
+        if scope.is_all() {
+            return Ok(true);
+        }
+        let known = match peer {
+            Some(_) => None,
+            None => self.archive.view().peer(id)?,
+        };
+        let Some(peer) = peer.or(known.as_ref()) else { return Ok(false) };
+        let mut folders = folders.to_vec();
+        if scope.is_by_folder() {
+            // Also of accounts whose membership is not archived, because their folder is what keeps the peer out.
+            let read = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+            folders.extend(read.values().flatten().filter(|f| f.include.contains(&id)).map(|f| f.title.clone()));
+        }
+        folders.extend(self.archive.view().members(id)?.into_iter().filter(Membership::current).flat_map(|m| m.folders));
+        let usernames: Vec<&str> = peer.all_usernames().collect();
+        Ok(scope.covers(&PeerFacts { id, usernames: &usernames, title: &peer.title, kind: peer.kind, folders: &folders }))
+    }
+
+    /// Every peer that is crawled, may be, can be, and is covered by a scope.
+    pub(super) fn crawled(&self, scope: &Scope) -> Result<Vec<PeerId>, ArchiveError> {
+        let mut peers = Vec::new();
+        for entry in self.archive.view().crawl_states(PeerId(i64::MIN)) {
+            let (peer, cursor) = entry?;
+            if cursor.unavailable.is_none() && self.covers(scope, peer, None)? {
+                peers.push(peer);
+            }
+        }
+        Ok(peers)
+    }
+
+    /// Whether the operator wants peers of this kind at all.
+    pub(super) fn admits_kind_of(&self, peer: PeerId) -> bool {
+        let kinds = &self.rules.kinds;
+        match peer.kind() {
+            IdSpace::User => kinds.contains(&PeerKind::User),
+            IdSpace::Chat => kinds.contains(&PeerKind::Group),
+            IdSpace::Channel => true,
+        }
+    }
+
+    /// Whether the rules depend on folders.
+    pub(super) fn is_by_folder(&self) -> bool {
+        self.rules.scope.is_by_folder()
+    }
+
+    /// Takes over an account's folders; true when none were known of it.
+    pub(super) fn set_folders(&self, account: &AccountName, folders: Vec<Folder>) -> bool {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(account.clone(), folders).is_none()
+    }
+
+    /// The accounts among these whose folders were not read yet.
+    pub(super) fn without_folders(&self, accounts: impl IntoIterator<Item = AccountName>) -> Vec<AccountName> {
+        let read = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.into_iter().filter(|name| !read.contains_key(name)).collect()
+    }
+
+    /// Titles of the folders in which an account has a peer, as far as they were read.
+    pub(super) fn folders_of(&self, account: &AccountName, id: PeerId, kind: Option<PeerKind>) -> Vec<String> {
+        let folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_account = folders.get(account).into_iter().flatten();
+        let titles: BTreeSet<&str> = of_account.filter(|f| holds(f, id, kind)).map(|f| f.title.as_str()).collect();
+        titles.into_iter().map(str::to_owned).collect()
+    }
+}
+
+/// Whether a folder holds a peer. What depends on being muted or read changes by the minute, and is not looked at.
+fn holds(folder: &Folder, peer: PeerId, kind: Option<PeerKind>) -> bool {
+    let by_kind = match kind {
+        Some(PeerKind::Group | PeerKind::Supergroup) => folder.groups,
+        Some(PeerKind::Channel) => folder.channels,
+        Some(PeerKind::User) | None => false,
+    };
+    folder.include.contains(&peer) || (by_kind && !folder.exclude.contains(&peer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_holds_what_it_names_and_the_kinds_it_wants_without_what_it_excludes() {
+        let [named, excluded, other] = [1, 2, 3].map(PeerId::channel);
+        let folder = Folder {
+            title: "Work".to_owned(),
+            include: vec![named],
+            exclude: vec![excluded, named],
+            groups: false,
+            channels: true,
+        };
+        let channel = Some(PeerKind::Channel);
+        assert!(holds(&folder, named, Some(PeerKind::Supergroup)), "named, whatever else is said");
+        assert!(!holds(&folder, excluded, channel));
+        assert!(holds(&folder, other, channel));
+        assert!(!holds(&folder, other, Some(PeerKind::Group)));
+        assert!(!holds(&folder, other, None));
+    }
+}

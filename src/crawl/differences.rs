@@ -1,0 +1,102 @@
+//! A channel's difference: what happened since a known state, asked for rather than pushed.
+
+use std::sync::Arc;
+
+use super::missing::newest;
+use super::planner::Planner;
+use super::recorder::{Recorder, delete};
+use super::unit::Unit;
+use crate::archive::{Archive, ArchiveError};
+use crate::dispatch::{Assignment, Priority, TaskError};
+use crate::model::{AccountName, MessageId, PeerId};
+use crate::telegram::{ChannelDifference, MentionedPeers, TelegramError, Update};
+
+/// Asks for channels' differences.
+pub(super) struct Differences {
+    pub(super) archive: Arc<Archive>,
+    pub(super) planner: Arc<Planner>,
+    pub(super) recorder: Arc<Recorder>,
+    pub(super) recheck_ids_max: u32,
+}
+
+impl Differences {
+    /// Asks once what happened in a channel.
+    pub(super) async fn ask(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
+        let Assignment { lease, client, priority } = assignment;
+        let cursor = self.archive.view().crawl_state(peer)?.unwrap_or_default();
+        let Some(pts) = cursor.pts else {
+            // Without a state there is no difference: the next page of history brings one.
+            self.planner.add_history(peer, priority)?;
+            return Ok(());
+        };
+        let account = lease.account().clone();
+        let difference = match client.channel_difference(peer, pts).await {
+            Ok(difference) => difference,
+            // Telegram does not accept the state any more: the same as a difference that is too long.
+            Err(TelegramError::Refused { name, .. }) if name.starts_with("PERSISTENT_TIMESTAMP") => {
+                drop(lease);
+                self.lost_track(&account, peer, None, MessageId(0), MentionedPeers::default())?;
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        drop(lease);
+        match difference {
+            ChannelDifference::Events { events, pts, last, seen } => {
+                let now = self.recorder.now();
+                let mut write = self.recorder.write_as_of(Some(pts));
+                self.recorder.mention(&mut write, &account, seen)?;
+                for event in events {
+                    match event {
+                        Update::Message { parsed, .. } => self.recorder.put(&mut write, *parsed),
+                        Update::Deleted { ids, .. } => delete(&mut write, peer, ids),
+                        Update::Counted { key, counters } => {
+                            write.counters(key, counters);
+                        }
+                        Update::ChannelMoved { .. } | Update::ChannelGap { .. } | Update::Membership { .. } | Update::Gap => {}
+                    }
+                }
+                write.crawl_state(peer, move |cursor| {
+                    cursor.pts = Some(pts);
+                    cursor.checked_at = Some(now);
+                });
+                Recorder::commit(write)?;
+                if last {
+                    self.planner.add_history(peer, Priority::Fresh)?;
+                } else {
+                    self.planner.add(Unit::Events { peer }, priority);
+                }
+            }
+            ChannelDifference::TooLong { top, pts, seen } => self.lost_track(&account, peer, Some(pts), top, seen)?,
+        }
+        Ok(())
+    }
+
+    /// Telegram skipped what happened in a channel: go on from its new state, and read again what may have changed.
+    pub(super) fn lost_track(
+        &self,
+        account: &AccountName,
+        peer: PeerId,
+        pts: Option<i32>,
+        top: MessageId,
+        seen: MentionedPeers,
+    ) -> Result<(), ArchiveError> {
+        tracing::info!(
+            peer.id = peer.0,
+            "Telegram skipped updates of peer {peer} (difference too long); its newest messages are read again"
+        );
+        let again = newest(&self.archive.view().coverage(peer)?.read, self.recheck_ids_max);
+        let mut write = self.recorder.write();
+        self.recorder.mention(&mut write, account, seen)?;
+        write.crawl_state(peer, move |cursor| {
+            cursor.pts = pts;
+            cursor.top = cursor.top.max(top.0);
+            for range in again.ranges() {
+                cursor.recheck.insert(*range);
+            }
+        });
+        Recorder::commit(write)?;
+        self.planner.add_history(peer, Priority::Fresh)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,230 @@
+//! The planner: what is asked next of a peer or an account, as tasks in the queue.
+//!
+//! It knows which questions there are and which of them saves another, and asks none itself. Everybody who learns of something to ask comes here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Weak};
+
+use chrono::{DateTime, Utc};
+
+use super::PACING;
+use super::admission::Admission;
+use super::missing::{next_range, range_below};
+use super::peers::Peers;
+use super::unit::{CrawlTask, Perform, Unit};
+use crate::accounts::{Pool, Urgency};
+use crate::archive::{Archive, ArchiveError, Archived, Coverage, CrawlState};
+use crate::dispatch::{Assignee, Dispatch, Priority};
+use crate::model::{AccountName, Clock, IdRange, IdSpace, PeerId};
+use crate::schedule::Scope;
+use crate::telegram::{Clients, DialogTop, PEER_DIALOGS_MAX, method};
+
+/// Up to how far ahead a difference is waited for instead of reading history: pacing, a short flood wait, a retry. Whoever must wait longer
+/// has history read meanwhile.
+const DIFFERENCE_WITHIN: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
+/// When history looks again after the difference should have come.
+const DIFFERENCE_TAKES: chrono::TimeDelta = chrono::TimeDelta::seconds(1);
+
+/// What history is to be asked for of a peer.
+pub(super) enum Wanted {
+    Nothing,
+    /// These ids.
+    Now(IdRange),
+    /// At this time, what a difference has not brought by then.
+    After(DateTime<Utc>),
+}
+
+/// Puts questions into the queue.
+pub(super) struct Planner {
+    pub(super) archive: Arc<Archive>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) clients: Arc<Clients>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) dispatch: Arc<Dispatch>,
+    pub(super) peers: Arc<Peers>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) performer: Weak<dyn Perform>,
+}
+
+impl Planner {
+    /// Adds a unit to the queue; without anybody who could do it, it is left for a later walk to find again.
+    pub(super) fn add(&self, unit: Unit, priority: Priority) {
+        self.add_not_before(unit, priority, DateTime::UNIX_EPOCH);
+    }
+
+    /// The same, not to be done before a time.
+    pub(super) fn add_not_before(&self, unit: Unit, priority: Priority, not_before: DateTime<Utc>) {
+        let task = CrawlTask { unit, peers: Arc::clone(&self.peers), performer: Weak::clone(&self.performer) };
+        self.dispatch.add_not_before(Arc::new(task), priority, not_before);
+    }
+
+    /// Adds a history unit when the peer lacks anything.
+    pub(super) fn add_history(&self, peer: PeerId, priority: Priority) -> Result<(), ArchiveError> {
+        let (coverage, cursor) =
+            (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
+        let not_before = match self.wanted(peer, &coverage, &cursor)? {
+            Wanted::Nothing => return Ok(()),
+            Wanted::Now(_) => DateTime::UNIX_EPOCH,
+            Wanted::After(at) => at,
+        };
+        if self.admission.admits(peer, None)? {
+            self.add_not_before(Unit::History { peer }, priority, not_before);
+        }
+        Ok(())
+    }
+
+    /// What history is to be asked for of a peer now.
+    pub(super) fn wanted(&self, peer: PeerId, coverage: &Coverage, cursor: &CrawlState) -> Result<Wanted, ArchiveError> {
+        let now = self.clock.timestamp();
+        let Some(range) = next_range(coverage, cursor, now) else { return Ok(Wanted::Nothing) };
+        let Some((read, at)) = self.left_to_difference(peer, coverage, cursor)? else { return Ok(Wanted::Now(range)) };
+        Ok(range_below(read, coverage, cursor, now).map_or(Wanted::After(at), Wanted::Now))
+    }
+
+    /// Whether the newest ids are left to a difference that waits in the queue and will bring them: up to which id history is to be read
+    /// meanwhile, and when to look again. A difference that got no answer and is retried must not cost a request for history too.
+    fn left_to_difference(
+        &self,
+        peer: PeerId,
+        coverage: &Coverage,
+        cursor: &CrawlState,
+    ) -> Result<Option<(i32, DateTime<Utc>)>, ArchiveError> {
+        let Some(read) = coverage.read.last().filter(|read| *read < cursor.top) else { return Ok(None) };
+        let (difference, method, urgency) = match (peer.kind(), &cursor.account) {
+            (IdSpace::Channel, _) => (Unit::Events { peer }, method::CHANNEL_DIFFERENCE, Urgency::Fresh),
+            (_, Some(owner)) => (Unit::AccountEvents { account: owner.clone() }, method::DIFFERENCE, Urgency::Live),
+            (_, None) => return Ok(None),
+        };
+        let Some(expected) = self.dispatch.expected_at(&difference.key()) else { return Ok(None) };
+        // Whoever could ask for it may be parked for hours, which the queue does not know of every unit.
+        let readers = self.peers.readers(peer)?;
+        let Some(free) = readers.iter().filter_map(|name| self.pool.free_at(name, method, urgency)).min() else {
+            return Ok(None);
+        };
+        let (now, at) = (self.clock.now(), expected.max(free));
+        Ok((at <= now + DIFFERENCE_WITHIN).then(|| (read, at.max(now) + DIFFERENCE_TAKES)))
+    }
+
+    /// Has an account's dialogs walked to the first page without news.
+    pub(super) fn add_walk_for_news(&self, account: &AccountName) {
+        self.add(Unit::news(account, &Arc::new(Scope::all())), Priority::Fresh);
+    }
+
+    /// Has a peer asked for that an account has just joined, or whose state an account may see better.
+    pub(super) fn add_poll_of(&self, account: &AccountName, peer: PeerId) {
+        self.add(Unit::Poll { account: account.clone(), peers: vec![peer] }, Priority::Live);
+    }
+
+    /// Has an account ask who it is, where that is not known yet, and what happened outside channels.
+    pub(super) fn add_start_of(&self, account: &AccountName) {
+        if self.clients.get(account).is_some_and(|client| client.session().user_id().is_none()) {
+            self.add(Unit::Start { account: account.clone() }, Priority::Live);
+        }
+        self.add_account_events(account);
+    }
+
+    /// Has an account ask what happened since the state that it has, or for the state that it lacks.
+    pub(super) fn add_account_events(&self, account: &AccountName) {
+        let has_state = self.clients.get(account).is_some_and(|client| client.session().updates().is_some());
+        let account = account.clone();
+        self.add(if has_state { Unit::AccountEvents { account } } else { Unit::State { account } }, Priority::Live);
+    }
+
+    /// Has the peers of an account asked again whose messages were said to be deleted, too many at once.
+    pub(super) fn confirm_deletions(&self, account: &AccountName, archived: &Archived) -> Result<(), ArchiveError> {
+        if archived.held > 0 {
+            for peer in self.peers.owned_by(account) {
+                self.add_history(peer, Priority::Fresh)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the differences that bring what is new; returns the peers of which history is to be read too.
+    ///
+    /// To be called before the commit that makes the new ids known. From that commit on a sweep finds them missing; were the difference
+    /// not in the queue by then, the sweep would have them read as history (a race that costs a request).
+    pub(super) fn request_differences(&self, news: Vec<DialogTop>) -> Result<Vec<PeerId>, ArchiveError> {
+        let mut rest = Vec::new();
+        for top in news {
+            let known = self.archive.view().crawl_state(top.peer)?.unwrap_or_default();
+            if known.pts.is_some() && known.pts < top.pts {
+                self.add(Unit::Events { peer: top.peer }, Priority::Fresh);
+                continue;
+            }
+            if let Some(account) = known.account
+                && self.is_read(top.peer)?
+            {
+                // Outside channels the account's difference brings what is new of all peers at once; it goes first, and history is
+                // asked for what it did not bring.
+                self.add(Unit::AccountEvents { account }, Priority::Live);
+            }
+            rest.push(top.peer);
+        }
+        Ok(rest)
+    }
+
+    /// Asks for the history of peers that have something new; to be called after that commit.
+    pub(super) fn request_history(&self, peers: Vec<PeerId>) -> Result<(), ArchiveError> {
+        for peer in peers {
+            let priority = if self.is_read(peer)? { Priority::Fresh } else { Priority::Backfill };
+            self.add_history(peer, priority)?;
+        }
+        Ok(())
+    }
+
+    /// Whether anything of a peer was ever read.
+    fn is_read(&self, peer: PeerId) -> Result<bool, ArchiveError> {
+        Ok(self.archive.view().coverage(peer)?.read.last().is_some())
+    }
+
+    /// Polls peers, each by an account that reads it: as few requests as can be, spread over the accounts.
+    pub(super) fn poll(&self, peers: impl IntoIterator<Item = PeerId>) -> Result<(), ArchiveError> {
+        self.poll_with(peers, |_| true)
+    }
+
+    /// Polls the peers that are crawled although no account has them among its dialogs.
+    pub(super) fn poll_without_member(&self) -> Result<(), ArchiveError> {
+        self.poll(self.peers.without_member())
+    }
+
+    /// Polls peers with some accounts only. One that must wait, or that nobody answers at the moment, is left out where another reads the peer too.
+    pub(super) fn poll_with(
+        &self,
+        peers: impl IntoIterator<Item = PeerId>,
+        may: impl Fn(&AccountName) -> bool,
+    ) -> Result<(), ArchiveError> {
+        let soon = self.clock.now() + PACING;
+        let free_at = |name: &AccountName| self.pool.free_at(name, method::PEER_DIALOGS, Priority::Fresh.urgency());
+        let waits = |name: &AccountName| free_at(name).is_none_or(|at| at > soon);
+        let mut waiting: BTreeSet<AccountName> = self.clients.names().filter(|name| waits(name)).cloned().collect();
+        // The pool knows of no proxy that is down: what the account alone can do fails again and again.
+        self.dispatch.each(|pending| {
+            if pending.failures > 0
+                && let Assignee::Account(name) = pending.task.key().assignee
+            {
+                waiting.insert(name);
+            }
+        });
+        let mut by_account: BTreeMap<AccountName, Vec<PeerId>> = BTreeMap::new();
+        for peer in peers {
+            let mut readers = self.peers.readers(peer)?;
+            readers.retain(|name| may(name));
+            if readers.iter().any(|name| !waiting.contains(name)) {
+                readers.retain(|name| !waiting.contains(name));
+            }
+            // A hundred peers cost one request: filling what is begun is cheaper than beginning.
+            let begun = readers.iter().find(|r| by_account.get(*r).is_some_and(|p| !p.len().is_multiple_of(PEER_DIALOGS_MAX)));
+            if let Some(account) = begun.or_else(|| readers.first()) {
+                by_account.entry(account.clone()).or_default().push(peer);
+            }
+        }
+        for (account, mut peers) in by_account {
+            peers.sort_unstable();
+            for peers in peers.chunks(PEER_DIALOGS_MAX) {
+                self.add(Unit::Poll { account: account.clone(), peers: peers.to_vec() }, Priority::Fresh);
+            }
+        }
+        Ok(())
+    }
+}

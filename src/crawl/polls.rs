@@ -1,0 +1,73 @@
+//! Polling single peers, up to a hundred a request: those that no walk finds because no account is a member (discussion groups of
+//! channels that are crawled), those that have a schedule of their own, and those that an account has just joined.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::dialogs::{Dialogs, Noted, Page};
+use super::planner::Planner;
+use super::recorder::Recorder;
+use super::resumption::{FoldersKnown, Resumption};
+use super::unit::Unit;
+use crate::archive::ArchiveError;
+use crate::dispatch::{Assignment, Priority, TaskError};
+use crate::model::{AccountName, PeerId};
+use crate::schedule::Scope;
+
+/// Polls peers.
+pub(super) struct Polls {
+    pub(super) planner: Arc<Planner>,
+    pub(super) recorder: Arc<Recorder>,
+    pub(super) dialogs: Arc<Dialogs>,
+    pub(super) resumption: Arc<Resumption>,
+}
+
+impl Polls {
+    /// Asks for the newest of single peers.
+    pub(super) async fn poll_peers(&self, assignment: Assignment, peers: Vec<PeerId>) -> Result<(), TaskError> {
+        let Assignment { lease, client, .. } = assignment;
+        let account = lease.account().clone();
+        let folders_known = self.resumption.folders_known();
+        if folders_known == FoldersKnown::Soon {
+            // A walk finds them as soon as the folders are known.
+            return Ok(());
+        }
+        self.resumption.resume_with(folders_known)?;
+        let page = client.peer_dialogs(&peers).await?;
+        drop(lease);
+        let now = self.recorder.now();
+        let outside: BTreeSet<PeerId> = page.seen.left.iter().chain(&page.seen.lost).copied().collect();
+        let mut write = self.recorder.write();
+        let described = page.seen.peers.clone();
+        self.recorder.mention(&mut write, &account, page.seen)?;
+        let Noted { noted, fresh, .. } = self.dialogs.note(
+            &mut write,
+            &Page {
+                account: &account,
+                tops: &page.tops,
+                described: &described,
+                outside: &outside,
+                scope: &Scope::all(),
+                folders_known,
+                now,
+            },
+        )?;
+        tokio::task::block_in_place(|| client.session().save_access_hashes()).map_err(anyhow::Error::from)?;
+        self.dialogs.commit(write, noted, fresh)?;
+        Ok(())
+    }
+
+    /// One peer that cannot be read fails the whole question: halves find it.
+    pub(super) fn refused(&self, account: &AccountName, peers: &[PeerId], name: &str) -> Result<(), ArchiveError> {
+        if let [peer] = peers {
+            tracing::warn!(account.name = %account, peer.id = peer.0, "account `{account}` cannot read peer {peer} ({name})");
+            self.recorder.lost_peer(account, *peer, name)?;
+            return self.planner.poll([*peer]);
+        }
+        let (first, second) = peers.split_at(peers.len() / 2);
+        for half in [first, second] {
+            self.planner.add(Unit::Poll { account: account.clone(), peers: half.to_vec() }, Priority::Fresh);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+//! The recorder: how an answer becomes part of an archive write, the same for every kind of unit.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::lost_peers::LostPeers;
+use super::peers::Peers;
+use super::planner::Planner;
+use crate::archive::{Archive, ArchiveError, Archived, MassDeletion, Raw, Write};
+use crate::dispatch::Dispatch;
+use crate::model::{AccountName, Clock, Counters, MessageId, MessageKey, PeerId, Timestamp};
+use crate::parse::Parsed;
+use crate::telegram::{self, Clients, MentionedPeers};
+
+/// Writes answers into the archive.
+pub(super) struct Recorder {
+    archive: Arc<Archive>,
+    clients: Arc<Clients>,
+    clock: Arc<dyn Clock>,
+    dispatch: Arc<Dispatch>,
+    peers: Arc<Peers>,
+    lost_peers: Arc<LostPeers>,
+    mass_deletion: MassDeletion,
+    /// Constructors that this version has no name for, and how often they came.
+    not_understood: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl Recorder {
+    pub(super) fn new(planner: &Planner, lost_peers: Arc<LostPeers>, mass_deletion: MassDeletion) -> Self {
+        let Planner { archive, clients, clock, dispatch, peers, .. } = planner;
+        Self {
+            archive: Arc::clone(archive),
+            clients: Arc::clone(clients),
+            clock: Arc::clone(clock),
+            dispatch: Arc::clone(dispatch),
+            peers: Arc::clone(peers),
+            lost_peers,
+            mass_deletion,
+            not_understood: Mutex::default(),
+        }
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.timestamp()
+    }
+
+    /// Begins a write; nothing is true before its commit, which is atomic.
+    pub(super) fn write(&self) -> Write<'_> {
+        self.archive.write(self.now())
+    }
+
+    /// Begins a write that may delete messages, as of a state. Too many deletions at once are held until they are asked for again.
+    pub(super) fn write_as_of(&self, pts: Option<i32>) -> Write<'_> {
+        let mut write = self.write();
+        write.as_of(pts).mass_deletion(self.mass_deletion);
+        write
+    }
+
+    /// Adds a parsed message to a write.
+    pub(super) fn put(&self, write: &mut Write<'_>, parsed: Parsed) {
+        if !parsed.not_understood.is_empty() {
+            let key = parsed.message.key;
+            tracing::warn!(
+                peer.id = key.peer.0,
+                message.id = key.id.0,
+                "message {key} contains what this version does not know ({}); its raw bytes are archived",
+                parsed.not_understood.join(", "),
+            );
+            let mut counts = self.not_understood.lock().unwrap_or_else(PoisonError::into_inner);
+            for name in &parsed.not_understood {
+                *counts.entry(name).or_default() += 1;
+                metrics::counter!("telescribe_not_understood_total", "constructor" => *name).increment(1);
+            }
+        }
+        write.message(parsed.message, Raw { layer: telegram::LAYER, tl: parsed.raw }, parsed.revision);
+    }
+
+    /// Commits a write off the scheduler's threads.
+    pub(super) fn commit(write: Write<'_>) -> Result<Archived, ArchiveError> {
+        let archived = tokio::task::block_in_place(|| write.commit())?;
+        for (kind, count) in
+            [("new", archived.new), ("edited", archived.edited), ("deleted", archived.deleted), ("held", archived.held)]
+        {
+            metrics::counter!("telescribe_messages_total", "change" => kind).increment(count as u64);
+        }
+        Ok(archived)
+    }
+
+    /// Adds the peers that an answer mentions to a write, and what it says of who sees them.
+    pub(super) fn mention(&self, write: &mut Write<'_>, account: &AccountName, seen: MentionedPeers) -> Result<(), ArchiveError> {
+        self.lost_peers.found(&seen)?;
+        for peer in seen.peers {
+            write.peer(peer);
+        }
+        for peer in seen.left {
+            write.left(peer, account);
+            self.peers.member_left(account, peer)?;
+        }
+        for peer in seen.lost {
+            write.left(peer, account);
+            self.dispatch.withdraw(account, peer);
+            if self.archive.view().crawl_state(peer)?.is_some_and(|c| c.unavailable.is_none())
+                && self.peers.readers(peer)?.is_empty()
+            {
+                tracing::warn!(account.name = %account, peer.id = peer.0, "no account can read peer {peer} any more");
+                write.crawl_state(peer, |cursor| cursor.unavailable = Some("CHANNEL_PRIVATE".to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over what was pushed of a message's counters. Outside channels the ids of other accounts mean other messages.
+    pub(super) fn counted(
+        &self,
+        write: &mut Write<'_>,
+        account: &AccountName,
+        key: MessageKey,
+        counters: Counters,
+    ) -> Result<(), ArchiveError> {
+        if !self.peers.belongs_to_another(account, key.peer)? {
+            write.counters(key, counters);
+        }
+        Ok(())
+    }
+
+    /// An account can no longer read a peer.
+    pub(super) fn lost_peer(&self, account: &AccountName, peer: PeerId, name: &str) -> Result<(), ArchiveError> {
+        if let Some(client) = self.clients.get(account) {
+            client.session().forget(peer);
+        }
+        self.dispatch.withdraw(account, peer);
+        let mut write = self.archive.write(self.clock.timestamp());
+        write.left(peer, account);
+        if self.peers.readers(peer)?.is_empty() && self.archive.view().crawl_state(peer)?.is_some() {
+            let why = name.to_owned();
+            write.crawl_state(peer, move |cursor| cursor.unavailable = Some(why));
+            self.peers.remove_without_member(std::iter::once(peer));
+        }
+        Self::commit(write)?;
+        Ok(())
+    }
+
+    /// Constructors that this version has no name for, and how many messages held each, since the start.
+    pub(super) fn not_understood(&self) -> BTreeMap<&'static str, u64> {
+        self.not_understood.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+pub(super) fn delete(write: &mut Write<'_>, peer: PeerId, ids: Vec<MessageId>) {
+    for id in ids {
+        write.delete(MessageKey { peer, id });
+    }
+}

@@ -1,0 +1,72 @@
+//! Which owner does which kind of unit: the one place that knows them all, and does nothing but hand over.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use super::Crawler;
+use super::account_events::AccountEvents;
+use super::counters::Counting;
+use super::differences::Differences;
+use super::folders::Folders;
+use super::history::History;
+use super::polls::Polls;
+use super::unit::{Perform, Unit};
+use super::walks::Walks;
+use crate::dispatch::{Assignment, Priority, TaskError};
+use crate::model::AccountName;
+
+/// The owners of all kinds of units.
+pub(super) struct Units {
+    pub(super) walks: Walks,
+    pub(super) polls: Polls,
+    pub(super) folders: Folders,
+    pub(super) differences: Arc<Differences>,
+    pub(super) account_events: Arc<AccountEvents>,
+    pub(super) history: History,
+    pub(super) counting: Counting,
+}
+
+impl Units {
+    async fn perform(&self, unit: Unit, assignment: Assignment) -> Result<(), TaskError> {
+        match unit {
+            Unit::Start { .. } => self.account_events.start(assignment).await,
+            Unit::State { .. } => self.account_events.state(assignment).await,
+            Unit::AccountEvents { .. } => self.account_events.ask(assignment).await,
+            Unit::Walk { reach, from, .. } => self.walks.walk_page(assignment, reach, from).await,
+            Unit::Folders { .. } => self.folders.read(assignment).await,
+            Unit::Poll { peers, .. } => self.polls.poll_peers(assignment, peers).await,
+            Unit::Events { peer } => self.differences.ask(assignment, peer).await,
+            Unit::History { peer } => self.history.read_page(assignment, peer).await,
+            Unit::Full { peer } => self.counting.count_members(assignment, peer).await,
+            Unit::Views { peer } => self.counting.count_views(assignment, peer).await,
+        }
+    }
+}
+
+impl Perform for Crawler {
+    fn perform(self: Arc<Self>, unit: Unit, assignment: Assignment) -> BoxFuture<'static, Result<(), TaskError>> {
+        async move { self.units.perform(unit, assignment).await }.boxed()
+    }
+
+    /// An account cannot read a peer, or the request was refused: another account may; where none can, the peer is marked.
+    fn refused(&self, unit: &Unit, account: &AccountName, name: &str) -> anyhow::Result<()> {
+        match unit {
+            Unit::Poll { peers, .. } => self.units.polls.refused(account, peers, name)?,
+            Unit::Events { peer } | Unit::History { peer } => {
+                tracing::warn!(account.name = %account, peer.id = peer.0, "account `{account}` cannot read peer {peer} ({name})");
+                self.recorder.lost_peer(account, *peer, name)?;
+                self.planner.add(unit.clone(), Priority::Fresh);
+            }
+            // What cannot be counted may still be read.
+            Unit::Full { peer } | Unit::Views { peer } => {
+                tracing::warn!(account.name = %account, peer.id = peer.0, "account `{account}` cannot read peer {peer} ({name})");
+            }
+            Unit::Start { .. } | Unit::State { .. } | Unit::AccountEvents { .. } | Unit::Walk { .. } | Unit::Folders { .. } => {
+                tracing::error!(account.name = %account, "account `{account}`: Telegram refused {} ({name})", unit.method());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+//! Walking an account's dialogs: who is there, who has news, who has gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::dialogs::{Dialogs, Noted, Page};
+use super::peers::Peers;
+use super::planner::Planner;
+use super::recorder::Recorder;
+use super::resumption::{FoldersKnown, Resumption};
+use super::unit::{Reach, Unit};
+use crate::archive::{Archive, ArchiveError, Write};
+use crate::dispatch::{Assignment, Priority, TaskError};
+use crate::model::{AccountName, PeerId};
+use crate::schedule::Scope;
+use crate::telegram::Offset;
+
+/// What a walk to the end has seen of an account's dialogs.
+#[derive(Debug, Default)]
+pub(super) struct Walked {
+    seen: BTreeSet<PeerId>,
+    /// Peers that the walk before did not see either. A dialog may move up past a walk on its way down; it does not do so twice.
+    absent: BTreeSet<PeerId>,
+}
+
+/// Walks dialogs.
+pub(super) struct Walks {
+    archive: Arc<Archive>,
+    peers: Arc<Peers>,
+    planner: Arc<Planner>,
+    recorder: Arc<Recorder>,
+    dialogs: Arc<Dialogs>,
+    resumption: Arc<Resumption>,
+    walked: Mutex<BTreeMap<AccountName, Walked>>,
+}
+
+impl Walks {
+    pub(super) fn new(dialogs: Arc<Dialogs>, recorder: Arc<Recorder>, resumption: Arc<Resumption>) -> Self {
+        Self {
+            archive: Arc::clone(&dialogs.archive),
+            peers: Arc::clone(&dialogs.peers),
+            planner: Arc::clone(&dialogs.planner),
+            recorder,
+            dialogs,
+            resumption,
+            walked: Mutex::default(),
+        }
+    }
+
+    /// Reads one page of dialogs.
+    pub(super) async fn walk_page(&self, assignment: Assignment, reach: Reach, from: Option<Offset>) -> Result<(), TaskError> {
+        let Assignment { lease, client, .. } = assignment;
+        let account = lease.account().clone();
+        let folders_known = self.resumption.folders_known();
+        if folders_known == FoldersKnown::Soon {
+            // The one that reads the last of them walks again.
+            return Ok(());
+        }
+        self.resumption.resume_with(folders_known)?;
+        let page = client.dialogs(from.as_ref()).await?;
+        drop(lease);
+        let now = self.recorder.now();
+        let mut write = self.recorder.write();
+        let everything = Scope::all();
+        let scope = match &reach {
+            Reach::News(scope) => scope,
+            Reach::Everything => &everything,
+        };
+        let Noted { admitted, news, fresh, .. } = self.dialogs.note(
+            &mut write,
+            &Page {
+                account: &account,
+                tops: &page.tops,
+                described: &page.seen.peers,
+                outside: &BTreeSet::new(),
+                scope,
+                folders_known,
+                now,
+            },
+        )?;
+        if reach == Reach::Everything {
+            // Told in passing, so it costs nothing; what is not told is asked for by the counters job.
+            for (peer, count) in page.seen.members.iter().filter(|(peer, _)| admitted.contains(peer)) {
+                write.member_count(*peer, *count);
+            }
+            let last = page.next.is_none();
+            self.finish_page(&mut write, &account, from.is_none(), last, page.tops.iter().map(|t| t.peer))?;
+        }
+        let unpinned_news = news.iter().any(|top| !top.pinned);
+        self.recorder.mention(&mut write, &account, page.seen)?;
+        // What becomes known here is of no use after a crash without the hashes to address it by.
+        tokio::task::block_in_place(|| client.session().save_access_hashes()).map_err(anyhow::Error::from)?;
+        self.dialogs.commit(write, news, fresh)?;
+        self.peers.remove_without_member(page.tops.iter().map(|t| t.peer));
+        let go_on = reach == Reach::Everything || unpinned_news;
+        if let Some(next) = page.next.filter(|_| go_on) {
+            self.planner.add(Unit::Walk { account, reach, from: Some(next) }, Priority::Fresh);
+        }
+        Ok(())
+    }
+
+    /// Keeps account of a walk to the end: what an account was in and two walks do not show, it has left.
+    fn finish_page(
+        &self,
+        write: &mut Write<'_>,
+        account: &AccountName,
+        first: bool,
+        last: bool,
+        peers: impl Iterator<Item = PeerId>,
+    ) -> Result<(), ArchiveError> {
+        let mut walks = self.walked.lock().unwrap_or_else(PoisonError::into_inner);
+        let walk = walks.entry(account.clone()).or_default();
+        if first {
+            walk.seen.clear();
+        }
+        walk.seen.extend(peers);
+        if !last {
+            return Ok(());
+        }
+        let mut absent = BTreeSet::new();
+        for entry in self.archive.view().memberships() {
+            let (peer, membership) = entry?;
+            if membership.account == *account && membership.current() && !walk.seen.contains(&peer) {
+                absent.insert(peer);
+            }
+        }
+        for peer in absent.intersection(&walk.absent) {
+            tracing::info!(account.name = %account, peer.id = peer.0, "account `{account}` has left peer {peer}");
+            write.left(*peer, account);
+            self.peers.member_left(account, *peer)?;
+        }
+        walk.absent = absent;
+        walk.seen = BTreeSet::new();
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! Dispatch: a priority queue of tasks, and the workers that run them. A task is one request to Telegram.
+//!
+//! Whoever has something to ask makes a [`Task`] of it and adds it ([`Dispatch::add`]). One dispatcher takes the task with the highest priority
+//! for which an account is free, leases that account from the pool, and hands both to a worker. Dispatch knows no kind of task: crawling and
+//! downloading are files elsewhere that implement the trait.
+//!
+//! # Guarantees
+//! - Tasks with equal keys wait once (deduplication): the second merges its candidates into the first, and the higher priority is kept.
+//! - Two tasks never hold the same [`LockKey`] at a time.
+//! - Rate limits are kept before a request is spent; a task that meets one, or gets no answer, is retried, with exponential backoff where
+//!   Telegram names no time. What waits holds up nothing else: tasks wait in lanes, one for each (account, method).
+//! - Nothing here is durable. What is left to do after a restart is planned anew from the archive.
+
+mod queue;
+mod task;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::Notify;
+
+use crate::accounts::{LeaseOutcome, Pool};
+use crate::lifecycle::Lifecycle;
+use crate::model::{AccountName, Clock, PeerId};
+use crate::telegram::Clients;
+use queue::{Found, Queue, Verdict};
+
+pub use queue::{Claim, Pending};
+pub use task::{Assignee, Assignment, ClaimMode, LockKey, Placement, Priority, Task, TaskError, TaskKey};
+
+/// How often a task may get no answer and still be counted on: three retries take some four seconds, and what fails longer is an outage.
+pub const FAILURES_MAX: u32 = 4;
+
+/// The tasks that wait or run, and who may run them.
+#[derive(Debug)]
+pub struct Dispatch {
+    queue: Queue,
+    pool: Arc<Pool>,
+    clients: Arc<Clients>,
+    clock: Arc<dyn Clock>,
+    put_off: Notify,
+}
+
+impl Dispatch {
+    /// An empty queue; nothing runs before [`Dispatch::start`].
+    #[must_use]
+    pub fn new(pool: Arc<Pool>, clients: Arc<Clients>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { queue: Queue::default(), pool, clients, clock, put_off: Notify::new() })
+    }
+
+    /// Starts the dispatcher and so many workers. When they end, the last user of the clients closes the connections.
+    pub fn start(self: &Arc<Self>, workers: usize, lifecycle: &Lifecycle) {
+        worker::start(self, workers, lifecycle);
+    }
+
+    /// Adds a task. Without anybody who could do it, it is dropped: a later walk plans it again.
+    pub fn add(&self, task: Arc<dyn Task>, priority: Priority) {
+        self.add_after(task, priority, 0, DateTime::UNIX_EPOCH);
+    }
+
+    /// The same, not to be run before a time.
+    pub fn add_not_before(&self, task: Arc<dyn Task>, priority: Priority, not_before: DateTime<Utc>) {
+        self.add_after(task, priority, 0, not_before);
+    }
+
+    /// Adds a task that got no answer so often.
+    fn add_after(&self, task: Arc<dyn Task>, priority: Priority, failures: u32, not_before: DateTime<Utc>) {
+        match task.placement() {
+            Ok(placement) => self.queue.add(task, priority, placement, failures, not_before),
+            Err(error) => tracing::error!("{error:#}; the next walk through the dialogs retries"),
+        }
+    }
+
+    /// Claims a lock for what Telegram pushed; `None` when a task holds it whose answer could be older and not say so.
+    #[must_use]
+    pub fn claim(&self, key: LockKey) -> Option<Claim> {
+        self.queue.claim(key)
+    }
+
+    /// Takes an account out of the candidates for a peer's tasks: it cannot read the peer any more.
+    pub fn withdraw(&self, account: &AccountName, peer: PeerId) {
+        self.queue.withdraw(account, peer);
+    }
+
+    /// Before when a task that waits will not run: a time that has passed where it only waits for an account. `None` when no such task
+    /// waits, or when it got no answer so often that nobody should count on it.
+    #[must_use]
+    pub fn expected_at(&self, key: &TaskKey) -> Option<DateTime<Utc>> {
+        self.queue.expected_at(key)
+    }
+
+    /// Shows every task that waits or runs, under the queue's lock.
+    pub fn each(&self, look: impl FnMut(Pending<'_>)) {
+        self.queue.each(look);
+    }
+
+    /// How many tasks wait, and how many locks are held.
+    #[must_use]
+    pub fn len(&self) -> (usize, usize) {
+        self.queue.len()
+    }
+
+    /// How many tasks of each priority wait: the queue depth. Looks at every one of them.
+    #[must_use]
+    pub fn depths(&self) -> BTreeMap<Priority, usize> {
+        self.queue.depths()
+    }
+
+    /// Whether nothing waits and nothing runs.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == (0, 0)
+    }
+
+    /// Returns when a task was put off since the last call: its account must wait, is lost, or gave no answer. For one caller.
+    pub async fn put_off(&self) {
+        self.put_off.notified().await;
+    }
+
+    fn take(&self) -> Found<crate::accounts::Lease> {
+        self.queue.take(self.clock.now(), |candidates, method, priority| {
+            match self.pool.lease(candidates, method, priority.urgency()) {
+                LeaseOutcome::Granted(lease) => Verdict::Take(lease),
+                LeaseOutcome::NotBefore(at) => Verdict::Later(at),
+                LeaseOutcome::Busy => Verdict::Skip,
+                LeaseOutcome::NoCandidate => Verdict::Drop,
+            }
+        })
+    }
+}

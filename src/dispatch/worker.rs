@@ -1,0 +1,183 @@
+//! The dispatcher, which decides what runs next and who runs it, and the workers that run it: as many as there may be requests.
+//!
+//! The dispatcher is the only one that watches the clock, the queue and the pool, so that an idle pool of any size wakes one worker now and
+//! then, and not one for each account. Back-pressure: it takes a task only where a worker has room for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{Mutex, mpsc};
+
+use super::Dispatch;
+use super::queue::{Found, Taken};
+use super::task::{Assignment, TaskError};
+use crate::accounts::Lease;
+use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
+use crate::model::AccountName;
+use crate::telegram::TelegramError;
+
+/// The first wait before a task that got no answer is retried; doubled each time (exponential backoff).
+const RETRY_MIN: Duration = Duration::from_millis(500);
+/// The longest wait before a retry: an outage that ends is noticed within it.
+const RETRY_MAX: Duration = Duration::from_secs(60);
+/// The longest that the clock is not looked at, should it have been set, or the machine have slept.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+type Handed = (Taken, Lease);
+
+pub(super) fn start(dispatch: &Arc<Dispatch>, workers: usize, lifecycle: &Lifecycle) {
+    // Each place is a lease that was given, and there is a worker for each.
+    let (handing, inbox) = mpsc::channel(workers.max(1));
+    let d = Arc::clone(dispatch);
+    lifecycle.work("dispatch", move || Dispatcher { dispatch: Arc::clone(&d), handing: handing.clone(), next: None });
+    let inbox = Arc::new(Mutex::new(inbox));
+    for n in 1..=workers {
+        dispatch.clients.use_until_released();
+        let (dispatch, inbox) = (Arc::clone(dispatch), Arc::clone(&inbox));
+        lifecycle.work(format!("crawl-{n}"), move || TaskWorker {
+            dispatch: Arc::clone(&dispatch),
+            inbox: Arc::clone(&inbox),
+            next: None,
+        });
+    }
+}
+
+struct Dispatcher {
+    dispatch: Arc<Dispatch>,
+    handing: mpsc::Sender<Handed>,
+    next: Option<DateTime<Utc>>,
+}
+
+impl Worker for Dispatcher {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
+        // Whoever is free asks for work by making room.
+        let Ok(place) = self.handing.try_reserve() else {
+            self.next = None;
+            return Ok(StepOutcome::Idle);
+        };
+        match self.dispatch.take() {
+            Found::Task(taken, lease) => {
+                place.send((taken, lease));
+                Ok(StepOutcome::Busy)
+            }
+            Found::Nothing(next) => {
+                self.next = next;
+                Ok(StepOutcome::Idle)
+            }
+        }
+    }
+
+    async fn wait(&mut self) {
+        let now = self.dispatch.clock.now();
+        let due = self.next.map_or(LOOK_AGAIN, |at| (at - now).to_std().unwrap_or_default()).min(LOOK_AGAIN);
+        tokio::select! {
+            () = self.dispatch.queue.changed() => {}
+            () = self.dispatch.pool.freed() => {}
+            () = tokio::time::sleep(due) => {}
+        }
+    }
+}
+
+struct TaskWorker {
+    dispatch: Arc<Dispatch>,
+    /// Shared by all workers: whoever waits longest gets the next task.
+    inbox: Arc<Mutex<mpsc::Receiver<Handed>>>,
+    next: Option<Handed>,
+}
+
+impl Worker for TaskWorker {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
+        let Some((taken, lease)) = self.next.take() else { return Ok(StepOutcome::Idle) };
+        self.dispatch.run(taken, lease).await?;
+        Ok(StepOutcome::Busy)
+    }
+
+    async fn wait(&mut self) {
+        self.next = self.inbox.lock().await.recv().await;
+        if self.next.is_none() {
+            // The dispatcher is gone: the program is stopping.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn finish(&mut self) -> anyhow::Result<()> {
+        self.dispatch.clients.release().await;
+        Ok(())
+    }
+}
+
+impl Dispatch {
+    /// Runs a task, and decides what becomes of it; its lock is held until then.
+    async fn run(&self, taken: Taken, lease: Lease) -> anyhow::Result<()> {
+        let Taken { task, priority, failures, claim } = taken;
+        let account = lease.account().clone();
+        let Some(client) = self.clients.get(&account).cloned() else { return Ok(()) };
+        let outcome = Arc::clone(&task).run(Assignment { lease, client, priority }).await;
+        metrics::counter!("telescribe_requests_total", "method" => task.method(), "outcome" => label(&outcome)).increment(1);
+        let now = self.clock.now();
+        let error = match outcome {
+            Ok(()) => return Ok(()),
+            Err(TaskError::Telegram(error)) => error,
+            Err(TaskError::NotArchived(error)) => {
+                // Nothing was written, so the task is still to be run.
+                self.add_after(task, priority, failures, now + RETRY_MIN);
+                drop(claim);
+                return Err(error);
+            }
+        };
+        match error {
+            TelegramError::PeerUnavailable { name } | TelegramError::Refused { name, .. } => {
+                task.refused(&account, &name)?;
+                // What was refused is not put off: it would be asked again at once.
+                return Ok(());
+            }
+            TelegramError::FloodWait { wait, name } => {
+                let method = task.method();
+                tracing::warn!(account.name = %account, method, "account `{account}`: {name} for {method}, {} s", wait.as_secs());
+                self.pool.flood(&account, method, wait, &name);
+                self.add_after(task, priority, failures, now);
+            }
+            TelegramError::Transient { why } => {
+                let wait = RETRY_MIN.saturating_mul(1 << failures.min(16)).min(RETRY_MAX);
+                tracing::warn!(account.name = %account, "account `{account}` got no response ({why}); retry in {wait:?}");
+                self.add_after(task, priority, failures.saturating_add(1), now + wait);
+            }
+            // The pool knows when.
+            TelegramError::RetryLater { why } => {
+                tracing::debug!(account.name = %account, "account `{account}`: {} is retried, because {why}", task.method());
+                self.add_after(task, priority, failures, now);
+            }
+            error @ (TelegramError::SignedOut { .. } | TelegramError::Banned { .. } | TelegramError::Duplicated { .. }) => {
+                self.lost_account(&account, &error);
+                self.add_after(task, priority, failures, now);
+            }
+        }
+        drop(claim);
+        self.put_off.notify_one();
+        Ok(())
+    }
+
+    /// Telegram ended an account's session, or the account: its work is for the others.
+    fn lost_account(&self, account: &AccountName, error: &TelegramError) {
+        let (Some(name), Some(state)) = (error.lost_name(), error.lost()) else { return };
+        self.pool.mark_lost(account, state);
+        let Some(session) = self.clients.get(account).map(|client| client.session()) else { return };
+        session.set_lost(name, self.clock.now());
+        if let Some(lost) = session.lost() {
+            tracing::error!(account.name = %account, "account `{account}`: {}", lost.in_full(account));
+        }
+    }
+}
+
+fn label(outcome: &Result<(), TaskError>) -> &'static str {
+    match outcome {
+        Ok(()) => "ok",
+        Err(TaskError::Telegram(TelegramError::FloodWait { .. })) => "flood_wait",
+        Err(TaskError::Telegram(error)) if error.lost().is_some() => "lost",
+        Err(TaskError::Telegram(TelegramError::Transient { .. })) => "no_answer",
+        Err(TaskError::Telegram(TelegramError::RetryLater { .. })) => "again",
+        Err(TaskError::Telegram(_)) => "refused",
+        Err(TaskError::NotArchived(_)) => "not_archived",
+    }
+}

@@ -1,0 +1,10 @@
+//! Events: what became true in the archive, as data. Who sends them where is the business of `output` and `http`.
+//!
+//! An event says what its change is about as of that change, so that it says the same however late it is made (deterministic): consumers
+//! deduplicate by its id, and a replay is idempotent.
+
+mod cloud_event;
+mod from_changes;
+
+pub use cloud_event::{CONTENT_TYPE, Event};
+pub use from_changes::{events, events_of};

@@ -1,0 +1,131 @@
+//! From changes to events: what a change is about, read from the archive. Deterministic, so that a replay is idempotent.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use crate::archive::{Archive, ArchiveError, StoredMessage};
+use crate::model::{Change, ChangeKind, MessageKey, Peer, PeerId, Seq};
+
+use super::Event;
+
+/// The events of the changes after a position, in order, at most `limit`.
+///
+/// A message is shown in the version that the change is about, also when it was edited again since; so a replay says the same as the
+/// first time. What cannot be read is left out of its event, never the event itself: one damaged record does
+/// not stop the rest.
+///
+/// # Errors
+/// When the disk refuses, or an entry of the change log itself could not be understood.
+pub fn events(archive: &Archive, after: Seq, limit: usize) -> anyhow::Result<Vec<Event>> {
+    events_of(archive, &archive.view().changes(after, limit)?)
+}
+
+/// The events of some changes, in order.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn events_of(archive: &Archive, changes: &[Change]) -> anyhow::Result<Vec<Event>> {
+    let messages = messages(archive, changes)?;
+    let peers = peers(archive, changes)?;
+    let event = |(change, message): (&Change, Option<StoredMessage>)| {
+        let peer = peers.get(&change.kind.peer()).and_then(Option::as_ref);
+        Ok(Event::new(archive.id(), change, message.as_ref(), peer)?)
+    };
+    changes.iter().zip(messages).map(event).collect()
+}
+
+fn messages(archive: &Archive, changes: &[Change]) -> Result<Vec<Option<StoredMessage>>, ArchiveError> {
+    // Deletions only name their message.
+    let message_of = |kind: &ChangeKind| match *kind {
+        ChangeKind::MessageNew { key } => Some((key, 0)),
+        ChangeKind::MessageEdited { key, version } => Some((key, version)),
+        ChangeKind::MessageDeleted { .. }
+        | ChangeKind::PeerChanged { .. }
+        | ChangeKind::PeerJoined { .. }
+        | ChangeKind::PeerLeft { .. } => None,
+    };
+    let keys: Vec<MessageKey> = changes.iter().filter_map(|c| message_of(&c.kind)).map(|(key, _)| key).collect();
+    let mut newest = match archive.view().messages_by_key(&keys) {
+        Ok(found) => found.into_iter(),
+        Err(ArchiveError::Record(_)) => {
+            keys.iter().map(|key| readable(archive.view().message(*key))).collect::<Result<Vec<_>, _>>()?.into_iter()
+        }
+        Err(error) => return Err(error),
+    };
+    changes
+        .iter()
+        .map(|change| match message_of(&change.kind) {
+            Some((key, version)) => version_of(archive, key, version, newest.next().flatten()),
+            None => Ok(None),
+        })
+        .collect()
+}
+
+/// A version of a message; the newest, if that one is gone.
+fn version_of(
+    archive: &Archive,
+    key: MessageKey,
+    version: u32,
+    newest: Option<StoredMessage>,
+) -> Result<Option<StoredMessage>, ArchiveError> {
+    match newest {
+        Some(stored) if stored.version != version => {
+            let earlier = readable(archive.view().versions(key).map(Some))?.unwrap_or_default();
+            Ok(Some(earlier.into_iter().find(|v| v.version == version).unwrap_or(stored)))
+        }
+        newest => Ok(newest),
+    }
+}
+
+fn peers(archive: &Archive, changes: &[Change]) -> Result<BTreeMap<PeerId, Option<Peer>>, ArchiveError> {
+    let mut peers = BTreeMap::new();
+    for change in changes {
+        let id = change.kind.peer();
+        if let Entry::Vacant(unread) = peers.entry(id) {
+            unread.insert(readable(archive.view().peer(id))?);
+        }
+    }
+    Ok(peers)
+}
+
+/// Takes what cannot be understood for what is not there, and says so.
+fn readable<T>(read: Result<Option<T>, ArchiveError>) -> Result<Option<T>, ArchiveError> {
+    match read {
+        Err(ArchiveError::Record(error)) => {
+            tracing::error!("an event is published without its message or peer, which cannot be read: {error}");
+            Ok(None)
+        }
+        read => read,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::archive::{Durability, Raw};
+    use crate::model::{Message, MessageId, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn an_event_shows_the_form_that_its_change_is_about_also_when_it_is_published_late() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Archive::open(&folder.path().join("archive"), Durability::Os).unwrap();
+        let key = MessageKey { peer: PeerId::channel(1), id: MessageId(1) };
+        for (revision, text) in ["first", "second", "third"].into_iter().enumerate() {
+            let mut write = archive.write(Timestamp(10));
+            let message = Message { text: text.to_owned(), ..Message::new(key, Timestamp(1)) };
+            write.message(message, Raw::default(), revision as i64);
+            write.commit().unwrap();
+        }
+        let mut write = archive.write(Timestamp(11));
+        write.delete(key);
+        write.commit().unwrap();
+        let texts: Vec<serde_json::Value> = events(&archive, Seq(0), 10)
+            .unwrap()
+            .iter()
+            .map(|e| serde_json::from_slice::<serde_json::Value>(&e.body).unwrap()["data"]["message"]["text"].clone())
+            .collect();
+        assert_eq!(texts, ["first".into(), "second".into(), "third".into(), serde_json::Value::Null]);
+        assert_eq!(events(&archive, Seq(1), 1).unwrap(), events(&archive, Seq(0), 4).unwrap()[1..2], "the same each time");
+    }
+}

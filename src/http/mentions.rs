@@ -1,0 +1,37 @@
+//! The peers that a response mentions, each described once; and peers of which only the id is known.
+
+use std::collections::BTreeSet;
+
+use crate::archive::{Archive, ArchiveError};
+use crate::model::{IdSpace, Peer, PeerId, PeerKind};
+use crate::show::{self, ContentView, PeerView};
+
+/// Collects the peers that a message mentions: its sender, its bot, and the source of a forward.
+pub(super) fn mention(content: &ContentView, into: &mut BTreeSet<PeerId>) {
+    let source = content.forward.as_ref().and_then(|forward| forward.from);
+    into.extend([content.sender, content.via_bot, source].into_iter().flatten().map(PeerId));
+}
+
+/// Describes those peers that the archive knows.
+pub(super) fn describe(archive: &Archive, peers: &BTreeSet<PeerId>) -> Result<Vec<PeerView>, ArchiveError> {
+    let mut views = Vec::with_capacity(peers.len());
+    for id in peers {
+        views.extend(archive.view().peer(*id)?.as_ref().map(show::peer));
+    }
+    Ok(views)
+}
+
+/// A peer, or its id alone where only that is known.
+pub(super) fn known_or_bare(archive: &Archive, id: PeerId) -> Result<Peer, ArchiveError> {
+    Ok(archive.view().peer(id)?.unwrap_or_else(|| bare(id)))
+}
+
+/// A peer of which only the id is known.
+pub(super) fn bare(id: PeerId) -> Peer {
+    let kind = match id.kind() {
+        IdSpace::User => PeerKind::User,
+        IdSpace::Chat => PeerKind::Group,
+        IdSpace::Channel => PeerKind::Channel,
+    };
+    Peer::new(id, kind, String::new())
+}

@@ -1,0 +1,120 @@
+//! Extractors for the segments of paths: the peer and the message that a request is about, or the problem with them.
+//!
+//! They read the archive, so they stand last among a handler's arguments: what is wrong with the others is found without that.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{Required, Schema};
+
+use crate::archive::Archive;
+use crate::model::{MessageId, MessageKey, Peer, PeerId};
+
+use super::context::Context;
+use super::mentions::bare;
+use super::problem::Problem;
+
+/// `{peer}`: the peer that a path names by id or by `@username`, also one of which only messages are archived yet.
+pub(super) struct PeerPath(pub(super) Peer);
+
+/// `{peer}` and `{message}`: the peer, and the id of a message that need not be there.
+pub(super) struct MessagePath {
+    pub(super) peer: Peer,
+    pub(super) id: MessageId,
+}
+
+impl MessagePath {
+    pub(super) fn key(&self) -> MessageKey {
+        MessageKey { peer: self.peer.id, id: self.id }
+    }
+}
+
+impl FromRequestParts<Arc<Context>> for PeerPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, context: &Arc<Context>) -> Result<Self, Problem> {
+        let peer = Segments::of(parts, context).await?.get("peer")?;
+        context.read(move |context| resolve(&context.archive, &peer)).await.map(Self)
+    }
+}
+
+impl FromRequestParts<Arc<Context>> for MessagePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, context: &Arc<Context>) -> Result<Self, Problem> {
+        let id = Segments::of(parts, context).await?.get("message")?;
+        let id = id.parse().map_err(|_| Problem::bad_parameter("the message id must be a number"))?;
+        let PeerPath(peer) = PeerPath::from_request_parts(parts, context).await?;
+        Ok(Self { peer, id: MessageId(id) })
+    }
+}
+
+/// The segments of a path that its route names, decoded.
+struct Segments(RawPathParams);
+
+impl Segments {
+    async fn of(parts: &mut Parts, context: &Arc<Context>) -> Result<Self, Problem> {
+        RawPathParams::from_request_parts(parts, context).await.map(Self).map_err(|_| not_utf8())
+    }
+
+    fn get(&self, name: &str) -> Result<String, Problem> {
+        let segment = self.0.iter().find(|(known, _)| *known == name).map(|(_, text)| text.to_owned());
+        segment.ok_or_else(|| Problem::hidden(&format!("the route has no `{name}`")))
+    }
+}
+
+/// The peer that a text names by id or by `@username`.
+pub(super) fn resolve(archive: &Archive, text: &str) -> Result<Peer, Problem> {
+    let unknown = || Problem::unknown_peer("the archive holds nothing of this peer; `/v1/peers?all=true` lists those it knows");
+    if let Some(username) = text.strip_prefix('@') {
+        return archive.view().peer_by_username(username)?.ok_or_else(unknown);
+    }
+    let wrong = |_| Problem::bad_parameter("the peer must be a marked id such as `-1001500000001`, or `@` and a username");
+    let id: PeerId = text.parse().map_err(wrong)?;
+    match archive.view().peer(id)? {
+        Some(peer) => Ok(peer),
+        None if archive.view().crawl_state(id)?.is_some() => Ok(bare(id)),
+        None => Err(unknown()),
+    }
+}
+
+fn not_utf8() -> Problem {
+    Problem::bad_parameter("the path is not valid UTF-8")
+}
+
+impl From<PathRejection> for Problem {
+    fn from(_: PathRejection) -> Self {
+        not_utf8()
+    }
+}
+
+impl IntoParams for PeerPath {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let schema = ObjectBuilder::new().schema_type(Type::String);
+        vec![segment("peer", "A marked id, or `@` and a username.", schema)]
+    }
+}
+
+impl IntoParams for MessagePath {
+    fn into_params(into: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let number = ObjectBuilder::new().schema_type(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)));
+        let mut params = PeerPath::into_params(into);
+        params.push(segment("message", "Telegram's message id.", number));
+        params
+    }
+}
+
+fn segment(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(Some(description))
+        .schema(Some(Schema::Object(schema.build())))
+        .build()
+}

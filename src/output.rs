@@ -1,0 +1,118 @@
+//! Outputs: where events go. Each is a reader of the change log with a position of its own.
+//!
+//! [`Delivery`] is the worker of any output: it reads changes, makes events of them, sends them in batches, pipelined, and moves the output's
+//! position (its checkpoint) over what was confirmed. What kind of thing takes the events is behind the [`Output`] trait; `rabbitmq` is the
+//! first. `docs/events.md` says what consumers may rely on:
+//! - at-least-once delivery: the position moves only over events that were confirmed, so whatever goes wrong (a refusal, a lost connection, a
+//!   timeout, a crash of either side) is retried from there, with backoff;
+//! - ordered, per peer and altogether, in the order of the change log. After a fault earlier events come again, but no event is seen for the
+//!   first time before one that precedes it;
+//! - deduplication: the same change has the same id each time, and, but for counters, the same content, so that consumers can be idempotent;
+//! - an event that nobody wants (unroutable) is counted and passed over.
+//!
+//! An output that is down, blocked (its back-pressure), full or misconfigured stops nothing else and loses nothing; [`Status`] says what is
+//! wrong. Outputs do not wait for each other.
+
+mod delivery;
+pub mod rabbitmq;
+mod status;
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::event::Event;
+use crate::model::{Seq, Timestamp};
+
+pub use delivery::Delivery;
+pub use status::{Report, State, Status};
+
+/// Something that takes events.
+pub trait Output: Send + Sync + 'static {
+    /// A connection, or whatever else is open while events are sent; gone with all that is in flight over it.
+    type Session: OutputSession;
+
+    /// Where events go, as it may be logged: without secrets.
+    fn target(&self) -> String;
+
+    /// How many events a batch has; two batches are in flight at once.
+    fn batch_events_max(&self) -> usize;
+
+    /// How long a batch may take to be confirmed, unless the output says that it is blocked.
+    fn confirm_timeout(&self) -> Duration;
+
+    /// Connects.
+    fn connect(&self) -> impl Future<Output = Result<Self::Session, OutputError>> + Send;
+
+    /// What to say when a batch was not confirmed in time.
+    fn unconfirmed(&self) -> OutputError {
+        OutputError::passing(format!("no confirmation for {:?}", self.confirm_timeout()))
+    }
+}
+
+/// A connection of an output.
+pub trait OutputSession: Send + 'static {
+    /// Events that were sent and are not all confirmed.
+    type Batch: OutputBatch;
+
+    /// Whether it is still open.
+    fn is_open(&self) -> bool;
+
+    /// Whether the other side takes nothing at the moment (back-pressure), so that its silence is no fault.
+    fn is_blocked(&self) -> bool {
+        false
+    }
+
+    /// Sends events, in order behind those sent before.
+    fn send(&mut self, events: Vec<Event>) -> impl Future<Output = Self::Batch> + Send;
+
+    /// Says goodbye.
+    fn close(self) -> impl Future<Output = ()> + Send;
+}
+
+/// Events in flight, oldest first.
+pub trait OutputBatch: Send + 'static {
+    /// Returns when every event is confirmed. Cancel safe: may be dropped and called again.
+    fn settle(&mut self) -> impl Future<Output = Result<(), OutputError>> + Send;
+
+    /// What is confirmed so far, also when the rest has failed.
+    fn confirmed(&self) -> Confirmed;
+}
+
+/// What of a batch is confirmed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Confirmed {
+    /// The last change up to which everything is, and when it was archived.
+    pub last: Option<(Seq, Timestamp)>,
+    /// How many events.
+    pub events: u64,
+    /// How many of them nobody wanted.
+    pub unroutable: u64,
+}
+
+/// What went wrong between us and an output. It never loses an event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct OutputError {
+    text: String,
+    permanent: bool,
+}
+
+impl OutputError {
+    /// Something that a retry may get past.
+    #[must_use]
+    pub fn passing(text: impl ToString) -> Self {
+        Self { text: text.to_string(), permanent: false }
+    }
+
+    /// Something that only a person can repair, so that an early retry is of no use.
+    #[must_use]
+    pub fn permanent(text: impl ToString) -> Self {
+        Self { text: text.to_string(), permanent: true }
+    }
+
+    /// Whether only a person can repair it.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.permanent
+    }
+}

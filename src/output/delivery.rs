@@ -1,0 +1,245 @@
+//! The worker of an output: reads the change log, sends events in order, pipelined in a window, and moves its position (its checkpoint) over
+//! what was confirmed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::archive::{Archive, Reader};
+use crate::event::events_of;
+use crate::lifecycle::{StepOutcome, Worker};
+use crate::model::Seq;
+
+use super::status::{State, Status};
+use super::{Confirmed, Output, OutputBatch as _, OutputError, OutputSession};
+
+/// The first backoff after a failure: a server that restarts is back at once. Doubled at each further failure.
+const RECONNECT_MIN: Duration = Duration::from_millis(200);
+/// The longest backoff: an operator who has repaired it does not wait longer than this.
+const RECONNECT_MAX: Duration = Duration::from_secs(30);
+/// How many batches are in flight (pipelining): one is prepared and sent while the other is confirmed.
+const BATCHES_IN_FLIGHT_MAX: usize = 2;
+/// How long a step may wait for confirms before it checks whether the output is blocked, and whether a stop was asked for.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// The health check interval of an idle connection, so that a lost one is replaced before it is needed.
+const IDLE_CHECK: Duration = Duration::from_secs(1);
+/// The timeout of a graceful shutdown for confirms: what is not confirmed by then is published again at the next start.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Delivers the changes of an archive to an output.
+pub struct Delivery<O: Output> {
+    output: Arc<O>,
+    reader: Reader,
+    status: Arc<Status>,
+    session: Option<Session<O::Session>>,
+    backoff: Duration,
+    retry_at: Instant,
+}
+
+/// One connection and what was sent over it; gone with it.
+struct Session<S: OutputSession> {
+    output: S,
+    /// The oldest first.
+    in_flight: VecDeque<InFlight<S::Batch>>,
+}
+
+struct InFlight<B> {
+    batch: B,
+    /// The timeout of the confirms.
+    deadline: Instant,
+}
+
+/// Why delivering failed: the output's failures are retried here, the archive's by the lifecycle.
+enum DeliveryFailure {
+    Output(OutputError),
+    Archive(anyhow::Error),
+}
+
+impl From<OutputError> for DeliveryFailure {
+    fn from(error: OutputError) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl From<anyhow::Error> for DeliveryFailure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Archive(error)
+    }
+}
+
+impl<O: Output> Delivery<O> {
+    /// A delivery that is not connected yet; give it to [`crate::lifecycle::Lifecycle::work`]. `name` is the output's: under it the archive
+    /// keeps its position.
+    #[must_use]
+    pub fn new(name: &str, output: Arc<O>, archive: Arc<Archive>, status: Arc<Status>) -> Self {
+        let reader = Reader::at(archive, name, Seq(0));
+        Self { output, reader, status, session: None, backoff: RECONNECT_MIN, retry_at: Instant::now() }
+    }
+
+    async fn connect(&mut self) -> anyhow::Result<StepOutcome> {
+        let position = self.reader.rewind()?;
+        self.status.note(|report| report.position = position.0);
+        if Instant::now() < self.retry_at {
+            return Ok(StepOutcome::Idle);
+        }
+        match self.output.connect().await {
+            Ok(output) => {
+                tracing::info!(change.seq = position.0, "publishing to {}, after change {position}", self.output.target());
+                self.session = Some(Session { output, in_flight: VecDeque::new() });
+                self.status.note(|report| {
+                    report.state = State::Connected;
+                    report.connections += 1;
+                });
+                Ok(StepOutcome::Busy)
+            }
+            Err(error) => {
+                self.fail(&error);
+                Ok(StepOutcome::Idle)
+            }
+        }
+    }
+
+    /// Drops the connection with everything in flight; a later step resumes from the stored position.
+    fn fail(&mut self, error: &OutputError) {
+        self.session = None;
+        let wait = if error.is_permanent() { RECONNECT_MAX } else { self.backoff };
+        self.retry_at = Instant::now() + wait;
+        self.backoff = (self.backoff * 2).min(RECONNECT_MAX);
+        let text = error.to_string();
+        self.status.note(|report| {
+            // Deduplicated: the same failure again and again fills no log.
+            if report.state != State::Disconnected || report.last_error.as_ref() != Some(&text) {
+                tracing::warn!("publishing is interrupted: {text}; retry in {wait:?}");
+            }
+            report.state = State::Disconnected;
+            report.last_error = Some(text);
+        });
+    }
+
+    /// Sends a batch where there is one and room for it in the window, otherwise waits a while for the oldest to be confirmed.
+    async fn deliver_batch(&mut self) -> Result<StepOutcome, DeliveryFailure> {
+        let Some(session) = self.session.as_mut() else { return Ok(StepOutcome::Idle) };
+        if !session.output.is_open() && session.in_flight.is_empty() {
+            return Err(OutputError::passing("the connection was lost: it was closed").into());
+        }
+        let blocked = session.output.is_blocked();
+        self.status.note(|report| report.note_blocked(blocked));
+        let has_room = session.in_flight.len() < BATCHES_IN_FLIGHT_MAX && !blocked;
+        let sent = has_room && session.send(self.output.as_ref(), &mut self.reader).await?;
+        if sent && session.in_flight.len() < BATCHES_IN_FLIGHT_MAX {
+            return Ok(StepOutcome::Busy);
+        }
+        self.settle(POLL_INTERVAL).await
+    }
+
+    /// Waits for the oldest batch to be confirmed and stores the position; at most for `timeout`.
+    async fn settle(&mut self, timeout: Duration) -> Result<StepOutcome, DeliveryFailure> {
+        let Some(session) = self.session.as_mut() else { return Ok(StepOutcome::Idle) };
+        let Some(oldest) = session.in_flight.front_mut() else {
+            self.status.note(|report| report.last_error = None);
+            return Ok(StepOutcome::Idle);
+        };
+        let outcome = match tokio::time::timeout(timeout, oldest.batch.settle()).await {
+            Ok(outcome) => outcome,
+            Err(_) if session.output.is_blocked() => {
+                // Its silence has a reason that it has told us; a broken connection shows by itself.
+                for in_flight in &mut session.in_flight {
+                    in_flight.deadline = Instant::now() + self.output.confirm_timeout();
+                }
+                self.status.note(|report| report.note_blocked(true));
+                return Ok(StepOutcome::Busy);
+            }
+            Err(_) if Instant::now() < oldest.deadline => return Ok(StepOutcome::Busy),
+            Err(_) => Err(self.output.unconfirmed()),
+        };
+        // Also of a batch that failed: what was confirmed before the failure is not sent again, so that an output that takes only a few at a
+        // time gets all in the end.
+        if let Some(oldest) = session.in_flight.pop_front() {
+            self.store(oldest.batch.confirmed())?;
+        }
+        outcome.map_err(DeliveryFailure::Output)?;
+        self.status.note(|report| report.last_error = None);
+        Ok(StepOutcome::Busy)
+    }
+
+    fn store(&mut self, confirmed: Confirmed) -> anyhow::Result<()> {
+        let Some((seq, at)) = confirmed.last else { return Ok(()) };
+        self.reader.store(seq, at)?;
+        self.backoff = RECONNECT_MIN;
+        self.status.note(|report| {
+            if report.unroutable == 0 && confirmed.unroutable > 0 {
+                tracing::warn!("events are unroutable: nobody takes them from {}", self.output.target());
+            }
+            report.position = seq.0;
+            report.confirmed += confirmed.events;
+            report.unroutable += confirmed.unroutable;
+        });
+        Ok(())
+    }
+}
+
+impl<S: OutputSession> Session<S> {
+    /// Reads a batch of changes and sends their events; says whether there were any.
+    async fn send<O: Output<Session = S>>(&mut self, output: &O, reader: &mut Reader) -> anyhow::Result<bool> {
+        let before = reader.read();
+        let changes = reader.next_batch(output.batch_events_max())?;
+        if changes.is_empty() {
+            return Ok(false);
+        }
+        let events = events_of(reader.archive(), &changes).inspect_err(|_| reader.seek(before))?;
+        let deadline = Instant::now() + output.confirm_timeout();
+        let batch = self.output.send(events).await;
+        self.in_flight.push_back(InFlight { batch, deadline });
+        Ok(true)
+    }
+}
+
+impl<O: Output> Worker for Delivery<O> {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
+        if self.session.is_none() {
+            return self.connect().await;
+        }
+        match self.deliver_batch().await {
+            Ok(step) => Ok(step),
+            Err(DeliveryFailure::Archive(error)) => {
+                // What was sent may be confirmed and its position not stored: the retry starts from what is stored.
+                self.session = None;
+                Err(error)
+            }
+            Err(DeliveryFailure::Output(error)) => {
+                self.fail(&error);
+                Ok(StepOutcome::Idle)
+            }
+        }
+    }
+
+    async fn wait(&mut self) {
+        if self.session.is_none() {
+            tokio::time::sleep_until(self.retry_at).await;
+            return;
+        }
+        // Either way the next step checks.
+        let _either = tokio::time::timeout(IDLE_CHECK, self.reader.wait()).await;
+    }
+
+    async fn finish(&mut self) -> anyhow::Result<()> {
+        let end = Instant::now() + FINISH_TIMEOUT;
+        while let Some(session) = &self.session {
+            if session.in_flight.is_empty() || session.output.is_blocked() || Instant::now() >= end {
+                break;
+            }
+            match self.settle(POLL_INTERVAL).await {
+                Ok(_) => {}
+                Err(DeliveryFailure::Archive(error)) => return Err(error),
+                Err(DeliveryFailure::Output(error)) => self.fail(&error),
+            }
+        }
+        if let Some(session) = self.session.take() {
+            session.output.close().await;
+        }
+        self.status.note(|report| report.state = State::Disconnected);
+        Ok(())
+    }
+}

@@ -1,0 +1,61 @@
+//! Batches in flight: events that were sent to the broker and are not confirmed yet.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+
+use lapin::{Confirmation, Error};
+
+use crate::model::{Seq, Timestamp};
+
+use super::BrokerError;
+use crate::output::{Confirmed, OutputBatch, OutputError};
+
+/// The pending publisher confirm of an event: sent when first polled, done when the broker has confirmed it.
+pub(super) type PendingConfirm = Pin<Box<dyn Future<Output = Result<Confirmation, Error>> + Send>>;
+
+/// Some events in flight, oldest first.
+///
+/// When several events are in flight, lapin can attach a returned one to another's confirmation; so returns are told apart by
+/// their `message_id` and counted for the whole batch, never taken as the answer to the event whose confirmation carried them.
+pub struct Batch {
+    pending: VecDeque<(Seq, Timestamp, PendingConfirm)>,
+    confirmed: Option<(Seq, Timestamp)>,
+    count: u64,
+    returned: BTreeSet<String>,
+}
+
+impl Batch {
+    pub(super) fn new() -> Self {
+        Self { pending: VecDeque::new(), confirmed: None, count: 0, returned: BTreeSet::new() }
+    }
+
+    /// Adds the event of a change, which must follow those added before.
+    pub(super) fn push(&mut self, seq: Seq, at: Timestamp, pending: PendingConfirm) {
+        self.pending.push_back((seq, at, pending));
+    }
+}
+
+impl OutputBatch for Batch {
+    fn confirmed(&self) -> Confirmed {
+        Confirmed { last: self.confirmed, events: self.count, unroutable: self.returned.len() as u64 }
+    }
+
+    async fn settle(&mut self) -> Result<(), OutputError> {
+        while let Some((seq, at, pending)) = self.pending.front_mut() {
+            let (seq, at, confirmation) = (*seq, *at, pending.await);
+            self.pending.pop_front();
+            match confirmation.map_err(|e| BrokerError::lost(&e))? {
+                Confirmation::Ack(returned) => {
+                    let id = returned.and_then(|r| r.delivery.properties.message_id().clone());
+                    self.returned.extend(id.map(String::from));
+                }
+                Confirmation::Nack(_) => return Err(BrokerError::Refused { seq }.into()),
+                Confirmation::NotRequested => return Err(BrokerError::Unconfirmed.into()),
+            }
+            self.confirmed = Some((seq, at));
+            self.count += 1;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! The publisher's settings: broker, exchange, window, timeouts.
+
+use std::time::Duration;
+
+use lapin::uri::AMQPUri;
+
+use super::{AmqpUrl, BrokerError};
+
+/// The default window: how many events may be unconfirmed at once. 100 to 200 have all the throughput of 1,000 at a tenth of the
+/// latency; one at a time is 14 to 37 times slower.
+const WINDOW: usize = 200;
+/// How long the broker may take to confirm: longer than a fsync on a busy disk, shorter than an operator's patience.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection may take to be made, TLS, login and topology included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often either side must be heard: a dead peer is noticed within two of these.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// AMQP's limit on names is 255 bytes; the alternate exchange's name is 9 longer than ours.
+const EXCHANGE_LENGTH_MAX: usize = 246;
+
+/// The publisher's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Which broker, and as whom.
+    pub url: AmqpUrl,
+    /// The name of the topic exchange.
+    pub exchange: String,
+    /// Whether the exchanges are declared at connect; otherwise the exchange must be there and is used as it is.
+    pub declare: bool,
+    /// The window: how many events may be unconfirmed at once.
+    pub window: usize,
+    /// How long the broker may take to confirm, unless it says that it is blocked.
+    pub confirm_timeout: Duration,
+    /// How long a connection may take to be made.
+    pub connect_timeout: Duration,
+    /// How often either side must be heard, in whole seconds; the URL's `heartbeat` goes before it.
+    pub heartbeat: Duration,
+}
+
+impl Settings {
+    /// The defaults for a broker.
+    #[must_use]
+    pub fn new(url: AmqpUrl) -> Self {
+        Self {
+            url,
+            exchange: "telescribe".to_owned(),
+            declare: true,
+            window: WINDOW,
+            confirm_timeout: CONFIRM_TIMEOUT,
+            connect_timeout: CONNECT_TIMEOUT,
+            heartbeat: HEARTBEAT,
+        }
+    }
+
+    /// Where events go, as it may be shown and logged: without password and parameters.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.url.to_string()
+    }
+
+    /// Checks what can be checked without a broker; for the start of the program.
+    ///
+    /// # Errors
+    /// When the exchange's name cannot be used.
+    pub fn check(&self) -> Result<(), BrokerError> {
+        if is_exchange_name(&self.exchange) { Ok(()) } else { Err(BrokerError::ExchangeName { exchange: self.exchange.clone() }) }
+    }
+
+    /// The exchange that takes what no queue is bound for.
+    #[must_use]
+    pub fn unrouted(&self) -> String {
+        format!("{}.unrouted", self.exchange)
+    }
+
+    /// The batch size, in events: half a window, so that one batch is prepared and sent while the other is confirmed.
+    pub(super) fn batch(&self) -> usize {
+        (self.window / 2).max(1)
+    }
+
+    /// What the transport is given, password included.
+    pub(super) fn uri(&self) -> AMQPUri {
+        let mut uri = self.url.uri().clone();
+        let heartbeat = u16::try_from(self.heartbeat.as_secs()).unwrap_or(u16::MAX);
+        uri.query.heartbeat.get_or_insert(heartbeat);
+        uri
+    }
+}
+
+/// Whether an exchange can be called that.
+#[must_use]
+pub fn is_exchange_name(name: &str) -> bool {
+    (1..=EXCHANGE_LENGTH_MAX).contains(&name.len()) && !name.starts_with("amq.") && !name.contains(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(url: &str) -> Settings {
+        Settings::new(url.parse().unwrap())
+    }
+
+    #[test]
+    fn the_password_is_never_shown() {
+        let settings = settings("amqps://crawler:s3cret@mq.example.org/%2farchive?heartbeat=5");
+        assert_eq!(settings.address(), "amqps://crawler@mq.example.org:5671/%2farchive");
+        assert!(!format!("{settings:?}").contains("s3cret"));
+        assert_eq!((settings.uri().authority.userinfo.password.as_str(), settings.uri().query.heartbeat), ("s3cret", Some(5)));
+    }
+
+    #[test]
+    fn an_ipv6_host_is_kept() {
+        let settings = settings("amqp://u:p@[::1]:5673/%2f");
+        assert_eq!(settings.address(), "amqp://u@[::1]:5673/%2f");
+        assert_eq!(settings.uri().authority.host, "::1");
+    }
+
+    #[test]
+    fn an_exchange_name_that_the_broker_would_refuse_is_refused_at_start() {
+        for bad in ["", "amq.topic", "two\nlines", &"x".repeat(247)] {
+            let settings = Settings { exchange: bad.to_owned(), ..settings("amqp://localhost") };
+            assert!(matches!(settings.check(), Err(BrokerError::ExchangeName { .. })), "{bad}");
+        }
+        assert!(settings("amqp://localhost").check().is_ok());
+    }
+}

@@ -1,0 +1,126 @@
+//! Serialisation of a JWK Set.
+//!
+//! Stock libraries import it as it is. Beside `kty`, `use`, `kid` and `k` each key carries `client`, who holds it, and `created` (RFC 3339).
+//! A reader ignores members that it does not know (RFC 7517 section 4); so does this one, and writes them back, except those
+//! that would limit a key. `alg` is not written: joserfc takes a key that has one only if it is `dir`, npm's jose only if it is
+//! `A256CBC-HS512`.
+//!
+//! Text that holds keys stands only in buffers that are wiped, and never in an error.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::super::cipher::KEY_LENGTH;
+use super::super::key::{ClientName, Key, KeyId, Secret};
+
+/// More than one key takes, so that the buffer never moves and leaves a copy: 86 characters of `k`, two names, a date, the members.
+const KEY_TEXT_LENGTH_MAX: usize = 512;
+/// Members that would limit a key's use. They are refused, because ignoring them would let in what they are meant to keep out.
+const LIMITING_MEMBERS: [&str; 4] = ["exp", "nbf", "revoked", "key_ops"];
+
+#[derive(Deserialize)]
+struct JwkSet<'a> {
+    #[serde(borrow)]
+    keys: Vec<Jwk<'a>>,
+}
+
+/// Everything is borrowed, so that reading leaves no copy of `k`.
+#[derive(Serialize, Deserialize)]
+struct Jwk<'a> {
+    kty: &'a str,
+    #[serde(rename = "use")]
+    usage: Option<&'a str>,
+    kid: &'a str,
+    client: &'a str,
+    created: &'a str,
+    k: &'a str,
+    #[serde(flatten)]
+    foreign: Map<String, Value>,
+}
+
+/// Keys, oldest first, and the members of each that mean nothing here, in the same order.
+#[derive(Debug, Default)]
+pub(super) struct KeySet {
+    pub(super) keys: Vec<Arc<Key>>,
+    pub(super) foreign: Vec<Map<String, Value>>,
+}
+
+/// Reads a set. The error says what is wrong where, and quotes no secret.
+pub(super) fn read(text: &[u8]) -> Result<KeySet, String> {
+    // serde's own words may quote the text: only the place is told.
+    let jwk_set: JwkSet<'_> = serde_json::from_slice(text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        format!("line {line}, column {column}: not a JWK Set with `kty`, `kid`, `client`, `created` and `k` in every key")
+    })?;
+    let mut set = KeySet::default();
+    let mut ids = HashSet::new();
+    for (index, jwk) in jwk_set.keys.into_iter().enumerate() {
+        let place = |what| format!("key {}: {what}", index + 1);
+        let key = jwk.read().map_err(place)?;
+        if !ids.insert(key.id().clone()) {
+            return Err(place(format!("there is another key `{}`; remove one of the two", key.id())));
+        }
+        set.keys.push(Arc::new(key));
+        set.foreign.push(jwk.foreign);
+    }
+    Ok(set)
+}
+
+/// Writes a set, one key a line.
+pub(super) fn write(set: &KeySet) -> Zeroizing<Vec<u8>> {
+    let foreign_length: usize = set.foreign.iter().map(|members| Value::from(members.clone()).to_string().len()).sum();
+    let mut text = Zeroizing::new(Vec::with_capacity(64 + set.keys.len() * KEY_TEXT_LENGTH_MAX + foreign_length));
+    text.extend_from_slice(b"{\"keys\":[");
+    for (index, (key, foreign)) in set.keys.iter().zip(&set.foreign).enumerate() {
+        text.extend_from_slice(if index == 0 { b"\n" } else { b",\n" });
+        let mut k = Zeroizing::new(String::with_capacity(KEY_LENGTH * 2));
+        URL_SAFE_NO_PAD.encode_string(key.secret(), &mut k);
+        let jwk = Jwk {
+            kty: "oct",
+            usage: Some("enc"),
+            kid: key.id().as_str(),
+            client: key.client().as_str(),
+            created: &key.created().to_rfc3339_opts(SecondsFormat::Secs, true),
+            k: &k,
+            foreign: foreign.clone(),
+        };
+        serde_json::to_writer(&mut *text, &jwk).expect("strings and JSON values always serialise into memory");
+    }
+    text.extend_from_slice(b"\n]}\n");
+    text
+}
+
+impl Jwk<'_> {
+    fn read(&self) -> Result<Key, String> {
+        let id: KeyId = self.kid.parse().map_err(|error| format!("{error}"))?;
+        if self.kty != "oct" {
+            return Err(format!("`{id}` has a `kty` other than `oct`; keep such keys elsewhere"));
+        }
+        if self.usage.is_some_and(|usage| usage != "enc") {
+            return Err(format!("`{id}` has a `use` other than `enc`; keep such keys elsewhere"));
+        }
+        if self.foreign.get("alg").is_some_and(|alg| alg != "dir" && alg != "A256CBC-HS512") {
+            return Err(format!("`{id}` has an `alg` other than `dir` and `A256CBC-HS512`; keep such keys elsewhere"));
+        }
+        if let Some(member) = LIMITING_MEMBERS.iter().find(|member| self.foreign.contains_key(**member)) {
+            return Err(format!("`{id}` has `{member}`, which is not heeded here; remove the member, or the key"));
+        }
+        let client: ClientName = self.client.parse().map_err(|error| format!("`{id}`: {error}"))?;
+        let created: DateTime<Utc> = DateTime::parse_from_rfc3339(self.created)
+            .map_err(|error| format!("`{id}` has a `created` that is no RFC 3339 date and time: {error}"))?
+            .to_utc();
+        let mut secret = Secret(Box::new([0; KEY_LENGTH]));
+        // A longer `k` does not fit into the buffer; a shorter one does not fill it.
+        match URL_SAFE_NO_PAD.decode_slice(self.k, secret.0.as_mut_slice()) {
+            Ok(KEY_LENGTH) => Ok(Key::new(id, client, created, secret)),
+            _ => Err(format!("`{id}` has a `k` other than {KEY_LENGTH} bytes in base64url without padding; make a new key")),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What HTTP answers and the commands read: one set of types, which serialise and deserialise.
+//!
+//! Guarantees:
+//! - what is left out when it is written (no value, an empty list, `false`) is that again when it is read;
+//! - forward compatibility: members that this version does not know are ignored, and words of which there may be more one day (`kind`,
+//!   `state`, `reason`, `outcome`) are text; a member that is missing is an error that names it;
+//! - the OpenAPI document is made from them, under the names of `#[schema(as = ..)]`, which are as stable as the members.
+//!
+//! Messages and peers look as in [`show`](crate::show). Like that, it reads no archive and decides nothing: it is given plain data. The
+//! bodies of requests are here too; `http` reads them by hand, so that it can name what is wrong with them.
+
+mod change;
+mod counters;
+mod coverage;
+mod dump;
+mod job;
+mod member;
+mod message;
+mod peer;
+mod problem;
+mod program;
+mod search;
+mod status;
+
+pub use change::{ChangeLine, ChangeView, ChangesPage};
+pub use counters::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
+pub use coverage::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView, HoleView};
+pub use dump::DumpPage;
+pub use job::{AccountWaitView, JobPeersView, JobView, JobsView, JoinBody, JoinView, RunJobBody, StartView, StartsView};
+pub use member::{MembershipView, PeerAccountsView, PeerTopicsView, TopicView};
+pub use message::{MessageDetail, MessagesPage, RawView};
+pub use peer::{KnownPeer, PeersPage};
+pub use problem::Problem;
+pub use program::{AccountStatusView, CrawlView, FloodView, OutputView, ProgramView, PublishView, WorkerView};
+pub use search::{HitView, HitsPage, SearchBody, SnippetView, TotalView};
+pub use status::{ArchiveStatus, IndexStatus, StatusView};

@@ -1,0 +1,55 @@
+//! The change log.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::show::{PeerView, StoredView};
+
+/// A change, with its message or peer as it is now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Change)]
+pub struct ChangeView {
+    /// Its sequence number: the position of a reader that has handled it.
+    pub(crate) seq: u64,
+    /// When it was archived.
+    pub(crate) at: String,
+    /// `message.new`, `message.edited`, `message.deleted` or `peer.changed`.
+    pub(crate) kind: Cow<'static, str>,
+    /// The peer that it is about.
+    pub(crate) peer: i64,
+    /// The id of the message that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<i32>,
+    /// The number of the new version of an edited message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<u32>,
+    /// The newest version of the message, which may be newer than the change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<StoredView>,
+    /// The peer that changed, as it is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) changed: Option<PeerView>,
+}
+
+/// A page of changes; sealed responses only.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ChangesPage {
+    pub(crate) changes: Vec<ChangeLine>,
+    /// Value of `after` for the next page; also present on the last page, which has no changes.
+    pub(crate) next: u64,
+}
+
+/// A change in the requested form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = Line)]
+pub enum ChangeLine {
+    /// With the message as it is now.
+    Change(Box<ChangeView>),
+    /// As it is published.
+    #[schema(value_type = Object)]
+    Event(Value),
+}

@@ -1,0 +1,186 @@
+//! Which message ids were really read, and what is still missing.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::archive::{Completeness, Coverage, CrawlState};
+use crate::model::{IdRange, Peer, RangeSet};
+use crate::show::{self, PeerView};
+
+/// Ranges listed of each kind; a peer with more is being crawled in a strange way, and the counts still include all.
+const RANGES_MAX: usize = 500;
+
+/// How complete the archive of a peer is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Coverage)]
+pub struct CoverageView {
+    pub(crate) peer: PeerView,
+    /// Whether every id up to `top` was read and none must be read again.
+    pub(crate) complete: bool,
+    /// The greatest message id that Telegram was seen to use.
+    pub(crate) top: i32,
+    /// How many messages are archived, also those deleted since.
+    pub(crate) messages: u64,
+    /// Of these, how many were deleted in Telegram.
+    pub(crate) deleted: u64,
+    /// How many ids up to `top` were not read yet.
+    pub(crate) missing: u64,
+    /// How many ids were read but must be read again, because Telegram skipped their updates or a recheck is due.
+    pub(crate) recheck: u64,
+    /// How many messages of a mass deletion await its confirmation by a second request.
+    pub(crate) held: u64,
+    /// When that second request is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) held_until: Option<String>,
+    /// When Telegram was last asked about the peer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) checked_at: Option<String>,
+    /// Why the peer cannot be read at present: Telegram's error name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unavailable: Option<String>,
+    /// What keeps the running program from reading on at present, such as a flood wait and its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hindered: Option<String>,
+}
+
+/// A range of ids that keeps a peer from being complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Hole)]
+pub struct HoleView {
+    /// The first id.
+    pub(crate) first: i32,
+    /// The last id.
+    pub(crate) last: i32,
+    /// `not_read_yet`, `peer_unavailable`, `to_be_read_again` or `deletion_to_be_confirmed`.
+    pub(crate) reason: Cow<'static, str>,
+}
+
+/// How complete the archive of a peer is, with ranges of ids.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CoverageDetail {
+    #[serde(flatten)]
+    pub(crate) coverage: CoverageView,
+    /// What was read: first and last id of each range, ascending; at most 500 ranges.
+    pub(crate) ranges: Vec<[i32; 2]>,
+    /// What was not read; at most 500 ranges.
+    pub(crate) missing_ranges: Vec<[i32; 2]>,
+    /// What must be read again; at most 500 ranges.
+    pub(crate) recheck_ranges: Vec<[i32; 2]>,
+    /// Everything that keeps the peer from being complete, with the reason; at most 500 ranges of each reason.
+    pub(crate) holes: Vec<HoleView>,
+}
+
+/// Totals of all crawled peers.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[schema(as = Summary)]
+pub struct CoverageSummary {
+    /// Whether every peer is complete; false where no peer is crawled.
+    pub(crate) complete: bool,
+    /// How many peers are crawled.
+    pub(crate) peers: u64,
+    /// Of these, how many are complete.
+    pub(crate) peers_complete: u64,
+    /// Of these, how many cannot be read at present.
+    pub(crate) peers_unavailable: u64,
+    /// How many messages are archived, also those deleted since.
+    pub(crate) messages: u64,
+    /// Of these, how many were deleted in Telegram.
+    pub(crate) deleted: u64,
+    /// How many ids were not read yet.
+    pub(crate) missing: u64,
+    /// How many ids must be read again.
+    pub(crate) recheck: u64,
+    /// How many messages of mass deletions await confirmation by a second request.
+    pub(crate) held: u64,
+}
+
+/// A page of coverages, by ascending peer id, and the totals of all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CoveragePage {
+    pub(crate) summary: CoverageSummary,
+    pub(crate) peers: Vec<CoverageView>,
+    /// Value of `after` for the next page; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<i64>,
+}
+
+impl CoverageView {
+    /// How complete a crawled peer is. `hindrance` is asked only about one that is not.
+    pub(crate) fn new(peer: &Peer, coverage: &Coverage, cursor: &CrawlState, hindrance: impl FnOnce() -> Option<String>) -> Self {
+        let completeness = Completeness::of(coverage, cursor);
+        let complete = completeness.is_complete();
+        Self {
+            peer: show::peer(peer),
+            complete,
+            top: cursor.top,
+            messages: coverage.messages,
+            deleted: coverage.deleted,
+            missing: completeness.missing.len(),
+            recheck: completeness.recheck.len(),
+            held: completeness.held.len(),
+            held_until: cursor.held_until.map(|at| at.to_string()),
+            checked_at: cursor.checked_at.map(|at| at.to_string()),
+            unavailable: cursor.unavailable.clone(),
+            hindered: if complete { None } else { hindrance() },
+        }
+    }
+}
+
+impl HoleView {
+    /// Never read, though the peer can be.
+    pub(crate) const NOT_READ_YET: &'static str = "not_read_yet";
+    /// Never read, and no account can read the peer at present.
+    pub(crate) const PEER_UNAVAILABLE: &'static str = "peer_unavailable";
+    /// Read, but its updates were skipped or a recheck is due.
+    pub(crate) const TO_BE_READ_AGAIN: &'static str = "to_be_read_again";
+    /// Part of a mass deletion.
+    pub(crate) const DELETION_TO_BE_CONFIRMED: &'static str = "deletion_to_be_confirmed";
+
+    fn all(completeness: &Completeness, is_unavailable: bool) -> Vec<Self> {
+        let never = if is_unavailable { Self::PEER_UNAVAILABLE } else { Self::NOT_READ_YET };
+        let of = |set: &RangeSet, reason: &'static str| {
+            let hole = move |range: &IdRange| Self { first: range.first, last: range.last, reason: reason.into() };
+            set.ranges().iter().take(RANGES_MAX).map(hole).collect::<Vec<_>>()
+        };
+        let mut holes = of(&completeness.missing, never);
+        holes.extend(of(&completeness.recheck, Self::TO_BE_READ_AGAIN));
+        holes.extend(of(&completeness.held, Self::DELETION_TO_BE_CONFIRMED));
+        holes.sort_by_key(|hole| hole.first);
+        holes
+    }
+}
+
+impl CoverageDetail {
+    /// The same with ranges of ids.
+    pub(crate) fn new(peer: &Peer, coverage: &Coverage, cursor: &CrawlState, hindrance: impl FnOnce() -> Option<String>) -> Self {
+        let completeness = Completeness::of(coverage, cursor);
+        Self {
+            ranges: bounds(&coverage.read),
+            missing_ranges: bounds(&completeness.missing),
+            recheck_ranges: bounds(&completeness.recheck),
+            holes: HoleView::all(&completeness, cursor.unavailable.is_some()),
+            coverage: CoverageView::new(peer, coverage, cursor, hindrance),
+        }
+    }
+}
+
+fn bounds(set: &RangeSet) -> Vec<[i32; 2]> {
+    set.ranges().iter().take(RANGES_MAX).map(|range| [range.first, range.last]).collect()
+}
+
+impl CoverageSummary {
+    /// Counts a peer.
+    pub(crate) fn add(&mut self, view: &CoverageView) {
+        self.peers += 1;
+        self.peers_complete += u64::from(view.complete);
+        self.peers_unavailable += u64::from(view.unavailable.is_some());
+        self.messages += view.messages;
+        self.deleted += view.deleted;
+        self.missing += view.missing;
+        self.recheck += view.recheck;
+        self.held += view.held;
+        self.complete = self.peers > 0 && self.peers == self.peers_complete;
+    }
+}

@@ -1,0 +1,56 @@
+//! The peers that the archive knows.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::archive::Coverage;
+use crate::model::Peer;
+use crate::show::{self, PeerView};
+
+/// A page of peers, by ascending id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PeersPage {
+    pub(crate) peers: Vec<KnownPeer>,
+    /// Value of `after` for the next page; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<i64>,
+}
+
+/// A peer and how much of it is archived.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct KnownPeer {
+    #[serde(flatten)]
+    pub(crate) peer: PeerView,
+    /// Whether its messages are archived.
+    pub(crate) crawled: bool,
+    /// How many messages are archived, also those deleted since.
+    pub(crate) messages: u64,
+    /// Of these, how many were deleted in Telegram.
+    pub(crate) deleted: u64,
+}
+
+impl KnownPeer {
+    /// A peer with what its coverage counts.
+    pub(crate) fn new(peer: &Peer, crawled: bool, coverage: &Coverage) -> Self {
+        // An object has each member once, and here `deleted` is the count: the mark of a deleted account gives way to it.
+        let peer = PeerView { deleted: false, ..show::peer(peer) };
+        Self { peer, crawled, messages: coverage.messages, deleted: coverage.deleted }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{PeerId, PeerKind, PeerMarks};
+
+    use super::*;
+
+    #[test]
+    fn a_deleted_account_has_each_member_once_and_is_read_back() {
+        let marks = PeerMarks { deleted: true, ..PeerMarks::default() };
+        let peer = Peer { marks, ..Peer::new(PeerId::user(7), PeerKind::User, String::new()) };
+        let known = KnownPeer::new(&peer, false, &Coverage::default());
+        let json = serde_json::to_string(&known).unwrap();
+        assert_eq!(json, r#"{"type":"peer","id":7,"kind":"user","crawled":false,"messages":0,"deleted":0}"#);
+        assert_eq!(serde_json::from_str::<KnownPeer>(&json).unwrap(), known);
+    }
+}

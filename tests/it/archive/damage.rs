@@ -1,0 +1,265 @@
+//! Damaged bytes in the archive are a clear error, never a panic, and `verify` finds what contradicts itself.
+
+use proptest::prelude::*;
+use prost::Message as _;
+use rocksdb::{DB, IteratorMode};
+use telescribe::archive::{Archive, ArchiveError, Durability, Order};
+use telescribe::model::{IdRange, PeerId, Seq};
+
+use crate::support::archives::furnished;
+use crate::support::disk::{FAMILIES, delete, get, put, raw_db, stored_at, stored_peer, stored_time};
+use crate::support::messages::{CHAT, NOW, at, peer, range, raw, text};
+
+/// What is no value of any family: a number that does not end.
+const NOISE: [u8; 2] = [u8::MAX; 2];
+
+/// Fields of a message's record, to be written over those that it has.
+#[derive(Clone, PartialEq, prost::Message)]
+struct MessageFields {
+    #[prost(uint32, optional, tag = "32")]
+    version: Option<u32>,
+    #[prost(int64, optional, tag = "36")]
+    deleted_at: Option<i64>,
+}
+
+/// The record of a coverage.
+#[derive(Clone, PartialEq, prost::Message)]
+struct CoverageFields {
+    #[prost(int32, repeated, tag = "1")]
+    bounds: Vec<i32>,
+    #[prost(uint64, tag = "2")]
+    messages: u64,
+    #[prost(uint64, tag = "3")]
+    deleted: u64,
+}
+
+/// Asks the archive everything that can be asked.
+fn read_everything(archive: &Archive) -> Result<(), ArchiveError> {
+    let mut first = Ok(());
+    let mut note = |result: Result<(), ArchiveError>| {
+        if first.is_ok() {
+            first = result;
+        }
+    };
+    note(archive.view().message(at(42)).map(drop));
+    note(archive.view().messages_by_key(&[at(1), at(42), at(7)]).map(drop));
+    note(archive.view().versions(at(42)).map(drop));
+    note(archive.view().raw(at(42)).map(drop));
+    for order in [Order::OldestFirst, Order::NewestFirst] {
+        archive.view().messages(CHAT, IdRange { first: i32::MIN, last: i32::MAX }, order).for_each(|m| note(m.map(drop)));
+    }
+    note(archive.view().peer(CHAT).map(drop));
+    note(archive.view().peer_by_username("weather").map(drop));
+    archive.view().peers(PeerId(i64::MIN)).for_each(|p| note(p.map(drop)));
+    archive.view().crawl_states(PeerId(i64::MIN)).for_each(|c| note(c.map(drop)));
+    note(archive.view().crawl_state(CHAT).map(drop));
+    note(archive.view().coverage(CHAT).map(drop));
+    note(archive.view().changes(Seq(0), usize::MAX).map(drop));
+    note(archive.view().position("search").map(drop));
+    note(archive.view().job_started("discover").map(drop));
+    note(archive.view().members(CHAT).map(drop));
+    archive.view().memberships().for_each(|m| note(m.map(drop)));
+    note(archive.view().counters(at(42)).map(drop));
+    note(archive.view().member_counts(CHAT).map(drop));
+    note(archive.view().member_count(CHAT).map(drop));
+    note(archive.view().topics(CHAT).map(drop));
+    note(archive.view().verify().map(drop));
+    let mut write = archive.write(NOW);
+    write.message(text(42, "again"), raw("b"), 99).delete(at(1)).covered(CHAT, range(1, 50)).peer(peer(CHAT.0, Some("new")));
+    note(write.commit().map(drop));
+    first
+}
+
+#[test]
+fn damage_is_a_clear_error_and_no_panic() {
+    for (family, key, says) in [
+        ("message", stored_at(at(42)), "damaged message in the archive ("),
+        ("version", [stored_at(at(42)), vec![0; 4]].concat(), "damaged message in the archive ("),
+        ("raw", stored_at(at(42)), "damaged raw message in the archive ("),
+        ("change", 2u64.to_be_bytes().to_vec(), "damaged change in the archive ("),
+        ("peer", stored_peer(CHAT).to_vec(), "damaged peer in the archive ("),
+        ("username", b"weather".to_vec(), "damaged peer in the archive (its key has 2 bytes)"),
+        ("coverage", stored_peer(CHAT).to_vec(), "damaged coverage in the archive ("),
+        ("cursor", stored_peer(CHAT).to_vec(), "damaged cursor in the archive ("),
+        ("meta", b"position/search".to_vec(), "damaged change in the archive (its key has 2 bytes)"),
+        ("member", [&stored_peer(CHAT)[..], b"alpha"].concat(), "damaged membership in the archive ("),
+        ("counters", [stored_at(at(42)), stored_time(NOW.0 + 1)].concat(), "damaged counters in the archive ("),
+        ("size", [stored_peer(CHAT).to_vec(), stored_time(NOW.0 + 2)].concat(), "damaged member count in the archive ("),
+        ("topic", stored_at(at(30)), "damaged topic in the archive ("),
+    ] {
+        let mut kept = furnished();
+        kept.meddle(|db| {
+            get(db, family, &key);
+            put(db, family, &key, &NOISE);
+        });
+        let error = read_everything(&kept).unwrap_err().to_string();
+        assert!(error.starts_with(says) && error.contains("; restore a backup"), "{family}: {error}");
+    }
+}
+
+#[test]
+fn numbers_at_their_ends_are_no_panic() {
+    // The version of a message as large as it can be, and a change with the last number.
+    let mut kept = furnished();
+    kept.meddle(|db| {
+        let mut message = get(db, "message", &stored_at(at(42)));
+        message.extend(MessageFields { version: Some(u32::MAX), deleted_at: None }.encode_to_vec());
+        put(db, "message", &stored_at(at(42)), &message);
+        // Counts of messages and of deleted ones.
+        let mut coverage = get(db, "coverage", &stored_peer(CHAT));
+        coverage.extend(CoverageFields { bounds: vec![], messages: u64::MAX, deleted: u64::MAX }.encode_to_vec());
+        put(db, "coverage", &stored_peer(CHAT), &coverage);
+    });
+    read_everything(&kept).unwrap();
+    assert!(!kept.differences().is_empty());
+    let mut kept = furnished();
+    kept.meddle(|db| {
+        let change = get(db, "change", &2u64.to_be_bytes());
+        put(db, "change", &u64::MAX.to_be_bytes(), &change);
+    });
+    assert!(!kept.differences().is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn arbitrary_bytes_on_disk_are_no_panic(
+        family in 1..FAMILIES.len(),
+        which in any::<prop::sample::Index>(),
+        how in 0..3u8,
+        place in any::<prop::sample::Index>(),
+        noise in prop::collection::vec(any::<u8>(), 0..40),
+    ) {
+        let mut kept = furnished();
+        let family = FAMILIES[family];
+        let path = kept.path();
+        kept.archive = None;
+        {
+            let db = raw_db(&path);
+            let entries: Vec<_> = db.iterator_cf(db.cf_handle(family).unwrap(), IteratorMode::Start).map(Result::unwrap).collect();
+            let (key, mut value) = entries[which.index(entries.len())].clone();
+            match how {
+                // Noise instead of the value, one byte changed, or a foreign key.
+                0 => put(&db, family, &key, &noise),
+                1 => {
+                    let at = place.index(value.len());
+                    value[at] ^= noise.first().copied().unwrap_or(1) | 1;
+                    put(&db, family, &key, &value);
+                }
+                _ => put(&db, family, &noise, &value),
+            }
+        }
+        if let Ok(archive) = Archive::open(&path, Durability::Os)
+            && let Err(error) = read_everything(&archive)
+        {
+            prop_assert!(error.to_string().starts_with("damaged "), "{}", error);
+        }
+    }
+}
+
+#[test]
+fn verify_finds_each_kind_of_damage() {
+    type Plant = fn(&DB);
+    let plants: [(&str, Plant); 14] = [
+        ("message -1001500000001/77 is not in the change log", |db| {
+            let message = get(db, "message", &stored_at(at(1)));
+            put(db, "message", &stored_at(at(77)), &message);
+            put(db, "raw", &stored_at(at(77)), b"");
+        }),
+        ("message -1001500000001/1 has no raw bytes", |db| delete(db, "raw", &stored_at(at(1)))),
+        ("raw bytes of message -1001500000001/78, which is not archived", |db| put(db, "raw", &stored_at(at(78)), b"")),
+        ("message -1001500000001/42 is in the change log, but not archived", |db| {
+            delete(db, "message", &stored_at(at(42)));
+        }),
+        ("message -1001500000001/42 has 1 earlier versions, 0 are stored", |db| {
+            delete(db, "version", &[stored_at(at(42)), vec![0; 4]].concat());
+        }),
+        ("earlier version of message -1001500000001/79, which is not archived", |db| {
+            put(db, "version", &[stored_at(at(79)), vec![0; 4]].concat(), b"");
+        }),
+        ("message -1001500000001/42 has 1 versions, the change log 2", |db| {
+            let message = get(db, "version", &[stored_at(at(42)), vec![0; 4]].concat());
+            put(db, "message", &stored_at(at(42)), &message);
+        }),
+        ("message -1001500000001/42 is marked deleted, but not in the change log", |db| {
+            let mut message = get(db, "message", &stored_at(at(42)));
+            message.extend(MessageFields { version: None, deleted_at: Some(1) }.encode_to_vec());
+            put(db, "message", &stored_at(at(42)), &message);
+        }),
+        ("message -1001500000001/1 is deleted in the change log, but not marked", |db| {
+            put(db, "message", &stored_at(at(1)), &[]);
+        }),
+        ("the change log jumps from 1 to 3", |db| delete(db, "change", &2u64.to_be_bytes())),
+        ("message -1001500000001/42 is twice in the change log as new", |db| {
+            let change = get(db, "change", &2u64.to_be_bytes());
+            put(db, "change", &8u64.to_be_bytes(), &change);
+        }),
+        ("peer -1001500000001 has 3 messages (1 deleted), its coverage says 0 (0)", |db| {
+            delete(db, "coverage", &stored_peer(CHAT));
+        }),
+        ("message -1001500000001/42 is archived, but its id is not in the coverage", |db| {
+            // Only ids 1 to 41 were read.
+            put(
+                db,
+                "coverage",
+                &stored_peer(CHAT),
+                &CoverageFields { bounds: vec![1, 41], messages: 3, deleted: 1 }.encode_to_vec(),
+            );
+        }),
+        ("peer -5 has 0 messages (0 deleted), its coverage says 2 (1)", |db| {
+            put(
+                db,
+                "coverage",
+                &stored_peer(PeerId(-5)),
+                &CoverageFields { bounds: vec![], messages: 2, deleted: 1 }.encode_to_vec(),
+            );
+        }),
+    ];
+    for (expected, plant) in plants {
+        let mut kept = furnished();
+        assert_eq!(kept.differences(), [""; 0]);
+        kept.meddle(plant);
+        let found = kept.differences();
+        assert!(found.iter().any(|difference| difference == expected), "expected {expected:?}, found {found:#?}");
+    }
+}
+
+#[test]
+fn verify_lists_what_is_damaged_and_goes_on() {
+    for (family, key, says) in [
+        ("message", stored_at(at(42)), "message -1001500000001/42 is damaged ("),
+        ("version", [stored_at(at(42)), vec![0; 4]].concat(), "an earlier version of message -1001500000001/42 is damaged ("),
+        ("raw", stored_at(at(42)), "raw bytes of message -1001500000001/42 is damaged ("),
+        ("change", 2u64.to_be_bytes().to_vec(), "change 2 is damaged ("),
+        ("peer", stored_peer(CHAT).to_vec(), "peer -1001500000001 is damaged ("),
+        ("username", b"weather".to_vec(), "username `weather` is damaged ("),
+        ("coverage", stored_peer(CHAT).to_vec(), "coverage of peer -1001500000001 is damaged ("),
+        ("cursor", stored_peer(CHAT).to_vec(), "cursor of peer -1001500000001 is damaged ("),
+    ] {
+        let mut kept = furnished();
+        kept.meddle(|db| {
+            put(db, family, &key, &NOISE);
+            delete(db, "raw", &stored_at(at(1)));
+        });
+        let found = kept.differences();
+        assert!(found.iter().any(|difference| difference.starts_with(says)), "expected {says:?}, found {found:#?}");
+        assert!(found.contains(&"message -1001500000001/1 has no raw bytes".to_owned()), "it stopped early: {found:#?}");
+    }
+}
+
+#[test]
+fn verify_finds_a_username_that_leads_elsewhere() {
+    for (expected, name, to) in [
+        ("username `weather` of peer -1001500000001 leads nowhere", "weather", None),
+        ("username `rain` refers to peer -1001500000001, which does not have it", "rain", Some(CHAT)),
+        ("username `rain` refers to peer 99, which is not archived", "rain", Some(PeerId(99))),
+    ] {
+        let mut kept = furnished();
+        kept.meddle(|db| match to {
+            Some(peer) => put(db, "username", name.as_bytes(), &stored_peer(peer)),
+            None => delete(db, "username", name.as_bytes()),
+        });
+        assert_eq!(kept.differences(), [expected]);
+    }
+}

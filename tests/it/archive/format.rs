@@ -1,0 +1,74 @@
+//! What stands on the disk: whatever was written is read again, and its bytes stay as they are.
+
+use rocksdb::{DB, Options};
+use telescribe::archive::{Archive, ArchiveError, Durability, FORMAT};
+use telescribe::model::{Counters, Message, Reaction, Timestamp};
+
+use crate::support::archives::{Kept, contents, furnished};
+use crate::support::disk::{FAMILIES, put, raw_db};
+use crate::support::messages::{CHAT, NOW, at, full};
+
+#[test]
+fn an_archive_of_a_newer_format_is_refused_with_the_way_out() {
+    let mut kept = Kept::new();
+    let path = kept.path();
+    kept.archive = None;
+    put(&raw_db(&path), "meta", b"format", &(FORMAT + 1).to_be_bytes());
+    let error = Archive::open(&path, Durability::Os).unwrap_err();
+    assert!(matches!(error, ArchiveError::TooNew { .. }));
+    let expected = format!(
+        "archive at `{}` has format {}, this version reads up to {FORMAT}; install a newer telescribe",
+        path.display(),
+        FORMAT + 1
+    );
+    assert_eq!(error.to_string(), expected);
+    put(&raw_db(&path), "meta", b"format", b"one");
+    let error = Archive::open(&path, Durability::Os).unwrap_err().to_string();
+    assert!(error.starts_with("damaged format number in the archive (not 4 bytes)"), "{error}");
+}
+
+#[test]
+fn what_was_written_is_what_is_read() {
+    let mut kept = furnished();
+    kept.reopen();
+    assert_eq!(kept.view().versions(at(42)).unwrap()[0].message, full());
+    let seen =
+        Counters { views: Some(20), reactions: Some(vec![Reaction { emoji: "❤".to_owned(), count: 16 }]), ..full().counters() };
+    let counted = kept.view().counters(at(42)).unwrap().unwrap();
+    assert_eq!(counted.iter().map(|s| (s.at.0 - NOW.0, &s.value)).collect::<Vec<_>>(), [(1, &full().counters()), (2, &seen)]);
+    let stored = kept.view().message(at(42)).unwrap().unwrap().message;
+    let reactions = seen.reactions.clone().unwrap();
+    assert_eq!(stored, Message { media: None, views: seen.views, reactions, ..full() });
+    let members = kept.view().members(CHAT).unwrap();
+    let (in_, out) = (&members[0], &members[1]);
+    assert_eq!(
+        (in_.account.as_str(), in_.current(), &in_.folders[..]),
+        ("alpha", true, &["Work".to_owned(), "新闻".to_owned()][..])
+    );
+    assert_eq!((out.account.as_str(), out.until), ("bravo", Some(Timestamp(NOW.0 + 2))));
+    assert_eq!(kept.view().member_count(CHAT).unwrap().unwrap().value, 1_234);
+    assert_eq!(kept.view().topics(CHAT).unwrap()[0].title, "天气");
+    assert_eq!(kept.differences(), [""; 0]);
+}
+
+/// The format on disk. A difference here means that older archives would be misread: raise `FORMAT` and write an upgrade.
+#[test]
+fn every_column_family_keeps_its_bytes() {
+    let mut kept = furnished();
+    let text = contents(&mut kept);
+    for family in FAMILIES {
+        assert!(text.lines().any(|line| line.starts_with(family)), "nothing in `{family}`");
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn all_column_families_are_in_the_snapshot() {
+    let kept = Kept::new();
+    let mut there = DB::list_cf(&Options::default(), kept.path()).unwrap();
+    there.retain(|name| name != "default");
+    there.sort();
+    let mut known = FAMILIES.to_vec();
+    known.sort_unstable();
+    assert_eq!(there, known);
+}

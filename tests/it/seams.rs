@@ -1,0 +1,143 @@
+//! The seams admit more than one of a kind: another kind of task and another output run beside the program's own, and nothing but their own
+//! code says what they are.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use telescribe::app::RunningOutput;
+use telescribe::dispatch::{Assignee, Assignment, ClaimMode, LockKey, Placement, Priority, Task, TaskError, TaskKey};
+use telescribe::event::Event;
+use telescribe::model::{AccountName, Seq, Timestamp};
+use telescribe::output::{Confirmed, Output, OutputBatch, OutputError, OutputSession};
+
+use crate::support::fleet::{Fleet, small};
+
+/// An account asks who it is.
+#[derive(Debug)]
+struct WhoAmI {
+    account: AccountName,
+    answered: Arc<AtomicBool>,
+}
+
+impl Task for WhoAmI {
+    fn key(&self) -> TaskKey {
+        TaskKey::new(self.kind(), Assignee::Account(self.account.clone()))
+    }
+
+    fn kind(&self) -> &'static str {
+        "who-am-i"
+    }
+
+    fn method(&self) -> &'static str {
+        "users.getUsers"
+    }
+
+    fn placement(&self) -> anyhow::Result<Placement> {
+        let lock = LockKey::of_account("who-am-i", self.account.clone());
+        Ok(Placement { lock, mode: ClaimMode::Exclusive, candidates: vec![self.account.clone()] })
+    }
+
+    fn run(self: Arc<Self>, assignment: Assignment) -> BoxFuture<'static, Result<(), TaskError>> {
+        Box::pin(async move {
+            assignment.client.myself().await?;
+            self.answered.store(true, Ordering::SeqCst);
+            Ok(())
+        })
+    }
+
+    fn refused(&self, _: &AccountName, _: &str) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_kind_of_task_runs_beside_the_crawl_under_the_same_rate_limits() {
+    let fleet = Fleet::new(small()).await;
+    let app = fleet.start_and_finish().await;
+    let answered = Arc::new(AtomicBool::new(false));
+    let task = WhoAmI { account: "alpha".parse().unwrap(), answered: Arc::clone(&answered) };
+    let before = fleet.simulator.request_count("users.getUsers");
+    app.crawler.dispatch().add(Arc::new(task), Priority::Backfill);
+    fleet.until("the task has run", || answered.load(Ordering::SeqCst)).await;
+    assert_eq!(fleet.simulator.request_count("users.getUsers"), before + 1);
+    fleet.stop(app).await;
+}
+
+/// Events as lines of a file.
+struct LineFile(PathBuf);
+
+struct OpenLineFile(std::fs::File);
+
+struct Written(Option<(Seq, Timestamp)>, u64);
+
+impl Output for LineFile {
+    type Session = OpenLineFile;
+
+    fn target(&self) -> String {
+        format!("`{}`", self.0.display())
+    }
+
+    fn batch_events_max(&self) -> usize {
+        100
+    }
+
+    fn confirm_timeout(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
+    async fn connect(&self) -> Result<OpenLineFile, OutputError> {
+        std::fs::File::options().append(true).create(true).open(&self.0).map(OpenLineFile).map_err(OutputError::passing)
+    }
+}
+
+impl OutputSession for OpenLineFile {
+    type Batch = Written;
+
+    fn is_open(&self) -> bool {
+        true
+    }
+
+    async fn send(&mut self, events: Vec<Event>) -> Written {
+        for event in &events {
+            self.0.write_all(&event.body).unwrap();
+            self.0.write_all(b"\n").unwrap();
+        }
+        Written(events.last().map(|event| (event.seq, event.at)), events.len() as u64)
+    }
+
+    async fn close(self) {}
+}
+
+impl OutputBatch for Written {
+    async fn settle(&mut self) -> Result<(), OutputError> {
+        Ok(())
+    }
+
+    fn confirmed(&self) -> Confirmed {
+        Confirmed { last: self.0, events: self.1, unroutable: 0 }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_output_gets_every_change_in_order_beside_the_crawl() {
+    let fleet = Fleet::new(small()).await;
+    let app = fleet.start().await;
+    let file = fleet.data().join("events.ndjson");
+    let output = RunningOutput::start("lines", "file", LineFile(file.clone()), &app.archive, &app.lifecycle);
+    fleet.until_equal(&app).await;
+    fleet.until("everything is written", || output.status.report(app.archive.last_seq()).lag == 0).await;
+    assert_eq!(app.archive.view().position("lines").unwrap(), app.archive.last_seq());
+    let lines = std::fs::read_to_string(&file).unwrap();
+    let seqs: Vec<u64> = lines
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["data"]["seq"].as_u64().unwrap())
+        .collect();
+    assert_eq!(seqs, (1..=app.archive.last_seq().0).collect::<Vec<_>>());
+    fleet.stop(app).await;
+}

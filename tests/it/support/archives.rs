@@ -1,0 +1,133 @@
+//! Archives in folders that go away.
+//!
+//! Their files can be meddled with: `disk` says how what is in them is found.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use rocksdb::{DB, IteratorMode};
+use telescribe::archive::{Archive, Archived, Durability, Write};
+use telescribe::model::{ChangeKind, Counters, IdRange, Message, Peer, PeerId, PeerKind, Reaction, Seq, Timestamp};
+use tempfile::TempDir;
+
+use crate::support::disk::{FAMILIES, hex, raw_db};
+use crate::support::messages::{CHAT, NOW, at, every_mark, full, range, raw, text, topic};
+
+/// An archive in a folder that goes away.
+pub(crate) struct Kept {
+    pub(crate) archive: Option<Archive>,
+    folder: TempDir,
+}
+
+impl Kept {
+    pub(crate) fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut kept = Self { archive: None, folder };
+        kept.reopen();
+        kept
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("archive")
+    }
+
+    pub(crate) fn reopen(&mut self) {
+        self.archive = None;
+        self.archive = Some(Archive::open(&self.path(), Durability::Os).unwrap());
+    }
+
+    /// Does something to the files behind the archive's back.
+    pub(crate) fn meddle(&mut self, with: impl FnOnce(&DB)) {
+        self.archive = None;
+        with(&raw_db(&self.path()));
+        self.reopen();
+    }
+
+    pub(crate) fn commit(&self, fill: impl FnOnce(&mut Write<'_>)) -> Archived {
+        self.commit_at(NOW, fill)
+    }
+
+    pub(crate) fn commit_at(&self, now: Timestamp, fill: impl FnOnce(&mut Write<'_>)) -> Archived {
+        let mut write = self.write(now);
+        fill(&mut write);
+        write.commit().unwrap()
+    }
+
+    pub(crate) fn kinds(&self) -> Vec<ChangeKind> {
+        self.view().changes(Seq(0), usize::MAX).unwrap().into_iter().map(|change| change.kind).collect()
+    }
+
+    pub(crate) fn differences(&self) -> Vec<String> {
+        self.view().verify().unwrap().differences
+    }
+}
+
+impl std::ops::Deref for Kept {
+    type Target = Archive;
+
+    fn deref(&self) -> &Archive {
+        self.archive.as_ref().unwrap()
+    }
+}
+
+/// An archive with at least one entry in every column family.
+pub(crate) fn furnished() -> Kept {
+    let kept = Kept::new();
+    kept.commit(|w| {
+        w.as_of(Some(1_000)).message(full(), raw("tl"), 11).message(text(1, "a"), raw("a"), 0).covered(CHAT, range(1, 42));
+        w.peer(Peer {
+            username: Some("Weather".to_owned()),
+            usernames: vec!["Climate".to_owned()],
+            migrated_to: Some(PeerId(-9)),
+            marks: every_mark(),
+            ..Peer::new(CHAT, PeerKind::Supergroup, "天气".to_owned())
+        });
+        w.position("search", Seq(3));
+        w.crawl_state(CHAT, |c| {
+            c.pts = Some(1_000);
+            c.account = Some("alpha".parse().unwrap());
+            c.checked_at = Some(NOW);
+            c.unavailable = Some("CHANNEL_PRIVATE".to_owned());
+            c.recheck.insert(IdRange { first: 5, last: 9 });
+        });
+    });
+    kept.commit_at(Timestamp(NOW.0 + 1), |w| {
+        w.as_of(Some(1_001)).message(Message { media: None, ..full() }, raw("tl2"), 12).delete(at(1));
+    });
+    kept.commit_at(Timestamp(NOW.0 + 2), |w| {
+        w.message(topic(30, "天气"), raw("topic"), 0);
+        let (alpha, bravo) = ("alpha".parse().unwrap(), "bravo".parse().unwrap());
+        w.joined(CHAT, &alpha).folders(CHAT, &alpha, vec!["Work".to_owned(), "新闻".to_owned()]);
+        w.joined(CHAT, &bravo).left(CHAT, &bravo);
+        w.member_count(CHAT, 1_234);
+        let reactions = Some(vec![Reaction { emoji: "❤".to_owned(), count: 16 }]);
+        w.counters(at(42), Counters { views: Some(20), forwards: None, replies: None, reactions });
+        w.crawl_state(CHAT, |c| {
+            c.held.insert(range(2, 3));
+            c.held_until = Some(Timestamp(NOW.0 + 3_602));
+        });
+    });
+    kept.commit(|w| {
+        w.job_started("discover");
+    });
+    kept
+}
+
+/// Every key and value on disk, a line each.
+pub(crate) fn contents(kept: &mut Kept) -> String {
+    let mut text = String::new();
+    kept.meddle(|db| {
+        for family in FAMILIES {
+            for entry in db.iterator_cf(db.cf_handle(family).unwrap(), IteratorMode::Start) {
+                let (key, value) = entry.unwrap();
+                let readable = matches!(family, "meta" | "username");
+                let key = if readable { String::from_utf8(key.to_vec()).unwrap() } else { hex(&key) };
+                let value = if (family, key.as_str()) == ("meta", "id") { "[random]".to_owned() } else { hex(&value) };
+                writeln!(text, "{family} {key} = {value}").unwrap();
+            }
+        }
+    });
+    text
+}

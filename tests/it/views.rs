@@ -1,0 +1,101 @@
+//! One set of types: what the server writes is what a client of the same version reads, member by member.
+
+#![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use telescribe::http::Sealing;
+use telescribe::views::{
+    AccountStatusView, ChangeView, CoverageDetail, CoveragePage, CrawlView, HitsPage, JobsView, KnownPeer, MemberCountsPage,
+    MessageCountersPage, MessageDetail, MessagesPage, OutputView, PeerAccountsView, PeerTopicsView, PeersPage, Problem,
+    ProgramView, PublishView, StatusView, WorkerView,
+};
+
+use crate::support::served::{Served, furnish, listening};
+
+/// Reads a text as a type of its own, and writes that again.
+type Reread = fn(&str) -> String;
+
+/// Reads a text as a type, and writes that again.
+fn again<T: DeserializeOwned + Serialize>(text: &str) -> String {
+    let view: T = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    serde_json::to_string(&view).unwrap()
+}
+
+#[tokio::test]
+async fn what_the_server_writes_is_what_a_client_reads() {
+    let served = Served::start_with(listening(Sealing::Off), furnish).await;
+    let resources: [(&str, Reread); 17] = [
+        ("/v1/search?q=report&sort=relevance", again::<HitsPage>),
+        ("/v1/search?q=number&limit=2", again::<HitsPage>),
+        ("/v1/peers", again::<PeersPage>),
+        ("/v1/peers?all=true&limit=1", again::<PeersPage>),
+        ("/v1/peers/@novosti", again::<KnownPeer>),
+        ("/v1/peers/-1001500000001/messages?limit=2", again::<MessagesPage>),
+        ("/v1/peers/-1001500000001/messages/3?raw=true", again::<MessageDetail>),
+        ("/v1/peers/-1001500000001/messages/3/counters?limit=1", again::<MessageCountersPage>),
+        ("/v1/peers/@novosti/counters", again::<MemberCountsPage>),
+        ("/v1/peers/@novosti/accounts", again::<PeerAccountsView>),
+        ("/v1/peers/-1001500000002/topics", again::<PeerTopicsView>),
+        ("/v1/peers/-1001500000002/coverage", again::<CoverageDetail>),
+        ("/v1/coverage?limit=1", again::<CoveragePage>),
+        ("/v1/jobs", again::<JobsView>),
+        ("/v1/status", again::<StatusView>),
+        ("/v1/peers/@nobody", again::<Problem>),
+        ("/nowhere", again::<Problem>),
+    ];
+    for (target, again) in resources {
+        let answer = served.get(target).await;
+        let text = std::str::from_utf8(&answer.body).unwrap();
+        assert_eq!(again(text), text, "{target}");
+    }
+    let changes = served.get("/v1/changes").await;
+    for line in std::str::from_utf8(&changes.body).unwrap().lines() {
+        assert_eq!(again::<ChangeView>(line), line);
+    }
+    served.stop().await;
+}
+
+#[test]
+fn the_status_of_a_running_program_is_read_as_it_was_written() {
+    let account = AccountStatusView {
+        name: "alpha".to_owned(),
+        state: "banned".into(),
+        reason: Some("USER_DEACTIVATED_BAN".to_owned()),
+        way_out: None,
+        requests: 1,
+        requests_running: 2,
+        downloads_running: 3,
+        rests_until: None,
+        parked_until: [("messages.getHistory".to_owned(), "2026-01-31T12:00:00+00:00".to_owned())].into(),
+        interval_seconds: [("messages.getHistory".to_owned(), 1.5), ("users.getUsers".to_owned(), 2.0)].into(),
+        floods: 4,
+        last_flood: None,
+    };
+    let publish = PublishView {
+        state: "connected".into(),
+        position: 5,
+        lag: 0,
+        confirmed: 5,
+        unroutable: 0,
+        connections: 1,
+        last_error: None,
+    };
+    let worker = WorkerView { name: "indexer".to_owned(), steps: 6, failures: 0, failing: None, stopped: false };
+    let program = ProgramView {
+        running: true,
+        crawl: Some(CrawlView { peers: Some(7), ..CrawlView::default() }),
+        accounts: Some(vec![account]),
+        jobs: Some(Vec::new()),
+        outputs: Some(vec![OutputView { name: "publish".to_owned(), kind: "rabbitmq".into(), report: publish.clone() }]),
+        publish: Some(Some(publish)),
+        workers: Some(vec![worker]),
+    };
+    for program in [program.clone(), ProgramView { publish: Some(None), ..program }, ProgramView::default()] {
+        let text = serde_json::to_string(&program).unwrap();
+        assert_eq!(serde_json::from_str::<ProgramView>(&text).unwrap(), program, "{text}");
+    }
+    let stopped: Value = serde_json::to_value(ProgramView::default()).unwrap();
+    assert_eq!(stopped, serde_json::json!({ "running": false }));
+}
