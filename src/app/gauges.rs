@@ -13,8 +13,8 @@ use crate::crawl::{Crawler, Progress};
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
 use crate::search::Index;
 
-/// How often what has to be read is measured. Coverage of twenty thousand peers takes some tenths of a second, so this stays below a
-/// hundredth of a core.
+/// How often what has to be read is measured: the coverage of every peer, and the sizes of all files. Prometheus usually scrapes more
+/// often than that, and its scrapes read nothing.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Prometheus' text form of all metrics.

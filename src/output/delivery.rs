@@ -33,13 +33,13 @@ pub struct Delivery<O: Output> {
     output: Arc<O>,
     reader: Reader,
     status: Arc<Status>,
-    session: Option<Session<O::Session>>,
+    session: Option<OpenSession<O::Session>>,
     backoff: Duration,
     retry_at: Instant,
 }
 
 /// One connection and what was sent over it; gone with it.
-struct Session<S: OutputSession> {
+struct OpenSession<S: OutputSession> {
     output: S,
     /// The oldest first.
     in_flight: VecDeque<InFlight<S::Batch>>,
@@ -87,7 +87,7 @@ impl<O: Output> Delivery<O> {
         match self.output.connect().await {
             Ok(output) => {
                 tracing::info!(change.seq = position.0, "publishing to {}, after change {position}", self.output.target());
-                self.session = Some(Session { output, in_flight: VecDeque::new() });
+                self.session = Some(OpenSession { output, in_flight: VecDeque::new() });
                 self.status.note(|report| {
                     report.state = State::Connected;
                     report.connections += 1;
@@ -180,7 +180,7 @@ impl<O: Output> Delivery<O> {
     }
 }
 
-impl<S: OutputSession> Session<S> {
+impl<S: OutputSession> OpenSession<S> {
     /// Reads a batch of changes and sends their events; says whether there were any.
     async fn send<O: Output<Session = S>>(&mut self, output: &O, reader: &mut Reader) -> anyhow::Result<bool> {
         let before = reader.read();

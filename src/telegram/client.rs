@@ -128,11 +128,12 @@ impl Client {
     /// [`TelegramError::RetryLater`].
     pub async fn invoke<R: RemoteCall>(&self, request: &R) -> Result<R::Return, TelegramError> {
         let deadline = Instant::now() + self.settings.request_timeout;
-        let error = match self.invoke_in_dc(self.session.home(), request, deadline).await {
+        let home = self.session.home();
+        let error = match self.invoke_in_dc(home, request, deadline).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        let Some(moved) = self.migration(&error) else { return Err(error) };
+        let Some(moved) = self.migration(home, &error) else { return Err(error) };
         self.migrate(moved, deadline).await?;
         self.retry_later("the account has moved")?;
         self.invoke_in_dc(moved.to, request, deadline).await

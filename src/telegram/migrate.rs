@@ -39,13 +39,15 @@ pub(super) struct Migration {
 }
 
 impl Client {
-    /// The account's new home, when an error says that it has one.
-    pub(super) fn migration(&self, error: &TelegramError) -> Option<Migration> {
+    /// The account's new home, when an error says that it has one. `asked` is the data centre that answered: meanwhile another
+    /// request may have moved the account to where this one is sent too.
+    #[expect(clippy::unused_self, reason = "the client asks itself, and its file knows nothing of this one")]
+    pub(super) fn migration(&self, asked: i32, error: &TelegramError) -> Option<Migration> {
         let TelegramError::Refused { name, .. } = error else { return None };
         let signed_in = name == USER_MOVED;
         let to = error.data_centre().filter(|_| signed_in || SIGN_IN_ELSEWHERE.contains(&name.as_str()))?;
-        // Telegram never sends an account where it is; a retry there would be an endless loop.
-        (to != self.session().home()).then_some(Migration { to, signed_in })
+        // Telegram never sends an account where it was asked; a retry there would be an endless loop.
+        (to != asked).then_some(Migration { to, signed_in })
     }
 
     /// Moves to a new home; idempotent. With a pool, an account that cannot move yet rests until it can: until then every request

@@ -10,7 +10,9 @@ mod circles;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use crate::support::files::{project, project_files};
 
 /// Each module of `src/`, in the order of `lib.rs`, and what it may use of the crate.
 const MODULES: [(&str, &[&str]); 21] = [
@@ -158,28 +160,12 @@ impl Source {
     }
 }
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn files(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, into);
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            into.push(path);
-        }
-    }
-}
-
 /// Every Rust file below a folder of the project.
 fn sources(folder: &str) -> Vec<Source> {
-    let mut paths = Vec::new();
-    files(&root().join(folder), &mut paths);
-    paths.sort();
+    let paths = project_files(folder, "rs");
     assert!(!paths.is_empty(), "`{folder}` has no sources?");
-    let read = |path: &PathBuf| source(path.strip_prefix(root()).unwrap().to_str().unwrap(), &fs::read_to_string(path).unwrap());
+    let read =
+        |path: &PathBuf| source(path.strip_prefix(project()).unwrap().to_str().unwrap(), &fs::read_to_string(path).unwrap());
     paths.iter().map(read).collect()
 }
 
@@ -192,7 +178,7 @@ fn source(path: &str, text: &str) -> Source {
 
 /// Every file with code.
 fn everything() -> impl Iterator<Item = Source> {
-    CODE.into_iter().filter(|folder| root().join(folder).exists()).flat_map(sources)
+    CODE.into_iter().filter(|folder| project().join(folder).exists()).flat_map(sources)
 }
 
 /// The text with every line comment replaced by as many spaces.
@@ -306,10 +292,10 @@ fn arrows_only_point_forward() {
 
 #[test]
 fn the_map_names_every_module_in_order() {
-    let map = fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let map = fs::read_to_string(project().join("src/lib.rs")).unwrap();
     let named: Vec<&str> = map.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
     assert_eq!(named, MODULES.map(|(module, _)| module));
-    let mut there: Vec<String> = fs::read_dir(root().join("src"))
+    let mut there: Vec<String> = fs::read_dir(project().join("src"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_str().unwrap().trim_end_matches(".rs").to_owned())
         .filter(|name| name != "lib" && name != "main")
@@ -385,7 +371,7 @@ fn every_dependency_has_a_sentence_of_why() {
     let manifests = ["Cargo.toml", "simulator/Cargo.toml"];
     let mut broken = Vec::new();
     for manifest in manifests {
-        let text = fs::read_to_string(root().join(manifest)).unwrap();
+        let text = fs::read_to_string(project().join(manifest)).unwrap();
         let (mut section, mut told) = ("", false);
         for (number, line) in text.lines().enumerate() {
             if let Some(name) = line.strip_prefix('[') {

@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use telescribe::app::{App, Environment};
@@ -14,14 +13,11 @@ use telescribe::telemetry::{self, CATALOGUE, MetricKind};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::support::files::{project, project_files};
 use crate::support::fleet::{Fleet, small};
 
 /// Those that a healthy program may never show: they count what has not occurred yet.
 const OCCASIONAL: [&str; 1] = ["telescribe_not_understood_total"];
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
 
 fn kind_name(kind: MetricKind) -> &'static str {
     match kind {
@@ -32,23 +28,10 @@ fn kind_name(kind: MetricKind) -> &'static str {
     }
 }
 
-fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            into.push(path);
-        }
-    }
-}
-
 /// Every metric that the code sets, with the macro that does so.
 fn set_by_the_code() -> BTreeSet<(String, &'static str)> {
-    let mut paths = Vec::new();
-    sources(&root().join("src"), &mut paths);
     let mut found = BTreeSet::new();
-    for path in paths {
+    for path in project_files("src", "rs") {
         let code = std::fs::read_to_string(&path).unwrap();
         for (macro_name, start) in
             [("counter", "metrics::counter!("), ("gauge", "metrics::gauge!("), ("histogram", "metrics::histogram!(")]
@@ -73,7 +56,7 @@ struct Row {
 }
 
 fn documented() -> Vec<Row> {
-    let page = std::fs::read_to_string(root().join("docs/metrics.md")).unwrap();
+    let page = std::fs::read_to_string(project().join("docs/metrics.md")).unwrap();
     let rows = page.lines().filter(|line| line.starts_with("| `telescribe_"));
     let row = |line: &str| {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();

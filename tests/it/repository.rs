@@ -4,26 +4,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use crate::support::files::{project, project_files};
 
 /// What only the fuzz targets need.
 const ONLY_FUZZING: [&str; 3] = ["arbitrary", "libfuzzer-sys", "telescribe-fuzz"];
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Every file below a folder with an ending.
-fn files(folder: &Path, extension: &str, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, extension, into);
-        } else if path.extension().is_some_and(|e| e == extension) {
-            into.push(path);
-        }
-    }
-}
 
 /// The text of a function, from its name to the brace below its `fn`.
 fn function<'t>(code: &'t str, name: &str) -> Option<&'t str> {
@@ -57,10 +43,7 @@ fn asserts(code: &str, name: &str) -> bool {
 
 #[test]
 fn every_snapshot_belongs_to_a_test_that_asserts_it() {
-    let mut snapshots = Vec::new();
-    for folder in ["src", "tests", "simulator"] {
-        files(&root().join(folder), "snap", &mut snapshots);
-    }
+    let snapshots: Vec<_> = ["src", "tests", "simulator"].into_iter().flat_map(|folder| project_files(folder, "snap")).collect();
     assert!(snapshots.len() > 10, "no snapshots?");
     let mut left = Vec::new();
     for snapshot in snapshots {
@@ -71,7 +54,7 @@ fn every_snapshot_belongs_to_a_test_that_asserts_it() {
         let beside = snapshot.parent().and_then(Path::parent).unwrap();
         let sources = modules.iter().map(|module| beside.join(format!("{module}.rs"))).filter(|path| path.is_file());
         if !sources.into_iter().any(|path| asserts(&fs::read_to_string(path).unwrap(), name)) {
-            left.push(snapshot.strip_prefix(root()).unwrap().to_owned());
+            left.push(snapshot.strip_prefix(project()).unwrap().to_owned());
         }
     }
     assert!(left.is_empty(), "no test asserts these any more; delete them, or rename them with their tests: {left:#?}");
@@ -98,7 +81,7 @@ fn second() {
 
 /// The packages of a lock file, with their versions.
 fn locked(file: &str) -> BTreeSet<(String, String)> {
-    let text = fs::read_to_string(root().join(file)).unwrap();
+    let text = fs::read_to_string(project().join(file)).unwrap();
     let value = |line: Option<&str>| Some(line?.split('"').nth(1)?.to_owned());
     text.split("[[package]]")
         .skip(1)
@@ -118,7 +101,7 @@ fn the_fuzz_targets_are_built_on_the_same_versions() {
 
 #[test]
 fn the_modules_that_the_page_about_logs_names_exist() {
-    let page = fs::read_to_string(root().join("docs/logging.md")).unwrap();
+    let page = fs::read_to_string(project().join("docs/logging.md")).unwrap();
     let targets: BTreeSet<&str> = page
         .match_indices("telescribe::")
         .map(|(at, _)| {
@@ -127,7 +110,8 @@ fn the_modules_that_the_page_about_logs_names_exist() {
         })
         .collect();
     assert!(targets.len() > 10, "{targets:?}");
-    let file = |target: &&&str| root().join("src").join(target["telescribe::".len()..].replace("::", "/")).with_extension("rs");
+    let file =
+        |target: &&&str| project().join("src").join(target["telescribe::".len()..].replace("::", "/")).with_extension("rs");
     let gone: Vec<_> = targets.iter().filter(|target| !file(target).is_file()).collect();
     assert!(gone.is_empty(), "docs/logging.md names modules that are not there: {gone:?}");
 }

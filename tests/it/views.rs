@@ -5,14 +5,18 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use telescribe::archive::Archive;
+use telescribe::crawl::Progress;
 use telescribe::http::Sealing;
+use telescribe::model::{IdRange, PeerId, PeerKind, RangeSet};
 use telescribe::views::{
     AccountStatusView, ChangeView, CoverageDetail, CoveragePage, CrawlView, HitsPage, JobsView, KnownPeer, MemberCountsPage,
     MessageCountersPage, MessageDetail, MessagesPage, OutputView, PeerAccountsView, PeerTopicsView, PeersPage, Problem,
     ProgramView, PublishView, StatusView, WorkerView,
 };
 
-use crate::support::served::{Served, furnish, listening};
+use crate::support::messages::{NOW, titled};
+use crate::support::served::{NEWS, Served, furnish, listening};
 
 /// Reads a text as a type of its own, and writes that again.
 type Reread = fn(&str) -> String;
@@ -54,6 +58,42 @@ async fn what_the_server_writes_is_what_a_client_reads() {
     for line in std::str::from_utf8(&changes.body).unwrap().lines() {
         assert_eq!(again::<ChangeView>(line), line);
     }
+    served.stop().await;
+}
+
+/// Read wholly, but for what each of them lacks.
+#[tokio::test]
+async fn status_coverage_and_its_details_agree_on_what_is_complete() {
+    let whole = IdRange::new(1, 9).unwrap();
+    let one = |is_lacking: bool| RangeSet::from_iter(is_lacking.then(|| IdRange::new(3, 3).unwrap()));
+    let peers: Vec<PeerId> = (1..=4).map(|n| PeerId(NEWS.0 - 100 - n)).collect();
+    let fill = |archive: &Archive| {
+        let mut write = archive.write(NOW);
+        for (&peer, lacks) in peers.iter().zip(["nothing", "missing", "recheck", "held"]) {
+            write.peer(titled(peer, PeerKind::Channel, lacks));
+            write.covered(peer, whole).crawl_state(peer, move |state| {
+                state.top = if lacks == "missing" { 10 } else { 9 };
+                state.recheck = one(lacks == "recheck");
+                state.held = one(lacks == "held");
+            });
+        }
+        write.commit().unwrap();
+    };
+    let served = Served::start_with(listening(Sealing::Off), fill).await;
+    let mut complete = Vec::new();
+    for &peer in &peers {
+        let detail = served.get(&format!("/v1/peers/{peer}/coverage")).await.json();
+        let (is_complete, holes) = (detail["complete"].as_bool().unwrap(), detail["holes"].as_array().unwrap().len());
+        assert_eq!(holes == 0, is_complete, "{detail}");
+        complete.push(is_complete);
+    }
+    assert_eq!(complete, [true, false, false, false]);
+    let coverage = served.get("/v1/coverage?limit=100").await.json();
+    let views = coverage["peers"].as_array().unwrap();
+    let counted = views.iter().filter(|view| view["complete"].as_bool().unwrap()).count() as u64;
+    let progress = Progress::of(&served.archive).unwrap();
+    assert_eq!(coverage["summary"]["peers_complete"], counted);
+    assert_eq!((progress.peers, progress.peers_complete), (views.len() as u64, counted));
     served.stop().await;
 }
 

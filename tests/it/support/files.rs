@@ -27,6 +27,29 @@ pub(crate) fn files(folder: &Path, of: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     found
 }
 
+/// The folder of the project.
+pub(crate) fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file below a folder of the project with such an extension, by name.
+pub(crate) fn project_files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    fn below(folder: &Path, extension: &str, into: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                below(&path, extension, into);
+            } else if path.extension().is_some_and(|of| of == extension) {
+                into.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    below(&project().join(folder), extension, &mut found);
+    found.sort();
+    found
+}
+
 /// Every file that holds something of the archive, with what is in it. RocksDB's own diary and its options are no such files.
 pub(crate) fn archive_files(archive: &Path) -> BTreeMap<String, Vec<u8>> {
     let is_data = |name: &str| {
