@@ -482,8 +482,8 @@ fn weigh(folder: &Path, runtime: &Runtime) -> anyhow::Result<()> {
     archive.compact()?;
     let mut text = 0;
     for entry in archive.view().crawl_states(PeerId(i64::MIN)) {
-        let (peer, cursor) = entry?;
-        let Some(all) = IdRange::new(1, cursor.top) else { continue };
+        let (peer, state) = entry?;
+        let Some(all) = IdRange::new(1, state.top) else { continue };
         for stored in archive.view().messages(peer, all, Order::OldestFirst) {
             text += stored?.message.text.len() as u64;
         }

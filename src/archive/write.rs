@@ -31,7 +31,7 @@ pub struct Write<'a> {
     membership_changes: Vec<(PeerId, AccountName, MembershipChange)>,
     counters: Vec<(MessageKey, Counters)>,
     sizes: Vec<(PeerId, i32)>,
-    cursors: Vec<(PeerId, CrawlStateChange)>,
+    crawl_states: Vec<(PeerId, CrawlStateChange)>,
     positions: Vec<(String, Seq)>,
     job_starts: Vec<String>,
     unknown_usernames: Vec<Username>,
@@ -52,7 +52,7 @@ impl Archive {
             membership_changes: Vec::new(),
             counters: Vec::new(),
             sizes: Vec::new(),
-            cursors: Vec::new(),
+            crawl_states: Vec::new(),
             positions: Vec::new(),
             job_starts: Vec::new(),
             unknown_usernames: Vec::new(),
@@ -130,7 +130,7 @@ impl Write<'_> {
 
     /// Changes a peer's cursor, as it is when the write is committed.
     pub fn crawl_state(&mut self, peer: PeerId, change: impl FnOnce(&mut CrawlState) + Send + 'static) -> &mut Self {
-        self.cursors.push((peer, Box::new(change)));
+        self.crawl_states.push((peer, Box::new(change)));
         self
     }
 
@@ -181,7 +181,7 @@ impl Write<'_> {
         for (peer, count) in self.sizes {
             staged.size(peer, count)?;
         }
-        for (peer, change) in self.cursors {
+        for (peer, change) in self.crawl_states {
             change(staged.crawl_state(peer)?);
         }
         for (reader, position) in self.positions {

@@ -23,8 +23,8 @@ impl Differences {
     /// Asks once what happened in a channel.
     pub(super) async fn ask(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
         let Assignment { lease, client, priority } = assignment;
-        let cursor = self.archive.view().crawl_state(peer)?.unwrap_or_default();
-        let Some(pts) = cursor.pts else {
+        let state = self.archive.view().crawl_state(peer)?.unwrap_or_default();
+        let Some(pts) = state.pts else {
             // Without a state there is no difference: the next page of history brings one.
             self.planner.add_history(peer, priority)?;
             return Ok(());
@@ -56,9 +56,9 @@ impl Differences {
                         Update::ChannelMoved { .. } | Update::ChannelGap { .. } | Update::Membership { .. } | Update::Gap => {}
                     }
                 }
-                write.crawl_state(peer, move |cursor| {
-                    cursor.pts = Some(pts);
-                    cursor.checked_at = Some(now);
+                write.crawl_state(peer, move |state| {
+                    state.pts = Some(pts);
+                    state.checked_at = Some(now);
                 });
                 Recorder::commit(write)?;
                 if last {
@@ -88,11 +88,11 @@ impl Differences {
         let again = newest(&self.archive.view().coverage(peer)?.read, self.recheck_ids_max);
         let mut write = self.recorder.write();
         self.recorder.mention(&mut write, account, seen)?;
-        write.crawl_state(peer, move |cursor| {
-            cursor.pts = pts;
-            cursor.top = cursor.top.max(top.0);
+        write.crawl_state(peer, move |state| {
+            state.pts = pts;
+            state.top = state.top.max(top.0);
             for range in again.ranges() {
-                cursor.recheck.insert(*range);
+                state.recheck.insert(*range);
             }
         });
         Recorder::commit(write)?;

@@ -141,12 +141,12 @@ impl Live {
             self.planner.add(Unit::Events { peer }, Priority::Live);
             return Ok(());
         };
-        let Some(cursor) = self.archive.view().crawl_state(peer)? else {
+        let Some(state) = self.archive.view().crawl_state(peer)? else {
             self.planner.add_walk_for_news(account);
             return Ok(());
         };
         let (pts, count) = place(&event);
-        let Some(known) = cursor.pts else { return Ok(()) };
+        let Some(known) = state.pts else { return Ok(()) };
         match follows(known, pts, count) {
             Follows::Known => {}
             Follows::Gap => self.planner.add(Unit::Events { peer }, Priority::Live),
@@ -164,9 +164,9 @@ impl Live {
                     }
                     _ => {}
                 }
-                write.crawl_state(peer, move |cursor| {
-                    cursor.pts = Some(pts);
-                    cursor.checked_at = Some(now);
+                write.crawl_state(peer, move |state| {
+                    state.pts = Some(pts);
+                    state.checked_at = Some(now);
                 });
                 self.overtaken.commit_deletions(peer, gone, || Recorder::commit(write))?;
                 self.planner.add_history(peer, Priority::Fresh)?;

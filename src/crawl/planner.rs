@@ -60,9 +60,8 @@ impl Planner {
 
     /// Adds a history unit when the peer lacks anything.
     pub(super) fn add_history(&self, peer: PeerId, priority: Priority) -> Result<(), ArchiveError> {
-        let (coverage, cursor) =
-            (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
-        let not_before = match self.wanted(peer, &coverage, &cursor)? {
+        let (coverage, state) = (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
+        let not_before = match self.wanted(peer, &coverage, &state)? {
             Wanted::Nothing => return Ok(()),
             Wanted::Now(_) => DateTime::UNIX_EPOCH,
             Wanted::After(at) => at,
@@ -74,11 +73,11 @@ impl Planner {
     }
 
     /// What history is to be asked for of a peer now.
-    pub(super) fn wanted(&self, peer: PeerId, coverage: &Coverage, cursor: &CrawlState) -> Result<Wanted, ArchiveError> {
+    pub(super) fn wanted(&self, peer: PeerId, coverage: &Coverage, state: &CrawlState) -> Result<Wanted, ArchiveError> {
         let now = self.clock.timestamp();
-        let Some(range) = next_range(coverage, cursor, now) else { return Ok(Wanted::Nothing) };
-        let Some((read, at)) = self.left_to_difference(peer, coverage, cursor)? else { return Ok(Wanted::Now(range)) };
-        Ok(range_below(read, coverage, cursor, now).map_or(Wanted::After(at), Wanted::Now))
+        let Some(range) = next_range(coverage, state, now) else { return Ok(Wanted::Nothing) };
+        let Some((read, at)) = self.left_to_difference(peer, coverage, state)? else { return Ok(Wanted::Now(range)) };
+        Ok(range_below(read, coverage, state, now).map_or(Wanted::After(at), Wanted::Now))
     }
 
     /// Whether the newest ids are left to a difference that waits in the queue and will bring them: up to which id history is to be read
@@ -87,10 +86,10 @@ impl Planner {
         &self,
         peer: PeerId,
         coverage: &Coverage,
-        cursor: &CrawlState,
+        state: &CrawlState,
     ) -> Result<Option<(i32, DateTime<Utc>)>, ArchiveError> {
-        let Some(read) = coverage.read.last().filter(|read| *read < cursor.top) else { return Ok(None) };
-        let (difference, method, urgency) = match (peer.kind(), &cursor.account) {
+        let Some(read) = coverage.read.last().filter(|read| *read < state.top) else { return Ok(None) };
+        let (difference, method, urgency) = match (peer.kind(), &state.account) {
             (IdSpace::Channel, _) => (Unit::Events { peer }, method::CHANNEL_DIFFERENCE, Urgency::Fresh),
             (_, Some(owner)) => (Unit::AccountEvents { account: owner.clone() }, method::DIFFERENCE, Urgency::Live),
             (_, None) => return Ok(None),

@@ -122,8 +122,8 @@ impl Resumption {
         }
         // A group that is read without a member is known from the channel that it is the discussion group of.
         for entry in self.archive.view().crawl_states(PeerId(i64::MIN)) {
-            let (channel, cursor) = entry?;
-            if cursor.linked.is_some_and(|group| nobodys.contains(&group)) {
+            let (channel, state) = entry?;
+            if state.linked.is_some_and(|group| nobodys.contains(&group)) {
                 self.planner.add(Unit::Full { peer: channel }, Priority::Counters);
             }
         }
