@@ -1,4 +1,4 @@
-//! What a dialog tells of a peer, whether a walk came by it or a poll asked for it: the same for both.
+//! What a dialog tells of a peer: the same for a walk, which comes by it, and a poll, which asks for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A channel's difference: what happened since a known state, asked for rather than pushed.
+//! A channel's difference (incremental sync): what happened since a known pts, asked for rather than pushed.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ impl Differences {
         let Assignment { lease, client, priority } = assignment;
         let state = self.archive.view().crawl_state(peer)?.unwrap_or_default();
         let Some(pts) = state.pts else {
-            // Without a state there is no difference: the next page of history brings one.
+            // Without a pts there is no difference: the next page of history brings one.
             self.planner.add_history(peer, priority)?;
             return Ok(());
         };
@@ -72,7 +72,7 @@ impl Differences {
         Ok(())
     }
 
-    /// Telegram skipped what happened in a channel: go on from its new state, and read again what may have changed.
+    /// Telegram skipped what happened in a channel: continue from its new pts, and read again what may have changed.
     pub(super) fn lost_track(
         &self,
         account: &AccountName,

@@ -1,4 +1,4 @@
-//! History: reading what coverage lacks, newest first.
+//! History: reading what coverage lacks, newest first, page by page (pagination).
 
 use std::sync::Arc;
 
@@ -61,7 +61,7 @@ impl History {
             state.checked_at = Some(now);
             state.unavailable = None;
             if stateless {
-                // From here on differences tell; what was read before may have changed unseen.
+                // From this pts on differences tell; what was read before may have changed unseen.
                 state.pts = pts;
                 for range in again.ranges() {
                     state.recheck.insert(*range);

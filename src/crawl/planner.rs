@@ -1,6 +1,6 @@
 //! The planner: what is asked next of a peer or an account, as tasks in the queue.
 //!
-//! It knows which questions there are and which of them saves another, and asks none itself. Everybody who learns of something to ask comes here.
+//! It knows which requests there are and which of them saves another, and makes none itself. What learns of something to ask comes here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
@@ -19,8 +19,8 @@ use crate::model::{AccountName, Clock, IdRange, IdSpace, PeerId};
 use crate::schedule::Scope;
 use crate::telegram::{Clients, DialogTop, PEER_DIALOGS_MAX, method};
 
-/// Up to how far ahead a difference is waited for instead of reading history: pacing, a short flood wait, a retry. Whoever must wait longer
-/// has history read meanwhile.
+/// Up to how far ahead a difference is waited for instead of reading history: pacing, a short flood wait, a retry. An account that must
+/// wait longer has history read meanwhile.
 const DIFFERENCE_WITHIN: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
 /// When history looks again after the difference should have come.
 const DIFFERENCE_TAKES: chrono::TimeDelta = chrono::TimeDelta::seconds(1);
@@ -34,7 +34,7 @@ pub(super) enum Wanted {
     After(DateTime<Utc>),
 }
 
-/// Puts questions into the queue.
+/// Puts requests into the queue, as tasks with a priority.
 pub(super) struct Planner {
     pub(super) archive: Arc<Archive>,
     pub(super) pool: Arc<Pool>,
@@ -95,7 +95,7 @@ impl Planner {
             (_, None) => return Ok(None),
         };
         let Some(expected) = self.dispatch.expected_at(&difference.key()) else { return Ok(None) };
-        // Whoever could ask for it may be parked for hours, which the queue does not know of every unit.
+        // The accounts that could ask for it may be parked for hours, which the queue does not know of every unit.
         let readers = self.peers.readers(peer)?;
         let Some(free) = readers.iter().filter_map(|name| self.pool.free_at(name, method, urgency)).min() else {
             return Ok(None);
@@ -187,7 +187,8 @@ impl Planner {
         self.poll(self.peers.without_member())
     }
 
-    /// Polls peers with some accounts only. One that must wait, or that nobody answers at the moment, is left out where another reads the peer too.
+    /// Polls peers with some accounts only. One that must wait, or gets no answer at the moment, is left out where another reads the peer
+    /// too.
     pub(super) fn poll_with(
         &self,
         peers: impl IntoIterator<Item = PeerId>,
@@ -212,7 +213,7 @@ impl Planner {
             if readers.iter().any(|name| !waiting.contains(name)) {
                 readers.retain(|name| !waiting.contains(name));
             }
-            // A hundred peers cost one request: filling what is begun is cheaper than beginning.
+            // A batch of a hundred peers costs one request: filling one that is begun is cheaper than beginning another.
             let begun = readers.iter().find(|r| by_account.get(*r).is_some_and(|p| !p.len().is_multiple_of(PEER_DIALOGS_MAX)));
             if let Some(account) = begun.or_else(|| readers.first()) {
                 by_account.entry(account.clone()).or_default().push(peer);

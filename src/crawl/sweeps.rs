@@ -1,4 +1,4 @@
-//! Sweeps: jobs that look at every crawled peer, one peer a step, so that twenty thousand of them hold up nobody.
+//! Sweeps: jobs that look at every crawled peer, one peer a step, so that twenty thousand of them do not block the other work.
 //!
 //! A sweep asks Telegram nothing itself; it finds out what is worth asking and puts it into the queue.
 
