@@ -31,7 +31,7 @@ pub(super) enum MembershipChange {
     Folders(Vec<String>),
 }
 
-/// A write while it is being worked out: what it reads it reads once, what it changes it changes here first.
+/// A write while it is being worked out (read-your-own-writes): what it reads it reads once, what it changes it changes here first.
 pub(super) struct Staged<'a> {
     archive: &'a Archive,
     now: Timestamp,
@@ -127,7 +127,7 @@ impl<'a> Staged<'a> {
             return Ok(());
         }
         record.version = known.version;
-        // An answer without pts does not make room for those that were too early before it.
+        // An answer without pts does not lower the bar for those that were too old before it.
         record.as_of = record.as_of.or(known.as_of);
         let same = known.clone().into_message(key).same_content_as(&message);
         if same && known.deleted_at.is_none() {
