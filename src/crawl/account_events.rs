@@ -33,7 +33,7 @@ impl AccountEvents {
         Ok(())
     }
 
-    /// Asks from which state an account's updates continue. Where it had one that Telegram no longer accepts, what happened since is skipped.
+    /// Asks from which state an account's updates continue. Where Telegram no longer accepts an earlier one, it skipped what came since.
     pub(super) async fn state(&self, assignment: Assignment) -> Result<(), TaskError> {
         let Assignment { lease, client, .. } = assignment;
         let account = lease.account().clone();
