@@ -1,4 +1,4 @@
-//! The change log (append-only, in commit order) and its readers' positions (checkpoints).
+//! The change log (append-only; invariant: gapless, in commit order) and its readers' positions (checkpoints).
 
 use std::path::Path;
 

@@ -111,7 +111,7 @@ impl<'a> Staged<'a> {
         record.archived_at = self.now.0;
         record.as_of = self.as_of;
         record.revision = revision;
-        // What is archived is covered: an id that is not needs no look into the store, and in unread history none is.
+        // Invariant: what is archived is covered. An id that is not needs no look into the store, and in unread history none is.
         let known = if covered { self.stored(key)?.clone() } else { None };
         let Some(known) = known else {
             let coverage = self.coverage(key.peer)?;

@@ -43,6 +43,7 @@ struct Running {
     failures: u32,
 }
 
+/// Invariant: each key of `tasks` is in `sleeping` or in each of its task's lanes, never in both; `running` holds only claimed locks.
 #[derive(Debug, Default)]
 struct Inner {
     /// By assignee first, so that all tasks about one peer stand together.
@@ -50,7 +51,7 @@ struct Inner {
     lanes: BTreeMap<Lane, BTreeMap<(Priority, TurnOrder), TaskKey>>,
     sleeping: BTreeMap<(DateTime<Utc>, TurnOrder), TaskKey>,
     claimed: HashMap<LockKey, ClaimMode>,
-    /// What holds each lock: a job runs until its last answer is archived.
+    /// The task that holds each lock: a job runs until its last answer is archived.
     running: HashMap<LockKey, Running>,
     order: TurnOrder,
 }
@@ -270,7 +271,7 @@ impl Waiting {
             }
         }
         if added.priority < merged.priority {
-            // It knows better where it is; only its urgency changes.
+            // It knows better where it is; only its priority changes.
             merged.priority = added.priority;
             (merged.failures, merged.not_before, merged.order) = (added.failures, added.not_before, 0);
         }
