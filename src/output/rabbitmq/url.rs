@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_meant_in_two_ways_is_refused_and_nothing_of_it_is_shown() {
+    fn what_is_ambiguous_is_refused_and_nothing_of_it_is_shown() {
         for (text, error) in [
             ("", InvalidAmqpUrl::Scheme),
             ("http://crawler:s3cret@127.0.0.1", InvalidAmqpUrl::Scheme),
