@@ -1,4 +1,4 @@
-//! From the wire to the durable archive, against the same client that only reads and drops, from the same simulated Telegram.
+//! Throughput from the wire to the durable archive; the baseline is the same client that only reads and drops, from the same simulator.
 //!
 //! Every side reads the same dialogs and the same pages of history, in the same order, over the same connections, with as many
 //! requests under way:
@@ -49,7 +49,7 @@ const MESSAGES: usize = 60_000;
 const ROUNDS: usize = 5;
 /// Requests under way, of all accounts together: enough that neither side waits for the wire.
 const REQUESTS_IN_FLIGHT: usize = 12;
-/// The issue's: what is archived is at least half as fast as what is only read.
+/// The target: archiving is at least half as fast as only reading.
 const TARGET: f64 = 0.5;
 /// How often a take looks whether the crawl is complete.
 const LOOK: Duration = Duration::from_millis(2);
@@ -134,7 +134,7 @@ fn compare() -> anyhow::Result<()> {
     let mut all: BTreeMap<Side, Vec<(Took, Served)>> = BTreeMap::new();
     for round in 0..=rounds {
         let mut sides = Side::ALL;
-        // Who goes first changes, so that none always finds the caches warm.
+        // The order changes, so that no side always finds the caches warm.
         sides.rotate_left(round % Side::ALL.len());
         for side in sides {
             let took: Took = child(&["take", side.name(), path(folder.path())?, &messages.to_string()])?;
@@ -476,14 +476,14 @@ async fn decoded(client: &Client, peer: PeerId, range: IdRange) -> anyhow::Resul
     Ok((messages.len(), messages.iter().map(enums::Message::id).min().unwrap_or(range.first)))
 }
 
-/// Weighs the archive that the last take left, and the index that is made of it.
+/// Measures the size of the archive that the last take left, and of the index that is made of it.
 fn weigh(folder: &Path, runtime: &Runtime) -> anyhow::Result<()> {
     let archive = Arc::new(Archive::open(&folder.join("archive"), Durability::Os)?);
     archive.compact()?;
     let mut text = 0;
     for entry in archive.view().crawl_states(PeerId(i64::MIN)) {
-        let (peer, cursor) = entry?;
-        let Some(all) = IdRange::new(1, cursor.top) else { continue };
+        let (peer, state) = entry?;
+        let Some(all) = IdRange::new(1, state.top) else { continue };
         for stored in archive.view().messages(peer, all, Order::OldestFirst) {
             text += stored?.message.text.len() as u64;
         }

@@ -62,7 +62,7 @@ fn main() -> anyhow::Result<()> {
     let mut times = vec![(Vec::new(), Vec::new()); encodings.len()];
     for round in 0..rounds {
         for turn in 0..encodings.len() {
-            // Who goes first changes, so that none always finds the caches warm.
+            // The order changes, so that no encoding always finds the caches warm.
             let at = (turn + round) % encodings.len();
             let start = Instant::now();
             for n in 0..messages.len() {
@@ -197,7 +197,7 @@ struct Kept<C> {
     deleted_at: Option<i64>,
 }
 
-/// The same as JSON is written by this house: without what says nothing.
+/// The same as this program writes JSON: without members that say nothing.
 #[derive(Serialize)]
 struct JsonKept {
     content: show::ContentView,

@@ -1,4 +1,4 @@
-//! How soon a fresh message is archived: one of 40 accounts and 20,000 peers, at the usual pace, while the past is being read.
+//! Latency: how soon a fresh message is archived, one of 40 accounts and 20,000 peers, under the usual rate limit, while the past is read.
 //!
 //! First with what Telegram pushes, then without any push, when only polling finds it. The program is a process of its own, its change
 //! log is followed over its socket, and its memory and processor time are read from `/proc`. `TELESCRIBE_BENCH_PEERS`,
@@ -88,7 +88,7 @@ fn telescribe(folder: &Path) -> Command {
     command
 }
 
-/// A number of `/v1/status`; 0 while nobody answers.
+/// A number of `/v1/status`; 0 while there is no answer.
 fn status(folder: &Path, name: &str) -> anyhow::Result<u64> {
     let output = telescribe(folder).args(["--json", "status"]).output()?;
     let status: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Indexing through our indexer against bare Tantivy with the same schema and analyser, on the same messages, in the same run.
+//! Throughput of our indexer; the baseline is bare Tantivy with the same schema and analyser, on the same messages, in the same run.
 //!
 //! Ours reads the change log and the messages of a real archive and commits as the daemon would; the bare one is handed the
 //! messages in memory and commits once. Both end with everything committed and visible. They take turns, and medians are
@@ -60,7 +60,7 @@ fn main() -> anyhow::Result<()> {
 
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for round in 0..rounds {
-        // Who goes first changes, so that neither always finds the caches warm.
+        // The order changes, so that neither always finds the caches warm.
         if round % 2 == 0 {
             ours.push(our_indexer(&folder.path().join("ours"), &archive, &runtime)?);
             bare.push(bare_tantivy(&folder.path().join("bare"), &stored)?);

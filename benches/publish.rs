@@ -1,6 +1,6 @@
-//! Publishing against a bare lapin loop: the same bodies, the same properties, the same window of unconfirmed events, the same
-//! broker, alternating in one run. What ours does more: reading the change log and the messages from the archive, making the
-//! events, whole-batch accounting, and storing the position.
+//! Throughput of publishing; the baseline is a bare lapin loop: the same bodies, the same properties, the same window of unconfirmed
+//! events, the same broker, alternating in one run. What ours does more: reading the change log and the messages from the archive, making
+//! the events, whole-batch accounting, and storing the position.
 //!
 //! Prints a line for people and one JSON line. `TELESCRIBE_AMQP_URL` names a broker; without it the bench starts a node of its own.
 //! `cargo bench --bench publish -- [CHANGES] [ROUNDS]`

@@ -109,7 +109,7 @@ impl std::fmt::Debug for App {
 /// The schedule of a program that does not run, for the commands: what the configuration plans and the archive remembers.
 ///
 /// # Errors
-/// When a plan cannot be meant, or the archive cannot be read.
+/// When a plan is invalid, or the archive cannot be read.
 pub fn planned(config: &Config, archive: Arc<Archive>, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn http::Operator>> {
     Ok(Arc::new(jobs::JobControl::new(config, archive, clock, None)?))
 }
@@ -122,7 +122,7 @@ impl App {
     /// and bound is free again.
     ///
     /// # Errors
-    /// When the data folder is in use or damaged, a session cannot be used, an address is taken, or a setting cannot be meant.
+    /// When the data folder is in use or damaged, a session cannot be used, an address is in use, or a setting is invalid.
     pub async fn start(config: &Config, data: &Path, environment: Environment) -> anyhow::Result<Self> {
         // Before anything is locked or asked: a start that fails leaves nothing behind.
         config.check()?;

@@ -1,20 +1,22 @@
 //! The archive: the only thing that is true.
 //!
-//! One page of history, or one live update, becomes true in ONE RocksDB write: messages, earlier versions, raw bytes, change
-//! log, coverage and cursor together, or not at all. Everything to the right of the archive (search, publishing, media)
-//! reads the change log with a position of its own and can be thrown away and rebuilt.
+//! One page of history, or one live update, becomes true in ONE atomic RocksDB write: messages, earlier versions, raw bytes, change
+//! log, coverage and crawl state together, or not at all. Everything to the right of the archive (search, publishing, media)
+//! reads the change log with a position of its own (its checkpoint) and can be thrown away and rebuilt.
 //!
-//! Guarantees:
-//! - nothing is overwritten: an edit adds a version, a deletion marks;
-//! - change numbers are gapless and in the order of becoming true;
-//! - what [`Write::commit`] returned survives `kill -9`, and with [`Durability::Always`] also a power cut;
-//! - an answer that Telegram gave earlier never replaces one that it gave later, whatever the order in which they arrive.
+//! Invariants:
+//! - nothing is overwritten (append-only): an edit adds a version, a deletion marks;
+//! - change numbers are gapless and in commit order;
+//! - what [`Write::commit`] returned is durable: it survives `kill -9`, and with [`Durability::Always`] also a power cut;
+//! - an answer that Telegram gave earlier never replaces one that it gave later, whatever the order in which they arrive;
+//! - archiving is idempotent: the same answer again adds no version and no change.
 //!
 //! It does not interpret Telegram's bytes, ask Telegram anything, or know who reads it.
 //!
-//! The way through: [`schema`](self) lists the column families and `family` their types, `key` has the keys, `record`, `coverage`, `crawl_state`, `members`,
-//! `series` and `topics` the values; `write` collects a batch and `staged` works it out; [`View`] gives it back; `folder` locks the data folder; `open` makes an archive, opens it, and refuses one that
-//! has lost something (`files` looks before RocksDB does, `loss` goes on without what is lost); `upgrade` brings an older archive to this format.
+//! The way through: [`schema`](self) lists the column families and `family` their types, `key` has the keys, `record`, `coverage`,
+//! `crawl_state`, `members`, `series` and `topics` the values; `write` collects a batch and `staged` works it out; [`View`] reads it back;
+//! `folder` locks the data folder; `open` makes an archive, opens it, and refuses one that has lost something (`files` looks before RocksDB
+//! does, `loss` continues without what is lost); `upgrade` migrates an older archive to this format.
 
 mod bench_support;
 mod changes;
@@ -90,7 +92,7 @@ pub enum ArchiveError {
         /// What RocksDB said.
         source: rocksdb::Error,
     },
-    /// Something stored could not be understood.
+    /// A stored record cannot be decoded.
     #[error(transparent)]
     Record(#[from] RecordError),
     /// The archive was written by a newer version.
@@ -166,12 +168,12 @@ fn way_out(error: &rocksdb::Error) -> &'static str {
     }
 }
 
-/// An open archive. Shared between threads; writes are made one after the other.
+/// An open archive. Shared between threads; writes are serialised (one writer at a time).
 pub struct Archive {
     db: DB,
     path: PathBuf,
     durability: Durability,
-    /// The next change's number; the lock makes writers queue up.
+    /// The next change's number; its lock (a mutex) is the one writer's.
     next: Mutex<Seq>,
     last: watch::Sender<Seq>,
     id: String,
@@ -202,7 +204,7 @@ impl Archive {
         *self.last.borrow()
     }
 
-    /// Writes everything that is still in memory into tables, so that nothing is in the log alone; for a clean stop.
+    /// Flushes everything that is still in memory into tables, so that nothing is in the write-ahead log alone; for a clean stop.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -211,7 +213,7 @@ impl Archive {
         Cf::ALL.iter().try_for_each(|cf| self.db.flush_cf(self.cf(*cf))).map_err(|e| self.store(e))
     }
 
-    /// Has the disk take everything that was committed: no power cut takes it back.
+    /// Syncs everything that was committed to the disk (fsync): no power cut takes it back.
     ///
     /// # Errors
     /// When the disk refuses.

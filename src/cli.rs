@@ -1,8 +1,8 @@
 //! The command line: one file per command.
 //!
-//! Commands that read (`search`, `show`, `peers`, `changes`, `dump`, `coverage`, `counters`, `status`, `schedule`) are HTTP clients, whoever
-//! the server is: see [`client`]. `join` and `schedule run` send operator requests the same way. Commands that change what is on disk take
-//! the exclusive lock of the data folder.
+//! Commands that read (`search`, `show`, `peers`, `changes`, `dump`, `coverage`, `counters`, `status`, `schedule`) are HTTP clients,
+//! whichever server answers: see [`client`]. `join` and `schedule run` send operator requests the same way. Commands that change what is on
+//! disk take the exclusive lock of the data folder.
 //!
 //! The exit status is 0 for success, 1 for a negative result (nothing found, something incomplete or different), 2 for an error.
 

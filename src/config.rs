@@ -1,7 +1,7 @@
 //! The configuration: `config.toml`, typed, with every default in the file that is generated from these types.
 //!
-//! Each section has a file: the type that operators write, every default with its reason, the checks that types cannot make, and the conversion to
-//! the plain settings of the part that it is for. The parts know nothing of the configuration.
+//! Each section has a file: the type that operators write, every default with its reason, the checks that types cannot make, and the
+//! conversion to the plain settings of the part that it is for. The parts know nothing of the configuration.
 //!
 //! An unknown key is refused with its line and the nearest known key. An environment variable overrides a key:
 //! `TELESCRIBE__HTTP__REQUEST_TIMEOUT=5s` is `http.request_timeout = "5s"` (two underscores for each dot).

@@ -1,22 +1,23 @@
 //! Crawling: which question to ask next, through which account, and what its answer makes true.
 //!
-//! Work is cut into units of one request each ([`Unit`]). One dispatcher takes the most urgent unit for which an account is free and
-//! hands it to a worker, which asks, and writes the answer in one archive write; what is left to do becomes further units. So every
-//! moment is a good moment to stop, and the next start goes on exactly there: the archive's coverage and cursors *are* the plan.
+//! Work is cut into units of one request each ([`Unit`]). One dispatcher takes the unit with the highest priority for which an account
+//! is free and hands it to a worker, which asks, and archives the answer in one atomic write; what is left to do becomes further units.
+//! So every moment is a good moment to stop, and the next start resumes exactly there: coverage and crawl states are the checkpoint.
 //!
 //! - **Walk** (`discover`, `catch-up`): the list of dialogs tells each peer's newest message and state, a hundred peers a
 //!   request. A catch-up stops at the first page on which nothing is new; a discovery goes to the end.
 //! - **Poll**: the same of single peers, a hundred a request: those that no walk finds, and those with a schedule of their own.
-//! - **Events** (a channel's difference): what is new, edited and deleted since the state that the archive has.
-//! - **History**: the newest ids that coverage lacks. A page states what is there *and* what is not, so reading again finds deletions.
+//! - **Events** (a channel's difference, an incremental sync): what is new, edited and deleted since the pts that the archive has.
+//! - **History**, by pagination: the newest ids that coverage lacks. A page states what is there *and* what is not, so reading again
+//!   finds deletions.
 //! - **Full**, **Views** (`counters`): how many members, how often seen.
-//! - **Live**: what Telegram pushes is archived at once when it follows on the known state; a gap becomes an events unit.
+//! - **Live**: what Telegram pushes is archived at once when it follows on the known pts; a gap becomes an events unit.
 //!
-//! Polling is the truth; pushed updates only make it earlier. A peer is worked on by one unit at a time, and crawled once for all
-//! accounts that can read it. A message that cannot be understood is archived raw, counted and passed over. A deletion is
+//! Polling is the truth; pushed updates only make it earlier. A peer is worked on by one unit at a time (a lock), and crawled once for
+//! all accounts that can read it (deduplication). A message that cannot be decoded is archived raw, counted and skipped. A deletion is
 //! believed when Telegram names it or a page of the peer does not show it; a mass deletion only when it was asked for again.
 //!
-//! What was in hand when the program last ended is found again in coverage and cursors, and planned at once (`resumption`).
+//! Work that was unfinished when the program last ended is found in coverage and crawl states, and planned at once (`resumption`).
 //!
 //! The way through: `unit` says which kinds of tasks there are, `planner` what is asked next, `dispatch` (outside) who asks it; `walks` and
 //! `polls` (by `dialogs`), `differences`, `account_events`, `history`, `folders`, `counters` ask, `live` listens, and all write by the
@@ -108,9 +109,9 @@ pub struct Settings {
     pub workers: usize,
 }
 
-/// A wait up to this is pacing, which nobody needs to be told of.
+/// A wait up to this is pacing (a rate limit at work), which nobody needs to be told of.
 const PACING: Duration = Duration::from_secs(30);
-/// What Telegram pushed and is not archived yet: a burst while the disk is busy. Beyond it the connection waits.
+/// The bound of the queue of pushed updates: a burst while the disk is busy. Beyond it the connection waits (back-pressure).
 const PUSHES_IN_FLIGHT_MAX: usize = 1_000;
 
 /// The crawl: what the rest of the program asks of it.
@@ -159,7 +160,7 @@ impl Crawler {
         let admission = Arc::new(Admission::new(Arc::clone(&archive), settings.rules.clone()));
         let workers = settings.workers;
         let (mut resumption, mut live) = (None, None);
-        // What waits in the queue knows the crawler weakly, so that it ends with its last user.
+        // What waits in the queue has a weak reference to the crawler, so that it ends with its last user.
         let crawler = Arc::new_cyclic(|crawler: &Weak<Self>| {
             let performer: Weak<dyn Perform> = Weak::<Self>::clone(crawler);
             let planner = Arc::new(Planner { archive, pool, clients, clock, dispatch, peers, admission, performer });
@@ -168,7 +169,7 @@ impl Crawler {
             parts.0
         });
         if let (Some(resumption), Some(live)) = (resumption, live) {
-            // Before anything is asked: an answer tells of newer messages, whose difference is on its way.
+            // Before anything is asked (a race): an answer tells of newer messages, whose difference is on its way.
             resumption.resume_now()?;
             for name in crawler.clients.names() {
                 crawler.planner.add_start_of(name);

@@ -1,12 +1,12 @@
 //! Dispatch: a priority queue of tasks, and the workers that run them. A task is one request to Telegram.
 //!
-//! Whoever has something to ask makes a [`Task`] of it and adds it ([`Dispatch::add`]). One dispatcher takes the task with the highest priority
-//! for which an account is free, leases that account from the pool, and hands both to a worker. Dispatch knows no kind of task: crawling and
+//! What is to be asked is made a [`Task`] and added ([`Dispatch::add`]). One dispatcher takes the task with the highest priority for which
+//! an account is free, leases that account from the pool, and hands both to a worker. Dispatch knows no kind of task: crawling and
 //! downloading are files elsewhere that implement the trait.
 //!
 //! # Guarantees
 //! - Tasks with equal keys wait once (deduplication): the second merges its candidates into the first, and the higher priority is kept.
-//! - Two tasks never hold the same [`LockKey`] at a time.
+//! - Two tasks never hold the same [`LockKey`] at a time (mutual exclusion).
 //! - Rate limits are kept before a request is spent; a task that meets one, or gets no answer, is retried, with exponential backoff where
 //!   Telegram names no time. What waits holds up nothing else: tasks wait in lanes, one for each (account, method).
 //! - Nothing here is durable. What is left to do after a restart is planned anew from the archive.
@@ -33,7 +33,7 @@ pub use task::{Assignee, Assignment, ClaimMode, LockKey, Placement, Priority, Ta
 /// How often a task may get no answer and still be counted on: three retries take some four seconds, and what fails longer is an outage.
 pub const FAILURES_MAX: u32 = 4;
 
-/// The tasks that wait or run, and who may run them.
+/// The tasks that wait or run, and the accounts that may run them.
 #[derive(Debug)]
 pub struct Dispatch {
     queue: Queue,
@@ -73,7 +73,7 @@ impl Dispatch {
         }
     }
 
-    /// Claims a lock for what Telegram pushed; `None` when a task holds it whose answer could be older and not say so.
+    /// Claims a lock for what Telegram pushed; `None` when a task holds it exclusively: its answer could be older and not say so.
     #[must_use]
     pub fn claim(&self, key: LockKey) -> Option<Claim> {
         self.queue.claim(key)

@@ -11,10 +11,10 @@
 //! It does not speak TLS (sealing protects the content end to end; a proxy may add TLS) and keeps no sessions.
 //!
 //! The way of a request: `server` accepts the connection and notes its `ingress`; `log` is the outermost layer; `envelope` opens and seals;
-//! then one file per resource (`search`, `peers`, `messages`, `accounts`, `topics`, `counters`, `coverage`, `changes`, `dump`, `status`, `jobs`,
-//! `join`, `page`, `openapi`), with shared state in `context`. What a request says is read by extractors (`path`, `query`, `body`); what is
-//! answered is a type of [`views`](crate::views), with what several resources need in `paging`, `lines` and `mentions`, or a `problem`.
-//! Operator requests go to the `operator`. `local` is the router without a network, for commands.
+//! then one file per resource (`search`, `peers`, `messages`, `accounts`, `topics`, `counters`, `coverage`, `changes`, `dump`, `status`,
+//! `jobs`, `join`, `page`, `openapi`), with shared state in `context`. What a request says is read by extractors (`path`, `query`, `body`);
+//! what is answered is a type of [`views`](crate::views), with what several resources need in `paging`, `lines` and `mentions`, or a
+//! `problem`. Operator requests go to the `operator`. `local` is the router without a network, for commands.
 
 mod accounts;
 mod body;

@@ -9,8 +9,8 @@
 //!                              └──────── crawl ────┘
 //! ```
 //!
-//! One page of history, or one live update, becomes true in ONE archive write. Everything right of the archive reads its change
-//! log with a position of its own.
+//! One page of history, or one live update, becomes true in ONE archive write (atomic). Everything right of the archive reads its
+//! change log with a position of its own (its checkpoint), so that it can be thrown away and rebuilt (idempotent).
 
 // What everybody may use: the data model, the worker loop that everything runs in, and sealing.
 pub mod lifecycle;
@@ -19,7 +19,7 @@ pub mod span;
 
 pub mod seal;
 
-// What is due, who may ask, what Telegram's answers mean, and how to ask.
+// What is due (schedule), which account may ask (rate limits), what Telegram's answers mean, and how to ask.
 pub mod schedule;
 
 pub mod accounts;
@@ -28,7 +28,7 @@ pub mod parse;
 
 pub mod telegram;
 
-// One request at a time: what runs next, and through which account.
+// A priority queue of requests: what runs next, through which account, and when it is retried.
 pub mod dispatch;
 
 // What is true.

@@ -1,7 +1,7 @@
 //! The supervisor: the one worker loop of the program, graceful shutdown, and the only place that spawns tasks.
 //!
 //! A worker does one bounded unit of work a [`Worker::step`], which is never cut half way, and waits for more in
-//! [`Worker::wait`], which is cancel safe. A soft stop (graceful shutdown) lets the step in hand finish; a hard stop drops it. Either
+//! [`Worker::wait`], which is cancel safe. A soft stop (graceful shutdown) lets the current step finish; a hard stop drops it. Either
 //! way nothing is lost, because what is true is only ever changed by one atomic archive write.
 //!
 //! A step that fails is retried with exponential backoff; a worker that panics is made anew (restarted) first. Both show up in
@@ -39,7 +39,7 @@ pub trait Worker: Send + 'static {
     /// Returns when there may be something to do. Cancel safe: may be dropped at any moment.
     fn wait(&mut self) -> impl Future<Output = ()> + Send;
 
-    /// Called once after the last step of a soft stop: flush what is in hand.
+    /// Called once after the last step of a soft stop: flush what is buffered.
     fn finish(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send {
         async { Ok(()) }
     }
@@ -74,7 +74,7 @@ impl Lifecycle {
         Self::default()
     }
 
-    /// Begins a graceful shutdown: asks everything to finish what it has in hand.
+    /// Begins a graceful shutdown: asks every worker to finish its current step.
     pub fn stop_soft(&self) {
         self.soft.cancel();
         self.tracker.close();

@@ -1,14 +1,15 @@
 //! Outputs: where events go. Each is a reader of the change log with a position of its own.
 //!
-//! [`Delivery`] is the worker of any output: it reads changes, makes events of them, sends them in batches, pipelined, and moves the output's
-//! position (its checkpoint) over what was confirmed. What kind of thing takes the events is behind the [`Output`] trait; `rabbitmq` is the
-//! first. `docs/events.md` says what consumers may rely on:
-//! - at-least-once delivery: the position moves only over events that were confirmed, so whatever goes wrong (a refusal, a lost connection, a
-//!   timeout, a crash of either side) is retried from there, with backoff;
-//! - ordered, per peer and altogether, in the order of the change log. After a fault earlier events come again, but no event is seen for the
-//!   first time before one that precedes it;
-//! - deduplication: the same change has the same id each time, and, but for counters, the same content, so that consumers can be idempotent;
-//! - an event that nobody wants (unroutable) is counted and passed over.
+//! [`Delivery`] is the worker of any output: it reads changes, makes events of them, sends them in batches, pipelined, and moves the
+//! output's position (its checkpoint) over what was confirmed. What kind of thing takes the events is behind the [`Output`] trait;
+//! `rabbitmq` is the first. `docs/events.md` says what consumers may rely on:
+//! - at-least-once delivery: the position moves only over events that were confirmed, so whatever goes wrong (a refusal, a lost connection,
+//!   a timeout, a crash of either side) is retried from there, with backoff;
+//! - ordered, per peer and altogether, in the order of the change log. After a fault earlier events come again, but no event is seen for
+//!   the first time before one that precedes it;
+//! - deduplication: the same change has the same id each time, and, but for counters, the same content, so that consumers can be
+//!   idempotent;
+//! - an event that nobody wants (unroutable) is counted and skipped.
 //!
 //! An output that is down, blocked (its back-pressure), full or misconfigured stops nothing else and loses nothing; [`Status`] says what is
 //! wrong. Outputs do not wait for each other.
@@ -85,7 +86,7 @@ pub struct Confirmed {
     pub last: Option<(Seq, Timestamp)>,
     /// How many events.
     pub events: u64,
-    /// How many of them nobody wanted.
+    /// How many of them were unroutable.
     pub unroutable: u64,
 }
 

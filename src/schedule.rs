@@ -2,9 +2,9 @@
 //!
 //! - Missed runs (misfires): a run that was missed any number of times (the program was not running, the machine slept) is made up once,
 //!   or not, as its plan says. A run that never happened is due at once.
-//! - A clock that was set back starts nothing at once: counting goes on from what it says now.
+//! - A clock that was set back starts nothing at once: counting continues from what it says now.
 //! - Daylight saving: a time of day that does not exist is run right after the gap, one that exists twice is run the first time.
-//!   An expression that names every hour means intervals, and goes on by the interval.
+//!   An expression that names every hour means intervals, and continues by the interval.
 //! - Jitter is a pure function of the archive, the run and the occurrence (deterministic): two machines differ, a restart moves nothing.
 //!
 //! It does not look at any clock, remember anything on its own, or know what a job does.

@@ -2,18 +2,19 @@
 //! section 5.2.5).
 //!
 //! For clients that ask over wires and proxies they do not trust. What is guaranteed:
-//! - Possession of a key is the whole authentication. Whoever has none learns nothing but lengths and the key's id.
+//! - Possession of a key is the whole authentication. A client without one learns nothing but lengths and the key's id.
 //! - The tag is verified in constant time over everything, before anything is decrypted. Every failure is the same
 //!   [`Refused`]; an unknown key id costs the same work as a wrong tag.
 //! - Replay protection: a request is good once, for its method and its path and query, for [`CLOCK_TOLERANCE`] either way. An answer
-//!   is good for the request that it answers and for no other, and neither can pass for the other: their [`Purpose`]s have different `typ`s.
+//!   is good for the request that it answers and for no other, and neither can pass for the other: their [`Purpose`]s have different
+//!   `typ`s.
 //! - A key file that others could read is refused, and replaced atomically: as a whole or not at all.
 //!
 //! Deliberately not here: forward secrecy (a stolen key opens what was recorded under it: rotate), the hiding of lengths, key
 //! agreement, signatures, compression (`zip`; it leaks), other algorithms, and HTTP itself. Nothing reaches for the clock or for
 //! randomness: `now` and the generator are passed in, [`system_random`] is the generator of the running program.
 //!
-//! Rooms, each building on the one before: `cipher` (bytes), `key`, `ring` (the file), `token` (JWE), `master` (encryption
+//! The files, each building on the one before: `cipher` (bytes), `key`, `ring` (the file), `token` (JWE), `master` (encryption
 //! at rest), `nonces` (replay protection), `exchange` (requests and answers). The format and two worked clients: `docs/sealing.md`.
 
 mod cipher;

@@ -14,10 +14,10 @@
 //!
 //! It does not write to the archive, and it never asks Telegram anything.
 //!
-//! The way through: `fold`, `units` and `analyser` are the tokenizer
-//! and make terms of texts (docs/decisions/0003-analyser.md); `schema` makes documents
-//! of messages; `indexer` follows the change log; `lex`, `operator`, `parse` and `query` read queries; `compile` turns them into
-//! Tantivy's; `request` is what can be asked, `find` answers it: `collect` finds the top hits, `cursor` is for pagination, `snippet` highlights; `verify` compares with the archive.
+//! The way through: `fold`, `units` and `analyser` are the tokenizer and make terms of texts (docs/decisions/0003-analyser.md);
+//! `schema` makes documents of messages; `indexer` follows the change log; `lex`, `operator`, `parse` and `query` read queries;
+//! `compile` turns them into Tantivy's; `request` is what can be asked, `find` answers it: `collect` finds the top hits, `cursor` is for
+//! pagination, `snippet` highlights; `verify` compares with the archive.
 
 mod analyser;
 mod bench_support;
@@ -55,7 +55,7 @@ use crate::archive::ArchiveError;
 /// Why a search, or the index itself, failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
-    /// The query could not be understood: the one who asked can mend it.
+    /// The query is invalid (a syntax error): the client can mend it.
     #[error(transparent)]
     Query(#[from] QueryError),
     /// The cursor is damaged, or belongs to another query.

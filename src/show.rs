@@ -1,7 +1,8 @@
 //! JSON views of the model (serialisation): one shape for the dump, HTTP and events, described in `docs/dump.md`.
 //!
 //! Members come in the documented order; a member without a value, an empty list, an empty string and `false` are left out, and
-//! nothing is ever `null`. A `diff` between two programs relies on that (canonical form), so the snapshots of `tests/it/show.rs` are a contract.
+//! nothing is ever `null`. A `diff` between two programs relies on that (canonical form), so the snapshots of `tests/it/show.rs` are a
+//! contract.
 //!
 //! It does not read the archive and does not decide what may be shown: it is given plain data and says how it looks. The views
 //! own their strings, so that an answer can outlive the read that filled it.

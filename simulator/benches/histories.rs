@@ -1,4 +1,4 @@
-//! How fast the simulated Telegram serves histories: messages a second to one client that asks for page after page.
+//! Throughput of the simulated Telegram: messages a second to one client that reads histories page after page (pagination).
 //!
 //! Whatever is measured against the simulator can be no faster than this. A line for people goes to stderr, a line of JSON to stdout.
 //! `TELESCRIBE_BENCH_MESSAGES` changes the size of the world.

@@ -1,7 +1,7 @@
 //! Worlds from an export of Telegram Desktop (`result.json`, of one chat or of everything).
 //!
 //! Exports in the wild are not quite JSON, come from many versions, and lack files. So only a file that cannot be read or is
-//! no export at all is an error; everything else is passed over and returned as an [`ExportWarning`], and what could be
+//! no export at all is an error; everything else is skipped and returned as an [`ExportWarning`], and what could be
 //! understood is served. What an export does not tell (views, albums, topics) is not made up.
 //!
 //! The world has one account, `alpha`, which sees every chat.
@@ -53,7 +53,7 @@ pub enum ExportError {
     },
 }
 
-/// Something in an export that was passed over or repaired.
+/// Something in an export that was skipped or repaired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportWarning {
     /// Where: a chat and, mostly, a message.

@@ -1,8 +1,8 @@
 //! Rate limits (token buckets): how often an account may call a method before it is told to wait.
 //!
-//! Each account has a bucket of calls for each limited method, which fills at a steady rate. Who finds it empty is told to
-//! wait, and who calls again before the wait is over is told to wait longer, as Telegram does it. Telegram tells nobody its
-//! numbers; those of [`Limits::like_telegram`] are from what operators of crawlers report.
+//! Each account has a bucket of calls for each limited method, which fills at a steady rate. An account that finds it empty is told to
+//! wait (a flood wait), and one that calls again before the wait is over is told to wait longer, as Telegram does it. Telegram does not
+//! publish its numbers; those of [`Limits::like_telegram`] are from what operators of crawlers report.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -113,7 +113,7 @@ impl RateLimits {
         Self { limits, buckets: Mutex::default() }
     }
 
-    /// Takes a token out of an account's bucket; the error is the wait that it must keep to.
+    /// Takes a token out of an account's bucket; the error is the flood wait that it must keep to.
     pub(crate) fn take(&self, account: usize, method: &'static str, in_takeout: bool, now: Duration) -> Result<(), RpcError> {
         let Some(limit) = self.limits.get(method) else { return Ok(()) };
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -136,7 +136,7 @@ impl RateLimits {
         bucket.filled = bucket.filled.max(now);
         if bucket.calls >= full {
             bucket.calls = full;
-            // Whoever kept quiet for so long is trusted again.
+            // An account that kept quiet for so long is trusted again: the penalty is reset.
             if now >= bucket.until {
                 bucket.wait = Duration::ZERO;
             }

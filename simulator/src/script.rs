@@ -190,7 +190,7 @@ impl Simulator {
         Ok(())
     }
 
-    /// Deletes messages; ids that are not there are passed over. Returns how many were deleted. More than a hundred are told as
+    /// Deletes messages; ids that are not there are skipped (idempotent). Returns how many were deleted. More than a hundred are told as
     /// several deletions, as with Telegram.
     ///
     /// # Errors

@@ -79,7 +79,7 @@ impl WatchedSession {
     fn is_due(&mut self, now: Instant, debounce: Duration) -> bool {
         let (current, saved) = (self.session.revision().changes, self.session.saved_revision().changes);
         if current == saved {
-            // Whoever could not wait has saved it.
+            // A caller that could not wait has saved it.
             self.due = None;
         }
         if current.immediate != saved.immediate {

@@ -1,7 +1,7 @@
 //! Gauges: the state of the running program in `/metrics`, beside what is counted where it happens.
 //!
-//! What is in memory (lags, queue depth, accounts, workers) is set at each scrape, so it is exact when it is shown. What has to be read from
-//! the disk (missing ids, sizes) is measured on an interval by a worker, because it grows with the number of peers.
+//! What is in memory (lags, queue depth, accounts, workers) is set at each scrape, so it is exact when it is shown. What has to be read
+//! from the disk (missing ids, sizes) is measured on an interval by a worker, because it grows with the number of peers.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The change log and its readers' positions.
+//! The change log (append-only; invariant: gapless, in commit order) and its readers' positions (checkpoints).
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ impl View<'_> {
     /// The changes after a position, in order, at most `limit`.
     ///
     /// # Errors
-    /// When the disk refuses, or something stored could not be understood.
+    /// When the disk refuses, or a stored record cannot be decoded.
     pub fn changes(self, after: Seq, limit: usize) -> Result<Vec<Change>, ArchiveError> {
         // After the last number there is nothing, though `next` stays on it.
         let limit = if after == Seq(u64::MAX) { 0 } else { limit };

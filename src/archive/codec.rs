@@ -1,6 +1,6 @@
 //! What a key and a value must be able to do, and what they say when bytes are not theirs.
 
-/// Something stored could not be understood.
+/// A stored record cannot be decoded.
 #[derive(Debug, thiserror::Error)]
 #[error("damaged {what} in the archive ({why}); restore a backup, or run `telescribe verify` to see how far it goes")]
 pub struct RecordError {
@@ -23,7 +23,7 @@ impl RecordError {
     }
 }
 
-/// A key whose byte order is its logical order.
+/// A key whose byte order is its logical order (order-preserving encoding).
 pub(super) trait StoredKey: Sized {
     /// Its bytes.
     type Bytes: AsRef<[u8]>;

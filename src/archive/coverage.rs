@@ -1,4 +1,6 @@
 //! Coverage: which ids of a peer were really read; and completeness, what is still missing of it.
+//!
+//! Invariant: every archived message is covered, because both become true in one atomic write.
 
 use prost::Message as _;
 

@@ -27,11 +27,11 @@ pub(super) struct Family<K, V> {
 
 pub(super) const FORMAT_NUMBER: Family<FormatKey, u32> = Family::new(Cf::Meta);
 pub(super) const ARCHIVE_ID: Family<ArchiveIdKey, String> = Family::new(Cf::Meta);
-/// How far each reader has got.
+/// How far each reader has got: its checkpoint.
 pub(super) const POSITION: Family<PositionKey, Seq> = Family::new(Cf::Meta);
 /// When each job was last started.
 pub(super) const JOB_START: Family<JobKey, Timestamp> = Family::new(Cf::Meta);
-/// Since when a username is known to lead nowhere.
+/// Since when a username is known to lead nowhere (a negative cache).
 pub(super) const UNKNOWN_USERNAME: Family<UnknownUsernameKey, Timestamp> = Family::new(Cf::Meta);
 pub(super) const MESSAGE: Family<MessageKey, MessageRecord> = Family::new(Cf::Message);
 pub(super) const VERSION: Family<VersionKey, MessageRecord> = Family::new(Cf::Version);

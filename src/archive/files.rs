@@ -1,7 +1,7 @@
 //! A look at an archive's files before RocksDB is given the folder, because RocksDB answers some kinds of damage by deleting or by
 //! passing over in silence:
 //! - where `CURRENT` is missing it may begin a new database, and deletes the tables of the old one at the next start;
-//! - a record of the log whose kind is one that recycled logs have (one flipped bit) counts as the log's end, or is read for ever.
+//! - a record of the write-ahead log whose kind is one that recycled logs have (one flipped bit) counts as its end, or is read for ever.
 //!
 //! And RocksDB cannot know that somebody was in the middle of giving up what is lost (`loss`): a marker file says so.
 //!

@@ -1,18 +1,18 @@
-//! The data folder: one process at a time owns it, and everything in it is named here.
+//! The data folder: one process at a time owns it (an exclusive file lock), and everything in it is named here.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long to wait before trying a folder again that another process has.
+/// The wait between retries to lock a folder that another process has.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// The file whose lock makes one process the owner; there from the first use on.
 const LOCK: &str = "lock";
 /// What keeps an empty folder in the repository.
 const PLACEHOLDER: &str = ".gitkeep";
 
-/// The data folder, locked for as long as this lives.
+/// The data folder, locked exclusively for as long as this lives.
 #[derive(Debug)]
 pub struct DataFolder {
     root: PathBuf,

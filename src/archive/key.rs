@@ -1,4 +1,4 @@
-//! Keys whose byte order is their logical order: big-endian numbers, the sign bit flipped so that negative ids sort first.
+//! Order-preserving keys: their byte order is their logical order. Big-endian numbers, sign bit flipped so that negative ids sort first.
 
 use crate::model::{AccountName, MessageId, MessageKey, PeerId, Seq, Timestamp};
 

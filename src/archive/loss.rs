@@ -1,16 +1,16 @@
-//! Going on with an archive that has lost something, because the operator has said so.
+//! Recovery: continuing with an archive that has lost something, because the operator has said so.
 //!
-//! What can be read without a gap stays; it is an earlier state of the archive, in which coverage and cursors are as they were then,
+//! What can be read without a gap stays; it is an earlier state of the archive, in which coverage and crawl states are as they were then,
 //! so the crawl asks again for what is missing. Change numbers after it are given again, so the archive gets a new id: the id is part
 //! of every event's deduplication key, and the index knows by it that it must be rebuilt.
 //!
-//! The archive as it was is kept beside it, whole: also tables that nothing names any more (a manifest that was cut short forgets them), which
-//! RocksDB deletes when it opens for writing. Nothing here is called by a start: only by the operator's own words.
+//! The archive as it was is kept beside it, whole: also tables that nothing names any more (a manifest that was cut short forgets them),
+//! which RocksDB deletes when it opens for writing. Nothing here is called by a start: only by the operator's own words.
 //!
 //! # Correctness
 //! Once its logs are cut the archive looks whole, under the id whose numbers are about to be given again. So a marker is on the disk before
-//! the first cut and is removed when the disk has the new id; whoever opens the archive in between is refused. The marker is written after
-//! the copies of the logs are on the disk, so what is cut is kept, and a second try copies nothing that the first has cut.
+//! the first cut and is removed when the disk has the new id; opening the archive in between is refused. The marker is written after
+//! the copies of the logs are on the disk, so what is cut is kept, and a retry copies nothing that was cut (idempotent).
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -26,7 +26,7 @@ use super::open::{Look, Seen, gap, look, open_for_writing, read_only, shorter_th
 use super::view::View;
 use super::{Archive, ArchiveError, Durability, changes, files, upgrade};
 
-/// What an archive goes on without.
+/// What an archive continues without.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loss {
     /// What was found, in words.
@@ -119,8 +119,8 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Keeps the archive's files in a new folder beside it; the disk has them when this returns. Tables never change, so they are linked, and cost
-/// no room before RocksDB has replaced them; everything else is copied.
+/// Keeps the archive's files in a new folder beside it; the disk has them when this returns. Tables never change, so they are linked, and
+/// take no space before RocksDB has replaced them; everything else is copied.
 fn keep_files(path: &Path) -> Result<PathBuf, ArchiveError> {
     let io = |source| ArchiveError::Io { path: path.to_owned(), source };
     let parent = beside(path);

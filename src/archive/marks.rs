@@ -1,4 +1,4 @@
-//! When something happened last that is asked about again: a job's start, a username that led nowhere.
+//! When something happened last that is asked about again: a job's start, a username that led nowhere (a negative cache).
 
 use crate::model::Timestamp;
 

@@ -1,12 +1,12 @@
 //! Opening an archive: making one where nothing is, and refusing whatever would lose something.
 //!
 //! # Correctness
-//! - An archive is made beside its place and moved there when it is whole (an atomic rename), so what is at its place was whole once: whatever lacks
-//!   something there has lost it, and is refused before anything is written.
+//! - An archive is made beside its place and moved there when it is whole (an atomic rename), so what is at its place was whole once:
+//!   whatever lacks something there has lost it, and is refused before anything is written.
 //! - Before an archive is opened for writing it is opened for reading only: RocksDB deletes what it does not know of when it opens for
 //!   writing, and what a damaged archive lacks may be just that.
 //! - Commands that only read never open for writing, unless an older format must be upgraded first.
-//! - RocksDB's way with the log is the one that takes an end that is torn off (a killed process) and refuses damage before it.
+//! - RocksDB's recovery mode is the one that takes a write-ahead log whose end is torn off (a killed process) and refuses damage before it.
 //!   Point-in-time recovery, its default, ends at the first damage and throws away the rest in silence.
 
 use std::fs::{self, File};

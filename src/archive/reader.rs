@@ -1,7 +1,7 @@
-//! Readers: whoever follows the change log, each with a name and a position of its own (its checkpoint).
+//! Readers (consumers) of the change log, each with a name and a position of its own (its checkpoint).
 //!
-//! A reader that is stopped, at whatever moment, reads again from the position that it stored last: at least once, in order. What it makes of
-//! the changes must therefore be idempotent.
+//! A reader that is stopped, at whatever moment, reads again from the position that it stored last: at least once, in order. What it
+//! makes of the changes must therefore be idempotent.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ impl Reader {
     /// A reader whose position is kept in the archive, at that position.
     ///
     /// # Errors
-    /// When the disk refuses, or the position could not be understood.
+    /// When the disk refuses, or the position cannot be decoded.
     pub fn open(archive: Arc<Archive>, name: &str) -> Result<Self, ArchiveError> {
         let position = archive.view().position(name)?;
         Ok(Self::at(archive, name, position))
@@ -64,7 +64,7 @@ impl Reader {
     /// The next changes, in order, at most `limit`; none at the end of the log.
     ///
     /// # Errors
-    /// When the disk refuses, or something stored could not be understood; it stays where it is then.
+    /// When the disk refuses, or a stored record cannot be decoded; it stays where it is then.
     pub fn next_batch(&mut self, limit: usize) -> Result<Vec<Change>, ArchiveError> {
         let changes = self.archive.view().changes(self.read, limit)?;
         if let Some(last) = changes.last() {
@@ -73,12 +73,12 @@ impl Reader {
         Ok(changes)
     }
 
-    /// Goes to a position, as after a failure: the next batch begins behind it.
+    /// Seeks to a position, as after a failure: the next batch begins behind it.
     pub fn seek(&mut self, position: Seq) {
         self.read = position;
     }
 
-    /// Goes back to the position that was stored last.
+    /// Goes back to the position that was stored last, for a retry.
     ///
     /// # Errors
     /// See [`Reader::open`].
@@ -87,7 +87,7 @@ impl Reader {
         Ok(self.read)
     }
 
-    /// Stores in the archive that everything up to a position is done.
+    /// Stores in the archive that everything up to a position is done (a checkpoint).
     ///
     /// # Errors
     /// When the disk refuses.

@@ -10,7 +10,7 @@
 //! | `peer` | peer | title, kind, username |
 //! | `username` | lower-case username | peer |
 //! | `coverage` | peer | id ranges that were read, counts |
-//! | `cursor` | peer | newest id and pts known, the account that archives, what is to be read again |
+//! | `cursor` | peer | crawl state: newest id and pts known, the account that archives, what is to be read again |
 //! | `member` | peer, account | since when an account sees a peer, and in which folders |
 //! | `counters` | peer, id, time | what a message's views, reactions, ... were until then |
 //! | `size` | peer, time | how many members it had from then on |
@@ -132,7 +132,7 @@ impl Cf {
 
 pub(super) fn db_options() -> Options {
     let mut options = Options::default();
-    // The log of a killed process ends anywhere; its last whole write is where the archive ends. Damage before its end is refused.
+    // The write-ahead log of a killed process ends anywhere; the archive ends with its last whole write. Damage before it is refused.
     options.set_wal_recovery_mode(rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_db_write_buffer_size(WRITE_BUFFERS_SIZE);
     options.set_max_background_jobs(2);

@@ -31,7 +31,7 @@ pub(super) enum MembershipChange {
     Folders(Vec<String>),
 }
 
-/// A write while it is being worked out: what it reads it reads once, what it changes it changes here first.
+/// A write while it is being worked out (read-your-own-writes): what it reads it reads once, what it changes it changes here first.
 pub(super) struct Staged<'a> {
     archive: &'a Archive,
     now: Timestamp,
@@ -47,7 +47,7 @@ pub(super) struct Staged<'a> {
     members: BTreeMap<PeerId, Vec<Membership>>,
     topics: BTreeMap<MessageKey, Topic>,
     coverage: BTreeMap<PeerId, Coverage>,
-    cursors: BTreeMap<PeerId, CrawlState>,
+    crawl_states: BTreeMap<PeerId, CrawlState>,
     archived: Archived,
 }
 
@@ -66,7 +66,7 @@ impl<'a> Staged<'a> {
             members: BTreeMap::new(),
             topics: BTreeMap::new(),
             coverage: BTreeMap::new(),
-            cursors: BTreeMap::new(),
+            crawl_states: BTreeMap::new(),
             archived: Archived::default(),
         }
     }
@@ -111,7 +111,7 @@ impl<'a> Staged<'a> {
         record.archived_at = self.now.0;
         record.as_of = self.as_of;
         record.revision = revision;
-        // What is archived is covered: an id that is not needs no look into the store, and in unread history none is.
+        // Invariant: what is archived is covered. An id that is not needs no look into the store, and in unread history none is.
         let known = if covered { self.stored(key)?.clone() } else { None };
         let Some(known) = known else {
             let coverage = self.coverage(key.peer)?;
@@ -127,7 +127,7 @@ impl<'a> Staged<'a> {
             return Ok(());
         }
         record.version = known.version;
-        // An answer without pts does not make room for those that were too early before it.
+        // An answer without pts does not lower the bar for those that were too old before it.
         record.as_of = record.as_of.or(known.as_of);
         let same = known.clone().into_message(key).same_content_as(&message);
         if same && known.deleted_at.is_none() {
@@ -159,10 +159,10 @@ impl<'a> Staged<'a> {
         let known = self.view().live_ids(peer, range)?;
         let absent: Vec<MessageId> = known.into_iter().filter(|id| !brought.contains(&MessageKey { peer, id: *id })).collect();
         let (rule, now) = (self.mass_deletion, self.now);
-        let cursor = self.crawl_state(peer)?;
-        cursor.recheck.remove(range);
-        let asked_again = cursor.held_until.is_some_and(|until| until <= now);
-        let known_to_be_held = asked_again && absent.iter().all(|id| cursor.held.contains(id.0));
+        let state = self.crawl_state(peer)?;
+        state.recheck.remove(range);
+        let asked_again = state.held_until.is_some_and(|until| until <= now);
+        let known_to_be_held = asked_again && absent.iter().all(|id| state.held.contains(id.0));
         match rule.filter(|rule| absent.len() >= rule.ids_min && !known_to_be_held) {
             Some(rule) => {
                 let wait = i64::try_from(rule.confirm_after.as_secs()).unwrap_or(i64::MAX);
@@ -210,19 +210,19 @@ impl<'a> Staged<'a> {
 
     fn hold(&mut self, peer: PeerId, ids: &[MessageId], until: Timestamp) -> Result<(), ArchiveError> {
         self.archived.held += ids.len();
-        let cursor = self.crawl_state(peer)?;
+        let state = self.crawl_state(peer)?;
         for id in ids {
-            cursor.held.add(id.0);
+            state.held.add(id.0);
         }
-        cursor.held_until = Some(until);
+        state.held_until = Some(until);
         Ok(())
     }
 
     fn release(&mut self, peer: PeerId, range: IdRange) -> Result<(), ArchiveError> {
-        let cursor = self.crawl_state(peer)?;
-        cursor.held.remove(range);
-        if cursor.held.is_empty() {
-            cursor.held_until = None;
+        let state = self.crawl_state(peer)?;
+        state.held.remove(range);
+        if state.held.is_empty() {
+            state.held_until = None;
         }
         Ok(())
     }
@@ -372,10 +372,10 @@ impl<'a> Staged<'a> {
     }
 
     pub(super) fn crawl_state(&mut self, peer: PeerId) -> Result<&mut CrawlState, ArchiveError> {
-        if !self.cursors.contains_key(&peer) {
-            self.cursors.insert(peer, self.view().crawl_state(peer)?.unwrap_or_default());
+        if !self.crawl_states.contains_key(&peer) {
+            self.crawl_states.insert(peer, self.view().crawl_state(peer)?.unwrap_or_default());
         }
-        Ok(self.cursors.entry(peer).or_default())
+        Ok(self.crawl_states.entry(peer).or_default())
     }
 
     pub(super) fn finish(mut self) -> (WriteBatch, Seq, Archived) {
@@ -389,8 +389,8 @@ impl<'a> Staged<'a> {
         for (peer, coverage) in &self.coverage {
             COVERAGE.put(db, &mut self.batch, peer, coverage);
         }
-        for (peer, cursor) in &self.cursors {
-            CRAWL_STATE.put(db, &mut self.batch, peer, cursor);
+        for (peer, state) in &self.crawl_states {
+            CRAWL_STATE.put(db, &mut self.batch, peer, state);
         }
         (self.batch, self.next, self.archived)
     }

@@ -1,4 +1,4 @@
-//! The format's number on disk, and the way from older formats to this one: one file a step, run in order, each in one write.
+//! The format's number on disk, and the migrations from older formats to this one: one file a step, run in order, each one atomic write.
 
 use std::path::Path;
 

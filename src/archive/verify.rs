@@ -1,6 +1,6 @@
-//! Checking the archive against itself: each fact that is stored twice must be the same both times, and all must be readable.
+//! A consistency check of the archive's invariants: each fact that is stored twice must be the same both times, and all must be readable.
 //!
-//! What is damaged is listed and passed over, so that one look tells how far the damage goes.
+//! What is damaged is listed and skipped, so that one run tells how far the damage goes.
 
 use std::collections::HashMap;
 use std::iter::Peekable;

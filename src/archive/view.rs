@@ -1,8 +1,8 @@
 //! The read API, over the database as it is or over a snapshot: messages, versions, raw bytes, peers, coverage and crawl states.
 //!
-//! A [`View`] of the archive sees each write from its commit on; one of a [`Snapshot`] sees what was true when that was taken, so that facts
-//! which were read one after the other belong together. Its rooms read memberships, series and topics; `changes` and `marks`
-//! have the rest of its methods.
+//! A [`View`] of the archive sees each write from its commit on; one of a [`Snapshot`] sees what was true when that was taken, so that
+//! facts which were read one after the other are consistent. The files in `view/` read memberships, series and topics; `changes` and
+//! `marks` have the rest of its methods.
 
 mod members;
 mod series;
@@ -67,7 +67,7 @@ pub struct View<'a> {
     snapshot: Option<&'a rocksdb::Snapshot<'a>>,
 }
 
-/// The archive as it was at one moment. What it sees is kept on the disk for as long as it lives.
+/// The archive as it was at one moment (snapshot isolation). What it sees is kept on the disk for as long as it lives.
 pub struct Snapshot<'a> {
     archive: &'a Archive,
     snapshot: rocksdb::Snapshot<'a>,
@@ -152,7 +152,7 @@ impl<'a> View<'a> {
     /// The newest form of a message, also when it is marked deleted.
     ///
     /// # Errors
-    /// When the disk refuses, or something stored could not be understood. So do all readers below.
+    /// When the disk refuses, or a stored record cannot be decoded. So do all readers below.
     pub fn message(self, key: MessageKey) -> Result<Option<StoredMessage>, ArchiveError> {
         Ok(self.get(&MESSAGE, &key)?.map(|record| StoredMessage::of(key, record)))
     }

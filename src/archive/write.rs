@@ -1,4 +1,4 @@
-//! One write: what it brings is collected first, then becomes true at once.
+//! One write (a transaction): what it brings is collected first, then becomes true at once (atomic).
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -17,7 +17,7 @@ use super::{Archive, ArchiveError, Durability};
 
 type CrawlStateChange = Box<dyn FnOnce(&mut CrawlState) + Send>;
 
-/// A page of history, a live update, or anything else that must become true as one.
+/// A page of history, a live update, or anything else that must become true as one (atomic).
 #[must_use = "a write that is not committed changes nothing"]
 pub struct Write<'a> {
     archive: &'a Archive,
@@ -31,7 +31,7 @@ pub struct Write<'a> {
     membership_changes: Vec<(PeerId, AccountName, MembershipChange)>,
     counters: Vec<(MessageKey, Counters)>,
     sizes: Vec<(PeerId, i32)>,
-    cursors: Vec<(PeerId, CrawlStateChange)>,
+    crawl_states: Vec<(PeerId, CrawlStateChange)>,
     positions: Vec<(String, Seq)>,
     job_starts: Vec<String>,
     unknown_usernames: Vec<Username>,
@@ -52,7 +52,7 @@ impl Archive {
             membership_changes: Vec::new(),
             counters: Vec::new(),
             sizes: Vec::new(),
-            cursors: Vec::new(),
+            crawl_states: Vec::new(),
             positions: Vec::new(),
             job_starts: Vec::new(),
             unknown_usernames: Vec::new(),
@@ -128,13 +128,13 @@ impl Write<'_> {
         self
     }
 
-    /// Changes a peer's cursor, as it is when the write is committed.
+    /// Changes a peer's crawl state (read-modify-write), as it is when the write is committed.
     pub fn crawl_state(&mut self, peer: PeerId, change: impl FnOnce(&mut CrawlState) + Send + 'static) -> &mut Self {
-        self.cursors.push((peer, Box::new(change)));
+        self.crawl_states.push((peer, Box::new(change)));
         self
     }
 
-    /// Moves a reader's position.
+    /// Moves a reader's position (its checkpoint).
     pub fn position(&mut self, reader: &str, position: Seq) -> &mut Self {
         self.positions.push((reader.to_owned(), position));
         self
@@ -152,10 +152,10 @@ impl Write<'_> {
         self
     }
 
-    /// Makes all of it true, atomically. When this returns, it is as durable as the archive was opened for.
+    /// Makes all of it true, atomically, under the one writer's lock. When this returns, it is as durable as the archive was opened for.
     ///
     /// # Errors
-    /// When the disk refuses, or something stored could not be understood; then nothing of the write is true.
+    /// When the disk refuses, or a stored record cannot be decoded; then nothing of the write is true.
     pub fn commit(self) -> Result<Archived, ArchiveError> {
         let (archive, began) = (self.archive, Instant::now());
         let mut next = archive.writer();
@@ -181,7 +181,7 @@ impl Write<'_> {
         for (peer, count) in self.sizes {
             staged.size(peer, count)?;
         }
-        for (peer, change) in self.cursors {
+        for (peer, change) in self.crawl_states {
             change(staged.crawl_state(peer)?);
         }
         for (reader, position) in self.positions {
@@ -195,7 +195,7 @@ impl Write<'_> {
         }
         let (batch, after, mut archived) = staged.finish();
         archived.last = Seq(after.0.saturating_sub(1));
-        // Nothing new: most pushed updates mention peers that are known. Not worth a place in the log, or a disk flush.
+        // Nothing new (idempotent): most pushed updates mention peers that are known. Not worth a place in the log, or a disk flush.
         if batch.is_empty() {
             return Ok(archived);
         }

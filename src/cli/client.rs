@@ -1,4 +1,4 @@
-//! The HTTP client of the commands that read, or send an operator request, whoever the server is.
+//! The HTTP client of the commands that read, or send an operator request, whichever server answers.
 //!
 //! Without `--server`, a running daemon answers on the socket in the data folder; where there is none, the same router answers in this
 //! process, over the archive that is then free to be opened. With `--server`, a server elsewhere answers, sealed with `--key`.

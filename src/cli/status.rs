@@ -1,7 +1,7 @@
 //! `telescribe status`: the state of the program.
 //!
-//! What needs attention (a lost account, a wait, a failing worker, deletions that are not confirmed yet) is said in words; `--json` has every
-//! figure.
+//! What needs attention (a lost account, a wait, a failing worker, deletions that are not confirmed yet) is said in words; `--json` has
+//! every figure.
 
 use std::process::ExitCode;
 

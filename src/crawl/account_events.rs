@@ -33,7 +33,7 @@ impl AccountEvents {
         Ok(())
     }
 
-    /// Asks from which state an account's updates go on. Where there was one that Telegram takes no more, it skipped what happened since.
+    /// Asks from which state an account's updates continue. Where Telegram no longer accepts an earlier one, it skipped what came since.
     pub(super) async fn state(&self, assignment: Assignment) -> Result<(), TaskError> {
         let Assignment { lease, client, .. } = assignment;
         let account = lease.account().clone();
@@ -46,7 +46,7 @@ impl AccountEvents {
         Ok(())
     }
 
-    /// Telegram skipped what happened outside channels: go on from a new state, and read again what may have changed.
+    /// Telegram skipped what happened outside channels: continue from a new state, and read again what may have changed.
     fn lost_track_of_account(&self, account: &AccountName, state: UpdatesState) -> Result<(), ArchiveError> {
         for peer in self.peers.owned_by(account) {
             self.differences.lost_track(account, peer, None, MessageId(0), MentionedPeers::default())?;

@@ -77,8 +77,8 @@ impl Admission {
     pub(super) fn crawled(&self, scope: &Scope) -> Result<Vec<PeerId>, ArchiveError> {
         let mut peers = Vec::new();
         for entry in self.archive.view().crawl_states(PeerId(i64::MIN)) {
-            let (peer, cursor) = entry?;
-            if cursor.unavailable.is_none() && self.covers(scope, peer, None)? {
+            let (peer, state) = entry?;
+            if state.unavailable.is_none() && self.covers(scope, peer, None)? {
                 peers.push(peer);
             }
         }

@@ -1,4 +1,4 @@
-//! What a dialog tells of a peer, whether a walk came by it or a poll asked for it: the same for both.
+//! What a dialog tells of a peer: the same for a walk, which comes by it, and a poll, which asks for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -120,13 +120,13 @@ impl Dialogs {
         if owner.is_some() {
             self.peers.set_owner(top.peer, account);
         }
-        write.crawl_state(top.peer, move |cursor| {
-            cursor.top = cursor.top.max(top.top.0);
+        write.crawl_state(top.peer, move |state| {
+            state.top = state.top.max(top.top.0);
             // The state from which differences start: everything before it is read as history.
-            cursor.pts = cursor.pts.or(top.pts);
-            cursor.account = cursor.account.take().or(owner);
-            cursor.checked_at = Some(now);
-            cursor.unavailable = None;
+            state.pts = state.pts.or(top.pts);
+            state.account = state.account.take().or(owner);
+            state.checked_at = Some(now);
+            state.unavailable = None;
         });
     }
 }

@@ -1,4 +1,4 @@
-//! A channel's difference: what happened since a known state, asked for rather than pushed.
+//! A channel's difference (incremental sync): what happened since a known pts, asked for rather than pushed.
 
 use std::sync::Arc;
 
@@ -23,9 +23,9 @@ impl Differences {
     /// Asks once what happened in a channel.
     pub(super) async fn ask(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
         let Assignment { lease, client, priority } = assignment;
-        let cursor = self.archive.view().crawl_state(peer)?.unwrap_or_default();
-        let Some(pts) = cursor.pts else {
-            // Without a state there is no difference: the next page of history brings one.
+        let state = self.archive.view().crawl_state(peer)?.unwrap_or_default();
+        let Some(pts) = state.pts else {
+            // Without a pts there is no difference: the next page of history brings one.
             self.planner.add_history(peer, priority)?;
             return Ok(());
         };
@@ -56,9 +56,9 @@ impl Differences {
                         Update::ChannelMoved { .. } | Update::ChannelGap { .. } | Update::Membership { .. } | Update::Gap => {}
                     }
                 }
-                write.crawl_state(peer, move |cursor| {
-                    cursor.pts = Some(pts);
-                    cursor.checked_at = Some(now);
+                write.crawl_state(peer, move |state| {
+                    state.pts = Some(pts);
+                    state.checked_at = Some(now);
                 });
                 Recorder::commit(write)?;
                 if last {
@@ -72,7 +72,7 @@ impl Differences {
         Ok(())
     }
 
-    /// Telegram skipped what happened in a channel: go on from its new state, and read again what may have changed.
+    /// Telegram skipped what happened in a channel: continue from its new pts, and read again what may have changed.
     pub(super) fn lost_track(
         &self,
         account: &AccountName,
@@ -88,11 +88,11 @@ impl Differences {
         let again = newest(&self.archive.view().coverage(peer)?.read, self.recheck_ids_max);
         let mut write = self.recorder.write();
         self.recorder.mention(&mut write, account, seen)?;
-        write.crawl_state(peer, move |cursor| {
-            cursor.pts = pts;
-            cursor.top = cursor.top.max(top.0);
+        write.crawl_state(peer, move |state| {
+            state.pts = pts;
+            state.top = state.top.max(top.0);
             for range in again.ranges() {
-                cursor.recheck.insert(*range);
+                state.recheck.insert(*range);
             }
         });
         Recorder::commit(write)?;

@@ -1,4 +1,4 @@
-//! History: reading what coverage lacks, newest first.
+//! History: reading what coverage lacks, newest first, page by page (pagination).
 
 use std::sync::Arc;
 
@@ -28,9 +28,8 @@ impl History {
     /// Reads one page of a peer's history.
     pub(super) async fn read_page(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
         let Assignment { lease, client, priority } = assignment;
-        let (coverage, cursor) =
-            (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
-        let range = match self.planner.wanted(peer, &coverage, &cursor)? {
+        let (coverage, state) = (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
+        let range = match self.planner.wanted(peer, &coverage, &state)? {
             Wanted::Nothing => return Ok(()),
             Wanted::Now(range) => range,
             Wanted::After(at) => {
@@ -55,17 +54,17 @@ impl History {
             self.recorder.put(&mut write, parsed);
         }
         self.recorder.mention(&mut write, &account, page.seen)?;
-        let stateless = peer.kind() == IdSpace::Channel && cursor.pts.is_none();
+        let stateless = peer.kind() == IdSpace::Channel && state.pts.is_none();
         let again = if stateless { newest(&coverage.read, self.recheck_ids_max) } else { Default::default() };
         let pts = page.pts;
-        write.crawl_state(peer, move |cursor| {
-            cursor.checked_at = Some(now);
-            cursor.unavailable = None;
+        write.crawl_state(peer, move |state| {
+            state.checked_at = Some(now);
+            state.unavailable = None;
             if stateless {
-                // From here on differences tell; what was read before may have changed unseen.
-                cursor.pts = pts;
+                // From this pts on differences tell; what was read before may have changed unseen.
+                state.pts = pts;
                 for range in again.ranges() {
-                    cursor.recheck.insert(*range);
+                    state.recheck.insert(*range);
                 }
             }
         });

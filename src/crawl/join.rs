@@ -1,7 +1,7 @@
 //! Joining, only ever because somebody asked for it: by username or by invite link.
 //!
-//! A username is resolved only when the joining account has no hash for its peer, and one that nobody has is remembered, because
-//! this is the call that Telegram limits most. What was joined is crawled from then on.
+//! A username is resolved only when the joining account has no hash for its peer, and one that nobody has is remembered (a negative
+//! cache), because this is the call with Telegram's strictest rate limit. What was joined is crawled from then on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::archive::{Archive, ArchiveError};
 use crate::model::{AccountName, Clock, Peer, PeerId};
 use crate::telegram::{Clients, Joined, MentionedPeers, TelegramError, method};
 
-/// How long a username that nobody has is not asked for again.
+/// How long a username that nobody has is not asked for again (a negative cache's time to live).
 const UNKNOWN_FOR: Duration = Duration::from_hours(24);
 
 /// What to join.
@@ -47,7 +47,7 @@ pub enum JoinError {
     /// No account is signed in.
     #[error("no account is signed in")]
     Nobody,
-    /// The account must rest.
+    /// The account must wait (a rate limit).
     #[error(
         "account `{account}` may not join before {until}: joining is rate limited, because Telegram bans accounts that join often"
     )]
@@ -157,7 +157,7 @@ impl Joins {
         let (seen, peer, already, requested) = match answer {
             Joined::In { seen } => {
                 let peer = seen.peers.iter().find(|p| p.id.0 < 0).map(|p| p.id);
-                // Telegram lets whoever is in join again, and says nothing of it.
+                // For Telegram joining is idempotent: a member may join again, and the answer does not tell.
                 let was_in = match peer {
                     Some(peer) => self.archive.view().members(peer)?.iter().any(|m| m.account == account && m.current()),
                     None => false,

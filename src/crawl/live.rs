@@ -1,4 +1,4 @@
-//! Live: what Telegram pushes, archived at once when it follows on what is known.
+//! Live: what Telegram pushes, archived at once when it follows on the known pts (in order, without a gap).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,14 +30,14 @@ pub(super) struct Live {
     pub(super) overtaken: Arc<Overtaken>,
 }
 
-/// How a pushed event stands to the state that is known.
+/// How a pushed event stands to the pts that is known.
 #[derive(Debug, PartialEq, Eq)]
 enum Follows {
     /// It is the next one.
     On,
-    /// It is known already.
+    /// It is known already (a duplicate).
     Known,
-    /// Something between is missing.
+    /// Something between is missing (a gap).
     Gap,
 }
 
@@ -135,18 +135,18 @@ impl Live {
     }
 
     fn channel_pushed(&self, account: &AccountName, peer: PeerId, event: Update) -> anyhow::Result<()> {
-        // While a difference is asked for, its answer may be older than this event: the next one will bring it. A page of history
+        // A race: while a difference is asked for, its answer may be older than this event; the next one will bring it. A page of history
         // says as of when it is, so the event stands beside it; what it deletes is deleted from the page too (`overtaken`).
         let Some(claim) = self.dispatch.claim(messages_of(peer)) else {
             self.planner.add(Unit::Events { peer }, Priority::Live);
             return Ok(());
         };
-        let Some(cursor) = self.archive.view().crawl_state(peer)? else {
+        let Some(state) = self.archive.view().crawl_state(peer)? else {
             self.planner.add_walk_for_news(account);
             return Ok(());
         };
         let (pts, count) = place(&event);
-        let Some(known) = cursor.pts else { return Ok(()) };
+        let Some(known) = state.pts else { return Ok(()) };
         match follows(known, pts, count) {
             Follows::Known => {}
             Follows::Gap => self.planner.add(Unit::Events { peer }, Priority::Live),
@@ -164,9 +164,9 @@ impl Live {
                     }
                     _ => {}
                 }
-                write.crawl_state(peer, move |cursor| {
-                    cursor.pts = Some(pts);
-                    cursor.checked_at = Some(now);
+                write.crawl_state(peer, move |state| {
+                    state.pts = Some(pts);
+                    state.checked_at = Some(now);
                 });
                 self.overtaken.commit_deletions(peer, gone, || Recorder::commit(write))?;
                 self.planner.add_history(peer, Priority::Fresh)?;

@@ -1,5 +1,5 @@
-//! Peers that no account can address any more, because their access hash was lost with a session file: they are looked for among the dialogs
-//! of the accounts that are in them.
+//! Peers that no account can address any more, because their access hash was lost with a session file: they are looked for among the
+//! dialogs of the accounts that are in them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,15 +54,14 @@ impl LostPeers {
     /// The same, which leaves the looking to the caller; false when nobody knows where to look. `afresh` where nothing can be under way for
     /// the peer yet.
     pub(super) fn plan_or_seek(&self, peer: PeerId, afresh: bool, unaddressed: &mut Unaddressed) -> Result<bool, ArchiveError> {
-        let (coverage, cursor) =
-            (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
-        if next_range(&coverage, &cursor, self.clock.timestamp()).is_none() || !self.admission.admits(peer, None)? {
+        let (coverage, state) = (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
+        if next_range(&coverage, &state, self.clock.timestamp()).is_none() || !self.admission.admits(peer, None)? {
             return Ok(true);
         }
         if self.peers.readers(peer)?.is_empty() {
-            return self.seek(peer, cursor.account.as_ref(), unaddressed);
+            return self.seek(peer, state.account.as_ref(), unaddressed);
         }
-        let told = cursor.pts.is_some() && coverage.read.last().is_some_and(|read| read < cursor.top);
+        let told = state.pts.is_some() && coverage.read.last().is_some_and(|read| read < state.top);
         if afresh && told {
             self.planner.add(Unit::Events { peer }, Priority::Fresh);
         } else {

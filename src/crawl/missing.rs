@@ -5,17 +5,17 @@ use crate::model::{IdRange, RangeSet, Timestamp};
 
 /// The range to ask for next: the newest that was never read, else the newest that must be read again, else the newest of which a
 /// mass deletion is still to be confirmed.
-pub(super) fn next_range(coverage: &Coverage, cursor: &CrawlState, now: Timestamp) -> Option<IdRange> {
-    range_below(cursor.top, coverage, cursor, now)
+pub(super) fn next_range(coverage: &Coverage, state: &CrawlState, now: Timestamp) -> Option<IdRange> {
+    range_below(state.top, coverage, state, now)
 }
 
 /// The same, of what was never read only up to an id.
-pub(super) fn range_below(top: i32, coverage: &Coverage, cursor: &CrawlState, now: Timestamp) -> Option<IdRange> {
+pub(super) fn range_below(top: i32, coverage: &Coverage, state: &CrawlState, now: Timestamp) -> Option<IdRange> {
     let never = || coverage.read.missing(IdRange::new(1, top)?).ranges().last().copied();
-    never().or_else(|| cursor.recheck.ranges().last().copied()).or_else(|| {
-        let due = cursor.held_until.is_some_and(|until| until <= now);
+    never().or_else(|| state.recheck.ranges().last().copied()).or_else(|| {
+        let due = state.held_until.is_some_and(|until| until <= now);
         // As one range: what lies between held ids is asked for along the way, and saves a request for each gap.
-        let (first, last) = (cursor.held.ranges().first()?, cursor.held.ranges().last()?);
+        let (first, last) = (state.held.ranges().first()?, state.held.ranges().last()?);
         due.then_some(IdRange { first: first.first, last: last.last })
     })
 }
@@ -35,18 +35,18 @@ pub(super) fn newest(set: &RangeSet, max: u32) -> RangeSet {
 mod tests {
     use super::*;
 
-    fn state(top: i32, read: &[(i32, i32)], recheck: &[(i32, i32)]) -> (Coverage, CrawlState) {
+    fn crawled(top: i32, read: &[(i32, i32)], recheck: &[(i32, i32)]) -> (Coverage, CrawlState) {
         let set = |ranges: &[(i32, i32)]| -> RangeSet { ranges.iter().filter_map(|(a, b)| IdRange::new(*a, *b)).collect() };
         (Coverage { read: set(read), ..Default::default() }, CrawlState { top, recheck: set(recheck), ..Default::default() })
     }
 
     #[test]
     fn what_is_held_is_asked_for_again_when_its_time_has_come() {
-        let (coverage, mut cursor) = state(50, &[(1, 50)], &[]);
-        cursor.held = [(5, 9), (20, 21)].iter().filter_map(|(a, b)| IdRange::new(*a, *b)).collect();
-        cursor.held_until = Some(Timestamp(10));
-        assert_eq!(next_range(&coverage, &cursor, Timestamp(9)), None);
-        assert_eq!(next_range(&coverage, &cursor, Timestamp(10)), IdRange::new(5, 21));
+        let (coverage, mut state) = crawled(50, &[(1, 50)], &[]);
+        state.held = [(5, 9), (20, 21)].iter().filter_map(|(a, b)| IdRange::new(*a, *b)).collect();
+        state.held_until = Some(Timestamp(10));
+        assert_eq!(next_range(&coverage, &state, Timestamp(9)), None);
+        assert_eq!(next_range(&coverage, &state, Timestamp(10)), IdRange::new(5, 21));
     }
 
     #[test]
@@ -60,9 +60,9 @@ mod tests {
             (50, vec![(1, 50)], vec![(5, 9), (12, 30)], Some((12, 30))),
             (50, vec![(1, 50)], vec![], None),
         ] {
-            let (coverage, cursor) = state(top, &read, &recheck);
+            let (coverage, state) = crawled(top, &read, &recheck);
             assert_eq!(
-                next_range(&coverage, &cursor, Timestamp(0)).map(|r| (r.first, r.last)),
+                next_range(&coverage, &state, Timestamp(0)).map(|r| (r.first, r.last)),
                 next,
                 "{top} {read:?} {recheck:?}"
             );

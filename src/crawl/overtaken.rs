@@ -1,12 +1,12 @@
 //! Deletions that overtake a page of history (a race): pushed and archived while the page is under way, which was answered before them.
 //!
-//! A deletion leaves nothing in the archive where the message was never archived, so the older page would bring the message back for good; and
-//! a mass deletion is only held until a page disproves it, which an older page must not do. So the ids are remembered until the page is
-//! written, and deleted once more in the page's own write.
+//! A deletion leaves nothing in the archive where the message was never archived, so the older page would bring the message back for
+//! good; and a mass deletion is only held until a page disproves it, which an older page must not do. So the ids are remembered until
+//! the page is written, and deleted once more in the page's own write.
 //!
 //! # Correctness
-//! A deletion is noted and committed, and a page takes what was noted and is committed, each atomically under this one lock (a mutex). Whichever comes first, the
-//! deletion is the later of the two facts. What is noted is gone with the process, as the page is that it is for.
+//! A deletion is noted and committed, and a page takes what was noted and is committed, each atomically under this one lock (a mutex).
+//! Whichever comes first, the deletion is the later of the two facts. What is noted is gone with the process, as its page is.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

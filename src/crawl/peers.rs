@@ -33,11 +33,11 @@ impl Peers {
             }
         }
         for entry in self.archive.view().crawl_states(PeerId(i64::MIN)) {
-            let (peer, cursor) = entry?;
-            if let Some(owner) = &cursor.account {
+            let (peer, state) = entry?;
+            if let Some(owner) = &state.account {
                 self.set_owner(peer, owner);
             }
-            if cursor.unavailable.is_none() && !members.contains(&peer) {
+            if state.unavailable.is_none() && !members.contains(&peer) {
                 self.add_without_member(peer);
             }
         }
@@ -58,7 +58,7 @@ impl Peers {
     pub(super) fn owner(&self, peer: PeerId) -> Result<Option<AccountName>, ArchiveError> {
         match peer.kind() {
             IdSpace::Channel => Ok(None),
-            IdSpace::User | IdSpace::Chat => Ok(self.archive.view().crawl_state(peer)?.and_then(|cursor| cursor.account)),
+            IdSpace::User | IdSpace::Chat => Ok(self.archive.view().crawl_state(peer)?.and_then(|state| state.account)),
         }
     }
 

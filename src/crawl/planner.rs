@@ -1,6 +1,6 @@
 //! The planner: what is asked next of a peer or an account, as tasks in the queue.
 //!
-//! It knows which questions there are and which of them saves another, and asks none itself. Everybody who learns of something to ask comes here.
+//! It knows which requests there are and which of them saves another, and makes none itself. What learns of something to ask comes here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
@@ -19,8 +19,8 @@ use crate::model::{AccountName, Clock, IdRange, IdSpace, PeerId};
 use crate::schedule::Scope;
 use crate::telegram::{Clients, DialogTop, PEER_DIALOGS_MAX, method};
 
-/// Up to how far ahead a difference is waited for instead of reading history: pacing, a short flood wait, a retry. Whoever must wait longer
-/// has history read meanwhile.
+/// Up to how far ahead a difference is waited for instead of reading history: pacing, a short flood wait, a retry. An account that must
+/// wait longer has history read meanwhile.
 const DIFFERENCE_WITHIN: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
 /// When history looks again after the difference should have come.
 const DIFFERENCE_TAKES: chrono::TimeDelta = chrono::TimeDelta::seconds(1);
@@ -34,7 +34,7 @@ pub(super) enum Wanted {
     After(DateTime<Utc>),
 }
 
-/// Puts questions into the queue.
+/// Puts requests into the queue, as tasks with a priority.
 pub(super) struct Planner {
     pub(super) archive: Arc<Archive>,
     pub(super) pool: Arc<Pool>,
@@ -60,9 +60,8 @@ impl Planner {
 
     /// Adds a history unit when the peer lacks anything.
     pub(super) fn add_history(&self, peer: PeerId, priority: Priority) -> Result<(), ArchiveError> {
-        let (coverage, cursor) =
-            (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
-        let not_before = match self.wanted(peer, &coverage, &cursor)? {
+        let (coverage, state) = (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
+        let not_before = match self.wanted(peer, &coverage, &state)? {
             Wanted::Nothing => return Ok(()),
             Wanted::Now(_) => DateTime::UNIX_EPOCH,
             Wanted::After(at) => at,
@@ -74,11 +73,11 @@ impl Planner {
     }
 
     /// What history is to be asked for of a peer now.
-    pub(super) fn wanted(&self, peer: PeerId, coverage: &Coverage, cursor: &CrawlState) -> Result<Wanted, ArchiveError> {
+    pub(super) fn wanted(&self, peer: PeerId, coverage: &Coverage, state: &CrawlState) -> Result<Wanted, ArchiveError> {
         let now = self.clock.timestamp();
-        let Some(range) = next_range(coverage, cursor, now) else { return Ok(Wanted::Nothing) };
-        let Some((read, at)) = self.left_to_difference(peer, coverage, cursor)? else { return Ok(Wanted::Now(range)) };
-        Ok(range_below(read, coverage, cursor, now).map_or(Wanted::After(at), Wanted::Now))
+        let Some(range) = next_range(coverage, state, now) else { return Ok(Wanted::Nothing) };
+        let Some((read, at)) = self.left_to_difference(peer, coverage, state)? else { return Ok(Wanted::Now(range)) };
+        Ok(range_below(read, coverage, state, now).map_or(Wanted::After(at), Wanted::Now))
     }
 
     /// Whether the newest ids are left to a difference that waits in the queue and will bring them: up to which id history is to be read
@@ -87,16 +86,16 @@ impl Planner {
         &self,
         peer: PeerId,
         coverage: &Coverage,
-        cursor: &CrawlState,
+        state: &CrawlState,
     ) -> Result<Option<(i32, DateTime<Utc>)>, ArchiveError> {
-        let Some(read) = coverage.read.last().filter(|read| *read < cursor.top) else { return Ok(None) };
-        let (difference, method, urgency) = match (peer.kind(), &cursor.account) {
+        let Some(read) = coverage.read.last().filter(|read| *read < state.top) else { return Ok(None) };
+        let (difference, method, urgency) = match (peer.kind(), &state.account) {
             (IdSpace::Channel, _) => (Unit::Events { peer }, method::CHANNEL_DIFFERENCE, Urgency::Fresh),
             (_, Some(owner)) => (Unit::AccountEvents { account: owner.clone() }, method::DIFFERENCE, Urgency::Live),
             (_, None) => return Ok(None),
         };
         let Some(expected) = self.dispatch.expected_at(&difference.key()) else { return Ok(None) };
-        // Whoever could ask for it may be parked for hours, which the queue does not know of every unit.
+        // The accounts that could ask for it may be parked for hours, which the queue does not know of every unit.
         let readers = self.peers.readers(peer)?;
         let Some(free) = readers.iter().filter_map(|name| self.pool.free_at(name, method, urgency)).min() else {
             return Ok(None);
@@ -188,7 +187,8 @@ impl Planner {
         self.poll(self.peers.without_member())
     }
 
-    /// Polls peers with some accounts only. One that must wait, or that nobody answers at the moment, is left out where another reads the peer too.
+    /// Polls peers with some accounts only. One that must wait, or gets no answer at the moment, is left out where another reads the peer
+    /// too.
     pub(super) fn poll_with(
         &self,
         peers: impl IntoIterator<Item = PeerId>,
@@ -213,7 +213,7 @@ impl Planner {
             if readers.iter().any(|name| !waiting.contains(name)) {
                 readers.retain(|name| !waiting.contains(name));
             }
-            // A hundred peers cost one request: filling what is begun is cheaper than beginning.
+            // A batch of a hundred peers costs one request: filling one that is begun is cheaper than beginning another.
             let begun = readers.iter().find(|r| by_account.get(*r).is_some_and(|p| !p.len().is_multiple_of(PEER_DIALOGS_MAX)));
             if let Some(account) = begun.or_else(|| readers.first()) {
                 by_account.entry(account.clone()).or_default().push(peer);

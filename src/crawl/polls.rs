@@ -57,7 +57,7 @@ impl Polls {
         Ok(())
     }
 
-    /// One peer that cannot be read fails the whole question: halves find it.
+    /// One peer that cannot be read fails the whole batch: it is found by halving (bisection).
     pub(super) fn refused(&self, account: &AccountName, peers: &[PeerId], name: &str) -> Result<(), ArchiveError> {
         if let [peer] = peers {
             tracing::warn!(account.name = %account, peer.id = peer.0, "account `{account}` cannot read peer {peer} ({name})");

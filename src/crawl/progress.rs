@@ -33,12 +33,12 @@ impl Progress {
         let mut progress = Self::default();
         let view = archive.view();
         for entry in view.crawl_states(PeerId(i64::MIN)) {
-            let (peer, cursor) = entry?;
+            let (peer, state) = entry?;
             let coverage = view.coverage(peer)?;
-            let completeness = Completeness::of(&coverage, &cursor);
+            let completeness = Completeness::of(&coverage, &state);
             progress.peers += 1;
             progress.peers_complete += u64::from(completeness.is_complete());
-            progress.peers_unavailable += u64::from(cursor.unavailable.is_some());
+            progress.peers_unavailable += u64::from(state.unavailable.is_some());
             progress.messages += coverage.messages;
             progress.ids_read += coverage.read.len();
             progress.ids_missing += completeness.missing.len();

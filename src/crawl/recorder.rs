@@ -104,7 +104,7 @@ impl Recorder {
                 && self.peers.readers(peer)?.is_empty()
             {
                 tracing::warn!(account.name = %account, peer.id = peer.0, "no account can read peer {peer} any more");
-                write.crawl_state(peer, |cursor| cursor.unavailable = Some("CHANNEL_PRIVATE".to_owned()));
+                write.crawl_state(peer, |state| state.unavailable = Some("CHANNEL_PRIVATE".to_owned()));
             }
         }
         Ok(())
@@ -134,7 +134,7 @@ impl Recorder {
         write.left(peer, account);
         if self.peers.readers(peer)?.is_empty() && self.archive.view().crawl_state(peer)?.is_some() {
             let why = name.to_owned();
-            write.crawl_state(peer, move |cursor| cursor.unavailable = Some(why));
+            write.crawl_state(peer, move |state| state.unavailable = Some(why));
             self.peers.remove_without_member(std::iter::once(peer));
         }
         Self::commit(write)?;

@@ -1,8 +1,9 @@
-//! Resuming where the program last ended, however it ended: what was in hand then is found in the archive, and planned at once.
+//! Resuming where the program last ended, however it ended: what was unfinished then is found in the archive, and planned at once.
 //!
-//! Units are kept in memory only, because coverage and cursors are the plan (the checkpoint). At a start every hole becomes a unit again, with
-//! two cares: a channel whose newest messages are the hole was told of them, so its difference is asked for and not its history; and a peer
-//! that no account can address any more (its hash was lost with a session file) is looked for among the dialogs of those that are in it.
+//! Units are kept in memory only, because coverage and crawl states are the checkpoint. At a start every hole becomes a unit again
+//! (idempotent: what is covered is not read twice), with two cares: a channel whose newest messages are the hole was told of them, so its
+//! difference is asked for and not its history; and a peer that no account can address any more (its hash was lost with a session file)
+//! is looked for among the dialogs of those that are in it.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,7 +33,7 @@ pub(super) enum FoldersKnown {
     All,
 }
 
-/// Resumes what was in hand, as soon as the folders that the rules depend on allow it.
+/// Resumes what was unfinished, as soon as the folders that the rules depend on allow it.
 pub(super) struct Resumption {
     archive: Arc<Archive>,
     pool: Arc<Pool>,
@@ -84,7 +85,7 @@ impl Resumption {
         if held { FoldersKnown::Partly } else { FoldersKnown::Soon }
     }
 
-    /// Goes on with what was in hand when the program last ended, and with the walks that were put off: once as soon as the folders that the
+    /// Resumes what was unfinished when the program last ended, and the walks that were put off: once as soon as the folders that the
     /// rules depend on can no longer be waited for, and once more when all are known.
     pub(super) fn resume_with(&self, known: FoldersKnown) -> Result<(), ArchiveError> {
         let before = {
@@ -122,8 +123,8 @@ impl Resumption {
         }
         // A group that is read without a member is known from the channel that it is the discussion group of.
         for entry in self.archive.view().crawl_states(PeerId(i64::MIN)) {
-            let (channel, cursor) = entry?;
-            if cursor.linked.is_some_and(|group| nobodys.contains(&group)) {
+            let (channel, state) = entry?;
+            if state.linked.is_some_and(|group| nobodys.contains(&group)) {
                 self.planner.add(Unit::Full { peer: channel }, Priority::Counters);
             }
         }
@@ -135,7 +136,7 @@ impl Resumption {
         self.resume_with(self.folders_known())
     }
 
-    /// The folders of an account were read for the first time. One that is back puts the others' walks off while its folders are being read.
+    /// The folders of an account were read for the first time. One that is back defers the others' walks while its folders are being read.
     pub(super) fn folders_read(&self, is_first: bool) -> Result<(), ArchiveError> {
         if is_first && self.admission.is_by_folder() {
             let mut resumed_with = self.resumed_with.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! How a job stands, account by account: what is under way, what only waits, and who is free for the next run.
 //!
-//! A run of a job begins with the accounts that have ended the one before. An account that must wait for hours, or that nobody answers
-//! (a proxy that is down), keeps its own part pending and nobody else's.
+//! A run of a job begins with the accounts that have ended the one before (runs do not overlap). An account that must wait for hours, or
+//! that gets no answer (a proxy that is down), keeps its own part pending and no other's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Sweeps: jobs that look at every crawled peer, one peer a step, so that twenty thousand of them hold up nobody.
+//! Sweeps: jobs that look at every crawled peer, one peer a step, so that twenty thousand of them do not block the other work.
 //!
 //! A sweep asks Telegram nothing itself; it finds out what is worth asking and puts it into the queue.
 
@@ -110,11 +110,11 @@ impl Sweeper {
 
     /// Has the recent past of a peer read again: edits, deletions, reactions and views that nobody told of.
     fn recheck(&self, peer: PeerId) -> Result<(), ArchiveError> {
-        let Some(cursor) = self.archive.view().crawl_state(peer)? else { return Ok(()) };
+        let Some(state) = self.archive.view().crawl_state(peer)? else { return Ok(()) };
         let now = self.recorder.now();
         let window = i64::try_from(self.recheck_window.as_secs()).unwrap_or(i64::MAX);
         let since = Timestamp(now.0.saturating_sub(window));
-        let Some(all) = IdRange::new(1, cursor.top) else { return Ok(()) };
+        let Some(all) = IdRange::new(1, state.top) else { return Ok(()) };
         let most = usize::try_from(self.recheck_ids_max).unwrap_or(usize::MAX);
         let mut oldest = None;
         for stored in self.archive.view().messages(peer, all, Order::NewestFirst).take(most) {
@@ -125,9 +125,9 @@ impl Sweeper {
             oldest = Some(stored.message.key.id.0);
         }
         // Nothing new in the window is nothing to ask for.
-        let Some(range) = oldest.and_then(|oldest| IdRange::new(oldest, cursor.top)) else { return Ok(()) };
+        let Some(range) = oldest.and_then(|oldest| IdRange::new(oldest, state.top)) else { return Ok(()) };
         let mut write = self.recorder.write();
-        write.crawl_state(peer, move |cursor| cursor.recheck.insert(range));
+        write.crawl_state(peer, move |state| state.recheck.insert(range));
         Recorder::commit(write)?;
         self.planner.add_history(peer, Priority::Recheck)?;
         Ok(())

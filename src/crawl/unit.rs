@@ -12,7 +12,7 @@ use crate::model::{AccountName, IdSpace, PeerId};
 use crate::schedule::Scope;
 use crate::telegram::{Offset, method};
 
-/// One request's worth of work.
+/// One request's worth of work: a kind of task, as data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// An account asks who it is.
@@ -91,7 +91,7 @@ pub enum Reach {
     Everything,
 }
 
-/// The lock of what messages a channel has, or, where ids are an account's own, all peers of that account.
+/// The lock (a mutex) of what messages a channel has, or, where ids are an account's own, all peers of that account.
 const MESSAGES: &str = "messages";
 /// The lock of an account's list of dialogs.
 const DIALOGS: &str = "dialogs";
@@ -191,7 +191,7 @@ impl Unit {
         }
     }
 
-    /// What its answer can stand beside. Outside channels a page does not say as of when it is.
+    /// Whether its lock is shared with what is pushed, or exclusive. Outside channels a page does not say as of when it is.
     fn mode(&self) -> ClaimMode {
         match self {
             Self::History { peer } if peer.kind() == IdSpace::Channel => ClaimMode::Shared,
@@ -200,7 +200,7 @@ impl Unit {
     }
 }
 
-/// Whoever does the units.
+/// Runs the units.
 pub(super) trait Perform: Send + Sync {
     fn perform(self: Arc<Self>, unit: Unit, assignment: Assignment) -> BoxFuture<'static, Result<(), TaskError>>;
     fn refused(&self, unit: &Unit, account: &AccountName, name: &str) -> anyhow::Result<()>;

@@ -1,4 +1,4 @@
-//! Which owner does which kind of unit: the one place that knows them all, and does nothing but hand over.
+//! Which owner runs which kind of unit (dispatch by kind): the one place that knows them all, and does nothing else.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Walking an account's dialogs: who is there, who has news, who has gone.
+//! Walking an account's dialogs, page by page (pagination): which peers are there, have news, have gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use crate::telegram::Offset;
 #[derive(Debug, Default)]
 pub(super) struct Walked {
     seen: BTreeSet<PeerId>,
-    /// Peers that the walk before did not see either. A dialog may move up past a walk on its way down; it does not do so twice.
+    /// Peers that the walk before did not see either. A dialog may move up past a walk on its way down (a race); it does not do so twice.
     absent: BTreeSet<PeerId>,
 }
 
@@ -99,7 +99,7 @@ impl Walks {
         Ok(())
     }
 
-    /// Keeps account of a walk to the end: what an account was in and two walks do not show, it has left.
+    /// Reconciles memberships over a walk to the end: what an account was in and two walks do not show, it has left.
     fn finish_page(
         &self,
         write: &mut Write<'_>,

@@ -1,4 +1,4 @@
-//! What runs next: tasks by priority, each key at most once, none whose lock is held.
+//! A priority queue: tasks by priority, each key at most once (deduplication), none whose lock is held.
 //!
 //! Tens of thousands of tasks may wait while one account after the other becomes free, so nothing here looks at all of them: they are
 //! kept in lanes, one for each (account, method) that could run them, and only the first of each lane is looked at.
@@ -13,7 +13,7 @@ use super::FAILURES_MAX;
 use super::task::{Assignee, ClaimMode, LockKey, Placement, Priority, Task, TaskKey};
 use crate::model::{AccountName, PeerId};
 
-/// When a task was added, so that equally urgent ones take turns.
+/// When a task was added, so that those of equal priority take turns (first in, first out).
 type TurnOrder = u64;
 /// Who could run a task, with which method.
 type Lane = (AccountName, &'static str);
@@ -43,6 +43,7 @@ struct Running {
     failures: u32,
 }
 
+/// Invariant: each key of `tasks` is in `sleeping` or in each of its task's lanes, never in both; `running` holds only claimed locks.
 #[derive(Debug, Default)]
 struct Inner {
     /// By assignee first, so that all tasks about one peer stand together.
@@ -50,7 +51,7 @@ struct Inner {
     lanes: BTreeMap<Lane, BTreeMap<(Priority, TurnOrder), TaskKey>>,
     sleeping: BTreeMap<(DateTime<Utc>, TurnOrder), TaskKey>,
     claimed: HashMap<LockKey, ClaimMode>,
-    /// What holds each lock: a job runs until its last answer is archived.
+    /// The task that holds each lock: a job runs until its last answer is archived.
     running: HashMap<LockKey, Running>,
     order: TurnOrder,
 }
@@ -90,7 +91,7 @@ pub(super) struct Taken {
 pub struct Claim {
     inner: Arc<Mutex<Inner>>,
     changed: Arc<Notify>,
-    /// `None` where it is shared with a running task, which holds it.
+    /// `None` where it is shared with a running task, which holds the lock.
     lock: Option<LockKey>,
 }
 
@@ -270,7 +271,7 @@ impl Waiting {
             }
         }
         if added.priority < merged.priority {
-            // It knows better where it is; only its urgency changes.
+            // It knows better where it is; only its priority changes.
             merged.priority = added.priority;
             (merged.failures, merged.not_before, merged.order) = (added.failures, added.not_before, 0);
         }

@@ -1,4 +1,4 @@
-//! Tasks: what a kind of work tells the dispatcher, and what it gets to run with.
+//! Tasks: what a kind of work tells the dispatcher (key, priority, lock, candidates), and what it gets to run with.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::telegram::{Client, TelegramError};
 
 /// One request to Telegram, and what is done with its answer.
 pub trait Task: fmt::Debug + Send + Sync + 'static {
-    /// What tells it apart: a task that waits and has an equal key is the same work.
+    /// The deduplication key: a task that waits and has an equal key is the same work.
     fn key(&self) -> TaskKey;
 
     /// Its kind: a name of its own among all kinds of tasks.
@@ -26,7 +26,8 @@ pub trait Task: fmt::Debug + Send + Sync + 'static {
     /// When the archive cannot be read.
     fn placement(&self) -> anyhow::Result<Placement>;
 
-    /// Asks, and archives the answer in one write. The lease is to be dropped as soon as the answer is there.
+    /// Asks, and archives the answer in one write, so it is atomic and may be retried. The lease is to be dropped as soon as the answer is
+    /// there.
     fn run(self: Arc<Self>, assignment: Assignment) -> BoxFuture<'static, Result<(), TaskError>>;
 
     /// The account cannot read the peer, or the request was refused; asking again the same way would be refused again.
@@ -48,14 +49,14 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// Whose turn it is.
+    /// The account whose turn it is.
     #[must_use]
     pub fn account(&self) -> AccountName {
         self.lease.account().clone()
     }
 }
 
-/// The order in which tasks run; history never takes the turn of what is live.
+/// The order in which tasks run (a priority queue's); history never takes the turn of what is live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
     /// Something happened just now.
@@ -156,7 +157,7 @@ impl LockKey {
 /// How a task holds its lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClaimMode {
-    /// Alone: its answer could contradict what is pushed meanwhile.
+    /// Exclusive: its answer could contradict what is pushed meanwhile (a race).
     Exclusive,
     /// Shared with what is pushed, not with other tasks: its answer states its own time, so that a later event stands beside it.
     Shared,

@@ -51,7 +51,7 @@ struct Dispatcher {
 
 impl Worker for Dispatcher {
     async fn step(&mut self) -> anyhow::Result<StepOutcome> {
-        // Whoever is free asks for work by making room.
+        // A worker that is free asks for work by making room (back-pressure).
         let Ok(place) = self.handing.try_reserve() else {
             self.next = None;
             return Ok(StepOutcome::Idle);
@@ -81,7 +81,7 @@ impl Worker for Dispatcher {
 
 struct TaskWorker {
     dispatch: Arc<Dispatch>,
-    /// Shared by all workers: whoever waits longest gets the next task.
+    /// Shared by all workers: the one that waits longest gets the next task.
     inbox: Arc<Mutex<mpsc::Receiver<Handed>>>,
     next: Option<Handed>,
 }
@@ -120,7 +120,7 @@ impl Dispatch {
             Ok(()) => return Ok(()),
             Err(TaskError::Telegram(error)) => error,
             Err(TaskError::NotArchived(error)) => {
-                // Nothing was written, so the task is still to be run.
+                // Nothing was written (atomic), so the task is retried.
                 self.add_after(task, priority, failures, now + RETRY_MIN);
                 drop(claim);
                 return Err(error);

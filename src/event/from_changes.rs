@@ -15,7 +15,7 @@ use super::Event;
 /// not stop the rest.
 ///
 /// # Errors
-/// When the disk refuses, or an entry of the change log itself could not be understood.
+/// When the disk refuses, or an entry of the change log itself cannot be decoded.
 pub fn events(archive: &Archive, after: Seq, limit: usize) -> anyhow::Result<Vec<Event>> {
     events_of(archive, &archive.view().changes(after, limit)?)
 }
@@ -88,7 +88,7 @@ fn peers(archive: &Archive, changes: &[Change]) -> Result<BTreeMap<PeerId, Optio
     Ok(peers)
 }
 
-/// Takes what cannot be understood for what is not there, and says so.
+/// Takes what cannot be decoded for what is not there, and logs it.
 fn readable<T>(read: Result<Option<T>, ArchiveError>) -> Result<Option<T>, ArchiveError> {
     match read {
         Err(ArchiveError::Record(error)) => {

@@ -37,7 +37,8 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
 /// The extractor for the members of an operator request's body, where the listener accepts such requests.
 ///
 /// A plain request must have the content type of JSON, even when it is empty, against cross-site request forgery: a website could otherwise
-/// make a browser on this machine send it. Before it sends JSON to another origin, a browser sends a preflight request, which is not permitted.
+/// make a browser on this machine send it. Before it sends JSON to another origin, a browser sends a preflight request, which is not
+/// permitted.
 pub(super) struct OperatorBody(pub(super) Map<String, Value>);
 
 impl FromRequest<Arc<Context>> for OperatorBody {

@@ -59,10 +59,10 @@ fn page(context: &Context, params: &ListCoverageParams, budget: PageBudget) -> R
     let archive = &context.archive;
     let after = params.after.map_or(PeerId(i64::MIN), PeerId);
     let mut summary = CoverageSummary::default();
-    let mut views = archive.view().crawl_states(PeerId(i64::MIN)).map(|cursor| -> Result<CoverageView, Problem> {
-        let (id, cursor) = cursor?;
+    let mut views = archive.view().crawl_states(PeerId(i64::MIN)).map(|entry| -> Result<CoverageView, Problem> {
+        let (id, state) = entry?;
         let (peer, coverage) = (known_or_bare(archive, id)?, archive.view().coverage(id)?);
-        let view = CoverageView::new(&peer, &coverage, &cursor, || context.status.hindrance(id));
+        let view = CoverageView::new(&peer, &coverage, &state, || context.status.hindrance(id));
         summary.add(&view);
         Ok(view)
     });
@@ -89,7 +89,7 @@ pub(super) async fn one(
 
 fn detail(context: &Context, peer: &Peer) -> Result<CoverageDetail, Problem> {
     let unknown = || Problem::unknown_peer("this peer is known but not crawled");
-    let cursor = context.archive.view().crawl_state(peer.id)?.ok_or_else(unknown)?;
+    let state = context.archive.view().crawl_state(peer.id)?.ok_or_else(unknown)?;
     let coverage = context.archive.view().coverage(peer.id)?;
-    Ok(CoverageDetail::new(peer, &coverage, &cursor, || context.status.hindrance(peer.id)))
+    Ok(CoverageDetail::new(peer, &coverage, &state, || context.status.hindrance(peer.id)))
 }

@@ -120,7 +120,7 @@ impl Dump {
     fn start(archive: &Archive, params: &DumpParams) -> Result<Self, Problem> {
         let peers = match &params.peer {
             Some(peer) => vec![resolve(archive, peer)?.id],
-            None => archive.view().crawl_states(PeerId(i64::MIN)).map(|cursor| Ok(cursor?.0)).collect::<Result<_, Problem>>()?,
+            None => archive.view().crawl_states(PeerId(i64::MIN)).map(|entry| Ok(entry?.0)).collect::<Result<_, Problem>>()?,
         };
         Ok(Self { peers, all: params.all, position: params.after })
     }

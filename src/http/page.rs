@@ -1,7 +1,7 @@
 //! `/`: the web page to search and read, embedded in the program.
 //!
-//! It loads nothing from elsewhere and may not: its content security policy allows only its own script and style. Sealed responses are opened
-//! in the browser; the key never leaves it, and is forgotten with the tab.
+//! It loads nothing from elsewhere and may not: its content security policy allows only its own script and style. Sealed responses are
+//! opened in the browser; the key never leaves it, and is forgotten with the tab.
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::response::IntoResponse;

@@ -1,5 +1,5 @@
-//! The worker of an output: reads the change log, sends events in order, pipelined in a window, and moves its position (its checkpoint) over
-//! what was confirmed.
+//! The worker of an output: reads the change log, sends events in order, pipelined in a window, and moves its position (its checkpoint)
+//! over what was confirmed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -154,8 +154,8 @@ impl<O: Output> Delivery<O> {
             Err(_) if Instant::now() < oldest.deadline => return Ok(StepOutcome::Busy),
             Err(_) => Err(self.output.unconfirmed()),
         };
-        // Also of a batch that failed: what was confirmed before the failure is not sent again, so that an output that takes only a few at a
-        // time gets all in the end.
+        // Also of a batch that failed: what was confirmed before the failure is not sent again, so that an output that takes only a few at
+        // a time gets all in the end.
         if let Some(oldest) = session.in_flight.pop_front() {
             self.store(oldest.batch.confirmed())?;
         }

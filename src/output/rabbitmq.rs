@@ -5,7 +5,8 @@
 //! lapin logs returned messages with their bodies at `warn`, so the program's log filter must say `lapin=error`: message text never
 //! reaches a log.
 //!
-//! The way through: `url` and `settings` (which broker), `broker` (the connection), `error` (what can go wrong), `batch` (what is in flight).
+//! The way through: `url` and `settings` (which broker), `broker` (the connection), `error` (what can go wrong), `batch` (what is in
+//! flight).
 
 mod batch;
 mod broker;

@@ -1,8 +1,8 @@
 //! Requests and answers: the plaintexts inside the seals, bound to one method and target, and protected against replay.
 //!
-//! A request's plaintext is `{"iat", "jti", "htm", "htu", "body"}`: when it was issued, its nonce, the method and target that it was made for,
-//! and what is sent (none for a `GET`). An answer's is `{"iat", "req", "status", "body"}`, `req` being the request's `jti`. Nothing that matters
-//! is left to HTTP's own headers, which anybody on the way may change.
+//! A request's plaintext is `{"iat", "jti", "htm", "htu", "body"}`: when it was issued, its nonce, the method and target that it was made
+//! for, and what is sent (none for a `GET`). An answer's is `{"iat", "req", "status", "body"}`, `req` being the request's `jti`. Nothing
+//! that matters is left to HTTP's own headers, which anybody on the way may change.
 //!
 //! `htu` is path and query exactly as the request line has them, byte for byte, nothing decoded or reordered. Scheme and host are no
 //! part of it, because proxies change them; an absolute URI is taken as well, and its path and query are compared.

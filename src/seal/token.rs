@@ -1,7 +1,7 @@
 //! JWE compact serialisation (authenticated encryption), in the one form that is spoken here.
 //!
-//! `base64url(header)..base64url(iv).base64url(ciphertext).base64url(tag)`, with exactly the members `alg`, `enc`, `kid`, `typ` and `cty` in
-//! the header: no key wrapping, no `zip`, no `crit`, nothing unprotected. What is not exactly this is refused, so a token has one
+//! `base64url(header)..base64url(iv).base64url(ciphertext).base64url(tag)`, with exactly the members `alg`, `enc`, `kid`, `typ` and `cty`
+//! in the header: no key wrapping, no `zip`, no `crit`, nothing unprotected. What is not exactly this is refused, so a token has one
 //! spelling: no other base64, no repeated member, no other algorithm that an attacker could ask for.
 
 use std::fmt;
@@ -60,7 +60,7 @@ impl Purpose {
     }
 }
 
-/// A sealed message was refused. Its text is always the same: whoever is refused must not learn why.
+/// A sealed message was refused. Its text is always the same: a client that is refused must not learn why.
 pub struct Refused {
     reason: RefusalReason,
 }
@@ -100,7 +100,7 @@ impl RefusalReason {
 }
 
 impl Refused {
-    /// Tells the operator why; this must not reach whoever was refused.
+    /// Tells the operator why; this must not reach the client that was refused.
     pub fn reason(&self) -> RefusalReason {
         self.reason
     }

@@ -94,7 +94,7 @@ fn word_end(chars: &[char], start: usize) -> usize {
     chars[start..].iter().position(ends).map_or(chars.len(), |length| start + length.max(1))
 }
 
-/// What stands in the quotes that open at a place, and where it goes on after them.
+/// What stands in the quotes that open at a place, and where the text continues after them.
 fn quoted(chars: &[char], start: usize) -> Result<Option<(String, usize)>, QueryError> {
     let Some((open, close)) = QUOTES.iter().find(|(open, _)| chars.get(start) == Some(open)) else { return Ok(None) };
     let inside = &chars[start + 1..];

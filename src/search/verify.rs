@@ -89,8 +89,8 @@ impl Index {
         let pending = pending(archive, found.position)?;
         found.pending = pending.len() as u64;
         let mut of_known_peers = 0;
-        for cursor in archive.view().crawl_states(PeerId(i64::MIN)) {
-            let (peer, _) = cursor?;
+        for entry in archive.view().crawl_states(PeerId(i64::MIN)) {
+            let (peer, _) = entry?;
             let mut indexed = self.documents_of(&searcher, peer).map_err(|e| self.failed(&e))?;
             of_known_peers += indexed.values().map(|revisions| revisions.len() as u64).sum::<u64>();
             let all = IdRange { first: i32::MIN, last: i32::MAX };

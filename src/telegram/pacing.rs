@@ -1,6 +1,6 @@
 //! Rate limits of dependent requests: with a pool, no request is made that the pool was not asked for.
 //!
-//! Whoever calls a client has a lease for one request of one method. What else must be asked on the way (an authorisation that is taken
+//! A caller of a client has a lease for one request of one method. What else must be asked on the way (an authorisation that is taken
 //! along, a takeout that is begun) has a rate limit of its own, so it asks the pool here, and a flood wait that Telegram asks for parks
 //! its own method. Without a pool, as in a login, the caller is told of the wait and nothing is remembered.
 
@@ -42,7 +42,7 @@ impl Client {
         answer
     }
 
-    /// Has the caller retry under a new lease where there is a pool; without one, it may go on.
+    /// Has the caller retry under a new lease where there is a pool; without one, it may proceed.
     pub(super) fn retry_later(&self, why: &'static str) -> Result<(), TelegramError> {
         if self.pool.is_some() { Err(TelegramError::RetryLater { why }) } else { Ok(()) }
     }

@@ -108,21 +108,21 @@ pub struct CoveragePage {
 
 impl CoverageView {
     /// How complete a crawled peer is. `hindrance` is asked only about one that is not.
-    pub(crate) fn new(peer: &Peer, coverage: &Coverage, cursor: &CrawlState, hindrance: impl FnOnce() -> Option<String>) -> Self {
-        let completeness = Completeness::of(coverage, cursor);
+    pub(crate) fn new(peer: &Peer, coverage: &Coverage, state: &CrawlState, hindrance: impl FnOnce() -> Option<String>) -> Self {
+        let completeness = Completeness::of(coverage, state);
         let complete = completeness.is_complete();
         Self {
             peer: show::peer(peer),
             complete,
-            top: cursor.top,
+            top: state.top,
             messages: coverage.messages,
             deleted: coverage.deleted,
             missing: completeness.missing.len(),
             recheck: completeness.recheck.len(),
             held: completeness.held.len(),
-            held_until: cursor.held_until.map(|at| at.to_string()),
-            checked_at: cursor.checked_at.map(|at| at.to_string()),
-            unavailable: cursor.unavailable.clone(),
+            held_until: state.held_until.map(|at| at.to_string()),
+            checked_at: state.checked_at.map(|at| at.to_string()),
+            unavailable: state.unavailable.clone(),
             hindered: if complete { None } else { hindrance() },
         }
     }
@@ -154,14 +154,14 @@ impl HoleView {
 
 impl CoverageDetail {
     /// The same with ranges of ids.
-    pub(crate) fn new(peer: &Peer, coverage: &Coverage, cursor: &CrawlState, hindrance: impl FnOnce() -> Option<String>) -> Self {
-        let completeness = Completeness::of(coverage, cursor);
+    pub(crate) fn new(peer: &Peer, coverage: &Coverage, state: &CrawlState, hindrance: impl FnOnce() -> Option<String>) -> Self {
+        let completeness = Completeness::of(coverage, state);
         Self {
             ranges: bounds(&coverage.read),
             missing_ranges: bounds(&completeness.missing),
             recheck_ranges: bounds(&completeness.recheck),
-            holes: HoleView::all(&completeness, cursor.unavailable.is_some()),
-            coverage: CoverageView::new(peer, coverage, cursor, hindrance),
+            holes: HoleView::all(&completeness, state.unavailable.is_some()),
+            coverage: CoverageView::new(peer, coverage, state, hindrance),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The layout shows the architecture: arrows only point forward, and each foreign library has its door.
+//! The layout shows the architecture: dependencies only point forward, and each foreign library is named only where it is permitted.
 //!
 //! The tables below are the rules. A `use` that breaks one fails with its file, its line and the rule; a permission that nobody
 //! needs any more fails too, so that the tables stay as narrow as the code.

@@ -20,12 +20,12 @@ fn a_page_that_is_older_than_a_mass_deletion_does_not_disprove_it() {
             write.message(message(peer, id, ""), Raw::default(), 0);
         }
         write.commit().unwrap();
-        let cursor = kept.view().crawl_state(peer).unwrap().unwrap();
-        (cursor.held.len(), kept.view().coverage(peer).unwrap().deleted)
+        let state = kept.view().crawl_state(peer).unwrap().unwrap();
+        (state.held.len(), kept.view().coverage(peer).unwrap().deleted)
     };
     assert_eq!(page(10, true), (0, 0));
     let mut write = kept.write(NOW);
-    write.as_of(Some(20)).mass_deletion(rule).crawl_state(peer, |cursor| cursor.pts = Some(20));
+    write.as_of(Some(20)).mass_deletion(rule).crawl_state(peer, |state| state.pts = Some(20));
     for id in 1..=20 {
         write.delete(key(peer, id));
     }

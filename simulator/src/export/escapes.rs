@@ -28,7 +28,7 @@ pub(super) fn repair(bytes: &[u8]) -> (String, usize) {
                 repaired += 1;
             }
             _ => {
-                // A backslash that escapes nothing was meant as itself.
+                // A backslash that escapes nothing is a literal one.
                 text.push_str("\\\\");
                 rest = escape.get(1..).unwrap_or_default();
                 repaired += 1;

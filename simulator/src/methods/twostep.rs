@@ -23,7 +23,7 @@ impl Call<'_> {
         let world = self.core.world();
         let verifier = self.verifier(&world);
         let srp_id = self.srp_id(&world);
-        // Deriving the verifier takes a tenth of a second; nobody else has to wait for it.
+        // Deriving the verifier takes a tenth of a second: off the lock, so that nothing else waits for it.
         drop(world);
         let algorithm = |salt1: Vec<u8>, salt2: Vec<u8>| {
             enums::PasswordKdfAlgo::Sha256Sha256Pbkdf2Hmacsha512iter100000Sha256ModPow(

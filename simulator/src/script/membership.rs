@@ -65,7 +65,7 @@ impl Simulator {
         Ok(world.renew_invite(index))
     }
 
-    /// Hides from whoever joins a group or channel from now on what was said before, or no longer. Their `channelFull` says up to
+    /// Hides from new members of a group or channel what was said before they joined, or no longer. Their `channelFull` says up to
     /// where (`available_min_id`).
     ///
     /// # Errors

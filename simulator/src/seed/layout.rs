@@ -127,7 +127,7 @@ fn add_chats(world: &mut World, spec: &WorldSpec, rng: &mut ChaCha8Rng) {
     }
 }
 
-/// Sees to it that nobody is needed who is expendable: basic groups go to another account, and of the rest another is a member too.
+/// Keeps a chat readable when its expendable accounts are lost: a basic group goes to another account, any other gets one more member.
 fn spare(members: &mut Vec<usize>, kind: ChatKind, spec: &WorldSpec, index: usize) {
     let accounts = spec.accounts.max(1);
     let lasting = accounts.saturating_sub(spec.expendable).max(1);

@@ -85,7 +85,7 @@ impl World {
         hash
     }
 
-    /// Whether an account may read a chat: a member, anyone where it has a username, and, for a discussion group, whoever may
+    /// Whether an account may read a chat: a member, anyone where it has a username, and, for a discussion group, everyone who may
     /// read the channel that it belongs to.
     pub(crate) fn may_read(&self, account: usize, peer: PeerId) -> bool {
         let Some(chat) = self.chat(peer) else { return false };

@@ -142,7 +142,7 @@ fn version(database: &Connection, column: &str) -> rusqlite::Result<i64> {
     Ok(rows.next()?.and_then(|row| integer(row, 0)).unwrap_or_default())
 }
 
-/// The peers of a query for ids and hashes. A row that makes no sense is passed over: the next answers teach it again.
+/// The peers of a query for ids and hashes. A row that makes no sense is skipped: the next answers teach it again.
 fn known(database: &Connection, query: &str) -> rusqlite::Result<Vec<(PeerId, Option<i64>)>> {
     let mut statement = database.prepare(query)?;
     let mut rows = statement.query([PEERS_MAX])?;

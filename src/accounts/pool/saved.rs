@@ -79,7 +79,7 @@ pub(super) fn save(account: &mut Account, limits: &Limits, now: Now) -> Value {
     serde_json::to_value(SavedBudgets { version: VERSION, methods }).unwrap_or_default()
 }
 
-/// Restores what was saved; what cannot be read is passed over. Monotonic: nothing that is in force already gets weaker.
+/// Restores what was saved; what cannot be read is skipped. Monotonic: nothing that is in force already gets weaker.
 pub(super) fn restore(account: &mut Account, saved: &Value, limits: &Limits, now: Now) {
     if saved.get("version").and_then(Value::as_u64) != Some(u64::from(VERSION)) {
         return;

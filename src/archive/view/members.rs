@@ -12,7 +12,7 @@ impl<'a> View<'a> {
     /// The accounts that have, or had, a peer among their dialogs, by name.
     ///
     /// # Errors
-    /// When the disk refuses, or something stored could not be understood.
+    /// When the disk refuses, or a stored record cannot be decoded.
     pub fn members(self, peer: PeerId) -> Result<Vec<Membership>, ArchiveError> {
         let entries = self.scan(&MEMBER, KeyRange::under(peer.encode()), Order::OldestFirst);
         entries.map(|entry| entry.map(|(_, membership)| membership)).collect()

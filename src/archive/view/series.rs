@@ -12,7 +12,7 @@ impl<'a> View<'a> {
     /// How a message's counters moved, oldest first; the last is what they are now. `None` for a message that is not archived.
     ///
     /// # Errors
-    /// When the disk refuses, or something stored could not be understood.
+    /// When the disk refuses, or a stored record cannot be decoded.
     pub fn counters(self, message: MessageKey) -> Result<Option<Vec<Sample<Counters>>>, ArchiveError> {
         let Some(record) = self.get(&MESSAGE, &message)? else { return Ok(None) };
         let now = Sample { at: Timestamp(record.counted_at.unwrap_or(record.archived_at)), value: record.counters() };

@@ -12,7 +12,7 @@ impl View<'_> {
     /// A forum's topics, by id.
     ///
     /// # Errors
-    /// When the disk refuses, or something stored could not be understood.
+    /// When the disk refuses, or a stored record cannot be decoded.
     pub fn topics(self, peer: PeerId) -> Result<Vec<Topic>, ArchiveError> {
         let entries = self.scan(&TOPIC, KeyRange::under(peer.encode()), Order::OldestFirst);
         entries.map(|entry| entry.map(|(_, topic)| topic)).collect()

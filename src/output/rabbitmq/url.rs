@@ -1,4 +1,4 @@
-//! The broker's URL, checked before anything is started: one that could be meant in two ways is refused, never guessed at.
+//! The broker's URL, checked before anything is started: an ambiguous one is refused, never guessed at.
 //!
 //! A password with a bare `/`, `#` or `?` in it would end the host where the password begins to be secret, and lead to another
 //! broker with the rest in plain sight. So nothing that an error, a log or the status says of a URL is taken from a text that was
@@ -69,7 +69,7 @@ pub enum InvalidAmqpUrl {
         /// Its name.
         name: Option<String>,
     },
-    /// A parameter whose value cannot be meant, or that is given twice.
+    /// A parameter whose value is invalid, or that is given twice.
     #[error("must have the parameter `{name}` only once, and with a valid value")]
     Parameter {
         /// Its name.
@@ -165,7 +165,7 @@ fn host_and_port(place: &str) -> Result<(&str, Option<u16>), InvalidAmqpUrl> {
     Ok((host, port.map(|port| number(port).ok_or(InvalidAmqpUrl::Port)).transpose()?))
 }
 
-/// The virtual host that a path names. A lone slash names none: no broker has one without a name, and `/` is what is meant.
+/// The virtual host that a path names. A lone slash names none: no broker has one without a name, so it is the default, `/`.
 fn virtual_host(path: &str) -> Result<String, InvalidAmqpUrl> {
     let name = path.strip_prefix('/').unwrap_or(path);
     if name.is_empty() {
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_meant_in_two_ways_is_refused_and_nothing_of_it_is_shown() {
+    fn what_is_ambiguous_is_refused_and_nothing_of_it_is_shown() {
         for (text, error) in [
             ("", InvalidAmqpUrl::Scheme),
             ("http://crawler:s3cret@127.0.0.1", InvalidAmqpUrl::Scheme),

@@ -1,7 +1,7 @@
 //! Serialisation of a JWK Set.
 //!
-//! Stock libraries import it as it is. Beside `kty`, `use`, `kid` and `k` each key carries `client`, who holds it, and `created` (RFC 3339).
-//! A reader ignores members that it does not know (RFC 7517 section 4); so does this one, and writes them back, except those
+//! Stock libraries import it as it is. Beside `kty`, `use`, `kid` and `k` each key carries `client`, who holds it, and `created`
+//! (RFC 3339). A reader ignores members that it does not know (RFC 7517 section 4); so does this one, and writes them back, except those
 //! that would limit a key. `alg` is not written: joserfc takes a key that has one only if it is `dir`, npm's jose only if it is
 //! `A256CBC-HS512`.
 //!

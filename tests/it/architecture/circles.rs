@@ -1,7 +1,8 @@
 //! Files of a folder build on each other in one direction.
 //!
 //! A file imports another when it names it, or a name that another file gives out again of it, through `crate::` or `super::`. Between
-//! two places of the tree only the files at the fork count, so a folder counts as its door. A parent and its children may name each other.
+//! two places of the tree only the files at the fork count, so a folder counts as the file `x.rs` beside it. A parent and its children may
+//! name each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -74,7 +74,7 @@ pub(crate) fn archive_messages(archive: &Archive, first: i32, last: i32) {
     for page in (first..=last).step_by(PAGE as usize) {
         let end = last.min(page + PAGE - 1);
         let mut write = archive.write(NOW);
-        write.peer(titled(CHAT, PeerKind::Supergroup, "kept")).crawl_state(CHAT, move |cursor| cursor.top = end);
+        write.peer(titled(CHAT, PeerKind::Supergroup, "kept")).crawl_state(CHAT, move |state| state.top = end);
         for id in page..=end {
             let says = format!("message {id} says {}", "something ".repeat(5));
             write.message(text(id, &says), Raw { layer: 230, tl: vec![7; 60] }, 0);

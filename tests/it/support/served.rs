@@ -150,7 +150,7 @@ pub(crate) fn fill(archive: &Archive) {
         write.message(said(NEWS, id, text), some_raw(), 0);
     }
     write.covered(NEWS, IdRange { first: 1, last: 5 });
-    write.crawl_state(NEWS, |cursor| cursor.top = 5);
+    write.crawl_state(NEWS, |state| state.top = 5);
     for id in 21..=40 {
         write.message(said(GROUP, id, &format!("message number {id}")), some_raw(), 0);
     }
@@ -189,10 +189,10 @@ pub(crate) fn furnish(archive: &Archive) {
     let mut write = archive.write(Timestamp(NOW.0 + 180));
     write.left(NEWS, bravo).member_count(NEWS, 1_199);
     write.counters(key(NEWS, 3), Counters { views: Some(95), ..Counters::default() });
-    write.crawl_state(GROUP, |cursor| {
-        cursor.recheck.insert(IdRange { first: 30, last: 31 });
-        cursor.held.insert(IdRange { first: 35, last: 38 });
-        cursor.held_until = Some(Timestamp(NOW.0 + 3_600));
+    write.crawl_state(GROUP, |state| {
+        state.recheck.insert(IdRange { first: 30, last: 31 });
+        state.held.insert(IdRange { first: 35, last: 38 });
+        state.held_until = Some(Timestamp(NOW.0 + 3_600));
     });
     write.commit().unwrap();
 }
