@@ -54,7 +54,7 @@ async fn run(url: &str, changes: usize, rounds: usize) {
     let folder = tempfile::tempdir().unwrap();
     let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
     fill(&archive, changes);
-    let settings = Settings { exchange: "bench".to_owned(), ..Settings::new(url.parse().unwrap()) };
+    let settings = Settings::new("publish", url.parse().unwrap(), "bench", true);
     let amqp_channel = Connection::connect(url, ConnectionProperties::default()).await.unwrap().create_channel().await.unwrap();
     amqp_channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
     // The first connection declares the exchange; then a queue wants everything, as a consumer's would.

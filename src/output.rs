@@ -44,6 +44,11 @@ pub trait Output: Send + Sync + 'static {
     /// Connects.
     fn connect(&self) -> impl Future<Output = Result<Self::Session, OutputError>> + Send;
 
+    /// What to say when it takes nothing at present, and what helps.
+    fn blocked(&self) -> String {
+        "it takes nothing at present".to_owned()
+    }
+
     /// What to say when a batch was not confirmed in time.
     fn unconfirmed(&self) -> OutputError {
         OutputError::passing(format!("no confirmation for {:?}", self.confirm_timeout()))

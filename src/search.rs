@@ -44,7 +44,7 @@ use std::time::Duration;
 pub use bench_support::BareIndex;
 pub use find::{Hit, SearchPage};
 pub use index::Index;
-pub use indexer::{Indexer, IndexerSettings, MEMORY_MIB_MIN};
+pub use indexer::{INDEX_READER, Indexer, IndexerSettings, MEMORY_MIB_MIN};
 pub use query::{PREFIX_LENGTH_MIN, QUERY_DEPTH_MAX, QUERY_LENGTH_MAX, QUERY_TERMS_MAX, QueryError, SearchQuery};
 pub use request::{PAGE_SIZE_MAX, Request, SortOrder, Total};
 pub use snippet::Snippet;

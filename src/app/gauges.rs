@@ -11,7 +11,7 @@ use crate::accounts::AccountState;
 use crate::archive::Archive;
 use crate::crawl::{Crawler, Progress};
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
-use crate::search::Index;
+use crate::search::{INDEX_READER, Index};
 
 /// How often what has to be read is measured: the coverage of every peer, and the sizes of all files. Prometheus usually scrapes more
 /// often than that, and its scrapes read nothing.
@@ -52,7 +52,7 @@ impl Gauges {
         self.set_accounts();
         let last = self.archive.last_seq();
         let lag = last.0.saturating_sub(self.index.position().0);
-        metrics::gauge!("telescribe_reader_lag_changes", "reader" => "index").set(lag as f64);
+        metrics::gauge!("telescribe_reader_lag_changes", "reader" => INDEX_READER).set(lag as f64);
         for output in &self.outputs {
             let lag = output.status.report(last).lag;
             metrics::gauge!("telescribe_reader_lag_changes", "reader" => output.name.clone()).set(lag as f64);

@@ -11,7 +11,7 @@ use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, one_line};
 use super::received::Received;
 use super::schedule;
-use crate::views::{AccountStatusView, CrawlView, StatusView, WorkerView};
+use crate::views::{AccountStatusView, CrawlView, OutputView, StatusView, WorkerView};
 
 /// Show the state of the archive, the index and a running daemon
 #[derive(Clone, Debug, clap::Args)]
@@ -21,7 +21,8 @@ use crate::views::{AccountStatusView, CrawlView, StatusView, WorkerView};
 pub struct Args {}
 
 /// Members with an output of their own.
-const TOLD: [&str; 9] = ["version", "now", "archive", "index", "running", "crawl", "accounts", "jobs", "workers"];
+const TOLD: [&str; 11] =
+    ["version", "now", "archive", "index", "running", "crawl", "publish", "outputs", "accounts", "jobs", "workers"];
 
 /// Runs the command on standard output.
 ///
@@ -57,6 +58,12 @@ fn for_people(received: &Received<StatusView>, out: &mut Out) -> std::io::Result
     }
     if let Some(crawl) = &program.crawl {
         crawled(crawl, out)?;
+    }
+    if let Some(outputs) = program.outputs.as_ref().filter(|outputs| !outputs.is_empty()) {
+        head(out, "outputs", "")?;
+        for output in outputs {
+            out.line(format_args!("  {}", output_state(output)))?;
+        }
     }
     if let Some(accounts) = &program.accounts {
         head(out, "accounts", "")?;
@@ -141,6 +148,15 @@ fn how_it_is(account: &AccountStatusView) -> String {
     let wait = |(method, until): (&String, &String)| format!("; flood wait for {} until {}", one_line(method), one_line(until));
     let rest = account.rests_until.as_deref().map(|until| format!("; it sends no requests until {}", one_line(until)));
     state + &account.parked_until.iter().map(wait).chain(rest).collect::<String>()
+}
+
+fn output_state(OutputView { name, report, .. }: &OutputView) -> String {
+    let (name, state) = (one_line(name), one_line(&report.state));
+    let unroutable =
+        (report.unroutable > 0).then(|| format!("; {} events were unroutable: no queue is bound for them", report.unroutable));
+    let error = report.last_error.as_deref().map(|error| format!("; {}", one_line(error)));
+    let rest = unroutable.into_iter().chain(error).collect::<String>();
+    format!("{name}: {state}, {} changes behind{rest}", report.lag)
 }
 
 fn complaint(worker: &WorkerView) -> Option<String> {

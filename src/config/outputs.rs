@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BrokerUrl, Config};
 use crate::output::rabbitmq;
+use crate::search::INDEX_READER;
 
 /// Publishing to RabbitMQ.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,7 +20,7 @@ pub struct PublishConfig {
     pub declare: bool,
 }
 
-/// A further output of events.
+/// A further output of events. What is a setting of some kinds only has a default, and is checked by its kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OutputConfig {
@@ -28,6 +29,7 @@ pub struct OutputConfig {
     /// What kind of output it is: "rabbitmq".
     pub kind: OutputKind,
     /// The URL of the broker.
+    #[serde(default)]
     pub url: BrokerUrl,
     /// The exchange.
     #[serde(default = "default_exchange")]
@@ -50,8 +52,6 @@ pub enum OutputKind {
 pub struct PlannedOutput {
     /// Its name, under which its position is kept.
     pub name: String,
-    /// Where it is in the configuration.
-    pub key: String,
     /// What it is.
     pub target: OutputTarget,
 }
@@ -63,10 +63,11 @@ pub enum OutputTarget {
     RabbitMq(rabbitmq::Settings),
 }
 
+/// A key of the configuration that is wrong, and why.
+type Wrong = (String, String);
+
 /// The name of the output that `publish` plans.
 pub const PUBLISH: &str = "publish";
-/// Names of readers that are no outputs.
-const RESERVED_NAMES: [&str; 1] = ["search"];
 /// Long enough for a word or two, short enough for a table.
 const OUTPUT_NAME_LENGTH_MAX: usize = 64;
 
@@ -83,45 +84,51 @@ impl Config {
     ///
     /// # Errors
     /// The first key that is wrong, and why.
-    pub fn planned_outputs(&self) -> Result<Vec<PlannedOutput>, (String, String)> {
-        let mut planned: Vec<PlannedOutput> = Vec::new();
-        let publish = [(PUBLISH.to_owned(), PUBLISH.to_owned(), &self.publish.url, &self.publish.exchange, self.publish.declare)];
-        let further = self.outputs.iter().enumerate().map(|(at, output)| {
-            let OutputKind::Rabbitmq = output.kind;
-            (format!("outputs.{at}"), output.name.clone(), &output.url, &output.exchange, output.declare)
-        });
-        for (key, name, url, exchange, declare) in publish.into_iter().chain(further) {
-            let wrong = |member: &str, why: String| Err((format!("{key}.{member}"), why));
-            let url = match url.get() {
-                Ok(url) => url,
-                Err(error) => return wrong("url", error.to_string()),
-            };
-            if !rabbitmq::is_exchange_name(exchange) {
-                let why = "must have 1 to 246 bytes without control characters, and must not begin with `amq.`";
-                return wrong("exchange", why.to_owned());
+    pub fn planned_outputs(&self) -> Result<Vec<PlannedOutput>, Wrong> {
+        let PublishConfig { url, exchange, declare } = &self.publish;
+        let publish = rabbitmq_settings(PUBLISH, url, exchange, *declare)?;
+        let to_publish = |settings| PlannedOutput { name: PUBLISH.to_owned(), target: OutputTarget::RabbitMq(settings) };
+        let mut planned: Vec<PlannedOutput> = publish.map(to_publish).into_iter().collect();
+        for (at, output) in self.outputs.iter().enumerate() {
+            let key = format!("outputs.{at}");
+            let target = output.target(&key)?;
+            let name = output.name.as_str();
+            let wrong = |why: String| Err((format!("{key}.name"), why));
+            if !is_output_name(name) {
+                return wrong(format!("must have 1 to {OUTPUT_NAME_LENGTH_MAX} lower-case letters, digits and hyphens"));
             }
-            let is_further = key != PUBLISH;
-            if is_further && !is_output_name(&name) {
-                return wrong("name", format!("must have 1 to {OUTPUT_NAME_LENGTH_MAX} lower-case letters, digits and hyphens"));
-            }
-            if is_further && (name == PUBLISH || RESERVED_NAMES.contains(&name.as_str())) {
-                return wrong("name", format!("`{name}` is taken by the program itself; choose another"));
+            if [PUBLISH, INDEX_READER].contains(&name) {
+                return wrong(format!("`{name}` is taken by the program itself; choose another"));
             }
             if planned.iter().any(|other| other.name == name) {
-                return wrong("name", format!("`{name}` is used twice; each output needs a name of its own"));
+                return wrong(format!("`{name}` is used twice; each output needs a name of its own"));
             }
-            match url {
-                Some(url) => {
-                    let exchange = exchange.clone();
-                    let settings = rabbitmq::Settings { exchange, declare, ..rabbitmq::Settings::new(url.clone()) };
-                    planned.push(PlannedOutput { name, key, target: OutputTarget::RabbitMq(settings) });
-                }
-                None if is_further => return wrong("url", "must name a broker".to_owned()),
-                None => {}
-            }
+            planned.push(PlannedOutput { name: name.to_owned(), target });
         }
         Ok(planned)
     }
+}
+
+impl OutputConfig {
+    /// What it is, checked. `key` is where it stands in the configuration.
+    fn target(&self, key: &str) -> Result<OutputTarget, Wrong> {
+        match self.kind {
+            OutputKind::Rabbitmq => {
+                let settings = rabbitmq_settings(key, &self.url, &self.exchange, self.declare)?;
+                settings.map(OutputTarget::RabbitMq).ok_or_else(|| (format!("{key}.url"), "must name a broker".to_owned()))
+            }
+        }
+    }
+}
+
+/// The settings of an output to RabbitMQ, checked; none without a broker.
+fn rabbitmq_settings(key: &str, url: &BrokerUrl, exchange: &str, declare: bool) -> Result<Option<rabbitmq::Settings>, Wrong> {
+    let url = url.get().map_err(|error| (format!("{key}.url"), error.to_string()))?;
+    if !rabbitmq::is_exchange_name(exchange) {
+        let why = "must have 1 to 246 bytes without control characters, and must not begin with `amq.`";
+        return Err((format!("{key}.exchange"), why.to_owned()));
+    }
+    Ok(url.map(|url| rabbitmq::Settings::new(key, url.clone(), exchange, declare)))
 }
 
 fn is_output_name(name: &str) -> bool {

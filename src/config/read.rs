@@ -98,7 +98,12 @@ fn line_of(text: &str, key: &str) -> Option<usize> {
 /// The key whose value is at an offset, with the tables it is in.
 fn key_of(table: &dyn TableLike, offset: usize) -> Option<String> {
     table.iter().find_map(|(key, item)| {
+        let in_array = || {
+            let mut tables = item.as_array_of_tables()?.iter().enumerate();
+            tables.find_map(|(at, table)| key_of(table, offset).map(|inner| format!("{key}.{at}.{inner}")))
+        };
         let inner = item.as_table_like().and_then(|inner| key_of(inner, offset)).map(|inner| format!("{key}.{inner}"));
+        let inner = inner.or_else(in_array);
         let holds = || item.span().is_some_and(|span| span.contains(&offset));
         inner.or_else(|| holds().then(|| key.to_owned())).map(|key| without_secrets(&key))
     })
@@ -300,6 +305,10 @@ mod tests {
                 output("a", &format!("{at_a}\nexchange = \"amq.x\"")),
                 "config.toml, line 5: `outputs.0.exchange` must have 1 to 246 bytes",
             ),
+            (output("a", ""), "config.toml, line 1: `outputs.0.url` must name a broker"),
+            (output("a", &format!("{at_a}\nexchnge = \"x\"")), "config.toml, line 5: unknown key `outputs.exchnge`; did you mean `exchange`?"),
+            ("[[outputs]]\nname = \"a\"\n".to_owned(), "config.toml, line 1: `outputs` is wrong: missing field `kind`"),
+            ("[[outputs]]\nname = \"a\"\nkind = \"kafka\"\n".to_owned(), "config.toml, line 3: `outputs.0.kind` is wrong: unknown variant, expected `rabbitmq`"),
         ] {
             let found = read_text(&wrong, &[]).unwrap_err();
             assert!(found.starts_with(error), "{found}");

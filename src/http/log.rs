@@ -32,7 +32,7 @@ pub(super) async fn record(request: Request, next: Next) -> Response {
     let status = response.status().as_u16();
     metrics::counter!("telescribe_http_requests_total", "route" => route.clone(), "status" => status.to_string()).increment(1);
     metrics::histogram!("telescribe_http_request_seconds", "route" => route.clone()).record(started.elapsed());
-    tracing::debug!(request.id = text, %method, route, door = ingress, status, elapsed_ms = started.elapsed().as_millis(), "request `{text}`");
+    tracing::debug!(request.id = text, %method, route, ingress, status, elapsed_ms = started.elapsed().as_millis(), "request `{text}`");
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }

@@ -12,7 +12,7 @@ use crate::event::events_of;
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::Seq;
 
-use super::status::{State, Status};
+use super::status::{Report, State, Status};
 use super::{Confirmed, Output, OutputBatch as _, OutputError, OutputSession};
 
 /// The first backoff after a failure: a server that restarts is back at once. Doubled at each further failure.
@@ -86,7 +86,13 @@ impl<O: Output> Delivery<O> {
         }
         match self.output.connect().await {
             Ok(output) => {
-                tracing::info!(change.seq = position.0, "publishing to {}, after change {position}", self.output.target());
+                let name = self.reader.name();
+                tracing::info!(
+                    output.name = name,
+                    change.seq = position.0,
+                    "output `{name}`: publishing to {}, after change {position}",
+                    self.output.target()
+                );
                 self.session = Some(OpenSession { output, in_flight: VecDeque::new() });
                 self.status.note(|report| {
                     report.state = State::Connected;
@@ -107,11 +113,11 @@ impl<O: Output> Delivery<O> {
         let wait = if error.is_permanent() { RECONNECT_MAX } else { self.backoff };
         self.retry_at = Instant::now() + wait;
         self.backoff = (self.backoff * 2).min(RECONNECT_MAX);
-        let text = error.to_string();
+        let (name, text) = (self.reader.name(), error.to_string());
         self.status.note(|report| {
             // Deduplicated: the same failure again and again fills no log.
             if report.state != State::Disconnected || report.last_error.as_ref() != Some(&text) {
-                tracing::warn!("publishing is interrupted: {text}; retry in {wait:?}");
+                tracing::warn!(output.name = name, "output `{name}`: publishing is interrupted: {text}; retry in {wait:?}");
             }
             report.state = State::Disconnected;
             report.last_error = Some(text);
@@ -125,7 +131,7 @@ impl<O: Output> Delivery<O> {
             return Err(OutputError::passing("the connection was lost: it was closed").into());
         }
         let blocked = session.output.is_blocked();
-        self.status.note(|report| report.note_blocked(blocked));
+        self.status.note(|report| note_blocked(report, blocked, self.reader.name(), self.output.as_ref()));
         let has_room = session.in_flight.len() < BATCHES_IN_FLIGHT_MAX && !blocked;
         let sent = has_room && session.send(self.output.as_ref(), &mut self.reader).await?;
         if sent && session.in_flight.len() < BATCHES_IN_FLIGHT_MAX {
@@ -148,7 +154,7 @@ impl<O: Output> Delivery<O> {
                 for in_flight in &mut session.in_flight {
                     in_flight.deadline = Instant::now() + self.output.confirm_timeout();
                 }
-                self.status.note(|report| report.note_blocked(true));
+                self.status.note(|report| note_blocked(report, true, self.reader.name(), self.output.as_ref()));
                 return Ok(StepOutcome::Busy);
             }
             Err(_) if Instant::now() < oldest.deadline => return Ok(StepOutcome::Busy),
@@ -170,7 +176,8 @@ impl<O: Output> Delivery<O> {
         self.backoff = RECONNECT_MIN;
         self.status.note(|report| {
             if report.unroutable == 0 && confirmed.unroutable > 0 {
-                tracing::warn!("events are unroutable: nobody takes them from {}", self.output.target());
+                let (name, target) = (self.reader.name(), self.output.target());
+                tracing::warn!(output.name = name, "output `{name}`: events are unroutable: nobody takes them from {target}");
             }
             report.position = seq.0;
             report.confirmed += confirmed.events;
@@ -178,6 +185,17 @@ impl<O: Output> Delivery<O> {
         });
         Ok(())
     }
+}
+
+/// Notes whether an output takes nothing at present (back-pressure), on a connection that is open.
+fn note_blocked(report: &mut Report, blocked: bool, name: &str, output: &impl Output) {
+    let state = if blocked { State::Blocked } else { State::Connected };
+    if report.state == State::Connected && blocked {
+        tracing::warn!(output.name = name, "output `{name}`: blocked (back-pressure): {}", output.blocked());
+    } else if report.state == State::Blocked && !blocked {
+        tracing::info!(output.name = name, "output `{name}`: events are accepted again");
+    }
+    report.state = state;
 }
 
 impl<S: OutputSession> OpenSession<S> {
@@ -216,12 +234,13 @@ impl<O: Output> Worker for Delivery<O> {
     }
 
     async fn wait(&mut self) {
-        if self.session.is_none() {
-            tokio::time::sleep_until(self.retry_at).await;
-            return;
+        match self.session.as_ref().map(|session| session.output.is_blocked()) {
+            None => tokio::time::sleep_until(self.retry_at).await,
+            // What there is to read cannot be sent.
+            Some(true) => tokio::time::sleep(IDLE_CHECK).await,
+            // Either way the next step checks.
+            Some(false) => drop(tokio::time::timeout(IDLE_CHECK, self.reader.wait()).await),
         }
-        // Either way the next step checks.
-        let _either = tokio::time::timeout(IDLE_CHECK, self.reader.wait()).await;
     }
 
     async fn finish(&mut self) -> anyhow::Result<()> {

@@ -46,6 +46,10 @@ impl Output for RabbitMq {
         Ok(Broker::connect(&self.0).await?)
     }
 
+    fn blocked(&self) -> String {
+        "the broker is short of memory or disk; free some, and publishing resumes".to_owned()
+    }
+
     fn unconfirmed(&self) -> OutputError {
         BrokerError::Timeout(self.0.confirm_timeout).into()
     }

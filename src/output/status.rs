@@ -12,7 +12,7 @@ pub enum State {
     Disconnected,
     /// Events flow.
     Connected,
-    /// The broker is short of memory or disk and takes nothing until an operator helps it.
+    /// It takes nothing at present (back-pressure), such as a broker that is short of memory or disk.
     Blocked,
 }
 
@@ -33,33 +33,18 @@ impl State {
 pub struct Report {
     /// What the connection is doing.
     pub state: State,
-    /// The last change that the broker has confirmed.
+    /// The last change that was confirmed.
     pub position: u64,
     /// How many changes are not confirmed yet.
     pub lag: u64,
     /// Events confirmed since the start, those published again included.
     pub confirmed: u64,
-    /// Events that no queue was bound for, since the start.
+    /// Events that nobody takes, since the start.
     pub unroutable: u64,
     /// Connections made since the start.
     pub connections: u64,
     /// What went wrong last, until nothing is in the way any more.
     pub last_error: Option<String>,
-}
-
-impl Report {
-    /// Notes whether the broker says that it is blocked (back-pressure), on a connection that is open.
-    pub(super) fn note_blocked(&mut self, blocked: bool) {
-        let state = if blocked { State::Blocked } else { State::Connected };
-        if self.state == State::Connected && blocked {
-            tracing::warn!(
-                "the broker blocks publishing (back-pressure): it is short of memory or disk; free some, and publishing resumes"
-            );
-        } else if self.state == State::Blocked && !blocked {
-            tracing::info!("the broker accepts events again");
-        }
-        self.state = state;
-    }
 }
 
 /// How publishing is doing; written by the publisher, read by anyone.

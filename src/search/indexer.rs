@@ -31,7 +31,7 @@ const DELETED_SHARE_MAX: f32 = 0.3;
 pub const MEMORY_MIB_MIN: usize = 16;
 
 /// The indexer's name among the readers.
-const READER: &str = "search";
+pub const INDEX_READER: &str = "search";
 
 /// The indexer's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Worker for Indexer {
         }
         match self.writer.as_mut() {
             Some(writer) => writer.reader.wait().await,
-            None => Reader::at(Arc::clone(&self.archive), READER, Seq(0)).wait().await,
+            None => Reader::at(Arc::clone(&self.archive), INDEX_READER, Seq(0)).wait().await,
         }
     }
 
@@ -150,7 +150,7 @@ impl OpenWriter {
         let committed = index.committed().context("cannot read the index's last commit")?.unwrap_or_default();
         let mut open = Self {
             index,
-            reader: Reader::at(archive, READER, committed.position),
+            reader: Reader::at(archive, INDEX_READER, committed.position),
             settings,
             writer,
             committed: committed.position,

@@ -177,7 +177,7 @@ async fn a_running_program_shows_every_metric_with_its_help() {
     }
     let readers: Vec<_> = scraped.series.iter().filter(|(name, ..)| name == "telescribe_reader_lag_changes").collect();
     assert_eq!(readers.len(), 1, "nothing is published here: {readers:?}");
-    assert_eq!(scraped.value("telescribe_reader_lag_changes", Some(("reader", "index"))), Some(0.0));
+    assert_eq!(scraped.value("telescribe_reader_lag_changes", Some(("reader", "search"))), Some(0.0));
     assert_eq!(scraped.value("telescribe_accounts", Some(("state", "ready"))), Some(3.0));
     assert_eq!(scraped.value("telescribe_accounts", Some(("state", "banned"))), Some(0.0));
     assert_eq!(scraped.value("telescribe_workers_failing", None), Some(0.0));

@@ -13,10 +13,13 @@ use futures_util::future::BoxFuture;
 use telescribe::app::RunningOutput;
 use telescribe::dispatch::{Assignee, Assignment, ClaimMode, LockKey, Placement, Priority, Task, TaskError, TaskKey};
 use telescribe::event::Event;
+use telescribe::http::Sealing;
+use telescribe::lifecycle::{StepOutcome, Worker as _};
 use telescribe::model::{AccountName, Seq, Timestamp};
-use telescribe::output::{Confirmed, Output, OutputBatch, OutputError, OutputSession};
+use telescribe::output::{Confirmed, Delivery, Output, OutputBatch, OutputError, OutputSession, State, Status};
 
 use crate::support::fleet::{Fleet, small};
+use crate::support::served::{Served, listening};
 
 /// An account asks who it is.
 #[derive(Debug)]
@@ -69,10 +72,10 @@ async fn another_kind_of_task_runs_beside_the_crawl_under_the_same_rate_limits()
     fleet.stop(app).await;
 }
 
-/// Events as lines of a file.
-struct LineFile(PathBuf);
+/// Events as lines of a file, which can be made to take nothing.
+struct LineFile(PathBuf, Arc<AtomicBool>);
 
-struct OpenLineFile(std::fs::File);
+struct OpenLineFile(std::fs::File, Arc<AtomicBool>);
 
 struct Written(Option<(Seq, Timestamp)>, u64);
 
@@ -92,7 +95,8 @@ impl Output for LineFile {
     }
 
     async fn connect(&self) -> Result<OpenLineFile, OutputError> {
-        std::fs::File::options().append(true).create(true).open(&self.0).map(OpenLineFile).map_err(OutputError::passing)
+        let file = std::fs::File::options().append(true).create(true).open(&self.0).map_err(OutputError::passing)?;
+        Ok(OpenLineFile(file, Arc::clone(&self.1)))
     }
 }
 
@@ -101,6 +105,10 @@ impl OutputSession for OpenLineFile {
 
     fn is_open(&self) -> bool {
         true
+    }
+
+    fn is_blocked(&self) -> bool {
+        self.1.load(Ordering::SeqCst)
     }
 
     async fn send(&mut self, events: Vec<Event>) -> Written {
@@ -129,7 +137,7 @@ async fn another_output_gets_every_change_in_order_beside_the_crawl() {
     let fleet = Fleet::new(small()).await;
     let app = fleet.start().await;
     let file = fleet.data().join("events.ndjson");
-    let output = RunningOutput::start("lines", "file", LineFile(file.clone()), &app.archive, &app.lifecycle);
+    let output = RunningOutput::start("lines", "file", LineFile(file.clone(), Arc::default()), &app.archive, &app.lifecycle);
     fleet.until_equal(&app).await;
     fleet.until("everything is written", || output.status.report(app.archive.last_seq()).lag == 0).await;
     assert_eq!(app.archive.view().position("lines").unwrap(), app.archive.last_seq());
@@ -140,4 +148,27 @@ async fn another_output_gets_every_change_in_order_beside_the_crawl() {
         .collect();
     assert_eq!(seqs, (1..=app.archive.last_seq().0).collect::<Vec<_>>());
     fleet.stop(app).await;
+}
+
+/// A worker that is idle and does not wait takes a whole processor core for as long as the output is blocked.
+#[tokio::test]
+async fn a_blocked_output_is_waited_for_though_there_is_something_to_send() {
+    let served = Served::start(listening(Sealing::Off)).await;
+    let blocked = Arc::new(AtomicBool::new(true));
+    let file = LineFile(served.folder.path().join("events.ndjson"), Arc::clone(&blocked));
+    let status = Arc::new(Status::new());
+    let mut delivery = Delivery::new("lines", Arc::new(file), Arc::clone(&served.archive), Arc::clone(&status));
+    assert_eq!(delivery.step().await.unwrap(), StepOutcome::Busy, "it connects");
+    for _ in 0..3 {
+        assert_eq!(delivery.step().await.unwrap(), StepOutcome::Idle);
+        let waited = tokio::time::timeout(Duration::from_millis(100), delivery.wait()).await;
+        assert!(waited.is_err(), "the next step would find the same");
+    }
+    let report = status.report(served.archive.last_seq());
+    assert_eq!((report.state, report.lag), (State::Blocked, served.archive.last_seq().0));
+    blocked.store(false, Ordering::SeqCst);
+    while status.report(served.archive.last_seq()).lag > 0 {
+        delivery.step().await.unwrap();
+    }
+    served.stop().await;
 }

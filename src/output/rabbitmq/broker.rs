@@ -30,18 +30,19 @@ impl Broker {
     /// Connects and puts the topology in place.
     pub(super) async fn connect(settings: &Settings) -> Result<Self, BrokerError> {
         settings.check()?;
-        let address = settings.address();
-        let Ok(connected) = tokio::time::timeout(settings.connect_timeout, Self::open(settings, &address)).await else {
-            return Err(BrokerError::Unreachable { address, reason: format!("no response for {:?}", settings.connect_timeout) });
+        let Ok(connected) = tokio::time::timeout(settings.connect_timeout, Self::open(settings)).await else {
+            return Err(BrokerError::Unreachable {
+                address: settings.address(),
+                reason: format!("no response for {:?}", settings.connect_timeout),
+            });
         };
         connected
     }
 
-    async fn open(settings: &Settings, address: &str) -> Result<Self, BrokerError> {
+    async fn open(settings: &Settings) -> Result<Self, BrokerError> {
         let properties = ConnectionProperties::default().with_connection_name("telescribe".into());
-        let connection = Connection::connect_uri(settings.uri(), properties)
-            .await
-            .map_err(|e| BrokerError::connecting(address.to_owned(), &e))?;
+        let connection =
+            Connection::connect_uri(settings.uri(), properties).await.map_err(|e| BrokerError::connecting(settings, &e))?;
         let lost = |e: Error| BrokerError::lost(&e);
         let amqp_channel = connection.create_channel().await.map_err(lost)?;
         topology(&amqp_channel, settings).await?;
@@ -111,7 +112,7 @@ async fn topology(amqp_channel: &Channel, settings: &Settings) -> Result<(), Bro
     let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     let declare = async |name: &str, kind, options, arguments, needed: &str| {
         let declared = amqp_channel.exchange_declare(ShortString::from(name), kind, options, arguments).await;
-        declared.map_err(|e| BrokerError::declaring(name, needed, &e))
+        declared.map_err(|e| BrokerError::declaring(settings, name, needed, &e))
     };
     let exchange = settings.exchange.as_str();
     if !settings.declare {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::{Error, ErrorKind};
 
+use super::Settings;
 use crate::model::Seq;
 
 /// What can go wrong between us and the broker. None of them loses an event.
@@ -37,9 +38,11 @@ pub enum BrokerError {
     /// The broker knows us, but does not open the virtual host.
     #[error(
         "broker `{address}` refuses the virtual host: {reason}; create it with `rabbitmqctl add_vhost`, grant the user access \
-         with `rabbitmqctl set_permissions`, or name another at the end of `publish.url` (/%2f is the default one)"
+         with `rabbitmqctl set_permissions`, or name another at the end of `{key}.url` (/%2f is the default one)"
     )]
     VirtualHost {
+        /// Where the output stands in the configuration.
+        key: String,
         /// Where, without password.
         address: String,
         /// What it said.
@@ -48,9 +51,11 @@ pub enum BrokerError {
     /// The user may not do something that is needed.
     #[error(
         "the broker's user lacks a permission ({needed}): {reason}; grant it with `rabbitmqctl set_permissions`, or create the \
-         exchange by other means and set `publish.declare = false` to use it as it is"
+         exchange by other means and set `{key}.declare = false` to use it as it is"
     )]
     Permission {
+        /// Where the output stands in the configuration.
+        key: String,
         /// Which, and on what.
         needed: String,
         /// What it said.
@@ -58,10 +63,12 @@ pub enum BrokerError {
     },
     /// The exchanges are not as we need them.
     #[error(
-        "exchange `{exchange}` cannot be used: {reason}; delete it if it is not needed, set another `publish.exchange`, or \
-         set `publish.declare = false` to use it as it is"
+        "exchange `{exchange}` cannot be used: {reason}; delete it if it is not needed, set another `{key}.exchange`, or \
+         set `{key}.declare = false` to use it as it is"
     )]
     Topology {
+        /// Where the output stands in the configuration.
+        key: String,
         /// The exchange.
         exchange: String,
         /// What the broker said.
@@ -106,20 +113,22 @@ impl BrokerError {
         Self::Lost { reason: reason(error) }
     }
 
-    pub(super) fn connecting(address: String, error: &Error) -> Self {
-        let reason = reason(error);
+    pub(super) fn connecting(settings: &Settings, error: &Error) -> Self {
+        let (key, address, reason) = (settings.key.clone(), settings.address(), reason(error));
         match protocol(error) {
             Some(AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)) => Self::Login { address, reason },
-            Some(AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED)) => Self::VirtualHost { address, reason },
+            Some(AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED)) => Self::VirtualHost { key, address, reason },
             _ => Self::Unreachable { address, reason },
         }
     }
 
-    pub(super) fn declaring(exchange: &str, needed: &str, error: &Error) -> Self {
-        let reason = reason(error);
+    pub(super) fn declaring(settings: &Settings, exchange: &str, needed: &str, error: &Error) -> Self {
+        let (key, reason) = (settings.key.clone(), reason(error));
         match protocol(error) {
-            Some(AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)) => Self::Permission { needed: needed.to_owned(), reason },
-            Some(AMQPErrorKind::Soft(_)) => Self::Topology { exchange: exchange.to_owned(), reason },
+            Some(AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)) => {
+                Self::Permission { key, needed: needed.to_owned(), reason }
+            }
+            Some(AMQPErrorKind::Soft(_)) => Self::Topology { key, exchange: exchange.to_owned(), reason },
             _ => Self::lost(error),
         }
     }

@@ -21,6 +21,8 @@ const EXCHANGE_LENGTH_MAX: usize = 246;
 /// The publisher's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// Where it stands in the configuration, such as `publish`; for errors that name what to change.
+    pub key: String,
     /// Which broker, and as whom.
     pub url: AmqpUrl,
     /// The name of the topic exchange.
@@ -38,13 +40,14 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults for a broker.
+    /// For a broker and an exchange, with the usual window and timeouts. `key` is where they stand in the configuration.
     #[must_use]
-    pub fn new(url: AmqpUrl) -> Self {
+    pub fn new(key: &str, url: AmqpUrl, exchange: &str, declare: bool) -> Self {
         Self {
+            key: key.to_owned(),
             url,
-            exchange: "telescribe".to_owned(),
-            declare: true,
+            exchange: exchange.to_owned(),
+            declare,
             window: WINDOW,
             confirm_timeout: CONFIRM_TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
@@ -97,7 +100,7 @@ mod tests {
     use super::*;
 
     fn settings(url: &str) -> Settings {
-        Settings::new(url.parse().unwrap())
+        Settings::new("publish", url.parse().unwrap(), "telescribe", true)
     }
 
     #[test]

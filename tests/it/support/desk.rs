@@ -38,7 +38,7 @@ impl Desk {
     pub(crate) fn new(url: &str, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
-        let settings = Settings { exchange: format!("test.{name}"), ..Settings::new(url.parse().unwrap()) };
+        let settings = Settings::new("publish", url.parse().unwrap(), &format!("test.{name}"), true);
         Self { folder, archive, status: Arc::new(Status::new()), url: url.to_owned(), settings }
     }
 
