@@ -131,7 +131,7 @@ impl Crawler {
         for name in clients.names() {
             planner.add_start_of(name);
         }
-        dispatch.start(settings.workers, lifecycle);
+        dispatch.start("crawl", settings.workers, lifecycle);
         resumption::start(&resumption, lifecycle);
         sweeps::start(&sweeper, lifecycle);
         live::start(&live, inbox, lifecycle);
