@@ -136,7 +136,7 @@ fn is_part_of(job: Job, scope: &Scope, pending: &Pending<'_>) -> bool {
         Job::CatchUp => kind == unit::POLL && priority == Priority::Fresh,
         // What is left of the past is added again: it waits once, and a peer that got one more reader gets it too.
         Job::Backfill => false,
-        Job::Recheck => priority == Priority::Recheck,
+        Job::Recheck => kind == unit::HISTORY && priority == Priority::Recheck,
         Job::Counters => matches!(kind, unit::FULL | unit::VIEWS),
     }
 }
