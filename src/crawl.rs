@@ -22,10 +22,11 @@
 //! The way through: `unit` says which kinds of tasks there are, `planner` what is asked next, `dispatch` (outside) who asks it; `walks` and
 //! `polls` (by `dialogs`), `differences`, `account_events`, `history`, `folders`, `counters` ask, `live` listens, and all write by the
 //! `recorder`; `sweeps` finds work for the jobs, `admission` and `join` decide which peers there are, `peers` who reads them. No kind of
-//! unit knows another: what an answer leads to goes through the planner.
+//! unit knows another: what an answer leads to goes through the planner. `assembly` puts them together; nothing that stays knows them all.
 
 mod account_events;
 mod admission;
+mod assembly;
 mod counters;
 mod dialogs;
 mod differences;
@@ -42,6 +43,7 @@ mod polls;
 mod progress;
 mod recorder;
 mod resumption;
+mod settings;
 mod standing;
 mod sweeps;
 mod unit;
@@ -49,73 +51,40 @@ mod units;
 mod walks;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::accounts::{AccountStatus, Pool, Urgency};
-use crate::archive::{Archive, ArchiveError, MassDeletion};
+use crate::accounts::{AccountStatus, Pool};
+use crate::archive::{Archive, ArchiveError};
 use crate::dispatch::{Dispatch, Priority};
 use crate::lifecycle::Lifecycle;
-use crate::model::{Clock, PeerId, Timestamp};
+use crate::model::{Clock, PeerId};
 use crate::schedule::{Job, Scope};
-use crate::telegram::{self, Client, Clients, method};
+use crate::telegram::{self, Client, Clients};
 
 pub use admission::Rules;
 pub use join::{JoinError, JoinTarget, Joining};
 pub use progress::Progress;
+pub use settings::Settings;
 pub use standing::Standing;
 pub use unit::Unit;
 
-use account_events::AccountEvents;
 use admission::Admission;
-use counters::Counting;
-use dialogs::Dialogs;
-use differences::Differences;
-use folders::Folders;
-use history::History;
+use assembly::Parts;
 use join::Joins;
-use live::Live;
-use lost_peers::LostPeers;
-use overtaken::Overtaken;
-use peers::Peers;
 use planner::Planner;
-use polls::Polls;
 use recorder::Recorder;
-use resumption::Resumption;
 use standing::Standings;
-use sweeps::{Sweeper, Sweeps};
+use sweeps::Sweeper;
 use unit::Perform;
-use units::Units;
-use walks::Walks;
 
-/// How to crawl.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// How many of a channel's newest ids are read again after Telegram skipped edits and deletions, and by a recheck.
-    pub recheck_ids_max: u32,
-    /// How far back a recheck reads.
-    pub recheck_window: Duration,
-    /// How many messages that vanish at once are not believed to be deleted before they were asked for again.
-    pub mass_deletion: MassDeletion,
-    /// Which peers are crawled.
-    pub rules: Rules,
-    /// Whether the discussion groups of crawled channels are crawled too.
-    pub linked_groups: bool,
-    /// The peers of which what coverage lacks is planned at the start.
-    pub resumed: Vec<Scope>,
-    /// How many workers fetch and write; one more than requests may be under way keeps fetching while another writes.
-    pub workers: usize,
-}
-
-/// A wait up to this is pacing (a rate limit at work), which nobody needs to be told of.
-const PACING: Duration = Duration::from_secs(30);
 /// The bound of the queue of pushed updates: a burst while the disk is busy. Beyond it the connection waits (back-pressure).
 const PUSHES_IN_FLIGHT_MAX: usize = 1_000;
 
 /// The crawl: what the rest of the program asks of it.
 pub struct Crawler {
+    pool: Arc<Pool>,
     clients: Arc<Clients>,
     dispatch: Arc<Dispatch>,
     admission: Arc<Admission>,
@@ -124,7 +93,8 @@ pub struct Crawler {
     standings: Arc<Standings>,
     sweeper: Arc<Sweeper>,
     joins: Joins,
-    units: Units,
+    /// Kept, and never called from here: the tasks in the queue have a weak reference to it, so that they end with the crawl.
+    _performer: Arc<dyn Perform>,
 }
 
 impl std::fmt::Debug for Crawler {
@@ -154,140 +124,29 @@ impl Crawler {
             (name, Arc::new(client.paced_by(Arc::clone(&pool))))
         };
         let clients = Arc::new(Clients::new(sessions.into_iter().map(client).collect()));
-        let dispatch = Dispatch::new(Arc::clone(&pool), Arc::clone(&clients), Arc::clone(&clock));
-        let peers = Arc::new(Peers::new(Arc::clone(&archive), Arc::clone(&clients)));
-        peers.load()?;
-        let admission = Arc::new(Admission::new(Arc::clone(&archive), settings.rules.clone()));
-        let workers = settings.workers;
-        let (mut resumption, mut live) = (None, None);
-        // What waits in the queue has a weak reference to the crawler, so that it ends with its last user.
-        let crawler = Arc::new_cyclic(|crawler: &Weak<Self>| {
-            let performer: Weak<dyn Perform> = Weak::<Self>::clone(crawler);
-            let planner = Arc::new(Planner { archive, pool, clients, clock, dispatch, peers, admission, performer });
-            let parts = Self::put_together(planner, &settings);
-            (resumption, live) = (Some(parts.1), Some(parts.2));
-            parts.0
-        });
-        if let (Some(resumption), Some(live)) = (resumption, live) {
-            // Before anything is asked (a race): an answer tells of newer messages, whose difference is on its way.
-            resumption.resume_now()?;
-            for name in crawler.clients.names() {
-                crawler.planner.add_start_of(name);
-            }
-            crawler.dispatch.start(workers, lifecycle);
-            resumption::start(&resumption, lifecycle);
-            sweeps::start(&crawler.sweeper, lifecycle);
-            live::start(&live, inbox, lifecycle);
+        let parts = assembly::assemble(archive, Arc::clone(&pool), Arc::clone(&clients), clock, &settings)?;
+        let Parts { dispatch, admission, planner, recorder, standings, resumption, sweeper, joins, live, performer } = parts;
+        // Before anything is asked (a race): an answer tells of newer messages, whose difference is on its way.
+        resumption.resume_now()?;
+        for name in clients.names() {
+            planner.add_start_of(name);
         }
-        Ok(crawler)
-    }
-
-    fn put_together(planner: Arc<Planner>, settings: &Settings) -> (Self, Arc<Resumption>, Arc<Live>) {
-        let Planner { archive, pool, clients, clock, dispatch, peers, admission, .. } = planner.as_ref();
-        let (recheck_ids_max, linked_groups) = (settings.recheck_ids_max, settings.linked_groups);
-        let (sweeps, overtaken) = (Arc::new(Sweeps::default()), Arc::new(Overtaken::default()));
-        let lost_peers = Arc::new(LostPeers::new(Arc::clone(&planner)));
-        let recorder = Arc::new(Recorder::new(&planner, Arc::clone(&lost_peers), settings.mass_deletion));
-        let standings = Arc::new(Standings {
-            pool: Arc::clone(pool),
-            clients: Arc::clone(clients),
-            clock: Arc::clone(clock),
-            dispatch: Arc::clone(dispatch),
-            sweeps: Arc::clone(&sweeps),
-        });
-        let resumption = Arc::new(Resumption::new(
-            Arc::clone(&planner),
-            Arc::clone(&lost_peers),
-            Arc::clone(&standings),
-            settings.resumed.clone(),
-        ));
-        let dialogs = Arc::new(Dialogs {
-            archive: Arc::clone(archive),
-            peers: Arc::clone(peers),
-            admission: Arc::clone(admission),
-            planner: Arc::clone(&planner),
-            linked_groups,
-        });
-        let differences = Arc::new(Differences {
-            archive: Arc::clone(archive),
-            planner: Arc::clone(&planner),
-            recorder: Arc::clone(&recorder),
-            recheck_ids_max,
-        });
-        let account_events = Arc::new(AccountEvents {
-            clients: Arc::clone(clients),
-            peers: Arc::clone(peers),
-            admission: Arc::clone(admission),
-            planner: Arc::clone(&planner),
-            recorder: Arc::clone(&recorder),
-            differences: Arc::clone(&differences),
-        });
-        let live = Arc::new(Live {
-            archive: Arc::clone(archive),
-            clients: Arc::clone(clients),
-            dispatch: Arc::clone(dispatch),
-            peers: Arc::clone(peers),
-            planner: Arc::clone(&planner),
-            recorder: Arc::clone(&recorder),
-            account_events: Arc::clone(&account_events),
-            overtaken: Arc::clone(&overtaken),
-        });
-        let sweeper = Arc::new(Sweeper {
-            archive: Arc::clone(archive),
-            sweeps,
-            peers: Arc::clone(peers),
-            admission: Arc::clone(admission),
-            planner: Arc::clone(&planner),
-            lost_peers,
-            recorder: Arc::clone(&recorder),
-            recheck_ids_max,
-            recheck_window: settings.recheck_window,
-        });
-        let joins = Joins {
-            archive: Arc::clone(archive),
-            pool: Arc::clone(pool),
-            clients: Arc::clone(clients),
-            clock: Arc::clone(clock),
-            planner: Arc::clone(&planner),
-            recorder: Arc::clone(&recorder),
-        };
-        let units = Units {
-            walks: Walks::new(Arc::clone(&dialogs), Arc::clone(&recorder), Arc::clone(&resumption)),
-            polls: Polls {
-                planner: Arc::clone(&planner),
-                recorder: Arc::clone(&recorder),
-                dialogs,
-                resumption: Arc::clone(&resumption),
-            },
-            folders: Folders {
-                archive: Arc::clone(archive),
-                admission: Arc::clone(admission),
-                recorder: Arc::clone(&recorder),
-                resumption: Arc::clone(&resumption),
-            },
-            differences,
-            account_events,
-            history: History {
-                archive: Arc::clone(archive),
-                pool: Arc::clone(pool),
-                clock: Arc::clone(clock),
-                planner: Arc::clone(&planner),
-                recorder: Arc::clone(&recorder),
-                overtaken,
-                recheck_ids_max,
-            },
-            counting: Counting {
-                archive: Arc::clone(archive),
-                peers: Arc::clone(peers),
-                admission: Arc::clone(admission),
-                planner: Arc::clone(&planner),
-                recorder: Arc::clone(&recorder),
-                linked_groups,
-            },
-        };
-        let (clients, dispatch, admission) = (Arc::clone(clients), Arc::clone(dispatch), Arc::clone(admission));
-        let crawler = Self { clients, dispatch, admission, planner, recorder, standings, sweeper, joins, units };
-        (crawler, resumption, live)
+        dispatch.start("crawl", settings.workers, lifecycle);
+        resumption::start(&resumption, lifecycle);
+        sweeps::start(&sweeper, lifecycle);
+        live::start(&live, inbox, lifecycle);
+        Ok(Arc::new(Self {
+            pool,
+            clients,
+            dispatch,
+            admission,
+            planner,
+            recorder,
+            standings,
+            sweeper,
+            joins,
+            _performer: performer,
+        }))
     }
 
     /// Starts a job for the peers that a scope covers, with those accounts that have nothing left of the run before.
@@ -335,18 +194,7 @@ impl Crawler {
     /// What keeps a peer from being read on just now: nobody who can read it, or a wait that Telegram asked for.
     #[must_use]
     pub fn hindrance(&self, peer: PeerId) -> Option<String> {
-        let readers = self.planner.peers.readers(peer).ok()?;
-        if readers.is_empty() {
-            return Some("no account can read it".to_owned());
-        }
-        let now = self.planner.clock.now();
-        let free =
-            readers.iter().filter_map(|account| self.planner.pool.free_at(account, method::HISTORY, Urgency::Background)).min();
-        match free {
-            None => Some("the accounts that can read it are signed out or banned; see `telescribe account list`".to_owned()),
-            Some(at) if at > now + PACING => Some(format!("flood wait until {}", Timestamp::from(at))),
-            Some(_) => None,
-        }
+        self.standings.hindrance(peer)
     }
 
     /// Tasks that wait, and locks that are held by those that run.
@@ -364,7 +212,7 @@ impl Crawler {
     /// How the accounts are doing.
     #[must_use]
     pub fn accounts(&self) -> Vec<AccountStatus> {
-        self.planner.pool.status()
+        self.pool.status()
     }
 
     /// The queue of tasks, for other kinds of them.

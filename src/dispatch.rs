@@ -11,6 +11,7 @@
 //!   Telegram names no time. What waits holds up nothing else: tasks wait in lanes, one for each (account, method).
 //! - Nothing here is durable. What is left to do after a restart is planned anew from the archive.
 
+mod backlog;
 mod queue;
 mod task;
 mod worker;
@@ -19,93 +20,78 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::Notify;
 
-use crate::accounts::{LeaseOutcome, Pool};
+use crate::accounts::Pool;
 use crate::lifecycle::Lifecycle;
 use crate::model::{AccountName, Clock, PeerId};
 use crate::telegram::Clients;
-use queue::{Found, Queue, Verdict};
+use backlog::Backlog;
 
-pub use queue::{Claim, Pending};
+pub use queue::{Claim, FAILURES_MAX, Pending};
 pub use task::{Assignee, Assignment, ClaimMode, LockKey, Placement, Priority, Task, TaskError, TaskKey};
-
-/// How often a task may get no answer and still be counted on: three retries take some four seconds, and what fails longer is an outage.
-pub const FAILURES_MAX: u32 = 4;
 
 /// The tasks that wait or run, and the accounts that may run them.
 #[derive(Debug)]
 pub struct Dispatch {
-    queue: Queue,
-    pool: Arc<Pool>,
-    clients: Arc<Clients>,
-    clock: Arc<dyn Clock>,
-    put_off: Notify,
+    backlog: Arc<Backlog>,
 }
 
 impl Dispatch {
     /// An empty queue; nothing runs before [`Dispatch::start`].
     #[must_use]
     pub fn new(pool: Arc<Pool>, clients: Arc<Clients>, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { queue: Queue::default(), pool, clients, clock, put_off: Notify::new() })
+        Arc::new(Self { backlog: Arc::new(Backlog::new(pool, clients, clock)) })
     }
 
-    /// Starts the dispatcher and so many workers. When they end, the last user of the clients closes the connections.
-    pub fn start(self: &Arc<Self>, workers: usize, lifecycle: &Lifecycle) {
-        worker::start(self, workers, lifecycle);
+    /// Starts the dispatcher and so many workers, which are called by this name and a number. When they end, the last user of the clients
+    /// closes the connections.
+    pub fn start(&self, name: &str, workers: usize, lifecycle: &Lifecycle) {
+        worker::start(&self.backlog, name, workers, lifecycle);
     }
 
     /// Adds a task. Without anybody who could do it, it is dropped: a later walk plans it again.
     pub fn add(&self, task: Arc<dyn Task>, priority: Priority) {
-        self.add_after(task, priority, 0, DateTime::UNIX_EPOCH);
+        self.backlog.add(task, priority, 0, DateTime::UNIX_EPOCH);
     }
 
     /// The same, not to be run before a time.
     pub fn add_not_before(&self, task: Arc<dyn Task>, priority: Priority, not_before: DateTime<Utc>) {
-        self.add_after(task, priority, 0, not_before);
-    }
-
-    /// Adds a task that got no answer so often.
-    fn add_after(&self, task: Arc<dyn Task>, priority: Priority, failures: u32, not_before: DateTime<Utc>) {
-        match task.placement() {
-            Ok(placement) => self.queue.add(task, priority, placement, failures, not_before),
-            Err(error) => tracing::error!("{error:#}; the next walk through the dialogs retries"),
-        }
+        self.backlog.add(task, priority, 0, not_before);
     }
 
     /// Claims a lock for what Telegram pushed; `None` when a task holds it exclusively: its answer could be older and not say so.
     #[must_use]
     pub fn claim(&self, key: LockKey) -> Option<Claim> {
-        self.queue.claim(key)
+        self.backlog.queue.claim(key)
     }
 
     /// Takes an account out of the candidates for a peer's tasks: it cannot read the peer any more.
     pub fn withdraw(&self, account: &AccountName, peer: PeerId) {
-        self.queue.withdraw(account, peer);
+        self.backlog.queue.withdraw(account, peer);
     }
 
     /// Before when a task that waits will not run: a time that has passed where it only waits for an account. `None` when no such task
     /// waits, or when it got no answer so often that nobody should count on it.
     #[must_use]
     pub fn expected_at(&self, key: &TaskKey) -> Option<DateTime<Utc>> {
-        self.queue.expected_at(key)
+        self.backlog.queue.expected_at(key)
     }
 
     /// Shows every task that waits or runs, under the queue's lock.
     pub fn each(&self, look: impl FnMut(Pending<'_>)) {
-        self.queue.each(look);
+        self.backlog.queue.each(look);
     }
 
     /// How many tasks wait, and how many locks are held.
     #[must_use]
     pub fn len(&self) -> (usize, usize) {
-        self.queue.len()
+        self.backlog.queue.len()
     }
 
     /// How many tasks of each priority wait: the queue depth. Looks at every one of them.
     #[must_use]
     pub fn depths(&self) -> BTreeMap<Priority, usize> {
-        self.queue.depths()
+        self.backlog.queue.depths()
     }
 
     /// Whether nothing waits and nothing runs.
@@ -116,17 +102,6 @@ impl Dispatch {
 
     /// Returns when a task was put off since the last call: its account must wait, is lost, or gave no answer. For one caller.
     pub async fn put_off(&self) {
-        self.put_off.notified().await;
-    }
-
-    fn take(&self) -> Found<crate::accounts::Lease> {
-        self.queue.take(self.clock.now(), |candidates, method, priority| {
-            match self.pool.lease(candidates, method, priority.urgency()) {
-                LeaseOutcome::Granted(lease) => Verdict::Take(lease),
-                LeaseOutcome::NotBefore(at) => Verdict::Later(at),
-                LeaseOutcome::Busy => Verdict::Skip,
-                LeaseOutcome::NoCandidate => Verdict::Drop,
-            }
-        })
+        self.backlog.put_off.notified().await;
     }
 }

@@ -306,9 +306,15 @@ mod tests {
                 "config.toml, line 5: `outputs.0.exchange` must have 1 to 246 bytes",
             ),
             (output("a", ""), "config.toml, line 1: `outputs.0.url` must name a broker"),
-            (output("a", &format!("{at_a}\nexchnge = \"x\"")), "config.toml, line 5: unknown key `outputs.exchnge`; did you mean `exchange`?"),
+            (
+                output("a", &format!("{at_a}\nexchnge = \"x\"")),
+                "config.toml, line 5: unknown key `outputs.exchnge`; did you mean `exchange`?",
+            ),
             ("[[outputs]]\nname = \"a\"\n".to_owned(), "config.toml, line 1: `outputs` is wrong: missing field `kind`"),
-            ("[[outputs]]\nname = \"a\"\nkind = \"kafka\"\n".to_owned(), "config.toml, line 3: `outputs.0.kind` is wrong: unknown variant, expected `rabbitmq`"),
+            (
+                "[[outputs]]\nname = \"a\"\nkind = \"kafka\"\n".to_owned(),
+                "config.toml, line 3: `outputs.0.kind` is wrong: unknown variant, expected `rabbitmq`",
+            ),
         ] {
             let found = read_text(&wrong, &[]).unwrap_err();
             assert!(found.starts_with(error), "{found}");

@@ -25,7 +25,7 @@ pub enum JoinTarget {
     Invite(String),
 }
 
-/// What became of a wish to join.
+/// What became of a request to join.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Joining {
     /// Which account.

@@ -30,17 +30,15 @@ pub(super) struct LostPeers {
 }
 
 impl LostPeers {
-    pub(super) fn new(planner: Arc<Planner>) -> Self {
-        let Planner { archive, clients, clock, peers, admission, .. } = planner.as_ref();
-        Self {
-            archive: Arc::clone(archive),
-            clients: Arc::clone(clients),
-            clock: Arc::clone(clock),
-            peers: Arc::clone(peers),
-            admission: Arc::clone(admission),
-            planner: Arc::clone(&planner),
-            sought: Mutex::default(),
-        }
+    pub(super) fn new(
+        archive: Arc<Archive>,
+        clients: Arc<Clients>,
+        clock: Arc<dyn Clock>,
+        peers: Arc<Peers>,
+        admission: Arc<Admission>,
+        planner: Arc<Planner>,
+    ) -> Self {
+        Self { archive, clients, clock, peers, admission, planner, sought: Mutex::default() }
     }
 
     /// Plans what a peer lacks, or has it looked for where no account can address it.

@@ -3,11 +3,11 @@
 //! It knows which requests there are and which of them saves another, and makes none itself. What learns of something to ask comes here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::PACING;
 use super::admission::Admission;
 use super::missing::{next_range, range_below};
 use super::peers::Peers;
@@ -19,6 +19,8 @@ use crate::model::{AccountName, Clock, IdRange, IdSpace, PeerId};
 use crate::schedule::Scope;
 use crate::telegram::{Clients, DialogTop, PEER_DIALOGS_MAX, method};
 
+/// A wait up to this is pacing (a rate limit at work), which nobody needs to be told of.
+pub(super) const PACING: Duration = Duration::from_secs(30);
 /// Up to how far ahead a difference is waited for instead of reading history: pacing, a short flood wait, a retry. An account that must
 /// wait longer has history read meanwhile.
 const DIFFERENCE_WITHIN: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
@@ -36,17 +38,36 @@ pub(super) enum Wanted {
 
 /// Puts requests into the queue, as tasks with a priority.
 pub(super) struct Planner {
-    pub(super) archive: Arc<Archive>,
-    pub(super) pool: Arc<Pool>,
-    pub(super) clients: Arc<Clients>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) dispatch: Arc<Dispatch>,
-    pub(super) peers: Arc<Peers>,
-    pub(super) admission: Arc<Admission>,
-    pub(super) performer: Weak<dyn Perform>,
+    archive: Arc<Archive>,
+    pool: Arc<Pool>,
+    clients: Arc<Clients>,
+    clock: Arc<dyn Clock>,
+    dispatch: Arc<Dispatch>,
+    peers: Arc<Peers>,
+    admission: Arc<Admission>,
+    /// Given once (a cycle): who runs the units has them planned too.
+    performer: OnceLock<Weak<dyn Perform>>,
 }
 
 impl Planner {
+    /// A planner of units that nobody runs yet; see [`Planner::performed_by`].
+    pub(super) fn new(
+        archive: Arc<Archive>,
+        pool: Arc<Pool>,
+        clients: Arc<Clients>,
+        clock: Arc<dyn Clock>,
+        dispatch: Arc<Dispatch>,
+        peers: Arc<Peers>,
+        admission: Arc<Admission>,
+    ) -> Self {
+        Self { archive, pool, clients, clock, dispatch, peers, admission, performer: OnceLock::new() }
+    }
+
+    /// Says who runs the units. They end with it, because the queue does not keep it.
+    pub(super) fn performed_by(&self, performer: Weak<dyn Perform>) {
+        self.performer.get_or_init(|| performer);
+    }
+
     /// Adds a unit to the queue; without anybody who could do it, it is left for a later walk to find again.
     pub(super) fn add(&self, unit: Unit, priority: Priority) {
         self.add_not_before(unit, priority, DateTime::UNIX_EPOCH);
@@ -54,7 +75,9 @@ impl Planner {
 
     /// The same, not to be done before a time.
     pub(super) fn add_not_before(&self, unit: Unit, priority: Priority, not_before: DateTime<Utc>) {
-        let task = CrawlTask { unit, peers: Arc::clone(&self.peers), performer: Weak::clone(&self.performer) };
+        // Nothing is planned before the parts are put together.
+        let Some(performer) = self.performer.get() else { return };
+        let task = CrawlTask { unit, peers: Arc::clone(&self.peers), performer: Weak::clone(performer) };
         self.dispatch.add_not_before(Arc::new(task), priority, not_before);
     }
 

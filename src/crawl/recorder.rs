@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::lost_peers::LostPeers;
 use super::peers::Peers;
-use super::planner::Planner;
 use crate::archive::{Archive, ArchiveError, Archived, MassDeletion, Raw, Write};
 use crate::dispatch::Dispatch;
 use crate::model::{AccountName, Clock, Counters, MessageId, MessageKey, PeerId, Timestamp};
@@ -26,18 +25,16 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(planner: &Planner, lost_peers: Arc<LostPeers>, mass_deletion: MassDeletion) -> Self {
-        let Planner { archive, clients, clock, dispatch, peers, .. } = planner;
-        Self {
-            archive: Arc::clone(archive),
-            clients: Arc::clone(clients),
-            clock: Arc::clone(clock),
-            dispatch: Arc::clone(dispatch),
-            peers: Arc::clone(peers),
-            lost_peers,
-            mass_deletion,
-            not_understood: Mutex::default(),
-        }
+    pub(super) fn new(
+        archive: Arc<Archive>,
+        clients: Arc<Clients>,
+        clock: Arc<dyn Clock>,
+        dispatch: Arc<Dispatch>,
+        peers: Arc<Peers>,
+        lost_peers: Arc<LostPeers>,
+        mass_deletion: MassDeletion,
+    ) -> Self {
+        Self { archive, clients, clock, dispatch, peers, lost_peers, mass_deletion, not_understood: Mutex::default() }
     }
 
     /// The time.

@@ -35,37 +35,21 @@ pub(super) enum FoldersKnown {
 
 /// Resumes what was unfinished, as soon as the folders that the rules depend on allow it.
 pub(super) struct Resumption {
-    archive: Arc<Archive>,
-    pool: Arc<Pool>,
-    clients: Arc<Clients>,
-    dispatch: Arc<Dispatch>,
-    admission: Arc<Admission>,
-    planner: Arc<Planner>,
-    lost_peers: Arc<LostPeers>,
-    standings: Arc<Standings>,
+    pub(super) archive: Arc<Archive>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) clients: Arc<Clients>,
+    pub(super) dispatch: Arc<Dispatch>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) planner: Arc<Planner>,
+    pub(super) lost_peers: Arc<LostPeers>,
+    pub(super) standings: Arc<Standings>,
     /// The peers of which what coverage lacks is planned.
-    resumed: Vec<Scope>,
+    pub(super) resumed: Vec<Scope>,
     /// How much was known of the folders when what had been put off was resumed.
-    resumed_with: Mutex<FoldersKnown>,
+    pub(super) resumed_with: Mutex<FoldersKnown>,
 }
 
 impl Resumption {
-    pub(super) fn new(planner: Arc<Planner>, lost_peers: Arc<LostPeers>, standings: Arc<Standings>, resumed: Vec<Scope>) -> Self {
-        let Planner { archive, pool, clients, dispatch, admission, .. } = planner.as_ref();
-        Self {
-            archive: Arc::clone(archive),
-            pool: Arc::clone(pool),
-            clients: Arc::clone(clients),
-            dispatch: Arc::clone(dispatch),
-            admission: Arc::clone(admission),
-            planner: Arc::clone(&planner),
-            lost_peers,
-            standings,
-            resumed,
-            resumed_with: Mutex::default(),
-        }
-    }
-
     /// Has the folders read that the operator's rules depend on, where they were not yet, and tells whether they can be waited for.
     ///
     /// What must not be crawled because of its folder would otherwise be, until its folder is known.

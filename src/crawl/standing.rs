@@ -1,20 +1,22 @@
 //! How a job stands, account by account: what is under way, what only waits, and who is free for the next run.
 //!
 //! A run of a job begins with the accounts that have ended the one before (runs do not overlap). An account that must wait for hours, or
-//! that gets no answer (a proxy that is down), keeps its own part pending and no other's.
+//! that gets no answer (a proxy that is down), keeps its own part pending and no other's. Also what a single peer waits for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::peers::Peers;
+use super::planner::PACING;
 use super::sweeps::Sweeps;
-use super::{PACING, unit};
+use super::unit;
 use crate::accounts::{Pool, Urgency};
 use crate::dispatch::{Dispatch, FAILURES_MAX, Pending, Priority};
-use crate::model::{AccountName, Clock};
+use crate::model::{AccountName, Clock, PeerId, Timestamp};
 use crate::schedule::{Job, Scope};
-use crate::telegram::Clients;
+use crate::telegram::{Clients, method};
 
 /// How a job stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,6 +73,7 @@ pub(super) struct Standings {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) dispatch: Arc<Dispatch>,
     pub(super) sweeps: Arc<Sweeps>,
+    pub(super) peers: Arc<Peers>,
 }
 
 impl Standings {
@@ -86,6 +89,21 @@ impl Standings {
         });
         standing.anybody_free = self.pool.ready().iter().any(|name| !standing.occupied.contains(name));
         standing
+    }
+
+    /// What keeps a peer from being read on just now: nobody who can read it, or a wait that Telegram asked for.
+    pub(super) fn hindrance(&self, peer: PeerId) -> Option<String> {
+        let readers = self.peers.readers(peer).ok()?;
+        if readers.is_empty() {
+            return Some("no account can read it".to_owned());
+        }
+        let now = self.clock.now();
+        let free = readers.iter().filter_map(|account| self.pool.free_at(account, method::HISTORY, Urgency::Background)).min();
+        match free {
+            None => Some("the accounts that can read it are signed out or banned; see `telescribe account list`".to_owned()),
+            Some(at) if at > now + PACING => Some(format!("flood wait until {}", Timestamp::from(at))),
+            Some(_) => None,
+        }
     }
 
     /// Under the queue's lock, for each of tens of thousands of units: a name is cloned only when it is new.
@@ -118,7 +136,7 @@ fn is_part_of(job: Job, scope: &Scope, pending: &Pending<'_>) -> bool {
         Job::CatchUp => kind == unit::POLL && priority == Priority::Fresh,
         // What is left of the past is added again: it waits once, and a peer that got one more reader gets it too.
         Job::Backfill => false,
-        Job::Recheck => priority == Priority::Recheck,
+        Job::Recheck => kind == unit::HISTORY && priority == Priority::Recheck,
         Job::Counters => matches!(kind, unit::FULL | unit::VIEWS),
     }
 }

@@ -78,6 +78,7 @@ pub(super) const WALK_NEWS: &str = "walk-news";
 pub(super) const WALK_EVERYTHING: &str = "walk-everything";
 pub(super) const FOLDERS: &str = "folders";
 pub(super) const POLL: &str = "poll";
+pub(super) const HISTORY: &str = "history";
 pub(super) const FULL: &str = "full";
 pub(super) const VIEWS: &str = "views";
 
@@ -146,7 +147,7 @@ impl Unit {
             Self::Poll { .. } => POLL,
             Self::AccountEvents { .. } => "account-events",
             Self::Events { .. } => "events",
-            Self::History { .. } => "history",
+            Self::History { .. } => HISTORY,
             Self::Full { .. } => FULL,
             Self::Views { .. } => VIEWS,
         }

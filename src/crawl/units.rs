@@ -5,19 +5,20 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
-use super::Crawler;
 use super::account_events::AccountEvents;
 use super::counters::Counting;
 use super::differences::Differences;
 use super::folders::Folders;
 use super::history::History;
+use super::planner::Planner;
 use super::polls::Polls;
+use super::recorder::Recorder;
 use super::unit::{Perform, Unit};
 use super::walks::Walks;
 use crate::dispatch::{Assignment, Priority, TaskError};
 use crate::model::AccountName;
 
-/// The owners of all kinds of units.
+/// The owners of all kinds of units. Only the queue's tasks call it.
 pub(super) struct Units {
     pub(super) walks: Walks,
     pub(super) polls: Polls,
@@ -26,10 +27,12 @@ pub(super) struct Units {
     pub(super) account_events: Arc<AccountEvents>,
     pub(super) history: History,
     pub(super) counting: Counting,
+    pub(super) planner: Arc<Planner>,
+    pub(super) recorder: Arc<Recorder>,
 }
 
 impl Units {
-    async fn perform(&self, unit: Unit, assignment: Assignment) -> Result<(), TaskError> {
+    async fn run(&self, unit: Unit, assignment: Assignment) -> Result<(), TaskError> {
         match unit {
             Unit::Start { .. } => self.account_events.start(assignment).await,
             Unit::State { .. } => self.account_events.state(assignment).await,
@@ -45,15 +48,15 @@ impl Units {
     }
 }
 
-impl Perform for Crawler {
+impl Perform for Units {
     fn perform(self: Arc<Self>, unit: Unit, assignment: Assignment) -> BoxFuture<'static, Result<(), TaskError>> {
-        async move { self.units.perform(unit, assignment).await }.boxed()
+        async move { self.run(unit, assignment).await }.boxed()
     }
 
     /// An account cannot read a peer, or the request was refused: another account may; where none can, the peer is marked.
     fn refused(&self, unit: &Unit, account: &AccountName, name: &str) -> anyhow::Result<()> {
         match unit {
-            Unit::Poll { peers, .. } => self.units.polls.refused(account, peers, name)?,
+            Unit::Poll { peers, .. } => self.polls.refused(account, peers, name)?,
             Unit::Events { peer } | Unit::History { peer } => {
                 tracing::warn!(account.name = %account, peer.id = peer.0, "account `{account}` cannot read peer {peer} ({name})");
                 self.recorder.lost_peer(account, *peer, name)?;

@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
-use super::FAILURES_MAX;
 use super::task::{Assignee, ClaimMode, LockKey, Placement, Priority, Task, TaskKey};
 use crate::model::{AccountName, PeerId};
+
+/// How often a task may get no answer and still be counted on: three retries take some four seconds, and what fails longer is an outage.
+pub const FAILURES_MAX: u32 = 4;
 
 /// When a task was added, so that those of equal priority take turns (first in, first out).
 type TurnOrder = u64;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, mpsc};
 
-use super::Dispatch;
+use super::backlog::Backlog;
 use super::queue::{Found, Taken};
 use super::task::{Assignment, TaskError};
 use crate::accounts::Lease;
@@ -26,17 +26,17 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 type Handed = (Taken, Lease);
 
-pub(super) fn start(dispatch: &Arc<Dispatch>, workers: usize, lifecycle: &Lifecycle) {
+pub(super) fn start(backlog: &Arc<Backlog>, name: &str, workers: usize, lifecycle: &Lifecycle) {
     // Each place is a lease that was given, and there is a worker for each.
     let (handing, inbox) = mpsc::channel(workers.max(1));
-    let d = Arc::clone(dispatch);
-    lifecycle.work("dispatch", move || Dispatcher { dispatch: Arc::clone(&d), handing: handing.clone(), next: None });
+    let b = Arc::clone(backlog);
+    lifecycle.work("dispatch", move || Dispatcher { backlog: Arc::clone(&b), handing: handing.clone(), next: None });
     let inbox = Arc::new(Mutex::new(inbox));
     for n in 1..=workers {
-        dispatch.clients.use_until_released();
-        let (dispatch, inbox) = (Arc::clone(dispatch), Arc::clone(&inbox));
-        lifecycle.work(format!("crawl-{n}"), move || TaskWorker {
-            dispatch: Arc::clone(&dispatch),
+        backlog.clients.use_until_released();
+        let (backlog, inbox) = (Arc::clone(backlog), Arc::clone(&inbox));
+        lifecycle.work(format!("{name}-{n}"), move || TaskWorker {
+            backlog: Arc::clone(&backlog),
             inbox: Arc::clone(&inbox),
             next: None,
         });
@@ -44,7 +44,7 @@ pub(super) fn start(dispatch: &Arc<Dispatch>, workers: usize, lifecycle: &Lifecy
 }
 
 struct Dispatcher {
-    dispatch: Arc<Dispatch>,
+    backlog: Arc<Backlog>,
     handing: mpsc::Sender<Handed>,
     next: Option<DateTime<Utc>>,
 }
@@ -56,7 +56,7 @@ impl Worker for Dispatcher {
             self.next = None;
             return Ok(StepOutcome::Idle);
         };
-        match self.dispatch.take() {
+        match self.backlog.take() {
             Found::Task(taken, lease) => {
                 place.send((taken, lease));
                 Ok(StepOutcome::Busy)
@@ -69,18 +69,18 @@ impl Worker for Dispatcher {
     }
 
     async fn wait(&mut self) {
-        let now = self.dispatch.clock.now();
+        let now = self.backlog.clock.now();
         let due = self.next.map_or(LOOK_AGAIN, |at| (at - now).to_std().unwrap_or_default()).min(LOOK_AGAIN);
         tokio::select! {
-            () = self.dispatch.queue.changed() => {}
-            () = self.dispatch.pool.freed() => {}
+            () = self.backlog.queue.changed() => {}
+            () = self.backlog.pool.freed() => {}
             () = tokio::time::sleep(due) => {}
         }
     }
 }
 
 struct TaskWorker {
-    dispatch: Arc<Dispatch>,
+    backlog: Arc<Backlog>,
     /// Shared by all workers: the one that waits longest gets the next task.
     inbox: Arc<Mutex<mpsc::Receiver<Handed>>>,
     next: Option<Handed>,
@@ -89,7 +89,7 @@ struct TaskWorker {
 impl Worker for TaskWorker {
     async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         let Some((taken, lease)) = self.next.take() else { return Ok(StepOutcome::Idle) };
-        self.dispatch.run(taken, lease).await?;
+        self.run(taken, lease).await?;
         Ok(StepOutcome::Busy)
     }
 
@@ -102,26 +102,26 @@ impl Worker for TaskWorker {
     }
 
     async fn finish(&mut self) -> anyhow::Result<()> {
-        self.dispatch.clients.release().await;
+        self.backlog.clients.release().await;
         Ok(())
     }
 }
 
-impl Dispatch {
+impl TaskWorker {
     /// Runs a task, and decides what becomes of it; its lock is held until then.
     async fn run(&self, taken: Taken, lease: Lease) -> anyhow::Result<()> {
         let Taken { task, priority, failures, claim } = taken;
         let account = lease.account().clone();
-        let Some(client) = self.clients.get(&account).cloned() else { return Ok(()) };
+        let Some(client) = self.backlog.clients.get(&account).cloned() else { return Ok(()) };
         let outcome = Arc::clone(&task).run(Assignment { lease, client, priority }).await;
         metrics::counter!("telescribe_requests_total", "method" => task.method(), "outcome" => label(&outcome)).increment(1);
-        let now = self.clock.now();
+        let now = self.backlog.clock.now();
         let error = match outcome {
             Ok(()) => return Ok(()),
             Err(TaskError::Telegram(error)) => error,
             Err(TaskError::NotArchived(error)) => {
                 // Nothing was written (atomic), so the task is retried.
-                self.add_after(task, priority, failures, now + RETRY_MIN);
+                self.backlog.add(task, priority, failures, now + RETRY_MIN);
                 drop(claim);
                 return Err(error);
             }
@@ -135,35 +135,35 @@ impl Dispatch {
             TelegramError::FloodWait { wait, name } => {
                 let method = task.method();
                 tracing::warn!(account.name = %account, method, "account `{account}`: {name} for {method}, {} s", wait.as_secs());
-                self.pool.flood(&account, method, wait, &name);
-                self.add_after(task, priority, failures, now);
+                self.backlog.pool.flood(&account, method, wait, &name);
+                self.backlog.add(task, priority, failures, now);
             }
             TelegramError::Transient { why } => {
                 let wait = RETRY_MIN.saturating_mul(1 << failures.min(16)).min(RETRY_MAX);
                 tracing::warn!(account.name = %account, "account `{account}` got no response ({why}); retry in {wait:?}");
-                self.add_after(task, priority, failures.saturating_add(1), now + wait);
+                self.backlog.add(task, priority, failures.saturating_add(1), now + wait);
             }
             // The pool knows when.
             TelegramError::RetryLater { why } => {
                 tracing::debug!(account.name = %account, "account `{account}`: {} is retried, because {why}", task.method());
-                self.add_after(task, priority, failures, now);
+                self.backlog.add(task, priority, failures, now);
             }
             error @ (TelegramError::SignedOut { .. } | TelegramError::Banned { .. } | TelegramError::Duplicated { .. }) => {
                 self.lost_account(&account, &error);
-                self.add_after(task, priority, failures, now);
+                self.backlog.add(task, priority, failures, now);
             }
         }
         drop(claim);
-        self.put_off.notify_one();
+        self.backlog.put_off.notify_one();
         Ok(())
     }
 
     /// Telegram ended an account's session, or the account: its work is for the others.
     fn lost_account(&self, account: &AccountName, error: &TelegramError) {
         let (Some(name), Some(state)) = (error.lost_name(), error.lost()) else { return };
-        self.pool.mark_lost(account, state);
-        let Some(session) = self.clients.get(account).map(|client| client.session()) else { return };
-        session.set_lost(name, self.clock.now());
+        self.backlog.pool.mark_lost(account, state);
+        let Some(session) = self.backlog.clients.get(account).map(|client| client.session()) else { return };
+        session.set_lost(name, self.backlog.clock.now());
         if let Some(lost) = session.lost() {
             tracing::error!(account.name = %account, "account `{account}`: {}", lost.in_full(account));
         }

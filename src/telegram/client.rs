@@ -133,7 +133,7 @@ impl Client {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        let Some(moved) = self.migration(home, &error) else { return Err(error) };
+        let Some(moved) = Self::migration(home, &error) else { return Err(error) };
         self.migrate(moved, deadline).await?;
         self.retry_later("the account has moved")?;
         self.invoke_in_dc(moved.to, request, deadline).await

@@ -41,8 +41,7 @@ pub(super) struct Migration {
 impl Client {
     /// The account's new home, when an error says that it has one. `asked` is the data centre that answered: meanwhile another
     /// request may have moved the account to where this one is sent too.
-    #[expect(clippy::unused_self, reason = "the client asks itself, and its file knows nothing of this one")]
-    pub(super) fn migration(&self, asked: i32, error: &TelegramError) -> Option<Migration> {
+    pub(super) fn migration(asked: i32, error: &TelegramError) -> Option<Migration> {
         let TelegramError::Refused { name, .. } = error else { return None };
         let signed_in = name == USER_MOVED;
         let to = error.data_centre().filter(|_| signed_in || SIGN_IN_ELSEWHERE.contains(&name.as_str()))?;
@@ -148,5 +147,23 @@ impl From<MigrationError> for TelegramError {
             MigrationError::RateLimited(_) => Self::RetryLater { why: "the account cannot move yet" },
             MigrationError::Telegram(error) => error,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Which is where the account is by then, if another request has moved it between the answer and this question.
+    #[test]
+    fn a_move_is_judged_by_the_data_centre_that_answered() {
+        let told = |asked: i32, name: &str| {
+            let error = TelegramError::Refused { code: 303, name: name.to_owned() };
+            Client::migration(asked, &error).map(|migration| (migration.to, migration.signed_in))
+        };
+        assert_eq!(told(2, "USER_MIGRATE_4"), Some((4, true)));
+        assert_eq!(told(2, "PHONE_MIGRATE_4"), Some((4, false)));
+        assert_eq!(told(4, "USER_MIGRATE_4"), None);
+        assert_eq!(told(2, "FILE_MIGRATE_4"), None);
     }
 }

@@ -48,27 +48,6 @@ async fn an_account_that_telegram_moves_is_followed_with_its_authorisation_and_k
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_hears_of_the_move_after_another_has_made_it_follows() {
-    let (simulator, sessions) = simulated().await;
-    let caller = Arc::new(Caller::new(Arc::clone(&sessions["alpha"]), settings()));
-    let new = elsewhere(&caller.session);
-    // The first answer is withheld until long after the second one has moved the account.
-    simulator.fault(Rule::new(Fault::Delay(Duration::from_secs(2)), When::Nth(1)).method(STATE));
-    let first = tokio::spawn({
-        let caller = Arc::clone(&caller);
-        async move { caller.client.state().await }
-    });
-    while simulator.request_count(STATE) == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    simulator.move_home("alpha", new).unwrap();
-    caller.client.state().await.unwrap();
-    assert_eq!(caller.session.home(), new);
-    first.await.unwrap().unwrap();
-    Arc::into_inner(caller).unwrap().end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_move_that_fails_leaves_the_account_where_it_was() {
     let (simulator, sessions) = simulated().await;
     let caller = Caller::new(Arc::clone(&sessions["alpha"]), settings());

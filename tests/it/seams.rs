@@ -17,6 +17,8 @@ use telescribe::http::Sealing;
 use telescribe::lifecycle::{StepOutcome, Worker as _};
 use telescribe::model::{AccountName, Seq, Timestamp};
 use telescribe::output::{Confirmed, Delivery, Output, OutputBatch, OutputError, OutputSession, State, Status};
+use telescribe::schedule::{Job, Scope};
+use tokio::sync::Notify;
 
 use crate::support::fleet::{Fleet, small};
 use crate::support::served::{Served, listening};
@@ -25,6 +27,8 @@ use crate::support::served::{Served, listening};
 #[derive(Debug)]
 struct WhoAmI {
     account: AccountName,
+    /// Told when it may ask.
+    released: Arc<Notify>,
     answered: Arc<AtomicBool>,
 }
 
@@ -48,6 +52,7 @@ impl Task for WhoAmI {
 
     fn run(self: Arc<Self>, assignment: Assignment) -> BoxFuture<'static, Result<(), TaskError>> {
         Box::pin(async move {
+            self.released.notified().await;
             assignment.client.myself().await?;
             self.answered.store(true, Ordering::SeqCst);
             Ok(())
@@ -63,10 +68,14 @@ impl Task for WhoAmI {
 async fn another_kind_of_task_runs_beside_the_crawl_under_the_same_rate_limits() {
     let fleet = Fleet::new(small()).await;
     let app = fleet.start_and_finish().await;
-    let answered = Arc::new(AtomicBool::new(false));
-    let task = WhoAmI { account: "alpha".parse().unwrap(), answered: Arc::clone(&answered) };
+    let (released, answered) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+    let task = WhoAmI { account: "alpha".parse().unwrap(), released: Arc::clone(&released), answered: Arc::clone(&answered) };
     let before = fleet.simulator.request_count("users.getUsers");
-    app.crawler.dispatch().add(Arc::new(task), Priority::Backfill);
+    app.crawler.dispatch().add(Arc::new(task), Priority::Recheck);
+    for job in Job::ALL {
+        assert!(!app.crawler.standing(job, &Scope::all()).is_running(), "a foreign task is no part of `{}`", job.name());
+    }
+    released.notify_one();
     fleet.until("the task has run", || answered.load(Ordering::SeqCst)).await;
     assert_eq!(fleet.simulator.request_count("users.getUsers"), before + 1);
     fleet.stop(app).await;

@@ -28,21 +28,27 @@ fn module_of(source: &Source) -> Module {
     module
 }
 
-/// The paths that a `use`, or an expression, goes on with: one, or each branch of a group. What a group gives another name keeps its own.
+/// The paths that a `use`, or an expression, goes on with: one, or each branch of a group.
 fn paths(text: &str) -> Vec<Module> {
+    renamed(text).into_iter().map(|(path, _)| path).collect()
+}
+
+/// The same, each with the other name that it is given by `as`.
+fn renamed(text: &str) -> Vec<(Module, Option<&str>)> {
     if let Some(group) = text.strip_prefix('{') {
-        return branches(group).into_iter().flat_map(paths).collect();
+        return branches(group).into_iter().flat_map(renamed).collect();
     }
-    let name = &text[..text.find(|c| !is_word(c)).unwrap_or(text.len())];
-    match text[name.len()..].strip_prefix("::") {
+    let first = |text: &'_ str| text.find(|c| !is_word(c)).unwrap_or(text.len());
+    let (name, rest) = text.split_at(first(text));
+    match rest.strip_prefix("::") {
         _ if name.is_empty() => Vec::new(),
-        None => vec![vec![name.to_owned()]],
+        None => vec![(vec![name.to_owned()], rest.strip_prefix(" as ").map(|other| &other[..first(other)]))],
         Some(rest) => {
-            let rest = match paths(rest) {
-                none if none.is_empty() => vec![Module::new()],
+            let rest = match renamed(rest) {
+                none if none.is_empty() => vec![(Module::new(), None)],
                 some => some,
             };
-            rest.into_iter().map(|path| [vec![name.to_owned()], path].concat()).collect()
+            rest.into_iter().map(|(path, other)| ([vec![name.to_owned()], path].concat(), other)).collect()
         }
     }
 }
@@ -102,13 +108,13 @@ fn given_out(all: &[Source]) -> BTreeMap<Module, Module> {
     for source in all {
         let module = module_of(source);
         for at in words(&source.code, "use").filter(|at| source.code[at + 3..].starts_with(' ')) {
-            for path in paths(&source.code[at + 4..]) {
+            for (path, other) in renamed(&source.code[at + 4..]) {
                 let from = match path.split_first() {
                     Some((first, rest)) if first == "crate" => rest.to_vec(),
                     _ => [&module[..], &path[..]].concat(),
                 };
-                let Some(name) = path.last().filter(|name| *name != "self") else { continue };
-                let given_as = [&module[..], std::slice::from_ref(name)].concat();
+                let Some(name) = other.or(path.last().map(String::as_str)).filter(|name| *name != "self") else { continue };
+                let given_as = [&module[..], &[name.to_owned()]].concat();
                 // A file's own name stands for the file, whatever else is called so.
                 let below = from.len() > module.len() + 1 && from.starts_with(&module);
                 if below && modules.contains(&from[..=module.len()]) && !modules.contains(&given_as) {
@@ -207,6 +213,8 @@ fn what_goes_in_a_circle_is_seen() {
         ],
         &[("src/a/b.rs", "use super::c::X;"), ("src/a/c.rs", "use crate::b; // super::b\n/// [`super::b::X`]\nfn f() {}")],
         &[("src/a/b.rs", "use super::c::X;"), ("src/a/c/d.rs", "use super::super::b::Y;"), ("src/a/c.rs", "")],
+        &[("src/a/b.rs", "use super::c as other;"), ("src/a/c.rs", "use super::b::{X as Y};")],
+        &[("src/a.rs", "use b::X as Y;"), ("src/a/b.rs", "use super::c::Z;"), ("src/a/c.rs", "use super::Y as V;")],
     ] {
         let all: Vec<Source> = files.iter().map(|(path, text)| source(path, text)).collect();
         let found: Vec<String> = circles(&all).into_keys().map(|circle| circle.join(", ")).collect();
