@@ -158,7 +158,8 @@ mod tests {
     #[test]
     fn a_move_is_judged_by_the_data_centre_that_answered() {
         let told = |asked: i32, name: &str| {
-            let error = TelegramError::Refused { code: 303, name: name.to_owned() };
+            let (name, to) = name.rsplit_once('_').unwrap();
+            let error = TelegramError::Refused { name: name.to_owned(), value: to.parse().ok() };
             Client::migration(asked, &error).map(|migration| (migration.to, migration.signed_in))
         };
         assert_eq!(told(2, "USER_MIGRATE_4"), Some((4, true)));
