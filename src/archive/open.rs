@@ -19,7 +19,6 @@ use tokio::sync::watch;
 
 use crate::model::Seq;
 
-use super::codec::StoredKey as _;
 use super::family::{CHANGE, KeyRange};
 use super::schema::{self, Cf, FORMAT};
 use super::view::{Order, View};
@@ -226,14 +225,13 @@ pub(super) fn gap(db: &DB, path: &Path) -> Result<Option<(Seq, Seq)>, ArchiveErr
     let from_log = count(NUM_ENTRIES_ACTIVE_MEM_TABLE)?.saturating_sub(count(NUM_DELETES_ACTIVE_MEM_TABLE)?);
     let mut newer: Option<Seq> = None;
     let mut left = from_log.saturating_add(1);
-    for entry in View::over(db, path).entries(CHANGE.cf(), KeyRange::all(), Order::NewestFirst) {
+    for row in View::over(db, path).lenient(&CHANGE, KeyRange::all(), Order::NewestFirst) {
         if left == 0 {
             return Ok(None);
         }
         left -= 1;
-        let (key, _) = entry?;
         // A key that is none, or a number that so few writes cannot have reached: no loss, but damage, which `verify` tells of.
-        let Some(seq) = Seq::decode(&key).ok().filter(|seq| seq.0 <= db.latest_sequence_number()) else { return Ok(None) };
+        let Some(seq) = row?.key().ok().filter(|seq| seq.0 <= db.latest_sequence_number()) else { return Ok(None) };
         if let Some(after) = newer.filter(|after| seq.next() != *after) {
             return Ok(Some((seq, after)));
         }

@@ -161,7 +161,7 @@ proptest! {
 #[test]
 fn verify_finds_each_kind_of_damage() {
     type Plant = fn(&DB);
-    let plants: [(&str, Plant); 14] = [
+    let plants: [(&str, Plant); 16] = [
         ("message -1001500000001/77 is not in the change log", |db| {
             let message = get(db, "message", &stored_at(at(1)));
             put(db, "message", &stored_at(at(77)), &message);
@@ -177,6 +177,10 @@ fn verify_finds_each_kind_of_damage() {
         }),
         ("earlier version of message -1001500000001/79, which is not archived", |db| {
             put(db, "version", &[stored_at(at(79)), vec![0; 4]].concat(), b"");
+        }),
+        ("raw bytes of no message (its key has 2 bytes)", |db| put(db, "raw", &NOISE, b"")),
+        ("earlier version of no message (its key has 13 bytes)", |db| {
+            put(db, "version", &[stored_at(at(42)), vec![0]].concat(), b"");
         }),
         ("message -1001500000001/42 has 1 versions, the change log 2", |db| {
             let message = get(db, "version", &[stored_at(at(42)), vec![0; 4]].concat());
