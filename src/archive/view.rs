@@ -15,7 +15,7 @@ use rocksdb::{DB, IteratorMode, ReadOptions};
 use crate::model::{IdRange, Message, MessageId, MessageKey, Peer, PeerId, Timestamp};
 
 use super::codec::{StoredKey, StoredValue};
-use super::coverage::{Completeness, Coverage};
+use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
 use super::family::{COVERAGE, CRAWL_STATE, Family, KeyRange, MESSAGE, PEER, RAW, Row, USERNAME, VERSION};
 use super::key::{Username, VersionKey};
@@ -266,14 +266,6 @@ impl<'a> View<'a> {
     /// See [`View::message`].
     pub fn coverage(self, peer: PeerId) -> Result<Coverage, ArchiveError> {
         Ok(self.get(&COVERAGE, &peer)?.unwrap_or_default())
-    }
-
-    /// What keeps a crawled peer from being complete.
-    ///
-    /// # Errors
-    /// See [`View::message`].
-    pub fn completeness(self, peer: PeerId) -> Result<Completeness, ArchiveError> {
-        Ok(Completeness::of(&self.coverage(peer)?, &self.crawl_state(peer)?.unwrap_or_default()))
     }
 }
 
