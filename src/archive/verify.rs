@@ -183,8 +183,8 @@ impl<'a> View<'a> {
         }
         for row in self.all(&CRAWL_STATE) {
             let row = row?;
-            let Some(peer) = report.readable(|| "a cursor".to_owned(), row.key()) else { continue };
-            report.readable(|| format!("cursor of peer {peer}"), row.value(&peer));
+            let Some(peer) = report.readable(|| "a crawl state".to_owned(), row.key()) else { continue };
+            report.readable(|| format!("crawl state of peer {peer}"), row.value(&peer));
         }
         Ok(())
     }

@@ -80,7 +80,7 @@ fn damage_is_a_clear_error_and_no_panic() {
         ("peer", stored_peer(CHAT).to_vec(), "damaged peer in the archive ("),
         ("username", b"weather".to_vec(), "damaged peer in the archive (its key has 2 bytes)"),
         ("coverage", stored_peer(CHAT).to_vec(), "damaged coverage in the archive ("),
-        ("cursor", stored_peer(CHAT).to_vec(), "damaged cursor in the archive ("),
+        ("cursor", stored_peer(CHAT).to_vec(), "damaged crawl state in the archive ("),
         ("meta", b"position/search".to_vec(), "damaged change in the archive (its key has 2 bytes)"),
         ("member", [&stored_peer(CHAT)[..], b"alpha"].concat(), "damaged membership in the archive ("),
         ("counters", [stored_at(at(42)), stored_time(NOW.0 + 1)].concat(), "damaged counters in the archive ("),
@@ -239,7 +239,7 @@ fn verify_lists_what_is_damaged_and_goes_on() {
         ("peer", stored_peer(CHAT).to_vec(), "peer -1001500000001 is damaged ("),
         ("username", b"weather".to_vec(), "username `weather` is damaged ("),
         ("coverage", stored_peer(CHAT).to_vec(), "coverage of peer -1001500000001 is damaged ("),
-        ("cursor", stored_peer(CHAT).to_vec(), "cursor of peer -1001500000001 is damaged ("),
+        ("cursor", stored_peer(CHAT).to_vec(), "crawl state of peer -1001500000001 is damaged ("),
     ] {
         let mut kept = furnished();
         kept.meddle(|db| {
