@@ -57,7 +57,7 @@ pub use crawl_state::CrawlState;
 pub use folder::{DataFolder, FolderError};
 pub use loss::Loss;
 pub use members::Membership;
-pub use open::Seen;
+pub use open::ExternalPosition;
 pub use outcome::{Archived, MassDeletion};
 pub use reader::Reader;
 pub use record::Raw;

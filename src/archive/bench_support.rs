@@ -5,7 +5,8 @@ use std::path::Path;
 
 use rocksdb::{ColumnFamilyDescriptor, DB};
 
-use super::codec::{StoredKey as _, StoredValue};
+use super::codec::StoredKey as _;
+use super::family::MESSAGE;
 use super::record::MessageRecord;
 use super::schema::{self, Cf};
 use super::{ArchiveError, StoredMessage};
@@ -40,6 +41,7 @@ impl EncodingStore {
     /// See [`EncodingStore::new`].
     pub fn put(&self, encoding: &str, key: MessageKey, value: &[u8]) -> Result<(), ArchiveError> {
         let Some(cf) = self.db.cf_handle(encoding) else { return Ok(()) };
+        // No typed family: what is weighed are bytes of encodings that the archive does not know, in column families of their own.
         self.db.put_cf(cf, key.encode(), value).map_err(&self.store)
     }
 
@@ -61,7 +63,7 @@ impl EncodingStore {
         let mut record = MessageRecord::of(message);
         record.archived_at = archived_at.0;
         record.revision = revision;
-        StoredValue::<MessageKey>::to_bytes(&record)
+        MESSAGE.encode(&record)
     }
 
     /// A message as the archive reads it.
@@ -69,6 +71,6 @@ impl EncodingStore {
     /// # Errors
     /// When it cannot be understood.
     pub fn decode(key: MessageKey, bytes: &[u8]) -> Result<StoredMessage, ArchiveError> {
-        Ok(StoredMessage::of(key, <MessageRecord as StoredValue<MessageKey>>::from_bytes(&key, bytes)?))
+        Ok(StoredMessage::of(key, MESSAGE.decode(&key, bytes)?))
     }
 }

@@ -7,7 +7,6 @@ use rocksdb::DB;
 use crate::model::{Change, Seq};
 
 use super::ArchiveError;
-use super::codec::StoredKey as _;
 use super::family::{CHANGE, KeyRange, POSITION};
 use super::key::PositionKey;
 use super::view::{Order, View};
@@ -15,9 +14,9 @@ use super::view::{Order, View};
 /// The number of the newest change on disk; 0 when there is none.
 pub(super) fn last(db: &DB, path: &Path) -> Result<Seq, ArchiveError> {
     // Its value may be damaged: that is no reason to give its number again.
-    match View::over(db, path).entries(CHANGE.cf(), KeyRange::all(), Order::NewestFirst).next() {
+    match View::over(db, path).lenient(&CHANGE, KeyRange::all(), Order::NewestFirst).next() {
         None => Ok(Seq(0)),
-        Some(entry) => Ok(Seq::decode(&entry?.0)?),
+        Some(row) => Ok(row?.key()?),
     }
 }
 
@@ -53,9 +52,8 @@ impl View<'_> {
     /// The same, without those that are damaged.
     pub(super) fn undamaged_positions(self) -> Result<Vec<(String, Seq)>, ArchiveError> {
         let mut found = Vec::new();
-        for entry in self.entries(POSITION.cf(), KeyRange::under(PositionKey::PREFIX), Order::OldestFirst) {
-            let (name, position) = entry?;
-            found.extend(PositionKey::decode(&name).ok().map(|PositionKey(name)| name).zip(Seq::decode(&position).ok()));
+        for row in self.lenient(&POSITION, KeyRange::under(PositionKey::PREFIX), Order::OldestFirst) {
+            found.extend(row?.entry().ok().map(|(PositionKey(name), position)| (name, position)));
         }
         Ok(found)
     }

@@ -22,22 +22,28 @@ pub struct Coverage {
 }
 
 /// What keeps a peer from being complete; nothing where each is empty.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Completeness {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completeness<'a> {
     /// Ids up to the greatest known one that were never read.
     pub missing: RangeSet,
     /// Ids that were read but must be read again.
-    pub recheck: RangeSet,
+    pub recheck: &'a RangeSet,
     /// Ids whose deletion is to be confirmed.
-    pub held: RangeSet,
+    pub held: &'a RangeSet,
 }
 
-impl Completeness {
+impl<'a> Completeness<'a> {
     /// How complete a peer is, given what was read of it and what is known of it.
     #[must_use]
-    pub fn of(coverage: &Coverage, state: &CrawlState) -> Self {
-        let missing = IdRange::new(1, state.top).map(|all| coverage.read.missing(all)).unwrap_or_default();
-        Self { missing, recheck: state.recheck.clone(), held: state.held.clone() }
+    pub fn of(coverage: &Coverage, state: &'a CrawlState) -> Self {
+        Self::up_to(state.top, coverage, state)
+    }
+
+    /// The same, of what was never read only up to an id.
+    #[must_use]
+    pub fn up_to(top: i32, coverage: &Coverage, state: &'a CrawlState) -> Self {
+        let missing = IdRange::new(1, top).map(|all| coverage.read.missing(all)).unwrap_or_default();
+        Self { missing, recheck: &state.recheck, held: &state.held }
     }
 
     /// Whether every id was read, none must be read again, and no deletion waits for its confirmation.

@@ -77,8 +77,8 @@ impl StoredValue<PeerId> for CrawlState {
     }
 
     fn from_bytes(_: &PeerId, bytes: &[u8]) -> Result<Self, RecordError> {
-        let r: CursorRecord = decode("cursor", bytes)?;
-        let account = r.account.map(|a| a.parse().map_err(|e| RecordError::value("cursor", e))).transpose()?;
+        let r: CursorRecord = decode("crawl state", bytes)?;
+        let account = r.account.map(|a| a.parse().map_err(|e| RecordError::value("crawl state", e))).transpose()?;
         Ok(Self {
             top: r.top,
             pts: r.pts,

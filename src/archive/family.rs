@@ -59,7 +59,7 @@ impl<K: StoredKey, V: StoredValue<K>> Family<K, V> {
 
     /// Adds an entry to a batch.
     pub(super) fn put(&self, db: &DB, batch: &mut WriteBatch, key: &K, value: &V) {
-        batch.put_cf(schema::handle(db, self.cf), key.encode(), value.to_bytes());
+        batch.put_cf(schema::handle(db, self.cf), key.encode(), self.encode(value));
     }
 
     /// Adds to a batch that an entry is gone.
@@ -67,10 +67,42 @@ impl<K: StoredKey, V: StoredValue<K>> Family<K, V> {
         batch.delete_cf(schema::handle(db, self.cf), key.encode());
     }
 
-    /// Reads an entry as it came from the disk.
-    pub(super) fn entry(key: &[u8], value: &[u8]) -> Result<(K, V), RecordError> {
-        let key = K::decode(key)?;
-        let value = V::from_bytes(&key, value)?;
+    /// A value as bytes.
+    pub(super) fn encode(&self, value: &V) -> Vec<u8> {
+        value.to_bytes()
+    }
+
+    /// Reads the value under a key.
+    pub(super) fn decode(&self, key: &K, value: &[u8]) -> Result<V, RecordError> {
+        V::from_bytes(key, value)
+    }
+}
+
+/// An entry that is decoded when it is asked for: its key can be read where its value is damaged.
+pub(super) struct Row<K, V> {
+    key: Box<[u8]>,
+    value: Box<[u8]>,
+    types: PhantomData<fn(K) -> V>,
+}
+
+impl<K: StoredKey, V: StoredValue<K>> Row<K, V> {
+    /// An entry as it came from the disk.
+    pub(super) fn new(key: Box<[u8]>, value: Box<[u8]>) -> Self {
+        Self { key, value, types: PhantomData }
+    }
+
+    pub(super) fn key(&self) -> Result<K, RecordError> {
+        K::decode(&self.key)
+    }
+
+    /// Its value, under the key that it has.
+    pub(super) fn value(&self, key: &K) -> Result<V, RecordError> {
+        V::from_bytes(key, &self.value)
+    }
+
+    pub(super) fn entry(&self) -> Result<(K, V), RecordError> {
+        let key = self.key()?;
+        let value = self.value(&key)?;
         Ok((key, value))
     }
 }

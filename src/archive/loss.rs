@@ -22,7 +22,7 @@ use crate::model::Seq;
 
 use super::family::POSITION;
 use super::key::PositionKey;
-use super::open::{Look, Seen, gap, look, open_for_writing, read_only, shorter_than_seen};
+use super::open::{ExternalPosition, Inspection, gap, inspect, open_for_writing, read_only, shorter_than_seen};
 use super::view::View;
 use super::{Archive, ArchiveError, Durability, changes, files, upgrade};
 
@@ -42,8 +42,8 @@ impl Archive {
     ///
     /// # Errors
     /// When it is damaged in another way, or the disk refuses.
-    pub fn open_without_lost(path: &Path, seen: Option<&Seen>) -> Result<(Self, Option<Loss>), ArchiveError> {
-        match look(path, seen).and_then(|look| check_positions(&look, path)) {
+    pub fn open_without_lost(path: &Path, seen: Option<&ExternalPosition>) -> Result<(Self, Option<Loss>), ArchiveError> {
+        match inspect(path, seen).and_then(|inspected| check_positions(&inspected, path)) {
             Ok(()) => Ok((Self::open_existing(path, Durability::Os, seen)?, None)),
             Err(ArchiveError::Lost { what, .. }) => {
                 let kept = cut_what_is_lost(path)?;
@@ -162,8 +162,8 @@ fn drop_logs_after_a_gap(path: &Path) -> Result<(), ArchiveError> {
     let io = |source| ArchiveError::Io { path: path.to_owned(), source };
     let mut logs = files::logs(path).map_err(io)?;
     loop {
-        let look = read_only(path, DBRecoveryMode::PointInTime)?;
-        let Some((before, after)) = gap(&look.db, path)? else { return Ok(()) };
+        let inspected = read_only(path, DBRecoveryMode::PointInTime)?;
+        let Some((before, after)) = gap(&inspected.db, path)? else { return Ok(()) };
         let Some(newest) = logs.pop() else {
             let why = format!("it jumps from change {before} to {after} outside of its log");
             return Err(ArchiveError::Damaged { path: path.to_owned(), why });
@@ -173,9 +173,9 @@ fn drop_logs_after_a_gap(path: &Path) -> Result<(), ArchiveError> {
 }
 
 /// Fails when any reader whose position is kept in the archive has seen more than is there.
-fn check_positions(look: &Look, path: &Path) -> Result<(), ArchiveError> {
-    let mut positions = View::over(&look.db, path).undamaged_positions()?.into_iter();
-    positions.try_for_each(|(name, position)| shorter_than_seen(path, look.last, &format!("the reader `{name}`"), position))
+fn check_positions(inspected: &Inspection, path: &Path) -> Result<(), ArchiveError> {
+    let mut positions = View::over(&inspected.db, path).undamaged_positions()?.into_iter();
+    positions.try_for_each(|(name, position)| shorter_than_seen(path, inspected.last, &format!("the reader `{name}`"), position))
 }
 
 /// Readers cannot have seen what is no longer there.

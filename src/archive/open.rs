@@ -19,7 +19,6 @@ use tokio::sync::watch;
 
 use crate::model::Seq;
 
-use super::codec::StoredKey as _;
 use super::family::{CHANGE, KeyRange};
 use super::schema::{self, Cf, FORMAT};
 use super::view::{Order, View};
@@ -27,7 +26,7 @@ use super::{Archive, ArchiveError, Durability, changes, files, upgrade};
 
 /// How far a reader outside the archive has seen it: below that it has lost something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct ExternalPosition {
     /// Who has seen it, in words.
     pub by: String,
     /// The id of the archive it was.
@@ -37,7 +36,7 @@ pub struct Seen {
 }
 
 /// An archive opened for reading, and what was learnt of it.
-pub(super) struct Look {
+pub(super) struct Inspection {
     pub(super) db: DB,
     id: String,
     /// Whether it must be upgraded.
@@ -45,7 +44,7 @@ pub(super) struct Look {
     pub(super) last: Seq,
 }
 
-impl Look {
+impl Inspection {
     pub(super) fn older(self) -> bool {
         self.older
     }
@@ -65,7 +64,7 @@ impl Archive {
     ///
     /// # Errors
     /// See [`Archive::open`]; also when less is there than was seen.
-    pub fn open_seen(path: &Path, durability: Durability, seen: Option<&Seen>) -> Result<Self, ArchiveError> {
+    pub fn open_seen(path: &Path, durability: Durability, seen: Option<&ExternalPosition>) -> Result<Self, ArchiveError> {
         let io = |source| ArchiveError::Io { path: path.to_owned(), source };
         if !files::is_taken(path).map_err(io)? {
             if let Some(seen) = seen.filter(|seen| seen.position > Seq(0)) {
@@ -80,8 +79,8 @@ impl Archive {
     ///
     /// # Errors
     /// See [`Archive::open_seen`]; also when there is none.
-    pub fn open_existing(path: &Path, durability: Durability, seen: Option<&Seen>) -> Result<Self, ArchiveError> {
-        let Look { db, older, .. } = look(path, seen)?;
+    pub fn open_existing(path: &Path, durability: Durability, seen: Option<&ExternalPosition>) -> Result<Self, ArchiveError> {
+        let Inspection { db, older, .. } = inspect(path, seen)?;
         drop(db);
         let db = open_for_writing(path, older, DBRecoveryMode::TolerateCorruptedTailRecords)?;
         let id = upgrade::bring_to_current(&db, path)?;
@@ -93,8 +92,8 @@ impl Archive {
     ///
     /// # Errors
     /// See [`Archive::open_existing`].
-    pub fn open_to_read(path: &Path, seen: Option<&Seen>) -> Result<Self, ArchiveError> {
-        let Look { db, id, older, .. } = look(path, seen)?;
+    pub fn open_to_read(path: &Path, seen: Option<&ExternalPosition>) -> Result<Self, ArchiveError> {
+        let Inspection { db, id, older, .. } = inspect(path, seen)?;
         if older {
             drop(db);
             return Self::open_existing(path, Durability::Os, seen);
@@ -149,7 +148,7 @@ pub(super) fn open_for_writing(path: &Path, older: bool, recovery: DBRecoveryMod
 }
 
 /// Looks at an archive without writing anything, and says no to one that has lost something.
-pub(super) fn look(path: &Path, seen: Option<&Seen>) -> Result<Look, ArchiveError> {
+pub(super) fn inspect(path: &Path, seen: Option<&ExternalPosition>) -> Result<Inspection, ArchiveError> {
     let io = |source| ArchiveError::Io { path: path.to_owned(), source };
     let damaged = |why| ArchiveError::Damaged { path: path.to_owned(), why };
     if !files::is_taken(path).map_err(io)? {
@@ -168,22 +167,22 @@ pub(super) fn look(path: &Path, seen: Option<&Seen>) -> Result<Look, ArchiveErro
             return Err(lost(path, None, format!("has a damaged log (`{log}` from byte {at} on): what follows is missing")));
         }
     }
-    let look = match read_only(path, DBRecoveryMode::TolerateCorruptedTailRecords) {
+    let inspected = match read_only(path, DBRecoveryMode::TolerateCorruptedTailRecords) {
         Err(error) => return Err(damage_of_the_log(path, seen).unwrap_or(error)),
-        Ok(look) => look,
+        Ok(inspected) => inspected,
     };
-    if let Some((before, after)) = gap(&look.db, path)? {
+    if let Some((before, after)) = gap(&inspected.db, path)? {
         let missing = after.0.saturating_sub(before.0).saturating_sub(1);
         return Err(lost(path, Some(missing), format!("jumps from change {before} to {after}: {missing} changes are missing")));
     }
-    if let Some(seen) = seen.filter(|seen| seen.archive == look.id) {
-        shorter_than_seen(path, look.last, &seen.by, seen.position)?;
+    if let Some(seen) = seen.filter(|seen| seen.archive == inspected.id) {
+        shorter_than_seen(path, inspected.last, &seen.by, seen.position)?;
     }
-    Ok(look)
+    Ok(inspected)
 }
 
 /// Opens for reading, however much of the log it takes.
-pub(super) fn read_only(path: &Path, recovery: DBRecoveryMode) -> Result<Look, ArchiveError> {
+pub(super) fn read_only(path: &Path, recovery: DBRecoveryMode) -> Result<Inspection, ArchiveError> {
     let there = DB::list_cf(&schema::db_options(), path).map_err(|e| refused(path, e))?;
     let damaged = |why: String| ArchiveError::Damaged { path: path.to_owned(), why };
     let absent: Vec<Cf> = Cf::ALL.into_iter().filter(|cf| there.iter().all(|name| name != cf.name())).collect();
@@ -199,11 +198,11 @@ pub(super) fn read_only(path: &Path, recovery: DBRecoveryMode) -> Result<Look, A
         return Err(damaged(format!("its column family `{}` is missing", cf.name())));
     }
     let (id, last) = (upgrade::id(&db, path)?, changes::last(&db, path)?);
-    Ok(Look { db, id, older: format < FORMAT, last })
+    Ok(Inspection { db, id, older: format < FORMAT, last })
 }
 
 /// What an archive that RocksDB refuses has lost, where its log is what is damaged.
-fn damage_of_the_log(path: &Path, seen: Option<&Seen>) -> Option<ArchiveError> {
+fn damage_of_the_log(path: &Path, seen: Option<&ExternalPosition>) -> Option<ArchiveError> {
     let kept = read_only(path, DBRecoveryMode::PointInTime).ok()?;
     let behind = read_only(path, DBRecoveryMode::SkipAnyCorruptedRecord).map_or(kept.last, |all| all.last);
     let seen = seen.filter(|seen| seen.archive == kept.id).map_or(Seq(0), |seen| seen.position);
@@ -226,14 +225,13 @@ pub(super) fn gap(db: &DB, path: &Path) -> Result<Option<(Seq, Seq)>, ArchiveErr
     let from_log = count(NUM_ENTRIES_ACTIVE_MEM_TABLE)?.saturating_sub(count(NUM_DELETES_ACTIVE_MEM_TABLE)?);
     let mut newer: Option<Seq> = None;
     let mut left = from_log.saturating_add(1);
-    for entry in View::over(db, path).entries(CHANGE.cf(), KeyRange::all(), Order::NewestFirst) {
+    for row in View::over(db, path).lenient(&CHANGE, KeyRange::all(), Order::NewestFirst) {
         if left == 0 {
             return Ok(None);
         }
         left -= 1;
-        let (key, _) = entry?;
         // A key that is none, or a number that so few writes cannot have reached: no loss, but damage, which `verify` tells of.
-        let Some(seq) = Seq::decode(&key).ok().filter(|seq| seq.0 <= db.latest_sequence_number()) else { return Ok(None) };
+        let Some(seq) = row?.key().ok().filter(|seq| seq.0 <= db.latest_sequence_number()) else { return Ok(None) };
         if let Some(after) = newer.filter(|after| seq.next() != *after) {
             return Ok(Some((seq, after)));
         }

@@ -271,34 +271,3 @@ impl Mark for UnknownUsernameKey {}
 pub(super) fn decode<R: prost::Message + Default>(what: &'static str, bytes: &[u8]) -> Result<R, RecordError> {
     R::decode(bytes).map_err(|e| RecordError::value(what, e))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bytes(hex: &str) -> Vec<u8> {
-        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
-    }
-
-    /// As they were written before messages and peers had the members that they have now.
-    #[test]
-    fn what_earlier_versions_wrote_is_read() {
-        let id = PeerId::channel(1_500_000_000);
-        let peer = Peer::from_bytes(&id, &bytes("08021206e5a4a9e6b0941a0757656174686572")).unwrap();
-        let plain = Peer::new(id, PeerKind::Supergroup, "天气".to_owned());
-        assert_eq!(peer, Peer { username: Some("Weather".to_owned()), ..plain });
-
-        let old = "08c0ece8ad06100e1a06e4bb8ae5a4a9222408091802221468747470733a2f2f6578616d706c652e6f72672f2a0472757374301038092a0708011002\
-                   1a01713209080512016e180420053a49080110011a05612e6d70342209766964656f2f6d703428023003380441000000000000e03f4a01755201745a01\
-                   716201616200690000000000404a40710000000000802ac07a022b31400a480b500c580d600e6a080a04f09f918d100f70207a01778001018a01160a0b\
-                   70696e5f6d6573736167651201741a02222320138802c0ece8ad069002e80798020b";
-        let record: MessageRecord = decode("message", &bytes(old)).unwrap();
-        let message = record.into_message(MessageKey { peer: id, id: MessageId(42) });
-        assert_eq!((message.text.as_str(), message.views, message.pinned), ("今天", Some(12), true));
-        assert_eq!(
-            message.media.map(|m| (m.options, m.page, m.items)),
-            Some((vec!["a".to_owned(), String::new()], None, Vec::new()))
-        );
-        assert_eq!((message.buttons.len(), message.comments, message.protected), (0, None, false));
-    }
-}

@@ -1,4 +1,7 @@
 //! The format's number on disk, and the migrations from older formats to this one: one file a step, run in order, each one atomic write.
+//!
+//! What is here, and `loss`, writes without [`Write`](super::Write): there is no [`Archive`](super::Archive) yet that it could be of, and so
+//! no reader and no second writer. Keys and values are of the same families all the same.
 
 use std::path::Path;
 

@@ -5,22 +5,17 @@
 use std::collections::HashMap;
 use std::iter::Peekable;
 
-use crate::model::{Change, ChangeKind, MessageKey, Peer, PeerId, Seq};
+use crate::model::{ChangeKind, MessageKey, PeerId, Seq};
 
 use super::ArchiveError;
 use super::codec::{RecordError, StoredKey, StoredValue};
 use super::coverage::Coverage;
-use super::crawl_state::CrawlState;
-use super::family::{COVERAGE, KeyRange, PEER, USERNAME};
+use super::family::{CHANGE, COVERAGE, CRAWL_STATE, Family, KeyRange, MESSAGE, PEER, RAW, Row, USERNAME, VERSION};
 use super::key::Username;
-use super::record::{MessageRecord, Raw};
-use super::schema::Cf;
-use super::view::{Entry, Order, StoredMessage, View};
+use super::view::{Order, View};
 
 /// Differences that are listed: enough to see what kind they are.
 const LISTED_MAX: usize = 100;
-/// Bytes of a key that name the message; what follows is the version.
-const MESSAGE_KEY_LENGTH: usize = 12;
 
 /// What a verification found.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +51,7 @@ struct Told {
 /// Messages of a peer, and how many of them are marked deleted.
 type Counts = HashMap<PeerId, (u64, u64)>;
 
-impl View<'_> {
+impl<'a> View<'a> {
     /// Compares messages with the change log, with their raw bytes and earlier versions, and with coverage and its counts; and
     /// peers with their usernames.
     ///
@@ -71,22 +66,25 @@ impl View<'_> {
         Ok(report)
     }
 
-    fn all(self, cf: Cf) -> impl Iterator<Item = Entry> {
-        self.entries(cf, KeyRange::all(), Order::OldestFirst)
+    fn all<K: StoredKey, V: StoredValue<K>>(
+        self,
+        family: &Family<K, V>,
+    ) -> impl Iterator<Item = Result<Row<K, V>, ArchiveError>> + use<'a, K, V> {
+        self.lenient(family, KeyRange::all(), Order::OldestFirst)
     }
 
     fn read_log(self, report: &mut ArchiveReport) -> Result<HashMap<MessageKey, Told>, ArchiveError> {
         let mut told: HashMap<MessageKey, Told> = HashMap::new();
         let mut at = Seq(0);
-        for entry in self.all(Cf::Change) {
-            let (bytes, value) = entry?;
-            let Some(seq) = report.readable(|| format!("the change log after {at}"), Seq::decode(&bytes)) else { continue };
+        for row in self.all(&CHANGE) {
+            let row = row?;
+            let Some(seq) = report.readable(|| format!("the change log after {at}"), row.key()) else { continue };
             if seq != at.next() {
                 report.differs(|| format!("the change log jumps from {at} to {seq}"));
             }
             at = seq;
             report.changes += 1;
-            let Some(change) = report.readable(|| format!("change {seq}"), Change::from_bytes(&seq, &value)) else { continue };
+            let Some(change) = report.readable(|| format!("change {seq}"), row.value(&seq)) else { continue };
             match change.kind {
                 ChangeKind::MessageNew { key } => {
                     if told.insert(key, Told { versions: 1, deleted: false }).is_some() {
@@ -108,23 +106,24 @@ impl View<'_> {
         let mut counts = Counts::new();
         let mut covered: Option<(PeerId, Coverage)> = None;
         // Ordered by the same keys, so one pass over each finds what has no counterpart.
-        let mut raws = self.all(Cf::Raw).peekable();
-        let mut versions = self.all(Cf::Version).peekable();
-        for entry in self.all(Cf::Message) {
-            let (bytes, value) = entry?;
-            let Some(at) = report.readable(|| "a message".to_owned(), MessageKey::decode(&bytes)) else { continue };
+        let mut raws = Beside { what: "raw bytes", rows: self.all(&RAW).peekable(), message: |key| *key };
+        let mut versions = Beside { what: "earlier version", rows: self.all(&VERSION).peekable(), message: |key| key.message };
+        for row in self.all(&MESSAGE) {
+            let row = row?;
+            let Some(at) = report.readable(|| "a message".to_owned(), row.key()) else { continue };
             report.messages += 1;
             let told = told.remove(&at);
-            let raw = beside(&mut raws, Some(&bytes), |key| report.differs(|| orphan("raw bytes", key)))?;
-            let earlier = beside(&mut versions, Some(&bytes), |key| report.differs(|| orphan("earlier version", key)))?;
-            match raw.first() {
+            let raw = raws.of(at, report)?.pop();
+            let earlier = versions.of(at, report)?;
+            let stored_of = earlier.len();
+            match raw {
                 None => report.differs(|| format!("message {at} has no raw bytes")),
-                Some(raw) => drop(report.readable(|| format!("raw bytes of message {at}"), Raw::from_bytes(&at, raw))),
+                Some(raw) => drop(report.readable(|| format!("raw bytes of message {at}"), raw)),
             }
-            for version in &earlier {
-                report.readable(|| format!("an earlier version of message {at}"), stored(at, version));
+            for version in earlier {
+                report.readable(|| format!("an earlier version of message {at}"), version);
             }
-            let stored = report.readable(|| format!("message {at}"), stored(at, &value));
+            let stored = report.readable(|| format!("message {at}"), row.value(&at));
             let count = counts.entry(at.peer).or_default();
             count.0 += 1;
             let Some(stored) = stored else { continue };
@@ -143,8 +142,7 @@ impl View<'_> {
                 }
                 Some(_) => {}
             }
-            if u32::try_from(earlier.len()) != Ok(stored.version) {
-                let stored_of = earlier.len();
+            if u32::try_from(stored_of) != Ok(stored.version) {
                 report.differs(|| format!("message {at} has {} earlier versions, {stored_of} are stored", stored.version));
             }
             if covered.as_ref().is_none_or(|(peer, _)| *peer != at.peer) {
@@ -156,8 +154,8 @@ impl View<'_> {
                 report.differs(|| format!("message {at} is archived, but its id is not in the coverage"));
             }
         }
-        beside(&mut raws, None, |key| report.differs(|| orphan("raw bytes", key)))?;
-        beside(&mut versions, None, |key| report.differs(|| orphan("earlier version", key)))?;
+        raws.rest(report)?;
+        versions.rest(report)?;
         for at in told.keys() {
             report.differs(|| format!("message {at} is in the change log, but not archived"));
         }
@@ -172,32 +170,30 @@ impl View<'_> {
                     .differs(|| format!("peer {peer} has {messages} messages ({deleted} deleted), its coverage says {m} ({d})"));
             }
         };
-        for entry in self.all(Cf::Coverage) {
-            let (bytes, value) = entry?;
-            let Some(peer) = report.readable(|| "a coverage".to_owned(), PeerId::decode(&bytes)) else { continue };
+        for row in self.all(&COVERAGE) {
+            let row = row?;
+            let Some(peer) = report.readable(|| "a coverage".to_owned(), row.key()) else { continue };
             let count = counts.remove(&peer).unwrap_or_default();
-            if let Some(coverage) = report.readable(|| format!("coverage of peer {peer}"), Coverage::from_bytes(&peer, &value)) {
+            if let Some(coverage) = report.readable(|| format!("coverage of peer {peer}"), row.value(&peer)) {
                 compare(peer, count, &coverage, report);
             }
         }
         for (peer, count) in counts {
             compare(peer, count, &Coverage::default(), report);
         }
-        for entry in self.all(Cf::Cursor) {
-            let (bytes, value) = entry?;
-            let Some(peer) = report.readable(|| "a cursor".to_owned(), PeerId::decode(&bytes)) else { continue };
-            report.readable(|| format!("cursor of peer {peer}"), CrawlState::from_bytes(&peer, &value));
+        for row in self.all(&CRAWL_STATE) {
+            let row = row?;
+            let Some(peer) = report.readable(|| "a crawl state".to_owned(), row.key()) else { continue };
+            report.readable(|| format!("crawl state of peer {peer}"), row.value(&peer));
         }
         Ok(())
     }
 
     fn check_peers(self, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
-        for entry in self.all(Cf::Peer) {
-            let (bytes, value) = entry?;
-            let Some(id) = report.readable(|| "a peer".to_owned(), PeerId::decode(&bytes)) else { continue };
-            let Some(peer) = report.readable(|| format!("peer {id}"), Peer::from_bytes(&id, &value)) else {
-                continue;
-            };
+        for row in self.all(&PEER) {
+            let row = row?;
+            let Some(id) = report.readable(|| "a peer".to_owned(), row.key()) else { continue };
+            let Some(peer) = report.readable(|| format!("peer {id}"), row.value(&id)) else { continue };
             for username in peer.all_usernames().map(Username::new) {
                 // Another peer may have it by now; then this one was not seen since, and there is no difference. Where it leads is
                 // looked at below.
@@ -206,14 +202,15 @@ impl View<'_> {
                 }
             }
         }
-        for entry in self.all(Cf::Username) {
-            let (name, value) = entry?;
-            let name = String::from_utf8_lossy(&name);
-            let Some(id) = report.readable(|| format!("username `{name}`"), PeerId::decode(&value)) else { continue };
+        for row in self.all(&USERNAME) {
+            let row = row?;
+            let Some(username) = report.readable(|| "a username".to_owned(), row.key()) else { continue };
+            let name = username.as_str();
+            let Some(id) = report.readable(|| format!("username `{name}`"), row.value(&username)) else { continue };
             // A peer that is damaged was told of above.
             match undamaged(self.get(&PEER, &id))? {
                 Some(None) => report.differs(|| format!("username `{name}` refers to peer {id}, which is not archived")),
-                Some(Some(peer)) if peer.all_usernames().all(|u| u.to_lowercase() != name) => {
+                Some(Some(peer)) if peer.all_usernames().all(|u| Username::new(u) != username) => {
                     report.differs(|| format!("username `{name}` refers to peer {id}, which does not have it"));
                 }
                 _ => {}
@@ -221,10 +218,6 @@ impl View<'_> {
         }
         Ok(())
     }
-}
-
-fn stored(at: MessageKey, bytes: &[u8]) -> Result<StoredMessage, RecordError> {
-    Ok(StoredMessage::of(at, <MessageRecord as StoredValue<MessageKey>>::from_bytes(&at, bytes)?))
 }
 
 /// What was read; `None` where it is damaged.
@@ -236,31 +229,45 @@ fn undamaged<T>(read: Result<T, ArchiveError>) -> Result<Option<T>, ArchiveError
     }
 }
 
-/// The values beside a message's key, in a family that is ordered by the same keys; what is skipped has no message.
-fn beside(
-    entries: &mut Peekable<impl Iterator<Item = Entry>>,
-    message: Option<&[u8]>,
-    mut skipped: impl FnMut(&[u8]),
-) -> Result<Vec<Box<[u8]>>, ArchiveError> {
-    let mut found = Vec::new();
-    let here = |entry: &Entry| match (entry, message) {
-        (Ok((key, _)), Some(message)) => key.get(..MESSAGE_KEY_LENGTH).unwrap_or(key) <= message,
-        _ => true,
-    };
-    while let Some(entry) = entries.next_if(here) {
-        let (key, value) = entry?;
-        if message.is_some_and(|message| key.get(..MESSAGE_KEY_LENGTH) == Some(message)) {
-            found.push(value);
-        } else {
-            skipped(&key);
-        }
-    }
-    Ok(found)
+/// The rows of a family that belong to messages. They are ordered by the same keys, and are read beside the messages.
+struct Beside<K, V, I: Iterator<Item = Result<Row<K, V>, ArchiveError>>> {
+    /// What one is, in words.
+    what: &'static str,
+    rows: Peekable<I>,
+    /// The message that one belongs to.
+    message: fn(&K) -> MessageKey,
 }
 
-fn orphan(what: &str, key: &[u8]) -> String {
-    match MessageKey::decode(key.get(..MESSAGE_KEY_LENGTH).unwrap_or(key)) {
-        Ok(at) => format!("{what} of message {at}, which is not archived"),
-        Err(error) => format!("{what} of no message ({})", error.why()),
+impl<K: StoredKey, V: StoredValue<K>, I: Iterator<Item = Result<Row<K, V>, ArchiveError>>> Beside<K, V, I> {
+    /// The values of a message; those that are skipped on the way to it belong to none.
+    fn of(&mut self, message: MessageKey, report: &mut ArchiveReport) -> Result<Vec<Result<V, RecordError>>, ArchiveError> {
+        let mut found = Vec::new();
+        while let Some(row) = self.rows.next_if(|row| {
+            // A key that cannot be decoded has no place in the order.
+            row.as_ref().map_or(true, |row| row.key().map_or(true, |key| (self.message)(&key) <= message))
+        }) {
+            let row = row?;
+            match row.key() {
+                Ok(key) if (self.message)(&key) == message => found.push(row.value(&key)),
+                key => self.orphan(key, report),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Tells of those behind the last message, which belong to none.
+    fn rest(&mut self, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
+        while let Some(row) = self.rows.next() {
+            self.orphan(row?.key(), report);
+        }
+        Ok(())
+    }
+
+    fn orphan(&self, key: Result<K, RecordError>, report: &mut ArchiveReport) {
+        let what = self.what;
+        report.differs(|| match key {
+            Ok(key) => format!("{what} of message {}, which is not archived", (self.message)(&key)),
+            Err(error) => format!("{what} of no message ({})", error.why()),
+        });
     }
 }

@@ -15,12 +15,12 @@ use rocksdb::{DB, IteratorMode, ReadOptions};
 use crate::model::{IdRange, Message, MessageId, MessageKey, Peer, PeerId, Timestamp};
 
 use super::codec::{StoredKey, StoredValue};
-use super::coverage::{Completeness, Coverage};
+use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
-use super::family::{COVERAGE, CRAWL_STATE, Family, KeyRange, MESSAGE, PEER, RAW, USERNAME, VERSION};
+use super::family::{COVERAGE, CRAWL_STATE, Family, KeyRange, MESSAGE, PEER, RAW, Row, USERNAME, VERSION};
 use super::key::{Username, VersionKey};
 use super::record::{MessageRecord, Raw};
-use super::schema::{self, Cf};
+use super::schema;
 use super::{Archive, ArchiveError};
 
 /// Which way to read.
@@ -55,9 +55,6 @@ impl StoredMessage {
         }
     }
 }
-
-/// A key and its value as they came from the disk.
-pub(super) type Entry = Result<(Box<[u8]>, Box<[u8]>), ArchiveError>;
 
 /// The archive as it can be read.
 #[derive(Clone, Copy)]
@@ -108,7 +105,26 @@ impl<'a> View<'a> {
             None => self.db.get_pinned_cf(cf, bytes),
         };
         let found = found.map_err(|e| self.store(e))?;
-        Ok(found.map(|bytes| V::from_bytes(key, &bytes)).transpose()?)
+        Ok(found.map(|bytes| family.decode(key, &bytes)).transpose()?)
+    }
+
+    /// The values of several keys, in the order of the keys.
+    fn get_many<K: StoredKey, V: StoredValue<K>>(
+        self,
+        family: &Family<K, V>,
+        keys: &[K],
+    ) -> Result<Vec<Option<V>>, ArchiveError> {
+        let cf = schema::handle(self.db, family.cf());
+        let wanted = keys.iter().map(|key| (cf, key.encode()));
+        let found = match self.snapshot {
+            Some(snapshot) => snapshot.multi_get_cf(wanted),
+            None => self.db.multi_get_cf(wanted),
+        };
+        let decoded = keys.iter().zip(found).map(|(key, bytes)| {
+            let bytes = bytes.map_err(|e| self.store(e))?;
+            Ok(bytes.map(|bytes| family.decode(key, &bytes)).transpose()?)
+        });
+        decoded.collect()
     }
 
     /// The entries of a range of keys, in an order, lazily.
@@ -118,14 +134,16 @@ impl<'a> View<'a> {
         keys: KeyRange,
         order: Order,
     ) -> impl Iterator<Item = Result<(K, V), ArchiveError>> + use<'a, K, V> {
-        self.entries(family.cf(), keys, order).map(|entry| {
-            let (key, value) = entry?;
-            Ok(Family::entry(&key, &value)?)
-        })
+        self.lenient(family, keys, order).map(|row| Ok(row?.entry()?))
     }
 
-    /// The same as it came from the disk.
-    pub(super) fn entries(self, cf: Cf, keys: KeyRange, order: Order) -> impl Iterator<Item = Entry> + use<'a> {
+    /// The same, which goes on where one is damaged.
+    pub(super) fn lenient<K: StoredKey, V: StoredValue<K>>(
+        self,
+        family: &Family<K, V>,
+        keys: KeyRange,
+        order: Order,
+    ) -> impl Iterator<Item = Result<Row<K, V>, ArchiveError>> + use<'a, K, V> {
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(keys.first);
         if let Some(end) = keys.end {
@@ -135,12 +153,12 @@ impl<'a> View<'a> {
             Order::OldestFirst => IteratorMode::Start,
             Order::NewestFirst => IteratorMode::End,
         };
-        let cf = schema::handle(self.db, cf);
+        let cf = schema::handle(self.db, family.cf());
         let entries = match self.snapshot {
             Some(snapshot) => snapshot.iterator_cf_opt(cf, options, mode),
             None => self.db.iterator_cf_opt(cf, options, mode),
         };
-        entries.map(move |entry| entry.map_err(|e| self.store(e)))
+        entries.map(move |entry| entry.map(|(key, value)| Row::new(key, value)).map_err(|e| self.store(e)))
     }
 
     pub(super) fn store(self, source: rocksdb::Error) -> ArchiveError {
@@ -162,19 +180,8 @@ impl<'a> View<'a> {
     /// # Errors
     /// See [`View::message`].
     pub fn messages_by_key(self, keys: &[MessageKey]) -> Result<Vec<Option<StoredMessage>>, ArchiveError> {
-        let cf = schema::handle(self.db, MESSAGE.cf());
-        let wanted = keys.iter().map(|key| (cf, key.encode()));
-        let found = match self.snapshot {
-            Some(snapshot) => snapshot.multi_get_cf(wanted),
-            None => self.db.multi_get_cf(wanted),
-        };
-        keys.iter()
-            .zip(found)
-            .map(|(key, bytes)| {
-                let record = bytes.map_err(|e| self.store(e))?.map(|bytes| MessageRecord::from_bytes(key, &bytes)).transpose()?;
-                Ok(record.map(|record| StoredMessage::of(*key, record)))
-            })
-            .collect()
+        let records = keys.iter().zip(self.get_many(&MESSAGE, keys)?);
+        Ok(records.map(|(key, record)| record.map(|record| StoredMessage::of(*key, record))).collect())
     }
 
     /// The earlier forms of a message, oldest first.
@@ -259,14 +266,6 @@ impl<'a> View<'a> {
     /// See [`View::message`].
     pub fn coverage(self, peer: PeerId) -> Result<Coverage, ArchiveError> {
         Ok(self.get(&COVERAGE, &peer)?.unwrap_or_default())
-    }
-
-    /// What keeps a crawled peer from being complete.
-    ///
-    /// # Errors
-    /// See [`View::message`].
-    pub fn completeness(self, peer: PeerId) -> Result<Completeness, ArchiveError> {
-        Ok(Completeness::of(&self.coverage(peer)?, &self.crawl_state(peer)?.unwrap_or_default()))
     }
 }
 

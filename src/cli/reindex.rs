@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::client::Globals;
 use super::output::tell;
-use crate::archive::{Archive, DataFolder, Durability, Loss, Seen};
+use crate::archive::{Archive, DataFolder, Durability, ExternalPosition, Loss};
 use crate::config::Config;
 use crate::lifecycle::{StepOutcome, Worker as _};
 use crate::search::{Index, Indexer};
@@ -57,7 +57,7 @@ pub(super) async fn run(args: Args, globals: &Globals, config: &Config) -> anyho
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(args: &Args, path: &Path, seen: Option<&Seen>) -> anyhow::Result<Archive> {
+fn open(args: &Args, path: &Path, seen: Option<&ExternalPosition>) -> anyhow::Result<Archive> {
     if !args.accept_loss {
         let archive = Archive::open_existing(path, Durability::Os, seen)?;
         archive.check_positions()?;

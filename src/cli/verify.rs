@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::client::Globals;
 use super::output::{Out, ended};
-use crate::archive::{Archive, DataFolder, Seen};
+use crate::archive::{Archive, DataFolder, ExternalPosition};
 use crate::model::Seq;
 use crate::search::{Index, SearchError, Verification};
 
@@ -79,7 +79,7 @@ fn compare_index(archive: &Archive, path: &Path, differences: &mut Vec<String>) 
 }
 
 /// Adds what readers have seen and the archive does not have; says whether there is any.
-fn compare_positions(archive: &Archive, index: Option<Seen>, differences: &mut Vec<String>) -> anyhow::Result<bool> {
+fn compare_positions(archive: &Archive, index: Option<ExternalPosition>, differences: &mut Vec<String>) -> anyhow::Result<bool> {
     let last = archive.last_seq();
     let mut positions = archive.view().positions()?;
     match index {

@@ -1,6 +1,6 @@
 //! What is missing of a peer: arithmetic over coverage, without any state.
 
-use crate::archive::{Coverage, CrawlState};
+use crate::archive::{Completeness, Coverage, CrawlState};
 use crate::model::{IdRange, RangeSet, Timestamp};
 
 /// The range to ask for next: the newest that was never read, else the newest that must be read again, else the newest of which a
@@ -11,11 +11,12 @@ pub(super) fn next_range(coverage: &Coverage, state: &CrawlState, now: Timestamp
 
 /// The same, of what was never read only up to an id.
 pub(super) fn range_below(top: i32, coverage: &Coverage, state: &CrawlState, now: Timestamp) -> Option<IdRange> {
-    let never = || coverage.read.missing(IdRange::new(1, top)?).ranges().last().copied();
-    never().or_else(|| state.recheck.ranges().last().copied()).or_else(|| {
+    let Completeness { missing, recheck, held } = Completeness::up_to(top, coverage, state);
+    let last = |set: &RangeSet| set.ranges().last().copied();
+    last(&missing).or_else(|| last(recheck)).or_else(|| {
         let due = state.held_until.is_some_and(|until| until <= now);
         // As one range: what lies between held ids is asked for along the way, and saves a request for each gap.
-        let (first, last) = (state.held.ranges().first()?, state.held.ranges().last()?);
+        let (first, last) = (held.ranges().first()?, held.ranges().last()?);
         due.then_some(IdRange { first: first.first, last: last.last })
     })
 }

@@ -25,13 +25,14 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Reads the progress from the archive.
+    /// Reads the progress from the archive, all of it as of one moment.
     ///
     /// # Errors
     /// When the archive cannot be read.
     pub fn of(archive: &Archive) -> Result<Self, ArchiveError> {
         let mut progress = Self::default();
-        let view = archive.view();
+        let snapshot = archive.snapshot();
+        let view = snapshot.view();
         for entry in view.crawl_states(PeerId(i64::MIN)) {
             let (peer, state) = entry?;
             let coverage = view.coverage(peer)?;

@@ -56,12 +56,14 @@ pub(super) async fn all(
 }
 
 fn page(context: &Context, params: &ListCoverageParams, budget: PageBudget) -> Result<CoveragePage, Problem> {
-    let archive = &context.archive;
+    // Totals and entries are of one moment, whatever is written meanwhile.
+    let snapshot = context.archive.snapshot();
+    let view = snapshot.view();
     let after = params.after.map_or(PeerId(i64::MIN), PeerId);
     let mut summary = CoverageSummary::default();
-    let mut views = archive.view().crawl_states(PeerId(i64::MIN)).map(|entry| -> Result<CoverageView, Problem> {
+    let mut views = view.crawl_states(PeerId(i64::MIN)).map(|entry| -> Result<CoverageView, Problem> {
         let (id, state) = entry?;
-        let (peer, coverage) = (known_or_bare(archive, id)?, archive.view().coverage(id)?);
+        let (peer, coverage) = (known_or_bare(view, id)?, view.coverage(id)?);
         let view = CoverageView::new(&peer, &coverage, &state, || context.status.hindrance(id));
         summary.add(&view);
         Ok(view)
@@ -89,7 +91,8 @@ pub(super) async fn one(
 
 fn detail(context: &Context, peer: &Peer) -> Result<CoverageDetail, Problem> {
     let unknown = || Problem::unknown_peer("this peer is known but not crawled");
-    let state = context.archive.view().crawl_state(peer.id)?.ok_or_else(unknown)?;
-    let coverage = context.archive.view().coverage(peer.id)?;
+    let snapshot = context.archive.snapshot();
+    let state = snapshot.view().crawl_state(peer.id)?.ok_or_else(unknown)?;
+    let coverage = snapshot.view().coverage(peer.id)?;
     Ok(CoverageDetail::new(peer, &coverage, &state, || context.status.hindrance(peer.id)))
 }

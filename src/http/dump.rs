@@ -160,7 +160,7 @@ impl Dump {
                 });
                 let rest = self.peers.partition_point(|peer| self.position.is_some() && *peer <= written);
                 for peer in self.peers.iter().skip(rest) {
-                    if !take(&DumpLine::Peer(show::peer(&known_or_bare(archive, *peer)?)))? {
+                    if !take(&DumpLine::Peer(show::peer(&known_or_bare(archive.view(), *peer)?)))? {
                         return Ok(false);
                     }
                     self.position = Some(DumpPosition::Peer(*peer));

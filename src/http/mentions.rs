@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, View};
 use crate::model::{IdSpace, Peer, PeerId, PeerKind};
 use crate::show::{self, ContentView, PeerView};
 
@@ -22,8 +22,8 @@ pub(super) fn describe(archive: &Archive, peers: &BTreeSet<PeerId>) -> Result<Ve
 }
 
 /// A peer, or its id alone where only that is known.
-pub(super) fn known_or_bare(archive: &Archive, id: PeerId) -> Result<Peer, ArchiveError> {
-    Ok(archive.view().peer(id)?.unwrap_or_else(|| bare(id)))
+pub(super) fn known_or_bare(view: View<'_>, id: PeerId) -> Result<Peer, ArchiveError> {
+    Ok(view.peer(id)?.unwrap_or_else(|| bare(id)))
 }
 
 /// A peer of which only the id is known.

@@ -58,7 +58,7 @@ fn page(archive: &Archive, params: &ListPeersParams, budget: PageBudget) -> Resu
     let page = if params.all {
         budget.fill(archive.view().peers(from).map(known))
     } else {
-        budget.fill(archive.view().crawl_states(from).map(|entry| known_or_bare(archive, entry?.0)).map(known))
+        budget.fill(archive.view().crawl_states(from).map(|entry| known_or_bare(archive.view(), entry?.0)).map(known))
     }?;
     Ok(PeersPage { next: page.next(|last| last.peer.id), peers: page.entries })
 }

@@ -14,7 +14,7 @@ use tantivy::{IndexReader, ReloadPolicy, Searcher, TantivyError};
 
 use super::SearchError;
 use super::schema::{self, Fields};
-use crate::archive::Seen;
+use crate::archive::ExternalPosition;
 use crate::model::Seq;
 
 /// The file that makes a folder an index.
@@ -125,13 +125,13 @@ impl Index {
     /// How far the index in a folder has seen which archive, without opening more than its list of parts; `None` where it cannot be
     /// told, or nothing was seen yet.
     #[must_use]
-    pub fn seen(path: &Path) -> Option<Seen> {
+    pub fn seen(path: &Path) -> Option<ExternalPosition> {
         if !path.join(META).is_file() {
             return None;
         }
         let metas = tantivy::Index::open_in_dir(path).and_then(|index| index.load_metas()).ok()?;
         let CommitPayload { archive, position } = metas.payload.as_deref().and_then(CommitPayload::read)?;
-        Some(Seen { by: "the index".to_owned(), archive, position })
+        Some(ExternalPosition { by: "the index".to_owned(), archive, position })
     }
 
     fn make(path: &Path) -> Result<Self, TantivyError> {

@@ -138,15 +138,15 @@ impl HoleView {
     /// Part of a mass deletion.
     pub(crate) const DELETION_TO_BE_CONFIRMED: &'static str = "deletion_to_be_confirmed";
 
-    fn all(completeness: &Completeness, is_unavailable: bool) -> Vec<Self> {
+    fn all(completeness: &Completeness<'_>, is_unavailable: bool) -> Vec<Self> {
         let never = if is_unavailable { Self::PEER_UNAVAILABLE } else { Self::NOT_READ_YET };
         let of = |set: &RangeSet, reason: &'static str| {
             let hole = move |range: &IdRange| Self { first: range.first, last: range.last, reason: reason.into() };
             set.ranges().iter().take(RANGES_MAX).map(hole).collect::<Vec<_>>()
         };
         let mut holes = of(&completeness.missing, never);
-        holes.extend(of(&completeness.recheck, Self::TO_BE_READ_AGAIN));
-        holes.extend(of(&completeness.held, Self::DELETION_TO_BE_CONFIRMED));
+        holes.extend(of(completeness.recheck, Self::TO_BE_READ_AGAIN));
+        holes.extend(of(completeness.held, Self::DELETION_TO_BE_CONFIRMED));
         holes.sort_by_key(|hole| hole.first);
         holes
     }
@@ -159,7 +159,7 @@ impl CoverageDetail {
         Self {
             ranges: bounds(&coverage.read),
             missing_ranges: bounds(&completeness.missing),
-            recheck_ranges: bounds(&completeness.recheck),
+            recheck_ranges: bounds(completeness.recheck),
             holes: HoleView::all(&completeness, state.unavailable.is_some()),
             coverage: CoverageView::new(peer, coverage, state, hindrance),
         }

@@ -3,6 +3,7 @@
 mod damage;
 mod format;
 mod model;
+mod snapshot;
 
 use telescribe::archive::{Coverage, DataFolder, FolderError, Order};
 use telescribe::model::{ChangeKind, IdRange, Message, PeerId, RangeSet, Seq, Timestamp};

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -15,6 +17,7 @@ use telescribe::views::{
     ProgramView, PublishView, StatusView, WorkerView,
 };
 
+use crate::support::archives::add_to_each;
 use crate::support::messages::{NOW, titled};
 use crate::support::served::{NEWS, Served, furnish, listening};
 
@@ -94,6 +97,23 @@ async fn status_coverage_and_its_details_agree_on_what_is_complete() {
     let progress = Progress::of(&served.archive).unwrap();
     assert_eq!(coverage["summary"]["peers_complete"], counted);
     assert_eq!((progress.peers, progress.peers_complete), (views.len() as u64, counted));
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn the_totals_of_coverage_are_of_one_moment_while_writes_go_on() {
+    const WRITES: i32 = 300;
+    let peers: Vec<PeerId> = (1..=20).map(|n| PeerId(NEWS.0 - 100 - n)).collect();
+    let served = Served::start_with(listening(Sealing::Off), |archive| add_to_each(archive, &peers, 1)).await;
+    let messages = async || served.get("/v1/coverage?limit=1").await.json()["summary"]["messages"].as_u64().unwrap();
+    let (before, each) = (messages().await, peers.len() as u64);
+    let archive = Arc::clone(&served.archive);
+    let writing = tokio::task::spawn_blocking(move || (2..=WRITES).for_each(|id| add_to_each(&archive, &peers, id)));
+    while !writing.is_finished() {
+        assert_eq!((messages().await - before) % each, 0, "every write adds a message to each peer");
+    }
+    writing.await.unwrap();
+    assert_eq!(messages().await - before, u64::from(WRITES.unsigned_abs() - 1) * each);
     served.stop().await;
 }
 

@@ -23,6 +23,26 @@ const TELETHON_HASHES_SINCE: i64 = 6;
 /// Pyrogram's version since which access hashes are kept in their present form.
 const PYROGRAM_HASHES_SINCE: i64 = 2;
 
+/// Why a session that was recognised cannot be taken over.
+#[derive(Debug, thiserror::Error)]
+enum DatabaseError {
+    /// The file cannot be read to its end.
+    #[error(transparent)]
+    Database(#[from] rusqlite::Error),
+    /// What was read is refused.
+    #[error(transparent)]
+    Refused(#[from] ImportError),
+}
+
+impl DatabaseError {
+    fn of(self, origin: Origin) -> ImportError {
+        match self {
+            Self::Database(error) => ImportError::Damaged { origin, why: error.to_string() },
+            Self::Refused(error) => error,
+        }
+    }
+}
+
 pub(super) fn read(bytes: &[u8]) -> Result<Imported, ImportError> {
     let foreign = |error: rusqlite::Error| ImportError::Foreign { why: error.to_string() };
     let database = open(bytes).map_err(foreign)?;
@@ -31,15 +51,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Imported, ImportError> {
     }
     let columns = columns(&database, "sessions").map_err(foreign)?;
     let has = |names: &[&str]| names.iter().all(|name| columns.iter().any(|column| column == name));
-    let damaged = |origin| move |error: rusqlite::Error| ImportError::Damaged { origin, why: error.to_string() };
     // Newer Pyrograms have all of Telethon's columns as well.
     if has(&["dc_id", "auth_key", "test_mode", "user_id", "is_bot"]) {
         let api_id = if has(&["api_id"]) { "api_id" } else { "NULL" };
         let address = if has(&["server_address"]) { "server_address" } else { "NULL" };
-        return pyrogram(&database, api_id, address).map_err(damaged(Origin::PyrogramFile))?;
+        return pyrogram(&database, api_id, address).map_err(|error| error.of(Origin::PyrogramFile));
     }
     if has(&["dc_id", "auth_key", "server_address"]) {
-        return telethon(&database).map_err(damaged(Origin::TelethonFile))?;
+        return telethon(&database).map_err(|error| error.of(Origin::TelethonFile));
     }
     Err(ImportError::Foreign { why: "its table `sessions` has other columns".to_owned() })
 }
@@ -77,16 +96,13 @@ fn columns(database: &Connection, table: &str) -> rusqlite::Result<Vec<String>> 
 }
 
 /// Telethon keeps one row a file.
-fn telethon(database: &Connection) -> rusqlite::Result<Result<Imported, ImportError>> {
+fn telethon(database: &Connection) -> Result<Imported, DatabaseError> {
     let origin = Origin::TelethonFile;
     let query = "SELECT dc_id, server_address, auth_key FROM sessions ORDER BY length(auth_key) DESC LIMIT 1";
     let mut statement = database.prepare(query)?;
     let mut rows = statement.query([])?;
-    let Some(row) = rows.next()? else { return Ok(Err(ImportError::NotSignedIn(origin))) };
-    let auth_key = match key(origin, &blob(row, 2)?) {
-        Ok(auth_key) => auth_key,
-        Err(error) => return Ok(Err(error)),
-    };
+    let Some(row) = rows.next()? else { return Err(ImportError::NotSignedIn(origin).into()) };
+    let auth_key = key(origin, &blob(row, 2)?)?;
     let mut peers = Vec::new();
     let mut user_id = None;
     if is_table(database, "entities")? && version(database, "version")? >= TELETHON_HASHES_SINCE {
@@ -96,25 +112,22 @@ fn telethon(database: &Connection) -> rusqlite::Result<Result<Imported, ImportEr
         user_id = own.ok().flatten().filter(|id| *id > 0);
     }
     let imported = Imported { origin, auth_key, dc: dc(row)?, address: address(row, 1), api_id: None, user_id, peers };
-    Ok(imported.of_real_servers())
+    Ok(imported.of_real_servers()?)
 }
 
-fn pyrogram(database: &Connection, api_id: &str, server: &str) -> rusqlite::Result<Result<Imported, ImportError>> {
+fn pyrogram(database: &Connection, api_id: &str, server: &str) -> Result<Imported, DatabaseError> {
     let origin = Origin::PyrogramFile;
     let query = format!("SELECT dc_id, {server}, auth_key, test_mode, user_id, is_bot, {api_id} FROM sessions LIMIT 1");
     let mut statement = database.prepare(&query)?;
     let mut rows = statement.query([])?;
-    let Some(row) = rows.next()? else { return Ok(Err(ImportError::NotSignedIn(origin))) };
-    let auth_key = match key(origin, &blob(row, 2)?) {
-        Ok(auth_key) => auth_key,
-        Err(error) => return Ok(Err(error)),
-    };
+    let Some(row) = rows.next()? else { return Err(ImportError::NotSignedIn(origin).into()) };
+    let auth_key = key(origin, &blob(row, 2)?)?;
     let is_set = |column| integer(row, column).is_some_and(|value| value != 0);
     if is_set(3) {
-        return Ok(Err(ImportError::TestServers(origin)));
+        return Err(ImportError::TestServers(origin).into());
     }
     if is_set(5) {
-        return Ok(Err(ImportError::Bot(origin)));
+        return Err(ImportError::Bot(origin).into());
     }
     let mut peers = Vec::new();
     if is_table(database, "peers")? && version(database, "number")? >= PYROGRAM_HASHES_SINCE {
@@ -129,7 +142,7 @@ fn pyrogram(database: &Connection, api_id: &str, server: &str) -> rusqlite::Resu
         user_id: integer(row, 4).filter(|id| *id > 0),
         peers,
     };
-    Ok(imported.of_real_servers())
+    Ok(imported.of_real_servers()?)
 }
 
 /// The version of the form; 0 where none is written down.

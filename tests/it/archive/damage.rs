@@ -80,7 +80,7 @@ fn damage_is_a_clear_error_and_no_panic() {
         ("peer", stored_peer(CHAT).to_vec(), "damaged peer in the archive ("),
         ("username", b"weather".to_vec(), "damaged peer in the archive (its key has 2 bytes)"),
         ("coverage", stored_peer(CHAT).to_vec(), "damaged coverage in the archive ("),
-        ("cursor", stored_peer(CHAT).to_vec(), "damaged cursor in the archive ("),
+        ("cursor", stored_peer(CHAT).to_vec(), "damaged crawl state in the archive ("),
         ("meta", b"position/search".to_vec(), "damaged change in the archive (its key has 2 bytes)"),
         ("member", [&stored_peer(CHAT)[..], b"alpha"].concat(), "damaged membership in the archive ("),
         ("counters", [stored_at(at(42)), stored_time(NOW.0 + 1)].concat(), "damaged counters in the archive ("),
@@ -161,7 +161,7 @@ proptest! {
 #[test]
 fn verify_finds_each_kind_of_damage() {
     type Plant = fn(&DB);
-    let plants: [(&str, Plant); 14] = [
+    let plants: [(&str, Plant); 16] = [
         ("message -1001500000001/77 is not in the change log", |db| {
             let message = get(db, "message", &stored_at(at(1)));
             put(db, "message", &stored_at(at(77)), &message);
@@ -177,6 +177,10 @@ fn verify_finds_each_kind_of_damage() {
         }),
         ("earlier version of message -1001500000001/79, which is not archived", |db| {
             put(db, "version", &[stored_at(at(79)), vec![0; 4]].concat(), b"");
+        }),
+        ("raw bytes of no message (its key has 2 bytes)", |db| put(db, "raw", &NOISE, b"")),
+        ("earlier version of no message (its key has 13 bytes)", |db| {
+            put(db, "version", &[stored_at(at(42)), vec![0]].concat(), b"");
         }),
         ("message -1001500000001/42 has 1 versions, the change log 2", |db| {
             let message = get(db, "version", &[stored_at(at(42)), vec![0; 4]].concat());
@@ -235,7 +239,7 @@ fn verify_lists_what_is_damaged_and_goes_on() {
         ("peer", stored_peer(CHAT).to_vec(), "peer -1001500000001 is damaged ("),
         ("username", b"weather".to_vec(), "username `weather` is damaged ("),
         ("coverage", stored_peer(CHAT).to_vec(), "coverage of peer -1001500000001 is damaged ("),
-        ("cursor", stored_peer(CHAT).to_vec(), "cursor of peer -1001500000001 is damaged ("),
+        ("cursor", stored_peer(CHAT).to_vec(), "crawl state of peer -1001500000001 is damaged ("),
     ] {
         let mut kept = furnished();
         kept.meddle(|db| {

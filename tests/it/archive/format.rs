@@ -2,11 +2,11 @@
 
 use rocksdb::{DB, Options};
 use telescribe::archive::{Archive, ArchiveError, Durability, FORMAT};
-use telescribe::model::{Counters, Message, Reaction, Timestamp};
+use telescribe::model::{Counters, Message, Peer, PeerKind, Reaction, Timestamp};
 
 use crate::support::archives::{Kept, contents, furnished};
-use crate::support::disk::{FAMILIES, put, raw_db};
-use crate::support::messages::{CHAT, NOW, at, full};
+use crate::support::disk::{FAMILIES, put, raw_db, unhex};
+use crate::support::messages::{CHAT, NOW, at, full, titled};
 
 #[test]
 fn an_archive_of_a_newer_format_is_refused_with_the_way_out() {
@@ -49,6 +49,28 @@ fn what_was_written_is_what_is_read() {
     assert_eq!(kept.view().member_count(CHAT).unwrap().unwrap().value, 1_234);
     assert_eq!(kept.view().topics(CHAT).unwrap()[0].title, "天气");
     assert_eq!(kept.differences(), [""; 0]);
+}
+
+/// Field numbers are for ever: what was written once is read by every later version.
+#[test]
+fn what_earlier_versions_wrote_is_read() {
+    let mut kept = Kept::new();
+    kept.meddle(|db| {
+        for entry in include_str!("earlier_records.txt").lines().filter(|line| !line.starts_with('#')) {
+            let (family, entry) = entry.split_once(' ').unwrap();
+            let (key, value) = entry.split_once(" = ").unwrap();
+            put(db, family, &unhex(key), &unhex(value));
+        }
+    });
+    let peer = titled(CHAT, PeerKind::Supergroup, "天气");
+    assert_eq!(kept.view().peer(CHAT).unwrap(), Some(Peer { username: Some("Weather".to_owned()), ..peer }));
+    let message = kept.view().message(at(42)).unwrap().unwrap().message;
+    assert_eq!((message.text.as_str(), message.views, message.pinned), ("今天", Some(12), true));
+    assert_eq!(
+        message.media.map(|m| (m.options, m.page, m.items)),
+        Some((vec!["a".to_owned(), String::new()], None, Vec::new()))
+    );
+    assert_eq!((message.buttons.len(), message.comments, message.protected), (0, None, false));
 }
 
 /// The format on disk. A difference here means that older archives would be misread: raise `FORMAT` and write an upgrade.

@@ -13,7 +13,7 @@ use telescribe::model::{ChangeKind, Counters, IdRange, Message, Peer, PeerId, Pe
 use tempfile::TempDir;
 
 use crate::support::disk::{FAMILIES, hex, raw_db};
-use crate::support::messages::{CHAT, NOW, at, every_mark, full, range, raw, text, topic};
+use crate::support::messages::{CHAT, NOW, at, every_mark, full, message, range, raw, text, topic};
 
 /// An archive in a folder that goes away.
 pub(crate) struct Kept {
@@ -113,6 +113,15 @@ pub(crate) fn furnished() -> Kept {
         w.job_started("discover");
     });
     kept
+}
+
+/// Adds a message to each of several peers, in one write that has read them up to it.
+pub(crate) fn add_to_each(archive: &Archive, peers: &[PeerId], id: i32) {
+    let mut write = archive.write(NOW);
+    for peer in peers {
+        write.message(message(*peer, id, "a"), raw("a"), 0).covered(*peer, range(id, id));
+    }
+    write.commit().unwrap();
 }
 
 /// Every key and value on disk, a line each.
