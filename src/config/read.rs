@@ -307,8 +307,8 @@ mod tests {
             ),
             (output("a", ""), "config.toml, line 1: `outputs.0.url` must name a broker"),
             (
-                output("a", &format!("{at_a}\nexchnge = \"x\"")),
-                "config.toml, line 5: unknown key `outputs.exchnge`; did you mean `exchange`?",
+                output("a", &format!("{at_a}\nexchanges = \"x\"")),
+                "config.toml, line 5: unknown key `outputs.exchanges`; did you mean `exchange`?",
             ),
             ("[[outputs]]\nname = \"a\"\n".to_owned(), "config.toml, line 1: `outputs` is wrong: missing field `kind`"),
             (

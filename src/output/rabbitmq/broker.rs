@@ -6,9 +6,9 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareO
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Error, ExchangeKind};
 
-use super::Settings;
 use super::batch::{Batch, PendingConfirm};
 use super::error::{BrokerError, reason};
+use super::{Settings, is_exchange_name};
 use crate::event::{CONTENT_TYPE, Event};
 use crate::output::OutputSession;
 
@@ -29,7 +29,9 @@ pub struct Broker {
 impl Broker {
     /// Connects and puts the topology in place.
     pub(super) async fn connect(settings: &Settings) -> Result<Self, BrokerError> {
-        settings.check()?;
+        if !is_exchange_name(&settings.exchange) {
+            return Err(BrokerError::ExchangeName { exchange: settings.exchange.clone() });
+        }
         let Ok(connected) = tokio::time::timeout(settings.connect_timeout, Self::open(settings)).await else {
             return Err(BrokerError::Unreachable {
                 address: settings.address(),
