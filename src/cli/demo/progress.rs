@@ -26,29 +26,30 @@ pub(super) async fn until_caught_up(app: &App) -> anyhow::Result<()> {
         let progress = tokio::task::block_in_place(|| Progress::of(&app.archive)).context("the archive cannot be read")?;
         let last = app.archive.last_seq().0;
         let position = app.index.position().0;
-        let confirmed = app.outputs.first().map_or(last, |output| output.status.report(app.archive.last_seq()).position);
+        let confirmed = app.outputs.first().map(|output| output.status.report(app.archive.last_seq()).position);
         archived.set_length(progress.ids_read + progress.ids_missing);
         archived.set_position(progress.ids_read);
-        for (bar, position) in [(&indexed, position), (&published, confirmed)] {
+        for (bar, position) in [(&indexed, position), (&published, confirmed.unwrap_or_default())] {
             bar.set_length(last.max(1));
             bar.set_position(position);
         }
         if plain && looks % LINE_EVERY == 0 {
+            let published = confirmed.map(|confirmed| format!(", {confirmed} published")).unwrap_or_default();
             tell(format_args!(
-                "   {} messages archived in {} peers, {} ids to read; {position} of {last} changes indexed, {confirmed} published",
+                "   {} messages archived in {} peers, {} ids to read; {position} of {last} changes indexed{published}",
                 progress.messages, progress.peers, progress.ids_missing,
             ));
         }
         looks += 1;
         let (waiting, working) = app.crawler.backlog();
         let crawled = progress.peers > 0 && progress.ids_missing == 0 && waiting + working == 0;
-        if crawled && position == last && confirmed == last {
+        if crawled && position == last && confirmed.is_none_or(|confirmed| confirmed == last) {
             archived.finish();
             indexed.finish();
-            if !app.outputs.is_empty() {
-                published.finish()
+            if confirmed.is_some() {
+                published.finish();
             } else {
-                published.finish_and_clear()
+                published.finish_and_clear();
             }
             tell(format_args!("   {} messages archived, {} indexed", progress.messages, app.index.document_count()));
             break;
