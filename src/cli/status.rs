@@ -190,3 +190,32 @@ fn outline(value: &Value, depth: usize, out: &mut Out) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::PublishView;
+
+    #[test]
+    fn an_output_is_one_line_with_what_is_wrong() {
+        let report = PublishView {
+            state: "disconnected".into(),
+            position: 40,
+            lag: 2,
+            confirmed: 40,
+            unroutable: 3,
+            connections: 1,
+            last_error: Some("the broker\nwent away".to_owned()),
+        };
+        let output = OutputView { name: "mirror-2".to_owned(), kind: "rabbitmq".into(), report };
+        let line = output_state(&output);
+        assert_eq!(line.lines().count(), 1, "{line}");
+        assert!(line.starts_with("mirror-2: disconnected, 2 changes behind; 3 events were unroutable"), "{line}");
+        assert!(line.contains("went away"), "{line}");
+        let well = PublishView { state: "connected".into(), lag: 0, unroutable: 0, last_error: None, ..output.report };
+        assert_eq!(
+            output_state(&OutputView { name: output.name, kind: output.kind, report: well }),
+            "mirror-2: connected, 0 changes behind"
+        );
+    }
+}
