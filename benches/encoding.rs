@@ -2,12 +2,13 @@
 //!
 //! The messages come over the wire from a simulated Telegram, through our parser. Each encoding is written to a RocksDB column
 //! family that is tuned as the archive's own (16 KiB blocks, ZSTD with a dictionary at the bottom), which is then compacted:
-//! - *protobuf*: the archive's record, from the model and back into it;
+//! - *form*: the archive's value: its record, and Telegram's own bytes after it, from the model and back into it without these;
+//! - *protobuf*: the archive's record alone;
 //! - *postcard*: the same fields by postcard, read back into a plain structure;
 //! - *json*: what `docs/dump.md` says of a message's content, by serde_json, read back into a plain structure;
-//! - *tl*: Telegram's own bytes, which the archive keeps too, read back through the parser.
+//! - *tl*: Telegram's own bytes alone, read back through the parser. *protobuf* and *tl* together are what *form* takes when both are kept apart.
 //!
-//! The first three have the archive's bookkeeping (when it was archived, Telegram's edit date) with them. JSON and postcard are
+//! The first four have the archive's bookkeeping (when it was archived, Telegram's edit date) with them. JSON and postcard are
 //! flattered a little: what they read is not turned into the model. `TELESCRIBE_BENCH_MESSAGES`,
 //! `TELESCRIBE_BENCH_ROUNDS` and `TELESCRIBE_CORPUS` change the world (see `simulated/world.rs`).
 //!
@@ -23,9 +24,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::ensure;
-use grammers_tl_types::{Deserializable as _, Serializable as _, enums};
+use grammers_tl_types::{Deserializable as _, LAYER, Serializable as _, enums};
 use serde::{Deserialize, Serialize};
-use telescribe::archive::EncodingStore;
+use telescribe::archive::{EncodingStore, Raw};
 use telescribe::lifecycle::Lifecycle;
 use telescribe::model::{IdRange, IdSpace, Message, MessageId, PeerId, Timestamp};
 use telescribe::parse::{self, Parsed};
@@ -111,11 +112,23 @@ struct Encoding<'a> {
     decode: Box<Decode<'a>>,
 }
 
-fn encodings<'a>(messages: &'a [Parsed], tl: &'a [enums::Message]) -> [Encoding<'a>; 4] {
+fn encodings<'a>(messages: &'a [Parsed], tl: &'a [enums::Message]) -> [Encoding<'a>; 5] {
+    let form = |n: usize, raw| EncodingStore::encode(&messages[n].message, raw, messages[n].revision, ARCHIVED_AT);
     [
         Encoding {
+            name: "form",
+            encode: Box::new(move |n| {
+                let account = Some("alpha".parse().map_err(anyhow::Error::msg)?);
+                Ok(form(n, Raw { layer: LAYER, tl: tl[n].to_bytes(), account }))
+            }),
+            decode: Box::new(|n, bytes| {
+                black_box(EncodingStore::decode(messages[n].message.key, bytes)?);
+                Ok(())
+            }),
+        },
+        Encoding {
             name: "protobuf",
-            encode: Box::new(|n| Ok(EncodingStore::encode(&messages[n].message, messages[n].revision, ARCHIVED_AT))),
+            encode: Box::new(move |n| Ok(form(n, Raw::default()))),
             decode: Box::new(|n, bytes| {
                 black_box(EncodingStore::decode(messages[n].message.key, bytes)?);
                 Ok(())

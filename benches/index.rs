@@ -121,7 +121,7 @@ fn our_indexer(path: &Path, archive: &Arc<Archive>, runtime: &Runtime) -> anyhow
     let mut indexer = Indexer::new(Arc::clone(&index), Arc::clone(archive), IndexerSettings::default());
     runtime.block_on(indexer.catch_up())?;
     let took = Took { seconds: start.elapsed().as_secs_f64(), segments: index.segment_count() };
-    ensure!(index.verify(archive)?.is_equal(), "index and archive differ");
+    ensure!(index.verify(&archive.flushed())?.is_equal(), "index and archive differ");
     drop((indexer, index));
     std::fs::remove_dir_all(path)?;
     Ok(took)
@@ -161,7 +161,7 @@ fn searches(index: &Index, archive: &Archive) -> anyhow::Result<Vec<(&'static st
         let mut total = String::new();
         for _ in 0..11 {
             let start = Instant::now();
-            let page = index.search(archive, &request)?;
+            let page = index.search(&archive.flushed(), &request)?;
             times.push(start.elapsed().as_secs_f64() * 1_000.0);
             total = format!("{:?}", page.total);
         }
@@ -191,6 +191,7 @@ fn fill(archive: &Archive, texts: &[String]) -> anyhow::Result<Vec<MessageKey>> 
         }
         write.commit()?;
     }
+    archive.sync()?;
     Ok(keys)
 }
 

@@ -114,10 +114,11 @@ fn fill(archive: &Archive, changes: usize) {
         }
         write.commit().unwrap();
     }
+    archive.sync().unwrap();
 }
 
 fn all_events(archive: &Archive, changes: usize) -> Vec<Event> {
-    let bodies = events(archive, Seq(0), changes).unwrap();
+    let bodies = events(&archive.flushed(), Seq(0), changes).unwrap();
     assert_eq!(bodies.len(), changes);
     bodies
 }

@@ -19,15 +19,19 @@
 //! does, `loss` continues without what is lost); `upgrade` migrates an older archive to this format.
 
 mod bench_support;
+mod chain;
 mod changes;
 mod codec;
 mod coverage;
 mod crawl_state;
+mod epoch;
 mod family;
 mod files;
+mod flush;
 mod folder;
 mod key;
 mod loss;
+mod marker;
 mod marks;
 mod members;
 mod open;
@@ -36,6 +40,7 @@ mod reader;
 mod record;
 mod schema;
 mod series;
+mod snapshot;
 mod staged;
 mod topics;
 mod upgrade;
@@ -44,31 +49,36 @@ mod view;
 mod write;
 
 use std::io;
-use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rocksdb::{ColumnFamily, DB};
-use tokio::sync::watch;
 
 pub use bench_support::EncodingStore;
+pub use chain::Link;
 pub use codec::RecordError;
 pub use coverage::{Completeness, Coverage};
 pub use crawl_state::CrawlState;
+pub use epoch::{Began, Epoch, LogPosition, PositionError};
 pub use folder::{DataFolder, FolderError};
 pub use loss::Loss;
+pub use marker::seen as seen_by_marker;
 pub use members::Membership;
-pub use open::ExternalPosition;
+pub use open::{ExternalPosition, Witness};
 pub use outcome::{Archived, MassDeletion};
-pub use reader::Reader;
+pub use reader::{ChangeBatch, Reader};
 pub use record::Raw;
 pub use schema::FORMAT;
 pub use series::Sample;
+pub use snapshot::Snapshot;
 pub use topics::Topic;
 pub use verify::ArchiveReport;
-pub use view::{Order, Snapshot, StoredMessage, View};
+pub use view::{Order, StoredMessage, View};
 pub use write::Write;
 
 use crate::model::Seq;
+use epoch::Epochs;
+use flush::{Flush, Flusher};
 use schema::Cf;
 
 /// When a write counts as durable.
@@ -105,6 +115,19 @@ pub enum ArchiveError {
         /// The newest format this version knows.
         known: u32,
     },
+    /// The archive was written by an older version, and is only to be read. Nothing was changed.
+    #[error(
+        "archive at `{}` has format {found}, this version reads format {known}; `telescribe upgrade` or the next `telescribe run` upgrades it",
+        path.display()
+    )]
+    Older {
+        /// Where the archive is.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The format it must have.
+        known: u32,
+    },
     /// There is no archive.
     #[error("there is no archive at `{}`; `telescribe run` creates one", path.display())]
     Missing {
@@ -113,20 +136,20 @@ pub enum ArchiveError {
     },
     /// There is no archive, but somebody has seen one.
     #[error(
-        "there is no archive at `{}`, but {by} has seen change {position} of one; restore a backup, or move the index away to begin a new archive",
+        "there is no archive at `{}`, but {by} has seen change {position} of one; restore a backup, or move `archive.json` and the index away to begin a new archive",
         path.display()
     )]
     Gone {
         /// Where it would be.
         path: PathBuf,
-        /// Who has seen it, in words.
-        by: String,
+        /// Who has seen it.
+        by: Witness,
         /// The number of the newest change seen.
         position: Seq,
     },
     /// What is there is no whole archive. Nothing was changed.
     #[error(
-        "archive at `{}` is damaged: {why}; nothing was changed: restore a backup, or move that folder and the index away to begin a new archive",
+        "archive at `{}` is damaged: {why}; nothing was changed: restore a backup, or move that folder, `archive.json` and the index away to begin a new archive",
         path.display()
     )]
     Damaged {
@@ -135,9 +158,18 @@ pub enum ArchiveError {
         /// What was found.
         why: String,
     },
+    /// It is another archive than the one that was there. Nothing was changed.
+    #[error(
+        "archive at `{}` is not the one that was there: `archive.json` beside it names another; if it is meant to be there, move that file away",
+        path.display()
+    )]
+    Another {
+        /// Where the archive is.
+        path: PathBuf,
+    },
     /// Changes that were there are missing. Nothing was changed.
     #[error(
-        "archive at `{}` {what}; nothing was changed: restore a backup, or continue without them with `telescribe reindex --accept-loss`",
+        "archive at `{}` {what}; nothing was changed: restore a backup, or continue without them with `telescribe repair`",
         path.display()
     )]
     Lost {
@@ -162,7 +194,7 @@ pub enum ArchiveError {
 fn way_out(error: &rocksdb::Error) -> &'static str {
     match error.kind() {
         rocksdb::ErrorKind::Corruption => {
-            "a file is damaged: restore a backup, or move that folder and the index away to crawl everything again"
+            "a file is damaged: restore a backup, or move that folder, `archive.json` and the index away to crawl everything again"
         }
         _ => "check free space, permissions, the limit of open files (`ulimit -n`) and the disk's health",
     }
@@ -170,13 +202,20 @@ fn way_out(error: &rocksdb::Error) -> &'static str {
 
 /// An open archive. Shared between threads; writes are serialised (one writer at a time).
 pub struct Archive {
-    db: DB,
-    path: PathBuf,
+    db: Arc<DB>,
+    path: Arc<Path>,
+    identity: Arc<Identity>,
     durability: Durability,
-    /// The next change's number; its lock (a mutex) is the one writer's.
-    next: Mutex<Seq>,
-    last: watch::Sender<Seq>,
+    flush: Arc<Flush>,
+    /// None in one that was opened to be read.
+    _flusher: Option<Flusher>,
+}
+
+/// Which archive it is, and which history of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Identity {
     id: String,
+    epochs: Epochs,
 }
 
 impl std::fmt::Debug for Archive {
@@ -189,19 +228,31 @@ impl Archive {
     /// The archive's random id, given when it was made; part of every event's deduplication key.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.id
+        &self.identity.id
     }
 
-    /// The number of the newest change, and a way to wait for newer ones.
+    /// Which history of the archive its change numbers are of; part of every event's id and of every cursor.
     #[must_use]
-    pub fn subscribe(&self) -> watch::Receiver<Seq> {
-        self.last.subscribe()
+    pub fn epoch(&self) -> Epoch {
+        self.identity.epochs.current()
     }
 
-    /// The number of the newest change.
+    /// All epochs, oldest first.
+    #[must_use]
+    pub fn epochs(&self) -> &[Began] {
+        self.identity.epochs.all()
+    }
+
+    /// The last change that an earlier epoch has in common with the archive as it is; `None` where it is none of this archive's.
+    #[must_use]
+    pub fn common_with(&self, epoch: Epoch) -> Option<Seq> {
+        self.identity.epochs.common_with(epoch)
+    }
+
+    /// The number of the newest change that is committed; readers may see less, see [`Archive::flushed`].
     #[must_use]
     pub fn last_seq(&self) -> Seq {
-        *self.last.borrow()
+        self.flush.writer().last()
     }
 
     /// Flushes everything that is still in memory into tables, so that nothing is in the write-ahead log alone; for a clean stop.
@@ -213,18 +264,10 @@ impl Archive {
         Cf::ALL.iter().try_for_each(|cf| self.db.flush_cf(self.cf(*cf))).map_err(|e| self.store(e))
     }
 
-    /// Syncs everything that was committed to the disk (fsync): no power cut takes it back.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn sync(&self) -> Result<(), ArchiveError> {
-        self.db.flush_wal(true).map_err(|e| self.store(e))
-    }
-
     /// Bytes of all files of the archive, its write-ahead log included.
     #[must_use]
     pub fn disk_size(&self) -> u64 {
-        let files = std::fs::read_dir(&self.path).into_iter().flatten();
+        let files = std::fs::read_dir(&*self.path).into_iter().flatten();
         // A file that a compaction removes meanwhile counts for nothing.
         files.filter_map(|file| file.ok()?.metadata().ok()).filter(std::fs::Metadata::is_file).map(|m| m.len()).sum()
     }
@@ -246,11 +289,6 @@ impl Archive {
     }
 
     fn store(&self, source: rocksdb::Error) -> ArchiveError {
-        ArchiveError::Store { path: self.path.clone(), source }
-    }
-
-    fn writer(&self) -> MutexGuard<'_, Seq> {
-        // A writer that panicked had not committed: the number it would have used is still the next one.
-        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+        ArchiveError::Store { path: self.path.to_path_buf(), source }
     }
 }

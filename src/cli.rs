@@ -1,6 +1,6 @@
 //! The command line: one file per command.
 //!
-//! Commands that read (`search`, `show`, `peers`, `changes`, `dump`, `coverage`, `counters`, `status`, `schedule`) are HTTP clients,
+//! Commands that read (`search`, `show`, `peers`, `changes`, `dump`, `coverage`, `counters`, `log`, `status`, `schedule`) are HTTP clients,
 //! whichever server answers: see [`client`]. `join` and `schedule run` send operator requests the same way. Commands that change what is on
 //! disk take the exclusive lock of the data folder.
 //!
@@ -16,11 +16,13 @@ mod demo;
 pub mod dump;
 pub mod join;
 mod key;
+mod log;
 mod login;
 mod output;
 pub mod peers;
 pub mod received;
 mod reindex;
+mod repair;
 mod run;
 pub mod schedule;
 pub mod search;
@@ -28,6 +30,7 @@ pub mod show;
 mod signals;
 mod simulate;
 pub mod status;
+mod upgrade;
 mod verify;
 
 use std::path::PathBuf;
@@ -75,8 +78,11 @@ enum Command {
     Join(join::Args),
     Status(status::Args),
     Schedule(schedule::Args),
+    Log(log::Args),
     Verify(verify::Args),
+    Repair(repair::Args),
     Reindex(reindex::Args),
+    Upgrade(upgrade::Args),
     Key(key::Args),
     Config(check_config::Args),
 }
@@ -139,7 +145,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Join(args) => join::run(args, &globals).await,
         Command::Status(args) => status::run(args, &globals).await,
         Command::Schedule(args) => schedule::run(args, &globals, config).await,
+        Command::Log(args) => log::run(args, &globals).await,
         Command::Verify(args) => verify::run(args, &globals),
+        Command::Repair(args) => repair::run(args, &globals),
+        Command::Upgrade(args) => upgrade::run(args, &globals),
         Command::Reindex(args) => reindex::run(args, &globals, &config()?).await,
         Command::Key(args) => key::run(args, &globals),
         Command::Config(args) => check_config::run(args, config),

@@ -95,6 +95,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(counters::of_peer))
         .routes(routes!(accounts::accounts))
         .routes(routes!(topics::topics))
+        .routes(routes!(changes::head))
         .routes(routes!(coverage::one))
         .routes(routes!(coverage::all))
         .routes(routes!(changes::list))

@@ -22,7 +22,7 @@ mod program;
 mod search;
 mod status;
 
-pub use change::{ChangeLine, ChangeView, ChangesPage};
+pub use change::{ChangeLine, ChangeView, ChangesPage, LogHeadView};
 pub use counters::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
 pub use coverage::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView, HoleView};
 pub use dump::DumpPage;

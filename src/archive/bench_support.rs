@@ -6,8 +6,8 @@ use std::path::Path;
 use rocksdb::{ColumnFamilyDescriptor, DB};
 
 use super::codec::StoredKey as _;
-use super::family::MESSAGE;
-use super::record::MessageRecord;
+use super::family::{FORM, MESSAGE};
+use super::record::{Form, MessageRecord, Raw};
 use super::schema::{self, Cf};
 use super::{ArchiveError, StoredMessage};
 use crate::model::{Message, MessageKey, Timestamp};
@@ -57,13 +57,13 @@ impl EncodingStore {
         Ok(size.unwrap_or_default())
     }
 
-    /// A message as the archive stores it when it is new.
+    /// A message as the archive stores it when it is new, with Telegram's bytes; without them where these are empty.
     #[must_use]
-    pub fn encode(message: &Message, revision: i64, archived_at: Timestamp) -> Vec<u8> {
+    pub fn encode(message: &Message, raw: Raw, revision: i64, archived_at: Timestamp) -> Vec<u8> {
         let mut record = MessageRecord::of(message);
         record.archived_at = archived_at.0;
         record.revision = revision;
-        MESSAGE.encode(&record)
+        FORM.encode(&Form { record, raw: raw.into() })
     }
 
     /// A message as the archive reads it.

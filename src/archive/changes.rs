@@ -4,20 +4,30 @@ use std::path::Path;
 
 use rocksdb::DB;
 
-use crate::model::{Change, Seq};
+use crate::model::{Change, Seq, Timestamp};
 
 use super::ArchiveError;
-use super::family::{CHANGE, KeyRange, POSITION};
+use super::family::{KeyRange, LOG, POSITION};
 use super::key::PositionKey;
+use super::staged::End;
 use super::view::{Order, View};
 
 /// The number of the newest change on disk; 0 when there is none.
 pub(super) fn last(db: &DB, path: &Path) -> Result<Seq, ArchiveError> {
     // Its value may be damaged: that is no reason to give its number again.
-    match View::over(db, path).lenient(&CHANGE, KeyRange::all(), Order::NewestFirst).next() {
+    match View::over(db, path).lenient(&LOG, KeyRange::all(), Order::NewestFirst).next() {
         None => Ok(Seq(0)),
         Some(row) => Ok(row?.key()?),
     }
+}
+
+/// Where the change log ends on disk. Behind a damaged entry the hash chain begins anew, and `verify` tells of it.
+pub(super) fn end(db: &DB, path: &Path) -> Result<End, ArchiveError> {
+    let next = last(db, path)?.next();
+    let newest = View::over(db, path).lenient(&LOG, KeyRange::all(), Order::NewestFirst).next().transpose()?;
+    let entry = newest.and_then(|row| row.entry().ok()).map(|(_, entry)| entry);
+    let at = entry.as_ref().map_or(Timestamp(0), |entry| entry.at);
+    Ok(End { next, link: entry.and_then(|entry| entry.seal).map(|seal| seal.link).unwrap_or_default(), at })
 }
 
 impl View<'_> {
@@ -27,9 +37,19 @@ impl View<'_> {
     /// When the disk refuses, or a stored record cannot be decoded.
     pub fn changes(self, after: Seq, limit: usize) -> Result<Vec<Change>, ArchiveError> {
         // After the last number there is nothing, though `next` stays on it.
-        let limit = if after == Seq(u64::MAX) { 0 } else { limit };
-        let entries = self.scan(&CHANGE, KeyRange::from(&after.next()), Order::OldestFirst);
-        entries.take(limit).map(|entry| entry.map(|(_, change)| change)).collect()
+        if after == Seq(u64::MAX) {
+            return Ok(Vec::new());
+        }
+        let mut changes = Vec::new();
+        // An entry's key is its last number: the first entry from here on has the next change.
+        for entry in self.scan(&LOG, KeyRange::from(&after.next()), Order::OldestFirst) {
+            let (_, entry) = entry?;
+            changes.extend(entry.changes().filter(|change| change.seq > after).take(limit.saturating_sub(changes.len())));
+            if changes.len() >= limit {
+                break;
+            }
+        }
+        Ok(changes)
     }
 
     /// How far a reader has got; 0 when it never stored a position.

@@ -32,8 +32,12 @@ pub(super) trait StoredKey: Sized {
     fn decode(bytes: &[u8]) -> Result<Self, RecordError>;
 }
 
-/// A value under a key of type `K`, which it may be in part told by.
+/// A value under a key of type `K`, which it may be in part told by. Several may read the same bytes, each what it knows of.
 pub(super) trait StoredValue<K>: Sized {
-    fn to_bytes(&self) -> Vec<u8>;
     fn from_bytes(key: &K, bytes: &[u8]) -> Result<Self, RecordError>;
+}
+
+/// A value that is the whole of what is under its key, so that it can be written.
+pub(super) trait WrittenValue<K>: StoredValue<K> {
+    fn to_bytes(&self) -> Vec<u8>;
 }

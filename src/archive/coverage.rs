@@ -6,7 +6,7 @@ use prost::Message as _;
 
 use crate::model::{IdRange, PeerId, RangeSet};
 
-use super::codec::{RecordError, StoredValue};
+use super::codec::{RecordError, StoredValue, WrittenValue};
 use super::crawl_state::CrawlState;
 use super::record::{bounds, decode, ranges};
 
@@ -64,11 +64,13 @@ struct CoverageRecord {
     deleted: u64,
 }
 
-impl StoredValue<PeerId> for Coverage {
+impl WrittenValue<PeerId> for Coverage {
     fn to_bytes(&self) -> Vec<u8> {
         CoverageRecord { bounds: bounds(&self.read), messages: self.messages, deleted: self.deleted }.encode_to_vec()
     }
+}
 
+impl StoredValue<PeerId> for Coverage {
     fn from_bytes(_: &PeerId, bytes: &[u8]) -> Result<Self, RecordError> {
         let r: CoverageRecord = decode("coverage", bytes)?;
         Ok(Self { read: ranges(&r.bounds)?, messages: r.messages, deleted: r.deleted })

@@ -4,7 +4,7 @@ use prost::Message as _;
 
 use crate::model::{AccountName, MessageId, PeerId, RangeSet, Timestamp};
 
-use super::codec::{RecordError, StoredValue};
+use super::codec::{RecordError, StoredValue, WrittenValue};
 use super::record::{bounds, decode, ranges};
 
 /// How far the crawl of a peer has got.
@@ -60,7 +60,7 @@ impl CrawlState {
     }
 }
 
-impl StoredValue<PeerId> for CrawlState {
+impl WrittenValue<PeerId> for CrawlState {
     fn to_bytes(&self) -> Vec<u8> {
         CursorRecord {
             top: self.top,
@@ -75,7 +75,9 @@ impl StoredValue<PeerId> for CrawlState {
         }
         .encode_to_vec()
     }
+}
 
+impl StoredValue<PeerId> for CrawlState {
     fn from_bytes(_: &PeerId, bytes: &[u8]) -> Result<Self, RecordError> {
         let r: CursorRecord = decode("crawl state", bytes)?;
         let account = r.account.map(|a| a.parse().map_err(|e| RecordError::value("crawl state", e))).transpose()?;

@@ -6,14 +6,17 @@ use std::marker::PhantomData;
 
 use rocksdb::{DB, WriteBatch};
 
-use crate::model::{Change, MessageKey, Peer, PeerId, Seq, Timestamp};
+use crate::model::{MessageKey, Peer, PeerId, Seq, Timestamp};
 
-use super::codec::{RecordError, StoredKey, StoredValue};
+use super::codec::{RecordError, StoredKey, StoredValue, WrittenValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
-use super::key::{ArchiveIdKey, FormatKey, JobKey, MemberKey, PositionKey, UnknownUsernameKey, Username, VersionKey};
+use super::epoch::Epochs;
+use super::key::{
+    ArchiveIdKey, EpochsKey, FormatKey, JobKey, MemberKey, PositionKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey,
+};
 use super::members::Membership;
-use super::record::{MessageRecord, Raw};
+use super::record::{Form, LogEntry, MessageRecord, Raw};
 use super::schema::{self, Cf};
 use super::series::{CountersSample, MemberCount};
 use super::topics::Topic;
@@ -27,16 +30,27 @@ pub(super) struct Family<K, V> {
 
 pub(super) const FORMAT_NUMBER: Family<FormatKey, u32> = Family::new(Cf::Meta);
 pub(super) const ARCHIVE_ID: Family<ArchiveIdKey, String> = Family::new(Cf::Meta);
+pub(super) const EPOCHS: Family<EpochsKey, Epochs> = Family::new(Cf::Meta);
+/// The format to which an upgrade is under way; nothing where none is.
+pub(super) const UPGRADE: Family<UpgradeKey, u32> = Family::new(Cf::Meta);
 /// How far each reader has got: its checkpoint.
 pub(super) const POSITION: Family<PositionKey, Seq> = Family::new(Cf::Meta);
 /// When each job was last started.
 pub(super) const JOB_START: Family<JobKey, Timestamp> = Family::new(Cf::Meta);
 /// Since when a username is known to lead nowhere (a negative cache).
 pub(super) const UNKNOWN_USERNAME: Family<UnknownUsernameKey, Timestamp> = Family::new(Cf::Meta);
+/// The newest forms of messages, whole.
+pub(super) const FORM: Family<MessageKey, Form> = Family::new(Cf::Message);
+/// What was understood of them, without Telegram's bytes.
 pub(super) const MESSAGE: Family<MessageKey, MessageRecord> = Family::new(Cf::Message);
+/// Telegram's bytes of them alone.
+pub(super) const RAW: Family<MessageKey, Raw> = Family::new(Cf::Message);
+/// The earlier forms, and the same parts of them.
+pub(super) const EARLIER_FORM: Family<VersionKey, Form> = Family::new(Cf::Version);
 pub(super) const VERSION: Family<VersionKey, MessageRecord> = Family::new(Cf::Version);
-pub(super) const RAW: Family<MessageKey, Raw> = Family::new(Cf::Raw);
-pub(super) const CHANGE: Family<Seq, Change> = Family::new(Cf::Change);
+pub(super) const EARLIER_RAW: Family<VersionKey, Raw> = Family::new(Cf::Version);
+/// The change log; an entry's key is the number of its last change.
+pub(super) const LOG: Family<Seq, LogEntry> = Family::new(Cf::Change);
 pub(super) const PEER: Family<PeerId, Peer> = Family::new(Cf::Peer);
 /// Who has a lower-case username.
 pub(super) const USERNAME: Family<Username, PeerId> = Family::new(Cf::Username);
@@ -58,7 +72,10 @@ impl<K: StoredKey, V: StoredValue<K>> Family<K, V> {
     }
 
     /// Adds an entry to a batch.
-    pub(super) fn put(&self, db: &DB, batch: &mut WriteBatch, key: &K, value: &V) {
+    pub(super) fn put(&self, db: &DB, batch: &mut WriteBatch, key: &K, value: &V)
+    where
+        V: WrittenValue<K>,
+    {
         batch.put_cf(schema::handle(db, self.cf), key.encode(), self.encode(value));
     }
 
@@ -68,7 +85,10 @@ impl<K: StoredKey, V: StoredValue<K>> Family<K, V> {
     }
 
     /// A value as bytes.
-    pub(super) fn encode(&self, value: &V) -> Vec<u8> {
+    pub(super) fn encode(&self, value: &V) -> Vec<u8>
+    where
+        V: WrittenValue<K>,
+    {
         value.to_bytes()
     }
 

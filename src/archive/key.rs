@@ -44,6 +44,14 @@ pub(super) struct FormatKey;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ArchiveIdKey;
 
+/// Where the archive's epochs are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EpochsKey;
+
+/// Where the number of the format is to which an upgrade is under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct UpgradeKey;
+
 /// A reader's position, by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PositionKey(pub(super) String);
@@ -180,6 +188,30 @@ impl StoredKey for ArchiveIdKey {
 
     fn encode(&self) -> Self::Bytes {
         "id"
+    }
+
+    fn decode(_: &[u8]) -> Result<Self, RecordError> {
+        Ok(Self)
+    }
+}
+
+impl StoredKey for EpochsKey {
+    type Bytes = &'static str;
+
+    fn encode(&self) -> Self::Bytes {
+        "epochs"
+    }
+
+    fn decode(_: &[u8]) -> Result<Self, RecordError> {
+        Ok(Self)
+    }
+}
+
+impl StoredKey for UpgradeKey {
+    type Bytes = &'static str;
+
+    fn encode(&self) -> Self::Bytes {
+        "upgrade"
     }
 
     fn decode(_: &[u8]) -> Result<Self, RecordError> {

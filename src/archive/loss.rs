@@ -1,15 +1,15 @@
 //! Recovery: continuing with an archive that has lost something, because the operator has said so.
 //!
 //! What can be read without a gap stays; it is an earlier state of the archive, in which coverage and crawl states are as they were then,
-//! so the crawl asks again for what is missing. Change numbers after it are given again, so the archive gets a new id: the id is part
-//! of every event's deduplication key, and the index knows by it that it must be rebuilt.
+//! so the crawl asks again for what is missing. Change numbers after it are given again, so the archive begins a new epoch: it is part of
+//! every event's id and of every cursor, and the index knows by it whether it must be rebuilt.
 //!
 //! The archive as it was is kept beside it, whole: also tables that nothing names any more (a manifest that was cut short forgets them),
 //! which RocksDB deletes when it opens for writing. Nothing here is called by a start: only by the operator's own words.
 //!
 //! # Correctness
-//! Once its logs are cut the archive looks whole, under the id whose numbers are about to be given again. So a marker is on the disk before
-//! the first cut and is removed when the disk has the new id; opening the archive in between is refused. The marker is written after
+//! Once its logs are cut the archive looks whole, in the epoch whose numbers are about to be given again. So a marker is on the disk before
+//! the first cut and is removed when the disk has the new epoch; opening the archive in between is refused. The marker is written after
 //! the copies of the logs are on the disk, so what is cut is kept, and a retry copies nothing that was cut (idempotent).
 
 use std::fs::{self, File};
@@ -20,9 +20,9 @@ use rocksdb::{DB, DBRecoveryMode, WriteBatch};
 
 use crate::model::Seq;
 
-use super::family::POSITION;
-use super::key::PositionKey;
-use super::open::{ExternalPosition, Inspection, gap, inspect, open_for_writing, read_only, shorter_than_seen};
+use super::family::{EPOCHS, POSITION};
+use super::key::{EpochsKey, PositionKey};
+use super::open::{ExternalPosition, Inspection, gap, inspect, open_for_writing, read_only, shorter_than_seen, witnesses};
 use super::view::View;
 use super::{Archive, ArchiveError, Durability, changes, files, upgrade};
 
@@ -43,7 +43,7 @@ impl Archive {
     /// # Errors
     /// When it is damaged in another way, or the disk refuses.
     pub fn open_without_lost(path: &Path, seen: Option<&ExternalPosition>) -> Result<(Self, Option<Loss>), ArchiveError> {
-        match inspect(path, seen).and_then(|inspected| check_positions(&inspected, path)) {
+        match inspect(path, &witnesses(path, seen)?).and_then(|inspected| check_positions(&inspected, path)) {
             Ok(()) => Ok((Self::open_existing(path, Durability::Os, seen)?, None)),
             Err(ArchiveError::Lost { what, .. }) => {
                 let kept = cut_what_is_lost(path)?;
@@ -57,21 +57,23 @@ impl Archive {
     }
 
     fn begin_again(path: &Path) -> Result<Self, ArchiveError> {
-        let older = read_only(path, DBRecoveryMode::PointInTime)?.older();
-        let db = open_for_writing(path, older, DBRecoveryMode::PointInTime)?;
-        upgrade::bring_to_current(&db, path)?;
+        let format = read_only(path, DBRecoveryMode::PointInTime)?.format;
+        let mut db = open_for_writing(path, format, DBRecoveryMode::PointInTime)?;
+        upgrade::bring_to_current(&mut db, path)?;
         let last = changes::last(&db, path)?;
         let mut batch = WriteBatch::default();
-        let id = upgrade::renew_id(&db, &mut batch);
+        let mut epochs = upgrade::epochs(&db, path)?;
+        epochs.begin(last);
+        EPOCHS.put(&db, &mut batch, &EpochsKey, &epochs);
         take_back_positions(&db, path, last, &mut batch)?;
         db.write(batch).map_err(|source| ArchiveError::Store { path: path.to_owned(), source })?;
-        let archive = Self::with(db, path, Durability::Os, id)?;
+        let archive = Self::with(db, path, Some(Durability::Os))?;
         archive.flush()?;
         Ok(archive)
     }
 }
 
-/// Takes from the logs what cannot be read, and marks that the archive has not got its new id yet. Returns where its files are kept.
+/// Takes from the logs what cannot be read, and marks that the archive has not begun its new epoch yet. Returns where its files are kept.
 fn cut_what_is_lost(path: &Path) -> Result<PathBuf, ArchiveError> {
     let io = |source| ArchiveError::Io { path: path.to_owned(), source };
     // A marker that names no such folder was cut short itself: then nothing else was cut yet.
@@ -194,30 +196,35 @@ mod tests {
     use std::ffi::OsString;
 
     use super::*;
+    use crate::archive::Epoch;
     use crate::model::{Message, MessageId, MessageKey, Peer, PeerId, PeerKind, Timestamp};
 
     /// An archive with ten messages, of which the log alone has all but the first, and a log that is damaged in its middle.
-    fn damaged(path: &Path) -> String {
+    fn damaged(path: &Path) -> Epoch {
         let archive = Archive::open(path, Durability::Os).unwrap();
         for id in 1..=10 {
             let mut write = archive.write(Timestamp(1_706_702_400));
             let peer = PeerId(-1_001_500_000_001);
             write.peer(Peer::new(peer, PeerKind::Supergroup, "kept".to_owned()));
             let key = MessageKey { peer, id: MessageId(id) };
-            write.message(Message::new(key, Timestamp(1_706_600_000)), super::super::Raw { layer: 230, tl: vec![7; 60] }, 0);
+            write.message(
+                Message::new(key, Timestamp(1_706_600_000)),
+                super::super::Raw { layer: 230, tl: vec![7; 60], account: None },
+                0,
+            );
             write.commit().unwrap();
             if id == 1 {
                 archive.flush().unwrap();
             }
         }
-        let id = archive.id().to_owned();
+        let epoch = archive.epoch();
         drop(archive);
         let log = files::logs(path).unwrap().pop().unwrap();
         let mut bytes = fs::read(&log).unwrap();
         // The kind of the log's first record becomes one that is never written.
         bytes[6] ^= 4;
         fs::write(&log, bytes).unwrap();
-        id
+        epoch
     }
 
     /// Every file of a folder but RocksDB's own notes, with its content.
@@ -241,7 +248,7 @@ mod tests {
         assert_eq!(everything(&loss.unwrap().kept), before);
     }
 
-    fn begins_again(path: &Path, kept: &Path, id: &str) {
+    fn begins_again(path: &Path, kept: &Path, epoch: Epoch) {
         for _ in 0..2 {
             for opened in [Archive::open(path, Durability::Os), Archive::open_to_read(path, None)] {
                 let refused = opened.unwrap_err();
@@ -253,30 +260,30 @@ mod tests {
         let as_it_was = log(kept);
         let (archive, loss) = Archive::open_without_lost(path, None).unwrap();
         assert_eq!((loss.unwrap().kept.as_path(), log(kept)), (kept, as_it_was), "what was cut is not copied over what was kept");
-        assert_ne!(archive.id(), id, "numbers are given again");
-        let (id, last) = (archive.id().to_owned(), archive.last_seq());
+        assert_ne!(archive.epoch(), epoch, "numbers are given again");
+        let (epoch, last) = (archive.epoch(), archive.last_seq());
         drop(archive);
         let (archive, loss) = Archive::open_without_lost(path, None).unwrap();
-        assert_eq!((archive.id(), archive.last_seq(), loss), (id.as_str(), last, None), "and that is the end of it");
+        assert_eq!((archive.epoch(), archive.last_seq(), loss), (epoch, last, None), "and that is the end of it");
     }
 
     #[test]
     fn an_archive_whose_loss_was_accepted_half_way_is_refused_until_that_is_done_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("archive");
-        let id = damaged(&path);
+        let epoch = damaged(&path);
         let kept = cut_what_is_lost(&path).unwrap();
-        begins_again(&path, &kept, &id);
+        begins_again(&path, &kept, epoch);
     }
 
     #[test]
-    fn an_archive_that_has_its_new_id_but_was_not_said_to_be_done_gets_another_one() {
+    fn an_archive_that_has_its_new_epoch_but_was_not_said_to_be_done_gets_another_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("archive");
         damaged(&path);
         let kept = cut_what_is_lost(&path).unwrap();
-        let id = Archive::begin_again(&path).unwrap().id().to_owned();
-        begins_again(&path, &kept, &id);
+        let epoch = Archive::begin_again(&path).unwrap().epoch();
+        begins_again(&path, &kept, epoch);
     }
 
     #[test]

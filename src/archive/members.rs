@@ -8,7 +8,7 @@ use prost::Message as _;
 
 use crate::model::{AccountName, Timestamp};
 
-use super::codec::{RecordError, StoredValue};
+use super::codec::{RecordError, StoredValue, WrittenValue};
 use super::key::MemberKey;
 use super::record::decode;
 
@@ -43,11 +43,13 @@ impl Membership {
     }
 }
 
-impl StoredValue<MemberKey> for Membership {
+impl WrittenValue<MemberKey> for Membership {
     fn to_bytes(&self) -> Vec<u8> {
         MemberRecord { since: self.since.0, until: self.until.map(|t| t.0), folders: self.folders.clone() }.encode_to_vec()
     }
+}
 
+impl StoredValue<MemberKey> for Membership {
     fn from_bytes(key: &MemberKey, bytes: &[u8]) -> Result<Self, RecordError> {
         let r: MemberRecord = decode("membership", bytes)?;
         let (since, until) = (Timestamp(r.since), r.until.map(Timestamp));

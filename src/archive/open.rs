@@ -5,32 +5,55 @@
 //!   whatever lacks something there has lost it, and is refused before anything is written.
 //! - Before an archive is opened for writing it is opened for reading only: RocksDB deletes what it does not know of when it opens for
 //!   writing, and what a damaged archive lacks may be just that.
-//! - Commands that only read never open for writing, unless an older format must be upgraded first.
+//! - Commands that only read never open for writing; one of an older format they refuse, because it must be upgraded first.
 //! - RocksDB's recovery mode is the one that takes a write-ahead log whose end is torn off (a killed process) and refuses damage before it.
 //!   Point-in-time recovery, its default, ends at the first damage and throws away the rest in silence.
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::Arc;
 
 use rocksdb::properties::{NUM_DELETES_ACTIVE_MEM_TABLE, NUM_ENTRIES_ACTIVE_MEM_TABLE};
 use rocksdb::{DB, DBRecoveryMode, ErrorKind};
-use tokio::sync::watch;
 
 use crate::model::Seq;
 
-use super::family::{CHANGE, KeyRange};
-use super::schema::{self, Cf, FORMAT};
+use super::epoch::{EPOCHS_SINCE, Epoch, Epochs};
+use super::family::{KeyRange, LOG};
+use super::flush::{Flush, Flusher};
+use super::marker::Marker;
+use super::schema::{self, Cf, FORMAT, FORMER_RAW};
+use super::snapshot::Opened;
 use super::view::{Order, View};
-use super::{Archive, ArchiveError, Durability, changes, files, upgrade};
+use super::{Archive, ArchiveError, Durability, Identity, changes, files, marker, upgrade};
+
+/// Who has seen an archive from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Witness {
+    /// The marker beside it, which is of this archive and no other.
+    Marker,
+    /// The index; one of another archive is built anew.
+    Index,
+}
+
+impl std::fmt::Display for Witness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Marker => "the marker `archive.json`",
+            Self::Index => "the index",
+        })
+    }
+}
 
 /// How far a reader outside the archive has seen it: below that it has lost something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalPosition {
-    /// Who has seen it, in words.
-    pub by: String,
+    /// Who has seen it.
+    pub by: Witness,
     /// The id of the archive it was.
     pub archive: String,
+    /// Which history of that archive it was; unknown where it was seen before there were any.
+    pub epoch: Option<Epoch>,
     /// The number of the newest change seen.
     pub position: Seq,
 }
@@ -39,15 +62,12 @@ pub struct ExternalPosition {
 pub(super) struct Inspection {
     pub(super) db: DB,
     id: String,
-    /// Whether it must be upgraded.
-    older: bool,
+    /// None before format 3.
+    epochs: Option<Epochs>,
+    pub(super) format: u32,
+    /// Whether an upgrade to that format was interrupted.
+    upgrading: bool,
     pub(super) last: Seq,
-}
-
-impl Inspection {
-    pub(super) fn older(self) -> bool {
-        self.older
-    }
 }
 
 impl Archive {
@@ -67,8 +87,8 @@ impl Archive {
     pub fn open_seen(path: &Path, durability: Durability, seen: Option<&ExternalPosition>) -> Result<Self, ArchiveError> {
         let io = |source| ArchiveError::Io { path: path.to_owned(), source };
         if !files::is_taken(path).map_err(io)? {
-            if let Some(seen) = seen.filter(|seen| seen.position > Seq(0)) {
-                return Err(ArchiveError::Gone { path: path.to_owned(), by: seen.by.clone(), position: seen.position });
+            if let Some(seen) = witnesses(path, seen)?.into_iter().find(|seen| seen.position > Seq(0)) {
+                return Err(ArchiveError::Gone { path: path.to_owned(), by: seen.by, position: seen.position });
             }
             make(path)?;
         }
@@ -80,30 +100,54 @@ impl Archive {
     /// # Errors
     /// See [`Archive::open_seen`]; also when there is none.
     pub fn open_existing(path: &Path, durability: Durability, seen: Option<&ExternalPosition>) -> Result<Self, ArchiveError> {
-        let Inspection { db, older, .. } = inspect(path, seen)?;
+        let Inspection { db, format, .. } = inspect(path, &witnesses(path, seen)?)?;
         drop(db);
-        let db = open_for_writing(path, older, DBRecoveryMode::TolerateCorruptedTailRecords)?;
-        let id = upgrade::bring_to_current(&db, path)?;
-        Self::with(db, path, durability, id)
+        let mut db = open_for_writing(path, format, DBRecoveryMode::TolerateCorruptedTailRecords)?;
+        upgrade::bring_to_current(&mut db, path)?;
+        Self::with(db, path, Some(durability))
     }
 
-    /// Opens the archive at a path for reading: nothing in its folder is written. One of an older format is upgraded first, because
-    /// only then it has everything that is read.
+    /// Opens the archive at a path for reading: nothing in its folder is written.
     ///
     /// # Errors
-    /// See [`Archive::open_existing`].
+    /// See [`Archive::open_existing`]; also when it is of an older format.
     pub fn open_to_read(path: &Path, seen: Option<&ExternalPosition>) -> Result<Self, ArchiveError> {
-        let Inspection { db, id, older, .. } = inspect(path, seen)?;
-        if older {
-            drop(db);
-            return Self::open_existing(path, Durability::Os, seen);
-        }
-        Self::with(db, path, Durability::Os, id)
+        Self::inspected(path, &witnesses(path, seen)?)
     }
 
-    pub(super) fn with(db: DB, path: &Path, durability: Durability, id: String) -> Result<Self, ArchiveError> {
-        let last = changes::last(&db, path)?;
-        Ok(Self { db, path: path.to_owned(), durability, next: Mutex::new(last.next()), last: watch::Sender::new(last), id })
+    /// The same, where the caller finds out what was seen of it and is not there: see [`seen_by_marker`](super::seen_by_marker).
+    ///
+    /// # Errors
+    /// See [`Archive::open_to_read`].
+    pub fn open_to_verify(path: &Path) -> Result<Self, ArchiveError> {
+        Self::inspected(path, &[])
+    }
+
+    fn inspected(path: &Path, seen: &[ExternalPosition]) -> Result<Self, ArchiveError> {
+        let Inspection { db, format, upgrading, .. } = inspect(path, seen)?;
+        if format < FORMAT || upgrading {
+            return Err(ArchiveError::Older { path: path.to_owned(), found: format, known: FORMAT });
+        }
+        Self::with(db, path, None)
+    }
+
+    /// An open database as an archive. One that is written to has a thread that flushes it, and a marker.
+    pub(super) fn with(db: DB, path: &Path, durability: Option<Durability>) -> Result<Self, ArchiveError> {
+        let end = changes::end(&db, path)?;
+        let identity = Identity { id: upgrade::id(&db, path)?, epochs: upgrade::epochs(&db, path)? };
+        let mut marker = Marker::of(path, &identity);
+        let opened = Opened { db: Arc::new(db), path: path.into(), identity: Arc::new(identity) };
+        let Opened { db, path, identity } = opened.clone();
+        let flush = Arc::new(Flush::new(opened, end));
+        let flusher = match durability {
+            None => None,
+            Some(_) => {
+                marker.note(end.last(), end.at);
+                let io = |source| ArchiveError::Io { path: path.to_path_buf(), source };
+                Some(Flusher::start(&flush, marker).map_err(io)?)
+            }
+        };
+        Ok(Self { db, path, identity, durability: durability.unwrap_or_default(), flush, _flusher: flusher })
     }
 
     /// Fails when any reader whose position is kept in the archive has seen more than is there.
@@ -116,6 +160,11 @@ impl Archive {
             shorter_than_seen(&self.path, self.last_seq(), &format!("the reader `{name}`"), position)
         })
     }
+}
+
+/// Who has seen the archive at a path: its marker, and somebody who says so himself.
+pub(super) fn witnesses(path: &Path, seen: Option<&ExternalPosition>) -> Result<Vec<ExternalPosition>, ArchiveError> {
+    Ok(marker::seen(path)?.into_iter().chain(seen.cloned()).collect())
 }
 
 /// Makes a new archive beside its place and moves it there when it is whole.
@@ -139,16 +188,21 @@ fn make(path: &Path) -> Result<(), ArchiveError> {
     fs::rename(&made, path).and_then(|()| File::open(parent)?.sync_all()).map_err(io)
 }
 
-pub(super) fn open_for_writing(path: &Path, older: bool, recovery: DBRecoveryMode) -> Result<DB, ArchiveError> {
+pub(super) fn open_for_writing(path: &Path, format: u32, recovery: DBRecoveryMode) -> Result<DB, ArchiveError> {
     let mut options = schema::db_options();
-    // Families that came with later formats.
-    options.create_missing_column_families(older);
     options.set_wal_recovery_mode(recovery);
-    DB::open_cf_descriptors(&options, path, schema::descriptors()).map_err(|e| refused(path, e))
+    let mut families = DB::list_cf(&options, path).map_err(|e| refused(path, e))?;
+    // Families that came with later formats.
+    options.create_missing_column_families(format < FORMAT);
+    if format < FORMAT {
+        let known = Cf::ALL.iter().map(|cf| cf.name().to_owned());
+        families = known.chain(families.into_iter().filter(|name| Cf::ALL.iter().all(|cf| cf.name() != name))).collect();
+    }
+    DB::open_cf_descriptors(&options, path, schema::descriptors_of(&families)).map_err(|e| refused(path, e))
 }
 
 /// Looks at an archive without writing anything, and says no to one that has lost something.
-pub(super) fn inspect(path: &Path, seen: Option<&ExternalPosition>) -> Result<Inspection, ArchiveError> {
+pub(super) fn inspect(path: &Path, seen: &[ExternalPosition]) -> Result<Inspection, ArchiveError> {
     let io = |source| ArchiveError::Io { path: path.to_owned(), source };
     let damaged = |why| ArchiveError::Damaged { path: path.to_owned(), why };
     if !files::is_taken(path).map_err(io)? {
@@ -158,7 +212,7 @@ pub(super) fn inspect(path: &Path, seen: Option<&ExternalPosition>) -> Result<In
         return Err(damaged(why));
     }
     if files::giving_up(path).map_err(io)?.is_some() {
-        let what = "has lost changes, and `telescribe reindex --accept-loss` was interrupted";
+        let what = "has lost changes, and `telescribe repair` was interrupted";
         return Err(lost(path, None, what.to_owned()));
     }
     for log in files::logs(path).map_err(io)? {
@@ -175,9 +229,7 @@ pub(super) fn inspect(path: &Path, seen: Option<&ExternalPosition>) -> Result<In
         let missing = after.0.saturating_sub(before.0).saturating_sub(1);
         return Err(lost(path, Some(missing), format!("jumps from change {before} to {after}: {missing} changes are missing")));
     }
-    if let Some(seen) = seen.filter(|seen| seen.archive == inspected.id) {
-        shorter_than_seen(path, inspected.last, &seen.by, seen.position)?;
-    }
+    seen.iter().try_for_each(|seen| inspected.check_seen(path, seen))?;
     Ok(inspected)
 }
 
@@ -186,26 +238,53 @@ pub(super) fn read_only(path: &Path, recovery: DBRecoveryMode) -> Result<Inspect
     let there = DB::list_cf(&schema::db_options(), path).map_err(|e| refused(path, e))?;
     let damaged = |why: String| ArchiveError::Damaged { path: path.to_owned(), why };
     let absent: Vec<Cf> = Cf::ALL.into_iter().filter(|cf| there.iter().all(|name| name != cf.name())).collect();
+    let missing = |name: &str| damaged(format!("its column family `{name}` is missing"));
     if let Some(cf) = absent.iter().find(|cf| cf.since() == 1) {
-        return Err(damaged(format!("its column family `{}` is missing", cf.name())));
+        return Err(missing(cf.name()));
     }
     let mut options = schema::db_options();
     options.set_wal_recovery_mode(recovery);
-    let families = schema::descriptors_but(&absent);
+    let families = schema::descriptors_of(&there);
     let db = DB::open_cf_descriptors_read_only(&options, path, families, false).map_err(|e| refused(path, e))?;
     let format = upgrade::format(&db, path)?.ok_or_else(|| damaged("its format number is missing".to_owned()))?;
     if let Some(cf) = absent.iter().find(|cf| cf.since() <= format) {
-        return Err(damaged(format!("its column family `{}` is missing", cf.name())));
+        return Err(missing(cf.name()));
     }
-    let (id, last) = (upgrade::id(&db, path)?, changes::last(&db, path)?);
-    Ok(Inspection { db, id, older: format < FORMAT, last })
+    if format < FORMAT && there.iter().all(|name| name != FORMER_RAW) {
+        return Err(missing(FORMER_RAW));
+    }
+    let (id, upgrading, last) = (upgrade::id(&db, path)?, upgrade::is_under_way(&db, path)?, changes::last(&db, path)?);
+    let epochs = if format < EPOCHS_SINCE { None } else { Some(upgrade::epochs(&db, path)?) };
+    Ok(Inspection { db, id, epochs, format, upgrading, last })
+}
+
+impl Inspection {
+    /// Fails when somebody outside has seen more of it than is there.
+    pub(super) fn check_seen(&self, path: &Path, seen: &ExternalPosition) -> Result<(), ArchiveError> {
+        if self.id != seen.archive {
+            return match seen.by {
+                Witness::Marker => Err(ArchiveError::Another { path: path.to_owned() }),
+                Witness::Index => Ok(()),
+            };
+        }
+        let of_epoch = |epoch| self.epochs.as_ref().and_then(|epochs| epochs.common_with(epoch));
+        match seen.epoch.map(of_epoch) {
+            // The archive has begun a new epoch since: what is behind its beginning is known to be gone.
+            Some(Some(common)) if seen.position > common => Ok(()),
+            Some(None) => {
+                let what = format!("is an earlier state of itself: {} has seen an epoch that it does not know", seen.by);
+                Err(lost(path, None, what))
+            }
+            _ => shorter_than_seen(path, self.last, &seen.by.to_string(), seen.position),
+        }
+    }
 }
 
 /// What an archive that RocksDB refuses has lost, where its log is what is damaged.
-fn damage_of_the_log(path: &Path, seen: Option<&ExternalPosition>) -> Option<ArchiveError> {
+fn damage_of_the_log(path: &Path, seen: &[ExternalPosition]) -> Option<ArchiveError> {
     let kept = read_only(path, DBRecoveryMode::PointInTime).ok()?;
     let behind = read_only(path, DBRecoveryMode::SkipAnyCorruptedRecord).map_or(kept.last, |all| all.last);
-    let seen = seen.filter(|seen| seen.archive == kept.id).map_or(Seq(0), |seen| seen.position);
+    let seen = seen.iter().filter(|seen| seen.archive == kept.id).map(|seen| seen.position).max().unwrap_or_default();
     let missing = behind.max(seen).0.saturating_sub(kept.last.0);
     let (missing, follows) = match missing {
         // The newest write is damaged and nobody has seen it, as a power cut can leave it.
@@ -225,17 +304,20 @@ pub(super) fn gap(db: &DB, path: &Path) -> Result<Option<(Seq, Seq)>, ArchiveErr
     let from_log = count(NUM_ENTRIES_ACTIVE_MEM_TABLE)?.saturating_sub(count(NUM_DELETES_ACTIVE_MEM_TABLE)?);
     let mut newer: Option<Seq> = None;
     let mut left = from_log.saturating_add(1);
-    for row in View::over(db, path).lenient(&CHANGE, KeyRange::all(), Order::NewestFirst) {
+    for row in View::over(db, path).lenient(&LOG, KeyRange::all(), Order::NewestFirst) {
         if left == 0 {
             return Ok(None);
         }
         left -= 1;
+        let row = row?;
         // A key that is none, or a number that so few writes cannot have reached: no loss, but damage, which `verify` tells of.
-        let Some(seq) = row?.key().ok().filter(|seq| seq.0 <= db.latest_sequence_number()) else { return Ok(None) };
-        if let Some(after) = newer.filter(|after| seq.next() != *after) {
-            return Ok(Some((seq, after)));
+        let Some(last) = row.key().ok().filter(|last| last.0 <= db.latest_sequence_number()) else { return Ok(None) };
+        if let Some(after) = newer.filter(|after| last.next() != *after) {
+            return Ok(Some((last, after)));
         }
-        newer = Some(seq);
+        // How far back a damaged entry goes nobody knows.
+        let Ok(entry) = row.value(&last) else { return Ok(None) };
+        newer = Some(entry.first());
     }
     // All were looked at: numbers begin with 1.
     Ok(newer.filter(|first| *first > Seq(1)).map(|first| (Seq(0), first)))

@@ -9,7 +9,16 @@ use tokio::sync::watch;
 
 use crate::model::{Change, Seq, Timestamp};
 
-use super::{Archive, ArchiveError};
+use super::{Archive, ArchiveError, Snapshot};
+
+/// The next changes of a reader.
+#[derive(Debug)]
+pub struct ChangeBatch {
+    /// In order; none at the end of the log.
+    pub changes: Vec<Change>,
+    /// The archive in which they are true: what they are about is read from it.
+    pub snapshot: Snapshot,
+}
 
 /// A reader of the change log.
 #[derive(Debug)]
@@ -58,19 +67,20 @@ impl Reader {
     /// How many changes it has not been given yet.
     #[must_use]
     pub fn lag(&self) -> u64 {
-        self.archive.last_seq().0.saturating_sub(self.read.0)
+        self.newest.borrow().0.saturating_sub(self.read.0)
     }
 
-    /// The next changes, in order, at most `limit`; none at the end of the log.
+    /// The next changes that the disk has, in order, at most `limit`.
     ///
     /// # Errors
     /// When the disk refuses, or a stored record cannot be decoded; it stays where it is then.
-    pub fn next_batch(&mut self, limit: usize) -> Result<Vec<Change>, ArchiveError> {
-        let changes = self.archive.view().changes(self.read, limit)?;
+    pub fn next_batch(&mut self, limit: usize) -> Result<ChangeBatch, ArchiveError> {
+        let snapshot = self.archive.flushed();
+        let changes = snapshot.view().changes(self.read, limit)?;
         if let Some(last) = changes.last() {
             self.read = last.seq;
         }
-        Ok(changes)
+        Ok(ChangeBatch { changes, snapshot })
     }
 
     /// Seeks to a position, as after a failure: the next batch begins behind it.

@@ -2,6 +2,8 @@
 //!
 //! Field numbers are for ever: add new ones, never reuse or renumber. A message's peer and id are in its key only.
 
+mod form;
+mod log_entry;
 mod media;
 mod message;
 mod origin;
@@ -9,25 +11,15 @@ mod service;
 
 use prost::Message as _;
 
-use crate::model::{
-    Change, ChangeKind, IdRange, MessageId, MessageKey, Peer, PeerId, PeerKind, PeerMarks, RangeSet, Seq, Timestamp,
-};
+use crate::model::{IdRange, MessageKey, Peer, PeerId, PeerKind, PeerMarks, RangeSet, Seq, Timestamp};
 
-use super::codec::{RecordError, StoredKey, StoredValue};
-use super::key::{ArchiveIdKey, FormatKey, JobKey, PositionKey, UnknownUsernameKey, Username, VersionKey};
+use super::codec::{RecordError, StoredKey, StoredValue, WrittenValue};
+use super::key::{ArchiveIdKey, FormatKey, JobKey, PositionKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey};
 
+pub use form::Raw;
+pub(super) use form::{Form, RawRecord};
+pub(super) use log_entry::{LogEntry, Seal};
 pub(super) use message::MessageRecord;
-
-/// Telegram's own bytes of a message, and the schema layer they are to be read with.
-#[derive(Clone, PartialEq, prost::Message)]
-pub struct Raw {
-    /// The TL layer.
-    #[prost(int32, tag = "1")]
-    pub layer: i32,
-    /// The boxed `Message` as TL.
-    #[prost(bytes = "vec", tag = "2")]
-    pub tl: Vec<u8>,
-}
 
 /// The stored number of a kind is its position in `ALL`; kinds are only ever appended.
 fn number_of<K: PartialEq>(all: &[K], kind: K) -> u32 {
@@ -36,51 +28,6 @@ fn number_of<K: PartialEq>(all: &[K], kind: K) -> u32 {
 
 fn numbered<K: Copy>(all: &[K], number: u32) -> Option<K> {
     all.get(usize::try_from(number).ok()?).copied()
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct ChangeRecord {
-    /// 1 new, 2 edited, 3 deleted, 4 peer changed, 5 peer joined, 6 peer left.
-    #[prost(uint32, tag = "1")]
-    kind: u32,
-    #[prost(sint64, tag = "2")]
-    peer: i64,
-    #[prost(int32, tag = "3")]
-    id: i32,
-    #[prost(uint32, tag = "4")]
-    version: u32,
-    #[prost(int64, tag = "5")]
-    at: i64,
-}
-
-impl ChangeRecord {
-    fn of(kind: ChangeKind, at: Timestamp) -> Self {
-        let (number, version) = match kind {
-            ChangeKind::MessageNew { .. } => (1, 0),
-            ChangeKind::MessageEdited { version, .. } => (2, version),
-            ChangeKind::MessageDeleted { .. } => (3, 0),
-            ChangeKind::PeerChanged { .. } => (4, 0),
-            ChangeKind::PeerJoined { .. } => (5, 0),
-            ChangeKind::PeerLeft { .. } => (6, 0),
-        };
-        let id = kind.message().map_or(0, |key| key.id.0);
-        Self { kind: number, peer: kind.peer().0, id, version, at: at.0 }
-    }
-
-    fn into_change(self, seq: Seq) -> Result<Change, RecordError> {
-        let r = self;
-        let key = MessageKey { peer: PeerId(r.peer), id: MessageId(r.id) };
-        let kind = match r.kind {
-            1 => ChangeKind::MessageNew { key },
-            2 => ChangeKind::MessageEdited { key, version: r.version },
-            3 => ChangeKind::MessageDeleted { key },
-            4 => ChangeKind::PeerChanged { peer: key.peer },
-            5 => ChangeKind::PeerJoined { peer: key.peer },
-            6 => ChangeKind::PeerLeft { peer: key.peer },
-            other => return Err(RecordError::value("change", format!("unknown kind {other} at {seq}"))),
-        };
-        Ok(Change { seq, at: Timestamp(r.at), kind })
-    }
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -163,105 +110,94 @@ pub(super) fn ranges(bounds: &[i32]) -> Result<RangeSet, RecordError> {
     bounds.chunks(2).map(pair).collect()
 }
 
-impl StoredValue<Seq> for Change {
+impl WrittenValue<PeerId> for Peer {
     fn to_bytes(&self) -> Vec<u8> {
-        ChangeRecord::of(self.kind, self.at).encode_to_vec()
-    }
-
-    fn from_bytes(seq: &Seq, bytes: &[u8]) -> Result<Self, RecordError> {
-        decode::<ChangeRecord>("change", bytes)?.into_change(*seq)
+        PeerRecord::of(self).encode_to_vec()
     }
 }
 
 impl StoredValue<PeerId> for Peer {
-    fn to_bytes(&self) -> Vec<u8> {
-        PeerRecord::of(self).encode_to_vec()
-    }
-
     fn from_bytes(id: &PeerId, bytes: &[u8]) -> Result<Self, RecordError> {
         decode::<PeerRecord>("peer", bytes)?.into_peer(*id)
     }
 }
 
 impl StoredValue<MessageKey> for MessageRecord {
-    fn to_bytes(&self) -> Vec<u8> {
-        self.encode_to_vec()
-    }
-
     fn from_bytes(_: &MessageKey, bytes: &[u8]) -> Result<Self, RecordError> {
         decode("message", bytes)
     }
 }
 
 impl StoredValue<VersionKey> for MessageRecord {
-    fn to_bytes(&self) -> Vec<u8> {
-        self.encode_to_vec()
-    }
-
     fn from_bytes(_: &VersionKey, bytes: &[u8]) -> Result<Self, RecordError> {
-        decode("message", bytes)
+        decode("earlier version", bytes)
     }
 }
 
-impl StoredValue<MessageKey> for Raw {
+impl WrittenValue<Username> for PeerId {
     fn to_bytes(&self) -> Vec<u8> {
-        self.encode_to_vec()
-    }
-
-    fn from_bytes(_: &MessageKey, bytes: &[u8]) -> Result<Self, RecordError> {
-        decode("raw message", bytes)
+        StoredKey::encode(self).to_vec()
     }
 }
 
 impl StoredValue<Username> for PeerId {
-    fn to_bytes(&self) -> Vec<u8> {
-        StoredKey::encode(self).to_vec()
-    }
-
     fn from_bytes(_: &Username, bytes: &[u8]) -> Result<Self, RecordError> {
         StoredKey::decode(bytes)
     }
 }
 
-impl StoredValue<PositionKey> for Seq {
+impl WrittenValue<PositionKey> for Seq {
     fn to_bytes(&self) -> Vec<u8> {
         StoredKey::encode(self).to_vec()
     }
+}
 
+impl StoredValue<PositionKey> for Seq {
     fn from_bytes(_: &PositionKey, bytes: &[u8]) -> Result<Self, RecordError> {
         StoredKey::decode(bytes)
     }
 }
 
-impl StoredValue<FormatKey> for u32 {
+impl<K: FormatNumber> WrittenValue<K> for u32 {
     fn to_bytes(&self) -> Vec<u8> {
         self.to_be_bytes().to_vec()
     }
+}
 
-    fn from_bytes(_: &FormatKey, bytes: &[u8]) -> Result<Self, RecordError> {
+impl<K: FormatNumber> StoredValue<K> for u32 {
+    fn from_bytes(_: &K, bytes: &[u8]) -> Result<Self, RecordError> {
         bytes.try_into().map(Self::from_be_bytes).map_err(|_| RecordError::value("format number", "not 4 bytes"))
     }
 }
 
-impl StoredValue<ArchiveIdKey> for String {
+impl WrittenValue<ArchiveIdKey> for String {
     fn to_bytes(&self) -> Vec<u8> {
         self.clone().into_bytes()
     }
+}
 
+impl StoredValue<ArchiveIdKey> for String {
     fn from_bytes(_: &ArchiveIdKey, bytes: &[u8]) -> Result<Self, RecordError> {
         Self::from_utf8(bytes.to_vec()).map_err(|e| RecordError::value("archive id", e))
     }
 }
 
-impl<K: Mark> StoredValue<K> for Timestamp {
+impl<K: Mark> WrittenValue<K> for Timestamp {
     fn to_bytes(&self) -> Vec<u8> {
         self.0.to_be_bytes().to_vec()
     }
+}
 
+impl<K: Mark> StoredValue<K> for Timestamp {
     fn from_bytes(_: &K, bytes: &[u8]) -> Result<Self, RecordError> {
         bytes.try_into().map(|at| Self(i64::from_be_bytes(at))).map_err(|_| RecordError::value("time", "not 8 bytes"))
     }
 }
+
+/// A key under which the number of a format is kept.
+pub(super) trait FormatNumber {}
+impl FormatNumber for FormatKey {}
+impl FormatNumber for UpgradeKey {}
 
 /// A key under which the time is kept at which something happened last.
 pub(super) trait Mark {}

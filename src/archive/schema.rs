@@ -2,11 +2,10 @@
 //!
 //! | family | key | value |
 //! | --- | --- | --- |
-//! | `meta` | name | format number, archive id, readers' positions, jobs' last runs |
-//! | `message` | peer, id | newest form of a message |
-//! | `version` | peer, id, version | earlier forms |
-//! | `raw` | peer, id | Telegram's bytes of the newest form, and their layer |
-//! | `change` | seq | one entry of the change log |
+//! | `meta` | name | format number, archive id, epochs, readers' positions, jobs' last runs |
+//! | `message` | peer, id | newest form of a message: what was understood of it, and Telegram's bytes |
+//! | `version` | peer, id, version | earlier forms, the same |
+//! | `change` | seq of its last change | one entry of the change log: everything that one write made true, and its link of the hash chain |
 //! | `peer` | peer | title, kind, username |
 //! | `username` | lower-case username | peer |
 //! | `coverage` | peer | id ranges that were read, counts |
@@ -15,11 +14,18 @@
 //! | `counters` | peer, id, time | what a message's views, reactions, ... were until then |
 //! | `size` | peer, time | how many members it had from then on |
 //! | `topic` | peer, root message | a forum's topic |
+//!
+//! Until format 2 there was `raw` (peer, id): Telegram's bytes of the newest form, and their layer.
 
-use rocksdb::{BlockBasedOptions, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, Options};
+use rocksdb::{
+    BlockBasedOptions, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DEFAULT_COLUMN_FAMILY_NAME, Options,
+};
 
 /// The format number of what is on disk; raised by every change that an older version could not read.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
+
+/// The family of Telegram's bytes until format 2.
+pub(super) const FORMER_RAW: &str = "raw";
 
 /// Target size of a data block before compression: at 16 KiB a ZSTD dictionary makes 91-byte texts cost about 80 bytes, and a
 /// point read still decompresses little.
@@ -28,7 +34,7 @@ const BLOCK_SIZE: usize = 16 * 1024;
 const DICTIONARY_SIZE: i32 = 16 * 1024;
 /// Bytes of samples that the dictionary is trained from: RocksDB advises a hundred times the dictionary.
 const DICTIONARY_SAMPLES: i32 = 100 * DICTIONARY_SIZE;
-/// Bytes of all memory tables together. Without a bound each of the thirteen families may hold 64 MiB twice; a crawl of 2 million messages
+/// Bytes of all memory tables together. Without a bound each of the twelve families may hold 64 MiB twice; a crawl of 2 million messages
 /// held 800 MB of memory then.
 const WRITE_BUFFERS_SIZE: usize = 192 << 20;
 /// ZSTD's default window, level and strategy.
@@ -41,7 +47,6 @@ pub(super) enum Cf {
     Meta,
     Message,
     Version,
-    Raw,
     Change,
     Peer,
     Username,
@@ -54,11 +59,10 @@ pub(super) enum Cf {
 }
 
 impl Cf {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Meta,
         Self::Message,
         Self::Version,
-        Self::Raw,
         Self::Change,
         Self::Peer,
         Self::Username,
@@ -75,7 +79,6 @@ impl Cf {
             Self::Meta => "meta",
             Self::Message => "message",
             Self::Version => "version",
-            Self::Raw => "raw",
             Self::Change => "change",
             Self::Peer => "peer",
             Self::Username => "username",
@@ -103,7 +106,7 @@ impl Cf {
         let mut options = Options::default();
         match self {
             // Large and written once: cheap LZ4 while it is young, ZSTD with a dictionary where most of it ends up.
-            Self::Message | Self::Version | Self::Raw | Self::Change | Self::Counters => {
+            Self::Message | Self::Version | Self::Change | Self::Counters => {
                 options.set_compression_type(DBCompressionType::Lz4);
                 options.set_bottommost_compression_type(DBCompressionType::Zstd);
                 options.set_bottommost_compression_options(ZSTD_WINDOW_BITS, ZSTD_LEVEL, 0, DICTIONARY_SIZE, true);
@@ -140,16 +143,28 @@ pub(super) fn db_options() -> Options {
     options
 }
 
+/// The families of a new archive.
 pub(super) fn descriptors() -> Vec<ColumnFamilyDescriptor> {
-    descriptors_but(&[])
+    let all: Vec<String> = Cf::ALL.iter().map(|cf| cf.name().to_owned()).collect();
+    descriptors_of(&all)
 }
 
-/// The families but those that are not there.
-pub(super) fn descriptors_but(absent: &[Cf]) -> Vec<ColumnFamilyDescriptor> {
+/// The families with these names, each tuned as it is known. RocksDB opens a database with all of its families only, so one that this
+/// version does not know is opened too, and left as it is.
+pub(super) fn descriptors_of(names: &[String]) -> Vec<ColumnFamilyDescriptor> {
     // RocksDB always makes `default`; nothing is kept in it.
-    std::iter::once(ColumnFamilyDescriptor::new("default", Options::default()))
-        .chain(Cf::ALL.iter().filter(|cf| !absent.contains(cf)).map(|cf| ColumnFamilyDescriptor::new(cf.name(), cf.options())))
+    let others = names.iter().filter(|name| *name != DEFAULT_COLUMN_FAMILY_NAME);
+    std::iter::once(ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, Options::default()))
+        .chain(others.map(|name| ColumnFamilyDescriptor::new(name, options_of(name))))
         .collect()
+}
+
+fn options_of(name: &str) -> Options {
+    match Cf::ALL.into_iter().find(|cf| cf.name() == name) {
+        Some(cf) => cf.options(),
+        None if name == FORMER_RAW => Cf::Message.options(),
+        None => Options::default(),
+    }
 }
 
 pub(super) fn handle(db: &DB, cf: Cf) -> &ColumnFamily {

@@ -7,7 +7,7 @@ use prost::Message as _;
 
 use crate::model::{Counters, MessageKey, PeerId, Reaction, Timestamp};
 
-use super::codec::{RecordError, StoredValue};
+use super::codec::{RecordError, StoredValue, WrittenValue};
 use super::record::decode;
 
 /// What was counted, and when it was seen to be so.
@@ -41,13 +41,15 @@ pub(super) struct CountersSample(pub(super) Counters);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MemberCount(pub(super) i32);
 
-impl StoredValue<(MessageKey, Timestamp)> for CountersSample {
+impl WrittenValue<(MessageKey, Timestamp)> for CountersSample {
     fn to_bytes(&self) -> Vec<u8> {
         let c = &self.0;
         let (emoji, count) = c.reactions.iter().flatten().map(|r| (r.emoji.clone(), r.count)).unzip();
         CountersRecord { views: c.views, forwards: c.forwards, replies: c.replies, emoji, count }.encode_to_vec()
     }
+}
 
+impl StoredValue<(MessageKey, Timestamp)> for CountersSample {
     fn from_bytes(_: &(MessageKey, Timestamp), bytes: &[u8]) -> Result<Self, RecordError> {
         let r: CountersRecord = decode("counters", bytes)?;
         let reactions = r.emoji.into_iter().zip(r.count).map(|(emoji, count)| Reaction { emoji, count }).collect();
@@ -55,11 +57,13 @@ impl StoredValue<(MessageKey, Timestamp)> for CountersSample {
     }
 }
 
-impl StoredValue<(PeerId, Timestamp)> for MemberCount {
+impl WrittenValue<(PeerId, Timestamp)> for MemberCount {
     fn to_bytes(&self) -> Vec<u8> {
         self.0.to_be_bytes().to_vec()
     }
+}
 
+impl StoredValue<(PeerId, Timestamp)> for MemberCount {
     fn from_bytes(_: &(PeerId, Timestamp), bytes: &[u8]) -> Result<Self, RecordError> {
         bytes.try_into().map(|n| Self(i32::from_be_bytes(n))).map_err(|_| RecordError::value("member count", "not 4 bytes"))
     }

@@ -4,20 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rocksdb::WriteBatch;
 
-use crate::model::{
-    AccountName, Change, ChangeKind, Counters, IdRange, Message, MessageId, MessageKey, Peer, PeerId, Seq, Timestamp,
-};
+use crate::model::{AccountName, ChangeKind, Counters, IdRange, Message, MessageId, MessageKey, Peer, PeerId, Seq, Timestamp};
 
-use super::codec::{StoredKey, StoredValue};
+use super::chain::{Link, Linking, Secret};
+use super::codec::{StoredKey, WrittenValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
-use super::family::{
-    CHANGE, COUNTERS, COVERAGE, CRAWL_STATE, Family, MEMBER, MESSAGE, PEER, RAW, SIZE, TOPIC, USERNAME, VERSION,
-};
+use super::family::{COUNTERS, COVERAGE, CRAWL_STATE, EARLIER_FORM, FORM, Family, LOG, MEMBER, PEER, SIZE, TOPIC, USERNAME};
 use super::key::{MemberKey, Username, VersionKey};
 use super::members::Membership;
 use super::outcome::{Archived, MassDeletion};
-use super::record::{MessageRecord, Raw};
+use super::record::{Form, LogEntry, MessageRecord, RawRecord, Seal};
 use super::series::{CountersSample, MemberCount};
 use super::topics::Topic;
 use super::view::View;
@@ -31,6 +28,24 @@ pub(super) enum MembershipChange {
     Folders(Vec<String>),
 }
 
+/// Where the change log ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    /// The number that the next change gets.
+    pub(super) next: Seq,
+    /// The newest link of the hash chain.
+    pub(super) link: Link,
+    /// When its last change was archived.
+    pub(super) at: Timestamp,
+}
+
+impl End {
+    /// The number of the last change.
+    pub(super) fn last(&self) -> Seq {
+        Seq(self.next.0.saturating_sub(1))
+    }
+}
+
 /// A write while it is being worked out (read-your-own-writes): what it reads it reads once, what it changes it changes here first.
 pub(super) struct Staged<'a> {
     archive: &'a Archive,
@@ -38,12 +53,17 @@ pub(super) struct Staged<'a> {
     as_of: Option<i32>,
     pub(super) mass_deletion: Option<MassDeletion>,
     next: Seq,
+    link: Link,
+    /// What happened, in order, and the digests of the forms that it brought, also in order.
+    kinds: Vec<ChangeKind>,
+    leaves: Vec<[u8; 32]>,
+    secret: Secret,
     batch: WriteBatch,
     peers: BTreeMap<PeerId, Peer>,
     /// Lower-case usernames that this write gives to a peer, or takes back.
     usernames: BTreeMap<Username, Option<PeerId>>,
     /// Boxed, because the map moves its entries about.
-    messages: BTreeMap<MessageKey, Option<Box<MessageRecord>>>,
+    messages: BTreeMap<MessageKey, Option<Box<Form>>>,
     members: BTreeMap<PeerId, Vec<Membership>>,
     topics: BTreeMap<MessageKey, Topic>,
     coverage: BTreeMap<PeerId, Coverage>,
@@ -52,13 +72,17 @@ pub(super) struct Staged<'a> {
 }
 
 impl<'a> Staged<'a> {
-    pub(super) fn new(archive: &'a Archive, now: Timestamp, as_of: Option<i32>, next: Seq) -> Self {
+    pub(super) fn new(archive: &'a Archive, now: Timestamp, as_of: Option<i32>, after: End) -> Self {
         Self {
             archive,
             now,
             as_of,
             mass_deletion: None,
-            next,
+            next: after.next,
+            link: after.link,
+            kinds: Vec::new(),
+            leaves: Vec::new(),
+            secret: Secret::random(),
             batch: WriteBatch::default(),
             peers: BTreeMap::new(),
             usernames: BTreeMap::new(),
@@ -98,7 +122,7 @@ impl<'a> Staged<'a> {
         Ok(())
     }
 
-    pub(super) fn message(&mut self, message: Message, raw: &Raw, revision: i64) -> Result<(), ArchiveError> {
+    pub(super) fn message(&mut self, message: Message, raw: RawRecord, revision: i64) -> Result<(), ArchiveError> {
         let key = message.key;
         self.crawl_state(key.peer)?.raise_top(key.id);
         let read = &mut self.coverage(key.peer)?.read;
@@ -117,10 +141,10 @@ impl<'a> Staged<'a> {
             let coverage = self.coverage(key.peer)?;
             coverage.messages = coverage.messages.saturating_add(1);
             self.archived.new += 1;
-            self.change(ChangeKind::MessageNew { key });
-            self.put_message(key, record, Some(raw));
+            self.new_form(key, Form { record, raw });
             return Ok(());
         };
+        let Form { record: known, raw: known_raw } = *known;
         let older = matches!((record.as_of, known.as_of), (Some(new), Some(old)) if new < old) || revision < known.revision;
         if older {
             self.archived.unchanged += 1;
@@ -137,8 +161,10 @@ impl<'a> Staged<'a> {
             // Counters move all the time: the newest are kept here and the earlier ones as samples, without a version and without
             // waking the readers.
             self.sample(key, &known, &mut record);
-            if record != *known {
-                self.put_message(key, record, Some(raw));
+            if record != known {
+                // Of a form that was archived before format 3 and is damaged there may be none.
+                let raw = if known_raw.is_empty() { raw } else { known_raw };
+                self.put_form(key, Form { record, raw });
             }
             return Ok(());
         }
@@ -146,11 +172,11 @@ impl<'a> Staged<'a> {
             let coverage = self.coverage(key.peer)?;
             coverage.deleted = coverage.deleted.saturating_sub(1);
         }
-        self.put(&VERSION, &VersionKey { message: key, version: known.version }, &known);
         record.version = known.version.saturating_add(1);
+        let earlier = VersionKey { message: key, version: known.version };
+        self.put(&EARLIER_FORM, &earlier, &Form { record: known, raw: known_raw });
         self.archived.edited += 1;
-        self.change(ChangeKind::MessageEdited { key, version: record.version });
-        self.put_message(key, record, Some(raw));
+        self.new_form(key, Form { record, raw });
         Ok(())
     }
 
@@ -197,7 +223,7 @@ impl<'a> Staged<'a> {
                 let key = MessageKey { peer, id };
                 if !many {
                     self.delete(key)?;
-                } else if self.stored(key)?.as_ref().is_some_and(|m| m.deleted_at.is_none()) {
+                } else if self.stored(key)?.as_ref().is_some_and(|form| form.record.deleted_at.is_none()) {
                     live.push(id);
                 }
             }
@@ -275,11 +301,12 @@ impl<'a> Staged<'a> {
 
     pub(super) fn counters(&mut self, key: MessageKey, new: Counters) -> Result<(), ArchiveError> {
         let Some(known) = self.stored(key)?.clone() else { return Ok(()) };
-        let mut record = (*known).clone();
+        let Form { record: known, raw } = *known;
+        let mut record = known.clone();
         record.count(&new);
         self.sample(key, &known, &mut record);
-        if record != *known {
-            self.put_message(key, record, None);
+        if record != known {
+            self.put_form(key, Form { record, raw });
         }
         Ok(())
     }
@@ -318,31 +345,36 @@ impl<'a> Staged<'a> {
 
     fn delete(&mut self, key: MessageKey) -> Result<(), ArchiveError> {
         let Some(known) = self.stored(key)?.clone() else { return Ok(()) };
-        let older = matches!((self.as_of, known.as_of), (Some(new), Some(old)) if new < old);
-        if known.deleted_at.is_some() || older {
+        let Form { mut record, raw } = *known;
+        let older = matches!((self.as_of, record.as_of), (Some(new), Some(old)) if new < old);
+        if record.deleted_at.is_some() || older {
             return Ok(());
         }
         let coverage = self.coverage(key.peer)?;
         coverage.deleted = coverage.deleted.saturating_add(1);
         self.archived.deleted += 1;
         self.change(ChangeKind::MessageDeleted { key });
-        let mut record = *known;
         record.deleted_at = Some(self.now.0);
         record.as_of = self.as_of.or(record.as_of);
-        self.put_message(key, record, None);
+        self.put_form(key, Form { record, raw });
         Ok(())
     }
 
-    fn put_message(&mut self, key: MessageKey, record: MessageRecord, raw: Option<&Raw>) {
-        self.put(&MESSAGE, &key, &record);
-        if let Some(raw) = raw {
-            self.put(&RAW, &key, raw);
-        }
-        self.messages.insert(key, Some(Box::new(record)));
+    /// A form that was not known.
+    fn new_form(&mut self, key: MessageKey, form: Form) {
+        let version = form.record.version;
+        self.leaves.push(self.secret.leaf(&key, version, &form.raw));
+        self.change(if version == 0 { ChangeKind::MessageNew { key } } else { ChangeKind::MessageEdited { key, version } });
+        self.put_form(key, form);
+    }
+
+    fn put_form(&mut self, key: MessageKey, form: Form) {
+        self.put(&FORM, &key, &form);
+        self.messages.insert(key, Some(Box::new(form)));
     }
 
     /// Adds an entry of any family to the batch.
-    pub(super) fn put<K: StoredKey, V: StoredValue<K>>(&mut self, family: &Family<K, V>, key: &K, value: &V) {
+    pub(super) fn put<K: StoredKey, V: WrittenValue<K>>(&mut self, family: &Family<K, V>, key: &K, value: &V) {
         family.put(&self.archive.db, &mut self.batch, key, value);
     }
 
@@ -351,15 +383,14 @@ impl<'a> Staged<'a> {
     }
 
     fn change(&mut self, kind: ChangeKind) {
-        let (seq, at) = (self.next, self.now);
-        self.put(&CHANGE, &seq, &Change { seq, at, kind });
+        self.kinds.push(kind);
         self.next = self.next.next();
     }
 
-    fn stored(&mut self, key: MessageKey) -> Result<&Option<Box<MessageRecord>>, ArchiveError> {
+    fn stored(&mut self, key: MessageKey) -> Result<&Option<Box<Form>>, ArchiveError> {
         if !self.messages.contains_key(&key) {
-            let record = self.view().get(&MESSAGE, &key)?;
-            self.messages.insert(key, record.map(Box::new));
+            let form = self.view().get(&FORM, &key)?;
+            self.messages.insert(key, form.map(Box::new));
         }
         Ok(self.messages.entry(key).or_default())
     }
@@ -378,7 +409,23 @@ impl<'a> Staged<'a> {
         Ok(self.crawl_states.entry(peer).or_default())
     }
 
-    pub(super) fn finish(mut self) -> (WriteBatch, Seq, Archived) {
+    /// The changes as one entry of the log, with its link of the hash chain.
+    fn log(&mut self) {
+        if self.kinds.is_empty() {
+            return;
+        }
+        let last = Seq(self.next.0.saturating_sub(1));
+        let mut entry = LogEntry { last, at: self.now, kinds: std::mem::take(&mut self.kinds), seal: None };
+        let mut linking = Linking::new(self.link, last, &entry.sealed());
+        self.leaves.iter().for_each(|leaf| linking.add(leaf));
+        self.link = linking.link();
+        entry.seal = Some(Seal { link: self.link, secret: self.secret });
+        self.put(&LOG, &last, &entry);
+    }
+
+    /// The batch that makes it true, where the change log ends then, and what became of it.
+    pub(super) fn finish(mut self) -> (WriteBatch, End, Archived) {
+        self.log();
         let db = &self.archive.db;
         for (name, holder) in &self.usernames {
             match holder {
@@ -392,6 +439,6 @@ impl<'a> Staged<'a> {
         for (peer, state) in &self.crawl_states {
             CRAWL_STATE.put(db, &mut self.batch, peer, state);
         }
-        (self.batch, self.next, self.archived)
+        (self.batch, End { next: self.next, link: self.link, at: self.now }, self.archived)
     }
 }

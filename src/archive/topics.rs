@@ -6,7 +6,7 @@
 use crate::model::{Message, MessageId, MessageKey, Timestamp};
 use prost::Message as _;
 
-use super::codec::{RecordError, StoredValue};
+use super::codec::{RecordError, StoredValue, WrittenValue};
 use super::record::decode;
 
 /// A forum's topic.
@@ -41,11 +41,13 @@ impl Topic {
     }
 }
 
-impl StoredValue<MessageKey> for Topic {
+impl WrittenValue<MessageKey> for Topic {
     fn to_bytes(&self) -> Vec<u8> {
         TopicRecord { title: self.title.clone(), titled_at: self.titled_at.0 }.encode_to_vec()
     }
+}
 
+impl StoredValue<MessageKey> for Topic {
     fn from_bytes(key: &MessageKey, bytes: &[u8]) -> Result<Self, RecordError> {
         let r: TopicRecord = decode("topic", bytes)?;
         Ok(Self { id: key.id, title: r.title, titled_at: Timestamp(r.titled_at) })

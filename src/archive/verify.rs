@@ -1,18 +1,26 @@
-//! A consistency check of the archive's invariants: each fact that is stored twice must be the same both times, and all must be readable.
+//! A consistency check of the archive's invariants: each fact that is stored twice must be the same both times, all must be readable, and
+//! the hash chain over the change log must come out again.
 //!
-//! What is damaged is listed and skipped, so that one run tells how far the damage goes.
+//! What is damaged is listed and skipped, so that one run tells how far the damage goes. Memory grows with the number of peers only: what
+//! the change log tells of messages and what is stored of them are compared as sums of hashes over each peer (multiset
+//! hashing), because the one is in the order of time and the other in that of keys; a peer whose sums differ is looked at message by message.
 
-use std::collections::HashMap;
+mod coverage;
+mod log;
+mod messages;
+mod peers;
+
+use std::collections::BTreeMap;
 use std::iter::Peekable;
 
-use crate::model::{ChangeKind, MessageKey, PeerId, Seq};
+use crate::model::{ChangeKind, MessageKey, PeerId};
 
 use super::ArchiveError;
 use super::codec::{RecordError, StoredKey, StoredValue};
-use super::coverage::Coverage;
-use super::family::{CHANGE, COVERAGE, CRAWL_STATE, Family, KeyRange, MESSAGE, PEER, RAW, Row, USERNAME, VERSION};
-use super::key::Username;
+use super::family::{Family, KeyRange, Row};
 use super::view::{Order, View};
+use log::Told;
+use messages::Stored;
 
 /// Differences that are listed: enough to see what kind they are.
 const LISTED_MAX: usize = 100;
@@ -41,27 +49,49 @@ impl ArchiveReport {
     }
 }
 
-/// What the change log tells of a message.
-#[derive(Default)]
-struct Told {
-    versions: u32,
-    deleted: bool,
+/// A multiset of changes, as their number and the sum of their hashes: two that are equal are, but for an accident of one in 2^64, the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+struct Multiset {
+    count: u64,
+    sum: u64,
 }
 
-/// Messages of a peer, and how many of them are marked deleted.
-type Counts = HashMap<PeerId, (u64, u64)>;
+impl Multiset {
+    fn add(&mut self, kind: &ChangeKind) {
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(hash(kind));
+    }
+}
+
+/// What an entry of the change log is to a message.
+fn hash(kind: &ChangeKind) -> u64 {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    // With the same keys each time: what is compared was hashed in the same run.
+    let mut hasher = DefaultHasher::new();
+    let (name, version) = match kind {
+        ChangeKind::MessageEdited { version, .. } => (2, *version),
+        ChangeKind::MessageDeleted { .. } => (3, 0),
+        _ => (1, 0),
+    };
+    (name, version, kind.message().map(|key| (key.peer.0, key.id.0))).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What is known of each peer's messages from one side.
+type ByPeer<T> = BTreeMap<PeerId, T>;
 
 impl<'a> View<'a> {
-    /// Compares messages with the change log, with their raw bytes and earlier versions, and with coverage and its counts; and
-    /// peers with their usernames.
+    /// Compares messages with the change log, with their earlier versions and raw bytes, and with coverage and its counts; peers with their
+    /// usernames; and the change log with its hash chain.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn verify(self) -> Result<ArchiveReport, ArchiveError> {
         let mut report = ArchiveReport::default();
-        let told = self.read_log(&mut report)?;
-        let counts = self.check_messages(told, &mut report)?;
-        self.check_coverage(counts, &mut report)?;
+        let told: ByPeer<Told> = self.check_log(&mut report)?;
+        let stored: ByPeer<Stored> = self.check_messages(&mut report)?;
+        self.compare_log(&told, &stored, &mut report)?;
+        self.check_coverage(stored, &mut report)?;
         self.check_peers(&mut report)?;
         Ok(report)
     }
@@ -71,152 +101,6 @@ impl<'a> View<'a> {
         family: &Family<K, V>,
     ) -> impl Iterator<Item = Result<Row<K, V>, ArchiveError>> + use<'a, K, V> {
         self.lenient(family, KeyRange::all(), Order::OldestFirst)
-    }
-
-    fn read_log(self, report: &mut ArchiveReport) -> Result<HashMap<MessageKey, Told>, ArchiveError> {
-        let mut told: HashMap<MessageKey, Told> = HashMap::new();
-        let mut at = Seq(0);
-        for row in self.all(&CHANGE) {
-            let row = row?;
-            let Some(seq) = report.readable(|| format!("the change log after {at}"), row.key()) else { continue };
-            if seq != at.next() {
-                report.differs(|| format!("the change log jumps from {at} to {seq}"));
-            }
-            at = seq;
-            report.changes += 1;
-            let Some(change) = report.readable(|| format!("change {seq}"), row.value(&seq)) else { continue };
-            match change.kind {
-                ChangeKind::MessageNew { key } => {
-                    if told.insert(key, Told { versions: 1, deleted: false }).is_some() {
-                        report.differs(|| format!("message {key} is twice in the change log as new"));
-                    }
-                }
-                ChangeKind::MessageEdited { key, .. } => {
-                    let told = told.entry(key).or_default();
-                    (told.versions, told.deleted) = (told.versions.saturating_add(1), false);
-                }
-                ChangeKind::MessageDeleted { key } => told.entry(key).or_default().deleted = true,
-                ChangeKind::PeerChanged { .. } | ChangeKind::PeerJoined { .. } | ChangeKind::PeerLeft { .. } => {}
-            }
-        }
-        Ok(told)
-    }
-
-    fn check_messages(self, mut told: HashMap<MessageKey, Told>, report: &mut ArchiveReport) -> Result<Counts, ArchiveError> {
-        let mut counts = Counts::new();
-        let mut covered: Option<(PeerId, Coverage)> = None;
-        // Ordered by the same keys, so one pass over each finds what has no counterpart.
-        let mut raws = Beside { what: "raw bytes", rows: self.all(&RAW).peekable(), message: |key| *key };
-        let mut versions = Beside { what: "earlier version", rows: self.all(&VERSION).peekable(), message: |key| key.message };
-        for row in self.all(&MESSAGE) {
-            let row = row?;
-            let Some(at) = report.readable(|| "a message".to_owned(), row.key()) else { continue };
-            report.messages += 1;
-            let told = told.remove(&at);
-            let raw = raws.of(at, report)?.pop();
-            let earlier = versions.of(at, report)?;
-            let stored_of = earlier.len();
-            match raw {
-                None => report.differs(|| format!("message {at} has no raw bytes")),
-                Some(raw) => drop(report.readable(|| format!("raw bytes of message {at}"), raw)),
-            }
-            for version in earlier {
-                report.readable(|| format!("an earlier version of message {at}"), version);
-            }
-            let stored = report.readable(|| format!("message {at}"), row.value(&at));
-            let count = counts.entry(at.peer).or_default();
-            count.0 += 1;
-            let Some(stored) = stored else { continue };
-            let deleted = stored.deleted_at.is_some();
-            count.1 += u64::from(deleted);
-            match told {
-                None => report.differs(|| format!("message {at} is not in the change log")),
-                Some(t) if t.versions != stored.version.saturating_add(1) => report.differs(|| {
-                    format!("message {at} has {} versions, the change log {}", stored.version.saturating_add(1), t.versions)
-                }),
-                Some(t) if deleted && !t.deleted => {
-                    report.differs(|| format!("message {at} is marked deleted, but not in the change log"));
-                }
-                Some(t) if t.deleted && !deleted => {
-                    report.differs(|| format!("message {at} is deleted in the change log, but not marked"));
-                }
-                Some(_) => {}
-            }
-            if u32::try_from(stored_of) != Ok(stored.version) {
-                report.differs(|| format!("message {at} has {} earlier versions, {stored_of} are stored", stored.version));
-            }
-            if covered.as_ref().is_none_or(|(peer, _)| *peer != at.peer) {
-                // What is damaged there is told by the look at coverage itself.
-                let coverage = undamaged(self.get(&COVERAGE, &at.peer))?;
-                covered = Some((at.peer, coverage.flatten().unwrap_or_default()));
-            }
-            if covered.as_ref().is_some_and(|(_, coverage)| !coverage.read.contains(at.id.0)) {
-                report.differs(|| format!("message {at} is archived, but its id is not in the coverage"));
-            }
-        }
-        raws.rest(report)?;
-        versions.rest(report)?;
-        for at in told.keys() {
-            report.differs(|| format!("message {at} is in the change log, but not archived"));
-        }
-        Ok(counts)
-    }
-
-    fn check_coverage(self, mut counts: Counts, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
-        let compare = |peer: PeerId, (messages, deleted): (u64, u64), c: &Coverage, report: &mut ArchiveReport| {
-            if (c.messages, c.deleted) != (messages, deleted) {
-                let (m, d) = (c.messages, c.deleted);
-                report
-                    .differs(|| format!("peer {peer} has {messages} messages ({deleted} deleted), its coverage says {m} ({d})"));
-            }
-        };
-        for row in self.all(&COVERAGE) {
-            let row = row?;
-            let Some(peer) = report.readable(|| "a coverage".to_owned(), row.key()) else { continue };
-            let count = counts.remove(&peer).unwrap_or_default();
-            if let Some(coverage) = report.readable(|| format!("coverage of peer {peer}"), row.value(&peer)) {
-                compare(peer, count, &coverage, report);
-            }
-        }
-        for (peer, count) in counts {
-            compare(peer, count, &Coverage::default(), report);
-        }
-        for row in self.all(&CRAWL_STATE) {
-            let row = row?;
-            let Some(peer) = report.readable(|| "a crawl state".to_owned(), row.key()) else { continue };
-            report.readable(|| format!("crawl state of peer {peer}"), row.value(&peer));
-        }
-        Ok(())
-    }
-
-    fn check_peers(self, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
-        for row in self.all(&PEER) {
-            let row = row?;
-            let Some(id) = report.readable(|| "a peer".to_owned(), row.key()) else { continue };
-            let Some(peer) = report.readable(|| format!("peer {id}"), row.value(&id)) else { continue };
-            for username in peer.all_usernames().map(Username::new) {
-                // Another peer may have it by now; then this one was not seen since, and there is no difference. Where it leads is
-                // looked at below.
-                if undamaged(self.get(&USERNAME, &username))?.is_some_and(|holder| holder.is_none()) {
-                    report.differs(|| format!("username `{}` of peer {id} leads nowhere", username.as_str()));
-                }
-            }
-        }
-        for row in self.all(&USERNAME) {
-            let row = row?;
-            let Some(username) = report.readable(|| "a username".to_owned(), row.key()) else { continue };
-            let name = username.as_str();
-            let Some(id) = report.readable(|| format!("username `{name}`"), row.value(&username)) else { continue };
-            // A peer that is damaged was told of above.
-            match undamaged(self.get(&PEER, &id))? {
-                Some(None) => report.differs(|| format!("username `{name}` refers to peer {id}, which is not archived")),
-                Some(Some(peer)) if peer.all_usernames().all(|u| Username::new(u) != username) => {
-                    report.differs(|| format!("username `{name}` refers to peer {id}, which does not have it"));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 }
 
@@ -239,20 +123,26 @@ struct Beside<K, V, I: Iterator<Item = Result<Row<K, V>, ArchiveError>>> {
 }
 
 impl<K: StoredKey, V: StoredValue<K>, I: Iterator<Item = Result<Row<K, V>, ArchiveError>>> Beside<K, V, I> {
-    /// The values of a message; those that are skipped on the way to it belong to none.
-    fn of(&mut self, message: MessageKey, report: &mut ArchiveReport) -> Result<Vec<Result<V, RecordError>>, ArchiveError> {
-        let mut found = Vec::new();
+    /// The next one of a message; those that are skipped on the way to it belong to none.
+    fn next_of(
+        &mut self,
+        message: MessageKey,
+        report: &mut ArchiveReport,
+    ) -> Result<Option<(K, Result<V, RecordError>)>, ArchiveError> {
         while let Some(row) = self.rows.next_if(|row| {
             // A key that cannot be decoded has no place in the order.
             row.as_ref().map_or(true, |row| row.key().map_or(true, |key| (self.message)(&key) <= message))
         }) {
             let row = row?;
             match row.key() {
-                Ok(key) if (self.message)(&key) == message => found.push(row.value(&key)),
+                Ok(key) if (self.message)(&key) == message => {
+                    let value = row.value(&key);
+                    return Ok(Some((key, value)));
+                }
                 key => self.orphan(key, report),
             }
         }
-        Ok(found)
+        Ok(None)
     }
 
     /// Tells of those behind the last message, which belong to none.

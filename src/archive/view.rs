@@ -1,6 +1,6 @@
 //! The read API, over the database as it is or over a snapshot: messages, versions, raw bytes, peers, coverage and crawl states.
 //!
-//! A [`View`] of the archive sees each write from its commit on; one of a [`Snapshot`] sees what was true when that was taken, so that
+//! A [`View`] of the archive sees each write from its commit on; one of a [`Snapshot`](super::Snapshot) sees what was true when that was taken, so that
 //! facts which were read one after the other are consistent. The files in `view/` read memberships, series and topics; `changes` and
 //! `marks` have the rest of its methods.
 
@@ -17,7 +17,7 @@ use crate::model::{IdRange, Message, MessageId, MessageKey, Peer, PeerId, Timest
 use super::codec::{StoredKey, StoredValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
-use super::family::{COVERAGE, CRAWL_STATE, Family, KeyRange, MESSAGE, PEER, RAW, Row, USERNAME, VERSION};
+use super::family::{COVERAGE, CRAWL_STATE, EARLIER_RAW, Family, KeyRange, MESSAGE, PEER, RAW, Row, USERNAME, VERSION};
 use super::key::{Username, VersionKey};
 use super::record::{MessageRecord, Raw};
 use super::schema;
@@ -64,31 +64,12 @@ pub struct View<'a> {
     snapshot: Option<&'a rocksdb::Snapshot<'a>>,
 }
 
-/// The archive as it was at one moment (snapshot isolation). What it sees is kept on the disk for as long as it lives.
-pub struct Snapshot<'a> {
-    archive: &'a Archive,
-    snapshot: rocksdb::Snapshot<'a>,
-}
-
-impl Snapshot<'_> {
-    /// What was true when it was taken.
-    #[must_use]
-    pub fn view(&self) -> View<'_> {
-        View { snapshot: Some(&self.snapshot), ..self.archive.view() }
-    }
-}
-
 impl Archive {
-    /// What is true now, also of writes that are committed later.
+    /// What is true now, also of writes that are committed later and that the disk may not have: for who decides what to write. Who shows
+    /// or publishes reads [`Archive::flushed`].
     #[must_use]
     pub fn view(&self) -> View<'_> {
-        View { db: &self.db, path: &self.path, snapshot: None }
-    }
-
-    /// What is true now, kept as it is.
-    #[must_use]
-    pub fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot { archive: self, snapshot: self.db.snapshot() }
+        View::over(&self.db, &self.path)
     }
 }
 
@@ -96,6 +77,10 @@ impl Archive {
 impl<'a> View<'a> {
     pub(super) fn over(db: &'a DB, path: &'a Path) -> Self {
         Self { db, path, snapshot: None }
+    }
+
+    pub(super) fn at(db: &'a DB, path: &'a Path, snapshot: &'a rocksdb::Snapshot<'a>) -> Self {
+        Self { db, path, snapshot: Some(snapshot) }
     }
 
     pub(super) fn get<K: StoredKey, V: StoredValue<K>>(self, family: &Family<K, V>, key: &K) -> Result<Option<V>, ArchiveError> {
@@ -201,6 +186,14 @@ impl<'a> View<'a> {
         self.get(&RAW, &key)
     }
 
+    /// Telegram's bytes of an earlier form of a message; empty where it was replaced before format 3, which kept none.
+    ///
+    /// # Errors
+    /// See [`View::message`].
+    pub fn raw_of_version(self, key: MessageKey, version: u32) -> Result<Option<Raw>, ArchiveError> {
+        self.get(&EARLIER_RAW, &VersionKey { message: key, version })
+    }
+
     /// The messages of a peer in a range of ids, also those marked deleted, lazily.
     pub fn messages(
         self,
@@ -272,11 +265,5 @@ impl<'a> View<'a> {
 impl std::fmt::Debug for View<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("View").field("path", &self.path).field("snapshot", &self.snapshot.is_some()).finish()
-    }
-}
-
-impl std::fmt::Debug for Snapshot<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.view().fmt(f)
     }
 }

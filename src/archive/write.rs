@@ -23,6 +23,7 @@ pub struct Write<'a> {
     archive: &'a Archive,
     now: Timestamp,
     as_of: Option<i32>,
+    account: Option<AccountName>,
     mass_deletion: Option<MassDeletion>,
     messages: Vec<(Message, Raw, i64)>,
     deleted: Vec<MessageKey>,
@@ -44,6 +45,7 @@ impl Archive {
             archive: self,
             now,
             as_of: None,
+            account: None,
             mass_deletion: None,
             messages: Vec::new(),
             deleted: Vec::new(),
@@ -64,6 +66,12 @@ impl Write<'_> {
     /// States the peer's pts at which Telegram gave the answer, so that it cannot replace what a later answer said.
     pub fn as_of(&mut self, pts: Option<i32>) -> &mut Self {
         self.as_of = pts;
+        self
+    }
+
+    /// States which account got the answer; kept with Telegram's bytes (provenance).
+    pub fn got_by(&mut self, account: &AccountName) -> &mut Self {
+        self.account = Some(account.clone());
         self
     }
 
@@ -158,8 +166,8 @@ impl Write<'_> {
     /// When the disk refuses, or a stored record cannot be decoded; then nothing of the write is true.
     pub fn commit(self) -> Result<Archived, ArchiveError> {
         let (archive, began) = (self.archive, Instant::now());
-        let mut next = archive.writer();
-        let mut staged = Staged::new(archive, self.now, self.as_of, *next);
+        let mut end = archive.flush.writer();
+        let mut staged = Staged::new(archive, self.now, self.as_of, *end);
         staged.mass_deletion = self.mass_deletion;
         for peer in &self.peers {
             staged.peer(peer)?;
@@ -168,8 +176,9 @@ impl Write<'_> {
             staged.membership(peer, &account, change)?;
         }
         let brought: BTreeSet<MessageKey> = self.messages.iter().map(|(m, ..)| m.key).collect();
-        for (message, raw, revision) in self.messages {
-            staged.message(message, &raw, revision)?;
+        for (message, mut raw, revision) in self.messages {
+            raw.account = raw.account.or_else(|| self.account.clone());
+            staged.message(message, raw.into(), revision)?;
         }
         for (peer, range) in self.covered {
             staged.covered(peer, range, &brought)?;
@@ -194,7 +203,7 @@ impl Write<'_> {
             staged.put(&UNKNOWN_USERNAME, &UnknownUsernameKey(name), &self.now);
         }
         let (batch, after, mut archived) = staged.finish();
-        archived.last = Seq(after.0.saturating_sub(1));
+        archived.last = after.last();
         // Nothing new (idempotent): most pushed updates mention peers that are known. Not worth a place in the log, or a disk flush.
         if batch.is_empty() {
             return Ok(archived);
@@ -202,9 +211,14 @@ impl Write<'_> {
         let mut options = WriteOptions::default();
         options.set_sync(archive.durability == Durability::Always);
         archive.db.write_opt(batch, &options).map_err(|e| archive.store(e))?;
+        *end = after;
+        let durable = (archive.durability == Durability::Always).then(|| archive.flush.snapshot_at(&end));
+        drop(end);
+        match durable {
+            Some(snapshot) => archive.flush.advance(snapshot),
+            None => archive.flush.wake(),
+        }
         metrics::histogram!("telescribe_archive_write_seconds").record(began.elapsed());
-        *next = after;
-        archive.last.send_if_modified(|last| std::mem::replace(last, archived.last) != archived.last);
         Ok(archived)
     }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, one_line};
 use super::received::Received;
+use crate::archive::LogPosition;
 use crate::views::{ChangeView, ChangesPage};
 
 /// Show the change log: what was archived, in order, from a position on
@@ -13,9 +14,9 @@ use crate::views::{ChangeView, ChangesPage};
   telescribe changes --after 20000
   telescribe changes --follow --json | jq -r 'select(.kind == \"message.deleted\") | .message.text'")]
 pub struct Args {
-    /// The position after which to start; 0 is before the first change
-    #[arg(long, value_name = "POSITION", default_value_t = 0)]
-    pub after: u64,
+    /// The position after which to start: a change's number, or EPOCH:NUMBER; 0 is before the first change
+    #[arg(long, value_name = "POSITION", default_value_t)]
+    pub after: LogPosition,
     /// Maximum number of changes
     #[arg(long, value_name = "COUNT")]
     pub limit: Option<std::num::NonZeroUsize>,

@@ -1,6 +1,5 @@
 //! `telescribe reindex`: rebuilds the full-text index from the archive.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::client::Globals;
 use super::output::tell;
-use crate::archive::{Archive, DataFolder, Durability, ExternalPosition, Loss};
+use crate::archive::{Archive, DataFolder, Durability};
 use crate::config::Config;
 use crate::lifecycle::{StepOutcome, Worker as _};
 use crate::search::{Index, Indexer};
@@ -20,22 +19,15 @@ use crate::search::{Index, Indexer};
   telescribe reindex
   telescribe reindex --accept-loss
 
-A missing, damaged or outdated index is rebuilt by `telescribe run` itself; this does it without crawling.
+A missing, damaged or outdated index is rebuilt by `telescribe run` itself; this does it without crawling.")]
+pub(super) struct Args {}
 
-An archive that has lost changes, by a damaged disk or an older backup, is not opened. If there is no better backup,
---accept-loss continues with what is left: the crawl requests the rest from Telegram again, and the archive gets a new
-id, so that consumers of events do not take new changes for old ones. The archive as it was is kept beside it.")]
-pub(super) struct Args {
-    /// Continue without the changes that the archive has lost
-    #[arg(long)]
-    accept_loss: bool,
-}
-
-pub(super) async fn run(args: Args, globals: &Globals, config: &Config) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(_: Args, globals: &Globals, config: &Config) -> anyhow::Result<ExitCode> {
     let folder = DataFolder::lock_existing(&globals.data)?;
     let (path, aside) = (folder.index(), folder.index_aside());
     Index::check_replaceable(&path)?;
-    let archive = Arc::new(open(&args, &folder.archive(), Index::seen(&path).as_ref())?);
+    let archive = Arc::new(Archive::open_existing(&folder.archive(), Durability::Os, Index::seen(&path).as_ref())?);
+    archive.check_positions()?;
     // Beside the existing index, which only a complete one replaces (atomic swap).
     let index = Arc::new(Index::recreate(&aside)?);
     let settings = config.search.indexer_settings();
@@ -55,22 +47,4 @@ pub(super) async fn run(args: Args, globals: &Globals, config: &Config) -> anyho
     Index::replace(&path, &aside)?;
     tell(format_args!("{documents} messages are indexed"));
     Ok(ExitCode::SUCCESS)
-}
-
-fn open(args: &Args, path: &Path, seen: Option<&ExternalPosition>) -> anyhow::Result<Archive> {
-    if !args.accept_loss {
-        let archive = Archive::open_existing(path, Durability::Os, seen)?;
-        archive.check_positions()?;
-        return Ok(archive);
-    }
-    let (archive, loss) = Archive::open_without_lost(path, seen)?;
-    match loss {
-        None => tell("nothing is missing in the archive; it keeps its id"),
-        Some(Loss { what, last, kept }) => tell(format_args!(
-            "the archive {what}; it continues from change {last} with the new id {}; what it was is kept in `{}`",
-            archive.id(),
-            kept.display()
-        )),
-    }
-    Ok(archive)
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::client::Globals;
 use super::output::{Out, ended};
-use crate::archive::{Archive, DataFolder, ExternalPosition};
+use crate::archive::{Archive, DataFolder, ExternalPosition, Snapshot, seen_by_marker};
 use crate::model::Seq;
 use crate::search::{Index, SearchError, Verification};
 
@@ -28,11 +28,12 @@ pub(super) fn run(_: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 fn verify(globals: &Globals) -> anyhow::Result<ExitCode> {
     let folder = DataFolder::lock_existing(&globals.data)?;
     // What readers have seen and the archive lacks is reported below, among the other differences.
-    let archive = Archive::open_to_read(&folder.archive(), None)?;
+    let archive = Archive::open_to_verify(&folder.archive())?.flushed();
     let report = archive.view().verify()?;
     let mut differences = report.differences;
     let indexed = compare_index(&archive, &folder.index(), &mut differences)?;
-    let lost = compare_positions(&archive, Index::seen(&folder.index()), &mut differences)?;
+    let outside = [seen_by_marker(&folder.archive())?, Index::seen(&folder.index())].into_iter().flatten();
+    let lost = compare_positions(&archive, outside, &mut differences)?;
     let mut out = Out::stdout();
     if globals.json {
         out.json(&json!({
@@ -50,7 +51,7 @@ fn verify(globals: &Globals) -> anyhow::Result<ExitCode> {
             out.line(format_args!("differs: {difference}"))?;
         }
         out.line(match (lost, differences.is_empty()) {
-            (true, _) => "restore a backup, or continue without what is missing: `telescribe reindex --accept-loss`",
+            (true, _) => "restore a backup, or continue without what is missing: `telescribe repair`",
             (false, false) => "`telescribe reindex` repairs the index",
             (false, true) => "no differences",
         })?;
@@ -60,7 +61,7 @@ fn verify(globals: &Globals) -> anyhow::Result<ExitCode> {
 }
 
 /// Adds what differs between index and archive.
-fn compare_index(archive: &Archive, path: &Path, differences: &mut Vec<String>) -> anyhow::Result<Verification> {
+fn compare_index(archive: &Snapshot, path: &Path, differences: &mut Vec<String>) -> anyhow::Result<Verification> {
     let found = match Index::open_existing(path) {
         Ok(index) => index.verify(archive)?,
         Err(error @ (SearchError::NoIndex { .. } | SearchError::Unusable { .. })) => {
@@ -79,21 +80,32 @@ fn compare_index(archive: &Archive, path: &Path, differences: &mut Vec<String>) 
 }
 
 /// Adds what readers have seen and the archive does not have; says whether there is any.
-fn compare_positions(archive: &Archive, index: Option<ExternalPosition>, differences: &mut Vec<String>) -> anyhow::Result<bool> {
+fn compare_positions(
+    archive: &Snapshot,
+    outside: impl Iterator<Item = ExternalPosition>,
+    differences: &mut Vec<String>,
+) -> anyhow::Result<bool> {
     let last = archive.last_seq();
-    let mut positions = archive.view().positions()?;
-    match index {
-        Some(seen) if seen.archive == archive.id() => positions.push(("search".to_owned(), seen.position)),
-        Some(_) => differences.push("index: it belongs to another archive".to_owned()),
-        None => {}
+    let inside = archive.view().positions()?.into_iter().map(|(name, position)| (format!("the reader `{name}`"), position));
+    let mut positions: Vec<(String, Seq)> = inside.collect();
+    let mut lost = false;
+    for ExternalPosition { by, archive: id, epoch, position } in outside {
+        match epoch.map(|epoch| archive.common_with(epoch)) {
+            _ if id != archive.id() => differences.push(format!("{by} has seen another archive")),
+            Some(None) => {
+                differences
+                    .push(format!("{by} has seen an epoch that the archive does not know: it is an earlier state of itself"));
+                lost = true;
+            }
+            // That what was behind its beginning is gone, the newer epoch says.
+            Some(Some(common)) if position > common => {}
+            _ => positions.push((by.to_string(), position)),
+        }
     }
     positions.retain(|(_, position)| *position > last);
     let missing = |position: Seq| position.0.saturating_sub(last.0);
-    differences.extend(positions.iter().map(|(reader, position)| {
-        format!(
-            "position of `{reader}` is {position}, but the newest change is {last}: {} changes are missing",
-            missing(*position)
-        )
+    differences.extend(positions.iter().map(|(by, position)| {
+        format!("{by} has seen change {position}, but the newest is {last}: {} changes are missing", missing(*position))
     }));
-    Ok(!positions.is_empty())
+    Ok(lost || !positions.is_empty())
 }

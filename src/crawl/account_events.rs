@@ -81,7 +81,7 @@ impl AccountEvents {
         drop(lease);
         match difference {
             CommonDifference::Events { events, state, last, seen } => {
-                let mut write = self.recorder.write_as_of(None);
+                let mut write = self.recorder.write_answer(&account, None);
                 self.recorder.mention(&mut write, &account, seen)?;
                 for event in events {
                     self.add_event(&mut write, &account, event)?;

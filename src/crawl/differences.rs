@@ -44,7 +44,7 @@ impl Differences {
         match difference {
             ChannelDifference::Events { events, pts, last, seen } => {
                 let now = self.recorder.now();
-                let mut write = self.recorder.write_as_of(Some(pts));
+                let mut write = self.recorder.write_answer(&account, Some(pts));
                 self.recorder.mention(&mut write, &account, seen)?;
                 for event in events {
                     match event {

@@ -48,7 +48,7 @@ impl History {
         let page = answer?;
         drop(lease);
         let now = self.recorder.now();
-        let mut write = self.recorder.write_as_of(page.pts);
+        let mut write = self.recorder.write_answer(&account, page.pts);
         write.covered(peer, page.covered);
         for parsed in page.messages {
             self.recorder.put(&mut write, parsed);

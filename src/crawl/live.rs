@@ -152,7 +152,7 @@ impl Live {
             Follows::Gap => self.planner.add(Unit::Events { peer }, Priority::Live),
             Follows::On => {
                 let now = self.recorder.now();
-                let mut write = self.recorder.write_as_of(Some(pts));
+                let mut write = self.recorder.write_answer(account, Some(pts));
                 let mut gone = Vec::new();
                 match event {
                     Update::Message { parsed, .. } => self.recorder.put(&mut write, *parsed),
@@ -195,7 +195,7 @@ impl Live {
                     Update::Message { parsed, .. } => Some(parsed.message.key.peer),
                     _ => None,
                 };
-                let mut write = self.recorder.write_as_of(None);
+                let mut write = self.recorder.write_answer(account, None);
                 self.account_events.add_event(&mut write, account, event)?;
                 let archived = Recorder::commit(write)?;
                 session.set_updates(UpdatesState { pts, ..known });

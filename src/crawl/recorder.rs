@@ -47,10 +47,11 @@ impl Recorder {
         self.archive.write(self.now())
     }
 
-    /// Begins a write that may delete messages, as of a state. Too many deletions at once are held until they are asked for again.
-    pub(super) fn write_as_of(&self, pts: Option<i32>) -> Write<'_> {
+    /// Begins a write of what an account was answered as of a state, which may delete messages. Too many deletions at once are held until
+    /// they are asked for again.
+    pub(super) fn write_answer(&self, account: &AccountName, pts: Option<i32>) -> Write<'_> {
         let mut write = self.write();
-        write.as_of(pts).mass_deletion(self.mass_deletion);
+        write.got_by(account).as_of(pts).mass_deletion(self.mass_deletion);
         write
     }
 
@@ -70,7 +71,7 @@ impl Recorder {
                 metrics::counter!("telescribe_not_understood_total", "constructor" => *name).increment(1);
             }
         }
-        write.message(parsed.message, Raw { layer: telegram::LAYER, tl: parsed.raw }, parsed.revision);
+        write.message(parsed.message, Raw { layer: telegram::LAYER, tl: parsed.raw, account: None }, parsed.revision);
     }
 
     /// Commits a write off the scheduler's threads.

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::archive::StoredMessage;
+use crate::archive::{Epoch, StoredMessage};
 use crate::model::{Change, ChangeKind, MessageKey, Peer, Seq, Timestamp};
 use crate::show::{MessageView, PeerView};
 
@@ -43,6 +43,7 @@ struct CloudEvent<'a> {
 
 #[derive(Serialize)]
 struct EventData {
+    epoch: String,
     seq: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<u32>,
@@ -63,14 +64,19 @@ struct EventKey {
 }
 
 impl Event {
-    /// The event of a change of the archive with an id. `message` is the form that the change is about, `peer` the peer as
+    /// The event of a change of the archive with an id, in an epoch of it. `message` is the form that the change is about, `peer` the peer as
     /// far as it is known; either may be missing, the event then says less.
     ///
     /// # Errors
     /// Never seen: the types have a JSON form; serde's signature cannot say so.
-    pub fn new(archive: &str, change: &Change, message: Option<&StoredMessage>, peer: Option<&Peer>) -> serde_json::Result<Self> {
+    pub fn new(
+        (archive, epoch): (&str, Epoch),
+        change: &Change,
+        message: Option<&StoredMessage>,
+        peer: Option<&Peer>,
+    ) -> serde_json::Result<Self> {
         let name = change.kind.name();
-        let id = format!("{archive}.{}.{name}", change.seq);
+        let id = format!("{archive}.{epoch}.{}.{name}", change.seq);
         let kind = format!("telescribe.{name}");
         let subject = change.kind.message().map_or_else(|| change.kind.peer().to_string(), |key| key.to_string());
         let body = serde_json::to_vec(&CloudEvent {
@@ -81,7 +87,7 @@ impl Event {
             time: change.at.to_string(),
             subject,
             datacontenttype: "application/json",
-            data: EventData::new(change, message, peer),
+            data: EventData::new(epoch, change, message, peer),
         })?;
         let routing_key = format!("{name}.{}", change.kind.peer());
         Ok(Self { id, kind, routing_key, seq: change.seq, at: change.at, body })
@@ -89,8 +95,9 @@ impl Event {
 }
 
 impl EventData {
-    fn new(change: &Change, message: Option<&StoredMessage>, peer: Option<&Peer>) -> Self {
+    fn new(epoch: Epoch, change: &Change, message: Option<&StoredMessage>, peer: Option<&Peer>) -> Self {
         let mut data = Self {
+            epoch: epoch.to_string(),
             seq: change.seq.0,
             version: None,
             key: None,
@@ -124,7 +131,8 @@ mod tests {
     const AT: Timestamp = Timestamp(1_706_702_400);
 
     fn shown(kind: ChangeKind, message: Option<&StoredMessage>, peer: Option<&Peer>) -> String {
-        let event = Event::new("0a1b2c", &Change { seq: Seq(7), at: AT, kind }, message, peer).unwrap();
+        let event =
+            Event::new(("0a1b2c", "1-0f3c9a72".parse().unwrap()), &Change { seq: Seq(7), at: AT, kind }, message, peer).unwrap();
         let body: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
         format!("{}\n{}\n{}\n{body:#}", event.id, event.kind, event.routing_key)
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::archive::{Archive, ArchiveError, StoredMessage};
+use crate::archive::{ArchiveError, Snapshot, StoredMessage};
 use crate::model::{Change, ChangeKind, MessageKey, Peer, PeerId, Seq};
 
 use super::Event;
@@ -16,7 +16,7 @@ use super::Event;
 ///
 /// # Errors
 /// When the disk refuses, or an entry of the change log itself cannot be decoded.
-pub fn events(archive: &Archive, after: Seq, limit: usize) -> anyhow::Result<Vec<Event>> {
+pub fn events(archive: &Snapshot, after: Seq, limit: usize) -> anyhow::Result<Vec<Event>> {
     events_of(archive, &archive.view().changes(after, limit)?)
 }
 
@@ -24,17 +24,17 @@ pub fn events(archive: &Archive, after: Seq, limit: usize) -> anyhow::Result<Vec
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn events_of(archive: &Archive, changes: &[Change]) -> anyhow::Result<Vec<Event>> {
+pub fn events_of(archive: &Snapshot, changes: &[Change]) -> anyhow::Result<Vec<Event>> {
     let messages = messages(archive, changes)?;
     let peers = peers(archive, changes)?;
     let event = |(change, message): (&Change, Option<StoredMessage>)| {
         let peer = peers.get(&change.kind.peer()).and_then(Option::as_ref);
-        Ok(Event::new(archive.id(), change, message.as_ref(), peer)?)
+        Ok(Event::new((archive.id(), archive.epoch()), change, message.as_ref(), peer)?)
     };
     changes.iter().zip(messages).map(event).collect()
 }
 
-fn messages(archive: &Archive, changes: &[Change]) -> Result<Vec<Option<StoredMessage>>, ArchiveError> {
+fn messages(archive: &Snapshot, changes: &[Change]) -> Result<Vec<Option<StoredMessage>>, ArchiveError> {
     // Deletions only name their message.
     let message_of = |kind: &ChangeKind| match *kind {
         ChangeKind::MessageNew { key } => Some((key, 0)),
@@ -63,7 +63,7 @@ fn messages(archive: &Archive, changes: &[Change]) -> Result<Vec<Option<StoredMe
 
 /// A version of a message; the newest, if that one is gone.
 fn version_of(
-    archive: &Archive,
+    archive: &Snapshot,
     key: MessageKey,
     version: u32,
     newest: Option<StoredMessage>,
@@ -77,7 +77,7 @@ fn version_of(
     }
 }
 
-fn peers(archive: &Archive, changes: &[Change]) -> Result<BTreeMap<PeerId, Option<Peer>>, ArchiveError> {
+fn peers(archive: &Snapshot, changes: &[Change]) -> Result<BTreeMap<PeerId, Option<Peer>>, ArchiveError> {
     let mut peers = BTreeMap::new();
     for change in changes {
         let id = change.kind.peer();
@@ -101,7 +101,7 @@ fn readable<T>(read: Result<Option<T>, ArchiveError>) -> Result<Option<T>, Archi
 
 #[cfg(test)]
 mod tests {
-    use crate::archive::{Durability, Raw};
+    use crate::archive::{Archive, Durability, Raw};
     use crate::model::{Message, MessageId, Timestamp};
 
     use super::*;
@@ -120,12 +120,16 @@ mod tests {
         let mut write = archive.write(Timestamp(11));
         write.delete(key);
         write.commit().unwrap();
-        let texts: Vec<serde_json::Value> = events(&archive, Seq(0), 10)
+        let texts: Vec<serde_json::Value> = events(&archive.snapshot(), Seq(0), 10)
             .unwrap()
             .iter()
             .map(|e| serde_json::from_slice::<serde_json::Value>(&e.body).unwrap()["data"]["message"]["text"].clone())
             .collect();
         assert_eq!(texts, ["first".into(), "second".into(), "third".into(), serde_json::Value::Null]);
-        assert_eq!(events(&archive, Seq(1), 1).unwrap(), events(&archive, Seq(0), 4).unwrap()[1..2], "the same each time");
+        assert_eq!(
+            events(&archive.snapshot(), Seq(1), 1).unwrap(),
+            events(&archive.snapshot(), Seq(0), 4).unwrap()[1..2],
+            "the same each time"
+        );
     }
 }

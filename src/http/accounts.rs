@@ -24,7 +24,7 @@ pub(super) async fn accounts(
     PeerPath(peer): PeerPath,
 ) -> Result<Json<PeerAccountsView>, Problem> {
     let read = move |context: &Context| {
-        let accounts = context.archive.view().members(peer.id)?.into_iter().map(Into::into).collect();
+        let accounts = context.archive.flushed().view().members(peer.id)?.into_iter().map(Into::into).collect();
         Ok(PeerAccountsView { peer: show::peer(&peer), accounts })
     };
     context.read(read).await.map(Json)

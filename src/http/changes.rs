@@ -10,18 +10,18 @@ use axum::{Extension, Json};
 use tokio::sync::watch;
 use utoipa::IntoParams;
 
-use crate::archive::Archive;
+use crate::archive::{LogPosition, Snapshot};
 use crate::event;
 use crate::model::{Change, ChangeKind, Seq};
 use crate::show::{self, StoredView};
-use crate::views::{ChangeLine, ChangeView, ChangesPage};
+use crate::views::{ChangeLine, ChangeView, ChangesPage, LogHeadView};
 
 use super::context::Context;
 use super::ingress::Ingress;
 use super::lines::{self, Chunk, Lines};
 use super::paging::PageBudget;
 use super::problem::Problem;
-use super::query::{FromQuery, Query, Values};
+use super::query::{FromQuery, NoParams, Query, Values};
 
 /// Changes read in one batch.
 const BATCH: usize = 500;
@@ -32,9 +32,9 @@ const WAIT_SHARE: f32 = 0.6;
 #[derive(Clone, Copy, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListChangesParams {
-    /// The position (`seq`) after which to start; 0, the default, is before the first change.
-    #[param(value_type = Option<u64>)]
-    after: u64,
+    /// The position after which to start: `EPOCH:SEQ`, the `next` of a page, or a `seq` alone; 0, the default, is before the first change.
+    #[param(value_type = Option<String>)]
+    after: LogPosition,
     /// Maximum number of changes; without it, a stream ends at the newest change and a sealed page at its own limit.
     #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
@@ -51,7 +51,7 @@ impl FromQuery for ListChangesParams {
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
         Ok(Self {
-            after: values.parsed("after", "a position (0 or greater)")?.unwrap_or(0),
+            after: values.parsed("after", "a position, such as 1042 or 1-0f3c9a72:1042")?.unwrap_or_default(),
             limit: values.limit()?,
             follow: values.claim("follow")?,
             events: values.claim("events")?,
@@ -69,7 +69,7 @@ struct ChangeSpan {
 
 /// Reads the changes of a span, in its form, until `take` refuses one.
 fn each(
-    archive: &Archive,
+    archive: &Snapshot,
     span: ChangeSpan,
     mut take: impl FnMut(Seq, ChangeLine) -> Result<bool, Problem>,
 ) -> Result<(), Problem> {
@@ -90,7 +90,7 @@ fn each(
     Ok(())
 }
 
-fn view(archive: &Archive, change: &Change) -> Result<ChangeView, Problem> {
+fn view(archive: &Snapshot, change: &Change) -> Result<ChangeView, Problem> {
     let message = match change.kind.message() {
         Some(key) => archive.view().message(key)?.map(|stored| StoredView::new(&stored, &[])),
         None => None,
@@ -106,6 +106,7 @@ fn view(archive: &Archive, change: &Change) -> Result<ChangeView, Problem> {
         _ => None,
     };
     Ok(ChangeView {
+        epoch: archive.epoch().to_string(),
         seq: change.seq.0,
         at: change.at.to_string(),
         kind: change.kind.name().into(),
@@ -124,6 +125,7 @@ fn view(archive: &Archive, change: &Change) -> Result<ChangeView, Problem> {
         (status = 200, description = "Plain: NDJSON, one change per line. Sealed: a page.", content(
             (ChangeLine = "application/x-ndjson"), (ChangesPage = "application/json"),
         )),
+        (status = 409, description = "The position is none of the archive as it is.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn list(
@@ -134,30 +136,45 @@ pub(super) async fn list(
     let news = context.archive.subscribe();
     if !ingress.is_sealed() {
         let left = params.limit.map_or(usize::MAX, NonZeroUsize::get);
-        let following = Following { context, news, after: Seq(params.after), left, follow: params.follow, events: params.events };
+        let after = locate(&context, params.after)?;
+        let following = Following { context, news, after, left, follow: params.follow, events: params.events };
         return lines::stream(following).await;
     }
     let budget = PageBudget::new(&context, &ingress, params.limit)?;
+    let after = locate(&context, params.after)?;
     if params.follow {
         let patience = context.settings.request_timeout.mul_f32(WAIT_SHARE);
-        wait(&context, news, Seq(params.after), patience).await;
+        wait(&context, news, after, patience).await;
     }
-    let span = ChangeSpan { after: Seq(params.after), limit: budget.entries(), events: params.events };
-    let page = context.read(move |context| page(&context.archive, span, budget)).await?;
+    let span = ChangeSpan { after, limit: budget.entries(), events: params.events };
+    let page = context.read(move |context| page(&context.archive.flushed(), span, budget)).await?;
     Ok(Json(page).into_response())
 }
 
-fn page(archive: &Archive, span: ChangeSpan, mut budget: PageBudget) -> Result<ChangesPage, Problem> {
-    let mut page = ChangesPage { changes: Vec::new(), next: span.after.0 };
+fn page(archive: &Snapshot, span: ChangeSpan, mut budget: PageBudget) -> Result<ChangesPage, Problem> {
+    let (mut changes, mut last) = (Vec::new(), span.after);
     each(archive, span, |seq, line| {
         let fits = budget.takes(&line);
         if fits {
-            page.next = seq.0;
-            page.changes.push(line);
+            last = seq;
+            changes.push(line);
         }
         Ok(fits)
     })?;
-    Ok(page)
+    Ok(ChangesPage { changes, next: archive.position(last).to_string() })
+}
+
+/// The number of the change that a position is at.
+fn locate(context: &Context, position: LogPosition) -> Result<Seq, Problem> {
+    context.archive.flushed().locate(position).map_err(|error| Problem::wrong_epoch(error.to_string()))
+}
+
+/// Returns the end of the change log: the newest change, and the newest link of the hash chain over all of them.
+#[utoipa::path(get, path = "/v1/changes/head", tag = "archive", responses((status = 200, body = LogHeadView)))]
+pub(super) async fn head(State(context): State<Arc<Context>>, _: Query<NoParams>) -> Json<LogHeadView> {
+    let archive = context.archive.flushed();
+    let (seq, link) = (archive.last_seq(), archive.link().to_string());
+    Json(LogHeadView { archive: archive.id().to_owned(), epoch: archive.epoch().to_string(), seq: seq.0, link })
 }
 
 /// Returns when there is a change after a position, time is up, or the program stops.
@@ -187,7 +204,7 @@ impl Lines for Following {
             }
             let after = self.after;
             let span = ChangeSpan { after, limit: self.left.min(BATCH), events: self.events };
-            let (chunk, last, count) = self.context.read(move |context| batch(&context.archive, span)).await?;
+            let (chunk, last, count) = self.context.read(move |context| batch(&context.archive.flushed(), span)).await?;
             self.after = last;
             self.left -= count;
             if count > 0 {
@@ -208,7 +225,7 @@ impl Lines for Following {
     }
 }
 
-fn batch(archive: &Archive, span: ChangeSpan) -> Result<(Chunk, Seq, usize), Problem> {
+fn batch(archive: &Snapshot, span: ChangeSpan) -> Result<(Chunk, Seq, usize), Problem> {
     let (mut chunk, mut last, mut count) = (Chunk::default(), span.after, 0);
     each(archive, span, |seq, line| {
         chunk.line(&line)?;

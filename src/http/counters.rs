@@ -55,7 +55,7 @@ pub(super) async fn of_peer(
 ) -> Result<Json<MemberCountsPage>, Problem> {
     let budget = PageBudget::new(&context, &ingress, params.limit)?;
     let read = move |context: &Context| {
-        let page: FilledPage<MemberCountView> = page(context.archive.view().member_counts(peer.id)?, &params, budget)?;
+        let page: FilledPage<MemberCountView> = page(context.archive.flushed().view().member_counts(peer.id)?, &params, budget)?;
         Ok(MemberCountsPage { peer: show::peer(&peer), next: page.next(|last| last.at.clone()), members: page.entries })
     };
     context.read(read).await.map(Json)
@@ -74,7 +74,7 @@ pub(super) async fn of_message(
 ) -> Result<Json<MessageCountersPage>, Problem> {
     let budget = PageBudget::new(&context, &ingress, params.limit)?;
     let read = move |context: &Context| {
-        let Some(samples) = context.archive.view().counters(path.key())? else {
+        let Some(samples) = context.archive.flushed().view().counters(path.key())? else {
             return Err(Problem::unknown_message("the archive holds no such message"));
         };
         let page: FilledPage<CountersView> = page(samples, &params, budget)?;

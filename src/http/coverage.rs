@@ -57,7 +57,7 @@ pub(super) async fn all(
 
 fn page(context: &Context, params: &ListCoverageParams, budget: PageBudget) -> Result<CoveragePage, Problem> {
     // Totals and entries are of one moment, whatever is written meanwhile.
-    let snapshot = context.archive.snapshot();
+    let snapshot = context.archive.flushed();
     let view = snapshot.view();
     let after = params.after.map_or(PeerId(i64::MIN), PeerId);
     let mut summary = CoverageSummary::default();
@@ -91,7 +91,7 @@ pub(super) async fn one(
 
 fn detail(context: &Context, peer: &Peer) -> Result<CoverageDetail, Problem> {
     let unknown = || Problem::unknown_peer("this peer is known but not crawled");
-    let snapshot = context.archive.snapshot();
+    let snapshot = context.archive.flushed();
     let state = snapshot.view().crawl_state(peer.id)?.ok_or_else(unknown)?;
     let coverage = snapshot.view().coverage(peer.id)?;
     Ok(CoverageDetail::new(peer, &coverage, &state, || context.status.hindrance(peer.id)))

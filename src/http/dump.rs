@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use crate::archive::{Archive, Order, StoredMessage};
+use crate::archive::{Order, Snapshot, StoredMessage};
 use crate::model::{IdRange, PeerId};
 use crate::show::{self, StoredView};
 use crate::views::DumpPage;
@@ -100,11 +100,11 @@ pub(super) async fn dump(
     Extension(ingress): Extension<Ingress>,
     Query(params): Query<DumpParams>,
 ) -> Result<Response, Problem> {
-    let mut dump = context.read(move |context| Dump::start(&context.archive, &params)).await?;
+    let mut dump = context.read(move |context| Dump::start(&context.archive.flushed(), &params)).await?;
     if !ingress.is_sealed() {
         return lines::stream(Dumping { context, dump: Some(dump) }).await;
     }
-    let page = context.read(move |context| dump.page(&context.archive, PageBudget::of_bytes(&ingress))).await?;
+    let page = context.read(move |context| dump.page(&context.archive.flushed(), PageBudget::of_bytes(&ingress))).await?;
     Ok(Json(page).into_response())
 }
 
@@ -117,7 +117,7 @@ struct Dump {
 }
 
 impl Dump {
-    fn start(archive: &Archive, params: &DumpParams) -> Result<Self, Problem> {
+    fn start(archive: &Snapshot, params: &DumpParams) -> Result<Self, Problem> {
         let peers = match &params.peer {
             Some(peer) => vec![resolve(archive, peer)?.id],
             None => archive.view().crawl_states(PeerId(i64::MIN)).map(|entry| Ok(entry?.0)).collect::<Result<_, Problem>>()?,
@@ -125,7 +125,7 @@ impl Dump {
         Ok(Self { peers, all: params.all, position: params.after })
     }
 
-    fn page(&mut self, archive: &Archive, mut budget: PageBudget) -> Result<DumpPage, Problem> {
+    fn page(&mut self, archive: &Snapshot, mut budget: PageBudget) -> Result<DumpPage, Problem> {
         let mut lines: Vec<Value> = Vec::new();
         let done = self.walk(archive, |line| {
             let value = serde_json::to_value(line).map_err(|e| Problem::hidden(&e))?;
@@ -138,7 +138,7 @@ impl Dump {
         Ok(DumpPage { lines, next: self.position.filter(|_| !done).map(|position| position.to_string()) })
     }
 
-    fn chunk(&mut self, archive: &Archive) -> Result<(Chunk, bool), Problem> {
+    fn chunk(&mut self, archive: &Snapshot) -> Result<(Chunk, bool), Problem> {
         let mut chunk = Chunk::default();
         let done = self.walk(archive, |line| {
             let fits = !chunk.is_full();
@@ -151,7 +151,7 @@ impl Dump {
     }
 
     /// Reads lines from the position on until `take` refuses one or the limit is reached; returns whether the end was reached.
-    fn walk(&mut self, archive: &Archive, mut take: impl FnMut(&DumpLine) -> Result<bool, Problem>) -> Result<bool, Problem> {
+    fn walk(&mut self, archive: &Snapshot, mut take: impl FnMut(&DumpLine) -> Result<bool, Problem>) -> Result<bool, Problem> {
         let mut from = (PeerId(i64::MIN), i32::MIN);
         match self.position {
             None | Some(DumpPosition::Peer(_)) => {
@@ -190,7 +190,7 @@ impl Dump {
         Ok(true)
     }
 
-    fn message(&self, archive: &Archive, stored: &StoredMessage) -> Result<Option<DumpLine>, Problem> {
+    fn message(&self, archive: &Snapshot, stored: &StoredMessage) -> Result<Option<DumpLine>, Problem> {
         if !self.all {
             let shown = stored.deleted_at.is_none();
             return Ok(shown.then(|| DumpLine::Message(show::message(&stored.message))));
@@ -222,7 +222,7 @@ impl Lines for Dumping {
             return Err(Problem::unready("the program is stopping"));
         }
         let read = move |context: &Context| {
-            let (chunk, done) = dump.chunk(&context.archive)?;
+            let (chunk, done) = dump.chunk(&context.archive.flushed())?;
             Ok((chunk, (!done).then_some(dump)))
         };
         let (chunk, rest) = self.context.read(read).await?;

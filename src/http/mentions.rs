@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::archive::{Archive, ArchiveError, View};
+use crate::archive::{ArchiveError, Snapshot, View};
 use crate::model::{IdSpace, Peer, PeerId, PeerKind};
 use crate::show::{self, ContentView, PeerView};
 
@@ -13,7 +13,7 @@ pub(super) fn mention(content: &ContentView, into: &mut BTreeSet<PeerId>) {
 }
 
 /// Describes those peers that the archive knows.
-pub(super) fn describe(archive: &Archive, peers: &BTreeSet<PeerId>) -> Result<Vec<PeerView>, ArchiveError> {
+pub(super) fn describe(archive: &Snapshot, peers: &BTreeSet<PeerId>) -> Result<Vec<PeerView>, ArchiveError> {
     let mut views = Vec::with_capacity(peers.len());
     for id in peers {
         views.extend(archive.view().peer(*id)?.as_ref().map(show::peer));

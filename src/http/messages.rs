@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use utoipa::IntoParams;
 
-use crate::archive::{Archive, Order};
+use crate::archive::{Order, Snapshot};
 use crate::model::{IdRange, Peer};
 use crate::show::{self, StoredView};
 use crate::views::{MessageDetail, MessagesPage, RawView};
@@ -65,10 +65,10 @@ pub(super) async fn history(
     PeerPath(peer): PeerPath,
 ) -> Result<Json<MessagesPage>, Problem> {
     let budget = PageBudget::new(&context, &ingress, params.limit)?;
-    context.read(move |context| page(&context.archive, &peer, &params, budget)).await.map(Json)
+    context.read(move |context| page(&context.archive.flushed(), &peer, &params, budget)).await.map(Json)
 }
 
-fn page(archive: &Archive, peer: &Peer, params: &ListMessagesParams, budget: PageBudget) -> Result<MessagesPage, Problem> {
+fn page(archive: &Snapshot, peer: &Peer, params: &ListMessagesParams, budget: PageBudget) -> Result<MessagesPage, Problem> {
     let first = params.after.map_or(i32::MIN, |after| after.saturating_add(1));
     let last = params.before.map_or(i32::MAX, |before| before.saturating_sub(1));
     let range = IdRange::new(first, last);
@@ -112,10 +112,10 @@ pub(super) async fn one(
     Query(params): Query<GetMessageParams>,
     path: MessagePath,
 ) -> Result<Json<MessageDetail>, Problem> {
-    context.read(move |context| message(&context.archive, &path, &params)).await.map(Json)
+    context.read(move |context| message(&context.archive.flushed(), &path, &params)).await.map(Json)
 }
 
-fn message(archive: &Archive, path: &MessagePath, params: &GetMessageParams) -> Result<MessageDetail, Problem> {
+fn message(archive: &Snapshot, path: &MessagePath, params: &GetMessageParams) -> Result<MessageDetail, Problem> {
     let (peer, key) = (&path.peer, path.key());
     let Some(stored) = archive.view().message(key)? else {
         let covered = archive.view().coverage(peer.id)?.read.contains(key.id.0);

@@ -12,7 +12,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{Required, Schema};
 
-use crate::archive::Archive;
+use crate::archive::Snapshot;
 use crate::model::{MessageId, MessageKey, Peer, PeerId};
 
 use super::context::Context;
@@ -39,7 +39,7 @@ impl FromRequestParts<Arc<Context>> for PeerPath {
 
     async fn from_request_parts(parts: &mut Parts, context: &Arc<Context>) -> Result<Self, Problem> {
         let peer = Segments::of(parts, context).await?.get("peer")?;
-        context.read(move |context| resolve(&context.archive, &peer)).await.map(Self)
+        context.read(move |context| resolve(&context.archive.flushed(), &peer)).await.map(Self)
     }
 }
 
@@ -69,7 +69,7 @@ impl Segments {
 }
 
 /// The peer that a text names by id or by `@username`.
-pub(super) fn resolve(archive: &Archive, text: &str) -> Result<Peer, Problem> {
+pub(super) fn resolve(archive: &Snapshot, text: &str) -> Result<Peer, Problem> {
     let unknown = || Problem::unknown_peer("the archive holds nothing of this peer; `/v1/peers?all=true` lists those it knows");
     if let Some(username) = text.strip_prefix('@') {
         return archive.view().peer_by_username(username)?.ok_or_else(unknown);

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use utoipa::IntoParams;
 
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{ArchiveError, Snapshot};
 use crate::model::{Peer, PeerId};
 use crate::views::{KnownPeer, PeersPage};
 
@@ -49,10 +49,10 @@ pub(super) async fn list(
     Query(params): Query<ListPeersParams>,
 ) -> Result<Json<PeersPage>, Problem> {
     let budget = PageBudget::new(&context, &ingress, params.limit)?;
-    context.read(move |context| page(&context.archive, &params, budget)).await.map(Json)
+    context.read(move |context| page(&context.archive.flushed(), &params, budget)).await.map(Json)
 }
 
-fn page(archive: &Archive, params: &ListPeersParams, budget: PageBudget) -> Result<PeersPage, Problem> {
+fn page(archive: &Snapshot, params: &ListPeersParams, budget: PageBudget) -> Result<PeersPage, Problem> {
     let from = PeerId(params.after.map_or(i64::MIN, |after| after.saturating_add(1)));
     let known = |peer: Result<Peer, ArchiveError>| Ok(known(archive, &peer?)?);
     let page = if params.all {
@@ -73,10 +73,10 @@ pub(super) async fn one(
     _: Query<NoParams>,
     PeerPath(peer): PeerPath,
 ) -> Result<Json<KnownPeer>, Problem> {
-    context.read(move |context| Ok(known(&context.archive, &peer)?)).await.map(Json)
+    context.read(move |context| Ok(known(&context.archive.flushed(), &peer)?)).await.map(Json)
 }
 
-fn known(archive: &Archive, peer: &Peer) -> Result<KnownPeer, ArchiveError> {
+fn known(archive: &Snapshot, peer: &Peer) -> Result<KnownPeer, ArchiveError> {
     let crawled = archive.view().crawl_state(peer.id)?.is_some();
     Ok(KnownPeer::new(peer, crawled, &archive.view().coverage(peer.id)?))
 }

@@ -28,6 +28,8 @@ macro_rules! problems {
 problems! {
     /// A parameter that is unknown, repeated or malformed.
     bad_parameter = BAD_REQUEST, "bad-parameter", "Invalid parameter";
+    /// A position in the change log that is none of the archive as it is.
+    wrong_epoch = CONFLICT, "wrong-epoch", "The archive has no such position";
     /// A query with a syntax error.
     bad_query = BAD_REQUEST, "bad-query", "Invalid query";
     /// A request body that is malformed.

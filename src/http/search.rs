@@ -141,7 +141,7 @@ fn find(context: &Context, mut request: Request, bytes_max: usize) -> Result<Hit
     // Only a command that has opened the archive itself opens the index here, and its user may read why that fails.
     let index = context.index.get().map_err(|error| Problem::unready(error.to_string()))?;
     loop {
-        let page = index.search(&context.archive, &request).map_err(|e| refused(e, request.time_limit))?;
+        let page = index.search(&context.archive.flushed(), &request).map_err(|e| refused(e, request.time_limit))?;
         let found = view(context, page, index.position())?;
         let size = serde_json::to_vec(&found).map_err(|e| Problem::hidden(&e))?.len();
         if size <= bytes_max || request.page_size == 1 {
@@ -165,7 +165,7 @@ fn view(context: &Context, page: SearchPage, position: Seq) -> Result<HitsPage, 
     Ok(HitsPage {
         hits,
         total: TotalView { count, exact },
-        peers: describe(&context.archive, &mentioned)?,
+        peers: describe(&context.archive.flushed(), &mentioned)?,
         position: position.0,
         next: page.next,
     })

@@ -22,7 +22,7 @@ pub(super) async fn status(State(context): State<Arc<Context>>, _: Query<NoParam
 }
 
 fn read(context: &Context) -> Result<StatusView, Problem> {
-    let last = context.archive.last_seq();
+    let last = context.archive.flushed().last_seq();
     let (position, documents, error) = match context.index.get() {
         Ok(index) => (index.position(), index.document_count(), None),
         // Nothing can be found yet.

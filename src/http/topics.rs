@@ -27,7 +27,7 @@ pub(super) async fn topics(
     PeerPath(peer): PeerPath,
 ) -> Result<Json<PeerTopicsView>, Problem> {
     let read = move |context: &Context| {
-        let topics = context.archive.view().topics(peer.id)?.into_iter().take(TOPICS_MAX).map(Into::into).collect();
+        let topics = context.archive.flushed().view().topics(peer.id)?.into_iter().take(TOPICS_MAX).map(Into::into).collect();
         Ok(PeerTopicsView { peer: show::peer(&peer), topics })
     };
     context.read(read).await.map(Json)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::archive::{Archive, Reader};
+use crate::archive::{Archive, ChangeBatch, Reader};
 use crate::event::events_of;
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::Seq;
@@ -202,11 +202,11 @@ impl<S: OutputSession> OpenSession<S> {
     /// Reads a batch of changes and sends their events; says whether there were any.
     async fn send<O: Output<Session = S>>(&mut self, output: &O, reader: &mut Reader) -> anyhow::Result<bool> {
         let before = reader.read();
-        let changes = reader.next_batch(output.batch_events_max())?;
+        let ChangeBatch { changes, snapshot } = reader.next_batch(output.batch_events_max())?;
         if changes.is_empty() {
             return Ok(false);
         }
-        let events = events_of(reader.archive(), &changes).inspect_err(|_| reader.seek(before))?;
+        let events = events_of(&snapshot, &changes).inspect_err(|_| reader.seek(before))?;
         let deadline = Instant::now() + output.confirm_timeout();
         let batch = self.output.send(events).await;
         self.in_flight.push_back(InFlight { batch, deadline });

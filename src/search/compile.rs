@@ -16,14 +16,14 @@ use super::query::{Filter, Node, PeerRef, Phrase, PhraseUnit, Prefix, QueryError
 use super::schema::{Fields, IS_DELETED};
 use super::units::UnitKind;
 use super::{PREFIX_LENGTH_MIN, SearchError};
-use crate::archive::Archive;
+use crate::archive::Snapshot;
 use crate::model::{PeerId, Timestamp};
 
 /// How many letters a stem may be shorter than the `prefix*` that is to find it: `runnin*` finds `run`, the stem of running.
 const STEM_SHORTER_MAX: usize = 4;
 
 /// Makes Tantivy's query.
-pub(super) fn compile(query: &SearchQuery, fields: Fields, archive: &Archive) -> Result<Box<dyn Asked>, SearchError> {
+pub(super) fn compile(query: &SearchQuery, fields: Fields, archive: &Snapshot) -> Result<Box<dyn Asked>, SearchError> {
     let compiler = Compiler { fields, archive };
     let asked = compiler.node(query.root())?;
     if query.mentions_deleted() {
@@ -35,7 +35,7 @@ pub(super) fn compile(query: &SearchQuery, fields: Fields, archive: &Archive) ->
 
 struct Compiler<'a> {
     fields: Fields,
-    archive: &'a Archive,
+    archive: &'a Snapshot,
 }
 
 impl Compiler<'_> {

@@ -9,7 +9,7 @@ use super::cursor::PageCursor;
 use super::request::{PAGE_SIZE_MAX, Request, Total};
 use super::snippet::Highlighter;
 use super::{Index, SearchError, Snippet};
-use crate::archive::{Archive, StoredMessage};
+use crate::archive::{Snapshot, StoredMessage};
 use crate::model::MessageKey;
 
 /// A page of hits.
@@ -41,7 +41,7 @@ impl Index {
     ///
     /// # Errors
     /// When the query names an unknown peer, the cursor is not one of this query, the time is up, or index or archive fail.
-    pub fn search(&self, archive: &Archive, request: &Request) -> Result<SearchPage, SearchError> {
+    pub fn search(&self, archive: &Snapshot, request: &Request) -> Result<SearchPage, SearchError> {
         let Request { query, sort, time_limit, .. } = request;
         let page_size = request.page_size.clamp(1, PAGE_SIZE_MAX);
         let cursor = match &request.cursor {

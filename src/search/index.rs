@@ -14,7 +14,7 @@ use tantivy::{IndexReader, ReloadPolicy, Searcher, TantivyError};
 
 use super::SearchError;
 use super::schema::{self, Fields};
-use crate::archive::ExternalPosition;
+use crate::archive::{Epoch, ExternalPosition, Snapshot, Witness};
 use crate::model::Seq;
 
 /// The file that makes a folder an index.
@@ -40,18 +40,31 @@ impl std::fmt::Debug for Index {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(super) struct CommitPayload {
     pub(super) archive: String,
+    /// Unknown in what was committed before archives had epochs.
+    pub(super) epoch: Option<Epoch>,
     pub(super) position: Seq,
 }
 
 impl CommitPayload {
     /// As the commit's payload.
     pub(super) fn payload(&self) -> String {
-        format!("{} {}", self.position, self.archive)
+        match self.epoch {
+            Some(epoch) => format!("{} {} {epoch}", self.position, self.archive),
+            None => format!("{} {}", self.position, self.archive),
+        }
     }
 
     fn read(payload: &str) -> Option<Self> {
-        let (position, archive) = payload.split_once(' ')?;
-        Some(Self { archive: archive.to_owned(), position: Seq(position.parse().ok()?) })
+        let mut parts = payload.split(' ');
+        let (position, archive) = (Seq(parts.next()?.parse().ok()?), parts.next()?.to_owned());
+        let epoch = parts.next().map(str::parse).transpose().ok()?;
+        Some(Self { archive, epoch, position })
+    }
+
+    /// Whether an archive has all that was read, as it was read.
+    pub(super) fn is_true_of(&self, archive: &Snapshot) -> bool {
+        let common = self.epoch.map_or(Some(Seq(u64::MAX)), |epoch| archive.common_with(epoch));
+        self.archive == archive.id() && common.is_some_and(|common| self.position <= common.min(archive.last_seq()))
     }
 }
 
@@ -130,8 +143,8 @@ impl Index {
             return None;
         }
         let metas = tantivy::Index::open_in_dir(path).and_then(|index| index.load_metas()).ok()?;
-        let CommitPayload { archive, position } = metas.payload.as_deref().and_then(CommitPayload::read)?;
-        Some(ExternalPosition { by: "the index".to_owned(), archive, position })
+        let CommitPayload { archive, epoch, position } = metas.payload.as_deref().and_then(CommitPayload::read)?;
+        Some(ExternalPosition { by: Witness::Index, archive, epoch, position })
     }
 
     fn make(path: &Path) -> Result<Self, TantivyError> {

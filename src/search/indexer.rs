@@ -14,7 +14,7 @@ use tantivy::IndexWriter;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
 
 use super::index::{CommitPayload, Index};
-use crate::archive::{Archive, Reader};
+use crate::archive::{Archive, ChangeBatch, Reader, Snapshot};
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{Change, ChangeKind, MessageKey, Seq};
 
@@ -162,7 +162,7 @@ impl OpenWriter {
 
     /// Empties an index of another archive, or of a later state of this one (a backup was restored): it cannot be continued.
     fn reset_if_foreign(&mut self, committed: &CommitPayload) -> anyhow::Result<()> {
-        let known = committed.archive == self.reader.archive().id() && committed.position <= self.reader.archive().last_seq();
+        let known = committed.is_true_of(&self.reader.archive().flushed());
         if known || *committed == CommitPayload::default() {
             return Ok(());
         }
@@ -177,8 +177,8 @@ impl OpenWriter {
     }
 
     fn step(&mut self) -> anyhow::Result<StepOutcome> {
-        let changes = self.reader.next_batch(BATCH_CHANGES_MAX)?;
-        self.apply(&changes)?;
+        let ChangeBatch { changes, snapshot } = self.reader.next_batch(BATCH_CHANGES_MAX)?;
+        self.apply(&changes, &snapshot)?;
         if self.is_commit_due() {
             self.commit()?;
             return Ok(StepOutcome::Busy);
@@ -186,7 +186,7 @@ impl OpenWriter {
         Ok(if changes.is_empty() { StepOutcome::Idle } else { StepOutcome::Busy })
     }
 
-    fn apply(&mut self, changes: &[Change]) -> anyhow::Result<()> {
+    fn apply(&mut self, changes: &[Change], archive: &Snapshot) -> anyhow::Result<()> {
         // Deduplication: one document a message, whatever happened to it in between; `true` when it is not in the index yet.
         let mut messages: BTreeMap<MessageKey, bool> = BTreeMap::new();
         for change in changes {
@@ -196,7 +196,7 @@ impl OpenWriter {
         }
         let keys: Vec<MessageKey> = messages.keys().copied().collect();
         let fields = self.index.fields();
-        for (stored, (key, is_new)) in self.reader.archive().view().messages_by_key(&keys)?.into_iter().zip(messages) {
+        for (stored, (key, is_new)) in archive.view().messages_by_key(&keys)?.into_iter().zip(messages) {
             if !is_new {
                 self.writer.delete_query(fields.by_key(key))?;
             }
@@ -231,10 +231,10 @@ impl OpenWriter {
     }
 
     fn commit(&mut self) -> anyhow::Result<()> {
-        // Write order, for durability: synced before the index says that it has seen them, because what a power cut takes from the
-        // archive must not have been seen.
-        self.reader.archive().sync()?;
-        let payload = CommitPayload { archive: self.reader.archive().id().to_owned(), position: self.reader.read() }.payload();
+        let archive = self.reader.archive();
+        let payload =
+            CommitPayload { archive: archive.id().to_owned(), epoch: Some(archive.epoch()), position: self.reader.read() }
+                .payload();
         let mut commit = self.writer.prepare_commit()?;
         // Not sticky: a commit without it would take the position back.
         commit.set_payload(&payload);

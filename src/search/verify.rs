@@ -7,7 +7,7 @@ use tantivy::{DocSet, Searcher, TERMINATED, TantivyError, Term};
 
 use super::schema::{ID, REVISION, revision};
 use super::{Index, SearchError};
-use crate::archive::{Archive, Order};
+use crate::archive::{Order, Snapshot};
 use crate::model::{IdRange, MessageId, MessageKey, PeerId, Seq};
 
 /// The batch size, in changes: a few megabytes.
@@ -78,7 +78,7 @@ impl Index {
     ///
     /// # Errors
     /// When index or archive cannot be read.
-    pub fn verify(&self, archive: &Archive) -> Result<Verification, SearchError> {
+    pub fn verify(&self, archive: &Snapshot) -> Result<Verification, SearchError> {
         let searcher = self.searcher();
         let mut found = Verification {
             position: self.position(),
@@ -138,7 +138,7 @@ impl Index {
 }
 
 /// The messages of all changes after a position.
-fn pending(archive: &Archive, position: Seq) -> Result<HashSet<MessageKey>, SearchError> {
+fn pending(archive: &Snapshot, position: Seq) -> Result<HashSet<MessageKey>, SearchError> {
     let mut pending = HashSet::new();
     let mut at = position;
     loop {

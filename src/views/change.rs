@@ -12,6 +12,8 @@ use crate::show::{PeerView, StoredView};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Change)]
 pub struct ChangeView {
+    /// The epoch of the archive that `seq` is of: the same number can be another change in another one.
+    pub(crate) epoch: String,
     /// Its sequence number: the position of a reader that has handled it.
     pub(crate) seq: u64,
     /// When it was archived.
@@ -38,8 +40,8 @@ pub struct ChangeView {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ChangesPage {
     pub(crate) changes: Vec<ChangeLine>,
-    /// Value of `after` for the next page; also present on the last page, which has no changes.
-    pub(crate) next: u64,
+    /// Value of `after` for the next page, `EPOCH:SEQ`; also present on the last page, which has no changes.
+    pub(crate) next: String,
 }
 
 /// A change in the requested form.
@@ -52,4 +54,18 @@ pub enum ChangeLine {
     /// As it is published.
     #[schema(value_type = Object)]
     Event(Value),
+}
+
+/// The end of the change log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = LogHead)]
+pub struct LogHeadView {
+    /// The archive's id.
+    pub(crate) archive: String,
+    /// Its epoch.
+    pub(crate) epoch: String,
+    /// The newest change's sequence number.
+    pub(crate) seq: u64,
+    /// The newest link of the hash chain (SHA-256, hexadecimal), over this and all changes before it.
+    pub(crate) link: String,
 }

@@ -87,21 +87,19 @@ async fn a_flipped_bit_early_in_the_log_is_refused_with_the_number_of_changes_an
         let ended = kept.run(command);
         assert_eq!((ended.status, ended.out.as_str()), (2, ""), "{command:?}: {}", ended.err);
         assert!(ended.err.contains("has a damaged log") && ended.err.contains(&missing), "{command:?}: {}", ended.err);
-        assert!(
-            ended.err.contains("restore a backup, or continue without them with `telescribe reindex --accept-loss`"),
-            "{}",
-            ended.err
-        );
+        assert!(ended.err.contains("restore a backup, or continue without them with `telescribe repair`"), "{}", ended.err);
         assert!(before == archive_files(&kept.archive()), "{command:?}");
     }
-    let id = || kept.run(&["status", "--json"]).well().lines()[0]["archive"]["id"].clone();
-    let accepted = kept.run(&["reindex", "--accept-loss"]).well();
+    let id = || kept.run(&["log", "head", "--json"]).well().lines()[0].clone();
+    let accepted = kept.run(&["repair"]).well();
+    assert!(accepted.err.contains(" in the new epoch 2-"), "{}", accepted.err);
     assert!(
         accepted.err.contains(&missing) && accepted.err.contains("what it was is kept in `data/archive.lost-"),
         "{}",
         accepted.err
     );
     assert_eq!(kept.dumped(), IN_TABLES as usize);
+    kept.run(&["reindex"]).well();
     assert!(kept.run(&["verify"]).well().out.ends_with("\nno differences\n"));
     let hits = kept.run(&["search", "something", "--all", "--json"]).well().lines().len();
     assert_eq!(hits, IN_TABLES as usize);
@@ -112,8 +110,8 @@ async fn a_flipped_bit_early_in_the_log_is_refused_with_the_number_of_changes_an
     assert!(!files(&lost[0], |name| name.ends_with(".log")).is_empty());
     // Once more there is nothing to accept, and nothing changes.
     let now = id();
-    let again = kept.run(&["reindex", "--accept-loss"]).well();
-    assert!(again.err.contains("nothing is missing in the archive; it keeps its id"), "{}", again.err);
+    let again = kept.run(&["repair"]).well();
+    assert!(again.err.contains("nothing is missing in the archive; it stays as it is"), "{}", again.err);
     assert_eq!(id(), now);
 }
 
@@ -123,14 +121,15 @@ async fn a_log_that_lost_its_end_is_refused_where_the_index_has_seen_it_and_veri
     cut(&kept.log(), 5);
     let refused = kept.run(&["dump"]);
     assert_eq!((refused.status, refused.out.as_str()), (2, ""));
-    assert!(refused.err.contains("but the index has seen change 1201: "), "{}", refused.err);
+    assert!(refused.err.contains(" has seen change 1201: "), "{}", refused.err);
     assert!(refused.err.contains(" changes are missing; nothing was changed"), "{}", refused.err);
     let verified = kept.run(&["verify"]);
     assert_eq!(verified.status, 1, "{}{}", verified.out, verified.err);
-    assert!(verified.out.contains("position of `search` is 1201, but the newest change is "), "{}", verified.out);
-    assert!(verified.out.contains("`telescribe reindex --accept-loss`"), "{}", verified.out);
+    assert!(verified.out.contains("the index has seen change 1201, but the newest is "), "{}", verified.out);
+    assert!(verified.out.contains("`telescribe repair`"), "{}", verified.out);
     // Where nobody has seen it, it is what a killed program leaves.
     fs::remove_dir_all(kept.data().join("index")).unwrap();
+    fs::remove_file(kept.data().join("archive.json")).unwrap();
     let left = kept.dumped();
     assert!((IN_TABLES as usize..(IN_TABLES + IN_LOG) as usize).contains(&left), "{left}");
 }

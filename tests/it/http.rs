@@ -256,7 +256,7 @@ async fn changes_come_in_order_and_a_follower_sees_new_ones() {
     insta::assert_json_snapshot!([&all[0], &all[3], &all[all.len() - 2], &all[all.len() - 1]]);
 
     let events = served.get("/v1/changes?events=true&limit=29").await;
-    let published = telescribe::event::events(&served.archive, telescribe::model::Seq(0), 29).unwrap();
+    let published = telescribe::event::events(&served.archive.flushed(), telescribe::model::Seq(0), 29).unwrap();
     let bodies: Vec<u8> = published.into_iter().flat_map(|event| [event.body, vec![b'\n']].concat()).collect();
     assert_eq!(events.body, bodies, "the stream is what a broker would get");
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use rocksdb::{DB, Options};
-use telescribe::archive::{Archive, ArchiveError, Durability, ExternalPosition};
+use telescribe::archive::{Archive, ArchiveError, Durability, ExternalPosition, Witness};
 use telescribe::lifecycle::{StepOutcome, Worker as _};
 use telescribe::model::Seq;
 use telescribe::search::{Index, Indexer, IndexerSettings};
@@ -42,7 +42,7 @@ impl Whole {
     }
 
     fn seen(&self, position: Seq) -> ExternalPosition {
-        ExternalPosition { by: "the index".to_owned(), archive: self.id.clone(), position }
+        ExternalPosition { by: Witness::Index, archive: self.id.clone(), epoch: None, position }
     }
 }
 
@@ -236,7 +236,7 @@ fn an_archive_is_made_whole_or_not_at_all_and_only_where_nothing_is() {
     let none = Archive::open_existing(&path, Durability::Os, None).unwrap_err();
     assert!(matches!(none, ArchiveError::Missing { .. }) && none.to_string().ends_with("`telescribe run` creates one"), "{none}");
     assert!(matches!(Archive::open_to_read(&path, None).unwrap_err(), ArchiveError::Missing { .. }));
-    let seen = ExternalPosition { by: "the index".to_owned(), archive: "an".to_owned(), position: Seq(7) };
+    let seen = ExternalPosition { by: Witness::Index, archive: "an".to_owned(), epoch: None, position: Seq(7) };
     let gone = Archive::open_seen(&path, Durability::Os, Some(&seen)).unwrap_err();
     assert!(gone.to_string().contains("but the index has seen change 7 of one; restore a backup"), "{gone}");
     assert!(!folder.path().join("data").exists(), "refusing makes nothing");

@@ -73,7 +73,7 @@ async fn twenty_kills_in_a_crawl_of_twenty_thousand_messages_lose_and_double_not
     assert!(verify.status.success() && report.contains("no differences"), "{report}");
 
     // Whatever was archived but not yet published when the program stopped goes out now; then the subscriber looks.
-    let archive = Arc::new(Archive::open(&fleet.data().join("archive"), Durability::Os).unwrap());
+    let archive = Arc::new(Archive::open(&fleet.data().join("archive"), Durability::Always).unwrap());
     let desk = desk.with_archive(archive);
     let lifecycle = desk.run();
     desk.until("everything confirmed", |r| r.state == State::Connected && r.lag == 0).await;

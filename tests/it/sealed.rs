@@ -179,7 +179,8 @@ async fn sealed_pages_are_small_enough_for_every_library() {
     assert_eq!(lines, 101);
     let (_, page) = ask(&served, &key, "/v1/changes?limit=200").await;
     assert!(page.to_string().len() < seal::PORTABLE_PLAINTEXT_MAX);
-    assert_eq!(page["next"], page["changes"].as_array().unwrap().last().unwrap()["seq"]);
+    let last = page["changes"].as_array().unwrap().last().unwrap();
+    assert_eq!(page["next"], format!("{}:{}", last["epoch"].as_str().unwrap(), last["seq"]));
     served.stop().await;
 }
 
@@ -338,7 +339,7 @@ async fn commands_ask_a_server_elsewhere_sealed() {
     for globals in [&plain, &sealed] {
         let mut out = Out::to(written.clone());
         cli::dump::write(&cli::dump::Args { all: true, peer: None }, globals, &mut out).await.unwrap();
-        let changes = cli::changes::Args { after: 3, limit: Some(7.try_into().unwrap()), follow: false };
+        let changes = cli::changes::Args { after: "3".parse().unwrap(), limit: Some(7.try_into().unwrap()), follow: false };
         cli::changes::write(&changes, globals, &mut out).await.unwrap();
         cli::peers::write(&cli::peers::Args { all: false }, globals, &mut out).await.unwrap();
         texts.push(written.text());

@@ -33,7 +33,7 @@ async fn run_all(globals: &Globals) -> String {
     let absent = cli::show::Args { id: 99, ..show };
     note("show", cli::show::write(&absent, globals, &mut out).await.unwrap());
     note("peers", cli::peers::write(&cli::peers::Args { all: true }, globals, &mut out).await.unwrap());
-    let changes = cli::changes::Args { after: 24, limit: None, follow: false };
+    let changes = cli::changes::Args { after: "24".parse().unwrap(), limit: None, follow: false };
     note("changes", cli::changes::write(&changes, globals, &mut out).await.unwrap());
     let coverage = cli::coverage::Args { peer: None, incomplete: false };
     note("coverage", cli::coverage::write(&coverage, globals, &mut out).await.unwrap());

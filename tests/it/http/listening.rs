@@ -135,7 +135,7 @@ impl StatusSource for Troubled {
 #[tokio::test]
 async fn what_is_slow_or_fails_inside_is_answered_in_time_and_without_its_words() {
     let folder = TempDir::new().unwrap();
-    let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
+    let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Always).unwrap());
     let index = Arc::new(Index::open(&folder.path().join("index")).unwrap());
     let settings = Settings { request_timeout: Duration::from_secs(2), ..Settings::default() };
     let mut answers = Vec::new();

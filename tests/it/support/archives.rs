@@ -133,10 +133,20 @@ pub(crate) fn contents(kept: &mut Kept) -> String {
                 let (key, value) = entry.unwrap();
                 let readable = matches!(family, "meta" | "username");
                 let key = if readable { String::from_utf8(key.to_vec()).unwrap() } else { hex(&key) };
-                let value = if (family, key.as_str()) == ("meta", "id") { "[random]".to_owned() } else { hex(&value) };
+                let value = stable(family, &key, &value);
                 writeln!(text, "{family} {key} = {value}").unwrap();
             }
         }
     });
     text
+}
+
+/// A value, without what is random in it.
+fn stable(family: &str, key: &str, value: &[u8]) -> String {
+    match (family, key) {
+        ("meta", "id" | "epochs") => "[random]".to_owned(),
+        // Link and secret of the hash chain, each with its tag and length.
+        ("change", _) => format!("{} [link, secret]", hex(&value[..value.len() - (3 + 32) - (3 + 16)])),
+        _ => hex(value),
+    }
 }

@@ -37,7 +37,7 @@ impl Desk {
     /// `name` keeps the tests apart on their common broker.
     pub(crate) fn new(url: &str, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
+        let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Always).unwrap());
         let settings = Settings::new("publish", url.parse().unwrap(), &format!("test.{name}"), true);
         Self { folder, archive, status: Arc::new(Status::new()), url: url.to_owned(), settings }
     }

@@ -20,7 +20,7 @@ pub(crate) struct Indexed {
 impl Indexed {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let archive = Archive::open(&folder.path().join("archive"), Durability::Os).expect("an archive");
+        let archive = Archive::open(&folder.path().join("archive"), Durability::Always).expect("an archive");
         Self::with(Arc::new(archive), folder)
     }
 
@@ -50,12 +50,12 @@ impl Indexed {
     pub(crate) async fn index(&mut self) {
         self.indexer.catch_up().await.expect("indexing");
         assert_eq!(self.index.position(), self.archive.last_seq());
-        let found = self.index.verify(&self.archive).expect("a comparison");
+        let found = self.index.verify(&self.archive.flushed()).expect("a comparison");
         assert!(found.is_equal(), "{found:?}");
     }
 
     pub(crate) fn ask(&self, request: &Request) -> Result<SearchPage, SearchError> {
-        self.index.search(&self.archive, request)
+        self.index.search(&self.archive.flushed(), request)
     }
 
     /// The ids of the first hits of a query, ascending.

@@ -31,7 +31,7 @@ pub(crate) struct Killed {
 impl Killed {
     pub(crate) async fn new() -> Self {
         let kept = Self { folder: TempDir::new().unwrap() };
-        let archive = Arc::new(Archive::open(&kept.archive(), Durability::Os).unwrap());
+        let archive = Arc::new(Archive::open(&kept.archive(), Durability::Always).unwrap());
         archive_messages(&archive, 1, IN_TABLES);
         archive.flush().unwrap();
         archive_messages(&archive, IN_TABLES + 1, IN_TABLES + IN_LOG);
@@ -77,7 +77,7 @@ pub(crate) fn archive_messages(archive: &Archive, first: i32, last: i32) {
         write.peer(titled(CHAT, PeerKind::Supergroup, "kept")).crawl_state(CHAT, move |state| state.top = end);
         for id in page..=end {
             let says = format!("message {id} says {}", "something ".repeat(5));
-            write.message(text(id, &says), Raw { layer: 230, tl: vec![7; 60] }, 0);
+            write.message(text(id, &says), Raw { layer: 230, tl: vec![7; 60], account: None }, 0);
         }
         write.covered(CHAT, range(page, end));
         write.commit().unwrap();

@@ -33,7 +33,7 @@ pub(crate) fn text(id: i32, text: &str) -> Message {
 }
 
 pub(crate) fn raw(of: &str) -> Raw {
-    Raw { layer: 230, tl: of.as_bytes().to_vec() }
+    Raw { layer: 230, tl: of.as_bytes().to_vec(), account: None }
 }
 
 pub(crate) fn range(first: i32, last: i32) -> IdRange {

@@ -68,7 +68,7 @@ impl Served {
     pub(crate) async fn start_with(settings: Settings, more: impl FnOnce(&Archive)) -> Self {
         let folder = TempDir::new().unwrap();
         let lock = DataFolder::lock(folder.path()).unwrap();
-        let archive = Arc::new(Archive::open(&lock.archive(), Durability::Os).unwrap());
+        let archive = Arc::new(Archive::open(&lock.archive(), Durability::Always).unwrap());
         fill(&archive);
         more(&archive);
         let index = Arc::new(Index::open(&lock.index()).unwrap());
@@ -134,7 +134,7 @@ pub(crate) fn said(peer: PeerId, id: i32, text: &str) -> Message {
 
 /// Bytes that stand for those of Telegram.
 pub(crate) fn some_raw() -> Raw {
-    Raw { layer: 230, tl: vec![1, 2, 3] }
+    Raw { layer: 230, tl: vec![1, 2, 3], account: None }
 }
 
 /// Two peers: a complete channel with an edit and a deletion, and a group that is half read.

@@ -1,0 +1,258 @@
+//! Group flush: what is committed becomes durable, and readers see it, a few times a second.
+//!
+//! A commit that waited for the disk would cost a crawl most of its time; a reader that saw what the disk does not have could publish what a
+//! power cut takes back, and its number would then be another change's. So commits go to the operating system at once, a thread of
+//! its own has the disk take all of them together, and whoever reads for the world reads [`Archive::flushed`]: the snapshot that was
+//! taken before the newest flush that has succeeded. With [`Durability::Always`] every commit is flushed by itself, and is seen at once.
+//!
+//! What the disk has is also noted outside of the archive (`marker`), at most once a second.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rocksdb::DB;
+use tokio::sync::watch;
+
+use crate::model::Seq;
+
+use super::marker::Marker;
+use super::snapshot::{Opened, Snapshot};
+use super::staged::End;
+use super::{Archive, ArchiveError};
+
+/// The shortest time between two flushes: what a reader waits at most, but for the disk. `docs/benchmarks.md` has what it costs.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
+/// The shortest time between two notes in the marker.
+const MARK_INTERVAL: Duration = Duration::from_secs(1);
+/// The wait after a flush that failed, at first and at most.
+const RETRY_MIN: Duration = Duration::from_millis(500);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// What is committed, and what of it the disk has.
+pub(super) struct Flush {
+    opened: Opened,
+    /// Where the change log ends; its lock (a mutex) is the one writer's.
+    end: Mutex<End>,
+    flushed: RwLock<Snapshot>,
+    last: watch::Sender<Seq>,
+    work: Mutex<Work>,
+    woken: Condvar,
+}
+
+/// What the thread has to do.
+#[derive(Default)]
+struct Work {
+    /// Something was committed since the flush before.
+    committed: bool,
+    stop: bool,
+}
+
+impl Flush {
+    /// The disk has all that is there when an archive is opened.
+    pub(super) fn new(opened: Opened, end: End) -> Self {
+        let snapshot = Snapshot::take(&opened, end);
+        let last = watch::Sender::new(end.last());
+        let (end, flushed) = (Mutex::new(end), RwLock::new(snapshot));
+        Self { opened, end, flushed, last, work: Mutex::default(), woken: Condvar::new() }
+    }
+
+    pub(super) fn db(&self) -> &Arc<DB> {
+        &self.opened.db
+    }
+
+    pub(super) fn writer(&self) -> MutexGuard<'_, End> {
+        // A writer that panicked had not committed: the number it would have used is still the next one.
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The archive as it is now, and where its log ends. Nothing is written meanwhile.
+    pub(super) fn now(&self) -> (Snapshot, End) {
+        let end = self.writer();
+        (self.snapshot_at(&end), *end)
+    }
+
+    /// The archive as it is at the end of its log, for who holds the writer's lock.
+    pub(super) fn snapshot_at(&self, end: &MutexGuard<'_, End>) -> Snapshot {
+        Snapshot::take(&self.opened, **end)
+    }
+
+    fn flushed(&self) -> Snapshot {
+        self.flushed.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Something was committed that the disk may not have yet.
+    pub(super) fn wake(&self) {
+        self.work().committed = true;
+        self.woken.notify_all();
+    }
+
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the disk take everything that is committed.
+    fn flush(&self) -> Result<End, rocksdb::Error> {
+        let (snapshot, end) = self.now();
+        self.db().flush_wal(true)?;
+        self.advance(snapshot);
+        Ok(end)
+    }
+
+    /// The disk has all that a snapshot sees.
+    pub(super) fn advance(&self, snapshot: Snapshot) {
+        let last = snapshot.last_seq();
+        let mut flushed = self.flushed.write().unwrap_or_else(PoisonError::into_inner);
+        // Two flushes may end in another order than they began.
+        if snapshot.is_newer_than(&flushed) {
+            *flushed = snapshot;
+            drop(flushed);
+            self.last.send_if_modified(|known| std::mem::replace(known, last) != last);
+        }
+    }
+}
+
+impl Archive {
+    /// What is true and on the disk: what readers may show and publish, because no power cut takes it back.
+    #[must_use]
+    pub fn flushed(&self) -> Snapshot {
+        self.flush.flushed()
+    }
+
+    /// The number of the newest change that is on the disk, and a way to wait for newer ones.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<Seq> {
+        self.flush.last.subscribe()
+    }
+
+    /// Syncs everything that was committed to the disk (fsync), and lets readers see it.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn sync(&self) -> Result<(), ArchiveError> {
+        self.flush.flush().map(drop).map_err(|e| self.store(e))
+    }
+}
+
+/// The thread that flushes, for as long as this lives.
+pub(super) struct Flusher {
+    flush: Arc<Flush>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Flusher {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(super) fn start(flush: &Arc<Flush>, marker: Marker) -> std::io::Result<Self> {
+        let flush = Arc::clone(flush);
+        let flushing = Flushing { flush: Arc::clone(&flush), marker, unmarked: None, marked_at: None, failing: false };
+        let thread = std::thread::Builder::new().name("archive-flush".to_owned()).spawn(move || flushing.run())?;
+        Ok(Self { flush, thread: Some(thread) })
+    }
+}
+
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.flush.work().stop = true;
+        self.flush.woken.notify_all();
+        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
+            tracing::error!("the thread that flushes the archive has panicked");
+        }
+    }
+}
+
+/// What the thread knows.
+struct Flushing {
+    flush: Arc<Flush>,
+    marker: Marker,
+    /// What the disk has and the marker does not say yet.
+    unmarked: Option<End>,
+    marked_at: Option<Instant>,
+    failing: bool,
+}
+
+impl Flushing {
+    fn run(mut self) {
+        let mut retry = RETRY_MIN;
+        loop {
+            let stop = self.wait_for_work();
+            let began = Instant::now();
+            let pause = match self.flush.flush() {
+                Ok(end) => {
+                    self.unmarked = Some(end);
+                    self.failing = false;
+                    retry = RETRY_MIN;
+                    FLUSH_INTERVAL
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut self.failing, true) {
+                        tracing::error!(
+                            "the archive cannot be flushed to the disk: {error}; readers see what was flushed before"
+                        );
+                    }
+                    self.flush.work().committed = true;
+                    let pause = retry;
+                    retry = (retry * 2).min(RETRY_MAX);
+                    pause
+                }
+            };
+            metrics::histogram!("telescribe_archive_flush_seconds").record(began.elapsed());
+            if stop {
+                return self.mark();
+            }
+            self.mark_if_due();
+            self.rest_until(began + pause);
+        }
+    }
+
+    /// Returns when something was committed, or the archive is being closed.
+    fn wait_for_work(&mut self) -> bool {
+        loop {
+            let due = self.unmarked.map(|_| self.mark_due());
+            let mut work = self.flush.work();
+            while !work.committed && !work.stop {
+                match due.map(|due| due.saturating_duration_since(Instant::now())) {
+                    None => work = self.flush.woken.wait(work).unwrap_or_else(PoisonError::into_inner),
+                    Some(Duration::ZERO) => break,
+                    Some(left) => work = self.flush.woken.wait_timeout(work, left).unwrap_or_else(PoisonError::into_inner).0,
+                }
+            }
+            if std::mem::take(&mut work.committed) || work.stop {
+                return work.stop;
+            }
+            drop(work);
+            self.mark_if_due();
+        }
+    }
+
+    /// Lets commits gather, so that one flush is for many.
+    fn rest_until(&self, at: Instant) {
+        let mut work = self.flush.work();
+        while !work.stop {
+            let left = at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            work = self.flush.woken.wait_timeout(work, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn mark_due(&self) -> Instant {
+        self.marked_at.map_or_else(Instant::now, |at| at + MARK_INTERVAL)
+    }
+
+    fn mark_if_due(&mut self) {
+        if self.mark_due() <= Instant::now() {
+            self.mark();
+        }
+    }
+
+    fn mark(&mut self) {
+        if let Some(end) = self.unmarked.take() {
+            self.marker.note(end.last(), end.at);
+            self.marked_at = Some(Instant::now());
+        }
+    }
+}

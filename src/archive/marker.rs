@@ -1,0 +1,109 @@
+//! The marker: a file beside the archive that says which archive it is and how far the disk is known to have it.
+//!
+//! It stands outside of RocksDB, so that it tells a new archive from one that has lost its files, and a whole one from one that has gone
+//! back: an older copy, a disk that lied about a flush, a log that was cut. It is a witness like the index, and is replaced atomically.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Seq, Timestamp};
+
+use super::open::{ExternalPosition, Witness};
+use super::schema::FORMAT;
+use super::{ArchiveError, Epoch, Identity};
+
+/// What the marker says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Marked {
+    archive: String,
+    epoch: String,
+    format: u32,
+    /// The number of the newest change that the disk has.
+    change: u64,
+    /// When that was archived.
+    at: String,
+}
+
+/// Where an archive's marker is.
+pub(super) fn path_of(archive: &Path) -> PathBuf {
+    archive.with_extension("json")
+}
+
+/// What the marker has seen of the archive at a path; nothing where there is none.
+///
+/// # Errors
+/// When it cannot be read. One that is damaged is told of, and has seen nothing: it is only a witness.
+pub fn seen(archive: &Path) -> Result<Option<ExternalPosition>, ArchiveError> {
+    let path = path_of(archive);
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(ArchiveError::Io { path, source }),
+    };
+    let read = || {
+        let marked: Marked = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+        let epoch: Epoch = marked.epoch.parse()?;
+        Ok::<_, String>(ExternalPosition {
+            by: Witness::Marker,
+            archive: marked.archive,
+            epoch: Some(epoch),
+            position: Seq(marked.change),
+        })
+    };
+    match read() {
+        Ok(seen) => Ok(Some(seen)),
+        Err(why) => {
+            tracing::warn!(
+                "`{}` is damaged ({why}): it cannot say whether the archive is whole, and is written anew",
+                path.display()
+            );
+            Ok(None)
+        }
+    }
+}
+
+/// Writes the marker of an open archive.
+pub(super) struct Marker {
+    path: PathBuf,
+    archive: String,
+    epoch: Epoch,
+    failing: bool,
+}
+
+impl Marker {
+    pub(super) fn of(archive: &Path, identity: &Identity) -> Self {
+        Self { path: path_of(archive), archive: identity.id.clone(), epoch: identity.epochs.current(), failing: false }
+    }
+
+    /// Notes that the disk has everything up to a change. A marker that cannot be written is told of once: the archive goes on without.
+    pub(super) fn note(&mut self, change: Seq, at: Timestamp) {
+        let marked = Marked {
+            archive: self.archive.clone(),
+            epoch: self.epoch.to_string(),
+            format: FORMAT,
+            change: change.0,
+            at: at.to_string(),
+        };
+        match replace(&self.path, &marked) {
+            Ok(()) => self.failing = false,
+            Err(error) if !std::mem::replace(&mut self.failing, true) => {
+                tracing::warn!("`{}` cannot be written: {error}", self.path.display());
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Replaces the file atomically; the disk has it when this returns.
+fn replace(path: &Path, marked: &Marked) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".archive-").suffix(".json").tempfile_in(folder)?;
+    serde_json::to_writer(&mut file, marked)?;
+    file.write_all(b"\n")?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    fs::File::open(folder)?.sync_all()
+}

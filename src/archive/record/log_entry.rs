@@ -1,0 +1,230 @@
+//! An entry of the change log: everything that one write made true, in order.
+//!
+//! Its key is the number of its last change, so that the end of the log is known, and which numbers an entry holds, also where its
+//! value is damaged: the entry before it tells the number before its first.
+
+use prost::Message as _;
+
+use crate::model::{Change, ChangeKind, MessageId, MessageKey, PeerId, Seq, Timestamp};
+
+use super::super::chain::{Link, Secret};
+use super::super::codec::{RecordError, StoredValue, WrittenValue};
+use super::decode;
+
+/// An entry of the change log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::archive) struct LogEntry {
+    /// The number of its last change.
+    pub(in crate::archive) last: Seq,
+    /// When all of it was archived.
+    pub(in crate::archive) at: Timestamp,
+    /// What happened, in order.
+    pub(in crate::archive) kinds: Vec<ChangeKind>,
+    /// Its link of the hash chain; none in entries that were written before format 3.
+    pub(in crate::archive) seal: Option<Seal>,
+}
+
+/// What an entry has of the hash chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::archive) struct Seal {
+    pub(in crate::archive) link: Link,
+    /// What the salts of its leaves are derived from.
+    pub(in crate::archive) secret: Secret,
+}
+
+/// Until format 2 an entry was one change, in the first five fields. Then what it tells is in `at` and `runs`; what is sealed is what comes
+/// before `link`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct LogEntryRecord {
+    #[prost(uint32, tag = "1")]
+    kind: u32,
+    #[prost(sint64, tag = "2")]
+    peer: i64,
+    #[prost(int32, tag = "3")]
+    id: i32,
+    #[prost(uint32, tag = "4")]
+    version: u32,
+    #[prost(int64, tag = "5")]
+    at: i64,
+    #[prost(message, repeated, tag = "6")]
+    runs: Vec<RunRecord>,
+    #[prost(bytes = "vec", tag = "16")]
+    link: Vec<u8>,
+    #[prost(bytes = "vec", tag = "17")]
+    secret: Vec<u8>,
+}
+
+/// Changes of one kind in one peer, one after the other.
+#[derive(Clone, PartialEq, prost::Message)]
+struct RunRecord {
+    /// 1 new, 2 edited, 3 deleted, 4 peer changed, 5 peer joined, 6 peer left.
+    #[prost(uint32, tag = "1")]
+    kind: u32,
+    #[prost(sint64, tag = "2")]
+    peer: i64,
+    /// Each as the difference from the one before (delta encoding), of which the first is 0; none for kinds 4 to 6.
+    #[prost(sint32, repeated, tag = "3")]
+    ids: Vec<i32>,
+    /// Of kind 2: the number of each new form.
+    #[prost(uint32, repeated, tag = "4")]
+    versions: Vec<u32>,
+}
+
+/// Kind and version as they are stored.
+fn numbers(kind: &ChangeKind) -> (u32, u32) {
+    match *kind {
+        ChangeKind::MessageNew { .. } => (1, 0),
+        ChangeKind::MessageEdited { version, .. } => (2, version),
+        ChangeKind::MessageDeleted { .. } => (3, 0),
+        ChangeKind::PeerChanged { .. } => (4, 0),
+        ChangeKind::PeerJoined { .. } => (5, 0),
+        ChangeKind::PeerLeft { .. } => (6, 0),
+    }
+}
+
+fn kind_of(kind: u32, key: MessageKey, version: u32) -> Result<ChangeKind, RecordError> {
+    Ok(match kind {
+        1 => ChangeKind::MessageNew { key },
+        2 => ChangeKind::MessageEdited { key, version },
+        3 => ChangeKind::MessageDeleted { key },
+        4 => ChangeKind::PeerChanged { peer: key.peer },
+        5 => ChangeKind::PeerJoined { peer: key.peer },
+        6 => ChangeKind::PeerLeft { peer: key.peer },
+        other => return Err(RecordError::value("change", format!("unknown kind {other}"))),
+    })
+}
+
+impl RunRecord {
+    fn read(&self, kinds: &mut Vec<ChangeKind>) -> Result<(), RecordError> {
+        let at = |id| MessageKey { peer: PeerId(self.peer), id: MessageId(id) };
+        if self.ids.is_empty() {
+            kinds.push(kind_of(self.kind, at(0), 0)?);
+            return Ok(());
+        }
+        let mut id = 0_i32;
+        for (nth, step) in self.ids.iter().enumerate() {
+            id = id.wrapping_add(*step);
+            kinds.push(kind_of(self.kind, at(id), self.versions.get(nth).copied().unwrap_or_default())?);
+        }
+        Ok(())
+    }
+}
+
+fn runs(kinds: &[ChangeKind]) -> Vec<RunRecord> {
+    let mut runs: Vec<RunRecord> = Vec::new();
+    let mut before = 0_i32;
+    for kind in kinds {
+        let ((number, version), peer) = (numbers(kind), kind.peer().0);
+        let Some(message) = kind.message() else {
+            runs.push(RunRecord { kind: number, peer, ids: Vec::new(), versions: Vec::new() });
+            continue;
+        };
+        let goes_on = runs.last().is_some_and(|run| run.kind == number && run.peer == peer);
+        if !goes_on {
+            runs.push(RunRecord { kind: number, peer, ids: Vec::new(), versions: Vec::new() });
+            before = 0;
+        }
+        if let Some(run) = runs.last_mut() {
+            run.ids.push(message.id.0.wrapping_sub(before));
+            run.versions.extend((version > 0).then_some(version));
+        }
+        before = message.id.0;
+    }
+    runs
+}
+
+impl LogEntry {
+    /// The number of its first change.
+    pub(in crate::archive) fn first(&self) -> Seq {
+        Seq((self.last.0 + 1).saturating_sub(self.kinds.len() as u64))
+    }
+
+    /// Its changes.
+    pub(in crate::archive) fn changes(&self) -> impl Iterator<Item = Change> + use<'_> {
+        let (first, at) = (self.first().0, self.at);
+        (first..).zip(&self.kinds).map(move |(seq, kind)| Change { seq: Seq(seq), at, kind: *kind })
+    }
+
+    /// The bytes that are sealed by its link: what it tells, without the link itself.
+    pub(in crate::archive) fn sealed(&self) -> Vec<u8> {
+        LogEntryRecord { at: self.at.0, runs: runs(&self.kinds), ..Default::default() }.encode_to_vec()
+    }
+}
+
+impl WrittenValue<Seq> for LogEntry {
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.sealed();
+        if let Some(Seal { link, secret }) = &self.seal {
+            let seal = LogEntryRecord { link: link.0.to_vec(), secret: secret.0.to_vec(), ..Default::default() };
+            seal.encode_raw(&mut bytes);
+        }
+        bytes
+    }
+}
+
+impl StoredValue<Seq> for LogEntry {
+    fn from_bytes(last: &Seq, bytes: &[u8]) -> Result<Self, RecordError> {
+        let r: LogEntryRecord = decode("change", bytes)?;
+        let mut kinds = Vec::new();
+        if r.kind != 0 || r.runs.is_empty() {
+            let key = MessageKey { peer: PeerId(r.peer), id: MessageId(r.id) };
+            kinds.push(kind_of(r.kind, key, r.version)?);
+        }
+        for run in &r.runs {
+            run.read(&mut kinds)?;
+        }
+        if kinds.len() as u64 > last.0 {
+            return Err(RecordError::value("change", format!("{} changes up to number {last}", kinds.len())));
+        }
+        let seal = match (r.link.is_empty(), r.secret.is_empty()) {
+            (true, true) => None,
+            _ => Some(Seal { link: Link::of(&r.link)?, secret: Secret::of(&r.secret)? }),
+        };
+        Ok(Self { last: *last, at: Timestamp(r.at), kinds, seal })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn kind() -> impl Strategy<Value = ChangeKind> {
+        let peer = prop_oneof![Just(PeerId(-1)), Just(PeerId(7)), any::<i64>().prop_map(PeerId)];
+        let id = prop_oneof![1_i32..6, any::<i32>()].prop_map(MessageId);
+        (1_u32..=6, peer, id, 1_u32..4)
+            .prop_map(|(kind, peer, id, version)| kind_of(kind, MessageKey { peer, id }, version).expect("a known kind"))
+    }
+
+    proptest! {
+        #[test]
+        fn an_entry_reads_back_with_the_numbers_of_its_changes(
+            kinds in prop::collection::vec(kind(), 1..40), before in 0_u64..1_000_000, at in any::<i64>(), sealed in any::<bool>(),
+        ) {
+            let last = Seq(before + kinds.len() as u64);
+            let seal = sealed.then_some(Seal { link: Link([7; 32]), secret: Secret([8; 16]) });
+            let entry = LogEntry { last, at: Timestamp(at), kinds: kinds.clone(), seal };
+            let read = LogEntry::from_bytes(&last, &entry.to_bytes()).expect("own bytes");
+            prop_assert_eq!(&read, &entry);
+            let numbered: Vec<(u64, ChangeKind)> = read.changes().map(|change| (change.seq.0, change.kind)).collect();
+            prop_assert_eq!(numbered, (before + 1..).zip(kinds).collect::<Vec<_>>());
+            prop_assert!(entry.to_bytes().starts_with(&read.sealed()));
+        }
+
+        #[test]
+        fn foreign_bytes_are_refused_not_panicked_on(bytes in prop::collection::vec(any::<u8>(), 0..60), last in any::<u64>()) {
+            if let Ok(entry) = LogEntry::from_bytes(&Seq(last), &bytes) {
+                prop_assert!(entry.changes().all(|change| change.seq <= Seq(last)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_of_neighbours_takes_a_byte_a_message() {
+        let at = |id| MessageKey { peer: PeerId(-1_001_500_000_001), id: MessageId(id) };
+        let kinds: Vec<ChangeKind> = (1..=100).rev().map(|id| ChangeKind::MessageNew { key: at(id) }).collect();
+        let entry = LogEntry { last: Seq(100), at: Timestamp(1_706_702_400), kinds, seal: None };
+        assert!(entry.to_bytes().len() < 130, "{}", entry.to_bytes().len());
+    }
+}

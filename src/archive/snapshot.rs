@@ -1,0 +1,122 @@
+//! Snapshots: the archive as it was at one moment (snapshot isolation), owned, so that they can be handed on.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rocksdb::DB;
+use self_cell::self_cell;
+
+use crate::model::Seq;
+
+use super::chain::Link;
+use super::epoch::{LogPosition, PositionError};
+use super::staged::End;
+use super::view::View;
+use super::{Archive, Epoch, Identity};
+
+type RocksSnapshot<'a> = rocksdb::Snapshot<'a>;
+
+self_cell!(
+    struct OwnedSnapshot {
+        owner: Arc<DB>,
+
+        #[covariant]
+        dependent: RocksSnapshot,
+    }
+);
+
+/// An open database, and which archive it is.
+#[derive(Clone)]
+pub(super) struct Opened {
+    pub(super) db: Arc<DB>,
+    pub(super) path: Arc<Path>,
+    pub(super) identity: Arc<Identity>,
+}
+
+/// The archive as it was at one moment. What it sees is kept on the disk for as long as it lives, so it is not to be held for long.
+#[derive(Clone)]
+pub struct Snapshot {
+    snapshot: Arc<OwnedSnapshot>,
+    path: Arc<Path>,
+    identity: Arc<Identity>,
+    end: End,
+}
+
+impl Snapshot {
+    /// Takes one. Nothing may be written meanwhile: `end` is where the change log ends.
+    pub(super) fn take(opened: &Opened, end: End) -> Self {
+        let Opened { db, path, identity } = opened.clone();
+        let snapshot = Arc::new(OwnedSnapshot::new(db, |db| db.snapshot()));
+        Self { snapshot, path, identity, end }
+    }
+
+    /// Whether it was taken after another one of the same archive, or at the same moment.
+    pub(super) fn is_newer_than(&self, other: &Self) -> bool {
+        let taken = |snapshot: &Self| snapshot.snapshot.borrow_dependent().sequence_number();
+        taken(self) >= taken(other)
+    }
+
+    /// What was true when it was taken.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        View::at(self.snapshot.borrow_owner(), &self.path, self.snapshot.borrow_dependent())
+    }
+
+    /// The number of the newest change that it has.
+    #[must_use]
+    pub fn last_seq(&self) -> Seq {
+        self.end.last()
+    }
+
+    /// The newest link of the hash chain over the change log.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        self.end.link
+    }
+
+    /// The number under which the archive has a position that somebody keeps.
+    ///
+    /// # Errors
+    /// When it has none, because it has gone back behind it, or it is of another archive.
+    pub fn locate(&self, position: LogPosition) -> Result<Seq, PositionError> {
+        self.identity.epochs.locate(position, self.last_seq())
+    }
+
+    /// A change number as somebody outside is to keep it.
+    #[must_use]
+    pub fn position(&self, seq: Seq) -> LogPosition {
+        LogPosition { epoch: Some(self.epoch()), seq }
+    }
+
+    /// See [`Archive::id`].
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.identity.id
+    }
+
+    /// See [`Archive::epoch`].
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.identity.epochs.current()
+    }
+
+    /// See [`Archive::common_with`].
+    #[must_use]
+    pub fn common_with(&self, epoch: Epoch) -> Option<Seq> {
+        self.identity.epochs.common_with(epoch)
+    }
+}
+
+impl Archive {
+    /// What is true now, kept as it is.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.flush.now().0
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.view().fmt(f)
+    }
+}

@@ -1,0 +1,173 @@
+//! Messages: readable, with all their versions and raw bytes, covered, and in the change log.
+
+use std::collections::BTreeMap;
+
+use crate::model::{ChangeKind, MessageKey, PeerId, Seq};
+
+use super::super::ArchiveError;
+use super::super::codec::StoredKey as _;
+use super::super::coverage::Coverage;
+use super::super::family::{COVERAGE, EARLIER_FORM, FORM, KeyRange, LOG, VERSION};
+use super::super::record::{Form, MessageRecord};
+use super::super::view::Order;
+use super::log::Told;
+use super::{ArchiveReport, Beside, ByPeer, Multiset, View, undamaged};
+
+/// What is stored of a peer's messages.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Stored {
+    pub(super) messages: u64,
+    pub(super) deleted: u64,
+    /// What the change log must tell of them.
+    changes: Multiset,
+    /// How many could not be read; then the change log cannot be compared.
+    damaged: u64,
+}
+
+/// What the change log must tell of a form.
+fn changes_of(key: MessageKey, record: &MessageRecord) -> impl Iterator<Item = ChangeKind> + use<> {
+    let version = record.version;
+    let became = if version == 0 { ChangeKind::MessageNew { key } } else { ChangeKind::MessageEdited { key, version } };
+    [Some(became), record.deleted_at.map(|_| ChangeKind::MessageDeleted { key })].into_iter().flatten()
+}
+
+impl View<'_> {
+    /// Reads all messages once, with their earlier versions beside them.
+    pub(super) fn check_messages(self, report: &mut ArchiveReport) -> Result<ByPeer<Stored>, ArchiveError> {
+        let mut stored: ByPeer<Stored> = ByPeer::new();
+        let mut covered: Option<(PeerId, Coverage)> = None;
+        // Ordered by the same keys, so one pass over each finds what has no counterpart.
+        let rows = self.all(&EARLIER_FORM).peekable();
+        let mut versions = Beside { what: "earlier version", rows, message: |key| key.message };
+        for row in self.all(&FORM) {
+            let row = row?;
+            let Some(at) = report.readable(|| "a message".to_owned(), row.key()) else { continue };
+            report.messages += 1;
+            let of_peer = stored.entry(at.peer).or_default();
+            of_peer.messages += 1;
+            let mut earlier: u32 = 0;
+            while let Some((_, form)) = versions.next_of(at, report)? {
+                earlier = earlier.saturating_add(1);
+                match report.readable(|| format!("an earlier version of message {at}"), form) {
+                    Some(form) => changes_of(at, &form.record).for_each(|kind| of_peer.changes.add(&kind)),
+                    None => of_peer.damaged += 1,
+                }
+            }
+            let Some(Form { record, raw }) = report.readable(|| format!("message {at}"), row.value(&at)) else {
+                of_peer.damaged += 1;
+                continue;
+            };
+            changes_of(at, &record).for_each(|kind| of_peer.changes.add(&kind));
+            of_peer.deleted += u64::from(record.deleted_at.is_some());
+            if raw.is_empty() {
+                report.differs(|| format!("message {at} has no raw bytes"));
+            }
+            if earlier != record.version {
+                report.differs(|| format!("message {at} has {} earlier versions, {earlier} are stored", record.version));
+            }
+            if covered.as_ref().is_none_or(|(peer, _)| *peer != at.peer) {
+                // What is damaged there is told by the look at coverage itself.
+                let coverage = undamaged(self.get(&COVERAGE, &at.peer))?;
+                covered = Some((at.peer, coverage.flatten().unwrap_or_default()));
+            }
+            if covered.as_ref().is_some_and(|(_, coverage)| !coverage.read.contains(at.id.0)) {
+                report.differs(|| format!("message {at} is archived, but its id is not in the coverage"));
+            }
+        }
+        versions.rest(report)?;
+        Ok(stored)
+    }
+
+    /// Compares what the change log tells with what is stored.
+    pub(super) fn compare_log(
+        self,
+        told: &ByPeer<Told>,
+        stored: &ByPeer<Stored>,
+        report: &mut ArchiveReport,
+    ) -> Result<(), ArchiveError> {
+        let none = (Told::default(), Stored::default());
+        let mut peers: Vec<PeerId> = told.keys().chain(stored.keys()).copied().collect();
+        peers.sort_unstable();
+        peers.dedup();
+        for peer in peers {
+            let (told, stored) = (told.get(&peer).unwrap_or(&none.0), stored.get(&peer).unwrap_or(&none.1));
+            if told.changes != stored.changes {
+                self.compare_messages(peer, stored.damaged > 0, report)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares a peer's messages with the change log one by one; memory grows with the peer.
+    fn compare_messages(self, peer: PeerId, damaged: bool, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
+        let mut of_log: BTreeMap<MessageKey, OfLog> = BTreeMap::new();
+        for row in self.all(&LOG) {
+            let row = row?;
+            let Some(entry) = row.key().and_then(|last: Seq| row.value(&last)).ok() else { continue };
+            for kind in entry.kinds.iter().filter(|kind| kind.peer() == peer) {
+                let Some(key) = kind.message() else { continue };
+                of_log.entry(key).or_default().add(kind);
+            }
+        }
+        let before = report.differences.len();
+        for row in self.lenient(&FORM, KeyRange::under(peer.encode()), Order::OldestFirst) {
+            let row = row?;
+            let Ok(key) = row.key() else { continue };
+            let told = of_log.remove(&key);
+            let Ok(Form { record, .. }) = row.value(&key) else { continue };
+            let Some(told) = told else {
+                report.differs(|| format!("message {key} is not in the change log"));
+                continue;
+            };
+            let mut deletions = u32::from(record.deleted_at.is_some());
+            for row in self.lenient(&VERSION, KeyRange::under(key.encode()), Order::OldestFirst) {
+                let row = row?;
+                let record = row.key().and_then(|version| row.value(&version)).ok();
+                deletions += u32::from(record.is_some_and(|record| record.deleted_at.is_some()));
+            }
+            told.compare(key, record.version, deletions, report);
+        }
+        for key in of_log.keys() {
+            report.differs(|| format!("message {key} is in the change log, but not archived"));
+        }
+        if report.differences.len() == before && !damaged {
+            report.differs(|| format!("the change log tells of other changes in peer {peer} than are stored"));
+        }
+        Ok(())
+    }
+}
+
+/// What the change log tells of one message.
+#[derive(Default)]
+struct OfLog {
+    new: u32,
+    edited: u32,
+    deleted: u32,
+}
+
+impl OfLog {
+    fn add(&mut self, kind: &ChangeKind) {
+        match kind {
+            ChangeKind::MessageNew { .. } => self.new += 1,
+            ChangeKind::MessageEdited { .. } => self.edited += 1,
+            ChangeKind::MessageDeleted { .. } => self.deleted += 1,
+            ChangeKind::PeerChanged { .. } | ChangeKind::PeerJoined { .. } | ChangeKind::PeerLeft { .. } => {}
+        }
+    }
+
+    fn compare(&self, key: MessageKey, version: u32, deletions: u32, report: &mut ArchiveReport) {
+        if self.new > 1 {
+            report.differs(|| format!("message {key} is {} times in the change log as new", self.new));
+        }
+        let (stored, told) = (version.saturating_add(1), self.new.min(1) + self.edited);
+        if stored != told {
+            report.differs(|| format!("message {key} has {stored} versions, the change log {told}"));
+        }
+        if deletions > self.deleted {
+            report.differs(|| format!("message {key} is marked deleted, but not in the change log"));
+        }
+        if deletions < self.deleted {
+            report.differs(|| format!("message {key} is deleted in the change log, but not marked"));
+        }
+    }
+}
