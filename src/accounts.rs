@@ -28,6 +28,6 @@ pub use lost::{LostSession, SessionLoss};
 pub use pool::limits::{is_known_method, known_methods};
 pub use pool::{AccountState, AccountStatus, Lease, LeaseOutcome, Pool, PoolSettings, Urgency};
 pub use pool_state::PoolStatePersister;
-pub use session::{AuthKey, DataCentre, HomeKeyKept, Session, UpdatesState};
+pub use session::{AuthKey, DataCentre, HomeKeyKept, Session};
 pub use session_writer::SessionWriter;
 pub use store::{LockedSessions, Sessions};

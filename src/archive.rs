@@ -24,6 +24,7 @@ mod changes;
 mod codec;
 mod coverage;
 mod crawl_state;
+mod damage;
 mod epoch;
 mod family;
 mod files;
@@ -43,6 +44,7 @@ mod series;
 mod snapshot;
 mod staged;
 mod topics;
+mod updates;
 mod upgrade;
 mod verify;
 mod view;
@@ -59,6 +61,7 @@ pub use chain::Link;
 pub use codec::RecordError;
 pub use coverage::{Completeness, Coverage};
 pub use crawl_state::CrawlState;
+pub use damage::Damage;
 pub use epoch::{Began, Epoch, LogPosition, PositionError};
 pub use folder::{DataFolder, FolderError};
 pub use loss::Loss;
@@ -205,6 +208,7 @@ pub struct Archive {
     db: Arc<DB>,
     path: Arc<Path>,
     identity: Arc<Identity>,
+    damage: Arc<Damage>,
     durability: Durability,
     flush: Arc<Flush>,
     /// None in one that was opened to be read.
@@ -247,6 +251,12 @@ impl Archive {
     #[must_use]
     pub fn common_with(&self, epoch: Epoch) -> Option<Seq> {
         self.identity.epochs.common_with(epoch)
+    }
+
+    /// The damaged records that were met since it was opened.
+    #[must_use]
+    pub fn damage(&self) -> &Damage {
+        &self.damage
     }
 
     /// The number of the newest change that is committed; readers may see less, see [`Archive::flushed`].

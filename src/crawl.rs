@@ -28,6 +28,7 @@ mod account_events;
 mod admission;
 mod assembly;
 mod counters;
+mod damaged;
 mod dialogs;
 mod differences;
 mod folders;
@@ -124,6 +125,13 @@ impl Crawler {
             (name, Arc::new(client.paced_by(Arc::clone(&pool))))
         };
         let clients = Arc::new(Clients::new(sessions.into_iter().map(client).collect()));
+        // A session may be of a later moment than the archive, which a crash has taken back or a backup has restored.
+        for session in clients.iter().map(|(_, client)| client.session()) {
+            let known = session.user_id().map(|user| archive.view().updates_state(session.name(), user)).transpose()?;
+            if let Some(state) = known.flatten() {
+                session.set_updates(state);
+            }
+        }
         let parts = assembly::assemble(archive, Arc::clone(&pool), Arc::clone(&clients), clock, &settings)?;
         let Parts { dispatch, admission, planner, recorder, standings, resumption, sweeper, joins, live, performer } = parts;
         // Before anything is asked (a race): an answer tells of newer messages, whose difference is on its way.
@@ -134,6 +142,7 @@ impl Crawler {
         dispatch.start("crawl", settings.workers, lifecycle);
         resumption::start(&resumption, lifecycle);
         sweeps::start(&sweeper, lifecycle);
+        damaged::start(&sweeper.archive, &planner, &recorder, lifecycle);
         live::start(&live, inbox, lifecycle);
         Ok(Arc::new(Self {
             pool,

@@ -15,6 +15,7 @@ mod origin;
 mod peer;
 mod range;
 mod service;
+mod updates;
 
 pub use button::{Button, ButtonKind};
 pub use change::{Change, ChangeKind, Seq};
@@ -28,3 +29,4 @@ pub use origin::{Forward, Reply};
 pub use peer::{Peer, PeerKind, PeerMarks};
 pub use range::{IdRange, RangeSet};
 pub use service::Service;
+pub use updates::UpdatesState;

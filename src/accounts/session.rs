@@ -18,7 +18,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::SessionError;
 use super::lost::LostSession;
-use crate::model::{AccountName, IdSpace, PeerId};
+use crate::model::{AccountName, IdSpace, PeerId, UpdatesState};
 
 /// An authorisation key: whoever has it *is* the account. Never printed.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -73,18 +73,34 @@ pub struct DataCentre {
     pub auth_key: Option<AuthKey>,
 }
 
-/// How far an account has followed Telegram's updates outside channels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UpdatesState {
-    /// Messages, edits and deletions in private chats and basic groups.
-    pub pts: i32,
-    /// Secret chats and bot events.
-    pub qts: i32,
-    /// The time of the last update.
-    pub date: i32,
-    /// The number of the last batch of updates.
-    pub seq: i32,
+/// An account's updates state as it is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, remote = "UpdatesState")]
+struct SavedUpdates {
+    pts: i32,
+    qts: i32,
+    date: i32,
+    seq: i32,
+}
+
+mod saved_updates {
+    //! The same where there may be none.
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{SavedUpdates, UpdatesState};
+
+    #[derive(Serialize, Deserialize)]
+    struct Saved(#[serde(with = "SavedUpdates")] UpdatesState);
+
+    #[expect(clippy::ref_option, reason = "serde's signature")]
+    pub(super) fn serialize<S: Serializer>(state: &Option<UpdatesState>, serializer: S) -> Result<S::Ok, S::Error> {
+        state.map(Saved).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UpdatesState>, D::Error> {
+        Ok(Option::<Saved>::deserialize(deserializer)?.map(|Saved(state)| state))
+    }
 }
 
 /// What is saved of a session.
@@ -102,8 +118,8 @@ pub(super) struct SessionData {
     /// The user the account is, once known.
     #[serde(default)]
     pub user_id: Option<i64>,
-    /// The account's updates state; absent until it first asked.
-    #[serde(default)]
+    /// The account's updates state; absent until it first asked. Where the archive has one, that counts.
+    #[serde(default, with = "saved_updates")]
     pub updates: Option<UpdatesState>,
     /// Access hashes by marked peer id; `None` for basic groups, which have none.
     #[serde(default)]

@@ -31,10 +31,10 @@ pub(super) fn end(db: &DB, path: &Path) -> Result<End, ArchiveError> {
 }
 
 impl View<'_> {
-    /// The changes after a position, in order, at most `limit`.
+    /// The changes after a position, in order, at most `limit`; fewer only at the end of the log. An entry that is damaged is passed over.
     ///
     /// # Errors
-    /// When the disk refuses, or a stored record cannot be decoded.
+    /// When the disk refuses.
     pub fn changes(self, after: Seq, limit: usize) -> Result<Vec<Change>, ArchiveError> {
         // After the last number there is nothing, though `next` stays on it.
         if after == Seq(u64::MAX) {

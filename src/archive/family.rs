@@ -13,13 +13,15 @@ use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
 use super::epoch::Epochs;
 use super::key::{
-    ArchiveIdKey, EpochsKey, FormatKey, JobKey, MemberKey, PositionKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey,
+    AccountKey, ArchiveIdKey, EpochsKey, FormatKey, JobKey, MemberKey, PositionKey, UnknownUsernameKey, UpgradeKey, Username,
+    VersionKey,
 };
 use super::members::Membership;
 use super::record::{Form, LogEntry, MessageRecord, Raw};
 use super::schema::{self, Cf};
 use super::series::{CountersSample, MemberCount};
 use super::topics::Topic;
+use super::updates::AccountUpdates;
 
 /// A column family, or the keys of one that share a prefix.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub(super) const EPOCHS: Family<EpochsKey, Epochs> = Family::new(Cf::Meta);
 pub(super) const UPGRADE: Family<UpgradeKey, u32> = Family::new(Cf::Meta);
 /// How far each reader has got: its checkpoint.
 pub(super) const POSITION: Family<PositionKey, Seq> = Family::new(Cf::Meta);
+/// How far each account has followed what happens outside channels.
+pub(super) const UPDATES: Family<AccountKey, AccountUpdates> = Family::new(Cf::Meta);
 /// When each job was last started.
 pub(super) const JOB_START: Family<JobKey, Timestamp> = Family::new(Cf::Meta);
 /// Since when a username is known to lead nowhere (a negative cache).
@@ -79,6 +83,11 @@ impl<K: StoredKey, V: StoredValue<K>> Family<K, V> {
         batch.put_cf(schema::handle(db, self.cf), key.encode(), self.encode(value));
     }
 
+    /// Adds an entry to a batch whose value is as it was found, because it cannot be decoded.
+    pub(super) fn put_bytes(&self, db: &DB, batch: &mut WriteBatch, key: &K, value: &[u8]) {
+        batch.put_cf(schema::handle(db, self.cf), key.encode(), value);
+    }
+
     /// Adds to a batch that an entry is gone.
     pub(super) fn delete(&self, db: &DB, batch: &mut WriteBatch, key: &K) {
         batch.delete_cf(schema::handle(db, self.cf), key.encode());
@@ -109,6 +118,10 @@ impl<K: StoredKey, V: StoredValue<K>> Row<K, V> {
     /// An entry as it came from the disk.
     pub(super) fn new(key: Box<[u8]>, value: Box<[u8]>) -> Self {
         Self { key, value, types: PhantomData }
+    }
+
+    pub(super) fn key_bytes(&self) -> &[u8] {
+        &self.key
     }
 
     pub(super) fn key(&self) -> Result<K, RecordError> {

@@ -56,6 +56,10 @@ pub(super) struct UpgradeKey;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PositionKey(pub(super) String);
 
+/// An account, by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct AccountKey(pub(super) AccountName);
+
 /// A job's last start, by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct JobKey(pub(super) String);
@@ -233,6 +237,19 @@ impl StoredKey for PositionKey {
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         named(Self::PREFIX, "position", bytes).map(Self)
+    }
+}
+
+impl StoredKey for AccountKey {
+    type Bytes = String;
+
+    fn encode(&self) -> Self::Bytes {
+        format!("account/{}", self.0)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let name = named("account/", "account", bytes)?;
+        name.parse().map(Self).map_err(|e| RecordError::value("account", e))
     }
 }
 

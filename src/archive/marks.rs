@@ -29,10 +29,7 @@ impl View<'_> {
     where
         Timestamp: StoredValue<K>,
     {
-        match self.get(family, key) {
-            // A damaged time is no reason to stop: it is done again.
-            Err(ArchiveError::Record(_)) => Ok(None),
-            read => read,
-        }
+        // A damaged time is no reason to stop: it is done again.
+        self.readable(family, key)
     }
 }

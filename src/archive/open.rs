@@ -25,7 +25,7 @@ use super::marker::Marker;
 use super::schema::{self, Cf, FORMAT, FORMER_RAW};
 use super::snapshot::Opened;
 use super::view::{Order, View};
-use super::{Archive, ArchiveError, Durability, Identity, changes, files, marker, upgrade};
+use super::{Archive, ArchiveError, Damage, Durability, Identity, changes, files, marker, upgrade};
 
 /// Who has seen an archive from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,8 +136,9 @@ impl Archive {
         let end = changes::end(&db, path)?;
         let identity = Identity { id: upgrade::id(&db, path)?, epochs: upgrade::epochs(&db, path)? };
         let mut marker = Marker::of(path, &identity);
-        let opened = Opened { db: Arc::new(db), path: path.into(), identity: Arc::new(identity) };
-        let Opened { db, path, identity } = opened.clone();
+        let opened =
+            Opened { db: Arc::new(db), path: path.into(), identity: Arc::new(identity), damage: Arc::new(Damage::default()) };
+        let Opened { db, path, identity, damage } = opened.clone();
         let flush = Arc::new(Flush::new(opened, end));
         let flusher = match durability {
             None => None,
@@ -147,7 +148,7 @@ impl Archive {
                 Some(Flusher::start(&flush, marker).map_err(io)?)
             }
         };
-        Ok(Self { db, path, identity, durability: durability.unwrap_or_default(), flush, _flusher: flusher })
+        Ok(Self { db, path, identity, damage, durability: durability.unwrap_or_default(), flush, _flusher: flusher })
     }
 
     /// Fails when any reader whose position is kept in the archive has seen more than is there.
@@ -155,7 +156,7 @@ impl Archive {
     /// # Errors
     /// Also when the disk refuses.
     pub fn check_positions(&self) -> Result<(), ArchiveError> {
-        let mut positions = self.view().positions()?.into_iter();
+        let mut positions = self.view().undamaged_positions()?.into_iter();
         positions.try_for_each(|(name, position)| {
             shorter_than_seen(&self.path, self.last_seq(), &format!("the reader `{name}`"), position)
         })

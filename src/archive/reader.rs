@@ -73,13 +73,15 @@ impl Reader {
     /// The next changes that the disk has, in order, at most `limit`.
     ///
     /// # Errors
-    /// When the disk refuses, or a stored record cannot be decoded; it stays where it is then.
+    /// When the disk refuses; it stays where it is then.
     pub fn next_batch(&mut self, limit: usize) -> Result<ChangeBatch, ArchiveError> {
         let snapshot = self.archive.flushed();
         let changes = snapshot.view().changes(self.read, limit)?;
-        if let Some(last) = changes.last() {
-            self.read = last.seq;
-        }
+        self.read = match changes.last() {
+            Some(last) if changes.len() >= limit => last.seq,
+            // The end of the log, also where what is last in it is damaged.
+            _ => self.read.max(snapshot.last_seq()),
+        };
         Ok(ChangeBatch { changes, snapshot })
     }
 

@@ -142,7 +142,7 @@ impl WrittenValue<Username> for PeerId {
 
 impl StoredValue<Username> for PeerId {
     fn from_bytes(_: &Username, bytes: &[u8]) -> Result<Self, RecordError> {
-        StoredKey::decode(bytes)
+        StoredKey::decode(bytes).map_err(|_| RecordError::value("username", format!("{} bytes", bytes.len())))
     }
 }
 
@@ -154,7 +154,7 @@ impl WrittenValue<PositionKey> for Seq {
 
 impl StoredValue<PositionKey> for Seq {
     fn from_bytes(_: &PositionKey, bytes: &[u8]) -> Result<Self, RecordError> {
-        StoredKey::decode(bytes)
+        StoredKey::decode(bytes).map_err(|_| RecordError::value("position", format!("{} bytes", bytes.len())))
     }
 }
 

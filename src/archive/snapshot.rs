@@ -12,7 +12,7 @@ use super::chain::Link;
 use super::epoch::{LogPosition, PositionError};
 use super::staged::End;
 use super::view::View;
-use super::{Archive, Epoch, Identity};
+use super::{Archive, Damage, Epoch, Identity};
 
 type RocksSnapshot<'a> = rocksdb::Snapshot<'a>;
 
@@ -31,23 +31,22 @@ pub(super) struct Opened {
     pub(super) db: Arc<DB>,
     pub(super) path: Arc<Path>,
     pub(super) identity: Arc<Identity>,
+    pub(super) damage: Arc<Damage>,
 }
 
 /// The archive as it was at one moment. What it sees is kept on the disk for as long as it lives, so it is not to be held for long.
 #[derive(Clone)]
 pub struct Snapshot {
     snapshot: Arc<OwnedSnapshot>,
-    path: Arc<Path>,
-    identity: Arc<Identity>,
+    opened: Opened,
     end: End,
 }
 
 impl Snapshot {
     /// Takes one. Nothing may be written meanwhile: `end` is where the change log ends.
     pub(super) fn take(opened: &Opened, end: End) -> Self {
-        let Opened { db, path, identity } = opened.clone();
-        let snapshot = Arc::new(OwnedSnapshot::new(db, |db| db.snapshot()));
-        Self { snapshot, path, identity, end }
+        let snapshot = Arc::new(OwnedSnapshot::new(Arc::clone(&opened.db), |db| db.snapshot()));
+        Self { snapshot, opened: opened.clone(), end }
     }
 
     /// Whether it was taken after another one of the same archive, or at the same moment.
@@ -59,7 +58,7 @@ impl Snapshot {
     /// What was true when it was taken.
     #[must_use]
     pub fn view(&self) -> View<'_> {
-        View::at(self.snapshot.borrow_owner(), &self.path, self.snapshot.borrow_dependent())
+        View::at(&self.opened, self.snapshot.borrow_dependent())
     }
 
     /// The number of the newest change that it has.
@@ -79,7 +78,7 @@ impl Snapshot {
     /// # Errors
     /// When it has none, because it has gone back behind it, or it is of another archive.
     pub fn locate(&self, position: LogPosition) -> Result<Seq, PositionError> {
-        self.identity.epochs.locate(position, self.last_seq())
+        self.opened.identity.epochs.locate(position, self.last_seq())
     }
 
     /// A change number as somebody outside is to keep it.
@@ -91,19 +90,19 @@ impl Snapshot {
     /// See [`Archive::id`].
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.identity.id
+        &self.opened.identity.id
     }
 
     /// See [`Archive::epoch`].
     #[must_use]
     pub fn epoch(&self) -> Epoch {
-        self.identity.epochs.current()
+        self.opened.identity.epochs.current()
     }
 
     /// See [`Archive::common_with`].
     #[must_use]
     pub fn common_with(&self, epoch: Epoch) -> Option<Seq> {
-        self.identity.epochs.common_with(epoch)
+        self.opened.identity.epochs.common_with(epoch)
     }
 }
 

@@ -107,7 +107,7 @@ impl<'a> Staged<'a> {
             // A username may have moved to another peer since, also in this very write: only our own entry is taken back.
             let holder = match self.usernames.get(&old) {
                 Some(staged) => *staged,
-                None => self.view().get(&USERNAME, &old)?,
+                None => self.view().readable(&USERNAME, &old)?,
             };
             if holder == Some(peer.id) {
                 self.usernames.insert(old, None);
@@ -138,6 +138,9 @@ impl<'a> Staged<'a> {
         // Invariant: what is archived is covered. An id that is not needs no look into the store, and in unread history none is.
         let known = if covered { self.stored(key)?.clone() } else { None };
         let Some(known) = known else {
+            if covered && let Some(damaged) = self.view().bytes(&FORM, &key)? {
+                return self.replace_damaged(key, &damaged, Form { record, raw });
+            }
             let coverage = self.coverage(key.peer)?;
             coverage.messages = coverage.messages.saturating_add(1);
             self.archived.new += 1;
@@ -177,6 +180,21 @@ impl<'a> Staged<'a> {
         self.put(&EARLIER_FORM, &earlier, &Form { record: known, raw: known_raw });
         self.archived.edited += 1;
         self.new_form(key, Form { record, raw });
+        Ok(())
+    }
+
+    /// A message whose newest form is damaged was asked for again. The damaged bytes stay as they are, as an earlier form.
+    fn replace_damaged(&mut self, key: MessageKey, damaged: &[u8], mut form: Form) -> Result<(), ArchiveError> {
+        let version = self.view().versions_stored(key)?;
+        EARLIER_FORM.put_bytes(&self.archive.db, &mut self.batch, &VersionKey { message: key, version }, damaged);
+        form.record.version = version.saturating_add(1);
+        // Whether it was marked deleted nobody knows any more.
+        let counted = self.view().coverage_of_messages(key.peer)?;
+        let coverage = self.coverage(key.peer)?;
+        (coverage.messages, coverage.deleted) = (counted.messages.max(coverage.messages), counted.deleted);
+        tracing::warn!(message.key = %key, "message {key} was damaged in the archive; it was read from Telegram again");
+        self.archived.edited += 1;
+        self.new_form(key, form);
         Ok(())
     }
 
@@ -333,7 +351,7 @@ impl<'a> Staged<'a> {
         let key = MessageKey { peer: message.key.peer, id: topic.id };
         let known = match self.topics.get(&key) {
             Some(staged) => Some(staged.clone()),
-            None => self.view().get(&TOPIC, &key)?,
+            None => self.view().readable(&TOPIC, &key)?,
         };
         // History comes newest first: an earlier title must not replace a later one.
         if known.is_none_or(|known| known.titled_at <= topic.titled_at) {
@@ -387,9 +405,10 @@ impl<'a> Staged<'a> {
         self.next = self.next.next();
     }
 
+    /// The form of a message that is known; none where it is damaged.
     fn stored(&mut self, key: MessageKey) -> Result<&Option<Box<Form>>, ArchiveError> {
         if !self.messages.contains_key(&key) {
-            let form = self.view().get(&FORM, &key)?;
+            let form = self.view().readable(&FORM, &key)?;
             self.messages.insert(key, form.map(Box::new));
         }
         Ok(self.messages.entry(key).or_default())

@@ -8,20 +8,22 @@ mod members;
 mod series;
 mod topics;
 
+use std::ops::Range;
 use std::path::Path;
 
 use rocksdb::{DB, IteratorMode, ReadOptions};
 
 use crate::model::{IdRange, Message, MessageId, MessageKey, Peer, PeerId, Timestamp};
 
-use super::codec::{StoredKey, StoredValue};
+use super::codec::{RecordError, StoredKey, StoredValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
 use super::family::{COVERAGE, CRAWL_STATE, EARLIER_RAW, Family, KeyRange, MESSAGE, PEER, RAW, Row, USERNAME, VERSION};
 use super::key::{Username, VersionKey};
 use super::record::{MessageRecord, Raw};
-use super::schema;
-use super::{Archive, ArchiveError};
+use super::schema::{self, Cf};
+use super::snapshot::Opened;
+use super::{Archive, ArchiveError, Damage};
 
 /// Which way to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub struct View<'a> {
     db: &'a DB,
     path: &'a Path,
     snapshot: Option<&'a rocksdb::Snapshot<'a>>,
+    /// Where damaged records are noted; none for who looks at an archive before it is opened, or verifies it.
+    damage: Option<&'a Damage>,
 }
 
 impl Archive {
@@ -69,18 +73,18 @@ impl Archive {
     /// or publishes reads [`Archive::flushed`].
     #[must_use]
     pub fn view(&self) -> View<'_> {
-        View::over(&self.db, &self.path)
+        View { damage: Some(&self.damage), ..View::over(&self.db, &self.path) }
     }
 }
 
 /// Reading entries of any family.
 impl<'a> View<'a> {
     pub(super) fn over(db: &'a DB, path: &'a Path) -> Self {
-        Self { db, path, snapshot: None }
+        Self { db, path, snapshot: None, damage: None }
     }
 
-    pub(super) fn at(db: &'a DB, path: &'a Path, snapshot: &'a rocksdb::Snapshot<'a>) -> Self {
-        Self { db, path, snapshot: Some(snapshot) }
+    pub(super) fn at(opened: &'a Opened, snapshot: &'a rocksdb::Snapshot<'a>) -> Self {
+        Self { db: &opened.db, path: &opened.path, snapshot: Some(snapshot), damage: Some(&opened.damage) }
     }
 
     pub(super) fn get<K: StoredKey, V: StoredValue<K>>(self, family: &Family<K, V>, key: &K) -> Result<Option<V>, ArchiveError> {
@@ -89,11 +93,41 @@ impl<'a> View<'a> {
             Some(snapshot) => snapshot.get_pinned_cf(cf, bytes),
             None => self.db.get_pinned_cf(cf, bytes),
         };
-        let found = found.map_err(|e| self.store(e))?;
-        Ok(found.map(|bytes| family.decode(key, &bytes)).transpose()?)
+        let Some(bytes) = found.map_err(|e| self.store(e))? else { return Ok(None) };
+        let decoded = family.decode(key, &bytes);
+        let noted = decoded.inspect_err(|error| self.note_damage(family.cf(), key.encode().as_ref(), error));
+        Ok(Some(noted?))
     }
 
-    /// The values of several keys, in the order of the keys.
+    /// The bytes under a key, as they are.
+    pub(super) fn bytes<K: StoredKey, V: StoredValue<K>>(
+        self,
+        family: &Family<K, V>,
+        key: &K,
+    ) -> Result<Option<Vec<u8>>, ArchiveError> {
+        self.db.get_cf(schema::handle(self.db, family.cf()), key.encode()).map_err(|e| self.store(e))
+    }
+
+    /// The value under a key; one that is damaged is passed over.
+    pub(super) fn readable<K: StoredKey, V: StoredValue<K>>(
+        self,
+        family: &Family<K, V>,
+        key: &K,
+    ) -> Result<Option<V>, ArchiveError> {
+        match self.get(family, key) {
+            Err(ArchiveError::Record(_)) => Ok(None),
+            read => read,
+        }
+    }
+
+    fn note_damage(self, cf: Cf, key: &[u8], error: &RecordError) {
+        if let Some(damage) = self.damage {
+            let message = matches!(cf, Cf::Message).then(|| MessageKey::decode(key).ok()).flatten();
+            damage.note(cf.name(), key, message, error);
+        }
+    }
+
+    /// The values of several keys, in the order of the keys; one that is damaged is passed over.
     fn get_many<K: StoredKey, V: StoredValue<K>>(
         self,
         family: &Family<K, V>,
@@ -106,23 +140,28 @@ impl<'a> View<'a> {
             None => self.db.multi_get_cf(wanted),
         };
         let decoded = keys.iter().zip(found).map(|(key, bytes)| {
-            let bytes = bytes.map_err(|e| self.store(e))?;
-            Ok(bytes.map(|bytes| family.decode(key, &bytes)).transpose()?)
+            let Some(bytes) = bytes.map_err(|e| self.store(e))? else { return Ok(None) };
+            let decoded = family.decode(key, &bytes);
+            Ok(decoded.inspect_err(|error| self.note_damage(family.cf(), key.encode().as_ref(), error)).ok())
         });
         decoded.collect()
     }
 
-    /// The entries of a range of keys, in an order, lazily.
+    /// The entries of a range of keys, in an order, lazily; those that are damaged are passed over.
     pub(super) fn scan<K: StoredKey, V: StoredValue<K>>(
         self,
         family: &Family<K, V>,
         keys: KeyRange,
         order: Order,
     ) -> impl Iterator<Item = Result<(K, V), ArchiveError>> + use<'a, K, V> {
-        self.lenient(family, keys, order).map(|row| Ok(row?.entry()?))
+        let cf = family.cf();
+        self.lenient(family, keys, order).filter_map(move |row| match row {
+            Ok(row) => row.entry().inspect_err(|error| self.note_damage(cf, row.key_bytes(), error)).ok().map(Ok),
+            Err(error) => Some(Err(error)),
+        })
     }
 
-    /// The same, which goes on where one is damaged.
+    /// The same, of which each is decoded when it is asked for.
     pub(super) fn lenient<K: StoredKey, V: StoredValue<K>>(
         self,
         family: &Family<K, V>,
@@ -160,7 +199,7 @@ impl<'a> View<'a> {
         Ok(self.get(&MESSAGE, &key)?.map(|record| StoredMessage::of(key, record)))
     }
 
-    /// The newest forms of several messages, in the order of the keys.
+    /// The newest forms of several messages, in the order of the keys; none for one that is damaged.
     ///
     /// # Errors
     /// See [`View::message`].
@@ -169,13 +208,33 @@ impl<'a> View<'a> {
         Ok(records.map(|(key, record)| record.map(|record| StoredMessage::of(*key, record))).collect())
     }
 
-    /// The earlier forms of a message, oldest first.
+    /// The earlier forms of a message with numbers from one up to, but not including, another one, lazily: there may be very many.
+    pub fn versions(
+        self,
+        key: MessageKey,
+        numbers: Range<u32>,
+        order: Order,
+    ) -> impl Iterator<Item = Result<StoredMessage, ArchiveError>> + use<'a> {
+        let at = |version: u32| VersionKey { message: key, version };
+        let range = KeyRange { first: at(numbers.start).encode().to_vec(), end: Some(at(numbers.end).encode().to_vec()) };
+        // Bounds that are the wrong way round are an error to RocksDB.
+        let entries = (numbers.start < numbers.end).then(|| self.scan(&VERSION, range, order)).into_iter().flatten();
+        entries.map(|entry| entry.map(|(VersionKey { message, .. }, record)| StoredMessage::of(message, record)))
+    }
+
+    /// An earlier form of a message, by its number.
     ///
     /// # Errors
     /// See [`View::message`].
-    pub fn versions(self, key: MessageKey) -> Result<Vec<StoredMessage>, ArchiveError> {
-        let entries = self.scan(&VERSION, KeyRange::under(key.encode()), Order::OldestFirst);
-        entries.map(|entry| entry.map(|(VersionKey { message, .. }, record)| StoredMessage::of(message, record))).collect()
+    pub fn version(self, key: MessageKey, number: u32) -> Result<Option<StoredMessage>, ArchiveError> {
+        let record = self.readable(&VERSION, &VersionKey { message: key, version: number })?;
+        Ok(record.map(|record| StoredMessage::of(key, record)))
+    }
+
+    /// The number after that of the last earlier form of a message.
+    pub(super) fn versions_stored(self, key: MessageKey) -> Result<u32, ArchiveError> {
+        let last = self.lenient(&VERSION, KeyRange::under(key.encode()), Order::NewestFirst).next().transpose()?;
+        Ok(last.and_then(|row| row.key().ok()).map_or(0, |last| last.version.saturating_add(1)))
     }
 
     /// Telegram's bytes of the newest form of a message.
@@ -221,7 +280,7 @@ impl<'a> View<'a> {
     /// # Errors
     /// See [`View::message`].
     pub fn peer(self, id: PeerId) -> Result<Option<Peer>, ArchiveError> {
-        self.get(&PEER, &id)
+        self.readable(&PEER, &id)
     }
 
     /// The peer that has a username (without `@`, in any case).
@@ -229,7 +288,7 @@ impl<'a> View<'a> {
     /// # Errors
     /// See [`View::message`].
     pub fn peer_by_username(self, username: &str) -> Result<Option<Peer>, ArchiveError> {
-        match self.get(&USERNAME, &Username::new(username))? {
+        match self.readable(&USERNAME, &Username::new(username))? {
             Some(id) => self.peer(id),
             None => Ok(None),
         }
@@ -242,7 +301,19 @@ impl<'a> View<'a> {
 
     /// Every peer that is crawled, with how far its crawl has got, by ascending id, from an id on, lazily.
     pub fn crawl_states(self, from: PeerId) -> impl Iterator<Item = Result<(PeerId, CrawlState), ArchiveError>> + use<'a> {
-        self.scan(&CRAWL_STATE, KeyRange::from(&from), Order::OldestFirst)
+        self.lenient(&CRAWL_STATE, KeyRange::from(&from), Order::OldestFirst).filter_map(move |row| match row {
+            Ok(row) => {
+                let peer = row.key().inspect_err(|error| self.note_damage(Cf::Cursor, row.key_bytes(), error)).ok()?;
+                match row.value(&peer) {
+                    Ok(state) => Some(Ok((peer, state))),
+                    Err(error) => {
+                        self.note_damage(Cf::Cursor, row.key_bytes(), &error);
+                        Some(self.crawl_state_of_messages(peer).map(|state| (peer, state)))
+                    }
+                }
+            }
+            Err(error) => Some(Err(error)),
+        })
     }
 
     /// How far the crawl of a peer has got; `None` for a peer that is not crawled.
@@ -250,7 +321,16 @@ impl<'a> View<'a> {
     /// # Errors
     /// See [`View::message`].
     pub fn crawl_state(self, peer: PeerId) -> Result<Option<CrawlState>, ArchiveError> {
-        self.get(&CRAWL_STATE, &peer)
+        match self.get(&CRAWL_STATE, &peer) {
+            Err(ArchiveError::Record(_)) => self.crawl_state_of_messages(peer).map(Some),
+            read => read,
+        }
+    }
+
+    /// What a damaged crawl state is taken for: the peer is crawled, and nothing is known of it but what is archived.
+    fn crawl_state_of_messages(self, peer: PeerId) -> Result<CrawlState, ArchiveError> {
+        let top = self.coverage(peer)?.read.last().unwrap_or_default();
+        Ok(CrawlState { top, ..CrawlState::default() })
     }
 
     /// Which ids of a peer were read.
@@ -258,7 +338,25 @@ impl<'a> View<'a> {
     /// # Errors
     /// See [`View::message`].
     pub fn coverage(self, peer: PeerId) -> Result<Coverage, ArchiveError> {
-        Ok(self.get(&COVERAGE, &peer)?.unwrap_or_default())
+        match self.get(&COVERAGE, &peer) {
+            Err(ArchiveError::Record(_)) => self.coverage_of_messages(peer),
+            read => Ok(read?.unwrap_or_default()),
+        }
+    }
+
+    /// What a damaged coverage is taken for: what is archived was read, so that it is not taken for new, and all else is read again.
+    pub(super) fn coverage_of_messages(self, peer: PeerId) -> Result<Coverage, ArchiveError> {
+        let mut coverage = Coverage::default();
+        for row in self.lenient(&MESSAGE, KeyRange::under(peer.encode()), Order::OldestFirst) {
+            let row = row?;
+            let Ok(key) = row.key() else { continue };
+            coverage.messages += 1;
+            coverage.deleted += u64::from(row.value(&key).is_ok_and(|record| record.deleted_at.is_some()));
+            if let Some(id) = IdRange::new(key.id.0, key.id.0) {
+                coverage.read.insert(id);
+            }
+        }
+        Ok(coverage)
     }
 }
 

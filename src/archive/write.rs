@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use rocksdb::WriteOptions;
 
-use crate::model::{AccountName, Counters, IdRange, Message, MessageKey, Peer, PeerId, Seq, Timestamp};
+use crate::model::{AccountName, Counters, IdRange, Message, MessageKey, Peer, PeerId, Seq, Timestamp, UpdatesState};
 
 use super::crawl_state::CrawlState;
-use super::family::{JOB_START, POSITION, UNKNOWN_USERNAME};
-use super::key::{JobKey, PositionKey, UnknownUsernameKey, Username};
+use super::family::{JOB_START, POSITION, UNKNOWN_USERNAME, UPDATES};
+use super::key::{AccountKey, JobKey, PositionKey, UnknownUsernameKey, Username};
 use super::outcome::{Archived, MassDeletion};
 use super::record::Raw;
 use super::staged::{MembershipChange, Staged};
+use super::updates::AccountUpdates;
 use super::{Archive, ArchiveError, Durability};
 
 type CrawlStateChange = Box<dyn FnOnce(&mut CrawlState) + Send>;
@@ -33,6 +34,7 @@ pub struct Write<'a> {
     counters: Vec<(MessageKey, Counters)>,
     sizes: Vec<(PeerId, i32)>,
     crawl_states: Vec<(PeerId, CrawlStateChange)>,
+    updates: Vec<(AccountName, AccountUpdates)>,
     positions: Vec<(String, Seq)>,
     job_starts: Vec<String>,
     unknown_usernames: Vec<Username>,
@@ -55,6 +57,7 @@ impl Archive {
             counters: Vec::new(),
             sizes: Vec::new(),
             crawl_states: Vec::new(),
+            updates: Vec::new(),
             positions: Vec::new(),
             job_starts: Vec::new(),
             unknown_usernames: Vec::new(),
@@ -142,6 +145,12 @@ impl Write<'_> {
         self
     }
 
+    /// Notes up to which state an account, which is a user, has archived what happens outside channels.
+    pub fn updates_state(&mut self, account: &AccountName, user: i64, state: UpdatesState) -> &mut Self {
+        self.updates.push((account.clone(), AccountUpdates { user, state }));
+        self
+    }
+
     /// Moves a reader's position (its checkpoint).
     pub fn position(&mut self, reader: &str, position: Seq) -> &mut Self {
         self.positions.push((reader.to_owned(), position));
@@ -192,6 +201,9 @@ impl Write<'_> {
         }
         for (peer, change) in self.crawl_states {
             change(staged.crawl_state(peer)?);
+        }
+        for (account, updates) in self.updates {
+            staged.put(&UPDATES, &AccountKey(account), &updates);
         }
         for (reader, position) in self.positions {
             staged.put(&POSITION, &PositionKey(reader), &position);

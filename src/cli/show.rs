@@ -23,9 +23,12 @@ pub struct Args {
     /// Telegram's message id
     #[arg(value_name = "ID")]
     pub id: i32,
-    /// Include Telegram's raw bytes (TL), in base64
+    /// Include Telegram's raw bytes (TL), in base64, of each version that is shown
     #[arg(long)]
     pub raw: bool,
+    /// Show only versions before this one, where there are very many
+    #[arg(long, value_name = "NUMBER")]
+    pub versions_before: Option<u32>,
 }
 
 /// Runs the command on standard output; the status is 1 when there is no such message.
@@ -45,6 +48,7 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
     if args.raw {
         target = target.with("raw", true);
     }
+    target = target.with_some("versions_before", args.versions_before);
     let detail = match Api::open(globals).await?.get::<MessageDetail>(&target).await {
         Ok(detail) => detail,
         Err(error) if Refusal::is_absence(&error) => {
@@ -106,15 +110,27 @@ fn for_people(detail: &MessageDetail, out: &mut Out) -> anyhow::Result<()> {
         let buttons: Vec<String> = row.iter().map(button).collect();
         out.line(harmless(&buttons.join("  ")))?;
     }
-    for (number, version) in versions.iter().enumerate() {
-        let archived = detail.archived.get(number).map(String::as_str).unwrap_or_default();
+    if let Some(before) = detail.versions_before {
+        let head = out.faint(&format!("there are {before} earlier versions; `--versions-before {before}` shows them"));
+        out.line(format_args!("\n{head}"))?;
+    }
+    for (at, (number, version)) in (detail.first_version..).zip(versions).enumerate() {
+        let archived = detail.archived.get(at).map(String::as_str).unwrap_or_default();
         let head = out.faint(&format!("version {number}, archived {archived}"));
         out.line(format_args!("\n{head}\n{}", harmless(&version.text)))?;
+        if let Some(Some(raw)) = detail.raw_versions.get(at) {
+            out.line(raw_for_people(raw))?;
+        }
     }
-    if let Some(RawView { layer, tl }) = &detail.raw {
-        out.line(format_args!("\nlayer {layer}\n{tl}"))?;
+    if let Some(raw) = &detail.raw {
+        out.line(format_args!("\n{}", raw_for_people(raw)))?;
     }
     Ok(())
+}
+
+fn raw_for_people(RawView { layer, tl, account }: &RawView) -> String {
+    let by = account.as_ref().map(|account| format!(", got by {account}")).unwrap_or_default();
+    format!("layer {layer}{by}\n{tl}")
 }
 
 /// A part of a message that has many forms, as the JSON that it is.

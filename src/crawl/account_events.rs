@@ -8,10 +8,9 @@ use super::peers::Peers;
 use super::planner::Planner;
 use super::recorder::Recorder;
 use super::unit::Unit;
-use crate::accounts::UpdatesState;
 use crate::archive::{ArchiveError, Write};
 use crate::dispatch::{Assignment, Priority, TaskError};
-use crate::model::{AccountName, IdSpace, MessageId, MessageKey};
+use crate::model::{AccountName, IdSpace, MessageId, MessageKey, UpdatesState};
 use crate::telegram::{Clients, CommonDifference, MentionedPeers, TelegramError, Update};
 
 /// Asks what happens outside channels.
@@ -41,7 +40,7 @@ impl AccountEvents {
         drop(lease);
         match client.session().updates() {
             Some(from) => self.lost_track_of_account(&account, UpdatesState { pts: state.pts, ..from })?,
-            None => client.session().set_updates(state),
+            None => drop(Recorder::commit_state(self.recorder.write(), client.session(), state)?),
         }
         Ok(())
     }
@@ -52,7 +51,7 @@ impl AccountEvents {
             self.differences.lost_track(account, peer, None, MessageId(0), MentionedPeers::default())?;
         }
         if let Some(client) = self.clients.get(account) {
-            client.session().set_updates(state);
+            Recorder::commit_state(self.recorder.write(), client.session(), state)?;
         }
         self.planner.add(Unit::AccountEvents { account: account.clone() }, Priority::Live);
         self.planner.add_walk_for_news(account);
@@ -86,8 +85,7 @@ impl AccountEvents {
                 for event in events {
                     self.add_event(&mut write, &account, event)?;
                 }
-                let archived = Recorder::commit(write)?;
-                client.session().set_updates(state);
+                let archived = Recorder::commit_state(write, client.session(), state)?;
                 self.planner.confirm_deletions(&account, &archived)?;
                 if !last {
                     self.planner.add(Unit::AccountEvents { account }, Priority::Live);

@@ -11,11 +11,10 @@ use super::peers::Peers;
 use super::planner::Planner;
 use super::recorder::{Recorder, delete};
 use super::unit::{Unit, messages_of, messages_outside_channels};
-use crate::accounts::UpdatesState;
 use crate::archive::Archive;
 use crate::dispatch::{Dispatch, Priority};
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
-use crate::model::{AccountName, PeerId};
+use crate::model::{AccountName, PeerId, UpdatesState};
 use crate::telegram::{Clients, Push, Update};
 
 /// Archives what is pushed.
@@ -197,8 +196,7 @@ impl Live {
                 };
                 let mut write = self.recorder.write_answer(account, None);
                 self.account_events.add_event(&mut write, account, event)?;
-                let archived = Recorder::commit(write)?;
-                session.set_updates(UpdatesState { pts, ..known });
+                let archived = Recorder::commit_state(write, session, UpdatesState { pts, ..known })?;
                 self.planner.confirm_deletions(account, &archived)?;
                 if let Some(peer) = touched {
                     self.planner.add_history(peer, Priority::Fresh)?;

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::lost_peers::LostPeers;
 use super::peers::Peers;
+use crate::accounts::Session;
 use crate::archive::{Archive, ArchiveError, Archived, MassDeletion, Raw, Write};
 use crate::dispatch::Dispatch;
-use crate::model::{AccountName, Clock, Counters, MessageId, MessageKey, PeerId, Timestamp};
+use crate::model::{AccountName, Clock, Counters, MessageId, MessageKey, PeerId, Timestamp, UpdatesState};
 use crate::parse::Parsed;
 use crate::telegram::{self, Clients, MentionedPeers};
 
@@ -82,6 +83,16 @@ impl Recorder {
         {
             metrics::counter!("telescribe_messages_total", "change" => kind).increment(count as u64);
         }
+        Ok(archived)
+    }
+
+    /// The same, where it brings an account to another state of what happens outside channels: both become true in the same write.
+    pub(super) fn commit_state(mut write: Write<'_>, session: &Session, state: UpdatesState) -> Result<Archived, ArchiveError> {
+        if let Some(user) = session.user_id() {
+            write.updates_state(session.name(), user, state);
+        }
+        let archived = Self::commit(write)?;
+        session.set_updates(state);
         Ok(archived)
     }
 

@@ -45,13 +45,7 @@ fn messages(archive: &Snapshot, changes: &[Change]) -> Result<Vec<Option<StoredM
         | ChangeKind::PeerLeft { .. } => None,
     };
     let keys: Vec<MessageKey> = changes.iter().filter_map(|c| message_of(&c.kind)).map(|(key, _)| key).collect();
-    let mut newest = match archive.view().messages_by_key(&keys) {
-        Ok(found) => found.into_iter(),
-        Err(ArchiveError::Record(_)) => {
-            keys.iter().map(|key| readable(archive.view().message(*key))).collect::<Result<Vec<_>, _>>()?.into_iter()
-        }
-        Err(error) => return Err(error),
-    };
+    let mut newest = archive.view().messages_by_key(&keys)?.into_iter();
     changes
         .iter()
         .map(|change| match message_of(&change.kind) {
@@ -69,11 +63,8 @@ fn version_of(
     newest: Option<StoredMessage>,
 ) -> Result<Option<StoredMessage>, ArchiveError> {
     match newest {
-        Some(stored) if stored.version != version => {
-            let earlier = readable(archive.view().versions(key).map(Some))?.unwrap_or_default();
-            Ok(Some(earlier.into_iter().find(|v| v.version == version).unwrap_or(stored)))
-        }
-        newest => Ok(newest),
+        Some(stored) if stored.version == version => Ok(Some(stored)),
+        newest => Ok(archive.view().version(key, version)?.or(newest)),
     }
 }
 
@@ -82,21 +73,10 @@ fn peers(archive: &Snapshot, changes: &[Change]) -> Result<BTreeMap<PeerId, Opti
     for change in changes {
         let id = change.kind.peer();
         if let Entry::Vacant(unread) = peers.entry(id) {
-            unread.insert(readable(archive.view().peer(id))?);
+            unread.insert(archive.view().peer(id)?);
         }
     }
     Ok(peers)
-}
-
-/// Takes what cannot be decoded for what is not there, and logs it.
-fn readable<T>(read: Result<Option<T>, ArchiveError>) -> Result<Option<T>, ArchiveError> {
-    match read {
-        Err(ArchiveError::Record(error)) => {
-            tracing::error!("an event is published without its message or peer, which cannot be read: {error}");
-            Ok(None)
-        }
-        read => read,
-    }
 }
 
 #[cfg(test)]

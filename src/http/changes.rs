@@ -232,5 +232,9 @@ fn batch(archive: &Snapshot, span: ChangeSpan) -> Result<(Chunk, Seq, usize), Pr
         (last, count) = (seq, count + 1);
         Ok(!chunk.is_full())
     })?;
+    if count < span.limit && !chunk.is_full() {
+        // The end of the log, also where what is last in it is damaged.
+        last = last.max(archive.last_seq());
+    }
     Ok((chunk, last, count))
 }

@@ -14,8 +14,8 @@ use serde_json::Value;
 use utoipa::IntoParams;
 
 use crate::archive::{Order, Snapshot, StoredMessage};
-use crate::model::{IdRange, PeerId};
-use crate::show::{self, StoredView};
+use crate::model::{IdRange, MessageId, MessageKey, PeerId};
+use crate::show::{self, StoredView, VersionView};
 use crate::views::DumpPage;
 
 use super::context::Context;
@@ -29,6 +29,8 @@ use super::query::{FromQuery, Query, Values};
 
 /// Messages read before a chunk is sent, even if most of them are left out.
 const LOOKED_AT_MAX: usize = 2_000;
+/// Versions of a message in one line.
+const VERSIONS_MAX: u32 = 100;
 
 /// What to dump.
 #[derive(Clone, IntoParams)]
@@ -63,6 +65,8 @@ enum DumpPosition {
     Peer(PeerId),
     /// This message was written or left out.
     Message(PeerId, i32),
+    /// So many versions of this message were written, of more than fit its line.
+    Versions(PeerId, i32, u32),
 }
 
 impl fmt::Display for DumpPosition {
@@ -70,6 +74,7 @@ impl fmt::Display for DumpPosition {
         match self {
             Self::Peer(peer) => write!(f, "{peer}"),
             Self::Message(peer, id) => write!(f, "{peer}/{id}"),
+            Self::Versions(peer, id, versions) => write!(f, "{peer}/{id}/{versions}"),
         }
     }
 }
@@ -80,7 +85,10 @@ impl FromStr for DumpPosition {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once('/') {
             None => text.parse().map(Self::Peer),
-            Some((peer, id)) => Ok(Self::Message(peer.parse()?, id.parse()?)),
+            Some((peer, rest)) => match rest.split_once('/') {
+                None => Ok(Self::Message(peer.parse()?, rest.parse()?)),
+                Some((id, versions)) => Ok(Self::Versions(peer.parse()?, id.parse()?, versions.parse()?)),
+            },
         }
     }
 }
@@ -111,7 +119,7 @@ pub(super) async fn dump(
 /// A dump in progress.
 struct Dump {
     /// The peers to dump, ascending.
-    peers: Vec<PeerId>,
+    peers: Arc<[PeerId]>,
     all: bool,
     position: Option<DumpPosition>,
 }
@@ -122,7 +130,7 @@ impl Dump {
             Some(peer) => vec![resolve(archive, peer)?.id],
             None => archive.view().crawl_states(PeerId(i64::MIN)).map(|entry| Ok(entry?.0)).collect::<Result<_, Problem>>()?,
         };
-        Ok(Self { peers, all: params.all, position: params.after })
+        Ok(Self { peers: peers.into(), all: params.all, position: params.after })
     }
 
     fn page(&mut self, archive: &Snapshot, mut budget: PageBudget) -> Result<DumpPage, Problem> {
@@ -153,13 +161,15 @@ impl Dump {
     /// Reads lines from the position on until `take` refuses one or the limit is reached; returns whether the end was reached.
     fn walk(&mut self, archive: &Snapshot, mut take: impl FnMut(&DumpLine) -> Result<bool, Problem>) -> Result<bool, Problem> {
         let mut from = (PeerId(i64::MIN), i32::MIN);
+        let peers = Arc::clone(&self.peers);
         match self.position {
             None | Some(DumpPosition::Peer(_)) => {
-                let written = self.position.map_or(PeerId(i64::MIN), |position| match position {
-                    DumpPosition::Peer(peer) | DumpPosition::Message(peer, _) => peer,
-                });
-                let rest = self.peers.partition_point(|peer| self.position.is_some() && *peer <= written);
-                for peer in self.peers.iter().skip(rest) {
+                let written = match self.position {
+                    Some(DumpPosition::Peer(peer)) => peer,
+                    _ => PeerId(i64::MIN),
+                };
+                let rest = peers.partition_point(|peer| self.position.is_some() && *peer <= written);
+                for peer in peers.iter().skip(rest) {
                     if !take(&DumpLine::Peer(show::peer(&known_or_bare(archive.view(), *peer)?)))? {
                         return Ok(false);
                     }
@@ -167,10 +177,16 @@ impl Dump {
                 }
             }
             Some(DumpPosition::Message(peer, id)) => from = (peer, id.saturating_add(1)),
+            Some(DumpPosition::Versions(peer, id, written)) => {
+                if !self.more_versions(archive, MessageKey { peer, id: MessageId(id) }, written, &mut take)? {
+                    return Ok(false);
+                }
+                from = (peer, id.saturating_add(1));
+            }
         }
         let mut looked_at = 0;
-        let rest = self.peers.partition_point(|peer| *peer < from.0);
-        for peer in self.peers.iter().skip(rest) {
+        let rest = peers.partition_point(|peer| *peer < from.0);
+        for peer in peers.iter().skip(rest) {
             let first = if *peer == from.0 { from.1 } else { i32::MIN };
             for stored in archive.view().messages(*peer, IdRange { first, last: i32::MAX }, Order::OldestFirst) {
                 let stored = stored?;
@@ -185,8 +201,39 @@ impl Dump {
                     return Ok(false);
                 }
                 self.position = Some(position);
+                if self.all
+                    && stored.version > VERSIONS_MAX
+                    && !self.more_versions(archive, stored.message.key, VERSIONS_MAX, &mut take)?
+                {
+                    return Ok(false);
+                }
             }
         }
+        Ok(true)
+    }
+
+    /// Writes those versions of a message that do not fit its line, so many a line, until `take` refuses one; returns whether all were
+    /// written.
+    fn more_versions(
+        &mut self,
+        archive: &Snapshot,
+        key: MessageKey,
+        mut written: u32,
+        take: &mut impl FnMut(&DumpLine) -> Result<bool, Problem>,
+    ) -> Result<bool, Problem> {
+        let all = archive.view().message(key)?.map_or(0, |stored| stored.version);
+        while written < all {
+            self.position = Some(DumpPosition::Versions(key.peer, key.id.0, written));
+            let next = all.min(written.saturating_add(VERSIONS_MAX));
+            let versions = archive.view().versions(key, written..next, Order::OldestFirst);
+            let versions = versions.map(|version| Ok((&version?.message).into())).collect::<Result<_, Problem>>()?;
+            let line = VersionsLine { type_: "versions", peer: key.peer.0, id: key.id.0, first: written, versions };
+            if !take(&DumpLine::Versions(line))? {
+                return Ok(false);
+            }
+            written = next;
+        }
+        self.position = Some(DumpPosition::Message(key.peer, key.id.0));
         Ok(true)
     }
 
@@ -195,7 +242,9 @@ impl Dump {
             let shown = stored.deleted_at.is_none();
             return Ok(shown.then(|| DumpLine::Message(show::message(&stored.message))));
         }
-        let versions = if stored.version > 0 { archive.view().versions(stored.message.key)? } else { Vec::new() };
+        let first = 0..stored.version.min(VERSIONS_MAX);
+        let versions = archive.view().versions(stored.message.key, first, Order::OldestFirst);
+        let versions: Vec<StoredMessage> = versions.collect::<Result<_, _>>()?;
         Ok(Some(DumpLine::Stored(StoredView::new(stored, &versions))))
     }
 }
@@ -207,6 +256,19 @@ enum DumpLine {
     Peer(show::PeerView),
     Message(show::MessageView),
     Stored(StoredView),
+    Versions(VersionsLine),
+}
+
+/// Versions of a message that has more than fit its line.
+#[derive(Serialize)]
+struct VersionsLine {
+    #[serde(rename = "type")]
+    type_: &'static str,
+    peer: i64,
+    id: i32,
+    /// The number of the first of them.
+    first: u32,
+    versions: Vec<VersionView>,
 }
 
 struct Dumping {

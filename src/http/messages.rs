@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use utoipa::IntoParams;
 
-use crate::archive::{Order, Snapshot};
+use crate::archive::{Order, Raw, Snapshot, StoredMessage};
 use crate::model::{IdRange, Peer};
 use crate::show::{self, StoredView};
 use crate::views::{MessageDetail, MessagesPage, RawView};
@@ -89,16 +89,22 @@ fn page(archive: &Snapshot, peer: &Peer, params: &ListMessagesParams, budget: Pa
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct GetMessageParams {
-    /// Whether to include Telegram's raw bytes (TL) of the newest version.
+    /// Whether to include Telegram's raw bytes (TL) of the newest version and of the earlier ones that are listed.
     #[param(value_type = Option<bool>)]
     raw: bool,
+    /// `versions_before` of the previous response: only earlier versions with numbers below this one.
+    versions_before: Option<u32>,
 }
 
+/// Earlier versions in one response.
+const VERSIONS_MAX: usize = 100;
+
 impl FromQuery for GetMessageParams {
-    const NAMES: &'static [&'static str] = &["raw"];
+    const NAMES: &'static [&'static str] = &["raw", "versions_before"];
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
-        Ok(Self { raw: values.claim("raw")? })
+        let versions_before = values.parsed("versions_before", "the number of a version")?;
+        Ok(Self { raw: values.claim("raw")?, versions_before })
     }
 }
 
@@ -122,8 +128,19 @@ fn message(archive: &Snapshot, path: &MessagePath, params: &GetMessageParams) ->
         let why = if covered { "Telegram had no such message when this id was read" } else { "this id was not read yet" };
         return Err(Problem::unknown_message(why));
     };
-    let versions = archive.view().versions(key)?;
-    let raw = if params.raw { archive.view().raw(key)? } else { None };
+    let before = params.versions_before.unwrap_or(u32::MAX).min(stored.version);
+    // The newest ones first, because there may be very many.
+    let newest_first = archive.view().versions(key, 0..before, Order::NewestFirst).take(VERSIONS_MAX);
+    let mut versions: Vec<StoredMessage> = newest_first.collect::<Result<_, _>>()?;
+    versions.reverse();
+    let first_version = versions.first().map_or(before, |first| first.version);
+    let mut raws = Vec::new();
+    if params.raw {
+        for version in &versions {
+            raws.push(archive.view().raw_of_version(key, version.version)?.map(raw));
+        }
+    }
+    let newest = if params.raw { archive.view().raw(key)?.map(raw) } else { None };
     let message = StoredView::new(&stored, &versions);
     let mut mentioned = BTreeSet::new();
     message.versions.iter().chain([&message.message.content]).for_each(|content| mention(content, &mut mentioned));
@@ -133,6 +150,13 @@ fn message(archive: &Snapshot, path: &MessagePath, params: &GetMessageParams) ->
         message,
         archived: versions.iter().chain([&stored]).map(|form| form.archived_at.to_string()).collect(),
         peers: describe(archive, &mentioned)?,
-        raw: raw.map(|raw| RawView { layer: raw.layer, tl: STANDARD.encode(&raw.tl) }),
+        first_version,
+        versions_before: (first_version > 0).then_some(first_version),
+        raw: newest,
+        raw_versions: raws,
     })
+}
+
+fn raw(raw: Raw) -> RawView {
+    RawView { layer: raw.layer, tl: STANDARD.encode(&raw.tl), account: raw.account.map(|name| name.to_string()) }
 }

@@ -160,7 +160,7 @@ pub struct StoredView {
 }
 
 impl StoredView {
-    /// The JSON form of a message and its earlier forms, which [`crate::archive::View::versions`] gives.
+    /// The JSON form of a message and its earlier forms, which [`crate::archive::View::versions`] gives: all of them, or some.
     #[must_use]
     pub fn new(stored: &StoredMessage, versions: &[StoredMessage]) -> Self {
         Self {

@@ -5,8 +5,7 @@ use grammers_tl_types::{enums, functions};
 use super::mentioned::{MentionedPeers, learn_mentioned};
 use super::updates::{Update, read_update};
 use super::{Client, TelegramError};
-use crate::accounts::UpdatesState;
-use crate::model::{MessageId, PeerId};
+use crate::model::{MessageId, PeerId, UpdatesState};
 use crate::parse;
 
 /// The page size of a channel's difference: Telegram gives accounts at most 100 events.

@@ -25,15 +25,24 @@ pub struct MessagesPage {
 pub struct MessageDetail {
     /// Where it was posted.
     pub(crate) peer: PeerView,
-    /// Its newest version, whether it was deleted, and its earlier versions.
+    /// Its newest version, whether it was deleted, and its earlier versions; of very many only the newest.
     pub(crate) message: StoredView,
-    /// When each version was archived, oldest first; the last entry is of the newest version.
+    /// When each version was archived, those that are listed, oldest first; the last entry is of the newest version.
     pub(crate) archived: Vec<String>,
+    /// The number of the first version that is listed; the first of all is 0.
+    #[serde(default)]
+    pub(crate) first_version: u32,
+    /// Value of `versions_before` for the versions before these; absent where these are all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) versions_before: Option<u32>,
     /// The other peers that it mentions.
     pub(crate) peers: Vec<PeerView>,
     /// Telegram's raw bytes, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) raw: Option<RawView>,
+    /// The same of each earlier version that is listed, if requested; none where it was replaced before raw bytes were kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) raw_versions: Vec<Option<RawView>>,
 }
 
 /// Telegram's raw bytes of a message.
@@ -43,4 +52,7 @@ pub struct RawView {
     pub(crate) layer: i32,
     /// The boxed `Message` in base64.
     pub(crate) tl: String,
+    /// The account that got them, at the time at which the version was archived; unknown in older archives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) account: Option<String>,
 }

@@ -4,8 +4,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::*;
-use crate::accounts::{DataCentre, UpdatesState};
+use crate::accounts::DataCentre;
 use crate::model::PeerId;
+use crate::model::UpdatesState;
 
 /// A whole second, so that a loaded machine does not decide.
 const SOON: Duration = Duration::from_secs(1);

@@ -1,8 +1,9 @@
 //! What a session file promises: whole, private, sealed under the right key, one process at a time.
 
 use super::*;
-use crate::accounts::{AuthKey, DataCentre, UpdatesState};
+use crate::accounts::{AuthKey, DataCentre};
 use crate::model::PeerId;
+use crate::model::UpdatesState;
 use crate::seal::system_random;
 
 fn session(name: &str) -> Session {

@@ -4,7 +4,7 @@ use rocksdb::{DB, Options};
 use telescribe::archive::{Archive, ArchiveError, Durability, FORMAT};
 use telescribe::model::{Counters, Message, Peer, PeerKind, Reaction, Timestamp};
 
-use crate::support::archives::{Kept, contents, furnished};
+use crate::support::archives::{Kept, all_versions, contents, furnished};
 use crate::support::disk::{FAMILIES, put, raw_db, unhex};
 use crate::support::messages::{CHAT, NOW, at, full, titled};
 
@@ -31,7 +31,7 @@ fn an_archive_of_a_newer_format_is_refused_with_the_way_out() {
 fn what_was_written_is_what_is_read() {
     let mut kept = furnished();
     kept.reopen();
-    assert_eq!(kept.view().versions(at(42)).unwrap()[0].message, full());
+    assert_eq!(all_versions(kept.view(), at(42))[0].message, full());
     let seen =
         Counters { views: Some(20), reactions: Some(vec![Reaction { emoji: "❤".to_owned(), count: 16 }]), ..full().counters() };
     let counted = kept.view().counters(at(42)).unwrap().unwrap();

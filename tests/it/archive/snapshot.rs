@@ -6,7 +6,7 @@ use telescribe::archive::{CrawlState, Order, View};
 use telescribe::crawl::Progress;
 use telescribe::model::{IdRange, Peer, PeerId, Seq};
 
-use crate::support::archives::{Kept, add_to_each};
+use crate::support::archives::{Kept, add_to_each, all_versions};
 use crate::support::messages::{CHAT, at, peer, range, raw, text};
 
 /// What is read in different ways: point reads, several keys at once, ranges in both directions.
@@ -18,7 +18,7 @@ fn read(view: View<'_>) -> String {
     format!(
         "{:#?}",
         (
-            (view.message(at(1)).unwrap(), view.messages_by_key(&[at(2), at(1)]).unwrap(), view.versions(at(1)).unwrap()),
+            (view.message(at(1)).unwrap(), view.messages_by_key(&[at(2), at(1)]).unwrap(), all_versions(view, at(1))),
             (messages(Order::OldestFirst), messages(Order::NewestFirst), view.raw(at(1)).unwrap()),
             (view.peer_by_username("five").unwrap(), peers, view.coverage(CHAT).unwrap(), states),
             (view.changes(Seq(0), usize::MAX).unwrap(), view.positions().unwrap(), view.job_started("discover").unwrap()),

@@ -28,7 +28,7 @@ async fn run_all(globals: &Globals) -> String {
     note("search", cli::search::write(&search, globals, &mut out).await.unwrap());
     let none = cli::search::Args { query: vec!["nothingatall".to_owned()], ..search };
     note("search", cli::search::write(&none, globals, &mut out).await.unwrap());
-    let show = cli::show::Args { peer: "@novosti".to_owned(), id: 3, raw: false };
+    let show = cli::show::Args { peer: "@novosti".to_owned(), id: 3, raw: false, versions_before: None };
     note("show", cli::show::write(&show, globals, &mut out).await.unwrap());
     let absent = cli::show::Args { id: 99, ..show };
     note("show", cli::show::write(&absent, globals, &mut out).await.unwrap());

@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use rocksdb::{DB, IteratorMode};
-use telescribe::archive::{Archive, Archived, Durability, Write};
-use telescribe::model::{ChangeKind, Counters, IdRange, Message, Peer, PeerId, PeerKind, Reaction, Seq, Timestamp};
+use telescribe::archive::{Archive, Archived, Durability, Order, StoredMessage, View, Write};
+use telescribe::model::{ChangeKind, Counters, IdRange, Message, MessageKey, Peer, PeerId, PeerKind, Reaction, Seq, Timestamp};
 use tempfile::TempDir;
 
 use crate::support::disk::{FAMILIES, hex, raw_db};
@@ -149,4 +149,9 @@ fn stable(family: &str, key: &str, value: &[u8]) -> String {
         ("change", _) => format!("{} [link, secret]", hex(&value[..value.len() - (3 + 32) - (3 + 16)])),
         _ => hex(value),
     }
+}
+
+/// The earlier forms of a message, oldest first.
+pub(crate) fn all_versions(view: View<'_>, key: MessageKey) -> Vec<StoredMessage> {
+    view.versions(key, 0..u32::MAX, Order::OldestFirst).collect::<Result<_, _>>().unwrap()
 }
