@@ -4,6 +4,7 @@
 //! [`App::start`] locks the data folder, opens what is in it, and starts the workers: crawl, indexer, publisher, the job scheduler,
 //! the session writer, and HTTP. [`App::ended`] returns when a graceful shutdown has let them finish.
 
+mod disk;
 mod gauges;
 mod jobs;
 mod sessions;
@@ -131,11 +132,11 @@ impl App {
         let store = open_sessions(config)?;
         let LockedSessions { sessions, locks } = store.take_all()?;
         check_accounts(config, &sessions)?;
-        let durability = config.archive.durability();
+        let writing = config.archive.writing();
         let (archive, index) = {
             let (archive_path, index_path) = (folder.archive(), folder.index());
             let open = move || {
-                let archive = Archive::open_seen(&archive_path, durability, Index::seen(&index_path).as_ref())?;
+                let archive = Archive::open_seen(&archive_path, writing, Index::seen(&index_path).as_ref())?;
                 archive.check_positions()?;
                 anyhow::Ok((archive, Index::open(&index_path)?))
             };
@@ -170,6 +171,10 @@ impl App {
             crawl_settings(config, names.len())?,
             &lifecycle,
         )?;
+        lifecycle.work("disk", {
+            let (health, lifecycle) = (archive.health(), lifecycle.clone());
+            move || disk::Disk::new(health.clone(), lifecycle.clone())
+        });
         let indexing = config.search.indexer_settings();
         lifecycle.work("indexer", {
             let (index, archive) = (Arc::clone(&index), Arc::clone(&archive));

@@ -30,6 +30,7 @@ mod family;
 mod files;
 mod flush;
 mod folder;
+mod health;
 mod key;
 mod loss;
 mod marker;
@@ -55,6 +56,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rocksdb::{ColumnFamily, DB};
+use tokio::sync::watch;
 
 pub use bench_support::EncodingStore;
 pub use chain::Link;
@@ -64,6 +66,7 @@ pub use crawl_state::CrawlState;
 pub use damage::Damage;
 pub use epoch::{Began, Epoch, LogPosition, PositionError};
 pub use folder::{DataFolder, FolderError};
+pub use health::Health;
 pub use loss::Loss;
 pub use marker::seen as seen_by_marker;
 pub use members::Membership;
@@ -87,11 +90,26 @@ use schema::Cf;
 /// When a write counts as durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// When the operating system has it: survives `kill -9`, not a power cut.
+    /// When the operating system has it: survives `kill -9`. The disk gets it within a fraction of a second, and readers see it then.
     #[default]
     Os,
     /// When the disk has it.
     Always,
+}
+
+/// How an archive is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Writing {
+    /// When a write counts as durable.
+    pub durability: Durability,
+    /// Bytes that are to stay free on the disk: with fewer nothing more is asked for.
+    pub free_min: u64,
+}
+
+impl From<Durability> for Writing {
+    fn from(durability: Durability) -> Self {
+        Self { durability, free_min: 0 }
+    }
 }
 
 /// What can go wrong with the archive.
@@ -251,6 +269,12 @@ impl Archive {
     #[must_use]
     pub fn common_with(&self, epoch: Epoch) -> Option<Seq> {
         self.identity.epochs.common_with(epoch)
+    }
+
+    /// Whether it can be written to, and a way to wait for what becomes of that.
+    #[must_use]
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.flush.health.subscribe()
     }
 
     /// The damaged records that were met since it was opened.

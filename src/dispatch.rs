@@ -37,10 +37,16 @@ pub struct Dispatch {
 }
 
 impl Dispatch {
-    /// An empty queue; nothing runs before [`Dispatch::start`].
+    /// An empty queue; nothing runs before [`Dispatch::start`], nor while `is_open` says no: then what a task brings could not be kept. It
+    /// is asked before each task, and every few seconds.
     #[must_use]
-    pub fn new(pool: Arc<Pool>, clients: Arc<Clients>, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { backlog: Arc::new(Backlog::new(pool, clients, clock)) })
+    pub fn new(
+        pool: Arc<Pool>,
+        clients: Arc<Clients>,
+        clock: Arc<dyn Clock>,
+        is_open: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self { backlog: Arc::new(Backlog::new(pool, clients, clock, is_open)) })
     }
 
     /// Starts the dispatcher and so many workers, which are called by this name and a number. When they end, the last user of the clients

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -65,6 +65,16 @@ pub struct Lifecycle {
     soft: CancellationToken,
     hard: CancellationToken,
     workers: Arc<Mutex<BTreeMap<String, WorkerStatus>>>,
+    ending: Arc<OnceLock<Ending>>,
+}
+
+/// Why the program ends, where nobody asked it to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It cannot go on.
+    Failed(String),
+    /// It is to begin again, with everything opened anew.
+    Reopen(String),
 }
 
 impl Lifecycle {
@@ -72,6 +82,18 @@ impl Lifecycle {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Begins a graceful shutdown that nobody asked for; the first reason counts.
+    pub fn end(&self, ending: Ending) {
+        let _ = self.ending.set(ending);
+        self.stop_soft();
+    }
+
+    /// Why it ends, where nobody asked it to.
+    #[must_use]
+    pub fn ending(&self) -> Option<&Ending> {
+        self.ending.get()
     }
 
     /// Begins a graceful shutdown: asks every worker to finish its current step.

@@ -8,7 +8,7 @@ use rocksdb::{ColumnFamilyDescriptor, DB};
 use super::codec::StoredKey as _;
 use super::family::{FORM, MESSAGE};
 use super::record::{Form, MessageRecord, Raw};
-use super::schema::{self, Cf};
+use super::schema::{self, Cf, Memory};
 use super::{ArchiveError, StoredMessage};
 use crate::model::{Message, MessageKey, Timestamp};
 
@@ -27,8 +27,9 @@ impl EncodingStore {
         let path = path.to_owned();
         let shown = path.clone();
         let store = Box::new(move |source| ArchiveError::Store { path: shown.clone(), source });
-        let families = encodings.iter().map(|name| ColumnFamilyDescriptor::new(*name, Cf::Message.options()));
-        let mut options = schema::db_options();
+        let memory = Memory::new();
+        let families = encodings.iter().map(|name| ColumnFamilyDescriptor::new(*name, Cf::Message.options(&memory)));
+        let mut options = schema::db_options(&memory);
         options.create_if_missing(true);
         options.create_missing_column_families(true);
         let db = DB::open_cf_descriptors(&options, &path, families).map_err(&store)?;

@@ -13,8 +13,8 @@ use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
 use super::epoch::Epochs;
 use super::key::{
-    AccountKey, ArchiveIdKey, EpochsKey, FormatKey, JobKey, MemberKey, PositionKey, UnknownUsernameKey, UpgradeKey, Username,
-    VersionKey,
+    AccountKey, ArchiveIdKey, EpochsKey, FormatKey, JobKey, MemberKey, PositionKey, ProbeKey, UnknownUsernameKey, UpgradeKey,
+    Username, VersionKey,
 };
 use super::members::Membership;
 use super::record::{Form, LogEntry, MessageRecord, Raw};
@@ -35,6 +35,8 @@ pub(super) const ARCHIVE_ID: Family<ArchiveIdKey, String> = Family::new(Cf::Meta
 pub(super) const EPOCHS: Family<EpochsKey, Epochs> = Family::new(Cf::Meta);
 /// The format to which an upgrade is under way; nothing where none is.
 pub(super) const UPGRADE: Family<UpgradeKey, u32> = Family::new(Cf::Meta);
+/// Nothing, ever.
+pub(super) const PROBE: Family<ProbeKey, u32> = Family::new(Cf::Meta);
 /// How far each reader has got: its checkpoint.
 pub(super) const POSITION: Family<PositionKey, Seq> = Family::new(Cf::Meta);
 /// How far each account has followed what happens outside channels.

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::model::Seq;
 
+use super::health::HealthState;
 use super::marker::Marker;
 use super::snapshot::{Opened, Snapshot};
 use super::staged::End;
@@ -25,6 +26,8 @@ use super::{Archive, ArchiveError};
 const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
 /// The shortest time between two notes in the marker.
 const MARK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the disk is looked at while all is well.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// The wait after a flush that failed, at first and at most.
 const RETRY_MIN: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(30);
@@ -32,6 +35,7 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 /// What is committed, and what of it the disk has.
 pub(super) struct Flush {
     opened: Opened,
+    pub(super) health: HealthState,
     /// Where the change log ends; its lock (a mutex) is the one writer's.
     end: Mutex<End>,
     flushed: RwLock<Snapshot>,
@@ -50,11 +54,12 @@ struct Work {
 
 impl Flush {
     /// The disk has all that is there when an archive is opened.
-    pub(super) fn new(opened: Opened, end: End) -> Self {
+    pub(super) fn new(opened: Opened, end: End, free_min: u64) -> Self {
         let snapshot = Snapshot::take(&opened, end);
         let last = watch::Sender::new(end.last());
         let (end, flushed) = (Mutex::new(end), RwLock::new(snapshot));
-        Self { opened, end, flushed, last, work: Mutex::default(), woken: Condvar::new() }
+        let health = HealthState::new(&opened.path, free_min);
+        Self { opened, health, end, flushed, last, work: Mutex::default(), woken: Condvar::new() }
     }
 
     pub(super) fn db(&self) -> &Arc<DB> {
@@ -147,7 +152,14 @@ impl Flusher {
     /// When the system gives no thread.
     pub(super) fn start(flush: &Arc<Flush>, marker: Marker) -> std::io::Result<Self> {
         let flush = Arc::clone(flush);
-        let flushing = Flushing { flush: Arc::clone(&flush), marker, unmarked: None, marked_at: None, failing: false };
+        let flushing = Flushing {
+            flush: Arc::clone(&flush),
+            marker,
+            unmarked: None,
+            marked_at: None,
+            look_at: Instant::now(),
+            patience: LOOK_INTERVAL,
+        };
         let thread = std::thread::Builder::new().name("archive-flush".to_owned()).spawn(move || flushing.run())?;
         Ok(Self { flush, thread: Some(thread) })
     }
@@ -170,7 +182,9 @@ struct Flushing {
     /// What the disk has and the marker does not say yet.
     unmarked: Option<End>,
     marked_at: Option<Instant>,
-    failing: bool,
+    /// When the disk is looked at again.
+    look_at: Instant,
+    patience: Duration,
 }
 
 impl Flushing {
@@ -178,20 +192,16 @@ impl Flushing {
         let mut retry = RETRY_MIN;
         loop {
             let stop = self.wait_for_work();
+            self.look_soon();
             let began = Instant::now();
             let pause = match self.flush.flush() {
                 Ok(end) => {
                     self.unmarked = Some(end);
-                    self.failing = false;
                     retry = RETRY_MIN;
                     FLUSH_INTERVAL
                 }
                 Err(error) => {
-                    if !std::mem::replace(&mut self.failing, true) {
-                        tracing::error!(
-                            "the archive cannot be flushed to the disk: {error}; readers see what was flushed before"
-                        );
-                    }
+                    self.flush.health.failed(&error);
                     self.flush.work().committed = true;
                     let pause = retry;
                     retry = (retry * 2).min(RETRY_MAX);
@@ -203,6 +213,7 @@ impl Flushing {
                 return self.mark();
             }
             self.mark_if_due();
+            self.look_if_due();
             self.rest_until(began + pause);
         }
     }
@@ -210,7 +221,7 @@ impl Flushing {
     /// Returns when something was committed, or the archive is being closed.
     fn wait_for_work(&mut self) -> bool {
         loop {
-            let due = self.unmarked.map(|_| self.mark_due());
+            let due = self.unmarked.map(|_| self.mark_due()).into_iter().chain([self.look_at]).min();
             let mut work = self.flush.work();
             while !work.committed && !work.stop {
                 match due.map(|due| due.saturating_duration_since(Instant::now())) {
@@ -224,6 +235,28 @@ impl Flushing {
             }
             drop(work);
             self.mark_if_due();
+            self.look_if_due();
+        }
+    }
+
+    /// Looks at the disk; more seldom the longer there is trouble.
+    fn look_if_due(&mut self) {
+        if self.look_at > Instant::now() {
+            return;
+        }
+        self.flush.health.look(&self.flush.opened.path, self.flush.db());
+        self.patience = match self.flush.health.get().is_writable() {
+            true => LOOK_INTERVAL,
+            false => (self.patience * 2).clamp(RETRY_MIN, RETRY_MAX),
+        };
+        self.look_at = Instant::now() + self.patience;
+    }
+
+    /// Looks at the disk as soon as writes fail.
+    fn look_soon(&mut self) {
+        if !self.flush.health.get().is_writable() && self.patience == LOOK_INTERVAL {
+            self.patience = RETRY_MIN;
+            self.look_at = Instant::now() + RETRY_MIN;
         }
     }
 

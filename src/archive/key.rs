@@ -52,6 +52,10 @@ pub(super) struct EpochsKey;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct UpgradeKey;
 
+/// Where nothing is, for a write that changes nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ProbeKey;
+
 /// A reader's position, by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PositionKey(pub(super) String);
@@ -216,6 +220,18 @@ impl StoredKey for UpgradeKey {
 
     fn encode(&self) -> Self::Bytes {
         "upgrade"
+    }
+
+    fn decode(_: &[u8]) -> Result<Self, RecordError> {
+        Ok(Self)
+    }
+}
+
+impl StoredKey for ProbeKey {
+    type Bytes = &'static str;
+
+    fn encode(&self) -> Self::Bytes {
+        "probe"
     }
 
     fn decode(_: &[u8]) -> Result<Self, RecordError> {

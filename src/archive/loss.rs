@@ -67,7 +67,7 @@ impl Archive {
         EPOCHS.put(&db, &mut batch, &EpochsKey, &epochs);
         take_back_positions(&db, path, last, &mut batch)?;
         db.write(batch).map_err(|source| ArchiveError::Store { path: path.to_owned(), source })?;
-        let archive = Self::with(db, path, Some(Durability::Os))?;
+        let archive = Self::with(db, path, Some(Durability::Os.into()))?;
         archive.flush()?;
         Ok(archive)
     }

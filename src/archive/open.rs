@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rocksdb::properties::{NUM_DELETES_ACTIVE_MEM_TABLE, NUM_ENTRIES_ACTIVE_MEM_TABLE};
-use rocksdb::{DB, DBRecoveryMode, ErrorKind};
+use rocksdb::{DB, DBRecoveryMode, ErrorKind, Options};
 
 use crate::model::Seq;
 
@@ -22,10 +22,10 @@ use super::epoch::{EPOCHS_SINCE, Epoch, Epochs};
 use super::family::{KeyRange, LOG};
 use super::flush::{Flush, Flusher};
 use super::marker::Marker;
-use super::schema::{self, Cf, FORMAT, FORMER_RAW};
+use super::schema::{self, Cf, FORMAT, FORMER_RAW, Memory};
 use super::snapshot::Opened;
 use super::view::{Order, View};
-use super::{Archive, ArchiveError, Damage, Durability, Identity, changes, files, marker, upgrade};
+use super::{Archive, ArchiveError, Damage, Identity, Writing, changes, files, marker, upgrade};
 
 /// Who has seen an archive from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,15 +76,15 @@ impl Archive {
     /// # Errors
     /// When it is damaged or has lost something (then nothing of it was changed), RocksDB cannot open it, or it was written by a
     /// newer version.
-    pub fn open(path: &Path, durability: Durability) -> Result<Self, ArchiveError> {
-        Self::open_seen(path, durability, None)
+    pub fn open(path: &Path, writing: impl Into<Writing>) -> Result<Self, ArchiveError> {
+        Self::open_seen(path, writing, None)
     }
 
     /// The same, where somebody outside has seen the archive and says how far.
     ///
     /// # Errors
     /// See [`Archive::open`]; also when less is there than was seen.
-    pub fn open_seen(path: &Path, durability: Durability, seen: Option<&ExternalPosition>) -> Result<Self, ArchiveError> {
+    pub fn open_seen(path: &Path, writing: impl Into<Writing>, seen: Option<&ExternalPosition>) -> Result<Self, ArchiveError> {
         let io = |source| ArchiveError::Io { path: path.to_owned(), source };
         if !files::is_taken(path).map_err(io)? {
             if let Some(seen) = witnesses(path, seen)?.into_iter().find(|seen| seen.position > Seq(0)) {
@@ -92,19 +92,23 @@ impl Archive {
             }
             make(path)?;
         }
-        Self::open_existing(path, durability, seen)
+        Self::open_existing(path, writing, seen)
     }
 
     /// The same, but never makes one.
     ///
     /// # Errors
     /// See [`Archive::open_seen`]; also when there is none.
-    pub fn open_existing(path: &Path, durability: Durability, seen: Option<&ExternalPosition>) -> Result<Self, ArchiveError> {
+    pub fn open_existing(
+        path: &Path,
+        writing: impl Into<Writing>,
+        seen: Option<&ExternalPosition>,
+    ) -> Result<Self, ArchiveError> {
         let Inspection { db, format, .. } = inspect(path, &witnesses(path, seen)?)?;
         drop(db);
         let mut db = open_for_writing(path, format, DBRecoveryMode::TolerateCorruptedTailRecords)?;
         upgrade::bring_to_current(&mut db, path)?;
-        Self::with(db, path, Some(durability))
+        Self::with(db, path, Some(writing.into()))
     }
 
     /// Opens the archive at a path for reading: nothing in its folder is written.
@@ -132,15 +136,16 @@ impl Archive {
     }
 
     /// An open database as an archive. One that is written to has a thread that flushes it, and a marker.
-    pub(super) fn with(db: DB, path: &Path, durability: Option<Durability>) -> Result<Self, ArchiveError> {
+    pub(super) fn with(db: DB, path: &Path, writing: Option<Writing>) -> Result<Self, ArchiveError> {
         let end = changes::end(&db, path)?;
         let identity = Identity { id: upgrade::id(&db, path)?, epochs: upgrade::epochs(&db, path)? };
         let mut marker = Marker::of(path, &identity);
         let opened =
             Opened { db: Arc::new(db), path: path.into(), identity: Arc::new(identity), damage: Arc::new(Damage::default()) };
         let Opened { db, path, identity, damage } = opened.clone();
-        let flush = Arc::new(Flush::new(opened, end));
-        let flusher = match durability {
+        let Writing { durability, free_min } = writing.unwrap_or_default();
+        let flush = Arc::new(Flush::new(opened, end, free_min));
+        let flusher = match writing {
             None => None,
             Some(_) => {
                 marker.note(end.last(), end.at);
@@ -148,7 +153,7 @@ impl Archive {
                 Some(Flusher::start(&flush, marker).map_err(io)?)
             }
         };
-        Ok(Self { db, path, identity, damage, durability: durability.unwrap_or_default(), flush, _flusher: flusher })
+        Ok(Self { db, path, identity, damage, durability, flush, _flusher: flusher })
     }
 
     /// Fails when any reader whose position is kept in the archive has seen more than is there.
@@ -176,12 +181,13 @@ fn make(path: &Path) -> Result<(), ArchiveError> {
     // A name of its own each time, so that nothing is ever cleared away for it.
     let beside = tempfile::Builder::new().prefix(".archive-").tempdir_in(parent).map_err(io)?;
     let made = beside.path().join("archive");
-    let mut options = schema::db_options();
+    let memory = Memory::new();
+    let mut options = schema::db_options(&memory);
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     options.set_error_if_exists(true);
     let store = |source| ArchiveError::Store { path: path.to_owned(), source };
-    let db = DB::open_cf_descriptors(&options, &made, schema::descriptors()).map_err(store)?;
+    let db = DB::open_cf_descriptors(&options, &made, schema::descriptors(&memory)).map_err(store)?;
     upgrade::mark_new(&db, path)?;
     db.flush_cf(schema::handle(&db, Cf::Meta)).map_err(store)?;
     drop(db);
@@ -190,7 +196,8 @@ fn make(path: &Path) -> Result<(), ArchiveError> {
 }
 
 pub(super) fn open_for_writing(path: &Path, format: u32, recovery: DBRecoveryMode) -> Result<DB, ArchiveError> {
-    let mut options = schema::db_options();
+    let memory = Memory::new();
+    let mut options = schema::db_options(&memory);
     options.set_wal_recovery_mode(recovery);
     let mut families = DB::list_cf(&options, path).map_err(|e| refused(path, e))?;
     // Families that came with later formats.
@@ -199,7 +206,7 @@ pub(super) fn open_for_writing(path: &Path, format: u32, recovery: DBRecoveryMod
         let known = Cf::ALL.iter().map(|cf| cf.name().to_owned());
         families = known.chain(families.into_iter().filter(|name| Cf::ALL.iter().all(|cf| cf.name() != name))).collect();
     }
-    DB::open_cf_descriptors(&options, path, schema::descriptors_of(&families)).map_err(|e| refused(path, e))
+    DB::open_cf_descriptors(&options, path, schema::descriptors_of(&families, &memory)).map_err(|e| refused(path, e))
 }
 
 /// Looks at an archive without writing anything, and says no to one that has lost something.
@@ -236,16 +243,17 @@ pub(super) fn inspect(path: &Path, seen: &[ExternalPosition]) -> Result<Inspecti
 
 /// Opens for reading, however much of the log it takes.
 pub(super) fn read_only(path: &Path, recovery: DBRecoveryMode) -> Result<Inspection, ArchiveError> {
-    let there = DB::list_cf(&schema::db_options(), path).map_err(|e| refused(path, e))?;
+    let there = DB::list_cf(&Options::default(), path).map_err(|e| refused(path, e))?;
     let damaged = |why: String| ArchiveError::Damaged { path: path.to_owned(), why };
     let absent: Vec<Cf> = Cf::ALL.into_iter().filter(|cf| there.iter().all(|name| name != cf.name())).collect();
     let missing = |name: &str| damaged(format!("its column family `{name}` is missing"));
     if let Some(cf) = absent.iter().find(|cf| cf.since() == 1) {
         return Err(missing(cf.name()));
     }
-    let mut options = schema::db_options();
+    let memory = Memory::new();
+    let mut options = schema::db_options(&memory);
     options.set_wal_recovery_mode(recovery);
-    let families = schema::descriptors_of(&there);
+    let families = schema::descriptors_of(&there, &memory);
     let db = DB::open_cf_descriptors_read_only(&options, path, families, false).map_err(|e| refused(path, e))?;
     let format = upgrade::format(&db, path)?.ok_or_else(|| damaged("its format number is missing".to_owned()))?;
     if let Some(cf) = absent.iter().find(|cf| cf.since() <= format) {

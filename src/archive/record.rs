@@ -14,7 +14,7 @@ use prost::Message as _;
 use crate::model::{IdRange, MessageKey, Peer, PeerId, PeerKind, PeerMarks, RangeSet, Seq, Timestamp};
 
 use super::codec::{RecordError, StoredKey, StoredValue, WrittenValue};
-use super::key::{ArchiveIdKey, FormatKey, JobKey, PositionKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey};
+use super::key::{ArchiveIdKey, FormatKey, JobKey, PositionKey, ProbeKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey};
 
 pub use form::Raw;
 pub(super) use form::{Form, RawRecord};
@@ -198,6 +198,7 @@ impl<K: Mark> StoredValue<K> for Timestamp {
 pub(super) trait FormatNumber {}
 impl FormatNumber for FormatKey {}
 impl FormatNumber for UpgradeKey {}
+impl FormatNumber for ProbeKey {}
 
 /// A key under which the time is kept at which something happened last.
 pub(super) trait Mark {}

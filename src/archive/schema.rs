@@ -18,7 +18,8 @@
 //! Until format 2 there was `raw` (peer, id): Telegram's bytes of the newest form, and their layer.
 
 use rocksdb::{
-    BlockBasedOptions, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DEFAULT_COLUMN_FAMILY_NAME, Options,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DEFAULT_COLUMN_FAMILY_NAME, Options,
+    WriteBufferManager,
 };
 
 /// The format number of what is on disk; raised by every change that an older version could not read.
@@ -34,9 +35,13 @@ const BLOCK_SIZE: usize = 16 * 1024;
 const DICTIONARY_SIZE: i32 = 16 * 1024;
 /// Bytes of samples that the dictionary is trained from: RocksDB advises a hundred times the dictionary.
 const DICTIONARY_SAMPLES: i32 = 100 * DICTIONARY_SIZE;
-/// Bytes of all memory tables together. Without a bound each of the twelve families may hold 64 MiB twice; a crawl of 2 million messages
-/// held 800 MB of memory then.
-const WRITE_BUFFERS_SIZE: usize = 192 << 20;
+/// Bytes that blocks, their indexes and filters, and memory tables take, of all families together. Without a bound each family has a
+/// cache of its own and may hold 64 MiB of tables twice; a crawl of 2 million messages held 740 MB of memory then.
+pub(super) const MEMORY: usize = 96 << 20;
+/// The share of it that memory tables may take.
+const WRITE_BUFFERS_SIZE: usize = MEMORY / 2;
+/// Bytes of the write-ahead log at which memory tables are written out, so that it stays short also where a family is written seldom.
+const LOG_SIZE_MAX: u64 = 64 << 20;
 /// ZSTD's default window, level and strategy.
 const ZSTD_WINDOW_BITS: i32 = -14;
 const ZSTD_LEVEL: i32 = 3;
@@ -99,10 +104,13 @@ impl Cf {
         }
     }
 
-    pub(super) fn options(self) -> Options {
+    pub(super) fn options(self, memory: &Memory) -> Options {
         let mut blocks = BlockBasedOptions::default();
         blocks.set_block_size(BLOCK_SIZE);
         blocks.set_format_version(6);
+        blocks.set_block_cache(&memory.blocks);
+        blocks.set_cache_index_and_filter_blocks(true);
+        blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
         let mut options = Options::default();
         match self {
             // Large and written once: cheap LZ4 while it is young, ZSTD with a dictionary where most of it ends up.
@@ -133,36 +141,55 @@ impl Cf {
     }
 }
 
-pub(super) fn db_options() -> Options {
+/// What an open archive's families share.
+pub(super) struct Memory {
+    /// Blocks, and what is in memory tables counted with them.
+    blocks: Cache,
+    buffers: WriteBufferManager,
+}
+
+impl Memory {
+    pub(super) fn new() -> Self {
+        let blocks = Cache::new_hyper_clock_cache(MEMORY, 0);
+        let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(WRITE_BUFFERS_SIZE, false, blocks.clone());
+        Self { blocks, buffers }
+    }
+}
+
+/// The database's own options; `memory` for one that is read and written.
+pub(super) fn db_options(memory: &Memory) -> Options {
     let mut options = Options::default();
+    options.set_write_buffer_manager(&memory.buffers);
+    options.set_max_total_wal_size(LOG_SIZE_MAX);
+    // A log that is missing, or shorter than it was when it was closed, is told of.
+    options.set_track_and_verify_wals_in_manifest(true);
     // The write-ahead log of a killed process ends anywhere; the archive ends with its last whole write. Damage before it is refused.
     options.set_wal_recovery_mode(rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords);
-    options.set_db_write_buffer_size(WRITE_BUFFERS_SIZE);
     options.set_max_background_jobs(2);
     options.set_keep_log_file_num(4);
     options
 }
 
 /// The families of a new archive.
-pub(super) fn descriptors() -> Vec<ColumnFamilyDescriptor> {
+pub(super) fn descriptors(memory: &Memory) -> Vec<ColumnFamilyDescriptor> {
     let all: Vec<String> = Cf::ALL.iter().map(|cf| cf.name().to_owned()).collect();
-    descriptors_of(&all)
+    descriptors_of(&all, memory)
 }
 
 /// The families with these names, each tuned as it is known. RocksDB opens a database with all of its families only, so one that this
 /// version does not know is opened too, and left as it is.
-pub(super) fn descriptors_of(names: &[String]) -> Vec<ColumnFamilyDescriptor> {
+pub(super) fn descriptors_of(names: &[String], memory: &Memory) -> Vec<ColumnFamilyDescriptor> {
     // RocksDB always makes `default`; nothing is kept in it.
     let others = names.iter().filter(|name| *name != DEFAULT_COLUMN_FAMILY_NAME);
     std::iter::once(ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, Options::default()))
-        .chain(others.map(|name| ColumnFamilyDescriptor::new(name, options_of(name))))
+        .chain(others.map(|name| ColumnFamilyDescriptor::new(name, options_of(name, memory))))
         .collect()
 }
 
-fn options_of(name: &str) -> Options {
+fn options_of(name: &str, memory: &Memory) -> Options {
     match Cf::ALL.into_iter().find(|cf| cf.name() == name) {
-        Some(cf) => cf.options(),
-        None if name == FORMER_RAW => Cf::Message.options(),
+        Some(cf) => cf.options(memory),
+        None if name == FORMER_RAW => Cf::Message.options(memory),
         None => Options::default(),
     }
 }

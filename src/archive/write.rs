@@ -222,7 +222,12 @@ impl Write<'_> {
         }
         let mut options = WriteOptions::default();
         options.set_sync(archive.durability == Durability::Always);
-        archive.db.write_opt(batch, &options).map_err(|e| archive.store(e))?;
+        if let Err(error) = archive.db.write_opt(batch, &options) {
+            archive.flush.health.failed(&error);
+            // The thread that flushes finds out when it is over.
+            archive.flush.wake();
+            return Err(archive.store(error));
+        }
         *end = after;
         let durable = (archive.durability == Durability::Always).then(|| archive.flush.snapshot_at(&end));
         drop(end);

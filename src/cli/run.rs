@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::client::Globals;
 use super::signals::Signals;
 use crate::app::{App, Environment};
 use crate::config::Config;
+use crate::lifecycle::Ending;
 use crate::model::SystemClock;
 use crate::telemetry;
 
@@ -20,26 +22,74 @@ SIGTERM or Ctrl-C finishes the requests in progress and stops; the next start re
 stops at once; nothing is lost then either.")]
 pub(super) struct Args {}
 
+/// The wait before another start after one that failed, at first and at most.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(60);
+
 pub(super) async fn run(_: Args, globals: &Globals, config: &Config, mut signals: Signals) -> anyhow::Result<ExitCode> {
     telemetry::log(&config.log)?;
     let environment = Environment { clock: Arc::new(SystemClock), metrics: telemetry::metrics()? };
-    let app = tokio::select! {
-        biased;
-        app = App::start(config, &globals.data, environment) => app?,
-        () = signals.next() => {
+    let mut again = false;
+    loop {
+        let Some(app) = start(again, globals, config, &environment, &mut signals).await? else {
             tracing::info!("stopped before the start was complete");
             return Ok(ExitCode::SUCCESS);
+        };
+        for address in &app.addresses {
+            tracing::info!("listening on http://{address}");
         }
-    };
-    for address in &app.addresses {
-        tracing::info!("listening on http://{address}");
+        signals.stop(&app.lifecycle).await;
+        let ended = tokio::select! {
+            ended = app.ended() => ended,
+            // What is left (the index catching up, tables flushed from the log) is done at the next start.
+            () = signals.next() => {
+                tracing::warn!("stopped at once, without finishing; the next start resumes, and has more to read");
+                Ok(())
+            }
+        };
+        match app.lifecycle.ending() {
+            None => ended?,
+            Some(Ending::Failed(why)) => anyhow::bail!("{why}"),
+            Some(Ending::Reopen(why)) => {
+                // What it could not write is asked for again.
+                tracing::warn!("{why}; everything is opened again");
+                again = true;
+                continue;
+            }
+        }
+        tracing::info!("stopped");
+        return Ok(ExitCode::SUCCESS);
     }
-    signals.stop(&app.lifecycle).await;
-    tokio::select! {
-        ended = app.ended() => ended?,
-        // What is left (the index catching up, tables flushed from the log) is done at the next start.
-        () = signals.next() => tracing::warn!("stopped at once, without finishing; the next start resumes, and has more to read"),
+}
+
+/// Starts the program; `None` when it is stopped meanwhile. One that is started again is tried until it succeeds: what hindered it passes.
+async fn start(
+    again: bool,
+    globals: &Globals,
+    config: &Config,
+    environment: &Environment,
+    signals: &mut Signals,
+) -> anyhow::Result<Option<App>> {
+    let (mut pause, mut told) = (RETRY_MIN, false);
+    loop {
+        let error = tokio::select! {
+            biased;
+            app = App::start(config, &globals.data, environment.clone()) => match app {
+                Ok(app) => return Ok(Some(app)),
+                Err(error) => error,
+            },
+            () = signals.next() => return Ok(None),
+        };
+        if !again {
+            return Err(error);
+        }
+        if !std::mem::replace(&mut told, true) {
+            tracing::error!("it cannot be opened again yet: {error:#}; it is tried until it can");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = signals.next() => return Ok(None),
+        }
+        pause = (pause * 2).min(RETRY_MAX);
     }
-    tracing::info!("stopped");
-    Ok(ExitCode::SUCCESS)
 }

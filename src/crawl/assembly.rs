@@ -53,7 +53,9 @@ pub(super) fn assemble(
     clock: Arc<dyn Clock>,
     settings: &Settings,
 ) -> Result<Parts, ArchiveError> {
-    let dispatch = Dispatch::new(Arc::clone(&pool), Arc::clone(&clients), Arc::clone(&clock));
+    let health = archive.health();
+    let dispatch =
+        Dispatch::new(Arc::clone(&pool), Arc::clone(&clients), Arc::clone(&clock), move || health.borrow().is_writable());
     let peers = Arc::new(Peers::new(Arc::clone(&archive), Arc::clone(&clients)));
     peers.load()?;
     let admission = Arc::new(Admission::new(Arc::clone(&archive), settings.rules.clone()));

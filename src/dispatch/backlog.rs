@@ -20,11 +20,32 @@ pub(super) struct Backlog {
     pub(super) clock: Arc<dyn Clock>,
     /// Told when a task is put off.
     pub(super) put_off: Notify,
+    pub(super) gate: Gate,
+}
+
+/// Whether anything may be run at present: what is asked for must be of use.
+pub(super) struct Gate(Box<dyn Fn() -> bool + Send + Sync>);
+
+impl Gate {
+    pub(super) fn is_open(&self) -> bool {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Gate").field(&self.is_open()).finish()
+    }
 }
 
 impl Backlog {
-    pub(super) fn new(pool: Arc<Pool>, clients: Arc<Clients>, clock: Arc<dyn Clock>) -> Self {
-        Self { queue: Queue::default(), pool, clients, clock, put_off: Notify::new() }
+    pub(super) fn new(
+        pool: Arc<Pool>,
+        clients: Arc<Clients>,
+        clock: Arc<dyn Clock>,
+        is_open: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self { queue: Queue::default(), pool, clients, clock, put_off: Notify::new(), gate: Gate(Box::new(is_open)) }
     }
 
     /// Adds a task that got no answer so often.

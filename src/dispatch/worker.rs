@@ -51,6 +51,10 @@ struct Dispatcher {
 
 impl Worker for Dispatcher {
     async fn step(&mut self) -> anyhow::Result<StepOutcome> {
+        if !self.backlog.gate.is_open() {
+            self.next = None;
+            return Ok(StepOutcome::Idle);
+        }
         // A worker that is free asks for work by making room (back-pressure).
         let Ok(place) = self.handing.try_reserve() else {
             self.next = None;
@@ -123,7 +127,8 @@ impl TaskWorker {
                 // Nothing was written (atomic), so the task is retried.
                 self.backlog.add(task, priority, failures, now + RETRY_MIN);
                 drop(claim);
-                return Err(error);
+                // While nothing can be kept, that is a state which is told elsewhere, and not one failure for each worker.
+                return if self.backlog.gate.is_open() { Err(error) } else { Ok(()) };
             }
         };
         match error {

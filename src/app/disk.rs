@@ -1,0 +1,53 @@
+//! What becomes of the program when the archive's disk is in trouble.
+//!
+//! Trouble that passes is waited for; the crawl asks nothing meanwhile. RocksDB does not get over every error by itself (too many open
+//! files at a switch of its log, for one), so an archive that still fails after a while is closed and opened again, with everything that
+//! uses it. A folder that has vanished ends the program, with an error.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::archive::Health;
+use crate::lifecycle::{Ending, Lifecycle, StepOutcome, Worker};
+
+/// How long writes may fail before the archive is opened again.
+const REOPEN_AFTER: Duration = Duration::from_secs(5);
+
+/// The worker that watches the archive's health.
+pub(super) struct Disk {
+    health: watch::Receiver<Health>,
+    lifecycle: Lifecycle,
+}
+
+impl Disk {
+    pub(super) fn new(health: watch::Receiver<Health>, lifecycle: Lifecycle) -> Self {
+        Self { health, lifecycle }
+    }
+}
+
+impl Worker for Disk {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
+        let health = self.health.borrow_and_update().clone();
+        let Some(trouble) = health.trouble() else { return Ok(StepOutcome::Idle) };
+        match health {
+            Health::Gone { .. } => self.lifecycle.end(Ending::Failed(trouble.clone())),
+            Health::Failing { why } if !why.contains("No space left") => {
+                let passed = self.health.wait_for(|health| !matches!(health, Health::Failing { .. }));
+                if tokio::time::timeout(REOPEN_AFTER, passed).await.is_err() {
+                    self.lifecycle.end(Ending::Reopen(trouble.clone()));
+                }
+            }
+            _ => {}
+        }
+        // Shown as failing until it is over.
+        anyhow::bail!(trouble)
+    }
+
+    async fn wait(&mut self) {
+        if self.health.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        self.health.mark_changed();
+    }
+}
