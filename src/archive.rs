@@ -78,7 +78,7 @@ pub use schema::FORMAT;
 pub use series::Sample;
 pub use snapshot::Snapshot;
 pub use topics::Topic;
-pub use verify::ArchiveReport;
+pub use verify::{ArchiveReport, VerifyProgress};
 pub use view::{Order, StoredMessage, View};
 pub use write::Write;
 
@@ -123,6 +123,9 @@ pub enum ArchiveError {
         /// What RocksDB said.
         source: rocksdb::Error,
     },
+    /// What was being done was stopped by who had asked for it.
+    #[error("it was stopped before its end")]
+    Stopped,
     /// A stored record cannot be decoded.
     #[error(transparent)]
     Record(#[from] RecordError),

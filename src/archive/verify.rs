@@ -13,17 +13,25 @@ mod peers;
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 
+use rocksdb::ErrorKind;
+use rocksdb::properties::ESTIMATE_NUM_KEYS;
+
 use crate::model::{ChangeKind, MessageKey, PeerId};
 
 use super::ArchiveError;
 use super::codec::{RecordError, StoredKey, StoredValue};
-use super::family::{Family, KeyRange, Row};
+use super::family::{COUNTERS, Family, KeyRange, MEMBER, POSITION, Row, SIZE, TOPIC};
+use super::key::PositionKey;
+use super::schema::{self, Cf};
 use super::view::{Order, View};
 use log::Told;
 use messages::Stored;
 
 /// Differences that are listed: enough to see what kind they are.
 const LISTED_MAX: usize = 100;
+
+/// After how many records it is told how far it is.
+const TOLD_EVERY: u64 = 10_000;
 
 /// What a verification found.
 #[derive(Clone, Debug, Default)]
@@ -36,16 +44,58 @@ pub struct ArchiveReport {
     pub differences: Vec<String>,
 }
 
-impl ArchiveReport {
+/// How far a verification has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VerifyProgress {
+    /// What is read: a column family.
+    pub reading: &'static str,
+    /// How many records were read, of all families.
+    pub done: u64,
+    /// About how many there are.
+    pub total: u64,
+}
+
+/// What is found, while it is looked for.
+struct Findings<'p> {
+    report: ArchiveReport,
+    reading: &'static str,
+    done: u64,
+    total: u64,
+    progress: &'p mut dyn FnMut(VerifyProgress) -> bool,
+}
+
+impl Findings<'_> {
     fn differs(&mut self, what: impl FnOnce() -> String) {
-        if self.differences.len() < LISTED_MAX {
-            self.differences.push(what());
+        if self.report.differences.len() < LISTED_MAX {
+            self.report.differences.push(what());
         }
     }
 
     /// What was stored, or `None` and a difference where it is damaged.
     fn readable<T>(&mut self, what: impl FnOnce() -> String, read: Result<T, RecordError>) -> Option<T> {
         read.map_err(|error| self.differs(|| format!("{} is damaged ({})", what(), error.why()))).ok()
+    }
+
+    /// The next row of a family; `None` at its end, and where a block of it is damaged, behind which nothing can be read.
+    fn next<K, V>(
+        &mut self,
+        rows: &mut impl Iterator<Item = Result<Row<K, V>, ArchiveError>>,
+    ) -> Result<Option<Row<K, V>>, ArchiveError> {
+        self.done += 1;
+        if self.done.is_multiple_of(TOLD_EVERY) {
+            let Self { reading, done, total, .. } = *self;
+            if !(self.progress)(VerifyProgress { reading, done, total }) {
+                return Err(ArchiveError::Stopped);
+            }
+        }
+        match rows.next().transpose() {
+            Err(ArchiveError::Store { source, .. }) if source.kind() == ErrorKind::Corruption => {
+                let reading = self.reading;
+                self.differs(|| format!("a block of `{reading}` is damaged ({source}); what follows it was not looked at"));
+                Ok(None)
+            }
+            read => read,
+        }
     }
 }
 
@@ -87,20 +137,71 @@ impl<'a> View<'a> {
     /// # Errors
     /// When the disk refuses.
     pub fn verify(self) -> Result<ArchiveReport, ArchiveError> {
-        let mut report = ArchiveReport::default();
-        let told: ByPeer<Told> = self.check_log(&mut report)?;
-        let stored: ByPeer<Stored> = self.check_messages(&mut report)?;
-        self.compare_log(&told, &stored, &mut report)?;
-        self.check_coverage(stored, &mut report)?;
-        self.check_peers(&mut report)?;
-        Ok(report)
+        self.verify_with(&mut |_| true)
+    }
+
+    /// The same, which tells how far it is now and then, and stops when it is told to.
+    ///
+    /// # Errors
+    /// See [`View::verify`]; also when it is stopped.
+    pub fn verify_with(self, progress: &mut dyn FnMut(VerifyProgress) -> bool) -> Result<ArchiveReport, ArchiveError> {
+        let total = self.estimated_records()?;
+        let view = self.once();
+        let mut findings = Findings { report: ArchiveReport::default(), reading: "", done: 0, total, progress };
+        let told: ByPeer<Told> = view.check_log(&mut findings)?;
+        let stored: ByPeer<Stored> = view.check_messages(&mut findings)?;
+        view.compare_log(&told, &stored, &mut findings)?;
+        view.check_coverage(stored, &mut findings)?;
+        view.check_peers(&mut findings)?;
+        view.check_readable(&mut findings)?;
+        Ok(findings.report)
     }
 
     fn all<K: StoredKey, V: StoredValue<K>>(
         self,
         family: &Family<K, V>,
+        report: &mut Findings<'_>,
     ) -> impl Iterator<Item = Result<Row<K, V>, ArchiveError>> + use<'a, K, V> {
+        report.reading = family.cf().name();
         self.lenient(family, KeyRange::all(), Order::OldestFirst)
+    }
+
+    /// The families that say nothing which is said elsewhere too.
+    fn check_readable(self, report: &mut Findings<'_>) -> Result<(), ArchiveError> {
+        self.check_family(&MEMBER, report)?;
+        self.check_family(&COUNTERS, report)?;
+        self.check_family(&SIZE, report)?;
+        self.check_family(&TOPIC, report)?;
+        let positions = self.lenient(&POSITION, KeyRange::under(PositionKey::PREFIX), Order::OldestFirst);
+        self.check_rows("a position of a reader", positions, report)
+    }
+
+    fn check_family<K: StoredKey, V: StoredValue<K>>(
+        self,
+        family: &Family<K, V>,
+        report: &mut Findings<'_>,
+    ) -> Result<(), ArchiveError> {
+        let rows = self.all(family, report);
+        self.check_rows(&format!("a record of `{}`", family.cf().name()), rows, report)
+    }
+
+    fn check_rows<K: StoredKey, V: StoredValue<K>>(
+        self,
+        what: &str,
+        mut rows: impl Iterator<Item = Result<Row<K, V>, ArchiveError>>,
+        report: &mut Findings<'_>,
+    ) -> Result<(), ArchiveError> {
+        while let Some(row) = report.next(&mut rows)? {
+            report.readable(|| what.to_owned(), row.entry());
+        }
+        Ok(())
+    }
+
+    fn estimated_records(self) -> Result<u64, ArchiveError> {
+        Cf::ALL.iter().try_fold(0, |sum, cf| {
+            let found = self.db.property_int_value_cf(schema::handle(self.db, *cf), ESTIMATE_NUM_KEYS);
+            Ok(sum + found.map_err(|e| self.store(e))?.unwrap_or_default())
+        })
     }
 }
 
@@ -127,13 +228,14 @@ impl<K: StoredKey, V: StoredValue<K>, I: Iterator<Item = Result<Row<K, V>, Archi
     fn next_of(
         &mut self,
         message: MessageKey,
-        report: &mut ArchiveReport,
+        report: &mut Findings<'_>,
     ) -> Result<Option<(K, Result<V, RecordError>)>, ArchiveError> {
-        while let Some(row) = self.rows.next_if(|row| {
+        let of_it_or_before = |row: &Result<Row<K, V>, ArchiveError>| {
             // A key that cannot be decoded has no place in the order.
             row.as_ref().map_or(true, |row| row.key().map_or(true, |key| (self.message)(&key) <= message))
-        }) {
-            let row = row?;
+        };
+        while self.rows.peek().is_some_and(of_it_or_before) {
+            let Some(row) = report.next(&mut self.rows)? else { break };
             match row.key() {
                 Ok(key) if (self.message)(&key) == message => {
                     let value = row.value(&key);
@@ -146,14 +248,14 @@ impl<K: StoredKey, V: StoredValue<K>, I: Iterator<Item = Result<Row<K, V>, Archi
     }
 
     /// Tells of those behind the last message, which belong to none.
-    fn rest(&mut self, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
-        while let Some(row) = self.rows.next() {
-            self.orphan(row?.key(), report);
+    fn rest(&mut self, report: &mut Findings<'_>) -> Result<(), ArchiveError> {
+        while let Some(row) = report.next(&mut self.rows)? {
+            self.orphan(row.key(), report);
         }
         Ok(())
     }
 
-    fn orphan(&self, key: Result<K, RecordError>, report: &mut ArchiveReport) {
+    fn orphan(&self, key: Result<K, RecordError>, report: &mut Findings<'_>) {
         let what = self.what;
         report.differs(|| match key {
             Ok(key) => format!("{what} of message {}, which is not archived", (self.message)(&key)),

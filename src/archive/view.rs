@@ -61,11 +61,13 @@ impl StoredMessage {
 /// The archive as it can be read.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
-    db: &'a DB,
+    pub(super) db: &'a DB,
     path: &'a Path,
     snapshot: Option<&'a rocksdb::Snapshot<'a>>,
     /// Where damaged records are noted; none for who looks at an archive before it is opened, or verifies it.
     damage: Option<&'a Damage>,
+    /// Whether what is read is read once, and not to be kept in memory.
+    once: bool,
 }
 
 impl Archive {
@@ -79,12 +81,18 @@ impl Archive {
 
 /// Reading entries of any family.
 impl<'a> View<'a> {
+    /// The same for who reads everything once, to look for damage: nothing is kept in memory, and nothing is noted as damaged, because the
+    /// caller tells of it.
+    pub(super) fn once(self) -> Self {
+        Self { damage: None, once: true, ..self }
+    }
+
     pub(super) fn over(db: &'a DB, path: &'a Path) -> Self {
-        Self { db, path, snapshot: None, damage: None }
+        Self { db, path, snapshot: None, damage: None, once: false }
     }
 
     pub(super) fn at(opened: &'a Opened, snapshot: &'a rocksdb::Snapshot<'a>) -> Self {
-        Self { db: &opened.db, path: &opened.path, snapshot: Some(snapshot), damage: Some(&opened.damage) }
+        Self { db: &opened.db, path: &opened.path, snapshot: Some(snapshot), damage: Some(&opened.damage), once: false }
     }
 
     pub(super) fn get<K: StoredKey, V: StoredValue<K>>(self, family: &Family<K, V>, key: &K) -> Result<Option<V>, ArchiveError> {
@@ -173,6 +181,7 @@ impl<'a> View<'a> {
         if let Some(end) = keys.end {
             options.set_iterate_upper_bound(end);
         }
+        options.fill_cache(!self.once);
         let mode = match order {
             Order::OldestFirst => IteratorMode::Start,
             Order::NewestFirst => IteratorMode::End,

@@ -85,7 +85,9 @@ impl AccountEvents {
                 for event in events {
                     self.add_event(&mut write, &account, event)?;
                 }
+                let turn = self.recorder.turn().await;
                 let archived = Recorder::commit_state(write, client.session(), state)?;
+                drop(turn);
                 self.planner.confirm_deletions(&account, &archived)?;
                 if !last {
                     self.planner.add(Unit::AccountEvents { account }, Priority::Live);

@@ -60,7 +60,9 @@ impl Differences {
                     state.pts = Some(pts);
                     state.checked_at = Some(now);
                 });
+                let turn = self.recorder.turn().await;
                 Recorder::commit(write)?;
+                drop(turn);
                 if last {
                     self.planner.add_history(peer, Priority::Fresh)?;
                 } else {

@@ -68,6 +68,7 @@ impl History {
                 }
             }
         });
+        let _turn = self.recorder.turn().await;
         let archived = self.overtaken.commit_page(peer, write, Recorder::commit)?;
         if archived.held > 0 {
             tracing::warn!(

@@ -21,6 +21,8 @@ pub(super) struct Recorder {
     peers: Arc<Peers>,
     lost_peers: Arc<LostPeers>,
     mass_deletion: MassDeletion,
+    /// Held by the one that commits.
+    turn: tokio::sync::Mutex<()>,
     /// Constructors that this version has no name for, and how often they came.
     not_understood: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -35,7 +37,17 @@ impl Recorder {
         lost_peers: Arc<LostPeers>,
         mass_deletion: MassDeletion,
     ) -> Self {
-        Self { archive, clients, clock, dispatch, peers, lost_peers, mass_deletion, not_understood: Mutex::default() }
+        Self {
+            archive,
+            clients,
+            clock,
+            dispatch,
+            peers,
+            lost_peers,
+            mass_deletion,
+            turn: tokio::sync::Mutex::default(),
+            not_understood: Mutex::default(),
+        }
     }
 
     /// The time.
@@ -73,6 +85,12 @@ impl Recorder {
             }
         }
         write.message(parsed.message, Raw { layer: telegram::LAYER, tl: parsed.raw, account: None }, parsed.revision);
+    }
+
+    /// Waits for the turn to commit. There is one writer anyway: with it, of many answers that arrive at once one has a thread that blocks, and
+    /// the others wait without.
+    pub(super) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// Commits a write off the scheduler's threads.

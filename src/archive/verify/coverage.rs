@@ -6,11 +6,11 @@ use super::super::ArchiveError;
 use super::super::coverage::Coverage;
 use super::super::family::{COVERAGE, CRAWL_STATE};
 use super::messages::Stored;
-use super::{ArchiveReport, ByPeer, View};
+use super::{ByPeer, Findings, View};
 
 impl View<'_> {
-    pub(super) fn check_coverage(self, mut stored: ByPeer<Stored>, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
-        let compare = |peer: PeerId, stored: Stored, c: &Coverage, report: &mut ArchiveReport| {
+    pub(super) fn check_coverage(self, mut stored: ByPeer<Stored>, report: &mut Findings<'_>) -> Result<(), ArchiveError> {
+        let compare = |peer: PeerId, stored: Stored, c: &Coverage, report: &mut Findings<'_>| {
             let Stored { messages, deleted, .. } = stored;
             if (c.messages, c.deleted) != (messages, deleted) {
                 let (m, d) = (c.messages, c.deleted);
@@ -18,8 +18,8 @@ impl View<'_> {
                     .differs(|| format!("peer {peer} has {messages} messages ({deleted} deleted), its coverage says {m} ({d})"));
             }
         };
-        for row in self.all(&COVERAGE) {
-            let row = row?;
+        let mut rows = self.all(&COVERAGE, report);
+        while let Some(row) = report.next(&mut rows)? {
             let Some(peer) = report.readable(|| "a coverage".to_owned(), row.key()) else { continue };
             let count = stored.remove(&peer).unwrap_or_default();
             if let Some(coverage) = report.readable(|| format!("coverage of peer {peer}"), row.value(&peer)) {
@@ -29,8 +29,8 @@ impl View<'_> {
         for (peer, count) in stored {
             compare(peer, count, &Coverage::default(), report);
         }
-        for row in self.all(&CRAWL_STATE) {
-            let row = row?;
+        let mut rows = self.all(&CRAWL_STATE, report);
+        while let Some(row) = report.next(&mut rows)? {
             let Some(peer) = report.readable(|| "a crawl state".to_owned(), row.key()) else { continue };
             report.readable(|| format!("crawl state of peer {peer}"), row.value(&peer));
         }

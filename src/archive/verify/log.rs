@@ -7,7 +7,7 @@ use super::super::chain::{Link, Linking};
 use super::super::family::{EARLIER_FORM, FORM, LOG};
 use super::super::key::VersionKey;
 use super::super::record::{Form, LogEntry, Seal};
-use super::{ArchiveReport, ByPeer, Multiset, View, undamaged};
+use super::{ByPeer, Findings, Multiset, View, undamaged};
 
 /// What the change log tells of a peer's messages.
 #[derive(Default)]
@@ -18,12 +18,12 @@ pub(super) struct Told {
 
 impl View<'_> {
     /// Reads the change log once, in order.
-    pub(super) fn check_log(self, report: &mut ArchiveReport) -> Result<ByPeer<Told>, ArchiveError> {
+    pub(super) fn check_log(self, report: &mut Findings<'_>) -> Result<ByPeer<Told>, ArchiveError> {
         let mut told: ByPeer<Told> = ByPeer::new();
         let mut chain = Chain::default();
         let mut at = Seq(0);
-        for row in self.all(&LOG) {
-            let row = row?;
+        let mut rows = self.all(&LOG, report);
+        while let Some(row) = report.next(&mut rows)? {
             let Some(last) = report.readable(|| format!("the change log after {at}"), row.key()) else { continue };
             let after = std::mem::replace(&mut at, last);
             let Some(entry) = report.readable(|| span(after, last), row.value(&last)) else {
@@ -33,7 +33,7 @@ impl View<'_> {
             if entry.first() != after.next() {
                 report.differs(|| format!("the change log jumps from {after} to {}", entry.first()));
             }
-            report.changes += entry.kinds.len() as u64;
+            report.report.changes += entry.kinds.len() as u64;
             for kind in entry.kinds.iter().filter(|kind| kind.message().is_some()) {
                 told.entry(kind.peer()).or_default().changes.add(kind);
             }
@@ -68,7 +68,7 @@ impl Default for Chain {
 }
 
 impl Chain {
-    fn check(&mut self, view: View<'_>, entry: &LogEntry, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
+    fn check(&mut self, view: View<'_>, entry: &LogEntry, report: &mut Findings<'_>) -> Result<(), ArchiveError> {
         let Some(Seal { link, secret }) = &entry.seal else {
             // The chain begins with format 3; what follows a link has one.
             if self.before.is_some_and(|before| before != Link::default()) {

@@ -11,7 +11,7 @@ use super::super::family::{COVERAGE, EARLIER_FORM, FORM, KeyRange, LOG, VERSION}
 use super::super::record::{Form, MessageRecord};
 use super::super::view::Order;
 use super::log::Told;
-use super::{ArchiveReport, Beside, ByPeer, Multiset, View, undamaged};
+use super::{Beside, ByPeer, Findings, Multiset, View, undamaged};
 
 /// What is stored of a peer's messages.
 #[derive(Clone, Copy, Default)]
@@ -33,16 +33,16 @@ fn changes_of(key: MessageKey, record: &MessageRecord) -> impl Iterator<Item = C
 
 impl View<'_> {
     /// Reads all messages once, with their earlier versions beside them.
-    pub(super) fn check_messages(self, report: &mut ArchiveReport) -> Result<ByPeer<Stored>, ArchiveError> {
+    pub(super) fn check_messages(self, report: &mut Findings<'_>) -> Result<ByPeer<Stored>, ArchiveError> {
         let mut stored: ByPeer<Stored> = ByPeer::new();
         let mut covered: Option<(PeerId, Coverage)> = None;
         // Ordered by the same keys, so one pass over each finds what has no counterpart.
-        let rows = self.all(&EARLIER_FORM).peekable();
+        let rows = self.all(&EARLIER_FORM, report).peekable();
         let mut versions = Beside { what: "earlier version", rows, message: |key| key.message };
-        for row in self.all(&FORM) {
-            let row = row?;
+        let mut forms = self.all(&FORM, report);
+        while let Some(row) = report.next(&mut forms)? {
             let Some(at) = report.readable(|| "a message".to_owned(), row.key()) else { continue };
-            report.messages += 1;
+            report.report.messages += 1;
             let of_peer = stored.entry(at.peer).or_default();
             of_peer.messages += 1;
             let mut earlier: u32 = 0;
@@ -83,7 +83,7 @@ impl View<'_> {
         self,
         told: &ByPeer<Told>,
         stored: &ByPeer<Stored>,
-        report: &mut ArchiveReport,
+        report: &mut Findings<'_>,
     ) -> Result<(), ArchiveError> {
         let none = (Told::default(), Stored::default());
         let mut peers: Vec<PeerId> = told.keys().chain(stored.keys()).copied().collect();
@@ -99,19 +99,19 @@ impl View<'_> {
     }
 
     /// Compares a peer's messages with the change log one by one; memory grows with the peer.
-    fn compare_messages(self, peer: PeerId, damaged: bool, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
+    fn compare_messages(self, peer: PeerId, damaged: bool, report: &mut Findings<'_>) -> Result<(), ArchiveError> {
         let mut of_log: BTreeMap<MessageKey, OfLog> = BTreeMap::new();
-        for row in self.all(&LOG) {
-            let row = row?;
+        let mut rows = self.all(&LOG, report);
+        while let Some(row) = report.next(&mut rows)? {
             let Some(entry) = row.key().and_then(|last: Seq| row.value(&last)).ok() else { continue };
             for kind in entry.kinds.iter().filter(|kind| kind.peer() == peer) {
                 let Some(key) = kind.message() else { continue };
                 of_log.entry(key).or_default().add(kind);
             }
         }
-        let before = report.differences.len();
-        for row in self.lenient(&FORM, KeyRange::under(peer.encode()), Order::OldestFirst) {
-            let row = row?;
+        let before = report.report.differences.len();
+        let mut forms = self.lenient(&FORM, KeyRange::under(peer.encode()), Order::OldestFirst);
+        while let Some(row) = report.next(&mut forms)? {
             let Ok(key) = row.key() else { continue };
             let told = of_log.remove(&key);
             let Ok(Form { record, .. }) = row.value(&key) else { continue };
@@ -130,7 +130,7 @@ impl View<'_> {
         for key in of_log.keys() {
             report.differs(|| format!("message {key} is in the change log, but not archived"));
         }
-        if report.differences.len() == before && !damaged {
+        if report.report.differences.len() == before && !damaged {
             report.differs(|| format!("the change log tells of other changes in peer {peer} than are stored"));
         }
         Ok(())
@@ -155,7 +155,7 @@ impl OfLog {
         }
     }
 
-    fn compare(&self, key: MessageKey, version: u32, deletions: u32, report: &mut ArchiveReport) {
+    fn compare(&self, key: MessageKey, version: u32, deletions: u32, report: &mut Findings<'_>) {
         if self.new > 1 {
             report.differs(|| format!("message {key} is {} times in the change log as new", self.new));
         }

@@ -3,12 +3,12 @@
 use super::super::ArchiveError;
 use super::super::family::{PEER, USERNAME};
 use super::super::key::Username;
-use super::{ArchiveReport, View, undamaged};
+use super::{Findings, View, undamaged};
 
 impl View<'_> {
-    pub(super) fn check_peers(self, report: &mut ArchiveReport) -> Result<(), ArchiveError> {
-        for row in self.all(&PEER) {
-            let row = row?;
+    pub(super) fn check_peers(self, report: &mut Findings<'_>) -> Result<(), ArchiveError> {
+        let mut rows = self.all(&PEER, report);
+        while let Some(row) = report.next(&mut rows)? {
             let Some(id) = report.readable(|| "a peer".to_owned(), row.key()) else { continue };
             let Some(peer) = report.readable(|| format!("peer {id}"), row.value(&id)) else { continue };
             for username in peer.all_usernames().map(Username::new) {
@@ -19,8 +19,8 @@ impl View<'_> {
                 }
             }
         }
-        for row in self.all(&USERNAME) {
-            let row = row?;
+        let mut rows = self.all(&USERNAME, report);
+        while let Some(row) = report.next(&mut rows)? {
             let Some(username) = report.readable(|| "a username".to_owned(), row.key()) else { continue };
             let name = username.as_str();
             let Some(id) = report.readable(|| format!("username `{name}`"), row.value(&username)) else { continue };
