@@ -32,11 +32,13 @@ mod flush;
 mod folder;
 mod health;
 mod key;
+mod log_end;
 mod loss;
 mod marker;
 mod marks;
 mod members;
 mod open;
+mod opened;
 mod outcome;
 mod reader;
 mod record;
@@ -49,6 +51,7 @@ mod updates;
 mod upgrade;
 mod verify;
 mod view;
+mod witness;
 mod write;
 
 use std::io;
@@ -70,7 +73,6 @@ pub use health::Health;
 pub use loss::Loss;
 pub use marker::seen as seen_by_marker;
 pub use members::Membership;
-pub use open::{ExternalPosition, Witness};
 pub use outcome::{Archived, MassDeletion};
 pub use reader::{ChangeBatch, Reader};
 pub use record::Raw;
@@ -80,11 +82,12 @@ pub use snapshot::Snapshot;
 pub use topics::Topic;
 pub use verify::{ArchiveReport, VerifyProgress};
 pub use view::{Order, StoredMessage, View};
+pub use witness::{ExternalPosition, Witness};
 pub use write::Write;
 
 use crate::model::Seq;
-use epoch::Epochs;
 use flush::{Flush, Flusher};
+use opened::Identity;
 use schema::Cf;
 
 /// When a write counts as durable.
@@ -234,13 +237,6 @@ pub struct Archive {
     flush: Arc<Flush>,
     /// None in one that was opened to be read.
     _flusher: Option<Flusher>,
-}
-
-/// Which archive it is, and which history of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Identity {
-    id: String,
-    epochs: Epochs,
 }
 
 impl std::fmt::Debug for Archive {

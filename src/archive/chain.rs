@@ -16,14 +16,12 @@
 //! Leaves are salted so that a message can be erased for good: its leaf stays, and nobody can find out by trying which words it was made of,
 //! because the secret of its entry goes with it; the salts of the other leaves stay in its place.
 
-use prost::Message as _;
 use rand::RngExt as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{MessageKey, Seq};
 
 use super::codec::{RecordError, StoredKey as _};
-use super::record::RawRecord;
 
 const LINK_LEN: usize = 32;
 const SECRET_LEN: usize = 16;
@@ -71,13 +69,13 @@ impl Secret {
         bytes.try_into().map(Self).map_err(|_| RecordError::value("secret of the hash chain", format!("{} bytes", bytes.len())))
     }
 
-    /// The digest of a form of a message.
-    pub(super) fn leaf(&self, key: &MessageKey, version: u32, raw: &RawRecord) -> [u8; LINK_LEN] {
+    /// The digest of a form of a message: of the fields of its raw bytes as they stand in its value.
+    pub(super) fn leaf(&self, key: &MessageKey, version: u32, raw: &[u8]) -> [u8; LINK_LEN] {
         let key = key.encode();
         let salted = Sha256::new().chain_update(self.0).chain_update(key).finalize();
         let (salt, _) = salted.split_at(SALT_LEN);
         let leaf = Sha256::new().chain_update(salt).chain_update(key).chain_update(version.to_be_bytes());
-        leaf.chain_update(raw.encode_to_vec()).finalize().into()
+        leaf.chain_update(raw).finalize().into()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::model::{Change, Seq, Timestamp};
 use super::ArchiveError;
 use super::family::{KeyRange, LOG, POSITION};
 use super::key::PositionKey;
-use super::staged::End;
+use super::log_end::LogEnd;
 use super::view::{Order, View};
 
 /// The number of the newest change on disk; 0 when there is none.
@@ -22,12 +22,12 @@ pub(super) fn last(db: &DB, path: &Path) -> Result<Seq, ArchiveError> {
 }
 
 /// Where the change log ends on disk. Behind a damaged entry the hash chain begins anew, and `verify` tells of it.
-pub(super) fn end(db: &DB, path: &Path) -> Result<End, ArchiveError> {
+pub(super) fn end(db: &DB, path: &Path) -> Result<LogEnd, ArchiveError> {
     let next = last(db, path)?.next();
     let newest = View::over(db, path).lenient(&LOG, KeyRange::all(), Order::NewestFirst).next().transpose()?;
     let entry = newest.and_then(|row| row.entry().ok()).map(|(_, entry)| entry);
     let at = entry.as_ref().map_or(Timestamp(0), |entry| entry.at);
-    Ok(End { next, link: entry.and_then(|entry| entry.seal).map(|seal| seal.link).unwrap_or_default(), at })
+    Ok(LogEnd { next, link: entry.and_then(|entry| entry.seal).map(|seal| seal.link).unwrap_or_default(), at })
 }
 
 impl View<'_> {

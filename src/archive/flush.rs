@@ -17,9 +17,10 @@ use tokio::sync::watch;
 use crate::model::Seq;
 
 use super::health::HealthState;
+use super::log_end::LogEnd;
 use super::marker::Marker;
-use super::snapshot::{Opened, Snapshot};
-use super::staged::End;
+use super::opened::Opened;
+use super::snapshot::Snapshot;
 use super::{Archive, ArchiveError};
 
 /// The shortest time between two flushes: what a reader waits at most, but for the disk. `docs/benchmarks.md` has what it costs.
@@ -37,7 +38,7 @@ pub(super) struct Flush {
     opened: Opened,
     pub(super) health: HealthState,
     /// Where the change log ends; its lock (a mutex) is the one writer's.
-    end: Mutex<End>,
+    end: Mutex<LogEnd>,
     flushed: RwLock<Snapshot>,
     last: watch::Sender<Seq>,
     work: Mutex<Work>,
@@ -54,7 +55,7 @@ struct Work {
 
 impl Flush {
     /// The disk has all that is there when an archive is opened.
-    pub(super) fn new(opened: Opened, end: End, free_min: u64) -> Self {
+    pub(super) fn new(opened: Opened, end: LogEnd, free_min: u64) -> Self {
         let snapshot = Snapshot::take(&opened, end);
         let last = watch::Sender::new(end.last());
         let (end, flushed) = (Mutex::new(end), RwLock::new(snapshot));
@@ -66,19 +67,19 @@ impl Flush {
         &self.opened.db
     }
 
-    pub(super) fn writer(&self) -> MutexGuard<'_, End> {
+    pub(super) fn writer(&self) -> MutexGuard<'_, LogEnd> {
         // A writer that panicked had not committed: the number it would have used is still the next one.
         self.end.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The archive as it is now, and where its log ends. Nothing is written meanwhile.
-    pub(super) fn now(&self) -> (Snapshot, End) {
+    pub(super) fn now(&self) -> (Snapshot, LogEnd) {
         let end = self.writer();
         (self.snapshot_at(&end), *end)
     }
 
     /// The archive as it is at the end of its log, for who holds the writer's lock.
-    pub(super) fn snapshot_at(&self, end: &MutexGuard<'_, End>) -> Snapshot {
+    pub(super) fn snapshot_at(&self, end: &MutexGuard<'_, LogEnd>) -> Snapshot {
         Snapshot::take(&self.opened, **end)
     }
 
@@ -97,7 +98,7 @@ impl Flush {
     }
 
     /// Has the disk take everything that is committed.
-    fn flush(&self) -> Result<End, rocksdb::Error> {
+    fn flush(&self) -> Result<LogEnd, rocksdb::Error> {
         let (snapshot, end) = self.now();
         self.db().flush_wal(true)?;
         self.advance(snapshot);
@@ -180,7 +181,7 @@ struct Flushing {
     flush: Arc<Flush>,
     marker: Marker,
     /// What the disk has and the marker does not say yet.
-    unmarked: Option<End>,
+    unmarked: Option<LogEnd>,
     marked_at: Option<Instant>,
     /// When the disk is looked at again.
     look_at: Instant,

@@ -22,8 +22,9 @@ use crate::model::Seq;
 
 use super::family::{EPOCHS, POSITION};
 use super::key::{EpochsKey, PositionKey};
-use super::open::{ExternalPosition, Inspection, gap, inspect, open_for_writing, read_only, shorter_than_seen, witnesses};
+use super::open::{Inspection, gap, inspect, open_for_writing, read_only, shorter_than_seen, witnesses};
 use super::view::View;
+use super::witness::ExternalPosition;
 use super::{Archive, ArchiveError, Durability, changes, files, upgrade};
 
 /// What an archive continues without.

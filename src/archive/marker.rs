@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Seq, Timestamp};
 
-use super::open::{ExternalPosition, Witness};
+use super::opened::Identity;
 use super::schema::FORMAT;
-use super::{ArchiveError, Epoch, Identity};
+use super::witness::{ExternalPosition, Witness};
+use super::{ArchiveError, Epoch};
 
 /// What the marker says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,5 @@
 //! Snapshots: the archive as it was at one moment (snapshot isolation), owned, so that they can be handed on.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use rocksdb::DB;
@@ -10,9 +9,10 @@ use crate::model::Seq;
 
 use super::chain::Link;
 use super::epoch::{LogPosition, PositionError};
-use super::staged::End;
+use super::log_end::LogEnd;
+use super::opened::Opened;
 use super::view::View;
-use super::{Archive, Damage, Epoch, Identity};
+use super::{Archive, Epoch};
 
 type RocksSnapshot<'a> = rocksdb::Snapshot<'a>;
 
@@ -25,26 +25,17 @@ self_cell!(
     }
 );
 
-/// An open database, and which archive it is.
-#[derive(Clone)]
-pub(super) struct Opened {
-    pub(super) db: Arc<DB>,
-    pub(super) path: Arc<Path>,
-    pub(super) identity: Arc<Identity>,
-    pub(super) damage: Arc<Damage>,
-}
-
 /// The archive as it was at one moment. What it sees is kept on the disk for as long as it lives, so it is not to be held for long.
 #[derive(Clone)]
 pub struct Snapshot {
     snapshot: Arc<OwnedSnapshot>,
     opened: Opened,
-    end: End,
+    end: LogEnd,
 }
 
 impl Snapshot {
     /// Takes one. Nothing may be written meanwhile: `end` is where the change log ends.
-    pub(super) fn take(opened: &Opened, end: End) -> Self {
+    pub(super) fn take(opened: &Opened, end: LogEnd) -> Self {
         let snapshot = Arc::new(OwnedSnapshot::new(Arc::clone(&opened.db), |db| db.snapshot()));
         Self { snapshot, opened: opened.clone(), end }
     }

@@ -12,6 +12,7 @@ use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
 use super::family::{COUNTERS, COVERAGE, CRAWL_STATE, EARLIER_FORM, FORM, Family, LOG, MEMBER, PEER, SIZE, TOPIC, USERNAME};
 use super::key::{MemberKey, Username, VersionKey};
+use super::log_end::LogEnd;
 use super::members::Membership;
 use super::outcome::{Archived, MassDeletion};
 use super::record::{Form, LogEntry, MessageRecord, RawRecord, Seal};
@@ -26,24 +27,6 @@ pub(super) enum MembershipChange {
     Joined,
     Left,
     Folders(Vec<String>),
-}
-
-/// Where the change log ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct End {
-    /// The number that the next change gets.
-    pub(super) next: Seq,
-    /// The newest link of the hash chain.
-    pub(super) link: Link,
-    /// When its last change was archived.
-    pub(super) at: Timestamp,
-}
-
-impl End {
-    /// The number of the last change.
-    pub(super) fn last(&self) -> Seq {
-        Seq(self.next.0.saturating_sub(1))
-    }
 }
 
 /// A write while it is being worked out (read-your-own-writes): what it reads it reads once, what it changes it changes here first.
@@ -72,7 +55,7 @@ pub(super) struct Staged<'a> {
 }
 
 impl<'a> Staged<'a> {
-    pub(super) fn new(archive: &'a Archive, now: Timestamp, as_of: Option<i32>, after: End) -> Self {
+    pub(super) fn new(archive: &'a Archive, now: Timestamp, as_of: Option<i32>, after: LogEnd) -> Self {
         Self {
             archive,
             now,
@@ -381,7 +364,7 @@ impl<'a> Staged<'a> {
     /// A form that was not known.
     fn new_form(&mut self, key: MessageKey, form: Form) {
         let version = form.record.version;
-        self.leaves.push(self.secret.leaf(&key, version, &form.raw));
+        self.leaves.push(self.secret.leaf(&key, version, &form.raw.to_bytes()));
         self.change(if version == 0 { ChangeKind::MessageNew { key } } else { ChangeKind::MessageEdited { key, version } });
         self.put_form(key, form);
     }
@@ -443,7 +426,7 @@ impl<'a> Staged<'a> {
     }
 
     /// The batch that makes it true, where the change log ends then, and what became of it.
-    pub(super) fn finish(mut self) -> (WriteBatch, End, Archived) {
+    pub(super) fn finish(mut self) -> (WriteBatch, LogEnd, Archived) {
         self.log();
         let db = &self.archive.db;
         for (name, holder) in &self.usernames {
@@ -458,6 +441,6 @@ impl<'a> Staged<'a> {
         for (peer, state) in &self.crawl_states {
             CRAWL_STATE.put(db, &mut self.batch, peer, state);
         }
-        (self.batch, End { next: self.next, link: self.link, at: self.now }, self.archived)
+        (self.batch, LogEnd { next: self.next, link: self.link, at: self.now }, self.archived)
     }
 }

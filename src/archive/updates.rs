@@ -5,14 +5,11 @@
 
 use prost::Message as _;
 
-use crate::model::{AccountName, UpdatesState};
+use crate::model::UpdatesState;
 
-use super::ArchiveError;
 use super::codec::{RecordError, StoredValue, WrittenValue};
-use super::family::UPDATES;
 use super::key::AccountKey;
 use super::record::decode;
-use super::view::View;
 
 /// A state, and whose it is: an account's name may be given to another user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,16 +43,5 @@ impl StoredValue<AccountKey> for AccountUpdates {
     fn from_bytes(_: &AccountKey, bytes: &[u8]) -> Result<Self, RecordError> {
         let UpdatesRecord { user, pts, qts, date, seq } = decode("updates state", bytes)?;
         Ok(Self { user, state: UpdatesState { pts, qts, date, seq } })
-    }
-}
-
-impl View<'_> {
-    /// How far an account, which is a user, has followed what happens outside channels; `None` where that is not known of this user.
-    ///
-    /// # Errors
-    /// When the disk refuses, or the stored record cannot be decoded.
-    pub fn updates_state(self, account: &AccountName, user: i64) -> Result<Option<UpdatesState>, ArchiveError> {
-        let found = self.readable(&UPDATES, &AccountKey(account.clone()))?;
-        Ok(found.filter(|found| found.user == user).map(|found| found.state))
     }
 }

@@ -20,9 +20,9 @@ use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
 use super::family::{COVERAGE, CRAWL_STATE, EARLIER_RAW, Family, KeyRange, MESSAGE, PEER, RAW, Row, USERNAME, VERSION};
 use super::key::{Username, VersionKey};
+use super::opened::Opened;
 use super::record::{MessageRecord, Raw};
 use super::schema::{self, Cf};
-use super::snapshot::Opened;
 use super::{Archive, ArchiveError, Damage};
 
 /// Which way to read.

@@ -54,6 +54,11 @@ impl RawRecord {
         self.tl.is_empty()
     }
 
+    /// Its fields as they stand in a form's value.
+    pub(in crate::archive) fn to_bytes(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
     fn of(bytes: &[u8]) -> Result<Self, RecordError> {
         decode("raw message", bytes)
     }

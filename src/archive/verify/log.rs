@@ -88,7 +88,7 @@ impl Chain {
                 report.differs(|| format!("form {version} of message {key}, which change {seq} tells of, cannot be read"));
                 return Ok(());
             };
-            linking.add(&secret.leaf(&key, version, &form.raw));
+            linking.add(&secret.leaf(&key, version, &form.raw.to_bytes()));
         }
         if linking.link() != *link {
             report.differs(|| {

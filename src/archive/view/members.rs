@@ -1,10 +1,11 @@
-//! Reading who sees what.
+//! Reading who sees what, and how far each account has followed it.
 
-use crate::model::PeerId;
+use crate::model::{AccountName, PeerId, UpdatesState};
 
 use super::super::ArchiveError;
 use super::super::codec::StoredKey as _;
-use super::super::family::{KeyRange, MEMBER};
+use super::super::family::{KeyRange, MEMBER, UPDATES};
+use super::super::key::AccountKey;
 use super::super::members::Membership;
 use super::{Order, View};
 
@@ -21,5 +22,14 @@ impl<'a> View<'a> {
     /// Every membership of every account, by peer, lazily.
     pub fn memberships(self) -> impl Iterator<Item = Result<(PeerId, Membership), ArchiveError>> + use<'a> {
         self.scan(&MEMBER, KeyRange::all(), Order::OldestFirst).map(|entry| entry.map(|(key, membership)| (key.peer, membership)))
+    }
+
+    /// How far an account, which is a user, has followed what happens outside channels; `None` where that is not known of this user.
+    ///
+    /// # Errors
+    /// When the disk refuses, or the stored record cannot be decoded.
+    pub fn updates_state(self, account: &AccountName, user: i64) -> Result<Option<UpdatesState>, ArchiveError> {
+        let found = self.readable(&UPDATES, &AccountKey(account.clone()))?;
+        Ok(found.filter(|found| found.user == user).map(|found| found.state))
     }
 }
