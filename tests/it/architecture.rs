@@ -16,13 +16,14 @@ use std::path::PathBuf;
 use crate::support::files::{project, project_files};
 
 /// Each module of `src/`, in the order of `lib.rs`, and what it may use of the crate.
-const MODULES: [(&str, &[&str]); 21] = [
+const MODULES: [(&str, &[&str]); 22] = [
     ("lifecycle", &[]),
     ("model", &[]),
     ("span", &[]),
-    ("seal", &[]),
+    ("atomic_file", &[]),
+    ("seal", &["atomic_file"]),
     ("schedule", &["model"]),
-    ("accounts", &["lifecycle", "model", "seal"]),
+    ("accounts", &["lifecycle", "model", "atomic_file", "seal"]),
     ("parse", &["model"]),
     ("telegram", &["lifecycle", "model", "accounts", "parse"]),
     ("dispatch", &["lifecycle", "model", "accounts", "telegram"]),
