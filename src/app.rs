@@ -6,6 +6,7 @@
 
 mod gauges;
 mod jobs;
+mod open_files;
 mod sessions;
 mod status;
 
@@ -131,6 +132,7 @@ impl App {
         let store = open_sessions(config)?;
         let LockedSessions { sessions, locks } = store.take_all()?;
         check_accounts(config, &sessions)?;
+        open_files::warn_if_few(config, sessions.len());
         let durability = config.archive.durability();
         let (archive, index) = {
             let (archive_path, index_path) = (folder.archive(), folder.index());

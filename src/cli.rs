@@ -36,6 +36,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
+use crate::open_files;
 use client::Globals;
 pub use output::Out;
 use signals::Signals;
@@ -91,6 +92,9 @@ pub async fn main() -> ExitCode {
             return ExitCode::from(if failed { 2 } else { 0 });
         }
     };
+    if let Err(error) = open_files::raise_limit() {
+        output::tell(format_args!("telescribe: the limit of open files could not be raised: {error}"));
+    }
     let outcome = dispatch(cli).await;
     match outcome {
         Ok(code) => code,

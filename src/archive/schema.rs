@@ -16,7 +16,9 @@
 //! | `size` | peer, time | how many members it had from then on |
 //! | `topic` | peer, root message | a forum's topic |
 
-use rocksdb::{BlockBasedOptions, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, Options};
+use rocksdb::{BlockBasedOptions, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, LogLevel, Options};
+
+use crate::open_files;
 
 /// The format number of what is on disk; raised by every change that an older version could not read.
 pub const FORMAT: u32 = 2;
@@ -31,6 +33,10 @@ const DICTIONARY_SAMPLES: i32 = 100 * DICTIONARY_SIZE;
 /// Bytes of all memory tables together. Without a bound each of the thirteen families may hold 64 MiB twice; a crawl of 2 million messages
 /// held 800 MB of memory then.
 const WRITE_BUFFERS_SIZE: usize = 192 << 20;
+/// Bytes of one file of RocksDB's info log: some hundred flushes and compactions.
+const INFO_LOG_SIZE: usize = 1 << 20;
+/// Files of RocksDB's info log: those of the last ten starts, unless one of them wrote a lot.
+const INFO_LOGS_MAX: usize = 10;
 /// ZSTD's default window, level and strategy.
 const ZSTD_WINDOW_BITS: i32 = -14;
 const ZSTD_LEVEL: i32 = 3;
@@ -136,7 +142,13 @@ pub(super) fn db_options() -> Options {
     options.set_wal_recovery_mode(rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_db_write_buffer_size(WRITE_BUFFERS_SIZE);
     options.set_max_background_jobs(2);
-    options.set_keep_log_file_num(4);
+    // Without a bound every table stays open: at about 55 GB they take all 1,024 files that many systems give.
+    let tables = open_files::archive_tables_max(open_files::limit());
+    options.set_max_open_files(i32::try_from(tables).unwrap_or(i32::MAX));
+    // RocksDB's own notes (info log), for whoever looks for the cause of trouble. Each open begins a new file.
+    options.set_log_level(LogLevel::Info);
+    options.set_max_log_file_size(INFO_LOG_SIZE);
+    options.set_keep_log_file_num(INFO_LOGS_MAX);
     options
 }
 
@@ -155,4 +167,47 @@ pub(super) fn descriptors_but(absent: &[Cf]) -> Vec<ColumnFamilyDescriptor> {
 pub(super) fn handle(db: &DB, cf: Cf) -> &ColumnFamily {
     #[expect(clippy::expect_used, reason = "every family of the catalogue is opened by `descriptors`")]
     db.cf_handle(cf.name()).expect("a column family of the catalogue is open")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    fn open(path: &Path) -> DB {
+        let mut options = db_options();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        DB::open_cf_descriptors(&options, path, descriptors()).unwrap()
+    }
+
+    /// The sizes of the files of RocksDB's info log.
+    fn info_logs(path: &Path) -> Vec<usize> {
+        let files = fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
+        let logs = files.filter(|file| file.file_name().to_string_lossy().starts_with("LOG"));
+        logs.map(|log| usize::try_from(log.metadata().unwrap().len()).unwrap()).collect()
+    }
+
+    #[test]
+    fn rocksdbs_own_log_is_bounded_in_size_and_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open(folder.path());
+        let mut flushes = 0_u32;
+        while info_logs(folder.path()).len() == 1 {
+            db.put_cf(handle(&db, Cf::Meta), flushes.to_be_bytes(), [0; 8]).unwrap();
+            db.flush_cf(handle(&db, Cf::Meta)).unwrap();
+            flushes += 1;
+            assert!(info_logs(folder.path())[0] < INFO_LOG_SIZE * 2, "one file grows and grows");
+        }
+        assert!(flushes > 10, "it tells of work, not only of being opened");
+        drop(db);
+        for _ in 0..INFO_LOGS_MAX + 3 {
+            drop(open(folder.path()));
+        }
+        let logs = info_logs(folder.path());
+        assert!(logs.len() > 2 && logs.len() <= INFO_LOGS_MAX, "{logs:?}");
+        assert!(logs.iter().all(|size| *size < INFO_LOG_SIZE * 11 / 10), "{logs:?}");
+    }
 }

@@ -16,18 +16,19 @@ use std::path::PathBuf;
 use crate::support::files::{project, project_files};
 
 /// Each module of `src/`, in the order of `lib.rs`, and what it may use of the crate.
-const MODULES: [(&str, &[&str]); 22] = [
+const MODULES: [(&str, &[&str]); 23] = [
     ("lifecycle", &[]),
     ("model", &[]),
     ("span", &[]),
     ("atomic_file", &[]),
+    ("open_files", &[]),
     ("seal", &["atomic_file"]),
     ("schedule", &["model"]),
     ("accounts", &["lifecycle", "model", "atomic_file", "seal"]),
     ("parse", &["model"]),
     ("telegram", &["lifecycle", "model", "accounts", "parse"]),
     ("dispatch", &["lifecycle", "model", "accounts", "telegram"]),
-    ("archive", &["model"]),
+    ("archive", &["model", "open_files"]),
     ("crawl", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "dispatch", "archive"]),
     ("search", &["lifecycle", "model", "archive"]),
     ("show", &["model", "archive"]),
@@ -42,6 +43,7 @@ const MODULES: [(&str, &[&str]); 22] = [
         &[
             "lifecycle",
             "model",
+            "open_files",
             "seal",
             "schedule",
             "accounts",
@@ -60,6 +62,7 @@ const MODULES: [(&str, &[&str]); 22] = [
         &[
             "lifecycle",
             "model",
+            "open_files",
             "accounts",
             "telegram",
             "archive",
@@ -80,7 +83,7 @@ const MODULES: [(&str, &[&str]); 22] = [
 const BACKWARDS: [(&str, &str, &str); 0] = [];
 
 /// Foreign libraries that only some modules may name, and which.
-const DOORS: [(&str, &[&str]); 43] = [
+const DOORS: [(&str, &[&str]); 44] = [
     // Telegram.
     ("grammers_client", &["telegram"]),
     ("grammers_crypto", &["telegram"]),
@@ -116,6 +119,8 @@ const DOORS: [(&str, &[&str]); 43] = [
     ("sha2", &["seal"]),
     ("rand", &["seal"]),
     ("zeroize", &["seal", "accounts", "app", "cli"]),
+    // The limit of open files.
+    ("rlimit", &["open_files"]),
     // Other programs' sessions.
     ("rusqlite", &["accounts"]),
     // Time.

@@ -16,6 +16,7 @@ mod live;
 mod login;
 mod loss;
 mod metrics;
+mod open_files;
 mod parked;
 mod parse;
 mod pipeline;
