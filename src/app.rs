@@ -7,6 +7,7 @@
 mod gauges;
 mod jobs;
 mod open_files;
+mod retention;
 mod sessions;
 mod status;
 
@@ -31,6 +32,7 @@ use crate::search::{Index, Indexer, IndexerSettings};
 pub use sessions::{MASTER_KEY_VARIABLE, open_sessions};
 
 use gauges::Gauges;
+use retention::Retention;
 
 /// How long to wait for the data folder's lock, which a command may hold that reads it while nobody serves it: such a command takes well
 /// under a second.
@@ -172,6 +174,7 @@ impl App {
             crawl_settings(config, names.len())?,
             &lifecycle,
         )?;
+        Retention::start(config.archive.series_retention(), &archive, &environment.clock, &lifecycle);
         let indexing = config.search.indexer_settings();
         lifecycle.work("indexer", {
             let (index, archive) = (Arc::clone(&index), Arc::clone(&archive));

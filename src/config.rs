@@ -102,6 +102,7 @@ impl Config {
         self.jobs.runs().map_err(|error| (error.key, error.why))?;
         self.accounts.check().map_err(|(key, why)| (format!("accounts.{key}"), why))?;
         self.crawl.check().map_err(|wrong| of("crawl", wrong))?;
+        self.archive.check().map_err(|wrong| of("archive", wrong))?;
         self.search.check().map_err(|wrong| of("search", wrong))?;
         self.http.settings().check().map_err(|error| ("http".to_owned(), error.to_string()))?;
         self.telegram.check().map_err(|wrong| of("telegram", wrong))?;

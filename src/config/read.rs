@@ -211,6 +211,10 @@ mod tests {
                 "[accounts.proxies]\nalpha = \"socks5://user:p@ss@proxy:1\"\n",
                 "accounts.proxies.alpha` must have both user and password",
             ),
+            (
+                "[archive]\nseries_retention = \"30m\"\n",
+                "line 2: `archive.series_retention` must be at least 1d, or \"0s\" to keep",
+            ),
             ("[publish]\nurl = \"http://127.0.0.1\"\n", "config.toml, line 2: `publish.url` must start with amqp://"),
             ("[publish]\n\nurl = \"amqp://127.0.0.1:99999\"\n", "config.toml, line 3: `publish.url` must have a port number"),
             (

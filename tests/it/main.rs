@@ -27,6 +27,7 @@ mod recheck;
 mod repository;
 mod restart;
 mod resume;
+mod retention;
 mod schedule;
 mod sealed;
 mod seams;
