@@ -131,7 +131,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             run::run(args, &globals, &config()?, signals).await
         }
         Command::Simulate(args) => simulate::run(args).await,
-        Command::Login(args) => login::run(args, &config()?).await,
+        Command::Login(args) => login::run(args, &globals, &config()?).await,
         Command::Account(args) => account::run(args, &globals, &config()?).await,
         Command::Peers(args) => peers::run(args, &globals).await,
         Command::Search(args) => search::run(args, &globals).await,
@@ -146,6 +146,6 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Verify(args) => verify::run(args, &globals),
         Command::Reindex(args) => reindex::run(args, &globals, &config()?).await,
         Command::Key(args) => key::run(args, &globals),
-        Command::Config(args) => check_config::run(args, config),
+        Command::Config(args) => check_config::run(args, &globals, config),
     }
 }

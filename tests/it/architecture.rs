@@ -43,6 +43,7 @@ const MODULES: [(&str, &[&str]); 23] = [
         &[
             "lifecycle",
             "model",
+            "atomic_file",
             "open_files",
             "seal",
             "schedule",

@@ -37,4 +37,5 @@ mod show;
 mod soak;
 mod support;
 mod telethon;
+mod vanished;
 mod views;
