@@ -7,12 +7,15 @@
 mod disk;
 mod gauges;
 mod jobs;
+mod known;
+mod open_files;
+mod retention;
 mod sessions;
 mod status;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,11 +29,15 @@ use crate::model::{AccountName, Clock};
 use crate::output::rabbitmq::RabbitMq;
 use crate::output::{self, Delivery, Output};
 use crate::schedule::Job;
+use crate::seal::KeyRing;
 use crate::search::{Index, Indexer, IndexerSettings};
 
+pub use known::Known;
 pub use sessions::{MASTER_KEY_VARIABLE, open_sessions};
 
 use gauges::Gauges;
+use known::Found;
+use retention::Retention;
 
 /// How long to wait for the data folder's lock, which a command may hold that reads it while nobody serves it: such a command takes well
 /// under a second.
@@ -76,6 +83,9 @@ struct OpenAccounts {
     pool: Arc<Pool>,
     sessions: BTreeMap<AccountName, Arc<Session>>,
     store: Sessions,
+    /// The data folder, which notes what is known of them.
+    data: PathBuf,
+    clock: Arc<dyn Clock>,
 }
 
 /// An output that runs.
@@ -131,7 +141,20 @@ impl App {
         let folder = DataFolder::lock_within(data, FOLDER_LOCK_TIMEOUT).await?;
         let store = open_sessions(config)?;
         let LockedSessions { sessions, locks } = store.take_all()?;
+        let earlier = Known::read(data)?;
+        let ring = KeyRing::load(&DataFolder::keys(data))?;
+        let (sessions_folder, configuration) = (config.accounts.sessions.as_path(), config.file.as_ref());
+        let found = Found { folder: sessions_folder, sessions: &sessions, keys: &ring, configuration };
+        match &earlier {
+            Some(known) => known.check(data, found)?,
+            None if folder.archive().exists() => tracing::warn!(
+                "`{}` is missing: what vanished before this start cannot be told; what is there now is noted",
+                known::place(data).display()
+            ),
+            None => {}
+        }
         check_accounts(config, &sessions)?;
+        open_files::warn_if_few(config, sessions.len());
         let writing = config.archive.writing();
         let (archive, index) = {
             let (archive_path, index_path) = (folder.archive(), folder.index());
@@ -146,12 +169,19 @@ impl App {
         let http_settings = config.http.settings();
         let bound = http::Bound::bind(&http_settings, Some(&DataFolder::socket(data))).await?;
         let keys = http::Keys::open(&DataFolder::keys(data))?;
+        tokio::task::block_in_place(|| Known::of(found, earlier, environment.clock.timestamp()).write(data))?;
         let lifecycle = Lifecycle::new();
 
         let names: Vec<AccountName> = sessions.keys().cloned().collect();
         let pool = Pool::new(names.iter().cloned(), config.accounts.pool_settings(), Arc::clone(&environment.clock));
         PoolStatePersister::restore(&pool, &sessions, config.accounts.rest_after_crash.duration());
-        let accounts = OpenAccounts { pool: Arc::clone(&pool), sessions: sessions.clone(), store: store.clone() };
+        let accounts = OpenAccounts {
+            pool: Arc::clone(&pool),
+            sessions: sessions.clone(),
+            store: store.clone(),
+            data: data.to_owned(),
+            clock: Arc::clone(&environment.clock),
+        };
         // Before anything is asked: what Telegram answers to it may not live to be saved.
         tokio::task::block_in_place(|| accounts.save())?;
         lifecycle.work("budgets", {
@@ -175,6 +205,7 @@ impl App {
             let (health, lifecycle) = (archive.health(), lifecycle.clone());
             move || disk::Disk::new(health.clone(), lifecycle.clone())
         });
+        Retention::start(config.archive.series_retention(), &archive, &environment.clock, &lifecycle);
         let indexing = config.search.indexer_settings();
         lifecycle.work("indexer", {
             let (index, archive) = (Arc::clone(&index), Arc::clone(&archive));
@@ -238,7 +269,7 @@ impl App {
             self.finish_index().await;
             tokio::task::block_in_place(|| self.archive.flush())?;
             PoolStatePersister::mark_clean_stop(&self.accounts.pool, &self.accounts.sessions);
-            tokio::task::block_in_place(|| self.accounts.save())?;
+            tokio::task::block_in_place(|| self.accounts.save().and_then(|()| self.accounts.note()))?;
         }
         self.locks.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(())
@@ -259,6 +290,15 @@ impl App {
 impl OpenAccounts {
     fn save(&self) -> anyhow::Result<()> {
         self.sessions.values().try_for_each(|session| Ok(self.store.save(session)?))
+    }
+
+    /// Notes what has become known since the start: who an account is, and the keys of other data centres.
+    fn note(&self) -> anyhow::Result<()> {
+        let noted = Known::update(&self.data, |known| {
+            self.sessions.values().for_each(|session| known.note_session(session));
+            known.set_seen(self.clock.timestamp());
+        });
+        noted.map(drop)
     }
 }
 

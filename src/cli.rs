@@ -39,6 +39,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
+use crate::open_files;
 use client::Globals;
 pub use output::Out;
 use signals::Signals;
@@ -97,6 +98,9 @@ pub async fn main() -> ExitCode {
             return ExitCode::from(if failed { 2 } else { 0 });
         }
     };
+    if let Err(error) = open_files::raise_limit() {
+        output::tell(format_args!("telescribe: the limit of open files could not be raised: {error}"));
+    }
     let outcome = dispatch(cli).await;
     match outcome {
         Ok(code) => code,
@@ -133,7 +137,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
             run::run(args, &globals, &config()?, signals).await
         }
         Command::Simulate(args) => simulate::run(args).await,
-        Command::Login(args) => login::run(args, &config()?).await,
+        Command::Login(args) => login::run(args, &globals, &config()?).await,
         Command::Account(args) => account::run(args, &globals, &config()?).await,
         Command::Peers(args) => peers::run(args, &globals).await,
         Command::Search(args) => search::run(args, &globals).await,
@@ -151,6 +155,6 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Upgrade(args) => upgrade::run(args, &globals),
         Command::Reindex(args) => reindex::run(args, &globals, &config()?).await,
         Command::Key(args) => key::run(args, &globals),
-        Command::Config(args) => check_config::run(args, config),
+        Command::Config(args) => check_config::run(args, &globals, config),
     }
 }

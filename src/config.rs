@@ -10,6 +10,7 @@ mod accounts;
 mod archive;
 mod crawl;
 mod error;
+mod file_keys;
 mod http;
 mod jobs;
 mod log;
@@ -31,6 +32,7 @@ pub use accounts::AccountsConfig;
 pub use archive::{ArchiveConfig, Sync};
 pub use crawl::{CrawlConfig, Kind};
 pub use error::ConfigError;
+pub use file_keys::ConfigFile;
 pub use http::{HttpConfig, ListenerConfig, SealingConfig};
 pub use jobs::{InvalidPlan, JobChange, JobConfig, JobsConfig, MissedConfig, OverrideConfig};
 pub use log::{LogConfig, LogFormat};
@@ -71,6 +73,9 @@ pub struct Config {
     pub http: HttpConfig,
     /// What is logged.
     pub log: LogConfig,
+    /// The file that it was read from, where it was.
+    #[serde(skip)]
+    pub file: Option<ConfigFile>,
 }
 
 impl Config {
@@ -81,11 +86,14 @@ impl Config {
     /// When it cannot be read, or something in it is invalid.
     pub fn load(path: &Path, required: bool, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && !required => String::new(),
+            Ok(text) => Some(text),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && !required => None,
             Err(source) => return Err(ConfigError::Io { path: path.to_owned(), source }),
         };
-        read::read(&path.display().to_string(), &text, environment)
+        let environment: Vec<(String, String)> = environment.collect();
+        let overridden = environment.iter().filter_map(|(name, _)| read::overridden_key(name)).collect();
+        let config = read::read(&path.display().to_string(), text.as_deref().unwrap_or_default(), environment.into_iter())?;
+        Ok(Self { file: Some(ConfigFile::of(path, text.as_deref(), overridden)), ..config })
     }
 
     /// Validates what types cannot, as [`Config::load`] has done with what it read: for a configuration that was made otherwise.
@@ -102,6 +110,7 @@ impl Config {
         self.jobs.runs().map_err(|error| (error.key, error.why))?;
         self.accounts.check().map_err(|(key, why)| (format!("accounts.{key}"), why))?;
         self.crawl.check().map_err(|wrong| of("crawl", wrong))?;
+        self.archive.check().map_err(|wrong| of("archive", wrong))?;
         self.search.check().map_err(|wrong| of("search", wrong))?;
         self.http.settings().check().map_err(|error| ("http".to_owned(), error.to_string()))?;
         self.telegram.check().map_err(|wrong| of("telegram", wrong))?;

@@ -12,10 +12,14 @@
 //! One page of history, or one live update, becomes true in ONE archive write (atomic). Everything right of the archive reads its
 //! change log with a position of its own (its checkpoint), so that it can be thrown away and rebuilt (idempotent).
 
-// What everybody may use: the data model, the worker loop that everything runs in, and sealing.
+// What everybody may use: the data model, the worker loop that everything runs in, files, and sealing.
 pub mod lifecycle;
 pub mod model;
 pub mod span;
+
+pub mod atomic_file;
+
+pub mod open_files;
 
 pub mod seal;
 

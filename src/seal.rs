@@ -14,11 +14,12 @@
 //! agreement, signatures, compression (`zip`; it leaks), other algorithms, and HTTP itself. Nothing reaches for the clock or for
 //! randomness: `now` and the generator are passed in, [`system_random`] is the generator of the running program.
 //!
-//! The files, each building on the one before: `cipher` (bytes), `key`, `ring` (the file), `token` (JWE), `master` (encryption
+//! The files, each building on the one before: `fingerprint`, `cipher` (bytes), `key`, `ring` (the file), `token` (JWE), `master` (encryption
 //! at rest), `nonces` (replay protection), `exchange` (requests and answers). The format and two worked clients: `docs/sealing.md`.
 
 mod cipher;
 mod exchange;
+mod fingerprint;
 mod key;
 mod master;
 mod nonces;
@@ -26,6 +27,7 @@ mod ring;
 mod token;
 
 pub use exchange::{OpenedAnswer, OpenedRequest, SealedRequest, open_answer, open_request, seal_answer, seal_request};
+pub use fingerprint::fingerprint;
 pub use key::{ClientName, InvalidName, Key, KeyId};
 pub use master::{InvalidMasterKey, MasterKey, sealed_by};
 pub use nonces::{CLOCK_TOLERANCE, NONCES_PER_KEY_MAX, Nonces};

@@ -19,6 +19,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use super::SessionError;
 use super::lost::LostSession;
 use crate::model::{AccountName, IdSpace, PeerId, UpdatesState};
+use crate::seal::fingerprint;
 
 /// An authorisation key: whoever has it *is* the account. Never printed.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -301,6 +302,14 @@ impl Session {
             true
         });
         kept
+    }
+
+    /// The fingerprints of its authorisation keys, in the order of their data centres. A key is random, so nobody finds it from them.
+    #[must_use]
+    pub fn key_fingerprints(&self) -> Vec<String> {
+        let keys = self.lock();
+        let keys = keys.data_centres.values().filter_map(|dc| dc.auth_key.as_ref());
+        keys.map(|key| fingerprint("telescribe authorisation key", key.bytes())).collect()
     }
 
     /// The user the account is, once known.

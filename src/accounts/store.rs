@@ -2,7 +2,7 @@
 //! sealed where a master key is set.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use super::SessionError;
 use super::format::{self, SessionFormat, UnreadableSession};
 use super::lock::{LockFailure, SessionLock};
 use super::session::{Session, SessionData};
+use crate::atomic_file;
 use crate::model::AccountName;
 use crate::seal::MasterKey;
 
@@ -236,13 +237,7 @@ impl Sessions {
 
     fn replace(&self, path: &Path, data: &SessionData) -> io::Result<()> {
         self.make_folder()?;
-        let bytes = format::write(data, self.keys.first())?;
-        // A NamedTempFile is made with mode 0600.
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        file.write_all(&bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)?;
-        std::fs::File::open(&self.folder)?.sync_all()
+        atomic_file::replace(path, &format::write(data, self.keys.first())?).map(drop)
     }
 
     fn make_folder(&self) -> io::Result<()> {

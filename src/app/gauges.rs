@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::RunningOutput;
+use super::{RunningOutput, open_files};
 use crate::accounts::AccountState;
 use crate::archive::Archive;
 use crate::crawl::{Crawler, Progress};
@@ -59,6 +59,10 @@ impl Gauges {
         }
         let failing = self.lifecycle.workers().values().filter(|worker| worker.failing.is_some()).count();
         metrics::gauge!("telescribe_workers_failing").set(failing as f64);
+        if let Some(files) = open_files::view() {
+            metrics::gauge!("telescribe_open_files").set(files.open as f64);
+            metrics::gauge!("telescribe_open_files_limit").set(files.limit as f64);
+        }
     }
 
     fn set_accounts(&self) {

@@ -13,8 +13,8 @@ use crate::lifecycle::{Lifecycle, WorkerStatus};
 use crate::model::{Clock, PeerId};
 use crate::views::{AccountStatusView, CrawlView, FloodView, OutputView, ProgramView, PublishView, WorkerView};
 
-use super::RunningOutput;
 use super::jobs::JobControl;
+use super::{RunningOutput, open_files};
 
 /// The source of the status while the program runs.
 pub(super) struct RunningProgram {
@@ -114,6 +114,7 @@ impl StatusSource for RunningProgram {
             publish: Some(self.outputs.iter().find(|output| output.name == PUBLISH).map(|output| self.publish(output))),
             outputs: Some(self.outputs.iter().map(|output| self.output(output)).collect()),
             workers: Some(self.workers()),
+            open_files: open_files::view(),
         }
     }
 

@@ -4,11 +4,12 @@
 //! back: an older copy, a disk that lied about a flush, a log that was cut. It is a witness like the index, and is replaced atomically.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::atomic_file;
 use crate::model::{Seq, Timestamp};
 
 use super::opened::Identity;
@@ -88,23 +89,12 @@ impl Marker {
             change: change.0,
             at: at.to_string(),
         };
-        match replace(&self.path, &marked) {
-            Ok(()) => self.failing = false,
+        match serde_json::to_vec(&marked).map_err(io::Error::from).and_then(|text| atomic_file::replace(&self.path, &text)) {
+            Ok(_) => self.failing = false,
             Err(error) if !std::mem::replace(&mut self.failing, true) => {
                 tracing::warn!("`{}` cannot be written: {error}", self.path.display());
             }
             Err(_) => {}
         }
     }
-}
-
-/// Replaces the file atomically; the disk has it when this returns.
-fn replace(path: &Path, marked: &Marked) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".archive-").suffix(".json").tempfile_in(folder)?;
-    serde_json::to_writer(&mut file, marked)?;
-    file.write_all(b"\n")?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    fs::File::open(folder)?.sync_all()
 }

@@ -18,9 +18,11 @@
 //! Until format 2 there was `raw` (peer, id): Telegram's bytes of the newest form, and their layer.
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DEFAULT_COLUMN_FAMILY_NAME, Options,
-    WriteBufferManager,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DEFAULT_COLUMN_FAMILY_NAME, LogLevel,
+    Options, WriteBufferManager,
 };
+
+use crate::open_files;
 
 /// The format number of what is on disk; raised by every change that an older version could not read.
 pub const FORMAT: u32 = 3;
@@ -42,6 +44,10 @@ pub(super) const MEMORY: usize = 96 << 20;
 const WRITE_BUFFERS_SIZE: usize = MEMORY / 2;
 /// Bytes of the write-ahead log at which memory tables are written out, so that it stays short also where a family is written seldom.
 const LOG_SIZE_MAX: u64 = 64 << 20;
+/// Bytes of one file of RocksDB's info log: some hundred flushes and compactions.
+const INFO_LOG_SIZE: usize = 1 << 20;
+/// Files of RocksDB's info log: those of the last ten starts, unless one of them wrote a lot.
+const INFO_LOGS_MAX: usize = 10;
 /// ZSTD's default window, level and strategy.
 const ZSTD_WINDOW_BITS: i32 = -14;
 const ZSTD_LEVEL: i32 = 3;
@@ -166,7 +172,13 @@ pub(super) fn db_options(memory: &Memory) -> Options {
     // The write-ahead log of a killed process ends anywhere; the archive ends with its last whole write. Damage before it is refused.
     options.set_wal_recovery_mode(rocksdb::DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_max_background_jobs(2);
-    options.set_keep_log_file_num(4);
+    // Without a bound every table stays open: at about 55 GB they take all 1,024 files that many systems give.
+    let tables = open_files::archive_tables_max(open_files::limit());
+    options.set_max_open_files(i32::try_from(tables).unwrap_or(i32::MAX));
+    // RocksDB's own notes (info log), for whoever looks for the cause of trouble. Each open begins a new file.
+    options.set_log_level(LogLevel::Info);
+    options.set_max_log_file_size(INFO_LOG_SIZE);
+    options.set_keep_log_file_num(INFO_LOGS_MAX);
     options
 }
 
@@ -197,4 +209,47 @@ fn options_of(name: &str, memory: &Memory) -> Options {
 pub(super) fn handle(db: &DB, cf: Cf) -> &ColumnFamily {
     #[expect(clippy::expect_used, reason = "every family of the catalogue is opened by `descriptors`")]
     db.cf_handle(cf.name()).expect("a column family of the catalogue is open")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    fn open(path: &Path) -> DB {
+        let mut options = db_options();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        DB::open_cf_descriptors(&options, path, descriptors()).unwrap()
+    }
+
+    /// The sizes of the files of RocksDB's info log.
+    fn info_logs(path: &Path) -> Vec<usize> {
+        let files = fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
+        let logs = files.filter(|file| file.file_name().to_string_lossy().starts_with("LOG"));
+        logs.map(|log| usize::try_from(log.metadata().unwrap().len()).unwrap()).collect()
+    }
+
+    #[test]
+    fn rocksdbs_own_log_is_bounded_in_size_and_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open(folder.path());
+        let mut flushes = 0_u32;
+        while info_logs(folder.path()).len() == 1 {
+            db.put_cf(handle(&db, Cf::Meta), flushes.to_be_bytes(), [0; 8]).unwrap();
+            db.flush_cf(handle(&db, Cf::Meta)).unwrap();
+            flushes += 1;
+            assert!(info_logs(folder.path())[0] < INFO_LOG_SIZE * 2, "one file grows and grows");
+        }
+        assert!(flushes > 10, "it tells of work, not only of being opened");
+        drop(db);
+        for _ in 0..INFO_LOGS_MAX + 3 {
+            drop(open(folder.path()));
+        }
+        let logs = info_logs(folder.path());
+        assert!(logs.len() > 2 && logs.len() <= INFO_LOGS_MAX, "{logs:?}");
+        assert!(logs.iter().all(|size| *size < INFO_LOG_SIZE * 11 / 10), "{logs:?}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use rocksdb::WriteOptions;
+use rocksdb::{WriteBatch, WriteOptions};
 
 use crate::model::{AccountName, Counters, IdRange, Message, MessageKey, Peer, PeerId, Seq, Timestamp, UpdatesState};
 
@@ -62,6 +62,18 @@ impl Archive {
             job_starts: Vec::new(),
             unknown_usernames: Vec::new(),
         }
+    }
+}
+
+impl Archive {
+    /// Writes a batch, for who holds the writer's lock, and has the disk take it soon.
+    pub(super) fn write_batch(&self, batch: WriteBatch) -> Result<(), ArchiveError> {
+        let mut options = WriteOptions::default();
+        options.set_sync(self.durability == Durability::Always);
+        let written = self.db.write_opt(batch, &options);
+        self.flush.wake();
+        // The thread that flushes finds out when trouble is over.
+        written.inspect_err(|error| self.flush.health.failed(error)).map_err(|e| self.store(e))
     }
 }
 
@@ -220,20 +232,12 @@ impl Write<'_> {
         if batch.is_empty() {
             return Ok(archived);
         }
-        let mut options = WriteOptions::default();
-        options.set_sync(archive.durability == Durability::Always);
-        if let Err(error) = archive.db.write_opt(batch, &options) {
-            archive.flush.health.failed(&error);
-            // The thread that flushes finds out when it is over.
-            archive.flush.wake();
-            return Err(archive.store(error));
-        }
+        archive.write_batch(batch)?;
         *end = after;
         let durable = (archive.durability == Durability::Always).then(|| archive.flush.snapshot_at(&end));
         drop(end);
-        match durable {
-            Some(snapshot) => archive.flush.advance(snapshot),
-            None => archive.flush.wake(),
+        if let Some(snapshot) = durable {
+            archive.flush.advance(snapshot);
         }
         metrics::histogram!("telescribe_archive_write_seconds").record(began.elapsed());
         Ok(archived)

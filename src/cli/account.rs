@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 use super::client::Globals;
 use super::login::note_lost;
 use super::output::{Out, ended, tell};
-use crate::accounts::{Session, Sessions};
-use crate::app::open_sessions;
+use crate::accounts::{Session, SessionError, Sessions};
+use crate::app::{Known, open_sessions};
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
 use crate::model::AccountName;
@@ -79,30 +79,42 @@ async fn dispatch(args: Args, globals: &Globals, config: &Config) -> anyhow::Res
     match args.command {
         Command::List => list::run(&open_sessions(config)?, globals),
         Command::Check { name } => check(&open_sessions(config)?, name, globals, config).await,
-        Command::Import(args) => import::run(args, &open_sessions(config)?, config),
-        Command::Logout { name } => logout(&open_sessions(config)?, &name, config).await,
+        Command::Import(args) => import::run(args, &open_sessions(config)?, config, &globals.data),
+        Command::Logout { name } => logout(&open_sessions(config)?, &name, globals, config).await,
         // The master key may be lost already: it must not be needed here.
-        Command::Remove { name } => remove(&Sessions::new(&config.accounts.sessions, config.telegram.server.name()), &name),
+        Command::Remove { name } => {
+            remove(&Sessions::new(&config.accounts.sessions, config.telegram.server.name()), &name, globals)
+        }
         Command::NewKey => seal::new_key(),
         Command::Seal { old_key_file } => seal::seal(&open_sessions(config)?, old_key_file.as_deref()),
         Command::Unseal => seal::unseal(&open_sessions(config)?),
     }
 }
 
-async fn logout(store: &Sessions, name: &AccountName, config: &Config) -> anyhow::Result<ExitCode> {
+async fn logout(store: &Sessions, name: &AccountName, globals: &Globals, config: &Config) -> anyhow::Result<ExitCode> {
     let (session, _lock) = store.take(name)?;
     match ask(Arc::new(session), config, async |client| client.log_out().await).await {
         Ok(()) | Err(TelegramError::SignedOut { .. }) => {}
         Err(error) => bail!("account `{name}` could not be logged out: {error}; its session file was kept"),
     }
     store.remove(name)?;
+    Known::update(&globals.data, |known| known.forget_session(name))?;
     tell(format_args!("account `{name}` was logged out and its session file removed"));
     Ok(ExitCode::SUCCESS)
 }
 
-fn remove(store: &Sessions, name: &AccountName) -> anyhow::Result<ExitCode> {
+fn remove(store: &Sessions, name: &AccountName, globals: &Globals) -> anyhow::Result<ExitCode> {
     let _lock = store.lock(name)?;
-    store.remove(name)?;
+    let removed = store.remove(name);
+    let was_known = match &removed {
+        Ok(()) | Err(SessionError::Unknown(_)) => Known::update(&globals.data, |known| known.forget_session(name))?,
+        Err(_) => None,
+    };
+    if was_known == Some(true) && removed.is_err() {
+        tell(format_args!("the session file of account `{name}` was missing already; the next start no longer expects it"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    removed?;
     tell(format_args!(
         "the session file of account `{name}` was removed; its session stays valid until it is ended in an app: Settings, Devices"
     ));

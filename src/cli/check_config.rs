@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
+use super::client::Globals;
 use super::output::{Out, ended, tell};
+use crate::app::Known;
 use crate::config::{Config, template};
 
 /// Print the documented default configuration, or check one
@@ -10,18 +12,27 @@ use crate::config::{Config, template};
 #[command(after_help = "Examples:
   telescribe config > config.toml
   telescribe config --check
-  telescribe --config /etc/telescribe.toml config --check")]
+  telescribe --config /etc/telescribe.toml config --check
+
+A configuration that has lost its end since the last start stops the start: it may have been cut off, and what is gone may be
+a proxy, or what must not be crawled. If it was shortened on purpose, --accept says so.")]
 pub(super) struct Args {
     /// Check the configuration instead, with the environment's overrides
     #[arg(long)]
     check: bool,
+    /// Accept that the configuration sets less than at the last start
+    #[arg(long, conflicts_with = "check")]
+    accept: bool,
 }
 
-pub(super) fn run(args: Args, load: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: Args, globals: &Globals, load: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
     if args.check {
         load()?;
         tell("the configuration is valid");
         return Ok(ExitCode::SUCCESS);
+    }
+    if args.accept {
+        return accept(globals, &load()?);
     }
     let print = || {
         let mut out = Out::stdout();
@@ -30,4 +41,19 @@ pub(super) fn run(args: Args, load: impl Fn() -> anyhow::Result<Config>) -> anyh
         Ok(ExitCode::SUCCESS)
     };
     ended(print())
+}
+
+fn accept(globals: &Globals, config: &Config) -> anyhow::Result<ExitCode> {
+    let noted = match &config.file {
+        Some(file) => Known::update(&globals.data, |known| known.accept_configuration(file))?,
+        None => None,
+    };
+    match noted {
+        Some(()) => tell("the configuration is valid, and accepted as it is"),
+        None => tell(format_args!(
+            "the configuration is valid; nothing was started in `{}` yet, so there is nothing to compare it with",
+            globals.data.display()
+        )),
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::client::Globals;
 use super::output::{Out, ended, tell};
+use crate::app::Known;
 use crate::archive::DataFolder;
 use crate::model::{Clock as _, SystemClock};
 use crate::seal::{ClientName, KeyId, KeyRing, system_random};
@@ -17,6 +18,7 @@ use crate::seal::{ClientName, KeyId, KeyRing, system_random};
   telescribe key new analyst > analyst.jwks.json
   telescribe key list
   telescribe key remove analyst-7f3a9c21
+  telescribe key remove --missing
 
 A client may have several keys. To rotate a key: create a new one, give it to the client, then remove the old one.")]
 pub(super) struct Args {
@@ -36,7 +38,11 @@ enum Command {
     /// Remove a key; its client can no longer use it
     Remove {
         /// The key's id
-        kid: KeyId,
+        #[arg(required_unless_present = "missing")]
+        kid: Option<KeyId>,
+        /// Give up every key that vanished from the key file without a command: the next start no longer expects it
+        #[arg(long, conflicts_with = "kid")]
+        missing: bool,
     },
 }
 
@@ -50,9 +56,14 @@ fn dispatch(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let mut out = Out::stdout();
     match args.command {
         Command::New { client } => {
+            // A new file would hide that the old one is gone.
+            if let Some(known) = Known::read(&globals.data)? {
+                known.check_keys(&globals.data, &ring)?;
+            }
             DataFolder::make(&globals.data)?;
             let key = ring.add_new(&client, SystemClock.now(), &mut system_random());
             ring.save(&path)?;
+            Known::update(&globals.data, |known| known.note_key(&key))?;
             out.line(String::from_utf8_lossy(&KeyRing::export(&key)).trim_end())?;
             out.flush()?;
             tell(format_args!("key `{}` was added; a running telescribe accepts it at once", key.id()));
@@ -67,12 +78,24 @@ fn dispatch(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
                 }
             }
         }
-        Command::Remove { kid } => {
-            if ring.remove(&kid).is_none() {
-                bail!("there is no key `{kid}`; `telescribe key list` shows those that exist");
+        Command::Remove { kid: Some(kid), .. } => {
+            let removed = ring.remove(&kid).is_some();
+            if removed {
+                ring.save(&path)?;
             }
-            ring.save(&path)?;
-            tell(format_args!("key `{kid}` was removed"));
+            let was_known = Known::update(&globals.data, |known| known.forget_key(&kid))?;
+            match (removed, was_known) {
+                (true, _) => tell(format_args!("key `{kid}` was removed")),
+                (false, Some(true)) => tell(format_args!("key `{kid}` was missing already; the next start no longer expects it")),
+                (false, _) => bail!("there is no key `{kid}`; `telescribe key list` shows those that exist"),
+            }
+        }
+        Command::Remove { kid: None, .. } => {
+            let gone = Known::update(&globals.data, |known| known.forget_missing_keys(&ring))?.unwrap_or_default();
+            match gone.as_slice() {
+                [] => tell("no key is missing"),
+                gone => tell(format_args!("the next start no longer expects {}", gone.join(", "))),
+            }
         }
     }
     out.flush()?;

@@ -15,9 +15,10 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use tokio::sync::mpsc;
 
+use super::client::Globals;
 use super::output::{harmless, tell};
 use crate::accounts::{DataCentre, Session, SessionError, SessionLoss, Sessions};
-use crate::app::open_sessions;
+use crate::app::{Known, open_sessions};
 use crate::config::{Config, Server};
 use crate::lifecycle::Lifecycle;
 use crate::model::{AccountName, Clock as _, Peer, SystemClock};
@@ -88,7 +89,7 @@ impl Speaker {
     }
 }
 
-pub(super) async fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: Args, globals: &Globals, config: &Config) -> anyhow::Result<ExitCode> {
     if config.telegram.api_hash.is_empty() && config.telegram.server == Server::Telegram {
         bail!("`telegram.api_id` and `telegram.api_hash` are not set; get them from https://my.telegram.org/apps");
     }
@@ -110,6 +111,7 @@ pub(super) async fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode>
     speaker.end().await;
     let user = outcome?;
     store.save(&session)?;
+    Known::update(&globals.data, |known| known.note_session(&session))?;
     tell(format_args!(
         "account `{}` is signed in as {}; `telescribe run` crawls with it (restart it if it is running)",
         args.name,

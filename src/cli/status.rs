@@ -21,8 +21,8 @@ use crate::views::{AccountStatusView, CrawlView, OutputView, StatusView, WorkerV
 pub struct Args {}
 
 /// Members with an output of their own.
-const TOLD: [&str; 11] =
-    ["version", "now", "archive", "index", "running", "crawl", "publish", "outputs", "accounts", "jobs", "workers"];
+const TOLD: [&str; 12] =
+    ["version", "now", "archive", "index", "running", "crawl", "publish", "outputs", "accounts", "jobs", "workers", "open_files"];
 
 /// Runs the command on standard output.
 ///
@@ -87,6 +87,13 @@ fn for_people(received: &Received<StatusView>, out: &mut Out) -> std::io::Result
         for complaint in ill {
             out.line(format_args!("  {complaint}"))?;
         }
+    }
+    if let Some(files) = &program.open_files {
+        head(
+            out,
+            "open files",
+            &format!("{} of {}, the archive's tables at most {}", files.open, files.limit, files.archive_max),
+        )?;
     }
     let rest: serde_json::Map<String, Value> = received
         .json

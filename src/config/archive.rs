@@ -1,8 +1,11 @@
 //! `[archive]`: the archive on disk.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Span;
 use crate::archive::{Durability, Writing};
 
 /// The archive on disk.
@@ -13,13 +16,13 @@ pub struct ArchiveConfig {
     pub sync: Sync,
     /// MiB that are to stay free on the archive's disk: with less, nothing more is asked of Telegram until there is room again.
     pub free_min_mib: u64,
+    /// How long time series are kept: what views, forwards, replies and reactions of messages, and member counts of peers, were earlier.
+    /// At least "1d"; "0s" keeps them for good. The newest figures are always kept.
+    pub series_retention: Span,
 }
 
-impl Default for ArchiveConfig {
-    fn default() -> Self {
-        Self { sync: Sync::default(), free_min_mib: 1024 }
-    }
-}
+/// The shortest retention: a shorter one is a mistyped unit, and what it removes is gone.
+const RETENTION_MIN: Span = Span::seconds(24 * 60 * 60);
 
 /// How durable a write is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -32,7 +35,31 @@ pub enum Sync {
     Always,
 }
 
+impl Default for ArchiveConfig {
+    fn default() -> Self {
+        // What is archived stays, unless the operator says otherwise.
+        Self { sync: Sync::Os, free_min_mib: 1024, series_retention: Span::seconds(0) }
+    }
+}
+
 impl ArchiveConfig {
+    /// How long time series are kept; `None` for good.
+    #[must_use]
+    pub fn series_retention(&self) -> Option<Duration> {
+        Some(self.series_retention.duration()).filter(|keep| !keep.is_zero())
+    }
+
+    /// What is wrong, and with which key.
+    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+        match self.series_retention {
+            keep if keep.duration().is_zero() || keep >= RETENTION_MIN => Ok(()),
+            keep => Err((
+                "series_retention",
+                format!("must be at least {RETENTION_MIN}, or \"0s\" to keep them for good, not `{keep}`"),
+            )),
+        }
+    }
+
     /// How the archive is written.
     #[must_use]
     pub fn writing(&self) -> Writing {

@@ -42,15 +42,19 @@ pub(super) fn read(place: &str, text: &str, environment: impl Iterator<Item = (S
                 .map_err(|e| invalid(format!("environment variable {name}"), Some(key.replace("__", ".")), e.message()))?;
         }
     }
-    let overridden = |name: &String| name.trim_start_matches(PREFIX).to_lowercase().replace("__", ".");
     check_values(
-        &|key| match overrides.iter().map(|(name, _)| name).rfind(|name| key == overridden(name)) {
+        &|key| match overrides.iter().map(|(name, _)| name).rfind(|name| overridden_key(name).as_deref() == Some(key)) {
             Some(name) => format!("environment variable {name}"),
             None => line_of(text, key).map_or_else(|| place.to_owned(), |line| format!("{place}, line {line}")),
         },
         &config,
     )?;
     Ok(config)
+}
+
+/// The key that an environment variable overrides.
+pub(super) fn overridden_key(name: &str) -> Option<String> {
+    name.strip_prefix(PREFIX).map(|key| key.to_lowercase().replace("__", "."))
 }
 
 /// Validates the values of a configuration that no file was read for.
@@ -210,6 +214,10 @@ mod tests {
             (
                 "[accounts.proxies]\nalpha = \"socks5://user:p@ss@proxy:1\"\n",
                 "accounts.proxies.alpha` must have both user and password",
+            ),
+            (
+                "[archive]\nseries_retention = \"30m\"\n",
+                "line 2: `archive.series_retention` must be at least 1d, or \"0s\" to keep",
             ),
             ("[publish]\nurl = \"http://127.0.0.1\"\n", "config.toml, line 2: `publish.url` must start with amqp://"),
             ("[publish]\n\nurl = \"amqp://127.0.0.1:99999\"\n", "config.toml, line 3: `publish.url` must have a port number"),

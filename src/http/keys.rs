@@ -39,13 +39,18 @@ impl Keys {
         Ok(Self { path: Some(path.to_owned()), held: Mutex::new(Held { keys, stamp }) })
     }
 
-    /// The current keys. A file that became unusable leaves the last good ones, because a mistake must not lock every client out.
+    /// The current keys. A file that became unusable or vanished leaves the last good ones, because a mistake must not lock every client
+    /// out. A command that removes the last key leaves a file without keys.
     pub(super) fn now(&self) -> Arc<[Arc<Key>]> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(path) = &self.path {
             let current = stamp(path);
             if current != held.stamp {
                 match KeyRing::load(path) {
+                    Ok(_) if current.is_none() && !held.keys.is_empty() => tracing::error!(
+                        "key file `{}` has vanished; the keys that were loaded before stay in use until the program stops: put it back",
+                        path.display()
+                    ),
                     Ok(ring) => held.keys = ring.keys().into(),
                     Err(error) => tracing::error!("{error}; the keys that were loaded before stay in use"),
                 }

@@ -10,15 +10,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::DateTime;
 use rand::CryptoRng;
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::cipher::KEY_LENGTH;
+use super::fingerprint::fingerprint;
 use super::key::{ClientName, Key, KeyId, Secret};
 use super::token::{self, Purpose, Refused};
 
 /// The domain separation of ids: hashed before a key, so that the id is no hash of anything that is used elsewhere.
-const ID_DOMAIN: &[u8] = b"telescribe master key\0";
+const ID_DOMAIN: &str = "telescribe master key";
+/// Hexadecimal digits of an id: 64 bits tell any number of an operator's keys apart.
+const ID_DIGITS: usize = 16;
 
 /// The operator's key for encryption at rest.
 #[derive(Clone)]
@@ -77,8 +79,7 @@ impl MasterKey {
     }
 
     fn of(secret: Secret) -> Self {
-        let digest = Sha256::new().chain_update(ID_DOMAIN).chain_update(secret.0.as_slice()).finalize();
-        let digits: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let digits: String = fingerprint(ID_DOMAIN, secret.0.as_slice()).chars().take(ID_DIGITS).collect();
         let id = KeyId::of_master(&digits);
         Self(Arc::new(Key::new(id, ClientName::of_operator(), DateTime::UNIX_EPOCH, secret)))
     }

@@ -5,7 +5,7 @@
 //! The file is not encrypted: whoever may read it is the program.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use serde_json::Map;
 use zeroize::Zeroizing;
 
 use super::key::{ClientName, Key, KeyId};
+use crate::atomic_file;
 
 mod jwk;
 
@@ -164,15 +165,9 @@ impl KeyRing {
         if current != self.loaded {
             return Err(KeyFileError::Changed { path: path.to_owned() });
         }
-        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // tempfile makes files with mode 0600.
-        let mut file = tempfile::Builder::new().prefix(".keys-").tempfile_in(folder).map_err(fail)?;
-        file.write_all(&jwk::write(&self.set)).map_err(fail)?;
-        file.as_file().sync_all().map_err(fail)?;
-        let version = FileVersion::of(&file.as_file().metadata().map_err(fail)?);
-        file.persist(&target).map_err(|error| fail(error.error))?;
-        self.loaded = Some(version);
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(fail)
+        let file = atomic_file::replace(&target, &jwk::write(&self.set)).map_err(fail)?;
+        self.loaded = Some(FileVersion::of(&file.metadata().map_err(fail)?));
+        Ok(())
     }
 }
 

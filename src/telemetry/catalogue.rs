@@ -31,7 +31,7 @@ pub struct Metric {
 const WRITE_SECONDS: &[f64] = &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// Every metric of the program, in the order of the page.
-pub const CATALOGUE: [Metric; 17] = [
+pub const CATALOGUE: [Metric; 20] = [
     counter("telescribe_requests_total", "Requests of the crawl to Telegram, by method and outcome."),
     counter("telescribe_messages_total", "Messages that were archived, by what became of them."),
     counter("telescribe_not_understood_total", "What Telegram sent and this version has no name for, by constructor."),
@@ -46,10 +46,16 @@ pub const CATALOGUE: [Metric; 17] = [
         kind: MetricKind::Histogram(WRITE_SECONDS),
         help: "How long an atomic write to the archive took, the wait for the writes before it included.",
     },
+    counter(
+        "telescribe_samples_expired_total",
+        "Samples of time series that were removed, because they were older than the retention.",
+    ),
     gauge("telescribe_archive_disk_bytes", "Size of the archive on disk, its write-ahead log included."),
     gauge("telescribe_index_disk_bytes", "Size of the search index on disk."),
     gauge("telescribe_reader_lag_changes", "Changes of the archive that a reader has not processed yet, by reader."),
     gauge("telescribe_workers_failing", "Workers whose last step failed and is retried."),
+    gauge("telescribe_open_files", "Files that the process has open, sockets included."),
+    gauge("telescribe_open_files_limit", "How many files the process may have open."),
     counter("telescribe_http_requests_total", "HTTP requests, by route and status."),
     Metric { name: "telescribe_http_request_seconds", kind: MetricKind::Summary, help: "How long HTTP requests took, by route." },
     counter("telescribe_http_refused_total", "Sealed HTTP requests that were refused, by reason."),

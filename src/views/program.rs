@@ -33,6 +33,21 @@ pub struct ProgramView {
     /// The workers, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<Vec<WorkerView>>,
+    /// The process's open files; absent where the system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_files: Option<OpenFilesView>,
+}
+
+/// The process's open files, sockets included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = OpenFiles)]
+pub struct OpenFilesView {
+    /// How many are open.
+    pub open: u64,
+    /// How many may be open: the soft limit, which the program raises to the hard one.
+    pub limit: u64,
+    /// Of these, the archive's share: the most tables that it keeps open.
+    pub archive_max: u64,
 }
 
 /// A member that is there, be it null.

@@ -16,17 +16,19 @@ use std::path::PathBuf;
 use crate::support::files::{project, project_files};
 
 /// Each module of `src/`, in the order of `lib.rs`, and what it may use of the crate.
-const MODULES: [(&str, &[&str]); 21] = [
+const MODULES: [(&str, &[&str]); 23] = [
     ("lifecycle", &[]),
     ("model", &[]),
     ("span", &[]),
-    ("seal", &[]),
+    ("atomic_file", &[]),
+    ("open_files", &[]),
+    ("seal", &["atomic_file"]),
     ("schedule", &["model"]),
-    ("accounts", &["lifecycle", "model", "seal"]),
+    ("accounts", &["lifecycle", "model", "atomic_file", "seal"]),
     ("parse", &["model"]),
     ("telegram", &["lifecycle", "model", "accounts", "parse"]),
     ("dispatch", &["lifecycle", "model", "accounts", "telegram"]),
-    ("archive", &["model"]),
+    ("archive", &["model", "atomic_file", "open_files"]),
     ("crawl", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "dispatch", "archive"]),
     ("search", &["lifecycle", "model", "archive"]),
     ("show", &["model", "archive"]),
@@ -41,6 +43,8 @@ const MODULES: [(&str, &[&str]); 21] = [
         &[
             "lifecycle",
             "model",
+            "atomic_file",
+            "open_files",
             "seal",
             "schedule",
             "accounts",
@@ -59,6 +63,7 @@ const MODULES: [(&str, &[&str]); 21] = [
         &[
             "lifecycle",
             "model",
+            "open_files",
             "accounts",
             "telegram",
             "archive",
@@ -79,7 +84,7 @@ const MODULES: [(&str, &[&str]); 21] = [
 const BACKWARDS: [(&str, &str, &str); 0] = [];
 
 /// Foreign libraries that only some modules may name, and which.
-const DOORS: [(&str, &[&str]); 43] = [
+const DOORS: [(&str, &[&str]); 44] = [
     // Telegram.
     ("grammers_client", &["telegram"]),
     ("grammers_crypto", &["telegram"]),
@@ -112,9 +117,11 @@ const DOORS: [(&str, &[&str]); 43] = [
     ("aes", &["seal"]),
     ("cbc", &["seal"]),
     ("hmac", &["seal"]),
-    ("sha2", &["seal"]),
-    ("rand", &["seal"]),
+    ("sha2", &["archive", "seal"]),
+    ("rand", &["archive", "seal"]),
     ("zeroize", &["seal", "accounts", "app", "cli"]),
+    // The limit of open files.
+    ("rlimit", &["open_files"]),
     // Other programs' sessions.
     ("rusqlite", &["accounts"]),
     // Time.

@@ -176,7 +176,7 @@ fn an_index_that_cannot_be_opened_is_left_as_it_is() {
             .output()
             .unwrap()
     };
-    let fewest = 16;
+    let fewest = 10;
     for limit in fewest..120 {
         let output = line(limit);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -148,6 +148,18 @@ async fn a_new_key_works_and_a_removed_one_stops_without_a_restart() {
 }
 
 #[tokio::test]
+async fn a_key_file_that_vanishes_locks_nobody_out_of_a_running_program() {
+    let served = Served::start(listening(Sealing::Required)).await;
+    let key = key(&served);
+    assert_eq!(ask(&served, &key, "/v1/status").await.0, 200);
+    std::fs::remove_file(DataFolder::keys(served.folder.path())).unwrap();
+    for _ in 0..2 {
+        assert_eq!(ask(&served, &key, "/v1/status").await.0, 200);
+    }
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn an_optional_listener_takes_both_from_this_machine_but_not_through_a_proxy() {
     let served = Served::start(listening(Sealing::Optional)).await;
     let key = key(&served);

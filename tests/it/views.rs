@@ -13,8 +13,8 @@ use telescribe::http::Sealing;
 use telescribe::model::{IdRange, PeerId, PeerKind, RangeSet};
 use telescribe::views::{
     AccountStatusView, ChangeView, CoverageDetail, CoveragePage, CrawlView, HitsPage, JobsView, KnownPeer, MemberCountsPage,
-    MessageCountersPage, MessageDetail, MessagesPage, OutputView, PeerAccountsView, PeerTopicsView, PeersPage, Problem,
-    ProgramView, PublishView, StatusView, WorkerView,
+    MessageCountersPage, MessageDetail, MessagesPage, OpenFilesView, OutputView, PeerAccountsView, PeerTopicsView, PeersPage,
+    Problem, ProgramView, PublishView, StatusView, WorkerView,
 };
 
 use crate::support::archives::add_to_each;
@@ -151,6 +151,7 @@ fn the_status_of_a_running_program_is_read_as_it_was_written() {
         outputs: Some(vec![OutputView { name: "publish".to_owned(), kind: "rabbitmq".into(), report: publish.clone() }]),
         publish: Some(Some(publish)),
         workers: Some(vec![worker]),
+        open_files: Some(OpenFilesView { open: 60, limit: 4_096, archive_max: 2_048 }),
     };
     for program in [program.clone(), ProgramView { publish: Some(None), ..program }, ProgramView::default()] {
         let text = serde_json::to_string(&program).unwrap();

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::super::login::data_centres;
 use super::super::output::tell;
 use crate::accounts::{IMPORT_LENGTH_MAX, ImportError, Imported, Origin, Sessions};
+use crate::app::Known;
 use crate::config::Config;
 use crate::model::AccountName;
 
@@ -38,7 +39,7 @@ pub(super) struct Args {
     dc: Option<i32>,
 }
 
-pub(super) fn run(args: Args, store: &Sessions, config: &Config) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: Args, store: &Sessions, config: &Config, data: &Path) -> anyhow::Result<ExitCode> {
     let Args { name, file, dc } = args;
     let source = if file == Path::new("-") { "standard input".to_owned() } else { format!("`{}`", file.display()) };
     let bytes = read(&file)?;
@@ -55,6 +56,7 @@ pub(super) fn run(args: Args, store: &Sessions, config: &Config) -> anyhow::Resu
     let lock = store.lock(&name)?;
     store.create(&session)?;
     drop(lock);
+    Known::update(data, |known| known.note_session(&session))?;
 
     let peers = session.peers().len();
     tell(format_args!(
