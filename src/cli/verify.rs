@@ -1,6 +1,5 @@
-//! `telescribe verify`: compares archive, index and positions with each other.
+//! `telescribe verify`: compares archive, index and positions with each other, and the index's files with their checksums.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -9,7 +8,7 @@ use super::client::Globals;
 use super::output::{Out, ended};
 use crate::archive::{Archive, DataFolder, ExternalPosition};
 use crate::model::Seq;
-use crate::search::{Index, SearchError, Verification};
+use crate::search::{CheckedFile, IndexFolders, SearchError, Verification};
 
 /// Compare the archive, the index and all positions with each other
 #[derive(Clone, Debug, clap::Args)]
@@ -31,8 +30,9 @@ fn verify(globals: &Globals) -> anyhow::Result<ExitCode> {
     let archive = Archive::open_to_read(&folder.archive(), None)?;
     let report = archive.view().verify()?;
     let mut differences = report.differences;
-    let indexed = compare_index(&archive, &folder.index(), &mut differences)?;
-    let lost = compare_positions(&archive, Index::seen(&folder.index()), &mut differences)?;
+    let folders = IndexFolders::at(&folder.index());
+    let indexed = compare_index(&archive, &folders, &mut differences)?;
+    let lost = compare_positions(&archive, folders.seen()?, &mut differences)?;
     let mut out = Out::stdout();
     if globals.json {
         out.json(&json!({
@@ -59,16 +59,24 @@ fn verify(globals: &Globals) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!differences.is_empty())))
 }
 
-/// Adds what differs between index and archive.
-fn compare_index(archive: &Archive, path: &Path, differences: &mut Vec<String>) -> anyhow::Result<Verification> {
-    let found = match Index::open_existing(path) {
-        Ok(index) => index.verify(archive)?,
+/// Adds what differs between index and archive: only where all of its files are whole, their contents are compared.
+fn compare_index(archive: &Archive, folders: &IndexFolders, differences: &mut Vec<String>) -> anyhow::Result<Verification> {
+    let index = match folders.open_to_read(archive) {
+        Ok(index) => index,
+        // An archive that is behind is told with the positions.
+        Err(SearchError::Ahead { .. }) => return Ok(Verification::default()),
         Err(error @ (SearchError::NoIndex { .. } | SearchError::Unusable { .. })) => {
             differences.push(error.to_string());
             return Ok(Verification::default());
         }
         Err(error) => return Err(error.into()),
     };
+    let faults = index.integrity_check()?.faults();
+    if !faults.is_empty() {
+        differences.extend(faults.iter().filter_map(CheckedFile::fault).map(|fault| format!("index: {fault}")));
+        return Ok(Verification { documents: index.document_count(), ..Verification::default() });
+    }
+    let found = index.verify(archive)?;
     differences.extend(found.differences.iter().map(|d| format!("index: {d:?}")));
     let all = found.missing + found.doubled + found.stale + found.foreign;
     let unlisted = all.saturating_sub(u64::try_from(found.differences.len()).unwrap_or(u64::MAX));
@@ -84,8 +92,8 @@ fn compare_positions(archive: &Archive, index: Option<ExternalPosition>, differe
     let mut positions = archive.view().positions()?;
     match index {
         Some(seen) if seen.archive == archive.id() => positions.push(("search".to_owned(), seen.position)),
-        Some(_) => differences.push("index: it belongs to another archive".to_owned()),
-        None => {}
+        // That it belongs to another archive is told by its opening.
+        Some(_) | None => {}
     }
     positions.retain(|(_, position)| *position > last);
     let missing = |position: Seq| position.0.saturating_sub(last.0);

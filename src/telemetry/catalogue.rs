@@ -31,7 +31,7 @@ pub struct Metric {
 const WRITE_SECONDS: &[f64] = &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// Every metric of the program, in the order of the page.
-pub const CATALOGUE: [Metric; 17] = [
+pub const CATALOGUE: [Metric; 19] = [
     counter("telescribe_requests_total", "Requests of the crawl to Telegram, by method and outcome."),
     counter("telescribe_messages_total", "Messages that were archived, by what became of them."),
     counter("telescribe_not_understood_total", "What Telegram sent and this version has no name for, by constructor."),
@@ -48,6 +48,11 @@ pub const CATALOGUE: [Metric; 17] = [
     },
     gauge("telescribe_archive_disk_bytes", "Size of the archive on disk, its write-ahead log included."),
     gauge("telescribe_index_disk_bytes", "Size of the search index on disk."),
+    gauge("telescribe_index_rebuilding", "Whether the search index is being rebuilt, because it is damaged or outdated: 1 or 0."),
+    gauge(
+        "telescribe_index_rebuild_lag_changes",
+        "Changes of the archive that a rebuild of the search index has still to read; 0 where none is under way.",
+    ),
     gauge("telescribe_reader_lag_changes", "Changes of the archive that a reader has not processed yet, by reader."),
     gauge("telescribe_workers_failing", "Workers whose last step failed and is retried."),
     counter("telescribe_http_requests_total", "HTTP requests, by route and status."),

@@ -79,7 +79,7 @@ const MODULES: [(&str, &[&str]); 21] = [
 const BACKWARDS: [(&str, &str, &str); 0] = [];
 
 /// Foreign libraries that only some modules may name, and which.
-const DOORS: [(&str, &[&str]); 43] = [
+const DOORS: [(&str, &[&str]); 44] = [
     // Telegram.
     ("grammers_client", &["telegram"]),
     ("grammers_crypto", &["telegram"]),
@@ -90,6 +90,7 @@ const DOORS: [(&str, &[&str]); 43] = [
     ("prost", &["archive"]),
     // Search.
     ("tantivy", &["search"]),
+    ("crc32fast", &["search"]),
     ("frostem", &["search"]),
     ("unicode_normalization", &["search"]),
     ("unicode_segmentation", &["search"]),

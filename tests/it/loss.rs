@@ -12,7 +12,7 @@ use rocksdb::{DB, Options};
 use telescribe::archive::{Archive, ArchiveError, Durability, ExternalPosition};
 use telescribe::lifecycle::{StepOutcome, Worker as _};
 use telescribe::model::Seq;
-use telescribe::search::{Index, Indexer, IndexerSettings};
+use telescribe::search::{Index, IndexFolders, Indexer, IndexerSettings};
 use tempfile::TempDir;
 
 use crate::support::files::{archive_files, copy, everything, files, flip, names};
@@ -181,7 +181,7 @@ async fn whatever_an_archive_lacks_a_start_has_all_of_it_or_refuses_and_deletes_
     for (what, damage) in DAMAGES {
         let kept = whole.another();
         damage(&kept.archive());
-        let (before, seen) = (archive_files(&kept.archive()), Index::seen(&kept.data().join("index")));
+        let (before, seen) = (archive_files(&kept.archive()), IndexFolders::at(&kept.index()).seen().unwrap());
         assert!(seen.is_some());
         for again in 1..=2 {
             match Archive::open_seen(&kept.archive(), Durability::Os, seen.as_ref()) {
@@ -282,7 +282,7 @@ async fn catching_up_ends_in_time_with_what_it_has_read() {
     let folder = TempDir::new().unwrap();
     let archive = std::sync::Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
     archive_messages(&archive, 1, 5_000);
-    let index = std::sync::Arc::new(Index::open(&folder.path().join("index")).unwrap());
+    let index = std::sync::Arc::new(Index::open(&folder.path().join("index"), &archive).unwrap());
     let mut indexer = Indexer::new(std::sync::Arc::clone(&index), std::sync::Arc::clone(&archive), IndexerSettings::default());
     indexer.catch_up_within(Duration::ZERO).await.unwrap();
     assert_eq!(index.position(), Seq(0), "no time, nothing read");
