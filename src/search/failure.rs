@@ -11,6 +11,7 @@ use tantivy::TantivyError;
 use tantivy::directory::error::OpenReadError;
 
 use super::SearchError;
+use crate::archive::ArchiveError;
 
 /// Whether an error says that files are missing, damaged or of another version.
 pub(super) fn is_damage(error: &TantivyError) -> bool {
@@ -37,6 +38,20 @@ pub(super) fn is_damage_of_a_file(error: &OpenReadError) -> bool {
 /// The same of what was read: it ends too early, or is not what it should be.
 pub(super) fn is_damage_in_io(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData)
+}
+
+/// Whether it may be damage that the indexer has failed on: a system that says no, such as a full disk, and a failing archive are none.
+pub(super) fn may_be_damage(error: &anyhow::Error) -> bool {
+    let is_refusal = |error: &io::Error| error.raw_os_error().is_some();
+    error.chain().all(|cause| match cause.downcast_ref::<TantivyError>() {
+        Some(TantivyError::IoError(error)) => !is_refusal(error),
+        Some(TantivyError::OpenReadError(OpenReadError::IoError { io_error, .. })) => !is_refusal(io_error),
+        Some(TantivyError::OpenWriteError(_) | TantivyError::LockFailure(..) | TantivyError::OpenDirectoryError(_)) => false,
+        Some(_) => true,
+        None => {
+            cause.downcast_ref::<ArchiveError>().is_none() && cause.downcast_ref::<io::Error>().is_none_or(|e| !is_refusal(e))
+        }
+    })
 }
 
 /// Why an index could not be opened.
@@ -97,6 +112,9 @@ mod tests {
                 assert!(matches!(error, SearchError::Unusable { .. }), "{kind:?}: {error}");
             }
         }
+        let full = TantivyError::IoError(Arc::new(io::Error::from_raw_os_error(28)));
+        assert!(!may_be_damage(&anyhow::Error::new(full).context("cannot commit")));
+        assert!(may_be_damage(&anyhow::Error::new(TantivyError::ErrorInThread("panicked".to_owned())).context("cannot commit")));
         let gone = OpenReadError::FileDoesNotExist(PathBuf::from("a.term"));
         assert!(matches!(not_opened(path, &gone.into()), SearchError::Unusable { .. }));
     }

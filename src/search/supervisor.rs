@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use super::failure::may_be_damage;
 use super::integrity::{CheckedFile, FileOutcome, IntegrityCheck};
 use super::rebuild::Rebuild;
 use super::serving::ServingIndex;
 use super::{Index, Indexer, IndexerSettings, SearchError};
-use crate::archive::ArchiveError;
 use crate::lifecycle::{StepOutcome, Worker};
 
 /// How many bytes a step of a check reads: some 50 ms of work, so that a stop is quick.
@@ -83,8 +83,8 @@ impl IndexSupervisor {
                 Ok(outcome)
             }
             Err(error) => {
-                // A disk that is full says so at each try, and reading all files each time would not help.
-                if !self.checked && error.downcast_ref::<ArchiveError>().is_none() {
+                // What goes wrong again and again for another reason has not all files read each time.
+                if !self.checked && may_be_damage(&error) {
                     self.checked = true;
                     self.serving.report_damage(&format!("{error:#}"));
                 }
@@ -95,13 +95,9 @@ impl IndexSupervisor {
 
     async fn check(&mut self) -> anyhow::Result<StepOutcome> {
         let Work::Check(check, faults) = std::mem::replace(&mut self.work, Work::Open) else { return Ok(StepOutcome::Busy) };
-        let (check, mut faults, checked) = tokio::task::spawn_blocking(move || {
-            let mut check = check;
-            let checked = check.step(CHECK_BYTES);
-            (check, faults, checked)
-        })
-        .await
-        .context("the check of the index's files panicked")?;
+        let (mut check, mut faults) = (check, faults);
+        let checking = move || (check.step(CHECK_BYTES), check);
+        let (checked, check) = tokio::task::spawn_blocking(checking).await.context("the check of the index's files panicked")?;
         faults.extend(checked.filter(|file| file.outcome != FileOutcome::Whole));
         if check.files_left() > 0 {
             self.work = Work::Check(check, faults);
@@ -135,7 +131,14 @@ impl IndexSupervisor {
             none => none.insert(Box::new(start(&self.serving, self.settings).await?)),
         };
         let before = rebuild.position();
-        let is_complete = rebuild.step().await?;
+        let is_complete = match rebuild.step().await {
+            Ok(is_complete) => is_complete,
+            Err(error) => {
+                // Whatever has become of its files, the next try goes on with what is whole of them.
+                self.work = Work::Rebuild(None);
+                return Err(error);
+            }
+        };
         let position = rebuild.position();
         self.serving.note_rebuilt(position);
         if before.0 / PROGRESS_CHANGES < position.0 / PROGRESS_CHANGES {

@@ -276,6 +276,24 @@ async fn an_interrupted_rebuild_goes_on_where_it_was() {
     kept.is_whole("rebuilt");
 }
 
+#[tokio::test]
+async fn a_build_whose_files_vanish_meanwhile_begins_again() {
+    let kept = Kept::new(MANY).await;
+    drop(kept.rebuild());
+    let mut run = kept.open().unwrap();
+    run.supervisor.step().await.unwrap();
+    run.supervisor.finish().await.unwrap();
+    fs::remove_dir_all(kept.place("index.new")).unwrap();
+    let mut failures = 0;
+    while run.supervisor.catch_up().await.is_err() {
+        failures += 1;
+        assert!(failures < 3, "again and again");
+    }
+    assert_eq!(run.hits("says").unwrap(), MANY as u64);
+    drop(run);
+    kept.is_whole("rebuilt");
+}
+
 /// Moves or changes the folders of an index and of the one that was built beside it, to what a crash leaves.
 type Crash = fn(&Kept);
 
