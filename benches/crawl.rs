@@ -488,7 +488,7 @@ fn weigh(folder: &Path, runtime: &Runtime) -> anyhow::Result<()> {
             text += stored?.message.text.len() as u64;
         }
     }
-    let index = Arc::new(Index::open(&folder.join("index"))?);
+    let index = Arc::new(Index::open(&folder.join("index"), &archive)?);
     runtime.block_on(Indexer::new(Arc::clone(&index), Arc::clone(&archive), IndexerSettings::default()).catch_up())?;
     println!("{}", serde_json::to_string(&Weight { archive: archive.disk_size(), index: index.disk_size(), text })?);
     Ok(())

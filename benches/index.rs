@@ -69,7 +69,7 @@ fn main() -> anyhow::Result<()> {
             ours.push(our_indexer(&folder.path().join("ours"), &archive, &runtime)?);
         }
     }
-    let index = Arc::new(Index::open(&folder.path().join("kept"))?);
+    let index = Arc::new(Index::open(&folder.path().join("kept"), &archive)?);
     let mut indexer = Indexer::new(Arc::clone(&index), Arc::clone(&archive), IndexerSettings::default());
     runtime.block_on(indexer.catch_up())?;
     let searches = searches(&index, &archive)?;
@@ -116,7 +116,7 @@ struct Took {
 
 /// From an empty index to one that has everything.
 fn our_indexer(path: &Path, archive: &Arc<Archive>, runtime: &Runtime) -> anyhow::Result<Took> {
-    let index = Arc::new(Index::open(path)?);
+    let index = Arc::new(Index::open(path, archive)?);
     let start = Instant::now();
     let mut indexer = Indexer::new(Arc::clone(&index), Arc::clone(archive), IndexerSettings::default());
     runtime.block_on(indexer.catch_up())?;
@@ -239,7 +239,7 @@ fn resident_of_a_rebuild(folder: &Path) -> anyhow::Result<u64> {
 /// What the child of [`resident_of_a_rebuild`] does.
 fn rebuild(folder: &Path, runtime: &Runtime) -> anyhow::Result<()> {
     let archive = Arc::new(Archive::open(&folder.join("archive"), Durability::Os)?);
-    let index = Arc::new(Index::open(&folder.join("rebuilt"))?);
+    let index = Arc::new(Index::open(&folder.join("rebuilt"), &archive)?);
     runtime.block_on(Indexer::new(index, archive, IndexerSettings::default()).catch_up())?;
     let pages = std::fs::read_to_string("/proc/self/statm")?;
     let resident: u64 = pages.split(' ').nth(1).context("/proc/self/statm has no second number")?.parse()?;

@@ -30,7 +30,7 @@ use crate::output::rabbitmq::RabbitMq;
 use crate::output::{self, Delivery, Output};
 use crate::schedule::Job;
 use crate::seal::KeyRing;
-use crate::search::{Index, Indexer, IndexerSettings};
+use crate::search::{IndexFolders, IndexSupervisor, IndexerSettings, ServingIndex};
 
 pub use known::Known;
 pub use sessions::{MASTER_KEY_VARIABLE, open_sessions};
@@ -62,8 +62,8 @@ pub struct App {
     pub lifecycle: Lifecycle,
     /// The archive.
     pub archive: Arc<Archive>,
-    /// The search index.
-    pub index: Arc<Index>,
+    /// The search index, as it answers at present.
+    pub index: ServingIndex,
     /// The crawler.
     pub crawler: Arc<Crawler>,
     /// The outputs that run, and how each is doing.
@@ -157,14 +157,14 @@ impl App {
         open_files::warn_if_few(config, sessions.len());
         let writing = config.archive.writing();
         let (archive, index) = {
-            let (archive_path, index_path) = (folder.archive(), folder.index());
+            let (path, index) = (folder.archive(), IndexFolders::at(&folder.index()));
             let open = move || {
-                let archive = Archive::open_seen(&archive_path, writing, Index::seen(&index_path).as_ref())?;
+                let archive = Arc::new(Archive::open_seen(&path, writing, index.seen()?.as_ref())?);
                 archive.check_positions()?;
-                anyhow::Ok((archive, Index::open(&index_path)?))
+                let index = ServingIndex::open(index, &archive)?;
+                anyhow::Ok((archive, index))
             };
-            let (archive, index) = tokio::task::block_in_place(open)?;
-            (Arc::new(archive), Arc::new(index))
+            tokio::task::block_in_place(open)?
         };
         let http_settings = config.http.settings();
         let bound = http::Bound::bind(&http_settings, Some(&DataFolder::socket(data))).await?;
@@ -208,8 +208,8 @@ impl App {
         Retention::start(config.archive.series_retention(), &archive, &environment.clock, &lifecycle);
         let indexing = config.search.indexer_settings();
         lifecycle.work("indexer", {
-            let (index, archive) = (Arc::clone(&index), Arc::clone(&archive));
-            move || Indexer::new(Arc::clone(&index), Arc::clone(&archive), indexing)
+            let index = index.clone();
+            move || IndexSupervisor::new(index.clone(), indexing)
         });
         let outputs = start_outputs(planned, &archive, &lifecycle);
         let job_control =
@@ -231,12 +231,12 @@ impl App {
         let gauges = Gauges {
             crawler: Arc::clone(&crawler),
             archive: Arc::clone(&archive),
-            index: Arc::clone(&index),
+            index: index.clone(),
             outputs: outputs.clone(),
             lifecycle: lifecycle.clone(),
         };
         let clock = Arc::clone(&environment.clock);
-        let context = http::Context::new(Arc::clone(&archive), Arc::clone(&index), clock, lifecycle.clone())
+        let context = http::Context::new(Arc::clone(&archive), index.clone(), clock, lifecycle.clone())
             .with_settings(http_settings)
             .with_keys(keys)
             .with_status(Arc::new(running))
@@ -266,6 +266,8 @@ impl App {
         if self.lifecycle.stopped_hard() {
             tokio::task::block_in_place(|| self.archive.sync())?;
         } else {
+            // Readers see only what the disk has.
+            tokio::task::block_in_place(|| self.archive.sync())?;
             self.finish_index().await;
             tokio::task::block_in_place(|| self.archive.flush())?;
             PoolStatePersister::mark_clean_stop(&self.accounts.pool, &self.accounts.sessions);
@@ -279,7 +281,7 @@ impl App {
 impl App {
     /// Has the index read what the last workers have archived: its own worker ended beside them.
     async fn finish_index(&self) {
-        let mut indexer = Indexer::new(Arc::clone(&self.index), Arc::clone(&self.archive), self.indexing);
+        let mut indexer = IndexSupervisor::new(self.index.clone(), self.indexing);
         // It is a reader like any other: what it has not read now it reads at the next start.
         if let Err(error) = indexer.catch_up_within(INDEX_FINISH_MAX).await {
             tracing::error!("the index could not be brought up to date: {error:#}");

@@ -60,7 +60,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use context::{Context, LazyIndex, NotRunning, StatusSource};
+pub use context::{Context, NotRunning, StatusSource};
 pub use ingress::Ingress;
 pub use keys::Keys;
 pub use local::Local;

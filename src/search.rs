@@ -4,6 +4,10 @@
 //! any time and is rebuilt. Each of its commits carries the position it has reached (a checkpoint, atomic with the commit), so that
 //! index and archive cannot drift.
 //!
+//! An index that is damaged, of another schema or of another archive is rebuilt beside itself, by `telescribe run` and `telescribe reindex`
+//! only, and replaced (a swap) when the other is complete. Until then it answers, if it can be opened. Its damage is found by what is cheap
+//! at each opening, by whatever meets it, and by the checksums of all its files ([`IntegrityCheck`]).
+//!
 //! Guarantees:
 //! - a message is found within two seconds of being archived;
 //! - every part of a Chinese, Japanese, Korean or Thai text is found, from one character up; forms of a word find each other
@@ -17,24 +21,33 @@
 //! The way through: `fold`, `units` and `analyser` are the tokenizer and make terms of texts (docs/decisions/0003-analyser.md);
 //! `schema` makes documents of messages; `indexer` follows the change log; `lex`, `operator`, `parse` and `query` read queries;
 //! `compile` turns them into Tantivy's; `request` is what can be asked, `find` answers it: `collect` finds the top hits, `cursor` is for
-//! pagination, `snippet` highlights; `verify` compares with the archive.
+//! pagination, `snippet` highlights; `verify` compares with the archive. `directory` and `integrity` hold the checksums, `failure` tells
+//! damage from a system that says no; `folders` and `rebuild` replace an index, `serving` is the one that answers meanwhile, and
+//! `supervisor` is the worker that does what is due.
 
 mod analyser;
 mod bench_support;
 mod collect;
 mod compile;
 mod cursor;
+mod directory;
+mod failure;
 mod find;
 mod fold;
+mod folders;
 mod index;
 mod indexer;
+mod integrity;
 mod lex;
 mod operator;
 mod parse;
 mod query;
+mod rebuild;
 mod request;
 mod schema;
+mod serving;
 mod snippet;
+mod supervisor;
 mod units;
 mod verify;
 
@@ -43,14 +56,20 @@ use std::time::Duration;
 
 pub use bench_support::BareIndex;
 pub use find::{Hit, SearchPage};
+pub use folders::IndexFolders;
 pub use index::Index;
 pub use indexer::{INDEX_READER, Indexer, IndexerSettings, MEMORY_MIB_MIN};
+pub use integrity::{CheckedFile, FileOutcome, IntegrityCheck};
 pub use query::{PREFIX_LENGTH_MIN, QUERY_DEPTH_MAX, QUERY_LENGTH_MAX, QUERY_TERMS_MAX, QueryError, SearchQuery};
+pub use rebuild::Rebuild;
 pub use request::{PAGE_SIZE_MAX, Request, SortOrder, Total};
+pub use serving::{RebuildProgress, ServingIndex};
 pub use snippet::Snippet;
+pub use supervisor::IndexSupervisor;
 pub use verify::{Difference, Verification};
 
 use crate::archive::ArchiveError;
+use crate::model::Seq;
 
 /// Why a search, or the index itself, failed.
 #[derive(Debug, thiserror::Error)]
@@ -98,8 +117,42 @@ pub enum SearchError {
         /// What the system said.
         why: String,
     },
-    /// The disk failed, or the index is damaged.
-    #[error("index at `{}`: {why}; stop telescribe and delete that folder, and it will be rebuilt", path.display())]
+    /// The index has seen more than the archive has: it is the archive that has lost something.
+    #[error(
+        "the index at `{}` has seen change {position}, but the archive ends at change {last}: {missing} changes are missing in the archive; nothing was changed: restore a backup, or continue without them with `telescribe repair`",
+        path.display()
+    )]
+    Ahead {
+        /// Where the index is.
+        path: PathBuf,
+        /// The newest change that the index has seen.
+        position: Seq,
+        /// The newest change of the archive.
+        last: Seq,
+        /// How many are missing.
+        missing: u64,
+    },
+    /// A file of the open index is damaged.
+    #[error("the index at `{}` is damaged: {why}; `telescribe verify` names the file, and `telescribe reindex` rebuilds the index", path.display())]
+    Damaged {
+        /// Where the index is.
+        path: PathBuf,
+        /// What was met.
+        why: String,
+    },
+    /// The running program has met damage, and sees to it.
+    #[error("the search index seems to be damaged; its files are checked now, and it is rebuilt if so: see `telescribe status`")]
+    Suspected,
+    /// There is no index to search before the rebuild is complete.
+    #[error("the search index is being rebuilt: {position} of {last} changes are done; try again later")]
+    Rebuilding {
+        /// How far it has got.
+        position: Seq,
+        /// The newest change of the archive.
+        last: Seq,
+    },
+    /// The disk failed.
+    #[error("index at `{}`: {why}; check free space, permissions, the limit of open files and the disk's health", path.display())]
     Index {
         /// Where the index is.
         path: PathBuf,

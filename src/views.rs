@@ -33,4 +33,4 @@ pub use peer::{KnownPeer, PeersPage};
 pub use problem::Problem;
 pub use program::{AccountStatusView, CrawlView, FloodView, OpenFilesView, OutputView, ProgramView, PublishView, WorkerView};
 pub use search::{HitView, HitsPage, SearchBody, SnippetView, TotalView};
-pub use status::{ArchiveStatus, IndexStatus, StatusView};
+pub use status::{ArchiveStatus, IndexRebuild, IndexStatus, StatusView};

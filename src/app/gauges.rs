@@ -11,7 +11,7 @@ use crate::accounts::AccountState;
 use crate::archive::Archive;
 use crate::crawl::{Crawler, Progress};
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
-use crate::search::{INDEX_READER, Index};
+use crate::search::{INDEX_READER, ServingIndex};
 
 /// How often what has to be read is measured: the coverage of every peer, and the sizes of all files. Prometheus usually scrapes more
 /// often than that, and its scrapes read nothing.
@@ -24,7 +24,7 @@ type Rendered = Arc<dyn Fn() -> String + Send + Sync>;
 pub(super) struct Gauges {
     pub(super) crawler: Arc<Crawler>,
     pub(super) archive: Arc<Archive>,
-    pub(super) index: Arc<Index>,
+    pub(super) index: ServingIndex,
     pub(super) outputs: Vec<RunningOutput>,
     pub(super) lifecycle: Lifecycle,
 }
@@ -32,10 +32,10 @@ pub(super) struct Gauges {
 impl Gauges {
     /// Starts measuring; what is returned sets the rest and renders all.
     pub(super) fn start(self, rendered: Rendered) -> Rendered {
-        let (archive, index, drained) = (Arc::clone(&self.archive), Arc::clone(&self.index), Arc::clone(&rendered));
+        let (archive, index, drained) = (Arc::clone(&self.archive), self.index.clone(), Arc::clone(&rendered));
         self.lifecycle.work("gauges", move || Measuring {
             archive: Arc::clone(&archive),
-            index: Arc::clone(&index),
+            index: index.clone(),
             rendered: Arc::clone(&drained),
         });
         Arc::new(move || {
@@ -53,6 +53,10 @@ impl Gauges {
         let last = self.archive.last_seq();
         let lag = last.0.saturating_sub(self.index.position().0);
         metrics::gauge!("telescribe_reader_lag_changes", "reader" => INDEX_READER).set(lag as f64);
+        let rebuild = self.index.rebuild();
+        metrics::gauge!("telescribe_index_rebuilding").set(f64::from(u8::from(rebuild.is_some())));
+        let left = rebuild.map_or(0, |rebuild| rebuild.last.0.saturating_sub(rebuild.position.0));
+        metrics::gauge!("telescribe_index_rebuild_lag_changes").set(left as f64);
         for output in &self.outputs {
             let lag = output.status.report(last).lag;
             metrics::gauge!("telescribe_reader_lag_changes", "reader" => output.name.clone()).set(lag as f64);
@@ -81,7 +85,7 @@ impl Gauges {
 /// The worker that measures what has to be read.
 struct Measuring {
     archive: Arc<Archive>,
-    index: Arc<Index>,
+    index: ServingIndex,
     rendered: Rendered,
 }
 
@@ -90,7 +94,7 @@ impl Worker for Measuring {
         tokio::task::block_in_place(|| {
             metrics::gauge!("telescribe_ids_missing").set(Progress::of(&self.archive)?.ids_missing as f64);
             metrics::gauge!("telescribe_archive_disk_bytes").set(self.archive.disk_size() as f64);
-            metrics::gauge!("telescribe_index_disk_bytes").set(self.index.disk_size() as f64);
+            metrics::gauge!("telescribe_index_disk_bytes").set(self.index.get().map_or(0, |index| index.disk_size()) as f64);
             // Where nobody scrapes, observations of histograms would fill the memory.
             drop((self.rendered)());
             Ok(StepOutcome::Idle)

@@ -219,10 +219,11 @@ mod tests {
     use super::*;
 
     fn open(path: &Path) -> DB {
-        let mut options = db_options();
+        let memory = Memory::new();
+        let mut options = db_options(&memory);
         options.create_if_missing(true);
         options.create_missing_column_families(true);
-        DB::open_cf_descriptors(&options, path, descriptors()).unwrap()
+        DB::open_cf_descriptors(&options, path, descriptors(&memory)).unwrap()
     }
 
     /// The sizes of the files of RocksDB's info log.

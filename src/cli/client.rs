@@ -29,11 +29,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::archive::{Archive, DataFolder, FolderError};
-use crate::http::{Context, LazyIndex, Local, Operator};
+use crate::http::{Context, Local, Operator};
 use crate::lifecycle::Lifecycle;
 use crate::model::{Clock, SystemClock};
 use crate::seal::{self, Key, KeyRing};
-use crate::search::Index;
+use crate::search::{IndexFolders, ServingIndex};
 use crate::views::Problem;
 
 use super::received::{ListPage, Received};
@@ -427,7 +427,8 @@ async fn folder(root: &Path, lifecycle: &Lifecycle, operator: Option<&MakeOperat
 }
 
 fn here(folder: &DataFolder, lifecycle: &Lifecycle, operator: Option<&MakeOperator<'_>>) -> anyhow::Result<Local> {
-    let seen = Index::seen(&folder.index());
+    let index = IndexFolders::at(&folder.index());
+    let seen = index.seen()?;
     let archive = Arc::new(Archive::open_to_read(&folder.archive(), seen.as_ref())?);
     archive.check_positions()?;
     let position = seen.filter(|seen| seen.archive == archive.id()).map_or(0, |seen| seen.position.0);
@@ -438,7 +439,8 @@ fn here(folder: &DataFolder, lifecycle: &Lifecycle, operator: Option<&MakeOperat
         ));
     }
     let operator = operator.map(|make| make(Arc::clone(&archive), Arc::new(SystemClock))).transpose()?;
-    let context = Context::new(archive, LazyIndex::at(folder.index()), Arc::new(SystemClock), lifecycle.clone());
+    let index = ServingIndex::lazy(index, &archive);
+    let context = Context::new(archive, index, Arc::new(SystemClock), lifecycle.clone());
     Ok(Local::new(Arc::new(match operator {
         Some(operator) => context.with_operator(operator),
         None => context,

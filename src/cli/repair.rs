@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::client::Globals;
 use super::output::tell;
 use crate::archive::{Archive, DataFolder, Loss};
-use crate::search::Index;
+use crate::search::IndexFolders;
 
 /// Continue with an archive that has lost changes, without them
 #[derive(Clone, Debug, clap::Args)]
@@ -21,7 +21,7 @@ pub(super) struct Args {}
 
 pub(super) fn run(_: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let folder = DataFolder::lock_existing(&globals.data)?;
-    let (archive, loss) = Archive::open_without_lost(&folder.archive(), Index::seen(&folder.index()).as_ref())?;
+    let (archive, loss) = Archive::open_without_lost(&folder.archive(), IndexFolders::at(&folder.index()).seen()?.as_ref())?;
     match loss {
         None => tell("nothing is missing in the archive; it stays as it is"),
         Some(Loss { what, last, kept }) => tell(format_args!(

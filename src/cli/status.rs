@@ -11,7 +11,7 @@ use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, one_line};
 use super::received::Received;
 use super::schedule;
-use crate::views::{AccountStatusView, CrawlView, OutputView, StatusView, WorkerView};
+use crate::views::{AccountStatusView, CrawlView, IndexRebuild, OutputView, StatusView, WorkerView};
 
 /// Show the state of the archive, the index and a running daemon
 #[derive(Clone, Debug, clap::Args)]
@@ -53,6 +53,12 @@ fn for_people(received: &Received<StatusView>, out: &mut Out) -> std::io::Result
     head(out, "program", &format!("telescribe {version} {}", if program.running { "is running" } else { "is not running" }))?;
     head(out, "archive", &format!("{} changes, {}", archive.last, size(archive.disk_size)))?;
     head(out, "index", &format!("{} messages, {} changes behind", index.documents, index.behind))?;
+    if let Some(IndexRebuild { why, position, last }) = &index.rebuild {
+        let why = one_line(why);
+        out.line(format_args!(
+            "  it is being rebuilt, and answers until then if it can: {position} of {last} changes are done; {why}"
+        ))?;
+    }
     if let Some(why) = &index.error {
         out.line(format_args!("  {}", one_line(why)))?;
     }

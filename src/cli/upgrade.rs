@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::client::Globals;
 use super::output::tell;
 use crate::archive::{Archive, DataFolder, Durability, FORMAT};
-use crate::search::Index;
+use crate::search::IndexFolders;
 
 /// Upgrade the archive of an older version to the format of this one
 #[derive(Clone, Debug, clap::Args)]
@@ -18,7 +18,7 @@ pub(super) struct Args {}
 
 pub(super) fn run(_: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let folder = DataFolder::lock_existing(&globals.data)?;
-    let seen = Index::seen(&folder.index());
+    let seen = IndexFolders::at(&folder.index()).seen()?;
     let archive = Archive::open_existing(&folder.archive(), Durability::Os, seen.as_ref())?;
     archive.check_positions()?;
     tell(format_args!("the archive has format {FORMAT}, with {} changes", archive.last_seq()));

@@ -1,6 +1,5 @@
-//! `telescribe verify`: compares archive, index and positions with each other.
+//! `telescribe verify`: compares archive, index and positions with each other, and the index's files with their checksums.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -9,7 +8,7 @@ use super::client::Globals;
 use super::output::{Out, ended};
 use crate::archive::{Archive, DataFolder, ExternalPosition, Snapshot, seen_by_marker};
 use crate::model::Seq;
-use crate::search::{Index, SearchError, Verification};
+use crate::search::{CheckedFile, IndexFolders, SearchError, Verification};
 
 /// Compare the archive, the index and all positions with each other
 #[derive(Clone, Debug, clap::Args)]
@@ -28,11 +27,13 @@ pub(super) fn run(_: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 fn verify(globals: &Globals) -> anyhow::Result<ExitCode> {
     let folder = DataFolder::lock_existing(&globals.data)?;
     // What readers have seen and the archive lacks is reported below, among the other differences.
-    let archive = Archive::open_to_verify(&folder.archive())?.flushed();
+    let opened = Archive::open_to_verify(&folder.archive())?;
+    let archive = opened.flushed();
     let report = archive.view().verify()?;
     let mut differences = report.differences;
-    let indexed = compare_index(&archive, &folder.index(), &mut differences)?;
-    let outside = [seen_by_marker(&folder.archive())?, Index::seen(&folder.index())].into_iter().flatten();
+    let folders = IndexFolders::at(&folder.index());
+    let indexed = compare_index(&opened, &folders, &mut differences)?;
+    let outside = [seen_by_marker(&folder.archive())?, folders.seen()?].into_iter().flatten();
     let lost = compare_positions(&archive, outside, &mut differences)?;
     let mut out = Out::stdout();
     if globals.json {
@@ -60,16 +61,24 @@ fn verify(globals: &Globals) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!differences.is_empty())))
 }
 
-/// Adds what differs between index and archive.
-fn compare_index(archive: &Snapshot, path: &Path, differences: &mut Vec<String>) -> anyhow::Result<Verification> {
-    let found = match Index::open_existing(path) {
-        Ok(index) => index.verify(archive)?,
+/// Adds what differs between index and archive: only where all of its files are whole, their contents are compared.
+fn compare_index(archive: &Archive, folders: &IndexFolders, differences: &mut Vec<String>) -> anyhow::Result<Verification> {
+    let index = match folders.open_to_read(archive) {
+        Ok(index) => index,
+        // An archive that is behind is told with the positions.
+        Err(SearchError::Ahead { .. }) => return Ok(Verification::default()),
         Err(error @ (SearchError::NoIndex { .. } | SearchError::Unusable { .. })) => {
             differences.push(error.to_string());
             return Ok(Verification::default());
         }
         Err(error) => return Err(error.into()),
     };
+    let faults = index.integrity_check()?.faults();
+    if !faults.is_empty() {
+        differences.extend(faults.iter().filter_map(CheckedFile::fault).map(|fault| format!("index: {fault}")));
+        return Ok(Verification { documents: index.document_count(), ..Verification::default() });
+    }
+    let found = index.verify(&archive.flushed())?;
     differences.extend(found.differences.iter().map(|d| format!("index: {d:?}")));
     let all = found.missing + found.doubled + found.stale + found.foreign;
     let unlisted = all.saturating_sub(u64::try_from(found.differences.len()).unwrap_or(u64::MAX));

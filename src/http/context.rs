@@ -1,7 +1,6 @@
 //! The state that handlers share, and the limits on concurrency.
 
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
@@ -10,7 +9,7 @@ use crate::archive::Archive;
 use crate::lifecycle::Lifecycle;
 use crate::model::{Clock, PeerId};
 use crate::seal::Nonces;
-use crate::search::{Index, SearchError};
+use crate::search::ServingIndex;
 use crate::views::{JobView, JoinView, ProgramView, StartView};
 
 use super::keys::Keys;
@@ -61,44 +60,12 @@ impl StatusSource for NotRunning {
     }
 }
 
-/// An index that is opened lazily, by the first request that needs it: a command that reads only the archive needs none.
-pub struct LazyIndex {
-    path: PathBuf,
-    open: OnceLock<Arc<Index>>,
-}
-
-impl LazyIndex {
-    /// The index in a folder, which is not touched yet.
-    #[must_use]
-    pub fn at(path: PathBuf) -> Self {
-        Self { path, open: OnceLock::new() }
-    }
-
-    /// The open index.
-    ///
-    /// # Errors
-    /// When there is none, or it cannot be used.
-    pub fn get(&self) -> Result<&Index, SearchError> {
-        if let Some(index) = self.open.get() {
-            return Ok(index);
-        }
-        let opened = Arc::new(Index::open_existing(&self.path)?);
-        Ok(self.open.get_or_init(|| opened))
-    }
-}
-
-impl From<Arc<Index>> for LazyIndex {
-    fn from(index: Arc<Index>) -> Self {
-        Self { path: index.path().to_owned(), open: OnceLock::from(index) }
-    }
-}
-
 /// What the handlers answer from.
 pub struct Context {
     /// The archive.
     pub archive: Arc<Archive>,
     /// The full-text index.
-    pub index: LazyIndex,
+    pub index: ServingIndex,
     /// The clients' keys.
     pub keys: Keys,
     /// The nonces of earlier requests, against replay.
@@ -128,10 +95,10 @@ impl std::fmt::Debug for Context {
 impl Context {
     /// A context that answers from an archive and its index, with default settings and no keys.
     #[must_use]
-    pub fn new(archive: Arc<Archive>, index: impl Into<LazyIndex>, clock: Arc<dyn Clock>, lifecycle: Lifecycle) -> Self {
+    pub fn new(archive: Arc<Archive>, index: ServingIndex, clock: Arc<dyn Clock>, lifecycle: Lifecycle) -> Self {
         Self {
             archive,
-            index: index.into(),
+            index,
             keys: Keys::none(),
             nonces: Nonces::new(),
             clock,

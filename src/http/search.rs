@@ -15,7 +15,7 @@ use axum::{Extension, Json};
 use serde_json::{Map, Value};
 use utoipa::IntoParams;
 
-use crate::model::{PeerId, Seq};
+use crate::model::PeerId;
 use crate::search::{Hit, PAGE_SIZE_MAX, Request, SearchError, SearchPage, SearchQuery, SortOrder, Total};
 use crate::show::StoredView;
 use crate::views::{HitView, HitsPage, SearchBody, SnippetView, TotalView};
@@ -138,11 +138,9 @@ async fn answer(context: &Arc<Context>, ingress: Ingress, params: SearchParams) 
 
 /// Finds a page within the byte limit: where it would be longer, one with fewer hits is found instead, so that its cursor is right.
 fn find(context: &Context, mut request: Request, bytes_max: usize) -> Result<HitsPage, Problem> {
-    // Only a command that has opened the archive itself opens the index here, and its user may read why that fails.
-    let index = context.index.get().map_err(|error| Problem::unready(error.to_string()))?;
     loop {
-        let page = index.search(&context.archive.flushed(), &request).map_err(|e| refused(e, request.time_limit))?;
-        let found = view(context, page, index.position())?;
+        let page = context.index.search(&request).map_err(|e| refused(e, request.time_limit))?;
+        let found = view(context, page)?;
         let size = serde_json::to_vec(&found).map_err(|e| Problem::hidden(&e))?.len();
         if size <= bytes_max || request.page_size == 1 {
             return Ok(found);
@@ -151,7 +149,7 @@ fn find(context: &Context, mut request: Request, bytes_max: usize) -> Result<Hit
     }
 }
 
-fn view(context: &Context, page: SearchPage, position: Seq) -> Result<HitsPage, Problem> {
+fn view(context: &Context, page: SearchPage) -> Result<HitsPage, Problem> {
     let hits: Vec<HitView> = page.hits.iter().map(hit_view).collect();
     let mut mentioned = BTreeSet::new();
     for hit in &hits {
@@ -166,7 +164,7 @@ fn view(context: &Context, page: SearchPage, position: Seq) -> Result<HitsPage, 
         hits,
         total: TotalView { count, exact },
         peers: describe(&context.archive.flushed(), &mentioned)?,
-        position: position.0,
+        position: page.position.0,
         next: page.next,
     })
 }
@@ -192,6 +190,14 @@ fn refused(error: SearchError, limit: Duration) -> Problem {
         SearchError::Deadline { .. } => Problem::timed_out(format!(
             "the search took longer than {limit:?}; add words or filters such as `after:` to narrow it"
         )),
+        // Those of a running program name no path; a command that has opened the index itself may read all of it.
+        error @ (SearchError::Suspected
+        | SearchError::Rebuilding { .. }
+        | SearchError::NoIndex { .. }
+        | SearchError::Unusable { .. }
+        | SearchError::Ahead { .. }
+        | SearchError::Refused { .. }
+        | SearchError::Damaged { .. }) => Problem::unready(error.to_string()),
         error => Problem::hidden(&error),
     }
 }

@@ -8,8 +8,8 @@ use axum::http::header;
 use axum::response::IntoResponse;
 
 use crate::model::Seq;
-use crate::search::SearchError;
-use crate::views::{ArchiveStatus, IndexStatus, StatusView};
+use crate::search::{RebuildProgress, SearchError};
+use crate::views::{ArchiveStatus, IndexRebuild, IndexStatus, StatusView};
 
 use super::context::Context;
 use super::problem::Problem;
@@ -26,15 +26,20 @@ fn read(context: &Context) -> Result<StatusView, Problem> {
     let (position, documents, error) = match context.index.get() {
         Ok(index) => (index.position(), index.document_count(), None),
         // Nothing can be found yet.
-        Err(SearchError::NoIndex { .. }) => (Seq(0), 0, None),
+        Err(SearchError::NoIndex { .. } | SearchError::Rebuilding { .. }) => (Seq(0), 0, None),
         // The rest can be shown nevertheless.
         Err(error) => (Seq(0), 0, Some(error.to_string())),
     };
+    let rebuild = context.index.rebuild().map(|RebuildProgress { why, position, last }| IndexRebuild {
+        why,
+        position: position.0,
+        last: last.0,
+    });
     Ok(StatusView {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         now: context.clock.timestamp().to_string(),
         archive: ArchiveStatus { id: context.archive.id().to_owned(), last: last.0, disk_size: context.archive.disk_size() },
-        index: IndexStatus { position: position.0, behind: last.0.saturating_sub(position.0), documents, error },
+        index: IndexStatus { position: position.0, behind: last.0.saturating_sub(position.0), documents, error, rebuild },
         program: context.status.status(),
     })
 }
@@ -55,7 +60,13 @@ pub(super) async fn readyz(State(context): State<Arc<Context>>) -> Result<&'stat
     match unready {
         _ if context.lifecycle.stopping() => Err(Problem::unready("the program is stopping")),
         Some(why) => Err(Problem::unready(why)),
-        None => Ok("ready\n"),
+        None => match context.index.rebuild() {
+            // The reason is in the status, for those who may read it.
+            Some(RebuildProgress { position, last, .. }) => {
+                Err(Problem::unready(format!("the search index is being rebuilt: {position} of {last} changes are done")))
+            }
+            None => Ok("ready\n"),
+        },
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use tantivy::IndexWriter;
 use tantivy::indexer::IndexWriterOptions;
 
-use super::index::{Index, failed};
+use super::index::Index;
 use super::{IndexerSettings, SearchError};
 use crate::archive::StoredMessage;
 
@@ -22,9 +22,9 @@ impl BareIndex {
     /// # Errors
     /// When the disk refuses.
     pub fn new(path: &Path, settings: IndexerSettings) -> Result<Self, SearchError> {
-        let index = Index::open(path)?;
+        let index = Index::make(path)?;
         let options = IndexWriterOptions::builder().memory_budget_per_thread(settings.memory).num_merge_threads(1).build();
-        let writer = index.inner().writer_with_options(options).map_err(|e| failed(path, &e))?;
+        let writer = index.inner().writer_with_options(options).map_err(|e| index.failed(&e))?;
         Ok(Self { index, writer })
     }
 

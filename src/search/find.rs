@@ -10,7 +10,7 @@ use super::request::{PAGE_SIZE_MAX, Request, Total};
 use super::snippet::Highlighter;
 use super::{Index, SearchError, Snippet};
 use crate::archive::{Snapshot, StoredMessage};
-use crate::model::MessageKey;
+use crate::model::{MessageKey, Seq};
 
 /// A page of hits.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct SearchPage {
     pub next: Option<String>,
     /// How many hits the query had when its first page was asked for.
     pub total: Total,
+    /// How far into the change log the search has seen.
+    pub position: Seq,
 }
 
 /// A message that matches.
@@ -42,12 +44,17 @@ impl Index {
     /// # Errors
     /// When the query names an unknown peer, the cursor is not one of this query, the time is up, or index or archive fail.
     pub fn search(&self, archive: &Snapshot, request: &Request) -> Result<SearchPage, SearchError> {
+        self.caught(|| self.find(archive, request))
+    }
+
+    fn find(&self, archive: &Snapshot, request: &Request) -> Result<SearchPage, SearchError> {
         let Request { query, sort, time_limit, .. } = request;
         let page_size = request.page_size.clamp(1, PAGE_SIZE_MAX);
         let cursor = match &request.cursor {
             Some(text) => Some(PageCursor::decode(text, query, *sort).ok_or(SearchError::Cursor)?),
             None => None,
         };
+        let position = self.position();
         let asked = compile(query, self.fields(), archive)?;
         let top_hits = TopHits {
             sort: *sort,
@@ -79,6 +86,6 @@ impl Index {
             let message = message.filter(|m| m.deleted_at.is_none() || query.mentions_deleted())?;
             Some(Hit { key, score, snippet: highlighter.snippet(&message.message), message })
         });
-        Ok(SearchPage { hits: hits.collect(), next, total })
+        Ok(SearchPage { hits: hits.collect(), next, total, position })
     }
 }

@@ -1,24 +1,22 @@
-//! The index on disk: opening it, and recreating it where it is damaged or of another schema, and only there.
+//! The index on disk: opening it for an archive, and making an empty one where nothing is.
 //!
-//! An index that cannot be opened for any other reason (too many open files, no permission, a full disk) is left as it is: the reason
-//! may be gone at the next start, while building it anew takes hours for a large archive. Who only reads never changes one at all.
+//! Every opening is for an archive, and checks that the index belongs to it and has seen no more than it has. What cannot be opened is
+//! left as it is: `folders` and `rebuild` replace an index, and only one that is damaged or of another schema. Any other reason (too many
+//! open files, no permission, a full disk) may be gone at the next start. Who only reads writes nothing at all.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tantivy::directory::MmapDirectory;
-use tantivy::directory::error::OpenReadError;
-use tantivy::{IndexReader, ReloadPolicy, Searcher, TantivyError};
+use tantivy::{Directory as _, IndexReader, ReloadPolicy, Searcher, TantivyError};
 
 use super::SearchError;
+use super::directory::{Access, IndexDirectory, META, files_of_an_index, is_vacant};
+use super::failure::{caught, failed, is_damage_of_a_file, not_opened, refused, unusable};
+use super::integrity::{IntegrityCheck, first_fault};
 use super::schema::{self, Fields};
-use crate::archive::{Epoch, ExternalPosition, Snapshot, Witness};
+use crate::archive::{Archive, Epoch, ExternalPosition, Witness};
 use crate::model::Seq;
-
-/// The file that makes a folder an index.
-const META: &str = "meta.json";
 
 /// An open index: what searches read. The [`super::Indexer`] writes it.
 pub struct Index {
@@ -28,6 +26,8 @@ pub struct Index {
     fields: Fields,
     /// What searches see reaches up to here.
     position: AtomicU64,
+    /// What is wrong with its files, as far as that is seen at opening; it answers nevertheless.
+    fault: Option<String>,
 }
 
 impl std::fmt::Debug for Index {
@@ -60,107 +60,103 @@ impl CommitPayload {
         let epoch = parts.next().map(str::parse).transpose().ok()?;
         Some(Self { archive, epoch, position })
     }
-
-    /// Whether an archive has all that was read, as it was read.
-    pub(super) fn is_true_of(&self, archive: &Snapshot) -> bool {
-        let common = self.epoch.map_or(Some(Seq(u64::MAX)), |epoch| archive.common_with(epoch));
-        self.archive == archive.id() && common.is_some_and(|common| self.position <= common.min(archive.last_seq()))
-    }
 }
 
 impl Index {
-    /// Opens the index in a folder, making it when it is not there. One that is damaged, or was made by a version with another
-    /// schema or analyser, is deleted and made anew, and the log says so: the archive has everything that was in it.
+    /// Opens the index of an archive for writing, and makes an empty one where nothing is. Replaces none.
     ///
     /// # Errors
-    /// When the folder holds other files than an index, or the system refuses; the index is then as it was.
-    pub fn open(path: &Path) -> Result<Self, SearchError> {
-        match Self::open_existing(path) {
-            Err(SearchError::Unusable { why, .. }) => {
-                tracing::warn!("index at `{}` is rebuilt from the archive: {why}", path.display());
-                Self::recreate(path)
-            }
-            Err(SearchError::NoIndex { .. }) => Self::recreate(path),
-            outcome => outcome,
+    /// When it is damaged, of another schema or of another archive, has seen more than the archive has, the folder holds other files than an
+    /// index, or the system refuses; the index is then as it was.
+    pub fn open(path: &Path, archive: &Archive) -> Result<Self, SearchError> {
+        match Self::open_as_it_is(path, archive, Access::Write) {
+            Err(SearchError::NoIndex { .. }) => Self::make(path),
+            outcome => outcome?.without_fault(),
         }
     }
 
-    /// Opens the index in a folder; makes none and changes nothing.
+    /// Opens the index of an archive for reading; makes none and writes nothing.
     ///
     /// # Errors
-    /// When there is none, it cannot be used, or the system refuses.
-    pub fn open_existing(path: &Path) -> Result<Self, SearchError> {
+    /// When there is none, and see [`Index::open`].
+    pub fn open_existing(path: &Path, archive: &Archive) -> Result<Self, SearchError> {
+        Self::open_as_it_is(path, archive, Access::Read)?.without_fault()
+    }
+
+    /// The same, also where files are seen to be missing or cut short, if what is left can be read.
+    pub(super) fn open_as_it_is(path: &Path, archive: &Archive, access: Access) -> Result<Self, SearchError> {
         if !path.join(META).try_exists().map_err(|e| refused(path, &e))? {
-            return Err(SearchError::NoIndex { path: path.to_owned() });
+            return Err(if is_vacant(path)? {
+                SearchError::NoIndex { path: path.to_owned() }
+            } else {
+                files_of_an_index(path)?;
+                unusable(path, &format!("`{META}` is missing"))
+            });
         }
-        let inner = tantivy::Index::open_in_dir(path).map_err(|e| not_opened(path, &e))?;
+        let directory = IndexDirectory::open(path, access).map_err(|e| refused(path, &e))?;
+        let inner = tantivy::Index::open(directory).map_err(|e| not_opened(path, &e))?;
         let (schema, fields) = schema::schema();
         if inner.schema() != schema || *inner.settings() != schema::settings() {
-            let why = "it was made by a version with another schema or analyser".to_owned();
-            return Err(SearchError::Unusable { path: path.to_owned(), why });
+            return Err(unusable(path, &"it was made by a version with another schema or analyser"));
         }
-        Self::with(path, inner, fields).map_err(|e| not_opened(path, &e))
+        check_owner(path, &inner, archive)?;
+        let fault = first_fault(path, &inner)?;
+        match caught(|| Self::with(path, inner.clone(), fields, fault.clone())) {
+            Ok(Ok(index)) => Ok(index),
+            Ok(Err(error)) => Err(fault.map_or_else(|| not_opened(path, &error), |fault| unusable(path, &fault))),
+            // Tantivy meets some damage by panicking; whether it is damage, the checksums say.
+            Err(panic) => {
+                let faults = IntegrityCheck::of(path, &inner)?.faults();
+                let fault = faults.iter().find_map(super::CheckedFile::fault);
+                Err(fault.map_or_else(|| refused(path, &panic), |fault| unusable(path, &fault)))
+            }
+        }
     }
 
-    /// Fails when a folder holds other files than an index, so that it could not be replaced. Changes nothing.
+    /// Makes an empty index in a folder in which there is none.
     ///
     /// # Errors
-    /// Also when the system refuses.
-    pub fn check_replaceable(path: &Path) -> Result<(), SearchError> {
-        if path.try_exists().map_err(|e| refused(path, &e))? {
-            files_of_an_index(path)?;
-        }
-        Ok(())
-    }
-
-    /// Recreates the index in a folder: deletes it, where there is one, and makes an empty one.
-    ///
-    /// # Errors
-    /// When the folder holds other files than an index, or the disk refuses.
-    pub fn recreate(path: &Path) -> Result<Self, SearchError> {
+    /// When the disk refuses.
+    pub(super) fn make(path: &Path) -> Result<Self, SearchError> {
         fs::create_dir_all(path).map_err(|e| refused(path, &e))?;
-        clear(path)?;
-        Self::make(path).map_err(|e| failed(path, &e))
-    }
-
-    /// Replaces an index by one that was built aside (a rename). To be called when nobody has either of them open.
-    ///
-    /// # Errors
-    /// When the folder at that place holds other files than an index, or the disk refuses.
-    pub fn replace(place: &Path, built: &Path) -> Result<(), SearchError> {
-        if place.try_exists().map_err(|e| refused(place, &e))? {
-            clear(place)?;
-            fs::remove_dir(place).map_err(|e| refused(place, &e))?;
-        }
-        fs::rename(built, place).map_err(|e| refused(place, &e))
-    }
-
-    /// How far the index in a folder has seen which archive, without opening more than its list of parts; `None` where it cannot be
-    /// told, or nothing was seen yet.
-    #[must_use]
-    pub fn seen(path: &Path) -> Option<ExternalPosition> {
-        if !path.join(META).is_file() {
-            return None;
-        }
-        let metas = tantivy::Index::open_in_dir(path).and_then(|index| index.load_metas()).ok()?;
-        let CommitPayload { archive, epoch, position } = metas.payload.as_deref().and_then(CommitPayload::read)?;
-        Some(ExternalPosition { by: Witness::Index, archive, epoch, position })
-    }
-
-    fn make(path: &Path) -> Result<Self, TantivyError> {
+        let directory = IndexDirectory::open(path, Access::Write).map_err(|e| refused(path, &e))?;
         let (schema, fields) = schema::schema();
-        let directory = MmapDirectory::open(path)?;
-        let inner = tantivy::Index::builder().schema(schema).settings(schema::settings()).open_or_create(directory)?;
-        Self::with(path, inner, fields)
+        let made = tantivy::Index::builder().schema(schema).settings(schema::settings()).open_or_create(directory);
+        made.and_then(|inner| Self::with(path, inner, fields, None)).map_err(|e| refused(path, &e))
     }
 
-    fn with(path: &Path, mut inner: tantivy::Index, fields: Fields) -> Result<Self, TantivyError> {
+    fn with(path: &Path, mut inner: tantivy::Index, fields: Fields, fault: Option<String>) -> Result<Self, TantivyError> {
         inner.set_tokenizers(schema::tokenizers());
         // The indexer reloads after each of its commits; nobody else commits.
         let reader = inner.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        let index = Self { path: path.to_owned(), inner, reader, fields, position: AtomicU64::new(0) };
+        let index = Self { path: path.to_owned(), inner, reader, fields, position: AtomicU64::new(0), fault };
         index.note_position()?;
         Ok(index)
+    }
+
+    fn without_fault(self) -> Result<Self, SearchError> {
+        match &self.fault {
+            Some(fault) => Err(unusable(&self.path, fault)),
+            None => Ok(self),
+        }
+    }
+
+    /// Which of its files are seen to be missing or cut short, in words.
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
+    /// A check of all its files by their checksums.
+    ///
+    /// # Errors
+    /// When the list of files cannot be read.
+    pub fn integrity_check(&self) -> Result<IntegrityCheck, SearchError> {
+        IntegrityCheck::of(&self.path, &self.inner)
+    }
+
+    /// Fails unless the index belongs to an archive, and has seen no more than it has: the one check of every opening.
+    pub(super) fn check_owner(&self, archive: &Archive) -> Result<(), SearchError> {
+        check_owner(&self.path, &self.inner, archive)
     }
 
     /// The reader's position: how far into the change log searches see.
@@ -181,10 +177,12 @@ impl Index {
         self.searcher().segment_readers().len()
     }
 
-    /// Bytes of the files in use.
+    /// Bytes of its files.
     #[must_use]
     pub fn disk_size(&self) -> u64 {
-        self.searcher().space_usage().map_or(0, |usage| usage.total().get_bytes())
+        let files = fs::read_dir(&self.path).into_iter().flatten();
+        // A file that a merge removes meanwhile counts for nothing.
+        files.filter_map(|file| file.ok()?.metadata().ok()).filter(fs::Metadata::is_file).map(|m| m.len()).sum()
     }
 
     /// Where the index is.
@@ -225,86 +223,47 @@ impl Index {
     pub(super) fn failed(&self, why: &TantivyError) -> SearchError {
         failed(&self.path, why)
     }
+
+    /// Reads the index; a panic of Tantivy's, which is how it meets some damage, is an error.
+    pub(super) fn caught<T>(&self, read: impl FnOnce() -> Result<T, SearchError>) -> Result<T, SearchError> {
+        caught(read).unwrap_or_else(|why| Err(SearchError::Damaged { path: self.path.clone(), why }))
+    }
 }
 
-/// Whether an index that cannot be opened is damaged, or the system says no: only the first is a reason to build it anew.
-fn not_opened(path: &Path, error: &TantivyError) -> SearchError {
-    let is_damage = match error {
-        TantivyError::DataCorruption(_)
-        | TantivyError::IncompatibleIndex(_)
-        | TantivyError::SchemaError(_)
-        | TantivyError::FieldNotFound(_)
-        | TantivyError::DeserializeError(_)
-        | TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(_) | OpenReadError::IncompatibleIndex(_)) => true,
-        TantivyError::IoError(error) | TantivyError::OpenReadError(OpenReadError::IoError { io_error: error, .. }) => {
-            matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData)
-        }
-        _ => false,
+/// How far the index in a folder has seen which archive, from its list of segments alone; `None` where there is none, it is damaged, or
+/// nothing was seen yet.
+pub(super) fn seen(path: &Path) -> Result<Option<ExternalPosition>, SearchError> {
+    if !path.join(META).try_exists().map_err(|e| refused(path, &e))? {
+        return Ok(None);
+    }
+    let directory = IndexDirectory::open(path, Access::Read).map_err(|e| refused(path, &e))?;
+    let list = match directory.atomic_read(Path::new(META)) {
+        Ok(list) => list,
+        Err(error) if is_damage_of_a_file(&error) => return Ok(None),
+        Err(error) => return Err(refused(path, &error)),
     };
-    if is_damage { SearchError::Unusable { path: path.to_owned(), why: error.to_string() } } else { refused(path, error) }
+    let list: serde_json::Value = serde_json::from_slice(&list).unwrap_or_default();
+    let seen = list.get("payload").and_then(|payload| CommitPayload::read(payload.as_str()?));
+    Ok(seen.map(|CommitPayload { archive, epoch, position }| ExternalPosition { by: Witness::Index, archive, epoch, position }))
 }
 
-fn refused(path: &Path, why: &dyn std::fmt::Display) -> SearchError {
-    SearchError::Refused { path: path.to_owned(), why: why.to_string() }
-}
-
-pub(super) fn failed(path: &Path, why: &dyn std::fmt::Display) -> SearchError {
-    SearchError::Index { path: path.to_owned(), why: why.to_string() }
-}
-
-/// Deletes an index's files, and nothing else: the folder's path comes from a configuration.
-fn clear(path: &Path) -> Result<(), SearchError> {
-    files_of_an_index(path)?.iter().try_for_each(|entry| fs::remove_file(entry.path())).map_err(|e| failed(path, &e))
-}
-
-/// What is in an index's folder; an error where it is anything else.
-fn files_of_an_index(path: &Path) -> Result<Vec<fs::DirEntry>, SearchError> {
-    let entries: io::Result<Vec<_>> = fs::read_dir(path).and_then(Iterator::collect);
-    let entries = entries.map_err(|e| refused(path, &e))?;
-    if !entries.iter().all(|entry| is_of_an_index(&entry.file_name().to_string_lossy())) {
-        return Err(SearchError::NotAnIndex { path: path.to_owned() });
+fn check_owner(path: &Path, inner: &tantivy::Index, archive: &Archive) -> Result<(), SearchError> {
+    let metas = inner.load_metas().map_err(|e| not_opened(path, &e))?;
+    let Some(payload) = metas.payload else {
+        return if metas.segments.is_empty() { Ok(()) } else { Err(unusable(path, &"its newest commit has no position")) };
+    };
+    let Some(CommitPayload { archive: owner, epoch, position }) = CommitPayload::read(&payload) else {
+        return Err(unusable(path, &"the position of its newest commit cannot be read"));
+    };
+    if owner != archive.id() {
+        return Err(unusable(path, &"it belongs to another archive"));
     }
-    Ok(entries)
-}
-
-/// Tantivy's names: its own files, temporary ones, and segments, which are called by 32 hexadecimal digits.
-fn is_of_an_index(name: &str) -> bool {
-    let is_segment = |stem: &str| stem.len() == 32 && stem.bytes().all(|b| b.is_ascii_hexdigit());
-    name == META
-        || name == ".managed.json"
-        || name.starts_with(".tantivy-")
-        || name.starts_with(".tmp")
-        || name.split('.').next().is_some_and(is_segment)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    #[test]
-    fn what_the_system_refuses_is_no_damage() {
-        let path = Path::new("index");
-        let refused = |error: io::Error| {
-            let (io_error, filepath) = (Arc::new(error), PathBuf::from("a.term"));
-            [
-                not_opened(path, &TantivyError::IoError(Arc::clone(&io_error))),
-                not_opened(path, &OpenReadError::IoError { io_error, filepath }.into()),
-            ]
-        };
-        // EACCES, ENFILE, EMFILE, ENOSPC, EIO, ENOMEM.
-        for code in [13, 23, 24, 28, 5, 12] {
-            for error in refused(io::Error::from_raw_os_error(code)) {
-                assert!(matches!(error, SearchError::Refused { .. }), "{code}: {error}");
-            }
-        }
-        for kind in [io::ErrorKind::UnexpectedEof, io::ErrorKind::InvalidData] {
-            for error in refused(kind.into()) {
-                assert!(matches!(error, SearchError::Unusable { .. }), "{kind:?}: {error}");
-            }
-        }
-        let gone = OpenReadError::FileDoesNotExist(PathBuf::from("a.term"));
-        assert!(matches!(not_opened(path, &gone.into()), SearchError::Unusable { .. }));
+    let (last, common) = (archive.last_seq(), epoch.map_or(Some(Seq(u64::MAX)), |epoch| archive.common_with(epoch)));
+    if common.is_some_and(|common| position > common) {
+        return Err(unusable(path, &"it has seen changes that the archive has lost since"));
     }
+    if position > last || common.is_none() {
+        return Err(SearchError::Ahead { path: path.to_owned(), position, last, missing: position.0.saturating_sub(last.0) });
+    }
+    Ok(())
 }

@@ -78,6 +78,12 @@ impl Indexer {
         self.finish().await
     }
 
+    /// The last change that was read, committed or not.
+    #[must_use]
+    pub fn read(&self) -> Seq {
+        self.writer.as_ref().map_or_else(|| self.index.position(), |writer| writer.reader.read())
+    }
+
     /// Does blocking work on the blocking pool. Work that fails loses what was not committed, and is retried from the last commit.
     async fn with_writer<T: Send + 'static>(
         &mut self,
@@ -143,37 +149,20 @@ impl OpenWriter {
             .num_worker_threads(1)
             .num_merge_threads(1)
             .build();
+        index.check_owner(&archive)?;
         let writer: IndexWriter = index.inner().writer_with_options(options).context("cannot write to the index")?;
         let mut merges = LogMergePolicy::default();
         merges.set_del_docs_ratio_before_merge(DELETED_SHARE_MAX);
         writer.set_merge_policy(Box::new(merges));
         let committed = index.committed().context("cannot read the index's last commit")?.unwrap_or_default();
-        let mut open = Self {
+        Ok(Self {
             index,
             reader: Reader::at(archive, INDEX_READER, committed.position),
             settings,
             writer,
             committed: committed.position,
             committed_at: None,
-        };
-        open.reset_if_foreign(&committed)?;
-        Ok(open)
-    }
-
-    /// Empties an index of another archive, or of a later state of this one (a backup was restored): it cannot be continued.
-    fn reset_if_foreign(&mut self, committed: &CommitPayload) -> anyhow::Result<()> {
-        let known = committed.is_true_of(&self.reader.archive().flushed());
-        if known || *committed == CommitPayload::default() {
-            return Ok(());
-        }
-        tracing::warn!(
-            "index at `{}` belongs to another archive or a later state of it: it is rebuilt",
-            self.index.path().display()
-        );
-        self.writer.delete_all_documents()?;
-        self.reader.seek(Seq(0));
-        self.committed = Seq(0);
-        self.commit()
+        })
     }
 
     fn step(&mut self) -> anyhow::Result<StepOutcome> {

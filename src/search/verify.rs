@@ -79,6 +79,10 @@ impl Index {
     /// # Errors
     /// When index or archive cannot be read.
     pub fn verify(&self, archive: &Snapshot) -> Result<Verification, SearchError> {
+        self.caught(|| self.compare(archive))
+    }
+
+    fn compare(&self, archive: &Snapshot) -> Result<Verification, SearchError> {
         let searcher = self.searcher();
         let mut found = Verification {
             position: self.position(),

@@ -31,7 +31,7 @@ pub struct Metric {
 const WRITE_SECONDS: &[f64] = &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// Every metric of the program, in the order of the page.
-pub const CATALOGUE: [Metric; 20] = [
+pub const CATALOGUE: [Metric; 24] = [
     counter("telescribe_requests_total", "Requests of the crawl to Telegram, by method and outcome."),
     counter("telescribe_messages_total", "Messages that were archived, by what became of them."),
     counter("telescribe_not_understood_total", "What Telegram sent and this version has no name for, by constructor."),
@@ -46,12 +46,26 @@ pub const CATALOGUE: [Metric; 20] = [
         kind: MetricKind::Histogram(WRITE_SECONDS),
         help: "How long an atomic write to the archive took, the wait for the writes before it included.",
     },
+    Metric {
+        name: "telescribe_archive_flush_seconds",
+        kind: MetricKind::Histogram(WRITE_SECONDS),
+        help: "How long the disk took to take what was committed (fsync), so that readers may see it.",
+    },
+    counter(
+        "telescribe_archive_damaged_total",
+        "Records of the archive that were found damaged and passed over, by column family.",
+    ),
     counter(
         "telescribe_samples_expired_total",
         "Samples of time series that were removed, because they were older than the retention.",
     ),
     gauge("telescribe_archive_disk_bytes", "Size of the archive on disk, its write-ahead log included."),
     gauge("telescribe_index_disk_bytes", "Size of the search index on disk."),
+    gauge("telescribe_index_rebuilding", "Whether the search index is being rebuilt, because it is damaged or outdated: 1 or 0."),
+    gauge(
+        "telescribe_index_rebuild_lag_changes",
+        "Changes of the archive that a rebuild of the search index has still to read; 0 where none is under way.",
+    ),
     gauge("telescribe_reader_lag_changes", "Changes of the archive that a reader has not processed yet, by reader."),
     gauge("telescribe_workers_failing", "Workers whose last step failed and is retried."),
     gauge("telescribe_open_files", "Files that the process has open, sockets included."),

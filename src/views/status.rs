@@ -40,7 +40,21 @@ pub struct IndexStatus {
     pub(crate) behind: u64,
     /// How many messages are indexed.
     pub(crate) documents: u64,
+    /// The rebuild of the index that is under way; absent where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rebuild: Option<IndexRebuild>,
     /// Why the index cannot be used, and what to do about it; absent where it can be used or there is none yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
+}
+
+/// A rebuild of the index from the archive, beside the one that answers until it is complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct IndexRebuild {
+    /// Why the index is rebuilt.
+    pub(crate) why: String,
+    /// The sequence number of the newest change that the new index has read.
+    pub(crate) position: u64,
+    /// The sequence number of the newest change of the archive.
+    pub(crate) last: u64,
 }

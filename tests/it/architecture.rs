@@ -84,7 +84,7 @@ const MODULES: [(&str, &[&str]); 23] = [
 const BACKWARDS: [(&str, &str, &str); 0] = [];
 
 /// Foreign libraries that only some modules may name, and which.
-const DOORS: [(&str, &[&str]); 44] = [
+const DOORS: [(&str, &[&str]); 45] = [
     // Telegram.
     ("grammers_client", &["telegram"]),
     ("grammers_crypto", &["telegram"]),
@@ -95,6 +95,7 @@ const DOORS: [(&str, &[&str]); 44] = [
     ("prost", &["archive"]),
     // Search.
     ("tantivy", &["search"]),
+    ("crc32fast", &["search"]),
     ("frostem", &["search"]),
     ("unicode_normalization", &["search"]),
     ("unicode_segmentation", &["search"]),

@@ -222,11 +222,13 @@ fn whoever_waits_for_changes_is_woken_by_them_only() {
     kept.commit(|w| {
         w.message(text(1, "a"), raw("a"), 0);
     });
+    kept.sync().unwrap();
     assert!(last.has_changed().unwrap());
     assert_eq!(*last.borrow_and_update(), Seq(1));
     kept.commit(|w| {
         w.message(text(1, "a"), raw("a"), 0).position("reader", Seq(1));
     });
+    kept.sync().unwrap();
     assert!(!last.has_changed().unwrap());
 }
 

@@ -11,9 +11,9 @@ use tempfile::TempDir;
 use crate::support::demo::{Own, demo};
 use crate::support::program::run_in;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 22] = [
     "demo", "run", "simulate", "login", "account", "peers", "search", "show", "changes", "dump", "coverage", "counters", "join",
-    "status", "schedule", "verify", "reindex", "key", "config",
+    "status", "schedule", "log", "verify", "repair", "reindex", "upgrade", "key", "config",
 ];
 
 #[test]
@@ -88,9 +88,18 @@ fn show_peers_changes_and_status_answer() {
     let seqs: Vec<u64> = changes.iter().map(|change| change["seq"].as_u64().unwrap()).collect();
     assert_eq!(seqs, (1..=u64::try_from(changes.len()).unwrap()).collect::<Vec<_>>());
     assert_eq!(own.run(&["changes", "--after", "10", "--limit", "5"]).well().out.lines().count(), 5);
-    for beyond in [seqs.len().to_string(), u64::MAX.to_string()] {
-        assert_eq!(own.run(&["changes", "--after", &beyond]).well().out, "", "nothing after {beyond}");
-    }
+    let (last, epoch) = (seqs.len(), changes[0]["epoch"].as_str().unwrap());
+    assert_eq!(own.run(&["changes", "--after", &format!("{epoch}:{last}")]).well().out, "", "nothing after the last");
+    let beyond = own.run(&["changes", "--after", &u64::MAX.to_string()]);
+    assert_eq!((beyond.status, beyond.out.as_str()), (2, ""));
+    assert!(beyond.err.contains(&format!("there is no change {} yet, the newest is {last}", u64::MAX)), "{}", beyond.err);
+    let head = own.run(&["log", "head", "--json"]).well().lines();
+    assert_eq!((&head[0]["seq"], &head[0]["epoch"]), (&last.into(), &epoch.into()));
+    let shown = own.run(&["log", "head"]).well().out;
+    assert!(
+        shown.starts_with(head[0]["link"].as_str().unwrap()) && shown.contains(&format!("change {last} of archive ")),
+        "{shown}"
+    );
     let status = own.run(&["status", "--json"]).well().lines();
     assert_eq!(status[0]["index"]["behind"], 0, "{status:?}");
     let status = own.run(&["status"]).well().out;

@@ -198,7 +198,9 @@ fn an_index_that_the_system_does_not_give_is_not_built_anew_and_is_whole_when_it
     fs::rename(&terms, own.path("aside")).unwrap();
     std::os::unix::fs::symlink(&terms, &terms).unwrap();
     let before = names_of(&index);
-    let error = Index::open(&index).unwrap_err().to_string();
+    let archive = Archive::open_to_read(&own.path("data/archive"), None).unwrap();
+    let error = Index::open(&index, &archive).unwrap_err().to_string();
+    drop(archive);
     assert!(
         error.contains("cannot be opened: ") && error.contains("; it was not changed: check the limit of open files"),
         "{error}"
@@ -211,7 +213,8 @@ fn an_index_that_the_system_does_not_give_is_not_built_anew_and_is_whole_when_it
     assert_eq!(names_of(&index), before);
     fs::remove_file(&terms).unwrap();
     fs::rename(own.path("aside"), &terms).unwrap();
-    assert_eq!(Index::open(&index).unwrap().document_count(), 600);
+    let archive = Archive::open_to_read(&own.path("data/archive"), None).unwrap();
+    assert_eq!(Index::open(&index, &archive).unwrap().document_count(), 600);
 }
 
 fn names_of(folder: &Path) -> Vec<String> {

@@ -4,17 +4,18 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use rocksdb::{DB, Options};
-use telescribe::archive::{Archive, ArchiveError, Durability, ExternalPosition, Witness};
+use telescribe::archive::{Archive, ArchiveError, Durability, Epoch, ExternalPosition, Witness};
 use telescribe::lifecycle::{StepOutcome, Worker as _};
 use telescribe::model::Seq;
-use telescribe::search::{Index, Indexer, IndexerSettings};
+use telescribe::search::{Index, IndexFolders, Indexer, IndexerSettings};
 use tempfile::TempDir;
 
+use crate::support::disk::unhex;
 use crate::support::files::{archive_files, copy, everything, files, flip, names};
 use crate::support::killed::{DAMAGES, IN_LOG, IN_TABLES, Killed, archive_messages};
 
@@ -23,6 +24,7 @@ struct Whole {
     folder: TempDir,
     last: Seq,
     id: String,
+    epoch: Epoch,
 }
 
 impl Whole {
@@ -32,7 +34,15 @@ impl Whole {
         archive_messages(&archive, 1, IN_TABLES);
         archive.flush().unwrap();
         archive_messages(&archive, IN_TABLES + 1, IN_TABLES + IN_LOG);
-        Self { last: archive.last_seq(), id: archive.id().to_owned(), folder }
+        let whole = Self { last: archive.last_seq(), id: archive.id().to_owned(), epoch: archive.epoch(), folder };
+        drop(archive);
+        // Who has seen it, a test says itself.
+        fs::remove_file(whole.marker()).unwrap();
+        whole
+    }
+
+    fn marker(&self) -> PathBuf {
+        self.folder.path().join("archive.json")
     }
 
     fn another(&self) -> TempDir {
@@ -92,6 +102,64 @@ fn a_log_that_is_cut_anywhere_opens_where_nobody_has_seen_more_and_is_refused_wi
     });
 }
 
+/// The marker stands beside the archive, so it says what is missing where nobody else has seen anything.
+#[test]
+fn an_archive_that_went_back_is_refused_by_what_its_marker_has_seen() {
+    let whole = Whole::new();
+    let folder = whole.another();
+    let path = folder.path().join("archive");
+    // An older copy of the archive, beside the marker of what it became.
+    let archive = Archive::open(&path, Durability::Os).unwrap();
+    archive_messages(&archive, IN_TABLES + IN_LOG + 1, IN_TABLES + IN_LOG + 7);
+    drop(archive);
+    let marker = fs::read_to_string(folder.path().join("archive.json")).unwrap();
+    assert!(marker.contains(&whole.id) && marker.contains(&format!("\"change\":{}", whole.last.0 + 7)), "{marker}");
+    let older = whole.another();
+    fs::write(older.path().join("archive.json"), &marker).unwrap();
+    let path = older.path().join("archive");
+    let before = archive_files(&path);
+    for opened in [Archive::open(&path, Durability::Os), Archive::open_to_read(&path, None)] {
+        let error = opened.unwrap_err();
+        let says = format!(
+            "ends at change {}, but the marker `archive.json` has seen change {}: 7 changes are missing",
+            whole.last,
+            whole.last.0 + 7
+        );
+        assert!(matches!(error, ArchiveError::Lost { missing: Some(7), .. }) && error.to_string().contains(&says), "{error}");
+    }
+    assert!(before == archive_files(&path));
+    // Without them it goes on in a new epoch, of which the marker knows then.
+    let (archive, loss) = Archive::open_without_lost(&path, None).unwrap();
+    assert!(loss.is_some() && archive.epoch() != whole.epoch && archive.id() == whole.id);
+    assert_eq!(archive.common_with(whole.epoch), Some(whole.last));
+    let epoch = archive.epoch();
+    drop(archive);
+    assert!(fs::read_to_string(older.path().join("archive.json")).unwrap().contains(&epoch.to_string()));
+    is_whole(&Archive::open(&path, Durability::Os).unwrap());
+    // The copy knows nothing of that epoch, also where it has as many changes.
+    let copy = whole.another();
+    fs::copy(older.path().join("archive.json"), copy.path().join("archive.json")).unwrap();
+    let error = Archive::open(&copy.path().join("archive"), Durability::Os).unwrap_err().to_string();
+    assert!(
+        error.contains("is an earlier state of itself: the marker `archive.json` has seen an epoch that it does not know"),
+        "{error}"
+    );
+    // And without the archive nothing is made in its place.
+    fs::remove_dir_all(&path).unwrap();
+    let error = Archive::open(&path, Durability::Os).unwrap_err().to_string();
+    assert!(error.contains("but the marker `archive.json` has seen change 1201 of one; restore a backup"), "{error}");
+    assert!(!path.exists());
+    // Nor is another one taken for it.
+    Archive::open(&whole.folder.path().join("other/archive"), Durability::Os).unwrap();
+    fs::rename(whole.folder.path().join("other/archive"), &path).unwrap();
+    let error = Archive::open(&path, Durability::Os).unwrap_err().to_string();
+    assert!(error.contains("is not the one that was there: `archive.json` beside it names another"), "{error}");
+    // A marker that is damaged says nothing, and is written anew.
+    fs::write(older.path().join("archive.json"), "{").unwrap();
+    let other = Archive::open(&path, Durability::Os).unwrap();
+    assert!(fs::read_to_string(older.path().join("archive.json")).unwrap().contains(other.id()));
+}
+
 /// A file system may extend a file before it writes what is in it: a power cut leaves zeros then.
 #[test]
 fn zeros_at_the_end_of_the_log_are_an_end_between_two_records_and_refused_within_one() {
@@ -123,7 +191,11 @@ fn zeros_at_the_end_of_the_log_are_an_end_between_two_records_and_refused_within
     }
 }
 
-/// Where a log's last record begins, which is not the part of a longer one.
+/// Kinds of a log's records: a whole one, and the first part of a longer one.
+const FULL: u8 = 1;
+const FIRST: u8 = 2;
+
+/// Where a log's last record begins.
 fn last_record(log: &[u8]) -> usize {
     let (block, header) = (32 * 1024, 7);
     let (mut at, mut last) = (0, 0);
@@ -132,10 +204,11 @@ fn last_record(log: &[u8]) -> usize {
             at += block - at % block;
             continue;
         }
-        last = at;
+        if matches!(log[at + 6], FULL | FIRST) {
+            last = at;
+        }
         at += header + usize::from(u16::from_le_bytes([log[at + 4], log[at + 5]]));
     }
-    assert_eq!(log[last + 6], 1, "a whole record");
     last
 }
 
@@ -168,7 +241,8 @@ fn refused_or_whole(whole: &Whole, at: usize, bit: u8) {
             let (accepted, loss) = Archive::open_without_lost(&archive, Some(&seen)).unwrap();
             is_whole(&accepted);
             assert!(accepted.last_seq() < whole.last && accepted.last_seq().0 > IN_TABLES as u64, "byte {at}, bit {bit}");
-            assert_ne!(accepted.id(), whole.id, "numbers are given again");
+            assert_ne!(accepted.epoch(), whole.epoch, "numbers are given again");
+            assert_eq!(accepted.id(), whole.id);
             assert!(loss.unwrap().kept.is_dir());
         }
         Err(error) => panic!("byte {at}, bit {bit}: {error}"),
@@ -181,7 +255,7 @@ async fn whatever_an_archive_lacks_a_start_has_all_of_it_or_refuses_and_deletes_
     for (what, damage) in DAMAGES {
         let kept = whole.another();
         damage(&kept.archive());
-        let (before, seen) = (archive_files(&kept.archive()), Index::seen(&kept.data().join("index")));
+        let (before, seen) = (archive_files(&kept.archive()), IndexFolders::at(&kept.index()).seen().unwrap());
         assert!(seen.is_some());
         for again in 1..=2 {
             match Archive::open_seen(&kept.archive(), Durability::Os, seen.as_ref()) {
@@ -203,12 +277,14 @@ fn a_log_that_is_missing_between_two_others_is_a_jump_that_is_named() {
     let archive = Archive::open(&path, Durability::Os).unwrap();
     archive_messages(&archive, 1, 100);
     archive.flush().unwrap();
-    let (last, id) = (archive.last_seq(), archive.id().to_owned());
+    let (last, epoch) = (archive.last_seq(), archive.epoch());
     drop(archive);
+    fs::remove_file(folder.path().join("archive.json")).unwrap();
     {
         let db = DB::open_cf(&Options::default(), &path, DB::list_cf(&Options::default(), &path).unwrap()).unwrap();
         let (changes, meta) = (db.cf_handle("change").unwrap(), db.cf_handle("meta").unwrap());
-        let change = db.get_cf(changes, 1_u64.to_be_bytes()).unwrap().unwrap();
+        // One change, of a peer, as format 2 wrote it.
+        let change = unhex("08041081fce9e0a53a28c0ece8ad06");
         db.put_cf(changes, (last.0 + 1).to_be_bytes(), &change).unwrap();
         db.put_cf(meta, "job/any", [0; 8]).unwrap();
         // Ends a log, which is still needed, and begins another.
@@ -224,7 +300,7 @@ fn a_log_that_is_missing_between_two_others_is_a_jump_that_is_named() {
     assert!(matches!(error, ArchiveError::Lost { missing: Some(1), .. }) && error.to_string().contains(&says), "{error}");
     assert!(before == archive_files(&path));
     let (archive, loss) = Archive::open_without_lost(&path, None).unwrap();
-    assert!(loss.is_some() && archive.id() != id);
+    assert!(loss.is_some() && archive.epoch() != epoch);
     assert_eq!(archive.last_seq(), last);
     is_whole(&archive);
 }
@@ -241,7 +317,7 @@ fn an_archive_is_made_whole_or_not_at_all_and_only_where_nothing_is() {
     assert!(gone.to_string().contains("but the index has seen change 7 of one; restore a backup"), "{gone}");
     assert!(!folder.path().join("data").exists(), "refusing makes nothing");
     drop(Archive::open(&path, Durability::Os).unwrap());
-    assert_eq!(fs::read_dir(folder.path().join("data")).unwrap().count(), 1, "nothing is left beside it");
+    assert_eq!(fs::read_dir(folder.path().join("data")).unwrap().count(), 2, "nothing is left beside it but the marker");
     for taken in ["empty", "of others"] {
         let path = folder.path().join(taken);
         fs::create_dir(&path).unwrap();
@@ -282,7 +358,8 @@ async fn catching_up_ends_in_time_with_what_it_has_read() {
     let folder = TempDir::new().unwrap();
     let archive = std::sync::Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
     archive_messages(&archive, 1, 5_000);
-    let index = std::sync::Arc::new(Index::open(&folder.path().join("index")).unwrap());
+    archive.sync().unwrap();
+    let index = std::sync::Arc::new(Index::open(&folder.path().join("index"), &archive).unwrap());
     let mut indexer = Indexer::new(std::sync::Arc::clone(&index), std::sync::Arc::clone(&archive), IndexerSettings::default());
     indexer.catch_up_within(Duration::ZERO).await.unwrap();
     assert_eq!(index.position(), Seq(0), "no time, nothing read");

@@ -11,6 +11,7 @@ mod discovery;
 mod floods;
 mod http;
 mod import;
+mod index_damage;
 mod interop;
 mod live;
 mod login;

@@ -52,7 +52,7 @@ fn requests(fleet: &Fleet, method: &str) -> u64 {
 async fn found(fleet: &Fleet, app: &App, query: &str) -> usize {
     let query = SearchQuery::parse(query).unwrap();
     fleet.until("the index has caught up", || app.index.position() == app.archive.last_seq()).await;
-    app.index.search(&app.archive.flushed(), &Request::new(query)).unwrap().hits.len()
+    app.index.search(&Request::new(query)).unwrap().hits.len()
 }
 
 #[tokio::test(flavor = "multi_thread")]

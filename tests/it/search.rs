@@ -2,6 +2,7 @@
 
 mod index;
 mod pages;
+mod rebuild;
 
 use telescribe::model::{Button, ButtonKind, Entity, EntityKind, Forward, Media, MediaKind, PeerId, Reply, Timestamp};
 

@@ -11,6 +11,7 @@ pub(crate) mod desk;
 pub(crate) mod disk;
 pub(crate) mod files;
 pub(crate) mod fleet;
+pub(crate) mod index_files;
 pub(crate) mod indexed;
 pub(crate) mod killed;
 pub(crate) mod messages;

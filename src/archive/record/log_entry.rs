@@ -136,7 +136,7 @@ fn runs(kinds: &[ChangeKind]) -> Vec<RunRecord> {
 impl LogEntry {
     /// The number of its first change.
     pub(in crate::archive) fn first(&self) -> Seq {
-        Seq((self.last.0 + 1).saturating_sub(self.kinds.len() as u64))
+        Seq(self.last.0.saturating_sub((self.kinds.len() as u64).saturating_sub(1)))
     }
 
     /// Its changes.

@@ -15,7 +15,7 @@ use telescribe::config::HttpConfig;
 use telescribe::http::{Bound, Context, Listener, Local, Sealing, Settings, SettingsError, StatusSource};
 use telescribe::lifecycle::Lifecycle;
 use telescribe::model::FixedClock;
-use telescribe::search::Index;
+use telescribe::search::{Index, ServingIndex};
 use telescribe::views::ProgramView;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -136,12 +136,13 @@ impl StatusSource for Troubled {
 async fn what_is_slow_or_fails_inside_is_answered_in_time_and_without_its_words() {
     let folder = TempDir::new().unwrap();
     let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Always).unwrap());
-    let index = Arc::new(Index::open(&folder.path().join("index")).unwrap());
+    let index = Arc::new(Index::open(&folder.path().join("index"), &archive).unwrap());
+    let index = ServingIndex::of(index, &archive);
     let settings = Settings { request_timeout: Duration::from_secs(2), ..Settings::default() };
     let mut answers = Vec::new();
     for trouble in ["none", "slow", "fails"] {
         let (held, waiting) = std::sync::mpsc::channel::<()>();
-        let context = Context::new(Arc::clone(&archive), Arc::clone(&index), Arc::new(FixedClock::new(NOW)), Lifecycle::new())
+        let context = Context::new(Arc::clone(&archive), index.clone(), Arc::new(FixedClock::new(NOW)), Lifecycle::new())
             .with_settings(settings.clone())
             .with_status(Arc::new(Troubled(trouble, waiting.into())));
         let local = Local::new(Arc::new(context));

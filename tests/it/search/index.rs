@@ -5,8 +5,9 @@ use std::sync::Arc;
 use telescribe::archive::{Archive, Durability};
 use telescribe::lifecycle::{StepOutcome, Worker as _};
 use telescribe::model::Timestamp;
-use telescribe::search::{Difference, Index, SearchError, Total};
+use telescribe::search::{Difference, Index, IndexFolders, IndexerSettings, Rebuild, SearchError, ServingIndex, Total};
 
+use crate::support::index_files::relist;
 use crate::support::indexed::{Indexed, request};
 use crate::support::messages::{NOW, at, text};
 
@@ -63,62 +64,21 @@ async fn a_deleted_index_is_rebuilt() {
     assert_eq!(world.ids("text").len(), 50);
 }
 
-#[tokio::test]
-async fn a_damaged_index_is_rebuilt() {
-    let mut world = Indexed::new();
-    world.archive((1..=50).map(|id| text(id, "text")));
-    world.index().await;
-    let mut world = world.reopened(|index| std::fs::write(index.join("meta.json"), "{").expect("damaged"));
-    assert_eq!(world.index.document_count(), 0);
-    world.index().await;
-    let mut world = world.reopened(|index| {
-        let terms = std::fs::read_dir(index)
-            .expect("files")
-            .map(|e| e.expect("a file").path())
-            .find(|p| p.extension() == Some("term".as_ref()));
-        std::fs::write(terms.expect("terms"), "").expect("damaged");
-    });
-    world.index().await;
-    assert_eq!(world.ids("text").len(), 50);
-}
-
-#[tokio::test]
-async fn an_index_of_another_analyser_is_rebuilt() {
-    let mut world = Indexed::new();
-    world.archive((1..=5).map(|id| text(id, "text")));
-    world.index().await;
-    let mut world = world.reopened(|index| {
-        let meta = std::fs::read_to_string(index.join("meta.json")).expect("read");
-        assert!(meta.contains("telescribe_words_"));
-        std::fs::write(index.join("meta.json"), meta.replace("telescribe_words_", "earlier_words_")).expect("written");
-    });
-    assert_eq!(world.index.document_count(), 0);
-    world.index().await;
-    assert_eq!(world.ids("text").len(), 5);
-}
-
 #[test]
 fn a_folder_of_other_files_is_never_cleared() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("thesis.txt"), "years of work").expect("a file");
-    let error = Index::open(folder.path()).expect_err("not an index");
-    assert!(matches!(error, SearchError::NotAnIndex { .. }), "{error}");
+    let archive = tempfile::tempdir().expect("a folder");
+    let archive = Arc::new(Archive::open(&archive.path().join("archive"), Durability::Os).expect("an archive"));
+    let folders = IndexFolders::at(folder.path());
+    for error in [
+        Index::open(folder.path(), &archive).expect_err("not an index"),
+        ServingIndex::open(folders.clone(), &archive).err().expect("not an index"),
+        Rebuild::start(&folders, &archive, IndexerSettings::default(), "tried").err().expect("not an index"),
+    ] {
+        assert!(matches!(error, SearchError::NotAnIndex { .. }), "{error}");
+    }
     assert!(folder.path().join("thesis.txt").exists());
-}
-
-#[tokio::test]
-async fn an_index_of_another_archive_is_rebuilt() {
-    let mut world = Indexed::new();
-    world.archive((1..=20).map(|id| text(id, "first")));
-    world.index().await;
-    let Indexed { folder, index, indexer, .. } = world;
-    drop((index, indexer));
-    let other = Archive::open(&folder.path().join("other"), Durability::Always).expect("an archive");
-    let mut world = Indexed::with(Arc::new(other), folder);
-    world.archive((1..=30).map(|id| text(id, "second")));
-    world.index().await;
-    assert!(world.ids("first").is_empty());
-    assert_eq!(world.ids("second").len(), 30);
 }
 
 #[tokio::test]
@@ -174,6 +134,10 @@ async fn verify_finds_what_is_missing() {
         let mut commit = writer.prepare_commit().expect("a commit");
         commit.set_payload(&payload);
         commit.commit().expect("a commit");
+        drop(writer);
+        for list in ["meta.json", ".managed.json"] {
+            relist(folder, list, str::to_owned);
+        }
     });
     let found = world.index.verify(&world.archive.flushed()).expect("a comparison");
     assert!(!found.is_equal());

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
 
 use std::fmt::Write as _;
+use std::fs;
 use std::path::PathBuf;
 
 use rocksdb::{DB, IteratorMode};
@@ -42,6 +43,8 @@ impl Kept {
     pub(crate) fn meddle(&mut self, with: impl FnOnce(&DB)) {
         self.archive = None;
         with(&raw_db(&self.path()));
+        // What was there before, nobody has seen.
+        fs::remove_file(self.path().with_extension("json")).unwrap();
         self.reopen();
     }
 

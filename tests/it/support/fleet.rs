@@ -12,7 +12,7 @@ use telescribe::accounts::{AuthKey, DataCentre, Session, Sessions};
 use telescribe::app::{App, Environment};
 use telescribe::cli::client::{Api, Globals, Refusal, Target};
 use telescribe::cli::{Out, dump};
-use telescribe::config::{Config, JobConfig, Server, Span};
+use telescribe::config::{Config, JobConfig, Server, Span, Sync as ArchiveSync};
 use telescribe::crawl::Progress;
 use telescribe::model::{MessageId, MessageKey, SystemClock};
 use telescribe_simulator::{Options, PeerId, Simulator, World, WorldSpec};
@@ -51,6 +51,8 @@ impl Fleet {
         let every_second = JobConfig::every("* * * * * *");
         config.jobs.catch_up = every_second.clone();
         config.jobs.backfill = every_second;
+        // What is archived can be asked for at once.
+        config.archive.sync = ArchiveSync::Always;
         config.http.listeners = Vec::new();
         config.http.metrics = Vec::new();
         Self { simulator, config, folder }

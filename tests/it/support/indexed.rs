@@ -25,7 +25,7 @@ impl Indexed {
     }
 
     pub(crate) fn with(archive: Arc<Archive>, folder: TempDir) -> Self {
-        let index = Arc::new(open(folder.path()));
+        let index = Arc::new(open(folder.path(), &archive));
         let indexer = indexer(&index, &archive);
         Self { archive, index, indexer, folder }
     }
@@ -83,8 +83,8 @@ impl Indexed {
     }
 }
 
-pub(crate) fn open(folder: &Path) -> Index {
-    Index::open(&folder.join("index")).expect("an index")
+pub(crate) fn open(folder: &Path, archive: &Archive) -> Index {
+    Index::open(&folder.join("index"), archive).expect("an index")
 }
 
 pub(crate) fn indexer(index: &Arc<Index>, archive: &Arc<Archive>) -> Indexer {

@@ -35,9 +35,24 @@ impl Killed {
         archive_messages(&archive, 1, IN_TABLES);
         archive.flush().unwrap();
         archive_messages(&archive, IN_TABLES + 1, IN_TABLES + IN_LOG);
-        let index = Arc::new(Index::open(&kept.data().join("index")).unwrap());
-        Indexer::new(index, archive, IndexerSettings::default()).catch_up().await.unwrap();
+        kept.indexed(archive).await;
         kept
+    }
+
+    async fn indexed(&self, archive: Arc<Archive>) {
+        let index = Arc::new(Index::open(&self.index(), &archive).unwrap());
+        Indexer::new(index, archive, IndexerSettings::default()).catch_up().await.unwrap();
+    }
+
+    /// Archives and indexes an edit of the newest message.
+    pub(crate) async fn edited(&self) {
+        let archive = Arc::new(Archive::open(&self.archive(), Durability::Os).unwrap());
+        let mut write = archive.write(NOW);
+        let mut edited = text(IN_TABLES + IN_LOG, "edited, it says something something else");
+        edited.edited = Some(NOW);
+        write.message(edited, Raw { layer: 230, tl: vec![7; 60], account: None }, 1);
+        write.commit().unwrap();
+        self.indexed(archive).await;
     }
 
     /// A copy that may be damaged.
@@ -53,6 +68,10 @@ impl Killed {
 
     pub(crate) fn archive(&self) -> PathBuf {
         self.data().join("archive")
+    }
+
+    pub(crate) fn index(&self) -> PathBuf {
+        self.data().join("index")
     }
 
     /// The log that has something in it.

@@ -15,7 +15,7 @@ use telescribe::config::{Config, Span};
 use telescribe::http::{Bound, Context, Keys, Listener, Sealing, Settings};
 use telescribe::lifecycle::Lifecycle;
 use telescribe::model::{AccountName, Counters, FixedClock, IdRange, Message, Peer, PeerId, PeerKind, Reaction, Timestamp};
-use telescribe::search::{Index, Indexer, IndexerSettings};
+use telescribe::search::{Index, Indexer, IndexerSettings, ServingIndex};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
@@ -71,17 +71,18 @@ impl Served {
         let archive = Arc::new(Archive::open(&lock.archive(), Durability::Always).unwrap());
         fill(&archive);
         more(&archive);
-        let index = Arc::new(Index::open(&lock.index()).unwrap());
+        let index = Arc::new(Index::open(&lock.index(), &archive).unwrap());
         Indexer::new(Arc::clone(&index), Arc::clone(&archive), IndexerSettings::default()).catch_up().await.unwrap();
         let (clock, lifecycle) = (FixedClock::new(NOW), Lifecycle::new());
         let socket = DataFolder::socket(folder.path());
         let bound = Bound::bind(&settings, Some(&socket)).await.unwrap();
         let (address, metrics) = (bound.addresses()[0], bound.metrics_addresses()[0]);
-        let context = Context::new(Arc::clone(&archive), index, Arc::new(clock.clone()), lifecycle.clone())
-            .with_settings(settings)
-            .with_operator(telescribe::app::planned(&plan(), Arc::clone(&archive), Arc::new(clock.clone())).unwrap())
-            .with_metrics(Arc::new(|| "# the metrics\n".to_owned()))
-            .with_keys(Keys::open(&DataFolder::keys(folder.path())).unwrap());
+        let context =
+            Context::new(Arc::clone(&archive), ServingIndex::of(index, &archive), Arc::new(clock.clone()), lifecycle.clone())
+                .with_settings(settings)
+                .with_operator(telescribe::app::planned(&plan(), Arc::clone(&archive), Arc::new(clock.clone())).unwrap())
+                .with_metrics(Arc::new(|| "# the metrics\n".to_owned()))
+                .with_keys(Keys::open(&DataFolder::keys(folder.path())).unwrap());
         bound.serve(&Arc::new(context));
         Self { folder, archive, clock, lifecycle, address, metrics, _lock: lock }
     }
