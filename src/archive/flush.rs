@@ -97,6 +97,11 @@ impl Flush {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Looks at the disk.
+    pub(super) fn look(&self) {
+        self.health.look(&self.opened.path, self.db());
+    }
+
     /// Has the disk take everything that is committed.
     fn flush(&self) -> Result<LogEnd, rocksdb::Error> {
         let (snapshot, end) = self.now();
@@ -245,7 +250,7 @@ impl Flushing {
         if self.look_at > Instant::now() {
             return;
         }
-        self.flush.health.look(&self.flush.opened.path, self.flush.db());
+        self.flush.look();
         self.patience = match self.flush.health.get().is_writable() {
             true => LOOK_INTERVAL,
             false => (self.patience * 2).clamp(RETRY_MIN, RETRY_MAX),

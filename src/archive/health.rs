@@ -4,6 +4,7 @@
 //! would produce more to write (the crawl asks Telegram nothing while nothing can be kept). The thread that flushes looks again: a failing
 //! archive is tried with a write of its own until one succeeds, with exponential backoff.
 
+use std::fmt;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -88,7 +89,7 @@ impl HealthState {
     }
 
     /// A write failed.
-    pub(super) fn failed(&self, error: &rocksdb::Error) {
+    pub(super) fn failed(&self, error: &dyn fmt::Display) {
         self.set(Health::Failing { why: error.to_string() });
     }
 
@@ -150,10 +151,13 @@ fn free_space(path: &Path) -> Option<u64> {
 }
 
 /// A write that changes nothing, down to the disk.
-fn probe(db: &DB) -> Result<(), rocksdb::Error> {
+fn probe(db: &DB) -> Result<(), ProbeError> {
+    fail::fail_point!("archive-write", |_| Err("a failpoint".into()));
     let mut batch = WriteBatch::default();
     PROBE.delete(db, &mut batch, &ProbeKey);
     let mut options = WriteOptions::default();
     options.set_sync(true);
-    db.write_opt(batch, &options)
+    Ok(db.write_opt(batch, &options)?)
 }
+
+type ProbeError = Box<dyn std::error::Error>;

@@ -119,6 +119,8 @@ impl Archive {
             None => None,
             Some(_) => {
                 marker.note(end.last(), end.at);
+                // Before anything is asked for that could not be kept.
+                flush.look();
                 let io = |source| ArchiveError::Io { path: path.to_path_buf(), source };
                 Some(Flusher::start(&flush, marker).map_err(io)?)
             }

@@ -1,6 +1,7 @@
 //! One write (a transaction): what it brings is collected first, then becomes true at once (atomic).
 
 use std::collections::BTreeSet;
+use std::io;
 use std::time::Instant;
 
 use rocksdb::{WriteBatch, WriteOptions};
@@ -68,6 +69,11 @@ impl Archive {
 impl Archive {
     /// Writes a batch, for who holds the writer's lock, and has the disk take it soon.
     pub(super) fn write_batch(&self, batch: WriteBatch) -> Result<(), ArchiveError> {
+        fail::fail_point!("archive-write", |_| {
+            let source = io::Error::other("a failpoint");
+            self.flush.health.failed(&source);
+            Err(ArchiveError::Io { path: self.path.to_path_buf(), source })
+        });
         let mut options = WriteOptions::default();
         options.set_sync(self.durability == Durability::Always);
         let written = self.db.write_opt(batch, &options);

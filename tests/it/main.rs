@@ -38,5 +38,6 @@ mod show;
 mod soak;
 mod support;
 mod telethon;
+mod trouble;
 mod vanished;
 mod views;
