@@ -16,7 +16,7 @@ mod status;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::accounts::{LockedSessions, Pool, PoolStatePersister, Session, SessionLock, SessionWriter, Sessions};
@@ -72,10 +72,10 @@ pub struct App {
     pub addresses: Vec<SocketAddr>,
     /// Where `/metrics` answers.
     pub metrics_addresses: Vec<SocketAddr>,
-    /// The exclusive locks that this process holds for as long as it runs.
-    locks: Mutex<Option<(DataFolder, Vec<SessionLock>)>>,
     accounts: OpenAccounts,
     indexing: IndexerSettings,
+    /// The exclusive locks that this process holds for as long as it runs; given back last.
+    _locks: (DataFolder, Vec<SessionLock>),
 }
 
 /// The accounts, for what is left to save when everything has ended.
@@ -201,7 +201,7 @@ impl App {
             crawl_settings(config, names.len())?,
             &lifecycle,
         )?;
-        lifecycle.work("disk", {
+        lifecycle.work(disk::DISK_WORKER, {
             let (health, lifecycle) = (archive.health(), lifecycle.clone());
             move || disk::Disk::new(health.clone(), lifecycle.clone())
         });
@@ -251,13 +251,14 @@ impl App {
             outputs,
             addresses,
             metrics_addresses,
-            locks: Mutex::new(Some((folder, locks))),
             accounts,
             indexing,
+            _locks: (folder, locks),
         })
     }
 
-    /// Returns when a stop has let everything finish; the data folder and the sessions are free then.
+    /// Returns when a stop has let everything finish. The data folder and the sessions are free when this is dropped: not before the archive
+    /// is closed.
     ///
     /// # Errors
     /// When the disk refuses the last flush.
@@ -273,7 +274,6 @@ impl App {
             PoolStatePersister::mark_clean_stop(&self.accounts.pool, &self.accounts.sessions);
             tokio::task::block_in_place(|| self.accounts.save().and_then(|()| self.accounts.note()))?;
         }
-        self.locks.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(())
     }
 }

@@ -296,7 +296,7 @@ impl Archive {
     /// When the disk refuses.
     pub fn flush(&self) -> Result<(), ArchiveError> {
         self.sync()?;
-        Cf::ALL.iter().try_for_each(|cf| self.db.flush_cf(self.cf(*cf))).map_err(|e| self.store(e))
+        self.flush.write_tables().map_err(|e| self.store(e))
     }
 
     /// Bytes of all files of the archive, its write-ahead log included.

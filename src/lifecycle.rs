@@ -54,6 +54,8 @@ pub struct WorkerStatus {
     pub failures: u64,
     /// What the last failure said, until a step succeeds again.
     pub failing: Option<String>,
+    /// What it is waiting for the end of, if so: trouble that it has said itself, and that is no failure of its own.
+    pub trouble: Option<String>,
     /// Whether it has ended.
     pub stopped: bool,
 }
@@ -82,6 +84,11 @@ impl Lifecycle {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Shows that a worker is waiting for trouble to pass, or that it has.
+    pub fn show_trouble(&self, worker: &str, trouble: Option<String>) {
+        self.note(worker, |status| status.trouble = trouble);
     }
 
     /// Begins a graceful shutdown that nobody asked for; the first reason counts.

@@ -11,6 +11,8 @@ use tokio::sync::watch;
 use crate::archive::Health;
 use crate::lifecycle::{Ending, Lifecycle, StepOutcome, Worker};
 
+/// The worker's name.
+pub(super) const DISK_WORKER: &str = "disk";
 /// How long writes may fail before the archive is opened again.
 const REOPEN_AFTER: Duration = Duration::from_secs(5);
 
@@ -29,19 +31,20 @@ impl Disk {
 impl Worker for Disk {
     async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         let health = self.health.borrow_and_update().clone();
+        // The archive has logged it, once.
+        self.lifecycle.show_trouble(DISK_WORKER, health.trouble());
         let Some(trouble) = health.trouble() else { return Ok(StepOutcome::Idle) };
         match health {
-            Health::Gone { .. } => self.lifecycle.end(Ending::Failed(trouble.clone())),
+            Health::Gone { .. } => self.lifecycle.end(Ending::Failed(trouble)),
             Health::Failing { why } if !why.contains("No space left") => {
                 let passed = self.health.wait_for(|health| !matches!(health, Health::Failing { .. }));
                 if tokio::time::timeout(REOPEN_AFTER, passed).await.is_err() {
-                    self.lifecycle.end(Ending::Reopen(trouble.clone()));
+                    self.lifecycle.end(Ending::Reopen(trouble));
                 }
             }
             _ => {}
         }
-        // Shown as failing until it is over.
-        anyhow::bail!(trouble)
+        Ok(StepOutcome::Idle)
     }
 
     async fn wait(&mut self) {

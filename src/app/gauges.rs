@@ -61,7 +61,8 @@ impl Gauges {
             let lag = output.status.report(last).lag;
             metrics::gauge!("telescribe_reader_lag_changes", "reader" => output.name.clone()).set(lag as f64);
         }
-        let failing = self.lifecycle.workers().values().filter(|worker| worker.failing.is_some()).count();
+        let failing =
+            self.lifecycle.workers().values().filter(|worker| worker.failing.is_some() || worker.trouble.is_some()).count();
         metrics::gauge!("telescribe_workers_failing").set(failing as f64);
         if let Some(files) = open_files::view() {
             metrics::gauge!("telescribe_open_files").set(files.open as f64);

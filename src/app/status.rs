@@ -97,7 +97,7 @@ impl RunningProgram {
             name,
             steps: worker.steps,
             failures: worker.failures,
-            failing: worker.failing,
+            failing: worker.failing.or(worker.trouble),
             stopped: worker.stopped,
         };
         self.lifecycle.workers().into_iter().map(worker).collect()

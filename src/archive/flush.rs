@@ -20,6 +20,7 @@ use super::health::HealthState;
 use super::log_end::LogEnd;
 use super::marker::Marker;
 use super::opened::Opened;
+use super::schema::{self, Cf};
 use super::snapshot::Snapshot;
 use super::{Archive, ArchiveError};
 
@@ -27,6 +28,9 @@ use super::{Archive, ArchiveError};
 const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
 /// The shortest time between two notes in the marker.
 const MARK_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the newest writes may stand in the write-ahead log alone. A log that is seldom full would otherwise hold months of a quiet
+/// archive, and one flipped bit in it would have them all asked for again.
+const TABLES_INTERVAL: Duration = Duration::from_mins(15);
 /// How often the disk is looked at while all is well.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// The wait after a flush that failed, at first and at most.
@@ -95,6 +99,11 @@ impl Flush {
 
     fn work(&self) -> MutexGuard<'_, Work> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes out what is in memory tables, so that nothing is in the write-ahead log alone.
+    pub(super) fn write_tables(&self) -> Result<(), rocksdb::Error> {
+        Cf::ALL.iter().try_for_each(|cf| self.db().flush_cf(schema::handle(self.db(), *cf)))
     }
 
     /// Looks at the disk.
@@ -188,6 +197,8 @@ struct Flushing {
     /// What the disk has and the marker does not say yet.
     unmarked: Option<LogEnd>,
     marked_at: Option<Instant>,
+    /// When what is in memory tables is written out.
+    tables_at: Option<Instant>,
     /// When the disk is looked at again.
     look_at: Instant,
     patience: Duration,
@@ -203,6 +214,7 @@ impl Flushing {
             let pause = match self.flush.flush() {
                 Ok(end) => {
                     self.unmarked = Some(end);
+                    self.tables_at.get_or_insert_with(|| began + TABLES_INTERVAL);
                     retry = RETRY_MIN;
                     FLUSH_INTERVAL
                 }
@@ -220,6 +232,7 @@ impl Flushing {
             }
             self.mark_if_due();
             self.look_if_due();
+            self.write_tables_if_due();
             self.rest_until(began + pause);
         }
     }
@@ -227,7 +240,7 @@ impl Flushing {
     /// Returns when something was committed, or the archive is being closed.
     fn wait_for_work(&mut self) -> bool {
         loop {
-            let due = self.unmarked.map(|_| self.mark_due()).into_iter().chain([self.look_at]).min();
+            let due = self.unmarked.map(|_| self.mark_due()).into_iter().chain(self.tables_at).chain([self.look_at]).min();
             let mut work = self.flush.work();
             while !work.committed && !work.stop {
                 match due.map(|due| due.saturating_duration_since(Instant::now())) {
@@ -242,6 +255,16 @@ impl Flushing {
             drop(work);
             self.mark_if_due();
             self.look_if_due();
+            self.write_tables_if_due();
+        }
+    }
+
+    fn write_tables_if_due(&mut self) {
+        if self.tables_at.is_some_and(|at| at <= Instant::now()) {
+            self.tables_at = None;
+            if let Err(error) = self.flush.write_tables() {
+                self.flush.health.failed(&error);
+            }
         }
     }
 

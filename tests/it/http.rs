@@ -2,6 +2,7 @@
 
 mod commands;
 mod listening;
+mod versions;
 
 use std::time::Duration;
 
@@ -249,8 +250,11 @@ async fn changes_come_in_order_and_a_follower_sees_new_ones() {
     let settings = Settings { header_timeout: Duration::from_millis(300), ..listening(Sealing::Off) };
     let served = Served::start(settings).await;
     let all = served.get("/v1/changes").await;
-    let all: Vec<Value> =
+    let mut all: Vec<Value> =
         all.body.split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(|l| serde_json::from_slice(l).unwrap()).collect();
+    for change in &mut all {
+        assert_eq!(change["epoch"].take(), served.archive.epoch().to_string(), "it is random");
+    }
     let seqs: Vec<u64> = all.iter().map(|change| change["seq"].as_u64().unwrap()).collect();
     assert_eq!(seqs, (1..=served.archive.last_seq().0).collect::<Vec<_>>());
     insta::assert_json_snapshot!([&all[0], &all[3], &all[all.len() - 2], &all[all.len() - 1]]);

@@ -6,6 +6,7 @@ mod client;
 mod commands;
 mod config_file;
 mod damage;
+mod damaged;
 mod deletions;
 mod discovery;
 mod floods;

@@ -142,7 +142,8 @@ impl LogEntry {
     /// Its changes.
     pub(in crate::archive) fn changes(&self) -> impl Iterator<Item = Change> + use<'_> {
         let (first, at) = (self.first().0, self.at);
-        (first..).zip(&self.kinds).map(move |(seq, kind)| Change { seq: Seq(seq), at, kind: *kind })
+        let numbered = self.kinds.iter().enumerate();
+        numbered.map(move |(nth, kind)| Change { seq: Seq(first.saturating_add(nth as u64)), at, kind: *kind })
     }
 
     /// The bytes that are sealed by its link: what it tells, without the link itself.

@@ -46,7 +46,7 @@ impl Killed {
 
     /// Archives and indexes an edit of the newest message.
     pub(crate) async fn edited(&self) {
-        let archive = Arc::new(Archive::open(&self.archive(), Durability::Os).unwrap());
+        let archive = Arc::new(Archive::open(&self.archive(), Durability::Always).unwrap());
         let mut write = archive.write(NOW);
         let mut edited = text(IN_TABLES + IN_LOG, "edited, it says something something else");
         edited.edited = Some(NOW);
