@@ -172,6 +172,7 @@ impl Flusher {
             marker,
             unmarked: None,
             marked_at: None,
+            tables_at: None,
             look_at: Instant::now(),
             patience: LOOK_INTERVAL,
         };
