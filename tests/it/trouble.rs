@@ -10,7 +10,7 @@ use telescribe::archive::DataFolder;
 use telescribe_simulator::{PeerId, Post, WorldSpec};
 
 use crate::support::fleet::Fleet;
-use crate::support::program::terminate;
+use crate::support::program::{run_in, terminate};
 
 const HISTORY: &str = "messages.getHistory";
 
@@ -61,7 +61,10 @@ async fn what_does_not_pass_by_itself_is_opened_again() {
     // More than are on their way and tried within the time after which everything is opened again.
     let child = daemon(&fleet, "archive-write=20*off->40*return->off");
     fleet.until("the daemon answers", || DataFolder::socket(&fleet.data()).exists()).await;
-    fleet.until_archived("after everything was opened again").await;
+    // It does not answer in between.
+    let (data, truth) = (fleet.data(), fleet.truth());
+    let dumped = || run_in(&data, &["--data", data.to_str().unwrap(), "dump"]);
+    fleet.until("it has archived everything", || tokio::task::block_in_place(dumped).out == truth).await;
     let (output, log) = logged(child);
     assert!(output.status.success(), "{log}");
     assert!(times(&log, "everything is opened again") >= 1, "{log}");
