@@ -10,6 +10,7 @@ mod jobs;
 mod known;
 mod open_files;
 mod retention;
+mod scrub;
 mod sessions;
 mod status;
 
@@ -36,6 +37,7 @@ pub use known::Known;
 pub use sessions::{MASTER_KEY_VARIABLE, open_sessions};
 
 use gauges::Gauges;
+use scrub::Scrub;
 use known::Found;
 use retention::Retention;
 
@@ -211,6 +213,7 @@ impl App {
             let index = index.clone();
             move || IndexSupervisor::new(index.clone(), indexing)
         });
+        Scrub::start(config.archive.scrub(), &archive, &index, &environment.clock, &lifecycle);
         let outputs = start_outputs(planned, &archive, &lifecycle);
         let job_control =
             jobs::JobControl::new(config, Arc::clone(&archive), Arc::clone(&environment.clock), Some(Arc::clone(&crawler)))?;

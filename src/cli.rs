@@ -150,7 +150,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Status(args) => status::run(args, &globals).await,
         Command::Schedule(args) => schedule::run(args, &globals, config).await,
         Command::Log(args) => log::run(args, &globals).await,
-        Command::Verify(args) => verify::run(args, &globals),
+        Command::Verify(args) => verify::run(args, &globals).await,
         Command::Repair(args) => repair::run(args, &globals),
         Command::Upgrade(args) => upgrade::run(args, &globals),
         Command::Reindex(args) => reindex::run(args, &globals, &config()?).await,

@@ -47,6 +47,7 @@ mod settings;
 pub(crate) mod socket;
 mod status;
 mod topics;
+mod verify;
 
 use std::sync::Arc;
 
@@ -70,7 +71,7 @@ pub use server::{Bound, ServeError};
 pub use settings::{Listener, Sealing, Settings, SettingsError};
 
 /// The documented paths, to suggest the nearest one for an unknown path.
-const PATHS: [&str; 10] = [
+const PATHS: [&str; 11] = [
     "/v1/join",
     "/v1/search",
     "/v1/peers",
@@ -78,6 +79,7 @@ const PATHS: [&str; 10] = [
     "/v1/changes",
     "/v1/dump",
     "/v1/status",
+    "/v1/verify",
     "/v1/jobs",
     "/healthz",
     "/openapi.json",
@@ -101,6 +103,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(changes::list))
         .routes(routes!(dump::dump))
         .routes(routes!(status::status))
+        .routes(routes!(verify::verify))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::run))
         .routes(routes!(join::join))

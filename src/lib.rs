@@ -44,6 +44,8 @@ pub mod crawl;
 // Readers of what changed.
 pub mod search;
 
+pub mod verification;
+
 pub mod show;
 
 pub mod views;

@@ -21,6 +21,7 @@ mod problem;
 mod program;
 mod search;
 mod status;
+mod verify;
 
 pub use change::{ChangeLine, ChangeView, ChangesPage, LogHeadView};
 pub use counters::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
@@ -34,3 +35,4 @@ pub use problem::Problem;
 pub use program::{AccountStatusView, CrawlView, FloodView, OpenFilesView, OutputView, ProgramView, PublishView, WorkerView};
 pub use search::{HitView, HitsPage, SearchBody, SnippetView, TotalView};
 pub use status::{ArchiveStatus, IndexRebuild, IndexStatus, StatusView};
+pub use verify::{VerifyLine, VerifyProgressView, VerifyReportView};

@@ -122,6 +122,11 @@ impl<K: StoredKey, V: StoredValue<K>> Row<K, V> {
         Self { key, value, types: PhantomData }
     }
 
+    /// Its bytes, key and value.
+    pub(super) fn size(&self) -> u64 {
+        (self.key.len() + self.value.len()) as u64
+    }
+
     pub(super) fn key_bytes(&self) -> &[u8] {
         &self.key
     }

@@ -31,7 +31,7 @@ use messages::Stored;
 const LISTED_MAX: usize = 100;
 
 /// After how many records it is told how far it is.
-const TOLD_EVERY: u64 = 10_000;
+const TOLD_EVERY: u64 = 1_000;
 
 /// What a verification found.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +53,8 @@ pub struct VerifyProgress {
     pub done: u64,
     /// About how many there are.
     pub total: u64,
+    /// Bytes of the records that were read since it was told last.
+    pub bytes: u64,
 }
 
 /// What is found, while it is looked for.
@@ -61,6 +63,7 @@ struct Findings<'p> {
     reading: &'static str,
     done: u64,
     total: u64,
+    bytes: u64,
     progress: &'p mut dyn FnMut(VerifyProgress) -> bool,
 }
 
@@ -83,8 +86,9 @@ impl Findings<'_> {
     ) -> Result<Option<Row<K, V>>, ArchiveError> {
         self.done += 1;
         if self.done.is_multiple_of(TOLD_EVERY) {
-            let Self { reading, done, total, .. } = *self;
-            if !(self.progress)(VerifyProgress { reading, done, total }) {
+            let Self { reading, done, total, bytes, .. } = *self;
+            self.bytes = 0;
+            if !(self.progress)(VerifyProgress { reading, done, total, bytes }) {
                 return Err(ArchiveError::Stopped);
             }
         }
@@ -94,7 +98,11 @@ impl Findings<'_> {
                 self.differs(|| format!("a block of `{reading}` is damaged ({source}); what follows it was not looked at"));
                 Ok(None)
             }
-            read => read,
+            read => {
+                let row = read?;
+                self.bytes += row.as_ref().map_or(0, Row::size);
+                Ok(row)
+            }
         }
     }
 }
@@ -147,7 +155,7 @@ impl<'a> View<'a> {
     pub fn verify_with(self, progress: &mut dyn FnMut(VerifyProgress) -> bool) -> Result<ArchiveReport, ArchiveError> {
         let total = self.estimated_records()?;
         let view = self.once();
-        let mut findings = Findings { report: ArchiveReport::default(), reading: "", done: 0, total, progress };
+        let mut findings = Findings { report: ArchiveReport::default(), reading: "", done: 0, total, bytes: 0, progress };
         let told: ByPeer<Told> = view.check_log(&mut findings)?;
         let stored: ByPeer<Stored> = view.check_messages(&mut findings)?;
         view.compare_log(&told, &stored, &mut findings)?;

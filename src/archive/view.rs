@@ -81,10 +81,9 @@ impl Archive {
 
 /// Reading entries of any family.
 impl<'a> View<'a> {
-    /// The same for who reads everything once, to look for damage: nothing is kept in memory, and nothing is noted as damaged, because the
-    /// caller tells of it.
+    /// The same for who reads everything once, to look for damage: nothing of it is kept in memory.
     pub(super) fn once(self) -> Self {
-        Self { damage: None, once: true, ..self }
+        Self { once: true, ..self }
     }
 
     pub(super) fn over(db: &'a DB, path: &'a Path) -> Self {
@@ -128,7 +127,7 @@ impl<'a> View<'a> {
         }
     }
 
-    fn note_damage(self, cf: Cf, key: &[u8], error: &RecordError) {
+    pub(super) fn note_damage(self, cf: Cf, key: &[u8], error: &RecordError) {
         if let Some(damage) = self.damage {
             let message = matches!(cf, Cf::Message).then(|| MessageKey::decode(key).ok()).flatten();
             damage.note(cf.name(), key, message, error);

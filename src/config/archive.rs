@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Span;
 use crate::archive::{Durability, Writing};
+use crate::verification::ScrubSettings;
 
 /// The archive on disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +20,10 @@ pub struct ArchiveConfig {
     /// How long time series are kept: what views, forwards, replies and reactions of messages, and member counts of peers, were earlier.
     /// At least "1d"; "0s" keeps them for good. The newest figures are always kept.
     pub series_retention: Span,
+    /// How long after the end of one scrub the next begins, which reads all of archive and index to find damage; "0s" for never.
+    pub scrub_interval: Span,
+    /// How many MiB a scrub reads in a second, at most.
+    pub scrub_mib_per_second: u64,
 }
 
 /// The shortest retention: a shorter one is a mistyped unit, and what it removes is gone.
@@ -38,7 +43,7 @@ pub enum Sync {
 impl Default for ArchiveConfig {
     fn default() -> Self {
         // What is archived stays, unless the operator says otherwise.
-        Self { sync: Sync::Os, free_min_mib: 1024, series_retention: Span::seconds(0) }
+        Self { sync: Sync::Os, free_min_mib: 1024, series_retention: Span::seconds(0), scrub_interval: Span::seconds(7 * 24 * 60 * 60), scrub_mib_per_second: 4 }
     }
 }
 
@@ -51,6 +56,10 @@ impl ArchiveConfig {
 
     /// What is wrong, and with which key.
     pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.scrub_mib_per_second == 0 {
+            let why = "must be at least 1; `archive.scrub_interval = \"0s\"` switches the scrub off".to_owned();
+            return Err(("scrub_mib_per_second", why));
+        }
         match self.series_retention {
             keep if keep.duration().is_zero() || keep >= RETENTION_MIN => Ok(()),
             keep => Err((
@@ -58,6 +67,14 @@ impl ArchiveConfig {
                 format!("must be at least {RETENTION_MIN}, or \"0s\" to keep them for good, not `{keep}`"),
             )),
         }
+    }
+
+    /// How archive and index are scrubbed; `None` where they are not.
+    #[must_use]
+    pub fn scrub(&self) -> Option<ScrubSettings> {
+        let interval = self.scrub_interval.duration();
+        let bytes_per_second = self.scrub_mib_per_second << 20;
+        (!interval.is_zero()).then_some(ScrubSettings { interval, bytes_per_second })
     }
 
     /// How the archive is written.

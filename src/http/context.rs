@@ -74,6 +74,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// The rest of the program.
     pub status: Arc<dyn StatusSource>,
+    /// The one verification that may run at a time.
+    pub(super) verifications: Arc<Semaphore>,
     /// What carries out operator requests.
     pub operator: Arc<dyn Operator>,
     /// Prometheus' text form of all metrics.
@@ -103,6 +105,7 @@ impl Context {
             nonces: Nonces::new(),
             clock,
             status: Arc::new(NotRunning),
+            verifications: Arc::new(Semaphore::new(1)),
             operator: Arc::new(NotRunning),
             metrics: Arc::new(String::new),
             settings: Settings::default(),

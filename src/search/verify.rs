@@ -79,11 +79,20 @@ impl Index {
     /// # Errors
     /// When index or archive cannot be read.
     pub fn verify(&self, archive: &Snapshot) -> Result<Verification, SearchError> {
-        self.caught(|| self.compare(archive))
+        self.verify_beside(|| archive.clone())
     }
 
-    fn compare(&self, archive: &Snapshot) -> Result<Verification, SearchError> {
+    /// The same while the index is written: `take` takes the snapshot, after what searches see is held, so that it has all of that.
+    ///
+    /// # Errors
+    /// See [`Index::verify`].
+    pub fn verify_beside(&self, take: impl FnOnce() -> Snapshot) -> Result<Verification, SearchError> {
+        self.caught(|| self.compare(take))
+    }
+
+    fn compare(&self, take: impl FnOnce() -> Snapshot) -> Result<Verification, SearchError> {
         let searcher = self.searcher();
+        let archive = &take();
         let mut found = Verification {
             position: self.position(),
             last: archive.last_seq(),

@@ -31,7 +31,7 @@ pub struct Metric {
 const WRITE_SECONDS: &[f64] = &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// Every metric of the program, in the order of the page.
-pub const CATALOGUE: [Metric; 24] = [
+pub const CATALOGUE: [Metric; 26] = [
     counter("telescribe_requests_total", "Requests of the crawl to Telegram, by method and outcome."),
     counter("telescribe_messages_total", "Messages that were archived, by what became of them."),
     counter("telescribe_not_understood_total", "What Telegram sent and this version has no name for, by constructor."),
@@ -59,6 +59,8 @@ pub const CATALOGUE: [Metric; 24] = [
         "telescribe_samples_expired_total",
         "Samples of time series that were removed, because they were older than the retention.",
     ),
+    counter("telescribe_scrubbed_bytes_total", "Bytes of archive and index that scrubs have read."),
+    gauge("telescribe_scrub_differences", "Differences and damage that the last scrub found."),
     gauge("telescribe_archive_disk_bytes", "Size of the archive on disk, its write-ahead log included."),
     gauge("telescribe_index_disk_bytes", "Size of the search index on disk."),
     gauge("telescribe_index_rebuilding", "Whether the search index is being rebuilt, because it is damaged or outdated: 1 or 0."),

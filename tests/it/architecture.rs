@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use crate::support::files::{project, project_files};
 
 /// Each module of `src/`, in the order of `lib.rs`, and what it may use of the crate.
-const MODULES: [(&str, &[&str]); 23] = [
+const MODULES: [(&str, &[&str]); 24] = [
     ("lifecycle", &[]),
     ("model", &[]),
     ("span", &[]),
@@ -31,12 +31,13 @@ const MODULES: [(&str, &[&str]); 23] = [
     ("archive", &["model", "atomic_file", "open_files"]),
     ("crawl", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "dispatch", "archive"]),
     ("search", &["lifecycle", "model", "archive"]),
+    ("verification", &["model", "archive", "search"]),
     ("show", &["model", "archive"]),
-    ("views", &["model", "archive", "show"]),
+    ("views", &["model", "archive", "verification", "show"]),
     ("event", &["model", "archive", "show"]),
     ("output", &["lifecycle", "model", "archive", "event"]),
-    ("http", &["lifecycle", "model", "archive", "search", "show", "views", "event", "seal"]),
-    ("config", &["span", "model", "schedule", "accounts", "telegram", "archive", "crawl", "search", "output", "http"]),
+    ("http", &["lifecycle", "model", "archive", "search", "verification", "show", "views", "event", "seal"]),
+    ("config", &["span", "model", "schedule", "accounts", "telegram", "archive", "crawl", "search", "verification", "output", "http"]),
     ("telemetry", &["config"]),
     (
         "app",
@@ -51,6 +52,7 @@ const MODULES: [(&str, &[&str]); 23] = [
             "archive",
             "crawl",
             "search",
+            "verification",
             "show",
             "views",
             "output",
@@ -69,6 +71,7 @@ const MODULES: [(&str, &[&str]); 23] = [
             "archive",
             "crawl",
             "search",
+            "verification",
             "show",
             "views",
             "seal",

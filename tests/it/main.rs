@@ -31,6 +31,7 @@ mod restart;
 mod resume;
 mod retention;
 mod schedule;
+mod scrub;
 mod sealed;
 mod seams;
 mod search;

@@ -9,6 +9,7 @@ use super::super::codec::StoredKey as _;
 use super::super::coverage::Coverage;
 use super::super::family::{COVERAGE, EARLIER_FORM, FORM, KeyRange, LOG, VERSION};
 use super::super::record::{Form, MessageRecord};
+use super::super::schema::Cf;
 use super::super::view::Order;
 use super::log::Told;
 use super::{Beside, ByPeer, Findings, Multiset, View, undamaged};
@@ -53,7 +54,8 @@ impl View<'_> {
                     None => of_peer.damaged += 1,
                 }
             }
-            let Some(Form { record, raw }) = report.readable(|| format!("message {at}"), row.value(&at)) else {
+            let form = row.value(&at).inspect_err(|error| self.note_damage(Cf::Message, row.key_bytes(), error));
+            let Some(Form { record, raw }) = report.readable(|| format!("message {at}"), form) else {
                 of_peer.damaged += 1;
                 continue;
             };
