@@ -37,9 +37,9 @@ pub use known::Known;
 pub use sessions::{MASTER_KEY_VARIABLE, open_sessions};
 
 use gauges::Gauges;
-use scrub::Scrub;
 use known::Found;
 use retention::Retention;
+use scrub::Scrub;
 
 /// How long to wait for the data folder's lock, which a command may hold that reads it while nobody serves it: such a command takes well
 /// under a second.

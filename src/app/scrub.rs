@@ -98,7 +98,11 @@ impl Scrub {
             let words: Vec<&str> = differences.iter().take(TOLD_MAX).map(String::as_str).collect();
             let more = differences.len().saturating_sub(TOLD_MAX);
             let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
-            format!("the scrub found {} differences: {}{rest}; `telescribe verify` lists them", differences.len(), words.join("; "))
+            format!(
+                "the scrub found {} differences: {}{rest}; `telescribe verify` lists them",
+                differences.len(),
+                words.join("; ")
+            )
         });
         match &found {
             Some(found) => tracing::error!("{found}"),

@@ -80,7 +80,7 @@ impl Findings<'_> {
     }
 
     /// The next row of a family; `None` at its end, and where a block of it is damaged, behind which nothing can be read.
-    fn next<K, V>(
+    fn next<K: StoredKey, V: StoredValue<K>>(
         &mut self,
         rows: &mut impl Iterator<Item = Result<Row<K, V>, ArchiveError>>,
     ) -> Result<Option<Row<K, V>>, ArchiveError> {

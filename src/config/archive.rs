@@ -43,7 +43,13 @@ pub enum Sync {
 impl Default for ArchiveConfig {
     fn default() -> Self {
         // What is archived stays, unless the operator says otherwise.
-        Self { sync: Sync::Os, free_min_mib: 1024, series_retention: Span::seconds(0), scrub_interval: Span::seconds(7 * 24 * 60 * 60), scrub_mib_per_second: 4 }
+        Self {
+            sync: Sync::Os,
+            free_min_mib: 1024,
+            series_retention: Span::seconds(0),
+            scrub_interval: Span::seconds(7 * 24 * 60 * 60),
+            scrub_mib_per_second: 4,
+        }
     }
 }
 

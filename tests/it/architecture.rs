@@ -37,7 +37,10 @@ const MODULES: [(&str, &[&str]); 24] = [
     ("event", &["model", "archive", "show"]),
     ("output", &["lifecycle", "model", "archive", "event"]),
     ("http", &["lifecycle", "model", "archive", "search", "verification", "show", "views", "event", "seal"]),
-    ("config", &["span", "model", "schedule", "accounts", "telegram", "archive", "crawl", "search", "verification", "output", "http"]),
+    (
+        "config",
+        &["span", "model", "schedule", "accounts", "telegram", "archive", "crawl", "search", "verification", "output", "http"],
+    ),
     ("telemetry", &["config"]),
     (
         "app",
