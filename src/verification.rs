@@ -23,7 +23,7 @@ pub struct ScrubSettings {
 
 /// How far a verification has got.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct VerificationProgress {
     /// What is read: a column family of the archive, or `index`.
     pub reading: String,
     /// How much of it is done: records of the archive, then files of the index.
@@ -36,7 +36,7 @@ pub struct Progress {
 
 /// What a verification found.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Report {
+pub struct VerificationReport {
     /// Messages, deleted ones included.
     pub messages: u64,
     /// Changes.
@@ -52,7 +52,7 @@ pub struct Report {
 }
 
 /// Told how far it is; no to stop.
-pub type Tell<'a> = dyn FnMut(Progress) -> bool + 'a;
+pub type Tell<'a> = dyn FnMut(VerificationProgress) -> bool + 'a;
 
 /// Verifies all of it. `take` takes a snapshot of the archive, of which `index` is the index; `outside` are those that have seen the
 /// archive from outside.
@@ -64,14 +64,14 @@ pub fn verify(
     index: Result<&Index, SearchError>,
     outside: Vec<ExternalPosition>,
     tell: &mut Tell<'_>,
-) -> anyhow::Result<Report> {
+) -> Result<VerificationReport, SearchError> {
     let archive = take();
     let found = archive.view().verify_with(&mut |progress| {
         let reading = progress.reading.to_owned();
-        tell(Progress { reading, done: progress.done, total: progress.total, bytes: progress.bytes })
+        tell(VerificationProgress { reading, done: progress.done, total: progress.total, bytes: progress.bytes })
     })?;
     let (messages, changes) = (found.messages, found.changes);
-    let mut report = Report { messages, changes, differences: found.differences, ..Report::default() };
+    let mut report = VerificationReport { messages, changes, differences: found.differences, ..VerificationReport::default() };
     let indexed = compare_index(&take, index, &mut report.differences, tell)?;
     (report.indexed, report.pending) = (indexed.documents, indexed.pending);
     report.lost = compare_positions(&archive, outside, &mut report.differences)?;
@@ -84,7 +84,7 @@ fn compare_index(
     index: Result<&Index, SearchError>,
     differences: &mut Vec<String>,
     tell: &mut Tell<'_>,
-) -> anyhow::Result<Verification> {
+) -> Result<Verification, SearchError> {
     let index = match index {
         Ok(index) => index,
         // An archive that is behind is told with the positions.
@@ -93,7 +93,7 @@ fn compare_index(
             differences.push(error.to_string());
             return Ok(Verification::default());
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     };
     let faults = faults_of(index, tell)?;
     if !faults.is_empty() {
@@ -111,7 +111,7 @@ fn compare_index(
 }
 
 /// What is wrong with the files of an index.
-fn faults_of(index: &Index, tell: &mut Tell<'_>) -> anyhow::Result<Vec<String>> {
+fn faults_of(index: &Index, tell: &mut Tell<'_>) -> Result<Vec<String>, SearchError> {
     let mut check = index.integrity_check()?;
     let total = check.files_left() as u64;
     let mut faults = Vec::new();
@@ -119,7 +119,7 @@ fn faults_of(index: &Index, tell: &mut Tell<'_>) -> anyhow::Result<Vec<String>> 
         let file = check.step(PIECE);
         faults.extend(file.as_ref().and_then(CheckedFile::fault).map(|fault| format!("index: {fault}")));
         let done = total.saturating_sub(check.files_left() as u64);
-        if !tell(Progress { reading: "index".to_owned(), done, total, bytes: PIECE }) {
+        if !tell(VerificationProgress { reading: "index".to_owned(), done, total, bytes: PIECE }) {
             return Err(ArchiveError::Stopped.into());
         }
     }

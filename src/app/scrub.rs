@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use crate::archive::{Archive, ArchiveError};
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
 use crate::model::Clock;
-use crate::search::ServingIndex;
-use crate::verification::{self, Progress, Report, ScrubSettings};
+use crate::search::{SearchError, ServingIndex};
+use crate::verification::{self, ScrubSettings, VerificationProgress, VerificationReport};
 
 /// The worker's name.
 const SCRUB_WORKER: &str = "scrub";
@@ -65,9 +65,9 @@ impl Scrub {
     }
 
     /// Reads all there is, no faster than allowed; `None` when the program stops meanwhile. Blocks.
-    fn pass(&self) -> anyhow::Result<Option<Report>> {
+    fn pass(&self) -> anyhow::Result<Option<VerificationReport>> {
         let (began, mut read) = (Instant::now(), 0_u64);
-        let mut tell = |Progress { bytes, .. }| {
+        let mut tell = |VerificationProgress { bytes, .. }| {
             read += bytes;
             metrics::counter!("telescribe_scrubbed_bytes_total").increment(bytes);
             let due = Duration::from_secs_f64(read as f64 / self.settings.bytes_per_second.max(1) as f64);
@@ -86,12 +86,12 @@ impl Scrub {
         };
         match found {
             Ok(report) => Ok(Some(report)),
-            Err(error) if matches!(error.downcast_ref(), Some(ArchiveError::Stopped)) => Ok(None),
-            Err(error) => Err(error),
+            Err(SearchError::Archive(ArchiveError::Stopped)) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 
-    fn told(&self, report: &Report) -> Result<(), ArchiveError> {
+    fn told(&self, report: &VerificationReport) -> Result<(), ArchiveError> {
         let differences = &report.differences;
         metrics::gauge!("telescribe_scrub_differences").set(differences.len() as f64);
         let found = (!differences.is_empty()).then(|| {

@@ -319,3 +319,72 @@ impl Flushing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rocksdb::DBRecoveryMode;
+
+    use super::super::open::open_for_writing;
+    use super::super::schema::FORMAT;
+    use super::super::{Durability, Raw};
+    use super::*;
+    use crate::model::{Message, MessageId, MessageKey, PeerId, Timestamp};
+
+    fn archive_one(archive: &Archive, id: i32) {
+        let mut write = archive.write(Timestamp(1_706_702_400));
+        let key = MessageKey { peer: PeerId(-7), id: MessageId(id) };
+        write.message(Message::new(key, Timestamp(1_706_600_000)), Raw { layer: 230, tl: vec![7; 60], account: None }, 0);
+        write.commit().unwrap();
+    }
+
+    /// How many messages a snapshot has, and its last change.
+    fn seen(snapshot: &Snapshot) -> (u64, Seq) {
+        (snapshot.view().verify().unwrap().messages, snapshot.last_seq())
+    }
+
+    #[test]
+    fn readers_see_what_is_committed_when_the_disk_has_it_and_not_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive");
+        drop(Archive::open(&path, Durability::Os).unwrap());
+        // Without the thread that flushes.
+        let db = open_for_writing(&path, FORMAT, DBRecoveryMode::TolerateCorruptedTailRecords).unwrap();
+        let archive = Archive::with(db, &path, None).unwrap();
+        let newest = archive.subscribe();
+        archive_one(&archive, 1);
+        archive_one(&archive, 2);
+        assert_eq!(archive.last_seq(), Seq(2));
+        assert_eq!(seen(&archive.snapshot()), (2, Seq(2)), "the crawl sees what it has written");
+        assert_eq!((seen(&archive.flushed()), *newest.borrow()), ((0, Seq(0)), Seq(0)), "readers do not yet");
+        let before = archive.flushed();
+        archive.sync().unwrap();
+        assert_eq!((seen(&archive.flushed()), *newest.borrow()), ((2, Seq(2)), Seq(2)));
+        assert_eq!(seen(&before), (0, Seq(0)), "a snapshot stays what it was");
+    }
+
+    #[test]
+    fn a_flush_that_ends_late_takes_nothing_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Archive::open(&folder.path().join("archive"), Durability::Always).unwrap();
+        archive_one(&archive, 1);
+        let (early, _) = archive.flush.now();
+        archive_one(&archive, 2);
+        assert_eq!(seen(&archive.flushed()), (2, Seq(2)));
+        archive.flush.advance(early);
+        assert_eq!(seen(&archive.flushed()), (2, Seq(2)));
+    }
+
+    #[test]
+    fn what_is_committed_is_flushed_and_marked_without_being_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive");
+        let archive = Archive::open(&path, Durability::Os).unwrap();
+        let mut newest = archive.subscribe();
+        archive_one(&archive, 1);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(newest.wait_for(|newest| *newest == Seq(1))).unwrap();
+        drop(archive);
+        let marked = std::fs::read_to_string(folder.path().join("archive.json")).unwrap();
+        assert!(marked.contains("\"change\":1,"), "{marked}");
+    }
+}

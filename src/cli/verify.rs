@@ -10,7 +10,7 @@ use super::client::{Api, Globals, Target};
 use super::output::{Out, ended};
 use crate::archive::{Archive, DataFolder, FolderError, seen_by_marker};
 use crate::search::IndexFolders;
-use crate::verification::{self, Progress};
+use crate::verification::{self, VerificationProgress};
 use crate::views::{ChangesPage, VerifyLine, VerifyProgressView, VerifyReportView};
 
 /// Compare the archive, the index and all positions with each other
@@ -60,7 +60,7 @@ fn here(folder: &DataFolder, bar: &Bar) -> anyhow::Result<VerifyReportView> {
     let archive = Archive::open_to_verify(&folder.archive())?;
     let folders = IndexFolders::at(&folder.index());
     let outside = [seen_by_marker(&folder.archive())?, folders.seen()?].into_iter().flatten().collect();
-    let mut tell = |Progress { reading, done, total, .. }| {
+    let mut tell = |VerificationProgress { reading, done, total, .. }| {
         bar.show(&reading, done, total);
         true
     };

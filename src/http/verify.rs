@@ -8,7 +8,8 @@ use axum::response::Response;
 use tokio::sync::mpsc;
 
 use crate::archive::ArchiveError;
-use crate::verification::{self, Progress};
+use crate::search::SearchError;
+use crate::verification::{self, VerificationProgress};
 use crate::views::{VerifyLine, VerifyProgressView, VerifyReportView};
 
 use super::context::Context;
@@ -52,7 +53,7 @@ pub(super) async fn verify(
 }
 
 fn run(context: &Context, lines: &mpsc::Sender<Result<VerifyLine, Problem>>) -> Result<VerifyReportView, Problem> {
-    let mut tell = |Progress { reading, done, total, .. }| {
+    let mut tell = |VerificationProgress { reading, done, total, .. }| {
         let line = VerifyLine::Progress(VerifyProgressView { reading, done, total });
         !context.lifecycle.stopping() && lines.blocking_send(Ok(line)).is_ok()
     };
@@ -64,9 +65,7 @@ fn run(context: &Context, lines: &mpsc::Sender<Result<VerifyLine, Problem>>) -> 
     };
     match found {
         Ok(report) => Ok(report.into()),
-        Err(error) if matches!(error.downcast_ref(), Some(ArchiveError::Stopped)) => {
-            Err(Problem::unready("the program is stopping"))
-        }
+        Err(SearchError::Archive(ArchiveError::Stopped)) => Err(Problem::unready("the program is stopping")),
         Err(error) => Err(Problem::hidden(&error)),
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::verification::Report;
+use crate::verification::VerificationReport;
 
 /// A line of a verification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -46,9 +46,9 @@ pub struct VerifyReportView {
     pub(crate) lost: bool,
 }
 
-impl From<Report> for VerifyReportView {
-    fn from(report: Report) -> Self {
-        let Report { messages, changes, indexed, pending, differences, lost } = report;
+impl From<VerificationReport> for VerifyReportView {
+    fn from(report: VerificationReport) -> Self {
+        let VerificationReport { messages, changes, indexed, pending, differences, lost } = report;
         Self { messages, changes, indexed, pending, differences, lost }
     }
 }

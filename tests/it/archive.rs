@@ -7,7 +7,7 @@ mod model;
 mod snapshot;
 mod upgrade;
 
-use telescribe::archive::{Coverage, DataFolder, FolderError, Order};
+use telescribe::archive::{Coverage, DataFolder, FolderError, Order, Raw};
 use telescribe::model::{ChangeKind, IdRange, Message, PeerId, RangeSet, Seq, Timestamp};
 use tempfile::TempDir;
 
@@ -67,6 +67,31 @@ fn counters_move_without_a_version_and_without_a_change() {
         (Some(2), 0, Some(raw("a"))),
         "and Telegram's bytes stay those that it was archived with"
     );
+}
+
+#[test]
+fn every_form_keeps_its_raw_bytes_and_the_account_that_got_them() {
+    let kept = Kept::new();
+    let got = |account: Option<&str>, says: &str, revision| {
+        kept.commit(|w| {
+            if let Some(account) = account {
+                w.got_by(&account.parse().unwrap());
+            }
+            w.message(text(1, says), raw(says), revision);
+        });
+    };
+    got(Some("alpha"), "a", 0);
+    got(Some("bravo"), "b", 1);
+    got(None, "c", 2);
+    kept.commit(|w| {
+        w.delete(at(1));
+    });
+    let of = |account: Option<&str>, says: &str| Some(Raw { account: account.map(|name| name.parse().unwrap()), ..raw(says) });
+    assert_eq!(kept.view().raw_of_version(at(1), 0).unwrap(), of(Some("alpha"), "a"));
+    assert_eq!(kept.view().raw_of_version(at(1), 1).unwrap(), of(Some("bravo"), "b"));
+    assert_eq!(kept.view().raw(at(1)).unwrap(), of(None, "c"), "a deletion changes nothing of them");
+    assert_eq!(kept.view().raw_of_version(at(1), 2).unwrap(), None);
+    assert_eq!(kept.differences(), [""; 0]);
 }
 
 #[test]

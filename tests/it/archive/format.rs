@@ -5,8 +5,8 @@ use telescribe::archive::{Archive, ArchiveError, Durability, FORMAT};
 use telescribe::model::{Counters, Message, Peer, PeerKind, Reaction, Timestamp};
 
 use crate::support::archives::{Kept, all_versions, contents, furnished};
-use crate::support::disk::{FAMILIES, put, raw_db, unhex};
-use crate::support::messages::{CHAT, NOW, at, full, titled};
+use crate::support::disk::{FAMILIES, get, put, raw_db, unhex};
+use crate::support::messages::{CHAT, NOW, at, full, raw, text, titled};
 
 #[test]
 fn an_archive_of_a_newer_format_is_refused_with_the_way_out() {
@@ -25,6 +25,30 @@ fn an_archive_of_a_newer_format_is_refused_with_the_way_out() {
     put(&raw_db(&path), "meta", b"format", b"one");
     let error = Archive::open(&path, Durability::Os).unwrap_err().to_string();
     assert!(error.starts_with("damaged format number in the archive (not 4 bytes)"), "{error}");
+}
+
+#[test]
+fn a_newer_format_is_told_as_such_also_when_it_has_more_families() {
+    let mut kept = Kept::new();
+    let path = kept.path();
+    kept.archive = None;
+    {
+        let mut db = raw_db(&path);
+        db.create_cf("hologram", &Options::default()).unwrap();
+        put(&db, "hologram", b"key", b"value");
+    }
+    // A family alone is left as it is.
+    kept.reopen();
+    kept.commit(|w| {
+        w.message(text(1, "a"), raw("a"), 0);
+    });
+    assert_eq!(kept.differences(), [""; 0]);
+    kept.archive = None;
+    assert_eq!(get(&raw_db(&path), "hologram", b"key"), b"value");
+    put(&raw_db(&path), "meta", b"format", &(FORMAT + 1).to_be_bytes());
+    for opened in [Archive::open(&path, Durability::Os), Archive::open_to_read(&path, None)] {
+        assert!(matches!(opened.unwrap_err(), ArchiveError::TooNew { found, .. } if found == FORMAT + 1));
+    }
 }
 
 #[test]
