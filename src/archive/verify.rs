@@ -237,7 +237,7 @@ impl<K: StoredKey, V: StoredValue<K>, I: Iterator<Item = Result<Row<K, V>, Archi
         &mut self,
         message: MessageKey,
         report: &mut Findings<'_>,
-    ) -> Result<Option<(K, Result<V, RecordError>)>, ArchiveError> {
+    ) -> Result<Option<Result<V, RecordError>>, ArchiveError> {
         let of_it_or_before = |row: &Result<Row<K, V>, ArchiveError>| {
             // A key that cannot be decoded has no place in the order.
             row.as_ref().map_or(true, |row| row.key().map_or(true, |key| (self.message)(&key) <= message))
@@ -245,10 +245,7 @@ impl<K: StoredKey, V: StoredValue<K>, I: Iterator<Item = Result<Row<K, V>, Archi
         while self.rows.peek().is_some_and(of_it_or_before) {
             let Some(row) = report.next(&mut self.rows)? else { break };
             match row.key() {
-                Ok(key) if (self.message)(&key) == message => {
-                    let value = row.value(&key);
-                    return Ok(Some((key, value)));
-                }
+                Ok(key) if (self.message)(&key) == message => return Ok(Some(row.value(&key))),
                 key => self.orphan(key, report),
             }
         }

@@ -1,7 +1,5 @@
 //! A damaged record of a running program costs itself: pages, dump, index and events go on, and the message is read again.
 
-#![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
-
 use telescribe::model::{MessageKey, PeerId};
 use telescribe_simulator::WorldSpec;
 

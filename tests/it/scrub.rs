@@ -1,7 +1,5 @@
 //! Verification beside a running program: by `telescribe verify`, and by the scrub.
 
-#![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
-
 use serde_json::Value;
 use telescribe::config::Span;
 use telescribe_simulator::WorldSpec;

@@ -47,7 +47,7 @@ impl View<'_> {
             let of_peer = stored.entry(at.peer).or_default();
             of_peer.messages += 1;
             let mut earlier: u32 = 0;
-            while let Some((_, form)) = versions.next_of(at, report)? {
+            while let Some(form) = versions.next_of(at, report)? {
                 earlier = earlier.saturating_add(1);
                 match report.readable(|| format!("an earlier version of message {at}"), form) {
                     Some(form) => changes_of(at, &form.record).for_each(|kind| of_peer.changes.add(&kind)),

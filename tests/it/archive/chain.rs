@@ -1,7 +1,5 @@
 //! The hash chain over the change log: what was sealed cannot be changed in silence.
 
-#![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
-
 use telescribe::archive::Link;
 use telescribe::model::{Message, Seq, Timestamp};
 

@@ -11,7 +11,8 @@ use rocksdb::IteratorMode;
 use telescribe::archive::{Archive, ArchiveError, Durability, ExternalPosition, Witness};
 use telescribe::model::{ChangeKind, Seq};
 
-use crate::support::disk::{put, raw_db, stored_at};
+use crate::support::disk::{get, put, raw_db, stored_at};
+use crate::support::program::run_in;
 
 /// A data folder with an archive of format 2: 440 messages in 8 peers with edits and deletions, made by the last version that wrote it.
 fn folder() -> (tempfile::TempDir, PathBuf) {
@@ -132,8 +133,23 @@ fn an_older_archive_that_has_lost_something_is_refused_as_any_other() {
     assert!(refused.contains("is damaged: its column family `raw` is missing; nothing was changed"), "{refused}");
     // More was seen of it.
     let (_folder, path) = folder();
-    let id = String::from_utf8(crate::support::disk::get(&raw_db(&path), "meta", b"id")).unwrap();
+    let id = String::from_utf8(get(&raw_db(&path), "meta", b"id")).unwrap();
     let seen = ExternalPosition { by: Witness::Index, archive: id, epoch: None, position: Seq(520) };
     let refused = Archive::open_seen(&path, Durability::Os, Some(&seen)).unwrap_err().to_string();
     assert!(refused.contains("ends at change 515, but the index has seen change 520: 5 changes are missing"), "{refused}");
+}
+
+#[test]
+fn the_upgraded_archive_is_dumped_as_the_older_version_dumped_it() {
+    let (folder, _) = folder();
+    let data = folder.path().to_str().unwrap();
+    let refused = run_in(folder.path(), &["--data", data, "dump", "--all"]);
+    assert!(refused.status == 2 && refused.err.contains("`telescribe upgrade`"), "{}", refused.err);
+    let upgraded = run_in(folder.path(), &["--data", data, "upgrade"]).well();
+    assert!(upgraded.err.contains("the archive has format 3, with 515 changes"), "{}", upgraded.err);
+    let dumped = run_in(folder.path(), &["--data", data, "dump", "--all"]).well().out;
+    let before = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/archive/format-2/dump.ndjson")).unwrap();
+    assert!(dumped == before, "{:?}", dumped.lines().zip(before.lines()).find(|(now, then)| now != then));
+    let verified = run_in(folder.path(), &["--data", data, "verify"]);
+    assert!(verified.out.starts_with("440 messages archived, 0 indexed, 515 changes\n"), "{}", verified.out);
 }
