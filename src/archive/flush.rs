@@ -3,7 +3,7 @@
 //! A commit that waited for the disk would cost a crawl most of its time; a reader that saw what the disk does not have could publish what a
 //! power cut takes back, and its number would then be another change's. So commits go to the operating system at once, a thread of
 //! its own has the disk take all of them together, and whoever reads for the world reads [`Archive::flushed`]: the snapshot that was
-//! taken before the newest flush that has succeeded. With [`Durability::Always`] every commit is flushed by itself, and is seen at once.
+//! taken before the newest flush that has succeeded. With [`Durability::Always`](super::Durability) every commit is flushed by itself, and is seen at once.
 //!
 //! What the disk has is also noted outside of the archive (`marker`), at most once a second.
 
