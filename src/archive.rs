@@ -238,7 +238,8 @@ pub struct Archive {
     durability: Durability,
     flush: Arc<Flush>,
     /// None in one that was opened to be read.
-    _flusher: Option<Flusher>,
+    #[expect(dead_code, reason = "it flushes for as long as it lives")]
+    flusher: Option<Flusher>,
 }
 
 impl std::fmt::Debug for Archive {

@@ -322,10 +322,6 @@ impl Flushing {
 
 #[cfg(test)]
 mod tests {
-    use rocksdb::DBRecoveryMode;
-
-    use super::super::open::open_for_writing;
-    use super::super::schema::FORMAT;
     use super::super::{Durability, Raw};
     use super::*;
     use crate::model::{Message, MessageId, MessageKey, PeerId, Timestamp};
@@ -346,10 +342,9 @@ mod tests {
     fn readers_see_what_is_committed_when_the_disk_has_it_and_not_before() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("archive");
-        drop(Archive::open(&path, Durability::Os).unwrap());
+        let mut archive = Archive::open(&path, Durability::Os).unwrap();
         // Without the thread that flushes.
-        let db = open_for_writing(&path, FORMAT, DBRecoveryMode::TolerateCorruptedTailRecords).unwrap();
-        let archive = Archive::with(db, &path, None).unwrap();
+        archive.flusher = None;
         let newest = archive.subscribe();
         archive_one(&archive, 1);
         archive_one(&archive, 2);

@@ -125,7 +125,7 @@ impl Archive {
                 Some(Flusher::start(&flush, marker).map_err(io)?)
             }
         };
-        Ok(Self { db, path, identity, damage, durability, flush, _flusher: flusher })
+        Ok(Self { db, path, identity, damage, durability, flush, flusher })
     }
 
     /// Fails when any reader whose position is kept in the archive has seen more than is there.
