@@ -238,7 +238,7 @@ pub struct Archive {
     durability: Durability,
     flush: Arc<Flush>,
     /// None in one that was opened to be read.
-    #[expect(dead_code, reason = "it flushes for as long as it lives")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "it flushes for as long as it lives"))]
     flusher: Option<Flusher>,
 }
 
