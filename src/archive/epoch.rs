@@ -140,6 +140,12 @@ impl Epochs {
         self.0.last().expect("an archive has an epoch").epoch
     }
 
+    /// The one in which a change was made that the archive has: an epoch begins behind the last change that it has of others.
+    pub(super) fn of(&self, change: Seq) -> Epoch {
+        let made_in = self.0.iter().rev().find(|began| began.after < change);
+        made_in.map_or_else(|| self.current(), |began| began.epoch)
+    }
+
     /// All, oldest first.
     pub(super) fn all(&self) -> &[Began] {
         &self.0
@@ -215,6 +221,18 @@ mod tests {
         assert_eq!(Epochs::from_bytes(&EpochsKey, &epochs.to_bytes()).unwrap(), epochs);
         assert_eq!(epochs.common_with("9-00000000".parse().unwrap()), None, "of another archive");
         assert!(Epochs::from_bytes(&EpochsKey, &[]).is_err());
+    }
+
+    #[test]
+    fn a_change_stays_of_the_epoch_in_which_it_was_made() {
+        let mut epochs = Epochs::first();
+        let first = epochs.current();
+        let second = epochs.begin(Seq(10));
+        let third = epochs.begin(Seq(30));
+        let fourth = epochs.begin(Seq(20));
+        let made_in = [1, 10, 11, 20, 21, 31].map(|change| epochs.of(Seq(change)));
+        assert_eq!(made_in, [first, first, second, second, fourth, fourth]);
+        assert!(!made_in.contains(&third), "nothing is left of it");
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Snapshot {
     /// A change number as somebody outside is to keep it.
     #[must_use]
     pub fn position(&self, seq: Seq) -> LogPosition {
-        LogPosition { epoch: Some(self.epoch()), seq }
+        LogPosition { epoch: Some(self.epoch_of(seq)), seq }
     }
 
     /// See [`Archive::id`].
@@ -88,6 +88,12 @@ impl Snapshot {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.opened.identity.epochs.current()
+    }
+
+    /// The epoch in which a change was made: what names a change by it names it for ever, also when the archive has begun others since.
+    #[must_use]
+    pub fn epoch_of(&self, change: Seq) -> Epoch {
+        self.opened.identity.epochs.of(change)
     }
 
     /// See [`Archive::common_with`].

@@ -29,7 +29,7 @@ pub fn events_of(archive: &Snapshot, changes: &[Change]) -> anyhow::Result<Vec<E
     let peers = peers(archive, changes)?;
     let event = |(change, message): (&Change, Option<StoredMessage>)| {
         let peer = peers.get(&change.kind.peer()).and_then(Option::as_ref);
-        Ok(Event::new((archive.id(), archive.epoch()), change, message.as_ref(), peer)?)
+        Ok(Event::new((archive.id(), archive.epoch_of(change.seq)), change, message.as_ref(), peer)?)
     };
     changes.iter().zip(messages).map(event).collect()
 }

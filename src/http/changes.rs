@@ -106,7 +106,7 @@ fn view(archive: &Snapshot, change: &Change) -> Result<ChangeView, Problem> {
         _ => None,
     };
     Ok(ChangeView {
-        epoch: archive.epoch().to_string(),
+        epoch: archive.epoch_of(change.seq).to_string(),
         seq: change.seq.0,
         at: change.at.to_string(),
         kind: change.kind.name().into(),
