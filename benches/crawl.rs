@@ -311,6 +311,8 @@ async fn archived(
     let folder = folder.join("archive");
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
+        // Nor has anybody seen it.
+        std::fs::remove_file(folder.with_extension("json"))?;
     }
     let archive = Arc::new(Archive::open(&folder, durability)?);
     let lifecycle = Lifecycle::new();
