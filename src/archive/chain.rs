@@ -14,7 +14,8 @@
 //! zero bytes. Who has noted a link knows that nothing up to it has been changed since when the links can be made again.
 //!
 //! Leaves are salted so that a message can be erased for good: its leaf stays, and nobody can find out by trying which words it was made of,
-//! because the secret of its entry goes with it; the salts of the other leaves stay in its place.
+//! because the secret of its entry goes with it; the salts of the other leaves stay in its place. Nothing erases yet: an entry has no fields
+//! for such leaves and salts so far.
 
 use rand::RngExt as _;
 use sha2::{Digest as _, Sha256};

@@ -24,7 +24,7 @@ use super::schema::{self, Cf};
 use super::snapshot::Snapshot;
 use super::{Archive, ArchiveError};
 
-/// The shortest time between two flushes: what a reader waits at most, but for the disk. `docs/benchmarks.md` has what it costs.
+/// The shortest time between two flushes: what a reader waits at most, but for the disk. Other intervals were not measured yet.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
 /// The shortest time between two notes in the marker.
 const MARK_INTERVAL: Duration = Duration::from_secs(1);
@@ -126,7 +126,7 @@ impl Flush {
         // Two flushes may end in another order than they began.
         if snapshot.is_newer_than(&flushed) {
             *flushed = snapshot;
-            drop(flushed);
+            // Under the lock: the number must not go back either.
             self.last.send_if_modified(|known| std::mem::replace(known, last) != last);
         }
     }
