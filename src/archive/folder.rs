@@ -143,12 +143,6 @@ impl DataFolder {
         index_of(&self.root)
     }
 
-    /// Where an index is built that replaces the other when it is complete.
-    #[must_use]
-    pub fn index_aside(&self) -> PathBuf {
-        self.root.join("index.new")
-    }
-
     /// The socket on which a running daemon answers the commands of this machine's owner.
     #[must_use]
     pub fn socket(root: &Path) -> PathBuf {
