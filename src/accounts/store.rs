@@ -185,6 +185,33 @@ impl Sessions {
         Ok(true)
     }
 
+    /// A session file as it is, for a backup; `None` where it is not sealed: whoever has a copy could act as the account.
+    ///
+    /// # Errors
+    /// As [`Sessions::format`].
+    pub fn sealed_copy(&self, name: &AccountName) -> Result<Option<Zeroizing<Vec<u8>>>, SessionError> {
+        let bytes = self.bytes(name)?;
+        let format = format::format(&bytes).map_err(|unread| self.unread(name, unread))?;
+        Ok(matches!(format, SessionFormat::Sealed(_)).then_some(bytes))
+    }
+
+    /// Puts a copy of a session file back where there is none of that name; says whether it did (idempotent).
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn put_back(&self, name: &AccountName, copy: &[u8]) -> Result<bool, SessionError> {
+        let path = self.path(name);
+        let io = |source| SessionError::Io { path: path.clone(), source };
+        self.make_folder().map_err(io)?;
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(io)?;
+        file.write_all(copy).and_then(|()| file.as_file().sync_all()).map_err(io)?;
+        match file.persist_noclobber(&path) {
+            Ok(_) => std::fs::File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(io).map(|()| true),
+            Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(failed) => Err(io(failed.error)),
+        }
+    }
+
     /// Removes an account's session file. The authorisation itself lives on at Telegram until it is logged out there.
     ///
     /// # Errors
