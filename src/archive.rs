@@ -16,8 +16,10 @@
 //! The way through: [`schema`](self) lists the column families and `family` their types, `key` has the keys, `record`, `coverage`,
 //! `crawl_state`, `members`, `series` and `topics` the values; `write` collects a batch and `staged` works it out; [`View`] reads it back;
 //! `folder` locks the data folder; `open` makes an archive, opens it, and refuses one that has lost something (`files` looks before RocksDB
-//! does, `loss` continues without what is lost); `upgrade` migrates an older archive to this format.
+//! does, `loss` continues without what is lost); `upgrade` migrates an older archive to this format, `backup` has its files
+//! at one position.
 
+mod backup;
 mod bench_support;
 mod chain;
 mod changes;
@@ -62,6 +64,7 @@ use std::sync::Arc;
 use rocksdb::{ColumnFamily, DB};
 use tokio::sync::watch;
 
+pub use backup::{ArchivePosition, FrozenArchive};
 pub use bench_support::EncodingStore;
 pub use chain::Link;
 pub use codec::RecordError;
