@@ -38,6 +38,9 @@ pub mod dispatch;
 // What is true.
 pub mod archive;
 
+// A copy of it elsewhere, and the way back.
+pub mod backup;
+
 // The way from a question to what its answer makes true.
 pub mod crawl;
 

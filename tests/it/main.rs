@@ -2,6 +2,7 @@
 //! MTProto. One file a promise, or a part with several.
 mod architecture;
 mod archive;
+mod backup;
 mod client;
 mod commands;
 mod config_file;

@@ -1,0 +1,102 @@
+//! What became of the newest backups, kept beside the archive, so that a restart does not forget it.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::archive::DataFolder;
+
+use super::error::BackupError;
+use super::store::ListedBackup;
+
+/// The newest backup, and the failure after it.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BackupRecord {
+    /// The newest backup that was made.
+    pub newest: Option<BackupSuccess>,
+    /// Why the last one was not, where that was after it.
+    pub failure: Option<BackupFailure>,
+}
+
+/// A backup that was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupSuccess {
+    /// Its name.
+    pub id: String,
+    /// Where it is.
+    pub target: PathBuf,
+    /// When it was made, in seconds since 1970.
+    pub at: i64,
+    /// The number of the newest change in it.
+    pub change: u64,
+    /// Bytes of it.
+    pub size: u64,
+    /// Bytes of it that the target did not have.
+    pub copied_size: u64,
+    /// The accounts whose sessions are not in it, because they are not sealed.
+    pub sessions_left_out: Vec<String>,
+}
+
+/// A backup that was not made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupFailure {
+    /// Where it was to be.
+    pub target: PathBuf,
+    /// When that was, in seconds since 1970.
+    pub at: i64,
+    /// What went wrong.
+    pub why: String,
+}
+
+impl BackupRecord {
+    /// Reads what is remembered. A record that is damaged is told of, and remembers nothing: every backup is as it was.
+    #[must_use]
+    pub fn load(data: &Path) -> Self {
+        let path = DataFolder::backup_record(data);
+        let read = fs::read(&path).and_then(|text| Ok(serde_json::from_slice(&text)?));
+        read.unwrap_or_else(|error| {
+            if error.kind() != io::ErrorKind::NotFound {
+                tracing::warn!(
+                    "`{}` cannot be read ({error}): the newest backup is not known until the next one",
+                    path.display()
+                );
+            }
+            Self::default()
+        })
+    }
+
+    /// Remembers what became of a backup. Where it cannot be, that is told of: the backup itself is as it is.
+    pub fn note(&mut self, data: &Path, outcome: Result<BackupSuccess, BackupFailure>) {
+        match outcome {
+            Ok(success) => (self.newest, self.failure) = (Some(success), None),
+            Err(failure) => self.failure = Some(failure),
+        }
+        if let Err(error) = self.save(data) {
+            tracing::warn!("`{}` cannot be written: {error}", DataFolder::backup_record(data).display());
+        }
+    }
+
+    fn save(&self, data: &Path) -> io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".record-").tempfile_in(data)?;
+        serde_json::to_writer(&mut file, self)?;
+        file.write_all(b"\n")?;
+        file.as_file().sync_all()?;
+        file.persist(DataFolder::backup_record(data))?;
+        fs::File::open(data)?.sync_all()
+    }
+
+    /// Fails where a backup was made in a target that has none any more: its disk may not be mounted.
+    pub(super) fn check_target(&self, target: &Path, found: &[ListedBackup], data: &Path) -> Result<(), BackupError> {
+        match &self.newest {
+            Some(newest) if newest.target == target && found.is_empty() => Err(BackupError::Emptied {
+                target: target.to_owned(),
+                id: newest.id.clone(),
+                record: DataFolder::backup_record(data),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
