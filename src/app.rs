@@ -4,6 +4,7 @@
 //! [`App::start`] locks the data folder, opens what is in it, and starts the workers: crawl, indexer, publisher, the job scheduler,
 //! the session writer, and HTTP. [`App::ended`] returns when a graceful shutdown has let them finish.
 
+mod backups;
 mod disk;
 mod gauges;
 mod jobs;
@@ -33,6 +34,7 @@ use crate::schedule::Job;
 use crate::seal::KeyRing;
 use crate::search::{IndexFolders, IndexSupervisor, IndexerSettings, ServingIndex};
 
+pub use backups::{StoppedProgram, backup_view};
 pub use known::Known;
 pub use sessions::{MASTER_KEY_VARIABLE, open_sessions};
 
@@ -190,6 +192,7 @@ impl App {
             let (pool, sessions) = (Arc::clone(&pool), sessions.clone());
             move || PoolStatePersister::new(Arc::clone(&pool), &sessions)
         });
+        let backed_up_sessions = store.clone();
         lifecycle.work("sessions", {
             let sessions = sessions.clone();
             move || SessionWriter::new(store.clone(), &sessions)
@@ -215,12 +218,26 @@ impl App {
         });
         Scrub::start(config.archive.scrub(), &archive, &index, &environment.clock, &lifecycle);
         let outputs = start_outputs(planned, &archive, &lifecycle);
-        let job_control =
-            jobs::JobControl::new(config, Arc::clone(&archive), Arc::clone(&environment.clock), Some(Arc::clone(&crawler)))?;
+        let backups = {
+            let planned = match config.jobs.backup.target() {
+                // As `telescribe backup` names it, and as it can be found from elsewhere.
+                Some((target, keep)) => Some(backups::Planned { target: std::path::absolute(target)?, keep }),
+                None => None,
+            };
+            let (archive, clock) = (Arc::clone(&archive), Arc::clone(&environment.clock));
+            Arc::new(backups::Backups::new(data, archive, backed_up_sessions, clock, lifecycle.clone(), planned))
+        };
+        lifecycle.work("backup", {
+            let backups = Arc::clone(&backups);
+            move || backups::BackupWorker::new(Arc::clone(&backups))
+        });
+        let workers = jobs::JobWorkers { crawler: Arc::clone(&crawler), backups: Arc::clone(&backups) };
+        let job_control = jobs::JobControl::new(config, Arc::clone(&archive), Arc::clone(&environment.clock), Some(workers))?;
         let job_control = Arc::new(job_control);
         lifecycle.work("schedule", {
-            let (job_control, crawler) = (Arc::clone(&job_control), Arc::clone(&crawler));
-            move || jobs::Scheduler::new(Arc::clone(&job_control), Arc::clone(&crawler))
+            let job_control = Arc::clone(&job_control);
+            let workers = jobs::JobWorkers { crawler: Arc::clone(&crawler), backups: Arc::clone(&backups) };
+            move || jobs::Scheduler::new(Arc::clone(&job_control), workers.clone())
         });
         let (addresses, metrics_addresses) = (bound.addresses(), bound.metrics_addresses());
         let running = status::RunningProgram {
@@ -229,6 +246,7 @@ impl App {
             outputs: outputs.clone(),
             lifecycle: lifecycle.clone(),
             job_control: Arc::clone(&job_control),
+            backups: Arc::clone(&backups),
             clock: Arc::clone(&environment.clock),
         };
         let gauges = Gauges {
@@ -236,6 +254,7 @@ impl App {
             archive: Arc::clone(&archive),
             index: index.clone(),
             outputs: outputs.clone(),
+            backups,
             lifecycle: lifecycle.clone(),
         };
         let clock = Arc::clone(&environment.clock);

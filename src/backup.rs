@@ -14,7 +14,7 @@
 //! - a session that is not sealed is left out, and named.
 //!
 //! It does not copy the index (made from the archive), the configuration or the master key, and it asks Telegram nothing. Why it is not
-//! RocksDB's own backup engine: `docs/decisions/0013-backups-by-content.md`.
+//! RocksDB's own backup engine: `docs/decisions/0015-backups-by-content.md`.
 //!
 //! The way through: `manifest` is what a backup is, `store` the target folder, `copy` copies and compares; `make`, `verify` and `restore`
 //! are what is done with them, and `record` remembers beside the archive what became of the newest one.

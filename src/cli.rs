@@ -1,12 +1,13 @@
 //! The command line: one file per command.
 //!
 //! Commands that read (`search`, `show`, `peers`, `changes`, `dump`, `coverage`, `counters`, `log`, `status`, `schedule`) are HTTP clients,
-//! whichever server answers: see [`client`]. `join` and `schedule run` send operator requests the same way. Commands that change what is on
+//! whichever server answers: see [`client`]. `join`, `schedule run` and `backup` send operator requests the same way. Commands that change what is on
 //! disk take the exclusive lock of the data folder.
 //!
 //! The exit status is 0 for success, 1 for a negative result (nothing found, something incomplete or different), 2 for an error.
 
 mod account;
+pub mod backup;
 pub mod changes;
 mod check_config;
 pub mod client;
@@ -23,6 +24,7 @@ pub mod peers;
 pub mod received;
 mod reindex;
 mod repair;
+pub mod restore;
 mod run;
 pub mod schedule;
 pub mod search;
@@ -81,6 +83,8 @@ enum Command {
     Schedule(schedule::Args),
     Log(log::Args),
     Verify(verify::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
     Repair(repair::Args),
     Reindex(reindex::Args),
     Upgrade(upgrade::Args),
@@ -151,6 +155,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Schedule(args) => schedule::run(args, &globals, config).await,
         Command::Log(args) => log::run(args, &globals).await,
         Command::Verify(args) => verify::run(args, &globals).await,
+        Command::Backup(args) => backup::run(args, &globals, config).await,
+        Command::Restore(args) => restore::run(args, &globals, &config()?),
         Command::Repair(args) => repair::run(args, &globals),
         Command::Upgrade(args) => upgrade::run(args, &globals),
         Command::Reindex(args) => reindex::run(args, &globals, &config()?).await,

@@ -34,7 +34,7 @@ pub use crawl::{CrawlConfig, Kind};
 pub use error::ConfigError;
 pub use file_keys::ConfigFile;
 pub use http::{HttpConfig, ListenerConfig, SealingConfig};
-pub use jobs::{InvalidPlan, JobChange, JobConfig, JobsConfig, MissedConfig, OverrideConfig};
+pub use jobs::{BackupJobConfig, InvalidPlan, JobChange, JobConfig, JobsConfig, MissedConfig, OverrideConfig};
 pub use log::{LogConfig, LogFormat};
 pub use outputs::{OutputConfig, OutputKind, OutputTarget, PUBLISH, PlannedOutput, PublishConfig};
 pub use search::SearchConfig;

@@ -182,6 +182,8 @@ impl Crawler {
             }
             Job::CatchUp => self.planner.poll_with(self.admission.crawled(scope)?, |name| !standing.occupied().contains(name))?,
             Job::Backfill | Job::Recheck | Job::Counters => self.sweeper.sweep(job, scope, standing.occupied())?,
+            // It is no part of the crawl.
+            Job::Backup => {}
         }
         Ok(())
     }

@@ -12,11 +12,12 @@
 //!
 //! The way of a request: `server` accepts the connection and notes its `ingress`; `log` is the outermost layer; `envelope` opens and seals;
 //! then one file per resource (`search`, `peers`, `messages`, `accounts`, `topics`, `counters`, `coverage`, `changes`, `dump`, `status`,
-//! `jobs`, `join`, `page`, `openapi`), with shared state in `context`. What a request says is read by extractors (`path`, `query`, `body`);
+//! `jobs`, `join`, `backups`, `page`, `openapi`), with shared state in `context`. What a request says is read by extractors (`path`, `query`, `body`);
 //! what is answered is a type of [`views`](crate::views), with what several resources need in `paging`, `lines` and `mentions`, or a
 //! `problem`. Operator requests go to the `operator`. `local` is the router without a network, for commands.
 
 mod accounts;
+mod backups;
 mod body;
 mod changes;
 mod context;
@@ -71,7 +72,8 @@ pub use server::{Bound, ServeError};
 pub use settings::{Listener, Sealing, Settings, SettingsError};
 
 /// The documented paths, to suggest the nearest one for an unknown path.
-const PATHS: [&str; 11] = [
+const PATHS: [&str; 12] = [
+    "/v1/backups",
     "/v1/join",
     "/v1/search",
     "/v1/peers",
@@ -107,6 +109,8 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::run))
         .routes(routes!(join::join))
+        .routes(routes!(backups::make))
+        .routes(routes!(backups::one))
         .routes(routes!(status::healthz))
         .routes(routes!(status::readyz))
         .split_for_parts();

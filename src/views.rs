@@ -9,6 +9,7 @@
 //! Messages and peers look as in [`show`](crate::show). Like that, it reads no archive and decides nothing: it is given plain data. The
 //! bodies of requests are here too; `http` reads them by hand, so that it can name what is wrong with them.
 
+mod backup;
 mod change;
 mod counters;
 mod coverage;
@@ -23,6 +24,7 @@ mod search;
 mod status;
 mod verify;
 
+pub use backup::{BackupBody, BackupFailureView, BackupRunView, BackupStartView, BackupStatusView, BackupView};
 pub use change::{ChangeLine, ChangeView, ChangesPage, LogHeadView};
 pub use counters::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
 pub use coverage::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView, HoleView};

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::backups::Backups;
 use super::{RunningOutput, open_files};
 use crate::accounts::AccountState;
 use crate::archive::Archive;
@@ -26,6 +27,7 @@ pub(super) struct Gauges {
     pub(super) archive: Arc<Archive>,
     pub(super) index: ServingIndex,
     pub(super) outputs: Vec<RunningOutput>,
+    pub(super) backups: Arc<Backups>,
     pub(super) lifecycle: Lifecycle,
 }
 
@@ -50,6 +52,7 @@ impl Gauges {
             metrics::gauge!("telescribe_queue_tasks", "priority" => priority.name()).set(depth as f64);
         }
         self.set_accounts();
+        self.backups.set_gauges();
         let last = self.archive.last_seq();
         let lag = last.0.saturating_sub(self.index.position().0);
         metrics::gauge!("telescribe_reader_lag_changes", "reader" => INDEX_READER).set(lag as f64);

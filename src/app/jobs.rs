@@ -4,6 +4,7 @@
 //! bounded queue: the scheduler starts it, under the same rules as what is due (no overlap with itself). One that waits or runs
 //! already is not queued twice.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
+use super::backups::Backups;
 use crate::archive::{Archive, ArchiveError};
 use crate::config::{Config, InvalidPlan};
 use crate::crawl::{Crawler, JoinTarget, Joining, Standing};
@@ -19,7 +21,7 @@ use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{Clock, Timestamp};
 use crate::schedule::{Due, Job, Missed, Run, RunDecision, RunTracker, Scope, Selector};
 use crate::show;
-use crate::views::{AccountWaitView, JobPeersView, JobView, JoinView, StartView};
+use crate::views::{AccountWaitView, BackupRunView, JobPeersView, JobView, JoinView, StartView};
 
 /// The longest time between two ticks of the scheduler: the clock may have been set, or the machine may have slept.
 const TICK_MAX: Duration = Duration::from_secs(30);
@@ -30,13 +32,39 @@ const NEXT_SHOWN: usize = 3;
 /// The bound of the queue of manual runs. Each is started within milliseconds: more come from a program that went wrong.
 const MANUAL_RUNS_MAX: usize = 32;
 
+/// Who does what jobs ask for.
+#[derive(Clone)]
+pub(super) struct JobWorkers {
+    /// All that is asked of Telegram.
+    pub(super) crawler: Arc<Crawler>,
+    /// Backups.
+    pub(super) backups: Arc<Backups>,
+}
+
+impl JobWorkers {
+    fn run(&self, job: Job, scope: &Scope) -> Result<(), ArchiveError> {
+        if job == Job::Backup {
+            self.backups.start_scheduled();
+            return Ok(());
+        }
+        tokio::task::block_in_place(|| self.crawler.run(job, scope))
+    }
+
+    fn standing(&self, job: Job, scope: &Scope) -> Standing {
+        match job {
+            Job::Backup => Standing::without_requests(self.backups.is_scheduled_open()),
+            _ => self.crawler.standing(job, scope),
+        }
+    }
+}
+
 /// What runs when, how it is doing, and the queue of manual runs.
 pub(super) struct JobControl {
     runs: Vec<Run>,
     archive: Arc<Archive>,
     clock: Arc<dyn Clock>,
     /// Who does the work; `None` where the program does not run.
-    crawler: Option<Arc<Crawler>>,
+    workers: Option<JobWorkers>,
     state: Mutex<ControlState>,
     manual_run_added: Notify,
 }
@@ -62,7 +90,7 @@ impl JobControl {
         config: &Config,
         archive: Arc<Archive>,
         clock: Arc<dyn Clock>,
-        crawler: Option<Arc<Crawler>>,
+        workers: Option<JobWorkers>,
     ) -> anyhow::Result<Self> {
         let runs = config.jobs.runs().map_err(|error: InvalidPlan| anyhow::anyhow!("configuration: {error}"))?;
         let runs: Vec<Run> = runs.into_iter().map(|run| run.seeded(archive.id())).collect();
@@ -72,7 +100,7 @@ impl JobControl {
         };
         let trackers = runs.iter().map(tracker).collect::<Result<_, _>>()?;
         let state = Mutex::new(ControlState { trackers, ..ControlState::default() });
-        Ok(Self { runs, archive, clock, crawler, state, manual_run_added: Notify::new() })
+        Ok(Self { runs, archive, clock, workers, state, manual_run_added: Notify::new() })
     }
 
     fn state(&self) -> MutexGuard<'_, ControlState> {
@@ -81,7 +109,7 @@ impl JobControl {
 
     /// How a job stands; over where the program does not run.
     fn standing(&self, job: Job, scope: &Scope) -> Standing {
-        self.crawler.as_ref().map(|crawler| crawler.standing(job, scope)).unwrap_or_default()
+        self.workers.as_ref().map(|workers| workers.standing(job, scope)).unwrap_or_default()
     }
 
     fn view(&self, run: &Run, tracker: &RunTracker, now: DateTime<Utc>) -> JobView {
@@ -111,7 +139,7 @@ impl JobControl {
             next: next.map(local).collect(),
             last_started: tracker.started().map(local),
             last_ended: tracker.ended().map(local),
-            skipped: self.crawler.is_some().then(|| tracker.skipped()),
+            skipped: self.workers.is_some().then(|| tracker.skipped()),
             accounts_waiting: standing
                 .held()
                 .iter()
@@ -142,7 +170,7 @@ fn ended_key(run: &Run) -> String {
 impl Operator for JobControl {
     fn join<'a>(&'a self, account: Option<&'a str>, target: &'a str) -> BoxFuture<'a, Result<JoinView, OperatorError>> {
         Box::pin(async move {
-            let crawler = self.crawler.as_ref().ok_or(OperatorError::NotRunning)?;
+            let crawler = &self.workers.as_ref().ok_or(OperatorError::NotRunning)?.crawler;
             let wrong = || {
                 let forms = "`@username`, `https://t.me/username` or `https://t.me/+hash`";
                 OperatorError::BadTarget(format!("this is neither a username nor an invite link; write {forms}"))
@@ -159,6 +187,14 @@ impl Operator for JobControl {
         })
     }
 
+    fn back_up(&self, target: PathBuf, keep: Option<u32>) -> Result<u64, OperatorError> {
+        self.workers.as_ref().ok_or(OperatorError::NotRunning)?.backups.ask(target, keep)
+    }
+
+    fn backup_run(&self, run: u64) -> Option<BackupRunView> {
+        self.workers.as_ref()?.backups.run(run)
+    }
+
     fn jobs(&self) -> Vec<JobView> {
         let now = self.clock.now();
         let trackers = self.state().trackers.clone();
@@ -168,14 +204,18 @@ impl Operator for JobControl {
     fn run(&self, job: &str, peers: &[String]) -> Result<Vec<StartView>, OperatorError> {
         let job: Job = job.parse().map_err(|error| OperatorError::UnknownJob(format!("{error}")))?;
         if !peers.is_empty() && !job.is_per_peer() {
-            let why =
-                format!("`{job}` cannot be run for some peers only: it reads whole dialog lists, which is how peers are found");
+            let reason = match job {
+                Job::Backup => "it is of the whole archive",
+                _ => "it reads whole dialog lists, which is how peers are found",
+            };
+            let why = format!("`{job}` cannot be run for some peers only: {reason}");
             return Err(OperatorError::BadSelector(why));
         }
         let only: Result<Vec<Selector>, _> = peers.iter().map(|text| text.parse()).collect();
         let only = only.map_err(|error| OperatorError::BadSelector(format!("{error}")))?;
-        if self.crawler.is_none() {
-            return Err(OperatorError::NotRunning);
+        let workers = self.workers.as_ref().ok_or(OperatorError::NotRunning)?;
+        if job == Job::Backup && !workers.backups.is_planned() {
+            return Err(OperatorError::NoBackupTarget);
         }
         let manual_runs: Vec<(ManualRun, StartView)> = if only.is_empty() {
             let view = |run: &Run| StartView::new(run.key(), JobPeersView::of(&run.scope.only, &run.scope.except));
@@ -211,20 +251,20 @@ impl Operator for JobControl {
 /// The worker that starts what is due, and manual runs.
 pub(super) struct Scheduler {
     control: Arc<JobControl>,
-    crawler: Arc<Crawler>,
+    workers: JobWorkers,
     next: Option<DateTime<Utc>>,
     /// Whether a run has begun of which no end was noticed.
     open: bool,
 }
 
 impl Scheduler {
-    pub(super) fn new(control: Arc<JobControl>, crawler: Arc<Crawler>) -> Self {
+    pub(super) fn new(control: Arc<JobControl>, workers: JobWorkers) -> Self {
         // Shown from the start, so that the first one is seen as an increase.
         for job in Job::ALL {
             metrics::counter!("telescribe_jobs_started_total", "job" => job.name()).increment(0);
             metrics::counter!("telescribe_jobs_skipped_total", "job" => job.name()).increment(0);
         }
-        Self { control, crawler, next: None, open: false }
+        Self { control, workers, next: None, open: false }
     }
 
     /// Notes which runs have ended: those of which nothing is left with any account.
@@ -234,7 +274,7 @@ impl Scheduler {
             if !self.control.state().trackers.get(at).is_some_and(RunTracker::is_open) {
                 continue;
             }
-            let standing = self.crawler.standing(run.job, &run.scope);
+            let standing = self.workers.standing(run.job, &run.scope);
             // A run that only waits for a rate limited account is checked at the slower tick.
             self.open |= standing.is_running();
             let running = !standing.is_over();
@@ -249,7 +289,7 @@ impl Scheduler {
     fn start(&self, job: Job, scope: &Scope, key: &str, why: &'static str) -> Result<(), ArchiveError> {
         tracing::debug!(job = key, why, "job `{key}` starts ({why})");
         metrics::counter!("telescribe_jobs_started_total", "job" => job.name()).increment(1);
-        tokio::task::block_in_place(|| self.crawler.run(job, scope))
+        self.workers.run(job, scope)
     }
 
     /// Starts a planned run, and stores the start in the archive (the checkpoint that the next start resumes from).
@@ -272,7 +312,7 @@ impl Scheduler {
         for manual_run in &manual_runs {
             let Some((job, scope)) = self.control.target(manual_run) else { continue };
             // A race: it may have become due in between. Then it runs, as was asked for.
-            if self.crawler.standing(job, &scope).is_running() {
+            if self.workers.standing(job, &scope).is_running() {
                 continue;
             }
             match manual_run {
@@ -291,7 +331,7 @@ impl Worker for Scheduler {
         self.next = None;
         self.note_ends(now)?;
         for (at, run) in self.control.runs.iter().enumerate() {
-            let would_overlap = || self.crawler.standing(run.job, &run.scope).is_left_out();
+            let would_overlap = || self.workers.standing(run.job, &run.scope).is_left_out();
             let decision = match self.control.state().trackers.get_mut(at) {
                 Some(tracker) => tracker.decide(&run.plan, would_overlap, now),
                 None => continue,

@@ -13,6 +13,7 @@ use crate::lifecycle::{Lifecycle, WorkerStatus};
 use crate::model::{Clock, PeerId};
 use crate::views::{AccountStatusView, CrawlView, FloodView, OutputView, ProgramView, PublishView, WorkerView};
 
+use super::backups::Backups;
 use super::jobs::JobControl;
 use super::{RunningOutput, open_files};
 
@@ -23,6 +24,7 @@ pub(super) struct RunningProgram {
     pub(super) outputs: Vec<RunningOutput>,
     pub(super) lifecycle: Lifecycle,
     pub(super) job_control: Arc<JobControl>,
+    pub(super) backups: Arc<Backups>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -113,6 +115,7 @@ impl StatusSource for RunningProgram {
             jobs: Some(self.job_control.jobs()),
             publish: Some(self.outputs.iter().find(|output| output.name == PUBLISH).map(|output| self.publish(output))),
             outputs: Some(self.outputs.iter().map(|output| self.output(output)).collect()),
+            backup: Some(self.backups.status()),
             workers: Some(self.workers()),
             open_files: open_files::view(),
         }

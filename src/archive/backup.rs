@@ -21,9 +21,10 @@ use super::chain::Link;
 use super::epoch::Epoch;
 use super::family::EPOCHS;
 use super::key::EpochsKey;
-use super::open::{ExternalPosition, inspect, open_for_writing};
+use super::log_end::LogEnd;
+use super::open::{inspect, open_for_writing};
 use super::schema::FORMAT;
-use super::staged::End;
+use super::witness::ExternalPosition;
 use super::{Archive, ArchiveError, DataFolder, Durability, upgrade};
 
 /// How the names of the folders begin that hold links to the files of an archive.
@@ -107,7 +108,7 @@ impl Archive {
         self.position_at(end)
     }
 
-    fn position_at(&self, end: End) -> ArchivePosition {
+    fn position_at(&self, end: LogEnd) -> ArchivePosition {
         let archive = self.id().to_owned();
         ArchivePosition { archive, epoch: self.epoch(), format: FORMAT, last: end.last(), link: end.link, at: end.at }
     }

@@ -1,12 +1,13 @@
 //! What became of the newest backups, kept beside the archive, so that a restart does not forget it.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::archive::DataFolder;
+use crate::atomic_file;
 
 use super::error::BackupError;
 use super::store::ListedBackup;
@@ -80,12 +81,9 @@ impl BackupRecord {
     }
 
     fn save(&self, data: &Path) -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".record-").tempfile_in(data)?;
-        serde_json::to_writer(&mut file, self)?;
-        file.write_all(b"\n")?;
-        file.as_file().sync_all()?;
-        file.persist(DataFolder::backup_record(data))?;
-        fs::File::open(data)?.sync_all()
+        let mut text = serde_json::to_vec(self)?;
+        text.push(b'\n');
+        atomic_file::replace(&DataFolder::backup_record(data), &text).map(drop)
     }
 
     /// Fails where a backup was made in a target that has none any more: its disk may not be mounted.

@@ -28,6 +28,7 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::app::StoppedProgram;
 use crate::archive::{Archive, DataFolder, FolderError};
 use crate::http::{Context, Local, Operator};
 use crate::lifecycle::Lifecycle;
@@ -440,7 +441,8 @@ fn here(folder: &DataFolder, lifecycle: &Lifecycle, operator: Option<&MakeOperat
     }
     let operator = operator.map(|make| make(Arc::clone(&archive), Arc::new(SystemClock))).transpose()?;
     let index = ServingIndex::lazy(index, &archive);
-    let context = Context::new(archive, index, Arc::new(SystemClock), lifecycle.clone());
+    let context = Context::new(archive, index, Arc::new(SystemClock), lifecycle.clone())
+        .with_status(Arc::new(StoppedProgram::new(folder.root(), Arc::new(SystemClock))));
     Ok(Local::new(Arc::new(match operator {
         Some(operator) => context.with_operator(operator),
         None => context,

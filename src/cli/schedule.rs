@@ -32,7 +32,7 @@ pub struct Args {
 enum Command {
     /// Run a job now: the scheduler starts it within seconds
     Run {
-        /// discover, catch-up, backfill, recheck or counters
+        /// discover, catch-up, backfill, recheck, counters or backup
         job: String,
         /// Only for these peers; by default for all that it is scheduled for
         #[arg(long, value_name = "SELECTOR", num_args = 1.., allow_negative_numbers = true)]

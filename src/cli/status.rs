@@ -11,7 +11,7 @@ use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, one_line};
 use super::received::Received;
 use super::schedule;
-use crate::views::{AccountStatusView, CrawlView, IndexRebuild, OutputView, StatusView, WorkerView};
+use crate::views::{AccountStatusView, BackupStatusView, CrawlView, IndexRebuild, OutputView, StatusView, WorkerView};
 
 /// Show the state of the archive, the index and a running daemon
 #[derive(Clone, Debug, clap::Args)]
@@ -21,8 +21,21 @@ use crate::views::{AccountStatusView, CrawlView, IndexRebuild, OutputView, Statu
 pub struct Args {}
 
 /// Members with an output of their own.
-const TOLD: [&str; 12] =
-    ["version", "now", "archive", "index", "running", "crawl", "publish", "outputs", "accounts", "jobs", "workers", "open_files"];
+const TOLD: [&str; 13] = [
+    "version",
+    "now",
+    "archive",
+    "index",
+    "running",
+    "crawl",
+    "publish",
+    "outputs",
+    "accounts",
+    "jobs",
+    "backup",
+    "workers",
+    "open_files",
+];
 
 /// Runs the command on standard output.
 ///
@@ -87,6 +100,9 @@ fn for_people(received: &Received<StatusView>, out: &mut Out) -> std::io::Result
             }
         }
     }
+    if let Some(state) = &program.backup {
+        head(out, "backup", &backup(state))?;
+    }
     if let Some(workers) = &program.workers {
         let ill: Vec<String> = workers.iter().filter_map(complaint).collect();
         head(out, "workers", &if ill.is_empty() { format!("{}, all well", workers.len()) } else { String::new() })?;
@@ -117,8 +133,29 @@ fn head(out: &mut Out, name: &str, what: &str) -> std::io::Result<()> {
     out.line(line)
 }
 
+fn backup(BackupStatusView { state, newest, failure }: &BackupStatusView) -> String {
+    let newest = newest.as_ref().map(|newest| {
+        let (id, target, age) = (one_line(&newest.id), one_line(&newest.target), age(newest.age_seconds));
+        format!("the newest is {id} in `{target}`, {age} old")
+    });
+    let newest = newest.unwrap_or_else(|| "there is none; `telescribe backup FOLDER` makes one".to_owned());
+    let failure = failure.as_ref().map(|failure| {
+        let (target, at, why) = (one_line(&failure.target), one_line(&failure.at), one_line(&failure.why));
+        format!("; the one after it failed at {at} in `{target}`: {why}")
+    });
+    let running = (state == "running").then_some("; one is being made");
+    format!("{newest}{}{}", failure.unwrap_or_default(), running.unwrap_or_default())
+}
+
+/// A time span in the unit that leaves it few digits.
+fn age(seconds: u64) -> String {
+    let units = [("days", 86_400), ("hours", 3_600), ("minutes", 60)];
+    let fits = units.into_iter().find(|(_, length)| seconds / length >= 2);
+    fits.map_or_else(|| format!("{seconds} seconds"), |(unit, length)| format!("{} {unit}", seconds / length))
+}
+
 /// A size in the unit that leaves it few digits.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
     let fits = units.into_iter().find(|(_, shift)| bytes >> shift >= 10);
     fits.map_or_else(|| format!("{bytes} bytes"), |(unit, shift)| format!("{} {unit}", bytes >> shift))

@@ -2,6 +2,8 @@
 //!
 //! A peer belongs to the first override that matches it and sets the job; the job's own run takes the others.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -32,6 +34,8 @@ pub struct JobsConfig {
     /// Reads member counts, and the view and forward counts of a channel's newest posts.
     #[serde(deserialize_with = "counters")]
     pub counters: JobConfig,
+    /// Makes a backup of the archive, the clients' keys and the sealed sessions; asks Telegram nothing. Disabled until `target` is set.
+    pub backup: BackupJobConfig,
     /// Other schedules for some peers. Of the overrides that set a job, the first whose selectors match a peer applies to it; what an override
     /// does not set is inherited from the job. Selectors are written as in crawl.allow. Instead of the line below:
     ///
@@ -60,6 +64,47 @@ pub struct JobConfig {
     pub missed: MissedConfig,
     /// Whether the job runs on its schedule; `telescribe schedule run` starts it in any case.
     pub enabled: bool,
+}
+
+/// When a backup is made, where, and how many are kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct BackupJobConfig {
+    /// The folder that backups are kept in, best on another disk or machine: "/mnt/backup/telescribe". It is made where it is missing.
+    pub target: PathBuf,
+    /// How many backups are kept there; older ones are removed when a new one is complete. 0 keeps all.
+    pub keep: u32,
+    /// As for the other jobs.
+    pub cron: String,
+    /// The time zone of the expression.
+    pub zone: String,
+    /// Jitter, as for the other jobs.
+    pub jitter: Span,
+    /// Runs that were missed: "once" or "skip".
+    pub missed: MissedConfig,
+    /// Whether the job runs on its schedule, once `target` is set.
+    pub enabled: bool,
+}
+
+impl Default for BackupJobConfig {
+    fn default() -> Self {
+        // After the recheck, whose edits and deletions it then has. Two weeks: what is noticed late is often noticed after a holiday.
+        let JobConfig { cron, zone, jitter, missed, enabled } = JobConfig::every("0 40 4 * * *").with_jitter(20, 0);
+        Self { target: PathBuf::new(), keep: 14, cron, zone, jitter, missed, enabled }
+    }
+}
+
+impl BackupJobConfig {
+    /// The folder, and how many backups are kept there; `None` where no folder is set.
+    #[must_use]
+    pub fn target(&self) -> Option<(PathBuf, Option<u32>)> {
+        (!self.target.as_os_str().is_empty()).then(|| (self.target.clone(), Some(self.keep).filter(|keep| *keep > 0)))
+    }
+
+    fn schedule(&self) -> JobConfig {
+        let enabled = self.enabled && self.target().is_some();
+        JobConfig { cron: self.cron.clone(), zone: self.zone.clone(), jitter: self.jitter, missed: self.missed, enabled }
+    }
 }
 
 /// What to do about missed runs.
@@ -187,6 +232,7 @@ impl OverrideConfig {
             Job::Backfill => self.backfill.as_ref(),
             Job::Recheck => self.recheck.as_ref(),
             Job::Counters => self.counters.as_ref(),
+            Job::Backup => None,
         }
     }
 }
@@ -194,13 +240,14 @@ impl OverrideConfig {
 impl JobsConfig {
     /// A job's own plan.
     #[must_use]
-    pub fn of(&self, job: Job) -> &JobConfig {
+    pub fn of(&self, job: Job) -> JobConfig {
         match job {
-            Job::Discover => &self.discover,
-            Job::CatchUp => &self.catch_up,
-            Job::Backfill => &self.backfill,
-            Job::Recheck => &self.recheck,
-            Job::Counters => &self.counters,
+            Job::Discover => self.discover.clone(),
+            Job::CatchUp => self.catch_up.clone(),
+            Job::Backfill => self.backfill.clone(),
+            Job::Recheck => self.recheck.clone(),
+            Job::Counters => self.counters.clone(),
+            Job::Backup => self.backup.schedule(),
         }
     }
 
@@ -270,6 +317,7 @@ impl Default for JobsConfig {
             // At night in Europe, where most of the world posts least.
             recheck: JobConfig::every("0 30 2 * * *").with_jitter(30, 0),
             counters: JobConfig::every("0 20 */6 * * *").with_jitter(20, 0),
+            backup: BackupJobConfig::default(),
             overrides: Vec::new(),
         }
     }
@@ -338,7 +386,8 @@ mod tests {
                 "backfill/breaking news",
                 "recheck",
                 "recheck/quiet",
-                "counters"
+                "counters",
+                "backup"
             ]
         );
         let quiet = &runs[3].plan;

@@ -57,6 +57,12 @@ impl Standing {
         &self.held
     }
 
+    /// How a job stands that asks nobody.
+    #[must_use]
+    pub fn without_requests(running: bool) -> Self {
+        Self { sweeping: running, ..Self::default() }
+    }
+
     /// The accounts that something of it waits for.
     pub(super) fn occupied(&self) -> &BTreeSet<AccountName> {
         &self.occupied
@@ -135,7 +141,7 @@ fn is_part_of(job: Job, scope: &Scope, pending: &Pending<'_>) -> bool {
         Job::CatchUp if scope.only.is_empty() => kind == unit::WALK_NEWS,
         Job::CatchUp => kind == unit::POLL && priority == Priority::Fresh,
         // What is left of the past is added again: it waits once, and a peer that got one more reader gets it too.
-        Job::Backfill => false,
+        Job::Backfill | Job::Backup => false,
         Job::Recheck => kind == unit::HISTORY && priority == Priority::Recheck,
         Job::Counters => matches!(kind, unit::FULL | unit::VIEWS),
     }

@@ -104,7 +104,7 @@ impl Sweeper {
             Job::Backfill => self.lost_peers.plan(peer),
             Job::Recheck => self.recheck(peer),
             Job::Counters => self.count(peer),
-            Job::Discover | Job::CatchUp => Ok(()),
+            Job::Discover | Job::CatchUp | Job::Backup => Ok(()),
         }
     }
 

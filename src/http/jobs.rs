@@ -29,7 +29,7 @@ pub(super) async fn list(State(context): State<Arc<Context>>, _: Query<NoParams>
 /// Runs a job now.
 #[utoipa::path(
     post, path = "/v1/jobs/{job}/run", tag = "program", request_body = RunJobBody,
-    params(("job" = String, Path, description = "`discover`, `catch-up`, `backfill`, `recheck` or `counters`.")),
+    params(("job" = String, Path, description = "`discover`, `catch-up`, `backfill`, `recheck`, `counters` or `backup`.")),
     responses(
         (status = 202, description = "The job will be started within seconds.", body = StartsView),
         (status = 400, body = Problem, content_type = "application/problem+json"),

@@ -2,9 +2,11 @@
 //!
 //! A request is queued, and answered at once with what will be started. The program's own workers do it, at their own pace and priority.
 
+use std::path::PathBuf;
+
 use futures_util::future::BoxFuture;
 
-use crate::views::{JobView, JoinView, StartView};
+use crate::views::{BackupRunView, JobView, JoinView, StartView};
 
 use super::problem::Problem;
 
@@ -22,6 +24,19 @@ pub trait Operator: Send + Sync {
 
     /// Joins a peer with an account: the one that is named, or one that is a member of few peers.
     fn join<'a>(&'a self, account: Option<&'a str>, target: &'a str) -> BoxFuture<'a, Result<JoinView, OperatorError>>;
+
+    /// Has a backup made in a folder, of which that many are kept. Returns the number of its run.
+    ///
+    /// # Errors
+    /// When too many are pending, or the program is not running.
+    fn back_up(&self, _target: PathBuf, _keep: Option<u32>) -> Result<u64, OperatorError> {
+        Err(OperatorError::NotRunning)
+    }
+
+    /// How a backup is doing that was asked for; `None` where nobody has, or it was long ago.
+    fn backup_run(&self, _run: u64) -> Option<BackupRunView> {
+        None
+    }
 }
 
 /// An operator request is refused. Each kind has a stable code.
@@ -42,6 +57,9 @@ pub enum OperatorError {
     /// The peer cannot be joined, or not yet.
     #[error("{0}")]
     NotJoined(String),
+    /// No folder is configured for the scheduled backups.
+    #[error("set `jobs.backup.target` of the configuration, or name a folder: `telescribe backup FOLDER`")]
+    NoBackupTarget,
     /// Too many requests are pending.
     #[error("the queue of operator requests is full; retry in a moment")]
     Busy,
@@ -59,6 +77,7 @@ impl From<OperatorError> for Problem {
             OperatorError::Running(_) => Self::job_running(detail),
             OperatorError::BadTarget(_) => Self::bad_target(detail),
             OperatorError::NotJoined(_) => Self::not_joined(detail),
+            OperatorError::NoBackupTarget => Self::no_backup_target(detail),
             OperatorError::Busy => Self::busy(detail),
             OperatorError::NotRunning => Self::not_running(detail),
         }

@@ -54,6 +54,12 @@ problems! {
     bad_target = BAD_REQUEST, "bad-target", "Invalid join target";
     /// The peer cannot be joined, or not yet.
     not_joined = CONFLICT, "not-joined", "The peer was not joined";
+    /// A request that only the owner of the data folder may send.
+    not_owner = FORBIDDEN, "not-owner", "Only the owner of the data folder may do this";
+    /// No backup was asked for under this number.
+    unknown_backup = NOT_FOUND, "unknown-backup", "There is no such backup";
+    /// The configuration names no folder for backups.
+    no_backup_target = CONFLICT, "no-backup-target", "No backup folder is configured";
     /// Too many operator requests are pending.
     busy = SERVICE_UNAVAILABLE, "busy", "Too many pending requests";
     /// Only a running program can do it.

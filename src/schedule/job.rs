@@ -16,16 +16,18 @@ pub enum Job {
     Recheck,
     /// Read how often messages were seen, forwarded and reacted to.
     Counters,
+    /// Make a backup. It asks Telegram nothing.
+    Backup,
 }
 
 /// No job has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no job `{0}`; jobs are `discover`, `catch-up`, `backfill`, `recheck`, `counters`")]
+#[error("there is no job `{0}`; jobs are `discover`, `catch-up`, `backfill`, `recheck`, `counters`, `backup`")]
 pub struct UnknownJob(pub String);
 
 impl Job {
     /// Every job.
-    pub const ALL: [Self; 5] = [Self::Discover, Self::CatchUp, Self::Backfill, Self::Recheck, Self::Counters];
+    pub const ALL: [Self; 6] = [Self::Discover, Self::CatchUp, Self::Backfill, Self::Recheck, Self::Counters, Self::Backup];
 
     /// The name under which it is stored, shown and asked for; in the configuration with `_` for `-`.
     #[must_use]
@@ -36,13 +38,14 @@ impl Job {
             Self::Backfill => "backfill",
             Self::Recheck => "recheck",
             Self::Counters => "counters",
+            Self::Backup => "backup",
         }
     }
 
-    /// Whether it can be done for some peers only. A discovery cannot: it is what finds the peers.
+    /// Whether it can be done for some peers only. A discovery cannot: it is what finds the peers. A backup is of everything.
     #[must_use]
     pub fn is_per_peer(self) -> bool {
-        self != Self::Discover
+        !matches!(self, Self::Discover | Self::Backup)
     }
 }
 

@@ -18,7 +18,7 @@ pub struct JobsView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Job)]
 pub struct JobView {
-    /// The job: `discover`, `catch-up`, `backfill`, `recheck` or `counters`.
+    /// The job: `discover`, `catch-up`, `backfill`, `recheck`, `counters` or `backup`.
     pub name: Cow<'static, str>,
     /// The name of the override that this run is of; absent for the job's own run.
     #[serde(rename = "override", skip_serializing_if = "Option::is_none")]

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::JobView;
+use super::{BackupStatusView, JobView};
 
-/// The status of the program beside its archive and index. All members but `running` are absent where it does not run.
+/// The status of the program beside its archive and index. All members but `running` and `backup` are absent where it does not run.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[schema(as = ProgramStatus)]
 pub struct ProgramView {
@@ -30,6 +30,9 @@ pub struct ProgramView {
     /// All outputs, that of `publish` included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs: Option<Vec<OutputView>>,
+    /// The newest backup; also where the program does not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupStatusView>,
     /// The workers, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<Vec<WorkerView>>,

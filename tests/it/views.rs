@@ -12,9 +12,9 @@ use telescribe::crawl::Progress;
 use telescribe::http::Sealing;
 use telescribe::model::{IdRange, PeerId, PeerKind, RangeSet};
 use telescribe::views::{
-    AccountStatusView, ChangeView, CoverageDetail, CoveragePage, CrawlView, HitsPage, JobsView, KnownPeer, MemberCountsPage,
-    MessageCountersPage, MessageDetail, MessagesPage, OpenFilesView, OutputView, PeerAccountsView, PeerTopicsView, PeersPage,
-    Problem, ProgramView, PublishView, StatusView, WorkerView,
+    AccountStatusView, BackupFailureView, BackupStatusView, BackupView, ChangeView, CoverageDetail, CoveragePage, CrawlView,
+    HitsPage, JobsView, KnownPeer, MemberCountsPage, MessageCountersPage, MessageDetail, MessagesPage, OpenFilesView, OutputView,
+    PeerAccountsView, PeerTopicsView, PeersPage, Problem, ProgramView, PublishView, StatusView, WorkerView,
 };
 
 use crate::support::archives::add_to_each;
@@ -150,6 +150,7 @@ fn the_status_of_a_running_program_is_read_as_it_was_written() {
         jobs: Some(Vec::new()),
         outputs: Some(vec![OutputView { name: "publish".to_owned(), kind: "rabbitmq".into(), report: publish.clone() }]),
         publish: Some(Some(publish)),
+        backup: Some(backup_status()),
         workers: Some(vec![worker]),
         open_files: Some(OpenFilesView { open: 60, limit: 4_096, archive_max: 2_048 }),
     };
@@ -159,4 +160,20 @@ fn the_status_of_a_running_program_is_read_as_it_was_written() {
     }
     let stopped: Value = serde_json::to_value(ProgramView::default()).unwrap();
     assert_eq!(stopped, serde_json::json!({ "running": false }));
+}
+
+fn backup_status() -> BackupStatusView {
+    let newest = BackupView {
+        id: "20240131T120000Z-7".to_owned(),
+        target: "/mnt/backup".to_owned(),
+        at: "2024-01-31T12:00:00Z".to_owned(),
+        age_seconds: 60,
+        change: 42,
+        size: 1_000,
+        copied_size: 10,
+        sessions_left_out: vec!["bravo".to_owned()],
+    };
+    let failure =
+        BackupFailureView { target: "/mnt/backup".to_owned(), at: "2024-02-01T12:00:00Z".to_owned(), why: "no space".to_owned() };
+    BackupStatusView { state: "failed".into(), newest: Some(newest), failure: Some(failure) }
 }
