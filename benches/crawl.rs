@@ -3,7 +3,8 @@
 //! Every side reads the same dialogs and the same pages of history, in the same order, over the same connections, with as many
 //! requests under way:
 //! - *archived*: a [`Crawler`] with a real archive, until nothing is missing in it; once with [`Durability::Os`], once with
-//!   [`Durability::Always`], which has each page on the disk before the next is asked for;
+//!   [`Durability::Always`], which has each page on the disk before the next is asked for, and once with a backup that is made when half
+//!   of it is archived;
 //! - *read*: our own client, which parses every message and then drops it: what the target is measured against;
 //! - *raw*: the same requests, answers decoded by grammers and dropped unparsed.
 //!
@@ -29,11 +30,12 @@ use anyhow::{Context as _, bail, ensure};
 use grammers_tl_types::{enums, functions, types};
 use serde::{Deserialize, Serialize};
 use telescribe::accounts::{Pool, PoolSettings, Session, Sessions};
-use telescribe::archive::{Archive, Durability, Order};
+use telescribe::archive::{Archive, DataFolder, Durability, Order};
+use telescribe::backup::{BackupOptions, BackupSource, Secrets, Watch, back_up};
 use telescribe::config::{CrawlConfig, Server};
 use telescribe::crawl::{Crawler, Progress};
 use telescribe::lifecycle::Lifecycle;
-use telescribe::model::{AccountName, IdRange, IdSpace, PeerId, SystemClock};
+use telescribe::model::{AccountName, Clock as _, IdRange, IdSpace, PeerId, SystemClock};
 use telescribe::schedule::{Job, Scope};
 use telescribe::search::{Index, Indexer, IndexerSettings};
 use telescribe::telegram::Client;
@@ -75,17 +77,19 @@ fn main() -> anyhow::Result<()> {
 enum Side {
     ArchivedOs,
     ArchivedAlways,
+    ArchivedBackup,
     Read,
     Raw,
 }
 
 impl Side {
-    const ALL: [Self; 4] = [Self::ArchivedOs, Self::Read, Self::ArchivedAlways, Self::Raw];
+    const ALL: [Self; 5] = [Self::ArchivedOs, Self::Read, Self::ArchivedAlways, Self::ArchivedBackup, Self::Raw];
 
     fn name(self) -> &'static str {
         match self {
             Self::ArchivedOs => "archived",
             Self::ArchivedAlways => "archived_always",
+            Self::ArchivedBackup => "archived_backup",
             Self::Read => "read",
             Self::Raw => "raw",
         }
@@ -186,11 +190,13 @@ fn compare() -> anyhow::Result<()> {
         per_message(weight.index),
         per_message(weight.text),
     );
+    eprintln!("a backup at half of it: {:.2} of archiving without one", rate(Side::ArchivedBackup) / rate(Side::ArchivedOs));
     println!(
         "{}",
         serde_json::json!({
             "benchmark": "crawl", "messages": messages, "rounds": rounds, "corpus": std::env::var("TELESCRIBE_CORPUS").is_ok(),
             "requests_in_flight": REQUESTS_IN_FLIGHT, "sides": sides, "ratio": ratio, "target": TARGET, "cpu_ratio": cpu_ratio,
+            "ratio_backup": rate(Side::ArchivedBackup) / rate(Side::ArchivedOs),
             "ratio_always": rate(Side::ArchivedAlways) / rate(Side::Read), "ratio_to_raw": rate(Side::ArchivedOs) / rate(Side::Raw),
             "archive_bytes_per_message": per_message(weight.archive), "index_bytes_per_message": per_message(weight.index),
             "text_bytes_per_message": per_message(weight.text),
@@ -293,26 +299,37 @@ async fn take(side: Side, folder: &Path, messages: usize) -> anyhow::Result<Took
     let sessions = Sessions::new(&folder.join("sessions"), Server::Simulated.name()).load_all()?;
     let in_flight = REQUESTS_IN_FLIGHT / sessions.len();
     match side {
-        Side::ArchivedOs => archived(folder, sessions, in_flight, Durability::Os, messages).await,
-        Side::ArchivedAlways => archived(folder, sessions, in_flight, Durability::Always, messages).await,
+        Side::ArchivedOs => archived(folder, sessions, in_flight, Durability::Os, None, messages).await,
+        Side::ArchivedAlways => archived(folder, sessions, in_flight, Durability::Always, None, messages).await,
+        Side::ArchivedBackup => {
+            let half = messages as u64 / 2;
+            archived(folder, sessions, in_flight, Durability::Os, Some(half), messages).await
+        }
         Side::Read => dropped(sessions, in_flight, true, messages).await,
         Side::Raw => dropped(sessions, in_flight, false, messages).await,
     }
 }
 
-/// Crawls into an empty archive until it has everything.
+/// Crawls into an empty archive until it has everything; makes a backup when it has so many changes, and ends no earlier than that.
 async fn archived(
     folder: &Path,
     sessions: BTreeMap<AccountName, Arc<Session>>,
     in_flight: usize,
     durability: Durability,
+    backup_at: Option<u64>,
     messages: usize,
 ) -> anyhow::Result<Took> {
+    let data = folder.to_owned();
     let folder = folder.join("archive");
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder)?;
-        // Nor has anybody seen it.
-        std::fs::remove_file(folder.with_extension("json"))?;
+    for earlier in [&folder, &backups_of(&data)] {
+        if earlier.exists() {
+            std::fs::remove_dir_all(earlier)?;
+        }
+    }
+    // It knows the archive of the take before.
+    let marker = DataFolder::marker(&data);
+    if marker.exists() {
+        std::fs::remove_file(marker)?;
     }
     let archive = Arc::new(Archive::open(&folder, durability)?);
     let lifecycle = Lifecycle::new();
@@ -326,8 +343,14 @@ async fn archived(
     let crawler =
         Crawler::start(Arc::clone(&archive), pool, sessions.into_values(), clock, &world::settings(), settings, &lifecycle)?;
     crawler.run(Job::Discover, &Scope::all())?;
+    let (mut backup_at, mut backup) = (backup_at, None);
     let progress = loop {
         tokio::time::sleep(LOOK).await;
+        if backup_at.is_some_and(|at| archive.last_seq().0 >= at) {
+            backup_at = None;
+            let (archive, data) = (Arc::clone(&archive), data.clone());
+            backup = Some(tokio::task::spawn_blocking(move || backed_up(&archive, &data)));
+        }
         if crawler.backlog() == (0, 0) {
             let progress = Progress::of(&archive)?;
             if progress.messages >= messages as u64 && progress.ids_missing == 0 {
@@ -335,12 +358,31 @@ async fn archived(
             }
         }
     };
+    if let Some(backup) = backup {
+        backup.await??;
+    }
     let took = stopwatch.stop()?;
     ensure!(progress.messages == messages as u64 && crawler.not_understood().is_empty(), "{progress:?} for {messages} messages");
     lifecycle.stop_soft();
     lifecycle.ended().await;
     archive.flush()?;
+    if backups_of(&data).exists() {
+        std::fs::remove_dir_all(backups_of(&data))?;
+    }
     Ok(took)
+}
+
+fn backups_of(data: &Path) -> std::path::PathBuf {
+    data.with_extension("backups")
+}
+
+/// Makes a backup of an archive that is being written.
+fn backed_up(archive: &Archive, data: &Path) -> anyhow::Result<()> {
+    let secrets = Secrets::read(&DataFolder::keys(data), &Sessions::new(&data.join("none"), Server::Simulated.name()))?;
+    let source = BackupSource { data: data.to_owned(), secrets, archive: archive.freeze()? };
+    let options = BackupOptions { keep: None, now: SystemClock.timestamp() };
+    back_up(&source, &backups_of(data), options, &Watch::nobody())?;
+    Ok(())
 }
 
 /// What the reading side has still to read: peers in turn, a page each, as the crawl does it.
