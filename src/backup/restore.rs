@@ -58,11 +58,13 @@ pub fn restore(
     let backup = store.backup(id)?;
     refuse_full(data)?;
     let folder = DataFolder::lock(data)?;
-    let damaged =
-        |what| Ok::<_, BackupError>(BackupError::Damaged { id: backup.id.clone(), what, instead: another(&store, &backup.id)? });
+    let damaged = |what, file: Option<&StoredFile>| {
+        let instead = another(&store, &backup.id, file)?;
+        Ok::<_, BackupError>(BackupError::Damaged { id: backup.id.clone(), what, instead })
+    };
     let manifest = match &backup.manifest {
         Ok(manifest) => manifest,
-        Err(why) => return Err(damaged(why.clone())?),
+        Err(why) => return Err(damaged(why.clone(), None)?),
     };
     clear_beside(data)?;
     let beside = tempfile::Builder::new().prefix(BESIDE).tempdir_in(data).map_err(BackupError::io(data))?;
@@ -73,19 +75,19 @@ pub fn restore(
         let into = if file.role == Role::Archive { archive.as_path() } else { beside.path() };
         match fetch(&store, file, into, watch)? {
             Ok(path) => copied.push((file, path)),
-            Err(why) => return Err(damaged(format!("{file} {why}"))?),
+            Err(why) => return Err(damaged(format!("{file} {why}"), Some(file))?),
         }
     }
     sync_folder(&archive)?;
     let (opened, position) = match Archive::open_restored(&archive) {
         Ok(opened) => opened,
         Err(error @ (ArchiveError::Damaged { .. } | ArchiveError::Lost { .. } | ArchiveError::Record(_))) => {
-            return Err(damaged(format!("its archive cannot be opened: {error}"))?);
+            return Err(damaged(format!("its archive cannot be opened: {error}"), None)?);
         }
         Err(error) => return Err(error.into()),
     };
     if let Some(why) = manifest.differs_from(&position) {
-        return Err(damaged(why)?);
+        return Err(damaged(why, None)?);
     }
     let epoch = opened.epoch();
     drop(opened);
@@ -103,10 +105,11 @@ pub fn restore(
     Ok(restored)
 }
 
-/// Another backup of the target that may be whole: the newest that can be read.
-fn another(store: &BackupStore, not: &BackupId) -> Result<Option<BackupId>, BackupError> {
-    let others = store.backups()?.into_iter().rev().filter(|backup| backup.id != *not && backup.manifest.is_ok());
-    Ok(others.map(|backup| backup.id).next())
+/// Another backup of the target that may be whole: the newest that can be read, and does not share the file that is damaged.
+fn another(store: &BackupStore, not: &BackupId, damaged: Option<&StoredFile>) -> Result<Option<BackupId>, BackupError> {
+    let shares = |manifest: &Manifest| damaged.is_some_and(|file| manifest.files.iter().any(|other| other.sha256 == file.sha256));
+    let mut others = store.backups()?.into_iter().rev().filter(|backup| backup.id != *not);
+    Ok(others.find(|backup| backup.manifest.as_ref().is_ok_and(|manifest| !shares(manifest))).map(|backup| backup.id))
 }
 
 /// Refuses a folder with anything in it but what an empty one may have, or what a restore that was killed has left.

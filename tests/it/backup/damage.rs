@@ -5,7 +5,7 @@ use std::path::Path;
 
 use telescribe::backup::{BackupError, BackupStore, Watch, restore, verify};
 
-use super::{Own, names, rewrite, whole};
+use super::{Own, names, rewrite, tables, whole};
 use crate::support::archives::Kept;
 
 /// What can happen to a file.
@@ -61,6 +61,15 @@ fn each_kind_of_damage_to_each_file_is_named_by_verify_and_refused_by_restore() 
         }
     }
     assert_eq!(whole(&own.target()), [true, true]);
+    // What both have is damaged in both.
+    let (.., shared) =
+        tables(&own.target(), "20240131T120000Z-2").into_iter().find(|(.., digest)| of_first.contains(digest)).unwrap();
+    let path = own.target().join("files").join(shared);
+    let bytes = fs::read(&path).unwrap();
+    flip(&path, |length| length / 2);
+    let refused = restore(&own.target(), None, &data, &sessions, &Watch::nobody()).unwrap_err().to_string();
+    assert!(refused.contains("There is no other one that could be tried"), "{refused}");
+    fs::write(&path, bytes).unwrap();
     own.restore("first", Some("20240131T120000Z-1")).unwrap();
 }
 
