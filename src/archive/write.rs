@@ -1,7 +1,6 @@
 //! One write (a transaction): what it brings is collected first, then becomes true at once (atomic).
 
 use std::collections::BTreeSet;
-use std::io;
 use std::time::Instant;
 
 use rocksdb::{WriteBatch, WriteOptions};
@@ -70,7 +69,7 @@ impl Archive {
     /// Writes a batch, for who holds the writer's lock, and has the disk take it soon.
     pub(super) fn write_batch(&self, batch: WriteBatch) -> Result<(), ArchiveError> {
         fail::fail_point!("archive-write", |_| {
-            let source = io::Error::other("a failpoint");
+            let source = std::io::Error::other("a failpoint");
             self.flush.health.failed(&source);
             Err(ArchiveError::Io { path: self.path.to_path_buf(), source })
         });
