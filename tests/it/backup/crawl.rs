@@ -143,7 +143,7 @@ async fn killed_at_any_moment_of_a_backup_the_others_stay_whole_and_nothing_of_i
         tokio::time::sleep(std::time::Duration::from_millis(u64::try_from(kill).unwrap() * 3)).await;
         child.kill().unwrap();
         child.wait().unwrap();
-        // The system takes back the lock of one that was killed a moment after its end.
+        // A process that another test starts has the open files of this one, and with them this lock, until it runs its own program.
         fleet.until("its lock is free", || BackupStore::open_to_read(&target).is_ok()).await;
         if target.join("backups").read_dir().unwrap().next().is_some() {
             let whole = tokio::task::block_in_place(|| super::whole(&target));
