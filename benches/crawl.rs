@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,8 @@ const REQUESTS_IN_FLIGHT: usize = 12;
 const TARGET: f64 = 0.5;
 /// How often a take looks whether the crawl is complete.
 const LOOK: Duration = Duration::from_millis(2);
+/// How often a take looks at its own memory.
+const WEIGHED_EVERY: Duration = Duration::from_millis(50);
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -112,6 +115,9 @@ struct Took {
     /// Bytes in memory at the end, and at most: programs, memory-mapped files and allocator's reserves included.
     resident: u64,
     resident_max: u64,
+    /// Of these, what no file is behind (anonymous), at the end and at most.
+    anonymous: u64,
+    anonymous_max: u64,
 }
 
 /// What the simulator says when it is asked what was done to it.
@@ -165,19 +171,23 @@ fn compare() -> anyhow::Result<()> {
     for side in Side::ALL {
         let requests = of(side, &|(_, served)| served.history_requests as f64);
         let resident = [of(side, &|(took, _)| took.resident as f64), of(side, &|(took, _)| took.resident_max as f64)];
+        let anonymous = [of(side, &|(took, _)| took.anonymous as f64), of(side, &|(took, _)| took.anonymous_max as f64)];
         let server = of(side, &|(_, served)| served.cpu_seconds) * 1e6 / messages as f64;
         eprintln!(
             "  {:15} {:7.0} messages/s, {:4.1} us of processor a message ({server:.1} of the simulator's), {requests} pages; \
-             {:.0} MB resident, {:.0} MB at most",
+             {:.0} MB resident, {:.0} MB at most; {:.0} and {:.0} of it anonymous",
             side.name(),
             rate(side),
             cpu(side),
             resident[0] / 1e6,
             resident[1] / 1e6,
+            anonymous[0] / 1e6,
+            anonymous[1] / 1e6,
         );
         let figures = serde_json::json!({
             "per_second": rate(side), "cpu_us_per_message": cpu(side), "simulator_cpu_us_per_message": server,
             "history_requests": requests, "resident_bytes": resident[0], "resident_max_bytes": resident[1],
+            "anonymous_bytes": anonymous[0], "anonymous_max_bytes": anonymous[1],
         });
         sides.insert(side.name().to_owned(), figures);
     }
@@ -538,27 +548,41 @@ fn weigh(folder: &Path, runtime: &Runtime) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Time and processor time since it was started.
+/// Time and processor time since it was started, and memory.
 struct Stopwatch {
     start: Instant,
     cpu: f64,
+    anonymous_max: Arc<AtomicU64>,
 }
 
 impl Stopwatch {
     fn start() -> anyhow::Result<Self> {
-        Ok(Self { cpu: cpu_seconds()?, start: Instant::now() })
+        let anonymous_max = Arc::new(AtomicU64::new(0));
+        let watched = Arc::downgrade(&anonymous_max);
+        std::thread::spawn(move || {
+            while let Some(max) = watched.upgrade() {
+                max.fetch_max(memory("RssAnon").unwrap_or_default(), Ordering::Relaxed);
+                drop(max);
+                std::thread::sleep(WEIGHED_EVERY);
+            }
+        });
+        Ok(Self { cpu: cpu_seconds()?, anonymous_max, start: Instant::now() })
     }
 
     fn stop(&self) -> anyhow::Result<Took> {
         let seconds = self.start.elapsed().as_secs_f64();
         let cpu_seconds = cpu_seconds()? - self.cpu;
-        let status = std::fs::read_to_string("/proc/self/status")?;
-        let kilobytes = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no `{name}`"))?;
-            Ok::<u64, anyhow::Error>(line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<u64>()? * 1_024)
-        };
-        Ok(Took { seconds, cpu_seconds, resident: kilobytes("VmRSS")?, resident_max: kilobytes("VmHWM")? })
+        let anonymous = memory("RssAnon")?;
+        let anonymous_max = self.anonymous_max.load(Ordering::Relaxed).max(anonymous);
+        Ok(Took { seconds, cpu_seconds, resident: memory("VmRSS")?, resident_max: memory("VmHWM")?, anonymous, anonymous_max })
     }
+}
+
+/// What the system says of this process's memory under a name, in bytes.
+fn memory(name: &str) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no `{name}`"))?;
+    Ok(line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<u64>()? * 1_024)
 }
 
 /// Processor time of this process, of the program and of the system on its behalf.

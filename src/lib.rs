@@ -12,6 +12,10 @@
 //! One page of history, or one live update, becomes true in ONE archive write (atomic). Everything right of the archive reads its
 //! change log with a position of its own (its checkpoint), so that it can be thrown away and rebuilt (idempotent).
 
+/// Where all memory comes from, RocksDB's too (`docs/decisions/0016-jemalloc.md`).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 // What everybody may use: the data model, the worker loop that everything runs in, files, and sealing.
 pub mod lifecycle;
 pub mod model;

@@ -1,8 +1,19 @@
 //! The binary: everything is in the library.
 
-#[tokio::main]
-async fn main() -> std::process::ExitCode {
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Threads that may block at once, and stand in for those that do: HTTP's reads and searches, the index, and a few commits. tokio's 512 came to
+/// be in a second where commits follow each other faster than the system starts threads, and held half a gigabyte of memory.
+const BLOCKING_THREADS_MAX: usize = 64;
+/// How long one of them is kept that has nothing to do.
+const KEPT: Duration = Duration::from_secs(2);
+
+fn main() -> std::io::Result<ExitCode> {
     // Nothing but in a build that tests (`FAILPOINTS`).
     let _failpoints = fail::has_failpoints().then(fail::FailScenario::setup);
-    telescribe::cli::main().await
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    threads.enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).thread_keep_alive(KEPT);
+    let program = telescribe::cli::main();
+    Ok(threads.build()?.block_on(program))
 }

@@ -178,7 +178,9 @@ pub(super) fn open_for_writing(path: &Path, format: u32, recovery: DBRecoveryMod
         let known = Cf::ALL.iter().map(|cf| cf.name().to_owned());
         families = known.chain(families.into_iter().filter(|name| Cf::ALL.iter().all(|cf| cf.name() != name))).collect();
     }
-    DB::open_cf_descriptors(&options, path, schema::descriptors_of(&families, &memory)).map_err(|e| refused(path, e))
+    let db = DB::open_cf_descriptors(&options, path, schema::descriptors_of(&families, &memory)).map_err(|e| refused(path, e))?;
+    schema::bound_dictionary_buffers(&db).map_err(|source| ArchiveError::Store { path: path.to_owned(), source })?;
+    Ok(db)
 }
 
 /// Looks at an archive without writing anything, and says no to one that has lost something.

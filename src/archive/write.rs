@@ -101,6 +101,12 @@ impl Write<'_> {
         self
     }
 
+    /// Makes room for so many messages more.
+    pub fn reserve(&mut self, messages: usize) -> &mut Self {
+        self.messages.reserve(messages);
+        self
+    }
+
     /// Adds a message. `revision` is Telegram's edit date, also of an edit that it hides, or 0.
     pub fn message(&mut self, message: Message, raw: Raw, revision: i64) -> &mut Self {
         self.messages.push((message, raw, revision));

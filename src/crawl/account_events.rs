@@ -39,19 +39,23 @@ impl AccountEvents {
         let state = client.state().await?;
         drop(lease);
         match client.session().updates() {
-            Some(from) => self.lost_track_of_account(&account, UpdatesState { pts: state.pts, ..from })?,
-            None => drop(Recorder::commit_state(self.recorder.write(), client.session(), state)?),
+            Some(from) => self.lost_track_of_account(&account, UpdatesState { pts: state.pts, ..from }).await?,
+            None => {
+                let turn = self.recorder.turn().await;
+                Recorder::commit_state(&turn, self.recorder.write(), client.session(), state)?;
+            }
         }
         Ok(())
     }
 
     /// Telegram skipped what happened outside channels: continue from a new state, and read again what may have changed.
-    fn lost_track_of_account(&self, account: &AccountName, state: UpdatesState) -> Result<(), ArchiveError> {
+    async fn lost_track_of_account(&self, account: &AccountName, state: UpdatesState) -> Result<(), ArchiveError> {
+        let turn = self.recorder.turn().await;
         for peer in self.peers.owned_by(account) {
-            self.differences.lost_track(account, peer, None, MessageId(0), MentionedPeers::default())?;
+            self.differences.lost_track(&turn, account, peer, None, MessageId(0), MentionedPeers::default())?;
         }
         if let Some(client) = self.clients.get(account) {
-            Recorder::commit_state(self.recorder.write(), client.session(), state)?;
+            Recorder::commit_state(&turn, self.recorder.write(), client.session(), state)?;
         }
         self.planner.add(Unit::AccountEvents { account: account.clone() }, Priority::Live);
         self.planner.add_walk_for_news(account);
@@ -86,14 +90,14 @@ impl AccountEvents {
                     self.add_event(&mut write, &account, event)?;
                 }
                 let turn = self.recorder.turn().await;
-                let archived = Recorder::commit_state(write, client.session(), state)?;
+                let archived = Recorder::commit_state(&turn, write, client.session(), state)?;
                 drop(turn);
                 self.planner.confirm_deletions(&account, &archived)?;
                 if !last {
                     self.planner.add(Unit::AccountEvents { account }, Priority::Live);
                 }
             }
-            CommonDifference::TooLong { pts } => self.lost_track_of_account(&account, UpdatesState { pts, ..from })?,
+            CommonDifference::TooLong { pts } => self.lost_track_of_account(&account, UpdatesState { pts, ..from }).await?,
         }
         Ok(())
     }

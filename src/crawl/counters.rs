@@ -36,7 +36,7 @@ impl Counting {
         write.crawl_state(peer, move |state| state.linked = linked);
         let described = full.seen.peers.iter().find(|p| Some(p.id) == linked).cloned();
         self.recorder.mention(&mut write, &account, full.seen)?;
-        Recorder::commit(write)?;
+        Recorder::commit(&self.recorder.turn().await, write)?;
         if let Some(group) = linked.filter(|_| self.linked_groups)
             && self.archive.view().crawl_state(group)?.is_none()
             && self.admission.admits(group, described.as_ref())?
@@ -72,7 +72,7 @@ impl Counting {
         for (id, counters) in views {
             write.counters(MessageKey { peer, id }, counters);
         }
-        Recorder::commit(write)?;
+        Recorder::commit(&self.recorder.turn().await, write)?;
         Ok(())
     }
 }

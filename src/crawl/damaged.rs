@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::planner::Planner;
-use super::recorder::Recorder;
+use super::recorder::{Recorder, Turn};
 use crate::archive::Archive;
 use crate::dispatch::Priority;
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
@@ -27,7 +27,7 @@ pub(super) fn start(archive: &Arc<Archive>, planner: &Arc<Planner>, recorder: &A
 }
 
 impl Damaged {
-    fn ask_again(&self) -> anyhow::Result<StepOutcome> {
+    fn ask_again(&self, turn: &Turn<'_>) -> anyhow::Result<StepOutcome> {
         let mut by_peer: BTreeMap<PeerId, RangeSet> = BTreeMap::new();
         for MessageKey { peer, id } in self.archive.damage().take_messages() {
             if let Some(range) = IdRange::new(id.0, id.0) {
@@ -44,7 +44,7 @@ impl Damaged {
             }
             let mut write = self.recorder.write();
             write.crawl_state(peer, move |state| ids.ranges().iter().for_each(|range| state.recheck.insert(*range)));
-            Recorder::commit(write)?;
+            Recorder::commit(turn, write)?;
             self.planner.add_history(peer, Priority::Recheck)?;
         }
         Ok(StepOutcome::Busy)
@@ -53,7 +53,8 @@ impl Damaged {
 
 impl Worker for Damaged {
     async fn step(&mut self) -> anyhow::Result<StepOutcome> {
-        tokio::task::block_in_place(|| self.ask_again())
+        let turn = self.recorder.turn().await;
+        tokio::task::block_in_place(|| self.ask_again(&turn))
     }
 
     async fn wait(&mut self) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::admission::Admission;
 use super::peers::Peers;
 use super::planner::Planner;
-use super::recorder::Recorder;
+use super::recorder::{Recorder, Turn};
 use super::resumption::FoldersKnown;
 use super::unit::Unit;
 use crate::archive::{Archive, ArchiveError, Write};
@@ -91,9 +91,15 @@ impl Dialogs {
     ///
     /// Differences are requested before the commit that makes the new ids known. From that commit on a sweep finds them missing; were the
     /// difference not in the queue by then, the sweep would have them read as history (a race that costs a request).
-    pub(super) fn commit(&self, write: Write<'_>, changed: Vec<DialogTop>, fresh: Vec<PeerId>) -> Result<(), ArchiveError> {
+    pub(super) fn commit(
+        &self,
+        turn: &Turn<'_>,
+        write: Write<'_>,
+        changed: Vec<DialogTop>,
+        fresh: Vec<PeerId>,
+    ) -> Result<(), ArchiveError> {
         let unread = self.planner.request_differences(changed)?;
-        Recorder::commit(write)?;
+        Recorder::commit(turn, write)?;
         self.planner.request_history(unread)?;
         self.request_linked_groups(fresh)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::missing::newest;
 use super::planner::Planner;
-use super::recorder::{Recorder, delete};
+use super::recorder::{Recorder, Turn, delete};
 use super::unit::Unit;
 use crate::archive::{Archive, ArchiveError};
 use crate::dispatch::{Assignment, Priority, TaskError};
@@ -35,7 +35,8 @@ impl Differences {
             // Telegram does not accept the state any more: the same as a difference that is too long.
             Err(TelegramError::Refused { name, .. }) if name.starts_with("PERSISTENT_TIMESTAMP") => {
                 drop(lease);
-                self.lost_track(&account, peer, None, MessageId(0), MentionedPeers::default())?;
+                let turn = self.recorder.turn().await;
+                self.lost_track(&turn, &account, peer, None, MessageId(0), MentionedPeers::default())?;
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
@@ -61,7 +62,7 @@ impl Differences {
                     state.checked_at = Some(now);
                 });
                 let turn = self.recorder.turn().await;
-                Recorder::commit(write)?;
+                Recorder::commit(&turn, write)?;
                 drop(turn);
                 if last {
                     self.planner.add_history(peer, Priority::Fresh)?;
@@ -69,7 +70,10 @@ impl Differences {
                     self.planner.add(Unit::Events { peer }, priority);
                 }
             }
-            ChannelDifference::TooLong { top, pts, seen } => self.lost_track(&account, peer, Some(pts), top, seen)?,
+            ChannelDifference::TooLong { top, pts, seen } => {
+                let turn = self.recorder.turn().await;
+                self.lost_track(&turn, &account, peer, Some(pts), top, seen)?;
+            }
         }
         Ok(())
     }
@@ -77,6 +81,7 @@ impl Differences {
     /// Telegram skipped what happened in a channel: continue from its new pts, and read again what may have changed.
     pub(super) fn lost_track(
         &self,
+        turn: &Turn<'_>,
         account: &AccountName,
         peer: PeerId,
         pts: Option<i32>,
@@ -97,7 +102,7 @@ impl Differences {
                 state.recheck.insert(*range);
             }
         });
-        Recorder::commit(write)?;
+        Recorder::commit(turn, write)?;
         self.planner.add_history(peer, Priority::Fresh)?;
         Ok(())
     }

@@ -36,7 +36,9 @@ impl Folders {
                 write.folders(peer, &account, titles);
             }
         }
-        Recorder::commit(write)?;
+        let turn = self.recorder.turn().await;
+        Recorder::commit(&turn, write)?;
+        drop(turn);
         self.resumption.folders_read(is_first)?;
         Ok(())
     }

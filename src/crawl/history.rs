@@ -49,7 +49,7 @@ impl History {
         drop(lease);
         let now = self.recorder.now();
         let mut write = self.recorder.write_answer(&account, page.pts);
-        write.covered(peer, page.covered);
+        write.covered(peer, page.covered).reserve(page.messages.len());
         for parsed in page.messages {
             self.recorder.put(&mut write, parsed);
         }
@@ -68,8 +68,9 @@ impl History {
                 }
             }
         });
-        let _turn = self.recorder.turn().await;
-        let archived = self.overtaken.commit_page(peer, write, Recorder::commit)?;
+        let turn = self.recorder.turn().await;
+        let archived = self.overtaken.commit_page(peer, write, |write| Recorder::commit(&turn, write))?;
+        drop(turn);
         if archived.held > 0 {
             tracing::warn!(
                 peer.id = peer.0,

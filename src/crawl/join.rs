@@ -169,7 +169,7 @@ impl Joins {
         };
         let mut write = self.recorder.write();
         self.recorder.mention(&mut write, &account, seen)?;
-        Recorder::commit(write)?;
+        Recorder::commit(&self.recorder.turn().await, write)?;
         if let Some(peer) = peer.filter(|peer| client.session().knows(*peer)) {
             self.planner.add_poll_of(&account, peer);
         }
@@ -217,13 +217,13 @@ impl Joins {
             Ok(resolved) => {
                 let mut write = self.recorder.write();
                 self.recorder.mention(&mut write, account, resolved.seen)?;
-                Recorder::commit(write)?;
+                Recorder::commit(&self.recorder.turn().await, write)?;
                 Ok(resolved.peer)
             }
             Err(TelegramError::Refused { name: why, .. }) if why.starts_with("USERNAME_") => {
                 let mut write = self.recorder.write();
                 write.username_unknown(name);
-                Recorder::commit(write)?;
+                Recorder::commit(&self.recorder.turn().await, write)?;
                 Err(JoinError::UnknownUsername(name.to_owned()))
             }
             Err(error) => Err(self.join_failed(account, method::RESOLVE_USERNAME, error)),

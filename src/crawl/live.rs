@@ -9,7 +9,7 @@ use super::account_events::AccountEvents;
 use super::overtaken::Overtaken;
 use super::peers::Peers;
 use super::planner::Planner;
-use super::recorder::{Recorder, delete};
+use super::recorder::{Recorder, Turn, delete};
 use super::unit::{Unit, messages_of, messages_outside_channels};
 use crate::archive::Archive;
 use crate::dispatch::{Dispatch, Priority};
@@ -73,7 +73,8 @@ impl Worker for LiveWorker {
                 Err(_) => return Ok(StepOutcome::Idle),
             },
         };
-        self.live.receive(push)?;
+        let turn = self.live.recorder.turn().await;
+        self.live.receive(&turn, push)?;
         Ok(StepOutcome::Busy)
     }
 
@@ -92,12 +93,12 @@ impl Worker for LiveWorker {
 }
 
 impl Live {
-    fn receive(&self, push: Push) -> anyhow::Result<()> {
+    fn receive(&self, turn: &Turn<'_>, push: Push) -> anyhow::Result<()> {
         let Push { account, seen, events } = push;
         let gone: BTreeSet<PeerId> = seen.left.iter().chain(&seen.lost).copied().collect();
         let mut write = self.recorder.write();
         self.recorder.mention(&mut write, &account, seen)?;
-        Recorder::commit(write)?;
+        Recorder::commit(turn, write)?;
         for event in events {
             match event {
                 Update::Gap => {
@@ -108,12 +109,12 @@ impl Live {
                 Update::Counted { key, counters } => {
                     let mut write = self.recorder.write();
                     self.recorder.counted(&mut write, &account, key, counters)?;
-                    Recorder::commit(write)?;
+                    Recorder::commit(turn, write)?;
                 }
                 Update::ChannelGap { channel } => self.planner.add(Unit::Events { peer: channel }, Priority::Live),
                 event => match event.channel() {
-                    Some(peer) => self.channel_pushed(&account, peer, event)?,
-                    None => self.common_pushed(&account, event)?,
+                    Some(peer) => self.channel_pushed(turn, &account, peer, event)?,
+                    None => self.common_pushed(turn, &account, event)?,
                 },
             }
         }
@@ -133,7 +134,7 @@ impl Live {
         }
     }
 
-    fn channel_pushed(&self, account: &AccountName, peer: PeerId, event: Update) -> anyhow::Result<()> {
+    fn channel_pushed(&self, turn: &Turn<'_>, account: &AccountName, peer: PeerId, event: Update) -> anyhow::Result<()> {
         // A race: while a difference is asked for, its answer may be older than this event; the next one will bring it. A page of history
         // says as of when it is, so the event stands beside it; what it deletes is deleted from the page too (`overtaken`).
         let Some(claim) = self.dispatch.claim(messages_of(peer)) else {
@@ -167,14 +168,14 @@ impl Live {
                     state.pts = Some(pts);
                     state.checked_at = Some(now);
                 });
-                self.overtaken.commit_deletions(peer, gone, || Recorder::commit(write))?;
+                self.overtaken.commit_deletions(peer, gone, || Recorder::commit(turn, write))?;
                 self.planner.add_history(peer, Priority::Fresh)?;
             }
         }
         Ok(())
     }
 
-    fn common_pushed(&self, account: &AccountName, event: Update) -> anyhow::Result<()> {
+    fn common_pushed(&self, turn: &Turn<'_>, account: &AccountName, event: Update) -> anyhow::Result<()> {
         let difference = || self.planner.add(Unit::AccountEvents { account: account.clone() }, Priority::Live);
         let Some(_claim) = self.dispatch.claim(messages_outside_channels(account)) else {
             difference();
@@ -196,7 +197,7 @@ impl Live {
                 };
                 let mut write = self.recorder.write_answer(account, None);
                 self.account_events.add_event(&mut write, account, event)?;
-                let archived = Recorder::commit_state(write, session, UpdatesState { pts, ..known })?;
+                let archived = Recorder::commit_state(turn, write, session, UpdatesState { pts, ..known })?;
                 self.planner.confirm_deletions(account, &archived)?;
                 if let Some(peer) = touched {
                     self.planner.add_history(peer, Priority::Fresh)?;

@@ -52,8 +52,10 @@ impl Polls {
                 now,
             },
         )?;
+        let turn = self.recorder.turn().await;
         tokio::task::block_in_place(|| client.session().save_access_hashes()).map_err(anyhow::Error::from)?;
-        self.dialogs.commit(write, noted, fresh)?;
+        self.dialogs.commit(&turn, write, noted, fresh)?;
+        drop(turn);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use super::admission::Admission;
 use super::lost_peers::LostPeers;
 use super::peers::Peers;
 use super::planner::Planner;
-use super::recorder::Recorder;
+use super::recorder::{Recorder, Turn};
 use super::unit::Unit;
 use crate::archive::{Archive, ArchiveError, Order};
 use crate::dispatch::Priority;
@@ -72,7 +72,8 @@ struct SweepWorker {
 impl Worker for SweepWorker {
     async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         let Some((job, peer)) = self.sweeper.sweeps.next() else { return Ok(StepOutcome::Idle) };
-        tokio::task::block_in_place(|| self.sweeper.look_at(job, peer))?;
+        let turn = self.sweeper.recorder.turn().await;
+        tokio::task::block_in_place(|| self.sweeper.look_at(&turn, job, peer))?;
         Ok(StepOutcome::Busy)
     }
 
@@ -99,17 +100,17 @@ impl Sweeper {
         Ok(())
     }
 
-    fn look_at(&self, job: Job, peer: PeerId) -> Result<(), ArchiveError> {
+    fn look_at(&self, turn: &Turn<'_>, job: Job, peer: PeerId) -> Result<(), ArchiveError> {
         match job {
             Job::Backfill => self.lost_peers.plan(peer),
-            Job::Recheck => self.recheck(peer),
+            Job::Recheck => self.recheck(turn, peer),
             Job::Counters => self.count(peer),
             Job::Discover | Job::CatchUp | Job::Backup => Ok(()),
         }
     }
 
     /// Has the recent past of a peer read again: edits, deletions, reactions and views that nobody told of.
-    fn recheck(&self, peer: PeerId) -> Result<(), ArchiveError> {
+    fn recheck(&self, turn: &Turn<'_>, peer: PeerId) -> Result<(), ArchiveError> {
         let Some(state) = self.archive.view().crawl_state(peer)? else { return Ok(()) };
         let now = self.recorder.now();
         let window = i64::try_from(self.recheck_window.as_secs()).unwrap_or(i64::MAX);
@@ -128,7 +129,7 @@ impl Sweeper {
         let Some(range) = oldest.and_then(|oldest| IdRange::new(oldest, state.top)) else { return Ok(()) };
         let mut write = self.recorder.write();
         write.crawl_state(peer, move |state| state.recheck.insert(range));
-        Recorder::commit(write)?;
+        Recorder::commit(turn, write)?;
         self.planner.add_history(peer, Priority::Recheck)?;
         Ok(())
     }

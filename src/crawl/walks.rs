@@ -89,8 +89,10 @@ impl Walks {
         let unpinned_news = news.iter().any(|top| !top.pinned);
         self.recorder.mention(&mut write, &account, page.seen)?;
         // What becomes known here is of no use after a crash without the hashes to address it by.
+        let turn = self.recorder.turn().await;
         tokio::task::block_in_place(|| client.session().save_access_hashes()).map_err(anyhow::Error::from)?;
-        self.dialogs.commit(write, news, fresh)?;
+        self.dialogs.commit(&turn, write, news, fresh)?;
+        drop(turn);
         self.peers.remove_without_member(page.tops.iter().map(|t| t.peer));
         let go_on = reach == Reach::Everything || unpinned_news;
         if let Some(next) = page.next.filter(|_| go_on) {

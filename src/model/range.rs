@@ -95,6 +95,14 @@ impl RangeSet {
         self.0 = kept;
     }
 
+    /// How many ids of a range the set holds.
+    #[must_use]
+    pub fn count_in(&self, range: IdRange) -> u64 {
+        let from = self.0.partition_point(|r| r.last < range.first);
+        let held = self.0.iter().skip(from).take_while(|r| r.first <= range.last);
+        held.filter_map(|r| IdRange::new(r.first.max(range.first), r.last.min(range.last))).map(|r| r.len()).sum()
+    }
+
     /// The gaps: what a range has that the set has not, ascending.
     #[must_use]
     pub fn missing(&self, range: IdRange) -> RangeSet {
@@ -181,6 +189,7 @@ mod tests {
             let missing = set.missing(window);
             let expected: BTreeSet<i32> = (window.first..=window.last).filter(|id| !model.contains(id)).collect();
             prop_assert_eq!(ids(&missing), expected);
+            prop_assert_eq!(set.count_in(window), window.len() - missing.len());
             for id in 0..80 {
                 prop_assert_eq!(set.contains(id), model.contains(&id));
             }

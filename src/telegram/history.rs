@@ -63,11 +63,11 @@ impl Client {
             }
         };
         let seen = learn_mentioned(self.session(), &users, &chats);
-        let messages: Vec<Parsed> = messages
-            .iter()
-            .filter_map(parse::message)
-            .filter(|p| p.message.key.peer == peer && range.contains(p.message.key.id.0))
-            .collect();
+        let of_range = |p: &Parsed| p.message.key.peer == peer && range.contains(p.message.key.id.0);
+        // Parsed messages are large: growing a list of them copies more than they weigh.
+        let mut parsed = Vec::with_capacity(messages.len());
+        parsed.extend(messages.iter().filter_map(parse::message).filter(of_range));
+        let messages = parsed;
         // Telegram may give fewer than were asked for in the middle of a history: only an empty page says that nothing
         // is left below, and a page covers what lies between its messages.
         let lowest = messages.iter().map(|p| p.message.key.id.0).min();

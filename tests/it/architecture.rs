@@ -93,12 +93,14 @@ const MODULES: [(&str, &[&str]); 25] = [
 const BACKWARDS: [(&str, &str, &str); 0] = [];
 
 /// Foreign libraries that only some modules may name, and which.
-const DOORS: [(&str, &[&str]); 45] = [
+const DOORS: [(&str, &[&str]); 46] = [
     // Telegram.
     ("grammers_client", &["telegram"]),
     ("grammers_crypto", &["telegram"]),
     ("grammers_tl_types", &["telegram", "parse"]),
     ("telescribe_simulator", &["cli"]),
+    // All of the program's memory: `lib.rs` alone.
+    ("tikv_jemallocator", &[]),
     // What is stored.
     ("rocksdb", &["archive"]),
     ("prost", &["archive"]),

@@ -69,12 +69,33 @@ impl RawRecord {
     }
 }
 
+/// A form as it stands in its value.
+pub(in crate::archive) struct EncodedForm {
+    bytes: Vec<u8>,
+    /// Where the fields of the raw bytes begin.
+    raw_at: usize,
+}
+
+impl EncodedForm {
+    /// All of the value.
+    pub(in crate::archive) fn all(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The fields of the raw bytes.
+    pub(in crate::archive) fn raw(&self) -> &[u8] {
+        self.bytes.get(self.raw_at..).unwrap_or_default()
+    }
+}
+
 impl Form {
-    fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.record.encoded_len() + self.raw.encoded_len());
+    /// It as it stands in its value.
+    pub(in crate::archive) fn encode(&self) -> EncodedForm {
+        let raw_at = self.record.encoded_len();
+        let mut bytes = Vec::with_capacity(raw_at + self.raw.encoded_len());
         self.record.encode_raw(&mut bytes);
         self.raw.encode_raw(&mut bytes);
-        bytes
+        EncodedForm { bytes, raw_at }
     }
 
     fn of(what: &'static str, bytes: &[u8]) -> Result<Self, RecordError> {
@@ -84,7 +105,7 @@ impl Form {
 
 impl WrittenValue<MessageKey> for Form {
     fn to_bytes(&self) -> Vec<u8> {
-        self.encode()
+        self.encode().bytes
     }
 }
 
@@ -96,7 +117,7 @@ impl StoredValue<MessageKey> for Form {
 
 impl WrittenValue<VersionKey> for Form {
     fn to_bytes(&self) -> Vec<u8> {
-        self.encode()
+        self.encode().bytes
     }
 }
 

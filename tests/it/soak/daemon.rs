@@ -21,6 +21,13 @@ pub(super) struct Memory {
     resident: u64,
     /// What is its own.
     anonymous: u64,
+    /// At most at once.
+    threads: usize,
+}
+
+/// More than this and idle threads are hoarded: 64 may block, the scheduler has one a processor, RocksDB, Tantivy and jemalloc a few each.
+fn threads_max() -> usize {
+    100 + std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 impl Daemon {
@@ -111,6 +118,9 @@ impl Daemon {
         };
         self.memory.resident = self.memory.resident.max(bytes("VmHWM:"));
         self.memory.anonymous = self.memory.anonymous.max(bytes("RssAnon:"));
+        let threads = status.lines().find_map(|line| line.strip_prefix("Threads:")?.trim().parse().ok()).unwrap_or_default();
+        self.memory.threads = self.memory.threads.max(threads);
+        assert!(threads <= threads_max(), "{threads} threads, {} at most", threads_max());
     }
 }
 
