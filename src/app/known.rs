@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::accounts::Session;
 use crate::atomic_file;
 use crate::config::ConfigFile;
+use crate::failpoints;
 use crate::model::{AccountName, Timestamp};
 use crate::seal::{Key, KeyId, KeyRing, fingerprint};
 
@@ -196,7 +197,9 @@ impl Known {
         let file = KnownFile { known: self.clone(), digest: self.digest() };
         let mut text = serde_json::to_vec_pretty(&file)?;
         text.push(b'\n');
+        failpoints::hit("known-write")?;
         atomic_file::replace(&path, &text).with_context(|| format!("`{}` cannot be written", path.display()))?;
+        failpoints::pass("known-written");
         Ok(())
     }
 

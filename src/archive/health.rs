@@ -13,6 +13,8 @@ use std::path::Path;
 use rocksdb::{DB, WriteBatch, WriteOptions};
 use tokio::sync::watch;
 
+use crate::failpoints;
+
 use super::family::PROBE;
 use super::key::ProbeKey;
 
@@ -152,7 +154,7 @@ fn free_space(path: &Path) -> Option<u64> {
 
 /// A write that changes nothing, down to the disk.
 fn probe(db: &DB) -> Result<(), ProbeError> {
-    fail::fail_point!("archive-write", |_| Err("a failpoint".into()));
+    failpoints::hit("archive-write")?;
     let mut batch = WriteBatch::default();
     PROBE.delete(db, &mut batch, &ProbeKey);
     let mut options = WriteOptions::default();

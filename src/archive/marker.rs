@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::atomic_file;
+use crate::failpoints;
 use crate::model::{Seq, Timestamp};
 
 use super::opened::Identity;
@@ -89,8 +90,15 @@ impl Marker {
             change: change.0,
             at: at.to_string(),
         };
-        match serde_json::to_vec(&marked).map_err(io::Error::from).and_then(|text| atomic_file::replace(&self.path, &text)) {
-            Ok(_) => self.failing = false,
+        let replace = |text: Vec<u8>| {
+            failpoints::hit("marker-write")?;
+            atomic_file::replace(&self.path, &text)
+        };
+        match serde_json::to_vec(&marked).map_err(io::Error::from).and_then(replace) {
+            Ok(_) => {
+                failpoints::pass("marker-written");
+                self.failing = false;
+            }
             Err(error) if !std::mem::replace(&mut self.failing, true) => {
                 tracing::warn!("`{}` cannot be written: {error}", self.path.display());
             }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use rocksdb::properties::{NUM_DELETES_ACTIVE_MEM_TABLE, NUM_ENTRIES_ACTIVE_MEM_TABLE};
 use rocksdb::{DB, DBRecoveryMode, ErrorKind, Options};
 
+use crate::failpoints;
 use crate::model::Seq;
 
 use super::epoch::{EPOCHS_SINCE, Epochs};
@@ -164,7 +165,10 @@ fn make(path: &Path) -> Result<(), ArchiveError> {
     db.flush_cf(schema::handle(&db, Cf::Meta)).map_err(store)?;
     drop(db);
     File::open(&made).and_then(|folder| folder.sync_all()).map_err(io)?;
-    fs::rename(&made, path).and_then(|()| File::open(parent)?.sync_all()).map_err(io)
+    failpoints::hit("archive-make").map_err(io)?;
+    fs::rename(&made, path).and_then(|()| File::open(parent)?.sync_all()).map_err(io)?;
+    failpoints::pass("archive-made");
+    Ok(())
 }
 
 pub(super) fn open_for_writing(path: &Path, format: u32, recovery: DBRecoveryMode) -> Result<DB, ArchiveError> {

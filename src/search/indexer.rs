@@ -15,6 +15,7 @@ use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
 
 use super::index::{CommitPayload, Index};
 use crate::archive::{Archive, ChangeBatch, Reader, Snapshot};
+use crate::failpoints;
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{Change, ChangeKind, MessageKey, Seq};
 
@@ -227,7 +228,9 @@ impl OpenWriter {
         let mut commit = self.writer.prepare_commit()?;
         // Not sticky: a commit without it would take the position back.
         commit.set_payload(&payload);
+        failpoints::hit("index-commit")?;
         commit.commit()?;
+        failpoints::hit("index-committed")?;
         self.index.reload()?;
         self.committed = self.reader.read();
         self.committed_at = Some(Instant::now());

@@ -5,6 +5,7 @@ mod archive;
 mod client;
 mod commands;
 mod config_file;
+mod crash;
 mod damage;
 mod damaged;
 mod deletions;
