@@ -40,6 +40,9 @@ pub struct Known {
     sessions: BTreeMap<String, KnownSession>,
     /// The client of each key, by the key's id.
     keys: BTreeMap<String, String>,
+    /// The fingerprint of each key, by its id; earlier versions noted none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    key_fingerprints: BTreeMap<String, String>,
     /// What the configuration's file set, in its order; absent where there was no file to read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     configuration: Option<Vec<String>>,
@@ -122,6 +125,7 @@ impl Known {
             folder: found.folder.to_owned(),
             sessions: BTreeMap::new(),
             keys: BTreeMap::new(),
+            key_fingerprints: BTreeMap::new(),
             configuration: configuration.or_else(|| earlier?.configuration),
         };
         found.sessions.values().for_each(|session| known.note_session(session));
@@ -142,17 +146,22 @@ impl Known {
     /// Notes a client's key that was added.
     pub fn note_key(&mut self, key: &Key) {
         self.keys.insert(key.id().to_string(), key.client().to_string());
+        self.key_fingerprints.insert(key.id().to_string(), key.fingerprint());
     }
 
     /// Forgets a client's key; says whether it was known.
     pub fn forget_key(&mut self, id: &KeyId) -> bool {
+        self.key_fingerprints.remove(id.as_str());
         self.keys.remove(id.as_str()).is_some()
     }
 
     /// Forgets every client's key that is not among these; returns their ids.
     pub fn forget_missing_keys(&mut self, ring: &KeyRing) -> Vec<String> {
         let gone: Vec<String> = self.missing_keys(ring).into_iter().map(|(id, _)| id.to_owned()).collect();
-        gone.iter().for_each(|id| drop(self.keys.remove(id)));
+        for id in &gone {
+            self.keys.remove(id);
+            self.key_fingerprints.remove(id);
+        }
         gone
     }
 
@@ -271,9 +280,14 @@ impl Known {
         Some(format!("session file of account `{name}` is another account's{whose}"))
     }
 
+    /// The keys that are not there any more as they were. One that has changed, by a flipped bit, opens nothing of its client's.
     fn missing_keys(&self, ring: &KeyRing) -> Vec<(&str, &str)> {
-        let now: BTreeSet<&str> = ring.keys().iter().map(|key| key.id().as_str()).collect();
-        let gone = self.keys.iter().filter(|(id, _)| !now.contains(id.as_str()));
+        let now: BTreeMap<&str, String> = ring.keys().iter().map(|key| (key.id().as_str(), key.fingerprint())).collect();
+        let is_as_it_was = |id: &str| {
+            let known = self.key_fingerprints.get(id);
+            now.get(id).is_some_and(|found| known.is_none_or(|known| known == found))
+        };
+        let gone = self.keys.iter().filter(|(id, _)| !is_as_it_was(id));
         gone.map(|(id, client)| (id.as_str(), client.as_str())).collect()
     }
 

@@ -147,7 +147,7 @@ fn identity(folder: &Metadata) -> (u64, u64) {
 }
 
 /// Bytes that are free where a path is, for who is not root; `None` where the system does not say.
-fn free_space(path: &Path) -> Option<u64> {
+pub(super) fn free_space(path: &Path) -> Option<u64> {
     let found = rustix::fs::statvfs(path).ok()?;
     found.f_bavail.checked_mul(found.f_frsize)
 }

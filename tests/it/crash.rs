@@ -8,7 +8,6 @@
 //! `TELESCRIBE_CRASH_ONLY` words of which a trial's name must have one.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-#![expect(clippy::print_stderr, reason = "what is tried is told while it is")]
 
 mod damage;
 mod disk_faults;
@@ -60,7 +59,8 @@ impl Scale {
             Ok(other) => panic!("`TELESCRIBE_CRASH` is `{other}`; only `full` is known"),
             Err(_) => false,
         };
-        let seed = std::env::var("TELESCRIBE_CRASH_SEED").map_or_else(|_| rand::rng().random_range(1..1_000_000), |s| s.parse().unwrap());
+        let seed = std::env::var("TELESCRIBE_CRASH_SEED")
+            .map_or_else(|_| rand::rng().random_range(1..1_000_000), |s| s.parse().unwrap());
         let only = std::env::var("TELESCRIBE_CRASH_ONLY").unwrap_or_default();
         Self { full, seed, only: only.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect() }
     }
@@ -143,6 +143,9 @@ fn trials(scale: &Scale, bases: &Bases) -> Vec<Trial> {
     let damages = bases.harms();
     let hits = Hit::all(&[1, 2, 10, some], seed);
     let disks = DiskTrouble::all();
+    if !scale.full {
+        all.extend(once_wrong(&damages));
+    }
     if scale.full {
         all.extend(damages.into_iter().map(|damage| Trial::Hurt(Damage { seed: u64::from(rng.random::<u32>()), ..damage })));
         all.extend(hits.into_iter().map(Trial::Fail));
@@ -155,6 +158,16 @@ fn trials(scale: &Scale, bases: &Bases) -> Vec<Trial> {
     let times = if scale.full { KILLS } else { 4 };
     all.extend(kills.into_iter().map(|seed| Trial::Kill(Kills { seed, kills: times })));
     all
+}
+
+/// What was wrong once; always tried.
+fn once_wrong(damages: &[Damage]) -> Vec<Trial> {
+    let full = DiskTrouble { stage: disk_faults::Stage::Crawl, trouble: disk_faults::Trouble::Full(200_000), seed: 1 };
+    let is_one = |damage: &&Damage| {
+        (damage.file.ends_with("archive.json") || damage.file.ends_with("keys.json")) && damage.harm == damage::Harm::FlippedAtEnd
+    };
+    let hurt = damages.iter().filter(is_one).map(|damage| Trial::Hurt(Damage { seed: 1, ..damage.clone() }));
+    hurt.chain([Trial::Disk(full)]).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

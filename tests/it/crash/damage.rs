@@ -197,7 +197,8 @@ impl Damage {
         for command in ["verify", "status", "dump"] {
             let ended = site.run(&[command]).await;
             let after = site.contents();
-            let changed: Vec<_> = before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path)).collect();
+            let changed: Vec<_> =
+                before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path)).collect();
             ensure!(changed.is_empty(), "`{command}` changed {changed:?}");
             if command == "dump" && ended.status == 0 {
                 ensure!(ended.out == site.truth(), "a dump ends with success and is not all: {}", ended.err);
@@ -210,6 +211,10 @@ impl Damage {
                 site.simulator.post(peer, Post::text("after the damage"))?;
             }
         }
-        Ok(recover(site, Some(whole), async |_: &_| Ok(())).await?.outcome())
+        let recovery = recover(site, Some(whole), async |_: &_| Ok(())).await?;
+        // Nothing else shows that a client is locked out.
+        let keys = "data/keys.json";
+        ensure!(fs::read(site.root().join(keys))? == fs::read(whole.join(keys))?, "the clients' keys are not what they were");
+        Ok(recovery.outcome())
     }
 }

@@ -34,7 +34,8 @@ impl Hit {
     pub(super) fn all(hits: &[u64], seed: u64) -> Vec<Self> {
         let mut all = Vec::new();
         for failpoint in FAILPOINTS {
-            let actions = [Action::Abort, Action::Error].into_iter().filter(|action| *action == Action::Abort || failpoint.may_fail);
+            let actions =
+                [Action::Abort, Action::Error].into_iter().filter(|action| *action == Action::Abort || failpoint.may_fail);
             for action in actions {
                 all.extend(hits.iter().map(|hit| Self { name: failpoint.name, action, hit: *hit, seed }));
             }
@@ -57,13 +58,7 @@ impl Hit {
     pub(super) async fn run(&self, broker: Option<&str>) -> Result<Outcome> {
         let mut site = Site::new(world(self.seed), false).await?;
         let name = format!("test.fail.{}.{:?}.{}", self.name, self.action, self.hit);
-        let consumer = match broker {
-            Some(url) => Some(Consumer::bind(url, &name).await?),
-            None => None,
-        };
-        if let Some(url) = broker {
-            site = site.with("TELESCRIBE__PUBLISH__URL", url).with("TELESCRIBE__PUBLISH__EXCHANGE", &name);
-        }
+        let consumer = Consumer::of(&mut site, broker, &name).await?;
         site.simulator.fault(Rule::new(Fault::Delay(Duration::from_millis(10)), When::Always).method("messages.getHistory"));
         let follower = Follower::start(&site.socket());
         match site.start(&self.configured()).await? {
@@ -96,7 +91,10 @@ impl Hit {
             // By a signal.
             Action::Abort => ensure!(status.is_none(), "it ends with {status:?} and not by the failpoint: {said}"),
             Action::Error => {
-                ensure!(status == Some(2) && said.contains("a failpoint"), "it ends with {status:?}, and does not say why: {said}");
+                ensure!(
+                    status == Some(2) && said.contains("a failpoint"),
+                    "it ends with {status:?}, and does not say why: {said}"
+                );
             }
         }
         Ok(())

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::http;
-use super::site::EVERY;
+use super::site::{EVERY, Site};
 use crate::support::desk::channel;
 
 /// What an event says, as far as it stays the same: what is known of a peer, and what is counted, may change.
@@ -42,10 +42,8 @@ impl Events {
             self.wrong.get_or_insert_with(|| format!("an event without id, epoch or number: {event}"));
             return;
         };
-        let content = format!(
-            "{} {} {} {} {}",
-            event["type"], event["subject"], data["key"], data["version"], data["message"]["text"]
-        );
+        let content =
+            format!("{} {} {} {} {}", event["type"], event["subject"], data["key"], data["version"], data["message"]["text"]);
         let said = Said { epoch: epoch.to_owned(), seq, content };
         match self.by_id.get(id) {
             Some(earlier) if *earlier != said => {
@@ -108,6 +106,7 @@ pub(super) struct Follower {
 }
 
 impl Follower {
+    #[expect(clippy::disallowed_methods, reason = "it is outside of the program, and ends with the trial")]
     pub(super) fn start(socket: &Path) -> Self {
         let seen = Arc::new(Mutex::new(Events::default()));
         let task = tokio::spawn(follow(socket.to_owned(), Arc::clone(&seen)));
@@ -163,8 +162,18 @@ pub(super) struct Consumer {
 }
 
 impl Consumer {
+    /// Has a site publish to an exchange, and binds a queue to it; where there is a broker.
+    pub(super) async fn of(site: &mut Site, broker: Option<&str>, name: &str) -> Result<Option<Self>> {
+        let Some(url) = broker else { return Ok(None) };
+        // The exchange is there before the first event, and with it the queue.
+        site.set("TELESCRIBE__PUBLISH__DECLARE", "false");
+        site.set("TELESCRIBE__PUBLISH__URL", url);
+        site.set("TELESCRIBE__PUBLISH__EXCHANGE", name);
+        Self::bind(url, name).await.map(Some)
+    }
+
     /// Binds a queue to an exchange of this name.
-    pub(super) async fn bind(url: &str, name: &str) -> Result<Self> {
+    async fn bind(url: &str, name: &str) -> Result<Self> {
         let channel = channel(url).await;
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         channel.exchange_declare(name.into(), ExchangeKind::Topic, durable, FieldTable::default()).await?;

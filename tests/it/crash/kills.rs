@@ -29,13 +29,7 @@ impl Kills {
         let mut rng = StdRng::seed_from_u64(self.seed);
         let mut site = Site::new(world(self.seed), false).await?;
         let name = format!("test.kills.{}", self.seed);
-        let consumer = match broker {
-            Some(url) => Some(Consumer::bind(url, &name).await?),
-            None => None,
-        };
-        if let Some(url) = broker {
-            site = site.with("TELESCRIBE__PUBLISH__URL", url).with("TELESCRIBE__PUBLISH__EXCHANGE", &name);
-        }
+        let consumer = Consumer::of(&mut site, broker, &name).await?;
         site.simulator.fault(Rule::new(Fault::Delay(Duration::from_millis(40)), When::Always).method("messages.getHistory"));
         let follower = Follower::start(&site.socket());
         let peers = site.peers();

@@ -30,13 +30,7 @@ impl PowerCut {
         let mut rng = StdRng::seed_from_u64(self.seed);
         let name = format!("test.cut.{}.{}", self.sync, self.seed);
         let mut site = site(self.sync, self.seed).await?;
-        let consumer = match broker {
-            Some(url) => Some(Consumer::bind(url, &name).await?),
-            None => None,
-        };
-        if let Some(url) = broker {
-            site = site.with("TELESCRIBE__PUBLISH__URL", url).with("TELESCRIBE__PUBLISH__EXCHANGE", &name);
-        }
+        let consumer = Consumer::of(&mut site, broker, &name).await?;
         site.simulator.fault(Rule::new(Fault::Delay(PAGE_DELAY), When::Always).method("messages.getHistory"));
         // Some cuts hit the start, some what comes after the crawl.
         site.disk().cut_at(site.disk().operations() + rng.random_range(1..=operations));
@@ -65,7 +59,9 @@ impl PowerCut {
 }
 
 async fn site(sync: &str, seed: u64) -> Result<Site> {
-    Ok(Site::new(world(seed), true).await?.with("TELESCRIBE__ARCHIVE__SYNC", sync))
+    let mut site = Site::new(world(seed), true).await?;
+    site.set("TELESCRIBE__ARCHIVE__SYNC", sync);
+    Ok(site)
 }
 
 /// How many operations of a disk a crawl takes, so that cuts are spread over all of it.

@@ -65,7 +65,8 @@ pub(super) async fn recover(site: &Site, whole: Option<&Path>, check: impl Async
             Started::Ended { status, said } => {
                 ensure!(status == Some(2), "a start ends with {status:?}: {said}");
                 let after = site.contents();
-                let changed: Vec<_> = before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path)).collect();
+                let changed: Vec<_> =
+                    before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path)).collect();
                 ensure!(changed.is_empty(), "it was refused, but {changed:?} changed: {said}");
                 said
             }
@@ -105,9 +106,18 @@ async fn follow_way_out(site: &Site, said: &str, whole: Option<&Path>) -> Result
         }
         return Ok("moved away, begun anew".to_owned());
     }
-    if said.contains("restore a copy") || said.contains("restore it") || said.contains("put it back") || said.contains("put its own file back") {
+    if said.contains("if it is meant to be there, move that file away") {
+        fs::remove_file(site.data().join("archive.json"))?;
+        return Ok("archive.json moved away".to_owned());
+    }
+    if said.contains("put a copy of it back")
+        || said.contains("restore a copy")
+        || said.contains("restore it")
+        || said.contains("put it back")
+        || said.contains("put its own file back")
+    {
         let whole = whole.context("there is no backup here")?;
-        let named = named_files(said, site);
+        let named = named_files(said, site, whole);
         ensure!(!named.is_empty(), "no file is named");
         for path in &named {
             let relative = path.strip_prefix(site.root())?;
@@ -130,8 +140,8 @@ fn keep_mode(path: &Path) -> Result<()> {
 }
 
 /// The files of a site that a text names in backticks: itself, or an account's session.
-fn named_files(said: &str, site: &Site) -> BTreeSet<PathBuf> {
+fn named_files(said: &str, site: &Site, whole: &Path) -> BTreeSet<PathBuf> {
     let names = said.split('`').skip(1).step_by(2);
     let places = names.flat_map(|name| [PathBuf::from(name), site.root().join("sessions").join(format!("{name}.session"))]);
-    places.filter(|path| path.starts_with(site.root()) && path.extension().is_some()).collect()
+    places.filter(|path| path.strip_prefix(site.root()).is_ok_and(|relative| whole.join(relative).is_file())).collect()
 }

@@ -109,10 +109,9 @@ impl Site {
         Ok(site)
     }
 
-    /// The same with a setting of the program's.
-    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    /// Sets a setting of the program's.
+    pub(super) fn set(&mut self, name: &'static str, value: impl Into<String>) {
         self.settings.push((name, value.into()));
-        self
     }
 
     pub(super) fn disk(&self) -> &FaultyDisk {

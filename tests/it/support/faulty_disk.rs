@@ -132,8 +132,6 @@ fn spawn(mounted: &Mounted, place: &Path) -> io::Result<BackgroundSession> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
-
     use std::fs::{self, File};
     use std::io::Write as _;
 

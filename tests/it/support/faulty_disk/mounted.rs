@@ -12,7 +12,7 @@ use fuser::{
 };
 
 use super::rules::{Operation, Rules};
-use super::tree::{Content, Data, DataChange, Entries, Ino, Tree};
+use super::tree::{Content, Data, DataChange, Entries, Ino, Tree, now};
 
 /// Nobody else changes the files, so the kernel may believe what it knows.
 const VALID: Duration = Duration::from_secs(60);
@@ -122,13 +122,12 @@ impl Disk {
         inode.mode = mode.map_or(inode.mode, |mode| (mode & 0o7777) as u16);
         inode.modified = match at {
             None => inode.modified,
-            Some(TimeOrNow::Now) => SystemTime::now(),
+            Some(TimeOrNow::Now) => now(),
             Some(TimeOrNow::SpecificTime(time)) => time,
         };
         self.attributes(ino.0)
     }
 }
-
 
 fn made(reply: ReplyEntry, made: Result<FileAttr, Errno>) {
     match made {
