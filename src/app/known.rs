@@ -206,8 +206,8 @@ impl Known {
         let file = KnownFile { known: self.clone(), digest: self.digest() };
         let mut text = serde_json::to_vec_pretty(&file)?;
         text.push(b'\n');
-        failpoints::hit("known-write")?;
-        atomic_file::replace(&path, &text).with_context(|| format!("`{}` cannot be written", path.display()))?;
+        let replaced = failpoints::hit("known-write").and_then(|()| atomic_file::replace(&path, &text));
+        replaced.with_context(|| format!("`{}` cannot be written", path.display()))?;
         failpoints::pass("known-written");
         Ok(())
     }

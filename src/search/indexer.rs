@@ -156,6 +156,8 @@ impl OpenWriter {
         merges.set_del_docs_ratio_before_merge(DELETED_SHARE_MAX);
         writer.set_merge_policy(Box::new(merges));
         let committed = index.committed().context("cannot read the index's last commit")?.unwrap_or_default();
+        // A commit that succeeded and was not shown, because the disk failed between the two: there may be nothing more to commit.
+        index.reload().context("cannot show the index's last commit")?;
         Ok(Self {
             index,
             reader: Reader::at(archive, INDEX_READER, committed.position),

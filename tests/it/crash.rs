@@ -139,7 +139,9 @@ fn trials(scale: &Scale, bases: &Bases) -> Vec<Trial> {
     let kills = seeds(if scale.full { 20 } else { 1 });
     let (seed, some) = (seeds(1)[0], rng.random_range(3..30));
     let mut all: Vec<Trial> = Vec::new();
-    all.extend(cuts.into_iter().enumerate().map(|(at, seed)| Trial::Cut(PowerCut { seed, sync: SYNCS[at % SYNCS.len()] })));
+    all.extend(
+        cuts.into_iter().enumerate().map(|(at, seed)| Trial::Cut(PowerCut { seed, sync: SYNCS[at % SYNCS.len()], lying: false })),
+    );
     let damages = bases.harms();
     let hits = Hit::all(&[1, 2, 10, some], seed);
     let disks = DiskTrouble::all();
@@ -219,4 +221,21 @@ async fn whatever_happens_nothing_is_missing_doubled_or_changed_without_a_word()
 /// Whether an outcome is worth a line: an equal one is counted.
 fn scale_tells(outcome: &anyhow::Result<Outcome>) -> bool {
     outcome.as_ref().map_or(true, Outcome::is_refused)
+}
+
+/// The harness itself: it sees what no program can keep.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_disk_takes_back_that_says_it_has_it_is_seen_by_those_who_follow() {
+    if let Some(why) = FaultyDisk::unavailable() {
+        eprintln!("crash: {why}: NOT tried here");
+        return;
+    }
+    // What was not synced may survive all the same.
+    for seed in 1..=8 {
+        let lied_to = PowerCut { seed, sync: "os", lying: true }.run(None, 600).await;
+        if lied_to.is_err_and(|error| format!("{error:#}").contains("follower")) {
+            return;
+        }
+    }
+    panic!("nobody has noticed");
 }

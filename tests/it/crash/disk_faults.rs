@@ -13,8 +13,6 @@ use crate::support::faulty_disk::{DiskFault, Operation};
 
 /// The longest that is waited for a fault to be met, and for what the program makes of it.
 const MET_MAX: Duration = Duration::from_secs(4);
-/// Files that may be opened beside those that are open.
-const FILES_MORE: u64 = 2;
 
 /// When the trouble begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +34,8 @@ pub(super) enum Trouble {
     Full(u64),
     /// Errors: which operation, on files with what in their names, after how many that succeed, and how often; for good without.
     Errors { operation: Operation, name: &'static str, after: u64, times: Option<u64> },
-    /// No more files can be opened.
-    NoFiles,
+    /// So many more files can be opened.
+    Files(u64),
 }
 
 /// One trouble at one stage.
@@ -78,8 +76,9 @@ impl DiskTrouble {
             let seed = all.len() as u64;
             all.extend(troubles.iter().map(|trouble| Self { stage, trouble: trouble.clone(), seed }));
         }
-        let files = |stage| Self { stage, trouble: Trouble::NoFiles, seed: 9 };
-        all.extend([Stage::Crawl, Stage::Stop].map(files));
+        for stage in [Stage::Crawl, Stage::Stop] {
+            all.extend([0, 2, 6].map(|more| Self { stage, trouble: Trouble::Files(more), seed: 9 }));
+        }
         all
     }
 
@@ -87,7 +86,7 @@ impl DiskTrouble {
         match self.trouble {
             Trouble::Full(_) => "full disk",
             Trouble::Errors { .. } => "disk errors",
-            Trouble::NoFiles => "no more files",
+            Trouble::Files(_) => "no more files",
         }
     }
 
@@ -101,9 +100,9 @@ impl DiskTrouble {
                     None => fault,
                 });
             }
-            Trouble::NoFiles => {
+            Trouble::Files(more) => {
                 let open = std::fs::read_dir(format!("/proc/{process}/fd"))?.count() as u64;
-                limit(process, open + FILES_MORE)?;
+                limit(process, open + more)?;
             }
         }
         Ok(())
@@ -111,7 +110,7 @@ impl DiskTrouble {
 
     fn end(&self, site: &Site, process: u32) -> Result<()> {
         match self.trouble {
-            Trouble::NoFiles => limit(process, u64::MAX),
+            Trouble::Files(_) => limit(process, u64::MAX),
             _ => {
                 site.disk().heal();
                 Ok(())

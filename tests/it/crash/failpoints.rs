@@ -65,7 +65,11 @@ impl Hit {
             Started::Ended { status, said } => self.may_end(status, &said)?,
             Started::Up(mut running) => match self.action {
                 Action::Error => match site.until_equal(&mut running).await? {
-                    Crawled::Equal => site.stop(running).await?,
+                    Crawled::Equal => match site.stopped(running).await? {
+                        (Some(0), _) => {}
+                        // It may be hit only then.
+                        (status, said) => self.may_end(status, &said)?,
+                    },
                     Crawled::Ended { status, said } => self.may_end(status, &said)?,
                     Crawled::Differs(said) => bail!("the trouble is over, and it does not go on: {said}"),
                 },

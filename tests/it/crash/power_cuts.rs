@@ -23,6 +23,8 @@ pub(super) struct PowerCut {
     pub(super) seed: u64,
     /// The archive's `sync` setting.
     pub(super) sync: &'static str,
+    /// Whether the disk says that it has synced what it has not, from when the archive is there.
+    pub(super) lying: bool,
 }
 
 impl PowerCut {
@@ -33,9 +35,14 @@ impl PowerCut {
         let consumer = Consumer::of(&mut site, broker, &name).await?;
         site.simulator.fault(Rule::new(Fault::Delay(PAGE_DELAY), When::Always).method("messages.getHistory"));
         // Some cuts hit the start, some what comes after the crawl.
-        site.disk().cut_at(site.disk().operations() + rng.random_range(1..=operations));
+        let first = if self.lying { operations / 2 } else { 1 };
+        site.disk().cut_at(site.disk().operations() + rng.random_range(first..=operations));
         let mut running = site.spawn("")?;
         let follower = Follower::start(&site.socket());
+        if self.lying {
+            comes(CRAWL_MAX, || site.data().join("archive.json").exists()).await;
+            site.disk().lie();
+        }
         let marker = stir(&site, &mut rng, || site.disk().is_cut()).await?;
         if !comes(CRAWL_MAX, || site.disk().is_cut() || running.child.try_wait().is_ok_and(|ended| ended.is_some())).await {
             // All is archived and at rest.

@@ -214,14 +214,21 @@ impl Site {
         }
     }
 
-    /// Has the program stop, as a service manager does.
-    pub(super) async fn stop(&self, mut running: Running) -> Result<()> {
+    /// Has the program stop, as a service manager does; it must end with success.
+    pub(super) async fn stop(&self, running: Running) -> Result<()> {
+        match self.stopped(running).await? {
+            (Some(0), _) => Ok(()),
+            (status, said) => bail!("a stop ends with {status:?}: {said}"),
+        }
+    }
+
+    /// The same; with what it ended, and what it said.
+    pub(super) async fn stopped(&self, mut running: Running) -> Result<(Option<i32>, String)> {
         terminate(&running.child);
         let end = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = running.child.try_wait()? {
-                ensure!(status.success(), "a stop ends with {status}: {}", running.said());
-                return Ok(());
+                return Ok((status.code(), running.said()));
             }
             ensure!(Instant::now() < end, "a stop does not end: {}", running.said());
             sleep(EVERY).await;

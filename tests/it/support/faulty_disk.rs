@@ -67,6 +67,11 @@ impl FaultyDisk {
         self.mounted.disk().rules.is_cut = true;
     }
 
+    /// From now on it says that it has synced, and has not.
+    pub(crate) fn lie(&self) {
+        self.mounted.disk().rules.lies = true;
+    }
+
     pub(crate) fn is_cut(&self) -> bool {
         self.mounted.disk().rules.is_cut
     }
@@ -204,6 +209,7 @@ mod tests {
             let Some((folder, mut disk)) = disk() else { return };
             let (from, to) = (folder.path().join("beside/made"), folder.path().join("made"));
             fs::create_dir_all(&from).unwrap();
+            File::open(folder.path()).unwrap().sync_all().unwrap();
             File::create(from.join("file")).unwrap().sync_all().unwrap();
             File::open(&from).unwrap().sync_all().unwrap();
             fs::rename(&from, &to).unwrap();

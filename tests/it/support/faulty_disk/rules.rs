@@ -67,6 +67,8 @@ pub(super) struct Rules {
     /// The operation at which the power is cut.
     pub(super) cut_at: Option<u64>,
     pub(super) is_cut: bool,
+    /// What is synced is not made durable.
+    pub(super) lies: bool,
 }
 
 impl Rules {
