@@ -46,9 +46,10 @@ impl Worker for Disk {
         match health {
             Health::Gone { .. } => self.lifecycle.end(Ending::Failed(trouble)),
             Health::Failing { why } => {
-                let passed = self.health.wait_for(|health| !matches!(health, Health::Failing { .. }));
-                if tokio::time::timeout(REOPEN_AFTER, passed).await.is_ok() {
-                    return Ok(StepOutcome::Idle);
+                tokio::select! {
+                    _ = self.health.wait_for(|health| !matches!(health, Health::Failing { .. })) => return Ok(StepOutcome::Idle),
+                    () = self.lifecycle.stop_asked() => return Ok(StepOutcome::Idle),
+                    () = tokio::time::sleep(REOPEN_AFTER) => {}
                 }
                 if !self.can_be_opened(&why) {
                     return Ok(StepOutcome::Busy);

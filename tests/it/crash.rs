@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use damage::{Bases, Damage};
-use disk_faults::DiskTrouble;
+use disk_faults::{DiskTrouble, Stage, Trouble};
 use failpoints::Hit;
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -35,13 +35,16 @@ use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use report::{Outcome, Report};
 
-use crate::support::faulty_disk::FaultyDisk;
+use crate::support::faulty_disk::{FaultyDisk, Operation};
 use crate::support::rabbit::Node;
 
-/// Trials at the same time: most of a trial is waiting for flushes and polls.
-const AT_ONCE: usize = 4;
+/// Trials at the same time: most of a trial is waiting for flushes and polls. Fewer beside other tests.
+const AT_ONCE: usize = 6;
+const AT_ONCE_BESIDE_OTHERS: usize = 4;
 /// The longest that a trial may take.
 const TRIAL_MAX: Duration = Duration::from_secs(300);
+/// How often it is told how far it is, in trials.
+const TOLD_EVERY: usize = 50;
 /// The settings of `archive.sync`.
 const SYNCS: [&str; 2] = ["os", "always"];
 
@@ -164,12 +167,14 @@ fn trials(scale: &Scale, bases: &Bases) -> Vec<Trial> {
 
 /// What was wrong once; always tried.
 fn once_wrong(damages: &[Damage]) -> Vec<Trial> {
-    let full = DiskTrouble { stage: disk_faults::Stage::Crawl, trouble: disk_faults::Trouble::Full(200_000), seed: 1 };
+    let full = DiskTrouble { stage: Stage::Crawl, trouble: Trouble::Full(200_000), seed: 1 };
+    let trouble = Trouble::Errors { operation: Operation::Write, name: ".log", after: 0, times: None };
+    let stopped_in_trouble = DiskTrouble { stage: Stage::Start, trouble, seed: 298 };
     let is_one = |damage: &&Damage| {
         (damage.file.ends_with("archive.json") || damage.file.ends_with("keys.json")) && damage.harm == damage::Harm::FlippedAtEnd
     };
     let hurt = damages.iter().filter(is_one).map(|damage| Trial::Hurt(Damage { seed: 1, ..damage.clone() }));
-    hurt.chain([Trial::Disk(full)]).collect()
+    hurt.chain([Trial::Disk(full), Trial::Disk(stopped_in_trouble)]).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,13 +200,18 @@ async fn whatever_happens_nothing_is_missing_doubled_or_changed_without_a_word()
     let run = |(at, trial): (usize, Trial)| async move {
         let outcome = tokio::time::timeout(TRIAL_MAX, shared.run(&trial)).await;
         let outcome = outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("it does not end")));
-        if scale_tells(&outcome) {
-            eprintln!("crash: {} of {count}, {}: {outcome:?}", at + 1, trial.name());
+        match &outcome {
+            Ok(outcome) if !outcome.is_refused() => {}
+            told => eprintln!("crash: {} of {count}, {}: {told:?}", at + 1, trial.name()),
+        }
+        if (at + 1) % TOLD_EVERY == 0 {
+            eprintln!("crash: {} of {count}", at + 1);
         }
         (trial, outcome)
     };
+    let at_once = if scale.full { AT_ONCE } else { AT_ONCE_BESIDE_OTHERS };
     let mut report = Report::default();
-    let mut ended = stream::iter(trials.into_iter().enumerate()).map(run).buffer_unordered(AT_ONCE);
+    let mut ended = stream::iter(trials.into_iter().enumerate()).map(run).buffer_unordered(at_once);
     while let Some((trial, outcome)) = ended.next().await {
         report.add(trial.kind(), &trial.stage(), &trial.name(), outcome);
     }
@@ -216,11 +226,6 @@ async fn whatever_happens_nothing_is_missing_doubled_or_changed_without_a_word()
     }
     let wrong = report.wrong();
     assert!(wrong.is_empty(), "TELESCRIBE_CRASH_SEED={}: {} trials are wrong: {wrong:#?}", scale.seed, wrong.len());
-}
-
-/// Whether an outcome is worth a line: an equal one is counted.
-fn scale_tells(outcome: &anyhow::Result<Outcome>) -> bool {
-    outcome.as_ref().map_or(true, Outcome::is_refused)
 }
 
 /// The harness itself: it sees what no program can keep.

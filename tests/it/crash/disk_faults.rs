@@ -178,7 +178,11 @@ impl DiskTrouble {
             site.disk().heal();
         }
         match site.until_equal(&mut running).await? {
-            Crawled::Equal => site.stop(running).await?,
+            Crawled::Equal => match site.stopped(running).await? {
+                (Some(0), _) => {}
+                // RocksDB may not be over it yet.
+                (status, said) => self.may_end(status, &said)?,
+            },
             Crawled::Ended { status, said } => self.may_end(status, &said)?,
             Crawled::Differs(said) => bail!("the trouble is over, and it does not go on: {said}"),
         }
