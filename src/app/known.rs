@@ -246,6 +246,16 @@ impl Known {
                 command(data, "account remove NAME")
             );
         }
+        for (name, known) in &self.sessions {
+            let lost = |now: &KnownSession| known.keys.iter().any(|key| !now.keys.contains(key));
+            if now.get(name.as_str()).is_some_and(lost) {
+                tracing::warn!(
+                    account.name = %name,
+                    "the session file of account `{name}` has lost an authorisation key since the last start ({at}), and no command changed it: \
+                     where the account gets no response, restore a copy of the file, or sign in again with `telescribe login {name}`"
+                );
+            }
+        }
         let missing: Vec<&str> = self.sessions.keys().map(String::as_str).filter(|name| !now.contains_key(name)).collect();
         let folder = self.folder.display();
         let [first, rest @ ..] = missing.as_slice() else { return Ok(()) };

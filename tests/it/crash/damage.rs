@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rand::rngs::StdRng;
@@ -14,9 +15,13 @@ use rand::{RngExt as _, SeedableRng as _};
 use telescribe_simulator::{Post, Simulator};
 use tempfile::TempDir;
 
+use super::http;
 use super::recovery::recover;
 use super::report::Outcome;
-use super::site::{Crawled, Site, Started, keep, world};
+use super::site::{Crawled, Site, Started, comes, keep, world};
+
+/// The longest that is waited for the marker, which is written once a second.
+const NOTED_MAX: Duration = Duration::from_secs(30);
 
 /// How the program ended before its files were damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,7 +124,15 @@ async fn crawl_to(site: &Site, end: End) -> Result<()> {
         Crawled::Differs(said) | Crawled::Ended { said, .. } => bail!("a crawl without any trouble: {said}"),
     }
     match end {
-        End::Killed => running.kill(),
+        End::Killed => {
+            // What nobody has noted yet, nobody can miss: marker and index are behind the log for a second.
+            let status = http::json(&site.socket(), "/v1/status").await?;
+            let noted = format!("\"change\":{},", status["archive"]["last"]);
+            let marker = site.data().join("archive.json");
+            let is_noted = || fs::read_to_string(&marker).is_ok_and(|text| text.contains(&noted));
+            ensure!(comes(NOTED_MAX, is_noted).await, "the marker does not come to {noted}");
+            running.kill();
+        }
         End::Stopped => site.stop(running).await?,
     }
     Ok(())
