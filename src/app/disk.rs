@@ -2,7 +2,8 @@
 //!
 //! Trouble that passes is waited for; the crawl asks nothing meanwhile. RocksDB does not get over every error by itself (too many open
 //! files at a switch of its log, a log that met a full disk), so an archive that still fails after a while is closed and opened again, with
-//! everything that uses it; after a full disk, when there is room again. A folder that has vanished ends the program, with an error.
+//! everything that uses it; after a full disk, when there is room again. A folder that has vanished, and damage, end the program, with an
+//! error.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +45,7 @@ impl Worker for Disk {
         self.lifecycle.show_trouble(DISK_WORKER, health.trouble());
         let Some(trouble) = health.trouble() else { return Ok(StepOutcome::Idle) };
         match health {
-            Health::Gone { .. } => self.lifecycle.end(Ending::Failed(trouble)),
+            Health::Gone { .. } | Health::Damaged { .. } => self.lifecycle.end(Ending::Failed(trouble)),
             Health::Failing { why } => {
                 tokio::select! {
                     _ = self.health.wait_for(|health| !matches!(health, Health::Failing { .. })) => return Ok(StepOutcome::Idle),

@@ -45,19 +45,26 @@ pub(super) async fn recover(site: &Site, whole: Option<&Path>, check: impl Async
                 Crawled::Equal => {
                     check(&running).await?;
                     recovery.took = began.elapsed();
-                    site.stop(running).await?;
-                    let verified = site.run(&["verify"]).await;
-                    if verified.status == 0 && verified.out.ends_with("no differences\n") {
-                        return Ok(recovery);
+                    match site.stopped(running).await? {
+                        (Some(0), _) => {
+                            let verified = site.run(&["verify"]).await;
+                            if verified.status == 0 && verified.out.ends_with("no differences\n") {
+                                return Ok(recovery);
+                            }
+                            format!("{}{}", verified.out, verified.err)
+                        }
+                        // What it met only then.
+                        (Some(2), said) => said,
+                        (status, said) => bail!("a stop ends with {status:?}: {said}"),
                     }
-                    format!("{}{}", verified.out, verified.err)
                 }
                 Crawled::Ended { status, said } => {
                     ensure!(status == Some(2), "it ends by itself with {status:?}: {said}");
                     said
                 }
                 Crawled::Differs(said) => {
-                    site.stop(running).await.context(said.clone())?;
+                    let (status, _) = site.stopped(running).await.context(said.clone())?;
+                    ensure!(matches!(status, Some(0 | 2)), "a stop ends with {status:?}: {said}");
                     let verified = site.run(&["verify"]).await;
                     format!("{said}\n{}{}", verified.out, verified.err)
                 }
