@@ -207,8 +207,8 @@ impl App {
             &lifecycle,
         )?;
         lifecycle.work(disk::DISK_WORKER, {
-            let (health, lifecycle) = (archive.health(), lifecycle.clone());
-            move || disk::Disk::new(health.clone(), lifecycle.clone())
+            let (archive, lifecycle) = (Arc::clone(&archive), lifecycle.clone());
+            move || disk::Disk::new(Arc::clone(&archive), lifecycle.clone())
         });
         Retention::start(config.archive.series_retention(), &archive, &environment.clock, &lifecycle);
         let indexing = config.search.indexer_settings();

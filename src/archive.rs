@@ -282,6 +282,12 @@ impl Archive {
         self.flush.health.subscribe()
     }
 
+    /// Bytes that are free on its disk; `None` where the system does not say.
+    #[must_use]
+    pub fn free_space(&self) -> Option<u64> {
+        health::free_space(&self.path)
+    }
+
     /// The damaged records that were met since it was opened.
     #[must_use]
     pub fn damage(&self) -> &Damage {

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use crate::failpoints;
+
 /// Makes or replaces a file, mode 0600. It is written beside its place, synced and renamed, and the folder, which must exist, is
 /// synced: the content is durable when this returns. Returns the new file.
 ///
@@ -17,7 +19,9 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<File> {
     let mut file = tempfile::Builder::new().prefix(&prefix).tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
+    failpoints::hit("file-rename")?;
     let file = file.persist(path).map_err(|error| error.error)?;
+    failpoints::pass("file-renamed");
     File::open(folder)?.sync_all()?;
     Ok(file)
 }

@@ -21,6 +21,8 @@ pub mod lifecycle;
 pub mod model;
 pub mod span;
 
+pub mod failpoints;
+
 pub mod atomic_file;
 
 pub mod open_files;

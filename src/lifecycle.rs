@@ -91,9 +91,12 @@ impl Lifecycle {
         self.note(worker, |status| status.trouble = trouble);
     }
 
-    /// Begins a graceful shutdown that nobody asked for; the first reason counts.
+    /// Begins a graceful shutdown that nobody asked for; the first reason counts. One that somebody has asked for stays a stop: it never
+    /// becomes a new beginning.
     pub fn end(&self, ending: Ending) {
-        let _ = self.ending.set(ending);
+        if !(self.stopping() && matches!(ending, Ending::Reopen(_))) {
+            let _ = self.ending.set(ending);
+        }
         self.stop_soft();
     }
 
@@ -269,6 +272,16 @@ mod tests {
             self.finished.fetch_add(1, Ordering::SeqCst);
             Ok(())
         }
+    }
+
+    #[test]
+    fn a_stop_that_was_asked_for_never_becomes_a_new_beginning() {
+        let lifecycle = Lifecycle::new();
+        lifecycle.stop_soft();
+        lifecycle.end(Ending::Reopen("trouble".to_owned()));
+        assert_eq!(lifecycle.ending(), None);
+        lifecycle.end(Ending::Failed("gone".to_owned()));
+        assert_eq!(lifecycle.ending(), Some(&Ending::Failed("gone".to_owned())));
     }
 
     #[tokio::test]

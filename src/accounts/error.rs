@@ -10,7 +10,7 @@ use crate::seal::{InvalidMasterKey, KeyId};
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// Reading or writing failed.
-    #[error("session file `{}`: {source}", path.display())]
+    #[error("session file `{}`: {source}; check free space, permissions and the disk's health", path.display())]
     Io {
         /// The file.
         path: PathBuf,

@@ -14,6 +14,7 @@ use super::format::{self, SessionFormat, UnreadableSession};
 use super::lock::{LockFailure, SessionLock};
 use super::session::{Session, SessionData};
 use crate::atomic_file;
+use crate::failpoints;
 use crate::model::AccountName;
 use crate::seal::MasterKey;
 
@@ -264,7 +265,10 @@ impl Sessions {
 
     fn replace(&self, path: &Path, data: &SessionData) -> io::Result<()> {
         self.make_folder()?;
-        atomic_file::replace(path, &format::write(data, self.keys.first())?).map(drop)
+        failpoints::hit("session-save")?;
+        atomic_file::replace(path, &format::write(data, self.keys.first())?)?;
+        failpoints::pass("session-saved");
+        Ok(())
     }
 
     fn make_folder(&self) -> io::Result<()> {

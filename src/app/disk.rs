@@ -1,30 +1,40 @@
 //! What becomes of the program when the archive's disk is in trouble.
 //!
 //! Trouble that passes is waited for; the crawl asks nothing meanwhile. RocksDB does not get over every error by itself (too many open
-//! files at a switch of its log, for one), so an archive that still fails after a while is closed and opened again, with everything that
-//! uses it. A folder that has vanished ends the program, with an error.
+//! files at a switch of its log, a log that met a full disk), so an archive that still fails after a while is closed and opened again, with
+//! everything that uses it; after a full disk, when there is room again. A folder that has vanished, and damage, end the program, with an
+//! error.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::archive::Health;
+use crate::archive::{Archive, Health};
 use crate::lifecycle::{Ending, Lifecycle, StepOutcome, Worker};
 
 /// The worker's name.
 pub(super) const DISK_WORKER: &str = "disk";
 /// How long writes may fail before the archive is opened again.
 const REOPEN_AFTER: Duration = Duration::from_secs(5);
+/// Free bytes with which an archive that met a full disk is opened again: a start writes out what stands in the log alone, at most so much.
+const ROOM_MIN: u64 = 64 << 20;
 
 /// The worker that watches the archive's health.
 pub(super) struct Disk {
+    archive: Arc<Archive>,
     health: watch::Receiver<Health>,
     lifecycle: Lifecycle,
 }
 
 impl Disk {
-    pub(super) fn new(health: watch::Receiver<Health>, lifecycle: Lifecycle) -> Self {
-        Self { health, lifecycle }
+    pub(super) fn new(archive: Arc<Archive>, lifecycle: Lifecycle) -> Self {
+        Self { health: archive.health(), archive, lifecycle }
+    }
+
+    /// Whether an archive that failed so can be opened again.
+    fn can_be_opened(&self, why: &str) -> bool {
+        !why.contains("No space left") || self.archive.free_space().is_none_or(|free| free >= ROOM_MIN)
     }
 }
 
@@ -35,12 +45,17 @@ impl Worker for Disk {
         self.lifecycle.show_trouble(DISK_WORKER, health.trouble());
         let Some(trouble) = health.trouble() else { return Ok(StepOutcome::Idle) };
         match health {
-            Health::Gone { .. } => self.lifecycle.end(Ending::Failed(trouble)),
-            Health::Failing { why } if !why.contains("No space left") => {
-                let passed = self.health.wait_for(|health| !matches!(health, Health::Failing { .. }));
-                if tokio::time::timeout(REOPEN_AFTER, passed).await.is_err() {
-                    self.lifecycle.end(Ending::Reopen(trouble));
+            Health::Gone { .. } | Health::Damaged { .. } => self.lifecycle.end(Ending::Failed(trouble)),
+            Health::Failing { why } => {
+                tokio::select! {
+                    _ = self.health.wait_for(|health| !matches!(health, Health::Failing { .. })) => return Ok(StepOutcome::Idle),
+                    () = self.lifecycle.stop_asked() => return Ok(StepOutcome::Idle),
+                    () = tokio::time::sleep(REOPEN_AFTER) => {}
                 }
+                if !self.can_be_opened(&why) {
+                    return Ok(StepOutcome::Busy);
+                }
+                self.lifecycle.end(Ending::Reopen(trouble));
             }
             _ => {}
         }

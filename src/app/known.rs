@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::accounts::Session;
 use crate::atomic_file;
 use crate::config::ConfigFile;
+use crate::failpoints;
 use crate::model::{AccountName, Timestamp};
 use crate::seal::{Key, KeyId, KeyRing, fingerprint};
 
@@ -39,6 +40,9 @@ pub struct Known {
     sessions: BTreeMap<String, KnownSession>,
     /// The client of each key, by the key's id.
     keys: BTreeMap<String, String>,
+    /// The fingerprint of each key, by its id; earlier versions noted none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    key_fingerprints: BTreeMap<String, String>,
     /// What the configuration's file set, in its order; absent where there was no file to read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     configuration: Option<Vec<String>>,
@@ -121,6 +125,7 @@ impl Known {
             folder: found.folder.to_owned(),
             sessions: BTreeMap::new(),
             keys: BTreeMap::new(),
+            key_fingerprints: BTreeMap::new(),
             configuration: configuration.or_else(|| earlier?.configuration),
         };
         found.sessions.values().for_each(|session| known.note_session(session));
@@ -141,17 +146,22 @@ impl Known {
     /// Notes a client's key that was added.
     pub fn note_key(&mut self, key: &Key) {
         self.keys.insert(key.id().to_string(), key.client().to_string());
+        self.key_fingerprints.insert(key.id().to_string(), key.fingerprint());
     }
 
     /// Forgets a client's key; says whether it was known.
     pub fn forget_key(&mut self, id: &KeyId) -> bool {
+        self.key_fingerprints.remove(id.as_str());
         self.keys.remove(id.as_str()).is_some()
     }
 
     /// Forgets every client's key that is not among these; returns their ids.
     pub fn forget_missing_keys(&mut self, ring: &KeyRing) -> Vec<String> {
         let gone: Vec<String> = self.missing_keys(ring).into_iter().map(|(id, _)| id.to_owned()).collect();
-        gone.iter().for_each(|id| drop(self.keys.remove(id)));
+        for id in &gone {
+            self.keys.remove(id);
+            self.key_fingerprints.remove(id);
+        }
         gone
     }
 
@@ -196,7 +206,9 @@ impl Known {
         let file = KnownFile { known: self.clone(), digest: self.digest() };
         let mut text = serde_json::to_vec_pretty(&file)?;
         text.push(b'\n');
-        atomic_file::replace(&path, &text).with_context(|| format!("`{}` cannot be written", path.display()))?;
+        let replaced = failpoints::hit("known-write").and_then(|()| atomic_file::replace(&path, &text));
+        replaced.with_context(|| format!("`{}` cannot be written", path.display()))?;
+        failpoints::pass("known-written");
         Ok(())
     }
 
@@ -234,6 +246,16 @@ impl Known {
                 command(data, "account remove NAME")
             );
         }
+        for (name, known) in &self.sessions {
+            let lost = |now: &KnownSession| known.keys.iter().any(|key| !now.keys.contains(key));
+            if now.get(name.as_str()).is_some_and(lost) {
+                tracing::warn!(
+                    account.name = %name,
+                    "the session file of account `{name}` has lost an authorisation key since the last start ({at}), and no command changed it: \
+                     where the account gets no response, restore a copy of the file, or sign in again with `telescribe login {name}`"
+                );
+            }
+        }
         let missing: Vec<&str> = self.sessions.keys().map(String::as_str).filter(|name| !now.contains_key(name)).collect();
         let folder = self.folder.display();
         let [first, rest @ ..] = missing.as_slice() else { return Ok(()) };
@@ -268,9 +290,14 @@ impl Known {
         Some(format!("session file of account `{name}` is another account's{whose}"))
     }
 
+    /// The keys that are not there any more as they were. One that has changed, by a flipped bit, opens nothing of its client's.
     fn missing_keys(&self, ring: &KeyRing) -> Vec<(&str, &str)> {
-        let now: BTreeSet<&str> = ring.keys().iter().map(|key| key.id().as_str()).collect();
-        let gone = self.keys.iter().filter(|(id, _)| !now.contains(id.as_str()));
+        let now: BTreeMap<&str, String> = ring.keys().iter().map(|key| (key.id().as_str(), key.fingerprint())).collect();
+        let is_as_it_was = |id: &str| {
+            let known = self.key_fingerprints.get(id);
+            now.get(id).is_some_and(|found| known.is_none_or(|known| known == found))
+        };
+        let gone = self.keys.iter().filter(|(id, _)| !is_as_it_was(id));
         gone.map(|(id, client)| (id.as_str(), client.as_str())).collect()
     }
 

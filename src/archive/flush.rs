@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rocksdb::DB;
 use tokio::sync::watch;
 
+use crate::failpoints;
 use crate::model::Seq;
 
 use super::health::HealthState;
@@ -103,6 +104,7 @@ impl Flush {
 
     /// Writes out what is in memory tables, so that nothing is in the write-ahead log alone.
     pub(super) fn write_tables(&self) -> Result<(), rocksdb::Error> {
+        failpoints::pass("archive-tables");
         Cf::ALL.iter().try_for_each(|cf| self.db().flush_cf(schema::handle(self.db(), *cf)))
     }
 
@@ -114,7 +116,9 @@ impl Flush {
     /// Has the disk take everything that is committed.
     fn flush(&self) -> Result<LogEnd, rocksdb::Error> {
         let (snapshot, end) = self.now();
+        failpoints::pass("archive-flush");
         self.db().flush_wal(true)?;
+        failpoints::pass("archive-flushed");
         self.advance(snapshot);
         Ok(end)
     }

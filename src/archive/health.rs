@@ -13,6 +13,8 @@ use std::path::Path;
 use rocksdb::{DB, WriteBatch, WriteOptions};
 use tokio::sync::watch;
 
+use crate::failpoints;
+
 use super::family::PROBE;
 use super::key::ProbeKey;
 
@@ -32,6 +34,11 @@ pub enum Health {
     /// Writes fail.
     Failing {
         /// What RocksDB or the system said.
+        why: String,
+    },
+    /// A file of it is damaged, which a write or a compaction has met: that does not pass.
+    Damaged {
+        /// What RocksDB said.
         why: String,
     },
     /// Its folder is not there any more, or is another one.
@@ -60,6 +67,9 @@ impl Health {
             )),
             Self::Failing { why } => Some(format!(
                 "the archive cannot be written ({why}): check free space, the limit of open files and the disk's health"
+            )),
+            Self::Damaged { why } => Some(format!(
+                "the archive is damaged ({why}): restore a backup, or move that folder, `archive.json` and the index away to crawl everything again"
             )),
             Self::Gone { why } => Some(format!("the archive's folder has vanished ({why}): check the volume that it is on")),
         }
@@ -90,15 +100,15 @@ impl HealthState {
 
     /// A write failed.
     pub(super) fn failed(&self, error: &dyn fmt::Display) {
-        self.set(Health::Failing { why: error.to_string() });
+        self.set(of_failure(error.to_string()));
     }
 
     fn set(&self, health: Health) {
         self.current.send_if_modified(|current| {
             // Of the same trouble in other words, the first word stays.
             let same = std::mem::discriminant(current) == std::mem::discriminant(&health);
-            // Nothing comes back from a folder that has vanished.
-            if same || matches!(current, Health::Gone { .. }) {
+            // Nothing comes back from a folder that has vanished, or from damage.
+            if same || matches!(current, Health::Gone { .. } | Health::Damaged { .. }) {
                 return false;
             }
             match health.trouble() {
@@ -140,19 +150,24 @@ impl HealthState {
     }
 }
 
+/// What a write that failed so says of the archive.
+fn of_failure(why: String) -> Health {
+    if why.contains("Corruption: ") { Health::Damaged { why } } else { Health::Failing { why } }
+}
+
 fn identity(folder: &Metadata) -> (u64, u64) {
     (folder.dev(), folder.ino())
 }
 
 /// Bytes that are free where a path is, for who is not root; `None` where the system does not say.
-fn free_space(path: &Path) -> Option<u64> {
+pub(super) fn free_space(path: &Path) -> Option<u64> {
     let found = rustix::fs::statvfs(path).ok()?;
     found.f_bavail.checked_mul(found.f_frsize)
 }
 
 /// A write that changes nothing, down to the disk.
 fn probe(db: &DB) -> Result<(), ProbeError> {
-    fail::fail_point!("archive-write", |_| Err("a failpoint".into()));
+    failpoints::hit("archive-write")?;
     let mut batch = WriteBatch::default();
     PROBE.delete(db, &mut batch, &ProbeKey);
     let mut options = WriteOptions::default();
@@ -161,3 +176,21 @@ fn probe(db: &DB) -> Result<(), ProbeError> {
 }
 
 type ProbeError = Box<dyn std::error::Error>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_that_a_write_meets_is_not_waited_for_and_names_its_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = HealthState::new(folder.path(), 0);
+        state.failed(&"IO error: No space left on device");
+        assert!(matches!(state.get(), Health::Failing { .. }));
+        state.failed(&"Corruption: block checksum mismatch in 000023.sst");
+        let trouble = state.get().trouble().unwrap();
+        assert!(trouble.contains("000023.sst") && trouble.contains("restore a backup, or move that folder"), "{trouble}");
+        state.failed(&"IO error: No space left on device");
+        assert!(matches!(state.get(), Health::Damaged { .. }), "it stays");
+    }
+}

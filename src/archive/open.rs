@@ -14,8 +14,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rocksdb::properties::{NUM_DELETES_ACTIVE_MEM_TABLE, NUM_ENTRIES_ACTIVE_MEM_TABLE};
-use rocksdb::{DB, DBRecoveryMode, ErrorKind, Options};
+use rocksdb::{DB, DBRecoveryMode, ErrorKind, IteratorMode, Options};
 
+use crate::failpoints;
 use crate::model::Seq;
 
 use super::epoch::{EPOCHS_SINCE, Epochs};
@@ -27,6 +28,9 @@ use super::schema::{self, Cf, FORMAT, FORMER_RAW, Memory};
 use super::view::{Order, View};
 use super::witness::{ExternalPosition, Witness};
 use super::{Archive, ArchiveError, Damage, Writing, changes, files, marker, upgrade};
+
+/// The families of which a start reads everything. A damaged block of them would end the start when the archive is open for writing already.
+const READ_AT_START: [Cf; 3] = [Cf::Meta, Cf::Coverage, Cf::Cursor];
 
 /// An archive opened for reading, and what was learnt of it.
 pub(super) struct Inspection {
@@ -164,7 +168,10 @@ fn make(path: &Path) -> Result<(), ArchiveError> {
     db.flush_cf(schema::handle(&db, Cf::Meta)).map_err(store)?;
     drop(db);
     File::open(&made).and_then(|folder| folder.sync_all()).map_err(io)?;
-    fs::rename(&made, path).and_then(|()| File::open(parent)?.sync_all()).map_err(io)
+    failpoints::hit("archive-make").map_err(io)?;
+    fs::rename(&made, path).and_then(|()| File::open(parent)?.sync_all()).map_err(io)?;
+    failpoints::pass("archive-made");
+    Ok(())
 }
 
 pub(super) fn open_for_writing(path: &Path, format: u32, recovery: DBRecoveryMode) -> Result<DB, ArchiveError> {
@@ -212,7 +219,13 @@ pub(super) fn inspect(path: &Path, seen: &[ExternalPosition]) -> Result<Inspecti
         return Err(lost(path, Some(missing), format!("jumps from change {before} to {after}: {missing} changes are missing")));
     }
     seen.iter().try_for_each(|seen| inspected.check_seen(path, seen))?;
+    READ_AT_START.iter().try_for_each(|cf| whole_blocks(&inspected.db, *cf)).map_err(|error| refused(path, error))?;
     Ok(inspected)
+}
+
+/// Fails when a block of a family is damaged.
+fn whole_blocks(db: &DB, cf: Cf) -> Result<(), rocksdb::Error> {
+    db.iterator_cf(schema::handle(db, cf), IteratorMode::Start).try_for_each(|row| row.map(drop))
 }
 
 /// Opens for reading, however much of the log it takes.

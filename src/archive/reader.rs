@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::failpoints;
 use crate::model::{Change, Seq, Timestamp};
 
 use super::{Archive, ArchiveError, Snapshot};
@@ -104,9 +105,12 @@ impl Reader {
     /// # Errors
     /// When the disk refuses.
     pub fn store(&self, position: Seq, at: Timestamp) -> Result<(), ArchiveError> {
+        let io = |source| ArchiveError::Io { path: self.archive.path.to_path_buf(), source };
+        failpoints::hit("position-write").map_err(io)?;
         let mut write = self.archive.write(at);
         write.position(&self.name, position);
         write.commit()?;
+        failpoints::pass("position-written");
         Ok(())
     }
 

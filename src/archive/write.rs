@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use rocksdb::{WriteBatch, WriteOptions};
 
+use crate::failpoints;
 use crate::model::{AccountName, Counters, IdRange, Message, MessageKey, Peer, PeerId, Seq, Timestamp, UpdatesState};
 
 use super::crawl_state::CrawlState;
@@ -68,14 +69,14 @@ impl Archive {
 impl Archive {
     /// Writes a batch, for who holds the writer's lock, and has the disk take it soon.
     pub(super) fn write_batch(&self, batch: WriteBatch) -> Result<(), ArchiveError> {
-        fail::fail_point!("archive-write", |_| {
-            let source = std::io::Error::other("a failpoint");
+        failpoints::hit("archive-write").map_err(|source| {
             self.flush.health.failed(&source);
-            Err(ArchiveError::Io { path: self.path.to_path_buf(), source })
-        });
+            ArchiveError::Io { path: self.path.to_path_buf(), source }
+        })?;
         let mut options = WriteOptions::default();
         options.set_sync(self.durability == Durability::Always);
         let written = self.db.write_opt(batch, &options);
+        failpoints::pass("archive-written");
         self.flush.wake();
         // The thread that flushes finds out when trouble is over.
         written.inspect_err(|error| self.flush.health.failed(error)).map_err(|e| self.store(e))

@@ -101,7 +101,7 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
         live::trickle(&simulator, &app).await;
         anyhow::Ok(())
     };
-    let ((), shown) = tokio::join!(signals.stop(&app.lifecycle), show);
+    let (_, shown) = tokio::join!(signals.stop(&app.lifecycle), show);
     app.ended().await?;
     let truth = args.folder.join("truth.ndjson");
     let mut file = std::io::BufWriter::new(std::fs::File::create(&truth)?);

@@ -38,17 +38,20 @@ pub(super) async fn run(_: Args, globals: &Globals, config: &Config, mut signals
         for address in &app.addresses {
             tracing::info!("listening on http://{address}");
         }
-        signals.stop(&app.lifecycle).await;
+        let mut asked = signals.stop(&app.lifecycle).await;
         let ended = tokio::select! {
             ended = app.ended() => ended,
             // What is left (the index catching up, tables flushed from the log) is done at the next start.
             () = signals.next() => {
+                asked = true;
                 tracing::warn!("stopped at once, without finishing; the next start resumes, and has more to read");
                 Ok(())
             }
         };
         match app.lifecycle.ending() {
             None => ended?,
+            // Who asked it to stop meanwhile wants no new beginning.
+            Some(Ending::Reopen(_)) if asked => ended?,
             Some(Ending::Failed(why)) => anyhow::bail!("{why}"),
             Some(Ending::Reopen(why)) => {
                 // What it could not write is asked for again.

@@ -38,21 +38,26 @@ impl Signals {
         }
     }
 
-    /// Waits for a signal to stop, softly; a second one, or too long a wait, stops hard.
-    pub(super) async fn stop(&mut self, lifecycle: &Lifecycle) {
-        tokio::select! {
-            () = self.next() => {}
-            () = lifecycle.stop_asked() => {}
-        }
+    /// Waits for a signal to stop, softly; a second one, or too long a wait, stops hard. Says whether any signal arrived: the program may
+    /// also stop by itself.
+    pub(super) async fn stop(&mut self, lifecycle: &Lifecycle) -> bool {
+        let mut arrived = tokio::select! {
+            () = self.next() => true,
+            () = lifecycle.stop_asked() => false,
+        };
         tracing::info!("stopping: finishing requests in progress (a second signal stops at once)");
         lifecycle.stop_soft();
         tokio::select! {
             () = lifecycle.ended() => {}
-            () = self.next() => lifecycle.stop_hard(),
+            () = self.next() => {
+                arrived = true;
+                lifecycle.stop_hard();
+            }
             () = tokio::time::sleep(SOFT_STOP_MAX) => {
                 tell("telescribe: some work did not end in time; stopping at once");
                 lifecycle.stop_hard();
             }
         }
+        arrived
     }
 }

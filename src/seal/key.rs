@@ -7,9 +7,10 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use rand::CryptoRng;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::cipher::KEY_LENGTH;
+use super::fingerprint::fingerprint;
 
 /// The longest name of a client. It leads the key ids and is a label in logs: longer ones make both unreadable.
 const CLIENT_NAME_LENGTH_MAX: usize = 32;
@@ -72,6 +73,13 @@ impl Key {
     /// Returns when this key was made, to the second once it went through a file.
     pub fn created(&self) -> DateTime<Utc> {
         self.created
+    }
+
+    /// Returns what tells it from any other key, and from itself with a flipped bit. A key is random, so nobody finds it from this.
+    pub fn fingerprint(&self) -> String {
+        let about = format!("{} {} {} ", self.id, self.client, self.created.timestamp());
+        let bytes = Zeroizing::new([about.as_bytes(), self.secret.0.as_slice()].concat());
+        fingerprint("telescribe client key", &bytes)
     }
 
     pub(super) fn secret(&self) -> &[u8; KEY_LENGTH] {

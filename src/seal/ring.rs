@@ -35,7 +35,10 @@ pub enum KeyFileError {
         mode: u32,
     },
     /// The file is not a set of keys as they are used here.
-    #[error("key file `{path}` is not usable: {what}", path = .path.display())]
+    #[error(
+        "key file `{path}` is not usable: {what}; put a copy of it back, or move it away and make new keys with `telescribe key new`",
+        path = .path.display()
+    )]
     Malformed {
         /// The file.
         path: PathBuf,

@@ -24,6 +24,7 @@ use super::directory::{BUILDING, META, files_of_an_index, is_vacant, sync_folder
 use super::failure::refused;
 use super::index::{Index, seen};
 use crate::archive::{Archive, ExternalPosition};
+use crate::failpoints;
 
 /// The folders of an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,6 +172,7 @@ impl IndexFolders {
         } else {
             remove(&self.old)?;
             rename(&self.current, &self.old)?;
+            failpoints::pass("index-swap");
         }
         rename(&self.new, &self.current)?;
         remove(&self.old)

@@ -15,6 +15,7 @@ use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
 
 use super::index::{CommitPayload, Index};
 use crate::archive::{Archive, ChangeBatch, Reader, Snapshot};
+use crate::failpoints;
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{Change, ChangeKind, MessageKey, Seq};
 
@@ -155,6 +156,8 @@ impl OpenWriter {
         merges.set_del_docs_ratio_before_merge(DELETED_SHARE_MAX);
         writer.set_merge_policy(Box::new(merges));
         let committed = index.committed().context("cannot read the index's last commit")?.unwrap_or_default();
+        // A commit that succeeded and was not shown, because the disk failed between the two: there may be nothing more to commit.
+        index.reload().context("cannot show the index's last commit")?;
         Ok(Self {
             index,
             reader: Reader::at(archive, INDEX_READER, committed.position),
@@ -227,7 +230,9 @@ impl OpenWriter {
         let mut commit = self.writer.prepare_commit()?;
         // Not sticky: a commit without it would take the position back.
         commit.set_payload(&payload);
+        failpoints::hit("index-commit")?;
         commit.commit()?;
+        failpoints::hit("index-committed")?;
         self.index.reload()?;
         self.committed = self.reader.read();
         self.committed_at = Some(Instant::now());

@@ -16,22 +16,23 @@ use std::path::PathBuf;
 use crate::support::files::{project, project_files};
 
 /// Each module of `src/`, in the order of `lib.rs`, and what it may use of the crate.
-const MODULES: [(&str, &[&str]); 25] = [
+const MODULES: [(&str, &[&str]); 26] = [
     ("lifecycle", &[]),
     ("model", &[]),
     ("span", &[]),
-    ("atomic_file", &[]),
+    ("failpoints", &[]),
+    ("atomic_file", &["failpoints"]),
     ("open_files", &[]),
     ("seal", &["atomic_file"]),
     ("schedule", &["model"]),
-    ("accounts", &["lifecycle", "model", "atomic_file", "seal"]),
+    ("accounts", &["lifecycle", "model", "failpoints", "atomic_file", "seal"]),
     ("parse", &["model"]),
     ("telegram", &["lifecycle", "model", "accounts", "parse"]),
     ("dispatch", &["lifecycle", "model", "accounts", "telegram"]),
-    ("archive", &["model", "atomic_file", "open_files"]),
+    ("archive", &["model", "failpoints", "atomic_file", "open_files"]),
     ("backup", &["model", "atomic_file", "accounts", "archive"]),
     ("crawl", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "dispatch", "archive"]),
-    ("search", &["lifecycle", "model", "archive"]),
+    ("search", &["lifecycle", "model", "failpoints", "archive"]),
     ("verification", &["model", "archive", "search"]),
     ("show", &["model", "archive"]),
     ("views", &["model", "archive", "verification", "show"]),
@@ -48,6 +49,7 @@ const MODULES: [(&str, &[&str]); 25] = [
         &[
             "lifecycle",
             "model",
+            "failpoints",
             "atomic_file",
             "open_files",
             "seal",

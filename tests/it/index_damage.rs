@@ -13,11 +13,13 @@ use telescribe::lifecycle::Lifecycle;
 use telescribe::model::FixedClock;
 use telescribe::search::{IndexFolders, IndexSupervisor, IndexerSettings, ServingIndex};
 
+use crate::support::faulty_disk::{DiskFault, FaultyDisk, Operation};
 use crate::support::files::{everything, files, names};
 use crate::support::fleet::{Fleet, small};
 use crate::support::index_files::{DAMAGES, is_lock};
+use crate::support::indexed::Indexed;
 use crate::support::killed::{IN_LOG, IN_TABLES, Killed};
-use crate::support::messages::NOW;
+use crate::support::messages::{CHAT, NOW, message};
 use crate::support::program::Ended;
 
 const ALL: usize = (IN_TABLES + IN_LOG) as usize;
@@ -169,4 +171,32 @@ async fn a_rebuild_is_told_with_its_progress_and_searches_that_must_wait_for_it_
     let (status, searched) = get("/v1/search?q=says").await;
     assert_eq!((status, &searched["total"]["count"]), (StatusCode::OK, &json!(ALL)));
     assert!(get("/v1/status").await.1["index"].get("rebuild").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_of_the_disk_at_any_look_at_the_list_of_segments_is_over_when_it_is_over() {
+    if let Some(why) = FaultyDisk::unavailable() {
+        eprintln!("{why}: NOT tried here");
+        return;
+    }
+    for passing in 0..6 {
+        let place = tempfile::tempdir().unwrap();
+        let disk = FaultyDisk::mount(place.path()).unwrap();
+        let folder = tempfile::tempdir_in(place.path()).unwrap();
+        let archive = Archive::open(&folder.path().join("archive"), Durability::Always).unwrap();
+        let mut indexed = Indexed::with(Arc::new(archive), folder);
+        indexed.archive((1..=5).map(|id| message(CHAT, id, "before")));
+        indexed.index().await;
+        indexed.archive((6..=9).map(|id| message(CHAT, id, "after")));
+        disk.fault(DiskFault::lasting(Operation::Read, "meta.json").after(passing).times(1));
+        let mut failures = 0;
+        while indexed.indexer.catch_up().await.is_err() {
+            failures += 1;
+            assert!(failures <= 1, "one error is one failure");
+        }
+        disk.heal();
+        // It answers with everything, also where the commit had succeeded and only its showing failed.
+        indexed.index().await;
+        assert_eq!(indexed.ids("after"), [6, 7, 8, 9], "after {passing} looks");
+    }
 }

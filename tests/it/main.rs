@@ -6,6 +6,7 @@ mod backup;
 mod client;
 mod commands;
 mod config_file;
+mod crash;
 mod damage;
 mod damaged;
 mod deletions;

@@ -9,6 +9,7 @@ pub(crate) mod commands;
 pub(crate) mod demo;
 pub(crate) mod desk;
 pub(crate) mod disk;
+pub(crate) mod faulty_disk;
 pub(crate) mod files;
 pub(crate) mod fleet;
 pub(crate) mod index_files;

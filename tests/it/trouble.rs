@@ -104,3 +104,21 @@ async fn on_a_disk_that_is_nearly_full_nothing_is_asked() {
     let (output, log) = logged(child);
     assert!(output.status.success(), "{log}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_while_the_archive_cannot_be_written_is_a_stop() {
+    let fleet = Fleet::new(spec()).await;
+    let mut child = daemon(&fleet, "archive-write=20*off->return");
+    fleet.until("the daemon answers", || DataFolder::socket(&fleet.data()).exists()).await;
+    let is_failing = |status: &Value| {
+        let disk = status["workers"].as_array().into_iter().flatten().find(|worker| worker["name"] == "disk");
+        disk.is_some_and(|disk| disk["failing"].is_string())
+    };
+    fleet.until_got("/v1/status", is_failing).await;
+    terminate(&child);
+    let ended = std::cell::RefCell::new(&mut child);
+    fleet.until("it has ended", || ended.borrow_mut().try_wait().unwrap().is_some()).await;
+    let output = child.wait_with_output().unwrap();
+    let log = String::from_utf8([&output.stdout[..], &output.stderr[..]].concat()).unwrap();
+    assert_eq!(times(&log, "everything is opened again"), 0, "{log}");
+}

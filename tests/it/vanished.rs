@@ -137,6 +137,31 @@ async fn a_session_that_was_swapped_for_another_accounts_stops_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_and_a_client_whose_keys_changed_by_themselves_are_told() {
+    let (simulator, folder) = world().await;
+    let folder = folder.path();
+    for client in ["analyst", "desk"] {
+        well(folder, &["key", "new", client]);
+    }
+    runs(folder);
+    well(folder, &["account", "check"]);
+    assert!(!runs(folder).contains("authorisation key"));
+    // One character of the first key, as a flipped bit leaves it.
+    for (path, member) in [("sessions/bravo.session", "\"auth_key\""), ("data/keys.json", "\"k\"")] {
+        let mut text = fs::read_to_string(folder.join(path)).unwrap();
+        let at = text.find(member).unwrap() + member.len();
+        let at = at + text[at..].find('"').unwrap() + 10;
+        let other = if text.as_bytes()[at] == b'A' { "B" } else { "A" };
+        text.replace_range(at..=at, other);
+        fs::write(folder.join(path), text).unwrap();
+    }
+    let said = runs(folder);
+    assert!(said.contains("account `bravo` has lost an authorisation key") && said.contains("restore a copy"), "{said}");
+    assert!(said.contains("client `analyst` is gone"), "{said}");
+    simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn client_keys_that_are_gone_stop_the_start_until_they_are_back_or_given_up() {
     let (simulator, folder) = world().await;
     let folder = folder.path();
