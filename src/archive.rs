@@ -43,6 +43,7 @@ mod open;
 mod opened;
 mod outcome;
 mod reader;
+mod recent_peers;
 mod record;
 mod retention;
 mod schema;
@@ -93,6 +94,7 @@ pub use write::Write;
 use crate::model::Seq;
 use flush::{Flush, Flusher};
 use opened::Identity;
+use recent_peers::RecentPeers;
 use schema::Cf;
 
 /// When a write counts as durable.
@@ -239,6 +241,7 @@ pub struct Archive {
     identity: Arc<Identity>,
     damage: Arc<Damage>,
     durability: Durability,
+    recent_peers: RecentPeers,
     flush: Arc<Flush>,
     /// None in one that was opened to be read.
     #[cfg_attr(not(test), expect(dead_code, reason = "it flushes for as long as it lives"))]

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -182,6 +183,7 @@ impl Lifecycle {
     async fn supervise<W: Worker>(&self, name: &str, mut make: impl FnMut() -> W + Send + 'static) {
         let mut backoff = BACKOFF_MIN;
         let mut worker = make();
+        let mut trouble: Option<Trouble> = None;
         loop {
             if self.soft.is_cancelled() {
                 if let Err(error) = worker.finish().await {
@@ -193,6 +195,7 @@ impl Lifecycle {
             let failure = match outcome {
                 Ok(Ok(StepOutcome::Busy)) => {
                     backoff = BACKOFF_MIN;
+                    Trouble::end(trouble.take(), name);
                     self.note(name, |status| {
                         status.steps += 1;
                         status.failing = None;
@@ -203,6 +206,7 @@ impl Lifecycle {
                 }
                 Ok(Ok(StepOutcome::Idle)) => {
                     backoff = BACKOFF_MIN;
+                    Trouble::end(trouble.take(), name);
                     self.note(name, |status| status.failing = None);
                     tokio::select! {
                         () = worker.wait() => {}
@@ -216,7 +220,7 @@ impl Lifecycle {
                     format!("panicked: {}", panic_text(panic.as_ref()))
                 }
             };
-            tracing::error!(worker.name = %name, "worker `{name}` failed: {failure}; restart in {backoff:?}");
+            Trouble::meet(&mut trouble, name, &failure);
             self.note(name, |status| {
                 status.failures += 1;
                 status.failing = Some(failure);
@@ -237,6 +241,33 @@ impl Lifecycle {
 
     fn statuses(&self) -> MutexGuard<'_, BTreeMap<String, WorkerStatus>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A worker's failures in a row. They are logged as a state: when it begins or changes, and when it is over.
+struct Trouble {
+    failure: String,
+    count: u32,
+    since: Instant,
+}
+
+impl Trouble {
+    fn meet(trouble: &mut Option<Self>, name: &str, failure: &str) {
+        let known = trouble.get_or_insert_with(|| Self { failure: String::new(), count: 0, since: Instant::now() });
+        known.count += 1;
+        if known.failure == failure {
+            tracing::debug!(worker.name = %name, "worker `{name}` failed again, {} times in a row: {failure}", known.count);
+            return;
+        }
+        tracing::error!(worker.name = %name, "worker `{name}` failed and is tried again until it works: {failure}");
+        failure.clone_into(&mut known.failure);
+    }
+
+    fn end(trouble: Option<Self>, name: &str) {
+        if let Some(Self { count, since, .. }) = trouble {
+            let lasted = Duration::from_secs(since.elapsed().as_secs());
+            tracing::info!(worker.name = %name, "worker `{name}` works again after {count} failures in {lasted:?}");
+        }
     }
 }
 

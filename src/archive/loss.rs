@@ -1,11 +1,14 @@
-//! Recovery: continuing with an archive that has lost something, because the operator has said so.
+//! Recovery: continuing with an archive that has lost something, because the operator has said so, or because nobody has seen it.
 //!
 //! What can be read without a gap stays; it is an earlier state of the archive, in which coverage and crawl states are as they were then,
 //! so the crawl asks again for what is missing. Change numbers after it are given again, so the archive begins a new epoch: it is part of
 //! every event's id and of every cursor, and the index knows by it whether it must be rebuilt.
 //!
 //! The archive as it was is kept beside it, whole: also tables that nothing names any more (a manifest that was cut short forgets them),
-//! which RocksDB deletes when it opens for writing. Nothing here is called by a start: only by the operator's own words.
+//! which RocksDB deletes when it opens for writing. That is done by the operator's own words, and never by a start.
+//!
+//! What a start gives up by itself is the end of the log behind what the marker says the disk had, where no reader has seen any of it:
+//! a power cut may leave a hole between writes that were not synced. Then the logs alone are kept, because nothing else is hurt.
 //!
 //! # Correctness
 //! Once its logs are cut the archive looks whole, in the epoch whose numbers are about to be given again. So a marker is on the disk before
@@ -25,7 +28,7 @@ use super::key::{EpochsKey, PositionKey};
 use super::open::{Inspection, gap, inspect, open_for_writing, read_only, shorter_than_seen, witnesses};
 use super::view::View;
 use super::witness::ExternalPosition;
-use super::{Archive, ArchiveError, Durability, changes, files, upgrade};
+use super::{Archive, ArchiveError, Durability, Writing, changes, files, marker, upgrade};
 
 /// What an archive continues without.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +41,15 @@ pub struct Loss {
     pub kept: PathBuf,
 }
 
+/// Why something is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    /// The operator has said so.
+    Repair,
+    /// Nobody has seen it: the end of the log after a power cut.
+    Unseen,
+}
+
 impl Archive {
     /// Opens an archive without what it has lost; one that has lost nothing is opened as it is.
     ///
@@ -47,17 +59,38 @@ impl Archive {
         match inspect(path, &witnesses(path, seen)?).and_then(|inspected| check_positions(&inspected, path)) {
             Ok(()) => Ok((Self::open_existing(path, Durability::Os, seen)?, None)),
             Err(ArchiveError::Lost { what, .. }) => {
-                let kept = cut_what_is_lost(path)?;
-                let archive = Self::begin_again(path)?;
-                unmark(path)?;
-                let last = archive.last_seq();
-                Ok((archive, Some(Loss { what, last, kept })))
+                let (archive, loss) = Self::give_up(path, Durability::Os.into(), Reason::Repair, what)?;
+                Ok((archive, Some(loss)))
             }
             Err(error) => Err(error),
         }
     }
 
-    fn begin_again(path: &Path) -> Result<Self, ArchiveError> {
+    /// Opens an archive that was refused without the end of its log, where nobody has seen what that held. `what` was found.
+    pub(super) fn open_without_unseen(
+        path: &Path,
+        writing: Writing,
+        seen: Option<&ExternalPosition>,
+        what: String,
+    ) -> Result<Option<(Self, Loss)>, ArchiveError> {
+        let io = |source| ArchiveError::Io { path: path.to_owned(), source };
+        let begun = files::giving_up(path).map_err(io)?;
+        let is_unseen = match begun {
+            Some(text) => GivingUp::parse(&text).reason == Reason::Unseen,
+            None => is_unseen(path, seen)?,
+        };
+        is_unseen.then(|| Self::give_up(path, writing, Reason::Unseen, what)).transpose()
+    }
+
+    fn give_up(path: &Path, writing: Writing, reason: Reason, what: String) -> Result<(Self, Loss), ArchiveError> {
+        let kept = cut_what_is_lost(path, reason)?;
+        let archive = Self::begin_again(path, writing)?;
+        unmark(path)?;
+        let last = archive.last_seq();
+        Ok((archive, Loss { what, last, kept }))
+    }
+
+    fn begin_again(path: &Path, writing: Writing) -> Result<Self, ArchiveError> {
         let format = read_only(path, DBRecoveryMode::PointInTime)?.format;
         let mut db = open_for_writing(path, format, DBRecoveryMode::PointInTime)?;
         upgrade::bring_to_current(&mut db, path)?;
@@ -68,22 +101,44 @@ impl Archive {
         EPOCHS.put(&db, &mut batch, &EpochsKey, &epochs);
         take_back_positions(&db, path, last, &mut batch)?;
         db.write(batch).map_err(|source| ArchiveError::Store { path: path.to_owned(), source })?;
-        let archive = Self::with(db, path, Some(Durability::Os.into()))?;
+        let archive = Self::with(db, path, Some(writing))?;
         archive.flush()?;
         Ok(archive)
     }
 }
 
+/// Whether everything that anybody may have seen is there when the logs end before their damage. It is tried beside the archive, of
+/// which nothing is changed.
+fn is_unseen(path: &Path, seen: Option<&ExternalPosition>) -> Result<bool, ArchiveError> {
+    let io = |source| ArchiveError::Io { path: path.to_owned(), source };
+    // Without the marker nobody knows what the disk had.
+    let Some(marker) = marker::seen(path)? else { return Ok(false) };
+    let trial = tempfile::Builder::new().prefix(".archive-").tempdir_in(beside(path)).map_err(io)?;
+    copy_files(path, trial.path(), Which::All).map_err(io)?;
+    let look = || {
+        cut_logs(trial.path())?;
+        drop_logs_after_a_gap(trial.path())?;
+        let left = read_only(trial.path(), DBRecoveryMode::PointInTime)?;
+        // An earlier history knows nothing of how far this one went.
+        let current = left.is_current(&marker);
+        seen.into_iter().chain([&marker]).try_for_each(|seen| left.check_seen(path, seen))?;
+        check_positions(&left, path)?;
+        Ok::<_, ArchiveError>(current)
+    };
+    // Whatever else is wrong: the first refusal says it.
+    Ok(look().unwrap_or(false))
+}
+
 /// Takes from the logs what cannot be read, and marks that the archive has not begun its new epoch yet. Returns where its files are kept.
-fn cut_what_is_lost(path: &Path) -> Result<PathBuf, ArchiveError> {
+fn cut_what_is_lost(path: &Path, reason: Reason) -> Result<PathBuf, ArchiveError> {
     let io = |source| ArchiveError::Io { path: path.to_owned(), source };
     // A marker that names no such folder was cut short itself: then nothing else was cut yet.
-    let earlier = files::giving_up(path).map_err(io)?.filter(|name| is_kept(path, name));
-    let kept = match earlier {
+    let earlier = files::giving_up(path).map_err(io)?.map(|text| GivingUp::parse(&text).kept);
+    let kept = match earlier.filter(|name| is_kept(path, name)) {
         Some(name) => beside(path).join(name),
         None => {
-            let kept = keep_files(path)?;
-            mark(path, &kept).map_err(io)?;
+            let kept = keep_files(path, reason)?;
+            GivingUp::of(&kept, reason).write(path).map_err(io)?;
             kept
         }
     };
@@ -92,11 +147,37 @@ fn cut_what_is_lost(path: &Path) -> Result<PathBuf, ArchiveError> {
     Ok(kept)
 }
 
-fn mark(path: &Path, kept: &Path) -> io::Result<()> {
-    let mut marker = File::create(path.join(files::GIVING_UP))?;
-    marker.write_all(kept.file_name().unwrap_or_default().as_encoded_bytes())?;
-    marker.sync_all()?;
-    sync_folder(path)
+/// What the marker file says while something is being given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct GivingUp {
+    /// The name of the folder that the archive's files are kept in.
+    kept: String,
+    reason: Reason,
+}
+
+impl GivingUp {
+    /// The second line, where nobody had to say so.
+    const UNSEEN: &str = "unseen";
+
+    fn of(kept: &Path, reason: Reason) -> Self {
+        Self { kept: kept.file_name().unwrap_or_default().to_string_lossy().into_owned(), reason }
+    }
+
+    fn parse(text: &str) -> Self {
+        let (kept, rest) = text.split_once('\n').unwrap_or((text, ""));
+        let reason = if rest == Self::UNSEEN { Reason::Unseen } else { Reason::Repair };
+        Self { kept: kept.to_owned(), reason }
+    }
+
+    fn write(&self, path: &Path) -> io::Result<()> {
+        let mut marker = File::create(path.join(files::GIVING_UP))?;
+        marker.write_all(self.kept.as_bytes())?;
+        if self.reason == Reason::Unseen {
+            marker.write_all(format!("\n{}", Self::UNSEEN).as_bytes())?;
+        }
+        marker.sync_all()?;
+        sync_folder(path)
+    }
 }
 
 fn unmark(path: &Path) -> Result<(), ArchiveError> {
@@ -122,31 +203,48 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Keeps the archive's files in a new folder beside it; the disk has them when this returns. Tables never change, so they are linked, and
-/// take no space before RocksDB has replaced them; everything else is copied.
-fn keep_files(path: &Path) -> Result<PathBuf, ArchiveError> {
+/// Keeps the archive's files in a new folder beside it; the disk has them when this returns.
+fn keep_files(path: &Path, reason: Reason) -> Result<PathBuf, ArchiveError> {
     let io = |source| ArchiveError::Io { path: path.to_owned(), source };
     let parent = beside(path);
     let kept = tempfile::Builder::new().prefix(&kept_prefix(path)).tempdir_in(parent).map_err(io)?.keep();
     // As the operator names it.
     let kept = parent.join(kept.file_name().unwrap_or_default());
-    for entry in fs::read_dir(path).map_err(io)? {
-        let file = entry.map_err(io)?.path();
-        let copy = kept.join(file.file_name().unwrap_or_default());
-        let name = file.file_name().unwrap_or_default().as_encoded_bytes();
-        if name.starts_with(b"LOG") || name == b"LOCK" {
-            // RocksDB's own notes, and no data.
-            continue;
-        }
-        let is_table = file.extension().is_some_and(|extension| extension == "sst");
-        // Not every file system has links.
-        if !file.is_file() || (is_table && fs::hard_link(&file, &copy).is_ok()) {
-            continue;
-        }
-        fs::copy(&file, &copy).and_then(|_| File::open(&copy)?.sync_all()).map_err(io)?;
-    }
-    sync_folder(&kept).and_then(|()| sync_folder(parent)).map_err(io)?;
+    let which = match reason {
+        Reason::Repair => Which::All,
+        Reason::Unseen => Which::Logs,
+    };
+    copy_files(path, &kept, which).and_then(|()| sync_folder(&kept)).and_then(|()| sync_folder(parent)).map_err(io)?;
     Ok(kept)
+}
+
+/// Which of an archive's files are copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    All,
+    /// The write-ahead logs alone: nothing else is changed.
+    Logs,
+}
+
+/// Copies an archive's files to the disk. Tables never change, so they are linked, and take no space before RocksDB has replaced them.
+fn copy_files(path: &Path, to: &Path, which: Which) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let file = entry?.path();
+        let copy = to.join(file.file_name().unwrap_or_default());
+        let name = file.file_name().unwrap_or_default().as_encoded_bytes();
+        let has_extension = |wanted| file.extension().is_some_and(|extension| extension == wanted);
+        // RocksDB's own notes, and no data.
+        let is_note = name.starts_with(b"LOG") || name == b"LOCK";
+        if is_note || (which == Which::Logs && !has_extension("log")) {
+            continue;
+        }
+        // Not every file system has links.
+        if !file.is_file() || (has_extension("sst") && fs::hard_link(&file, &copy).is_ok()) {
+            continue;
+        }
+        fs::copy(&file, &copy).and_then(|_| File::open(&copy)?.sync_all())?;
+    }
+    Ok(())
 }
 
 /// Ends each log before what RocksDB would not get past.
@@ -273,7 +371,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("archive");
         let epoch = damaged(&path);
-        let kept = cut_what_is_lost(&path).unwrap();
+        let kept = cut_what_is_lost(&path, Reason::Repair).unwrap();
         begins_again(&path, &kept, epoch);
     }
 
@@ -282,9 +380,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("archive");
         damaged(&path);
-        let kept = cut_what_is_lost(&path).unwrap();
-        let epoch = Archive::begin_again(&path).unwrap().epoch();
+        let kept = cut_what_is_lost(&path, Reason::Repair).unwrap();
+        let epoch = Archive::begin_again(&path, Durability::Os.into()).unwrap().epoch();
         begins_again(&path, &kept, epoch);
+    }
+
+    #[test]
+    fn what_a_start_gave_up_half_way_the_next_start_gives_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive");
+        let epoch = damaged(&path);
+        let kept = cut_what_is_lost(&path, Reason::Unseen).unwrap();
+        let archive = Archive::open(&path, Durability::Os).unwrap();
+        assert_eq!((archive.last_seq(), kept.is_dir()), (Seq(2), true), "a peer and a message");
+        assert_ne!(archive.epoch(), epoch, "numbers are given again");
+        let epoch = archive.epoch();
+        drop(archive);
+        assert_eq!(Archive::open(&path, Durability::Os).unwrap().epoch(), epoch, "and that is the end of it");
     }
 
     #[test]

@@ -24,6 +24,7 @@ use super::family::{KeyRange, LOG};
 use super::flush::{Flush, Flusher};
 use super::marker::Marker;
 use super::opened::{Identity, Opened};
+use super::recent_peers::RecentPeers;
 use super::schema::{self, Cf, FORMAT, FORMER_RAW, Memory};
 use super::view::{Order, View};
 use super::witness::{ExternalPosition, Witness};
@@ -56,6 +57,8 @@ impl Archive {
 
     /// The same, where somebody outside has seen the archive and says how far.
     ///
+    /// The end of a log that is damaged, as a power cut may leave it, is given up where nobody has seen it; a warning says so.
+    ///
     /// # Errors
     /// See [`Archive::open`]; also when less is there than was seen.
     pub fn open_seen(path: &Path, writing: impl Into<Writing>, seen: Option<&ExternalPosition>) -> Result<Self, ArchiveError> {
@@ -66,7 +69,23 @@ impl Archive {
             }
             make(path)?;
         }
-        Self::open_existing(path, writing, seen)
+        let writing = writing.into();
+        match Self::open_existing(path, writing, seen) {
+            Err(ArchiveError::Lost { missing, what, .. }) => {
+                let Some((archive, loss)) = Self::open_without_unseen(path, writing, seen, what.clone())? else {
+                    return Err(ArchiveError::Lost { path: path.to_owned(), missing, what });
+                };
+                tracing::warn!(
+                    "the archive {what}; nobody has seen that, as after a power cut: it continues from change {} in the new epoch {}, and \
+                     Telegram is asked again; the log as it was is kept in `{}`",
+                    loss.last,
+                    archive.epoch(),
+                    loss.kept.display()
+                );
+                Ok(archive)
+            }
+            opened => opened,
+        }
     }
 
     /// The same, but never makes one.
@@ -129,7 +148,7 @@ impl Archive {
                 Some(Flusher::start(&flush, marker).map_err(io)?)
             }
         };
-        Ok(Self { db, path, identity, damage, durability, flush, flusher })
+        Ok(Self { db, path, identity, damage, durability, recent_peers: RecentPeers::new(), flush, flusher })
     }
 
     /// Fails when any reader whose position is kept in the archive has seen more than is there.
@@ -255,6 +274,11 @@ pub(super) fn read_only(path: &Path, recovery: DBRecoveryMode) -> Result<Inspect
 }
 
 impl Inspection {
+    /// Whether what somebody has seen was the history that goes on here.
+    pub(super) fn is_current(&self, seen: &ExternalPosition) -> bool {
+        self.id == seen.archive && self.epochs.as_ref().map(Epochs::current) == seen.epoch
+    }
+
     /// Fails when somebody outside has seen more of it than is there.
     pub(super) fn check_seen(&self, path: &Path, seen: &ExternalPosition) -> Result<(), ArchiveError> {
         if self.id != seen.archive {

@@ -54,6 +54,18 @@ pub(super) struct Staged<'a> {
     archived: Archived,
 }
 
+/// A write that was worked out.
+pub(super) struct WorkedOut {
+    /// What makes it true.
+    pub(super) batch: WriteBatch,
+    /// Where the change log ends then.
+    pub(super) end: LogEnd,
+    /// What became of what it brings.
+    pub(super) archived: Archived,
+    /// The peers that it changes.
+    pub(super) peers: BTreeMap<PeerId, Peer>,
+}
+
 impl<'a> Staged<'a> {
     pub(super) fn new(archive: &'a Archive, now: Timestamp, as_of: Option<i32>, after: LogEnd) -> Self {
         Self {
@@ -81,9 +93,13 @@ impl<'a> Staged<'a> {
     pub(super) fn peer(&mut self, peer: &Peer) -> Result<(), ArchiveError> {
         let known = match self.peers.get(&peer.id) {
             Some(staged) => Some(staged.clone()),
+            None if self.archive.recent_peers.has(peer) => return Ok(()),
             None => self.view().peer(peer.id)?,
         };
         if known.as_ref() == Some(peer) {
+            if !self.peers.contains_key(&peer.id) {
+                self.archive.recent_peers.note(known);
+            }
             return Ok(());
         }
         for old in known.iter().flat_map(Peer::all_usernames).map(Username::new) {
@@ -432,8 +448,8 @@ impl<'a> Staged<'a> {
         self.put(&LOG, &last, &entry);
     }
 
-    /// The batch that makes it true, where the change log ends then, and what became of it.
-    pub(super) fn finish(mut self) -> (WriteBatch, LogEnd, Archived) {
+    /// All that was worked out.
+    pub(super) fn finish(mut self) -> WorkedOut {
         self.log();
         let db = &self.archive.db;
         for (name, holder) in &self.usernames {
@@ -448,6 +464,7 @@ impl<'a> Staged<'a> {
         for (peer, state) in &self.crawl_states {
             CRAWL_STATE.put(db, &mut self.batch, peer, state);
         }
-        (self.batch, LogEnd { next: self.next, link: self.link, at: self.now }, self.archived)
+        let end = LogEnd { next: self.next, link: self.link, at: self.now };
+        WorkedOut { batch: self.batch, end, archived: self.archived, peers: self.peers }
     }
 }

@@ -13,7 +13,7 @@ use super::family::{JOB_START, POSITION, UNKNOWN_USERNAME, UPDATES};
 use super::key::{AccountKey, JobKey, PositionKey, UnknownUsernameKey, Username};
 use super::outcome::{Archived, MassDeletion};
 use super::record::Raw;
-use super::staged::{MembershipChange, Staged};
+use super::staged::{MembershipChange, Staged, WorkedOut};
 use super::updates::AccountUpdates;
 use super::{Archive, ArchiveError, Durability};
 
@@ -238,7 +238,7 @@ impl Write<'_> {
         for name in self.unknown_usernames {
             staged.put(&UNKNOWN_USERNAME, &UnknownUsernameKey(name), &self.now);
         }
-        let (batch, after, mut archived) = staged.finish();
+        let WorkedOut { batch, end: after, mut archived, peers } = staged.finish();
         archived.last = after.last();
         // Nothing new (idempotent): most pushed updates mention peers that are known. Not worth a place in the log, or a disk flush.
         if batch.is_empty() {
@@ -246,6 +246,7 @@ impl Write<'_> {
         }
         archive.write_batch(batch)?;
         *end = after;
+        archive.recent_peers.note(peers.into_values());
         let durable = (archive.durability == Durability::Always).then(|| archive.flush.snapshot_at(&end));
         drop(end);
         if let Some(snapshot) = durable {

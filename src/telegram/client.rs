@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use grammers_client::client::ClientConfiguration;
@@ -79,6 +79,9 @@ struct Connection {
     client: GrammersClient,
     ended: CancellationToken,
 }
+
+/// What an account's owner sees of us in the list of sessions. It is asked of the system once: the library runs `lsb_release` for it.
+static DEVICE: LazyLock<ConnectionParams> = LazyLock::new(ConnectionParams::default);
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -239,11 +242,16 @@ impl Client {
         let adapter = Arc::new(SessionAdapter { session: Arc::clone(&self.session), reach: self.settings.reach });
         let capacity = std::num::NonZeroUsize::new(UPDATES_IN_FLIGHT_MAX).unwrap_or(std::num::NonZeroUsize::MIN);
         let params = ConnectionParams {
+            device_model: DEVICE.device_model.clone(),
+            system_version: DEVICE.system_version.clone(),
             app_version: env!("CARGO_PKG_VERSION").to_owned(),
+            system_lang_code: DEVICE.system_lang_code.clone(),
+            lang_code: DEVICE.lang_code.clone(),
             proxy_url: self.proxy().map(|proxy| proxy.url().to_owned()),
+            use_ipv6: false,
             retry_policy: Box::new(NoRetries),
             updates_channel_capacity: capacity,
-            ..Default::default()
+            __non_exhaustive: (),
         };
         let SenderPool { runner, handle, mut updates } = SenderPool::with_configuration(adapter, self.settings.api_id, params);
         let ended = self.closed.child_token();

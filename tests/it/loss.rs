@@ -171,6 +171,61 @@ fn an_archive_that_went_back_is_refused_by_what_its_marker_has_seen() {
     assert!(fs::read_to_string(older.path().join("archive.json")).unwrap().contains(other.id()));
 }
 
+/// After a power cut any part of what was not synced may be zeros, also between writes that the disk has.
+#[test]
+fn a_hole_in_the_log_where_nobody_has_seen_anything_is_given_up_in_a_new_epoch_and_refused_where_somebody_has() {
+    let whole = Whole::new();
+    let length = fs::metadata(log(&whole.folder.path().join("archive"))).unwrap().len() as usize;
+    let marker = |position: Seq| {
+        // What the newest one of it says, but for the number; earlier versions wrote no checksum.
+        let epoch = whole.epoch;
+        let (id, change) = (&whole.id, position.0);
+        format!(r#"{{"archive":"{id}","epoch":"{epoch}","format":3,"change":{change},"at":"2024-01-31T12:00:00Z"}}"#)
+    };
+    let config = ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(at in 0..length, sectors in 1..40_usize)| {
+        let folder = whole.another();
+        let archive = folder.path().join("archive");
+        let mut torn = fs::read(log(&archive)).unwrap();
+        let from = at / 512 * 512;
+        let to = (from + sectors * 512).min(length);
+        torn[from..to].fill(0);
+        fs::write(log(&archive), &torn).unwrap();
+        let (before, log_file) = (archive_files(&archive), log(&archive).file_name().unwrap().to_owned());
+        fs::write(folder.path().join("archive.json"), marker(Seq(IN_TABLES as u64 + 1))).unwrap();
+        let opened = Archive::open(&archive, Durability::Os).unwrap();
+        is_whole(&opened);
+        let (left, epoch) = (opened.last_seq(), opened.epoch());
+        prop_assert!(left < whole.last && left.0 > IN_TABLES as u64);
+        let is_hole = torn[to..].iter().any(|byte| *byte != 0);
+        if epoch == whole.epoch {
+            // The end of the log alone is gone: what every killed program leaves.
+            prop_assert!(!is_hole);
+        } else {
+            let kept = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+            let kept = kept.filter(|path| path.to_str().unwrap().contains("archive.lost-")).collect::<Vec<_>>();
+            prop_assert_eq!(kept.len(), 1);
+            prop_assert!(fs::read(kept[0].join(&log_file)).unwrap() == torn, "the log is kept as it was");
+        }
+        drop(opened);
+        prop_assert_eq!(Archive::open(&archive, Durability::Os).unwrap().epoch(), epoch);
+        // Where somebody has seen what is gone, or nobody knows, nothing is changed.
+        for marker in is_hole.then(|| [Some(marker(left.next())), None]).into_iter().flatten() {
+            let folder = whole.another();
+            let archive = folder.path().join("archive");
+            fs::write(log(&archive), &torn).unwrap();
+            if let Some(marker) = marker {
+                fs::write(folder.path().join("archive.json"), marker).unwrap();
+            }
+            let error = Archive::open(&archive, Durability::Os).unwrap_err();
+            prop_assert!(matches!(&error, ArchiveError::Lost { .. }), "{}", error);
+            prop_assert!(before == archive_files(&archive), "{:?}", names(&archive_files(&archive)));
+            let beside = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+            prop_assert!(beside.iter().all(|name| !name.to_str().unwrap().contains("archive-")), "{:?}", beside);
+        }
+    });
+}
+
 /// A file system may extend a file before it writes what is in it: a power cut leaves zeros then.
 #[test]
 fn zeros_at_the_end_of_the_log_are_an_end_between_two_records_and_refused_within_one() {
