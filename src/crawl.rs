@@ -10,6 +10,7 @@
 //! - **Events** (a channel's difference, an incremental sync): what is new, edited and deleted since the pts that the archive has.
 //! - **History**, by pagination: the newest ids that coverage lacks. A page states what is there *and* what is not, so reading again
 //!   finds deletions.
+//! - **Visibility**: from which id on an account sees a supergroup. A page covers only what its account sees.
 //! - **Full**, **Views** (`counters`): how many members, how often seen.
 //! - **Live**: what Telegram pushes is archived at once when it follows on the known pts; a gap becomes an events unit.
 //!
@@ -20,7 +21,7 @@
 //! Work that was unfinished when the program last ended is found in coverage and crawl states, and planned at once (`resumption`).
 //!
 //! The way through: `unit` says which kinds of tasks there are, `planner` what is asked next, `dispatch` (outside) who asks it; `walks` and
-//! `polls` (by `dialogs`), `differences`, `account_events`, `history`, `folders`, `counters` ask, `live` listens, and all write by the
+//! `polls` (by `dialogs`), `differences`, `account_events`, `history`, `folders`, `visibility`, `counters` ask, `live` listens, and all write by the
 //! `recorder`; `sweeps` finds work for the jobs, `admission` and `join` decide which peers there are, `peers` who reads them. No kind of
 //! unit knows another: what an answer leads to goes through the planner. `assembly` puts them together; nothing that stays knows them all.
 
@@ -49,6 +50,7 @@ mod standing;
 mod sweeps;
 mod unit;
 mod units;
+mod visibility;
 mod walks;
 
 use std::collections::BTreeMap;

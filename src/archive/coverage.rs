@@ -2,6 +2,8 @@
 //!
 //! Invariant: every archived message is covered, because both become true in one atomic write.
 
+use std::borrow::Cow;
+
 use prost::Message as _;
 
 use crate::model::{IdRange, PeerId, RangeSet};
@@ -21,15 +23,17 @@ pub struct Coverage {
     pub deleted: u64,
 }
 
-/// What keeps a peer from being complete; nothing where each is empty.
+/// What keeps a peer from being complete, and what nobody can see; complete where all but `hidden` are empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Completeness<'a> {
-    /// Ids up to the greatest known one that were never read.
+    /// Ids up to the greatest known one that were never read, though an account can see them, as far as is known.
     pub missing: RangeSet,
+    /// Ids that were never read, and that none of the accounts can see.
+    pub hidden: RangeSet,
     /// Ids that were read but must be read again.
-    pub recheck: &'a RangeSet,
+    pub recheck: Cow<'a, RangeSet>,
     /// Ids whose deletion is to be confirmed.
-    pub held: &'a RangeSet,
+    pub held: Cow<'a, RangeSet>,
 }
 
 impl<'a> Completeness<'a> {
@@ -42,11 +46,20 @@ impl<'a> Completeness<'a> {
     /// The same, of what was never read only up to an id.
     #[must_use]
     pub fn up_to(top: i32, coverage: &Coverage, state: &'a CrawlState) -> Self {
-        let missing = IdRange::new(1, top).map(|all| coverage.read.missing(all)).unwrap_or_default();
-        Self { missing, recheck: &state.recheck, held: &state.held }
+        let mut missing = IdRange::new(1, top).map(|all| coverage.read.missing(all)).unwrap_or_default();
+        let (mut recheck, mut held) = (Cow::Borrowed(&state.recheck), Cow::Borrowed(&state.held));
+        let mut hidden = RangeSet::new();
+        if let Some(unseen) = state.hidden() {
+            hidden = coverage.read.missing(unseen);
+            missing.remove(unseen);
+            // Nobody can be asked whether it has changed.
+            recheck.to_mut().remove(unseen);
+            held.to_mut().remove(unseen);
+        }
+        Self { missing, hidden, recheck, held }
     }
 
-    /// Whether every id was read, none must be read again, and no deletion waits for its confirmation.
+    /// Whether every id that any account can see was read, none must be read again, and no deletion waits for its confirmation.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.missing.is_empty() && self.recheck.is_empty() && self.held.is_empty()

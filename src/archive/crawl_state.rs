@@ -1,8 +1,10 @@
 //! How far the crawl of a peer has got: the checkpoint from which it resumes.
 
+use std::collections::BTreeMap;
+
 use prost::Message as _;
 
-use crate::model::{AccountName, MessageId, PeerId, RangeSet, Timestamp};
+use crate::model::{AccountName, IdRange, MessageId, PeerId, RangeSet, Timestamp};
 
 use super::codec::{RecordError, StoredValue, WrittenValue};
 use super::record::{bounds, decode, ranges};
@@ -29,6 +31,9 @@ pub struct CrawlState {
     pub held_until: Option<Timestamp>,
     /// The discussion group of a channel, or the channel of a discussion group.
     pub linked: Option<PeerId>,
+    /// The first id that each account can see, of those that were asked; what is before is hidden from it (hidden pre-history, a history
+    /// that it has cleared).
+    pub visible_from: BTreeMap<AccountName, i32>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -51,12 +56,27 @@ struct CursorRecord {
     held_until: Option<i64>,
     #[prost(sint64, optional, tag = "9")]
     linked: Option<i64>,
+    #[prost(btree_map = "string, int32", tag = "10")]
+    visible_from: BTreeMap<String, i32>,
 }
 
 impl CrawlState {
     /// A message with this id was seen.
     pub(super) fn raise_top(&mut self, id: MessageId) {
         self.top = self.top.max(id.0);
+    }
+
+    /// The ids that none of the accounts that were asked can see.
+    #[must_use]
+    pub fn hidden(&self) -> Option<IdRange> {
+        let first = self.visible_from.values().min()?;
+        IdRange::new(1, first.saturating_sub(1))
+    }
+
+    /// Whether an account can see an id, as far as is known.
+    #[must_use]
+    pub fn is_visible_to(&self, account: &AccountName, id: i32) -> bool {
+        self.visible_from.get(account).is_none_or(|first| *first <= id)
     }
 }
 
@@ -72,6 +92,7 @@ impl WrittenValue<PeerId> for CrawlState {
             held: bounds(&self.held),
             held_until: self.held_until.map(|t| t.0),
             linked: self.linked.map(|p| p.0),
+            visible_from: self.visible_from.iter().map(|(account, first)| (account.to_string(), *first)).collect(),
         }
         .encode_to_vec()
     }
@@ -80,7 +101,9 @@ impl WrittenValue<PeerId> for CrawlState {
 impl StoredValue<PeerId> for CrawlState {
     fn from_bytes(_: &PeerId, bytes: &[u8]) -> Result<Self, RecordError> {
         let r: CursorRecord = decode("crawl state", bytes)?;
-        let account = r.account.map(|a| a.parse().map_err(|e| RecordError::value("crawl state", e))).transpose()?;
+        let name = |name: String| name.parse::<AccountName>().map_err(|e| RecordError::value("crawl state", e));
+        let account = r.account.map(name).transpose()?;
+        let visible_from = r.visible_from.into_iter().map(|(account, first)| Ok((name(account)?, first)));
         Ok(Self {
             top: r.top,
             pts: r.pts,
@@ -91,6 +114,7 @@ impl StoredValue<PeerId> for CrawlState {
             held: ranges(&r.held)?,
             held_until: r.held_until.map(Timestamp),
             linked: r.linked.map(PeerId),
+            visible_from: visible_from.collect::<Result<_, RecordError>>()?,
         })
     }
 }

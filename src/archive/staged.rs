@@ -230,6 +230,12 @@ impl<'a> Staged<'a> {
         Ok(())
     }
 
+    /// States that ids of a range that were read hold nothing that is archived, and were read by an account that does not see them.
+    pub(super) fn uncover(&mut self, peer: PeerId, range: IdRange) -> Result<(), ArchiveError> {
+        self.coverage(peer)?.read.remove(range);
+        Ok(())
+    }
+
     /// Deletions that Telegram named. Too many at once are asked for first: a peer's own answer says what is still there.
     pub(super) fn delete_all(&mut self, keys: Vec<MessageKey>) -> Result<(), ArchiveError> {
         let mut by_peer: BTreeMap<PeerId, Vec<MessageId>> = BTreeMap::new();
@@ -312,6 +318,10 @@ impl<'a> Staged<'a> {
             (MembershipChange::Left | MembershipChange::Folders(_), _) => return Ok(()),
         };
         let after = members.iter().any(Membership::current);
+        // What it may see when it is let in again is another matter.
+        if !changed.current() && self.view().crawl_state(peer)?.is_some_and(|state| state.visible_from.contains_key(account)) {
+            self.crawl_state(peer)?.visible_from.remove(account);
+        }
         self.put(&MEMBER, &MemberKey { peer, account: account.clone() }, &changed);
         match (before, after) {
             (false, true) => self.change(ChangeKind::PeerJoined { peer }),

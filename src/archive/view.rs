@@ -274,7 +274,10 @@ impl<'a> View<'a> {
     }
 
     /// The ids in a range that hold a message which is not marked deleted, ascending.
-    pub(super) fn live_ids(self, peer: PeerId, range: IdRange) -> Result<Vec<MessageId>, ArchiveError> {
+    ///
+    /// # Errors
+    /// See [`View::message`].
+    pub fn live_ids(self, peer: PeerId, range: IdRange) -> Result<Vec<MessageId>, ArchiveError> {
         let live = |stored: Result<StoredMessage, ArchiveError>| match stored {
             Ok(s) if s.deleted_at.is_some() => None,
             Ok(s) => Some(Ok(s.message.key.id)),

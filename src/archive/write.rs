@@ -30,6 +30,7 @@ pub struct Write<'a> {
     messages: Vec<(Message, Raw, i64)>,
     deleted: Vec<MessageKey>,
     covered: Vec<(PeerId, IdRange)>,
+    uncovered: Vec<(PeerId, IdRange)>,
     peers: Vec<Peer>,
     membership_changes: Vec<(PeerId, AccountName, MembershipChange)>,
     counters: Vec<(MessageKey, Counters)>,
@@ -53,6 +54,7 @@ impl Archive {
             messages: Vec::new(),
             deleted: Vec::new(),
             covered: Vec::new(),
+            uncovered: Vec::new(),
             peers: Vec::new(),
             membership_changes: Vec::new(),
             counters: Vec::new(),
@@ -118,6 +120,12 @@ impl Write<'_> {
     /// the range counts as read, and what was archived of it before and is not among them is marked deleted.
     pub fn covered(&mut self, peer: PeerId, range: IdRange) -> &mut Self {
         self.covered.push((peer, range));
+        self
+    }
+
+    /// States that ids count as read which were not, because whoever read them does not see them; nothing of them may be archived.
+    pub fn uncover(&mut self, peer: PeerId, range: IdRange) -> &mut Self {
+        self.uncovered.push((peer, range));
         self
     }
 
@@ -207,6 +215,9 @@ impl Write<'_> {
         }
         for (peer, account, change) in self.membership_changes {
             staged.membership(peer, &account, change)?;
+        }
+        for (peer, range) in self.uncovered {
+            staged.uncover(peer, range)?;
         }
         let brought: BTreeSet<MessageKey> = self.messages.iter().map(|(m, ..)| m.key).collect();
         for (message, mut raw, revision) in self.messages {

@@ -61,6 +61,7 @@ async fn one(api: &Api, peer: &str, globals: &Globals, out: &mut Out) -> anyhow:
     for (reason, words) in [
         (HoleView::NOT_READ_YET, "not read yet"),
         (HoleView::PEER_UNAVAILABLE, "not read, and the peer cannot be read at present"),
+        (HoleView::HIDDEN, "hidden from all accounts"),
         (HoleView::TO_BE_READ_AGAIN, "to be read again"),
         (HoleView::DELETION_TO_BE_CONFIRMED, "mass deletion, to be confirmed by a second request"),
     ] {
@@ -98,8 +99,14 @@ async fn all(api: &Api, args: &Args, globals: &Globals, out: &mut Out) -> anyhow
         .await?;
     if !globals.json {
         out.line(format_args!(
-            "{} of {} peers complete, {} messages, {} ids missing, {} to be read again, {} deletions to be confirmed",
-            summary.peers_complete, summary.peers, summary.messages, summary.missing, summary.recheck, summary.held,
+            "{} of {} peers complete, {} messages, {} ids missing, {} to be read again, {} deletions to be confirmed{}",
+            summary.peers_complete,
+            summary.peers,
+            summary.messages,
+            summary.missing,
+            summary.recheck,
+            summary.held,
+            if summary.hidden > 0 { format!(", {} ids hidden from all accounts", summary.hidden) } else { String::new() },
         ))?;
     }
     Ok(summary.complete)
@@ -110,5 +117,6 @@ fn for_people(coverage: &CoverageView, out: &Out) -> String {
     let state = if *complete { "complete".to_owned() } else { format!("{} ids to read", missing + recheck + held) };
     let why = coverage.unavailable.as_ref().or(coverage.hindered.as_ref());
     let why = why.map(|why| format!("  ({})", one_line(why))).unwrap_or_default();
+    let why = if coverage.hidden > 0 { format!("  ({} ids hidden from all accounts){why}", coverage.hidden) } else { why };
     format!("{:>16}  {state:<16}  {messages:>9} messages up to id {top:>9}  {}{why}", peer.id, out.strong(&title(peer)))
 }

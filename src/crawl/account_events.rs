@@ -133,7 +133,7 @@ impl AccountEvents {
                 }
             }
             Update::Counted { key, counters } => self.recorder.counted(write, account, key, counters)?,
-            Update::Membership { .. } | Update::Gap => {}
+            Update::Membership { .. } | Update::Hidden { .. } | Update::Gap => {}
         }
         Ok(())
     }

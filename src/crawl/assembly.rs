@@ -23,6 +23,7 @@ use super::standing::Standings;
 use super::sweeps::{Sweeper, Sweeps};
 use super::unit::Perform;
 use super::units::Units;
+use super::visibility::Visibility;
 use super::walks::Walks;
 use crate::accounts::Pool;
 use crate::archive::{Archive, ArchiveError};
@@ -110,7 +111,8 @@ impl Basis {
         let resumption = self.resumption(&standings, settings);
         let differences = self.differences(settings);
         let account_events = self.account_events(&differences);
-        let live = self.live(&account_events, &overtaken);
+        let visibility = self.visibility();
+        let live = self.live(&account_events, &overtaken, &visibility);
         let dialogs = self.dialogs(settings);
         let units = Units {
             walks: Walks::new(Arc::clone(&dialogs), Arc::clone(&self.recorder), Arc::clone(&resumption)),
@@ -118,7 +120,8 @@ impl Basis {
             folders: self.folders(&resumption),
             differences,
             account_events,
-            history: self.history(overtaken, settings),
+            history: self.history(overtaken, &visibility, settings),
+            visibility,
             counting: self.counting(settings),
             planner: Arc::clone(&self.planner),
             recorder: Arc::clone(&self.recorder),
@@ -204,7 +207,16 @@ impl Basis {
         })
     }
 
-    fn live(&self, account_events: &Arc<AccountEvents>, overtaken: &Arc<Overtaken>) -> Arc<Live> {
+    fn visibility(&self) -> Arc<Visibility> {
+        Arc::new(Visibility {
+            archive: Arc::clone(&self.archive),
+            planner: Arc::clone(&self.planner),
+            recorder: Arc::clone(&self.recorder),
+            asked: Default::default(),
+        })
+    }
+
+    fn live(&self, account_events: &Arc<AccountEvents>, overtaken: &Arc<Overtaken>, visibility: &Arc<Visibility>) -> Arc<Live> {
         Arc::new(Live {
             archive: Arc::clone(&self.archive),
             clients: Arc::clone(&self.clients),
@@ -214,10 +226,11 @@ impl Basis {
             recorder: Arc::clone(&self.recorder),
             account_events: Arc::clone(account_events),
             overtaken: Arc::clone(overtaken),
+            visibility: Arc::clone(visibility),
         })
     }
 
-    fn history(&self, overtaken: Arc<Overtaken>, settings: &Settings) -> History {
+    fn history(&self, overtaken: Arc<Overtaken>, visibility: &Arc<Visibility>, settings: &Settings) -> History {
         History {
             archive: Arc::clone(&self.archive),
             pool: Arc::clone(&self.pool),
@@ -225,6 +238,7 @@ impl Basis {
             planner: Arc::clone(&self.planner),
             recorder: Arc::clone(&self.recorder),
             overtaken,
+            visibility: Arc::clone(visibility),
             recheck_ids_max: settings.recheck_ids_max,
         }
     }

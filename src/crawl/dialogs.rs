@@ -56,7 +56,8 @@ impl Dialogs {
         let mut noted = Noted::default();
         let described: BTreeMap<PeerId, &Peer> = page.described.iter().map(|p| (p.id, p)).collect();
         for top in page.tops {
-            let known = self.archive.view().crawl_state(top.peer)?.is_some();
+            let state = self.archive.view().crawl_state(top.peer)?;
+            let known = state.is_some();
             if page.folders_known != FoldersKnown::All && !known {
                 continue;
             }
@@ -68,6 +69,10 @@ impl Dialogs {
             noted.admitted.insert(top.peer);
             if !page.outside.contains(&top.peer) {
                 write.joined(top.peer, page.account);
+                if state.is_some_and(|s| s.hidden().is_some() && !s.visible_from.contains_key(page.account)) {
+                    // It may see what is hidden from the others.
+                    self.planner.add(Unit::Visibility { account: page.account.clone(), peer: top.peer }, Priority::Backfill);
+                }
                 if !folders.is_empty() {
                     write.folders(top.peer, page.account, folders);
                 }

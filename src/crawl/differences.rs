@@ -47,6 +47,7 @@ impl Differences {
                 let now = self.recorder.now();
                 let mut write = self.recorder.write_answer(&account, Some(pts));
                 self.recorder.mention(&mut write, &account, seen)?;
+                let mut hidden = None;
                 for event in events {
                     match event {
                         Update::Message { parsed, .. } => self.recorder.put(&mut write, *parsed),
@@ -54,12 +55,21 @@ impl Differences {
                         Update::Counted { key, counters } => {
                             write.counters(key, counters);
                         }
-                        Update::ChannelMoved { .. } | Update::ChannelGap { .. } | Update::Membership { .. } | Update::Gap => {}
+                        Update::Hidden { channel, visible_from } if channel == peer => hidden = Some(visible_from),
+                        Update::ChannelMoved { .. }
+                        | Update::Hidden { .. }
+                        | Update::ChannelGap { .. }
+                        | Update::Membership { .. }
+                        | Update::Gap => {}
                     }
                 }
+                let visible_to = account.clone();
                 write.crawl_state(peer, move |state| {
                     state.pts = Some(pts);
                     state.checked_at = Some(now);
+                    if let Some(first) = hidden {
+                        state.visible_from.insert(visible_to, first);
+                    }
                 });
                 let turn = self.recorder.turn().await;
                 Recorder::commit(&turn, write)?;

@@ -1,5 +1,6 @@
 //! History: reading what coverage lacks, newest first, page by page (pagination).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::missing::newest;
@@ -7,6 +8,7 @@ use super::overtaken::Overtaken;
 use super::planner::{Planner, Wanted};
 use super::recorder::Recorder;
 use super::unit::Unit;
+use super::visibility::{Sight, Visibility};
 use crate::accounts::{Pool, Urgency};
 use crate::archive::Archive;
 use crate::dispatch::{Assignment, Priority, TaskError};
@@ -21,6 +23,7 @@ pub(super) struct History {
     pub(super) planner: Arc<Planner>,
     pub(super) recorder: Arc<Recorder>,
     pub(super) overtaken: Arc<Overtaken>,
+    pub(super) visibility: Arc<Visibility>,
     pub(super) recheck_ids_max: u32,
 }
 
@@ -29,8 +32,21 @@ impl History {
     pub(super) async fn read_page(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
         let Assignment { lease, client, priority } = assignment;
         let (coverage, state) = (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
-        let range = match self.planner.wanted(peer, &coverage, &state)? {
-            Wanted::Nothing => return Ok(()),
+        let account = lease.account().clone();
+        let Sight::From(first) = self.visibility.of(&account, peer, &state)? else {
+            drop(lease);
+            self.visibility.plan(&account, peer, priority);
+            return Ok(());
+        };
+        // As if it were the only one: a page covers nothing that its account does not see.
+        let mut own = state.clone();
+        own.visible_from = if first > 1 { [(account.clone(), first)].into() } else { BTreeMap::new() };
+        let range = match self.planner.wanted(peer, &coverage, &own)? {
+            Wanted::Nothing => {
+                drop(lease);
+                // Where another account sees what is left, it is the next one's.
+                return Ok(self.planner.add_history(peer, priority)?);
+            }
             Wanted::Now(range) => range,
             Wanted::After(at) => {
                 drop(lease);
@@ -38,7 +54,6 @@ impl History {
                 return Ok(());
             }
         };
-        let account = lease.account().clone();
         // Only the past is large enough to be worth what a takeout asks of the account's owner.
         let takeout = priority == Priority::Backfill && (client.in_takeout().await || self.may_begin_takeout(&account));
         let answer = match takeout {
@@ -47,6 +62,11 @@ impl History {
         };
         let page = answer?;
         drop(lease);
+        let oldest = page.messages.iter().map(|parsed| parsed.message.key.id.0).min();
+        if self.visibility.is_doubtful(&account, peer, page.covered, oldest)? {
+            self.visibility.plan(&account, peer, priority);
+            return Ok(());
+        }
         let now = self.recorder.now();
         let mut write = self.recorder.write_answer(&account, page.pts);
         write.covered(peer, page.covered).reserve(page.messages.len());

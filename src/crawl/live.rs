@@ -11,6 +11,7 @@ use super::peers::Peers;
 use super::planner::Planner;
 use super::recorder::{Recorder, Turn, delete};
 use super::unit::{Unit, messages_of, messages_outside_channels};
+use super::visibility::Visibility;
 use crate::archive::Archive;
 use crate::dispatch::{Dispatch, Priority};
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
@@ -27,6 +28,7 @@ pub(super) struct Live {
     pub(super) recorder: Arc<Recorder>,
     pub(super) account_events: Arc<AccountEvents>,
     pub(super) overtaken: Arc<Overtaken>,
+    pub(super) visibility: Arc<Visibility>,
 }
 
 /// How a pushed event stands to the pts that is known.
@@ -102,10 +104,12 @@ impl Live {
         for event in events {
             match event {
                 Update::Gap => {
+                    self.visibility.forget_all_of(&account);
                     self.planner.add(Unit::AccountEvents { account: account.clone() }, Priority::Live);
                     self.planner.add_walk_for_news(&account);
                 }
                 Update::Membership { channel } => self.membership_changed(&account, channel, gone.contains(&channel)),
+                Update::Hidden { channel, visible_from } => self.visibility.note(turn, &account, channel, visible_from)?,
                 Update::Counted { key, counters } => {
                     let mut write = self.recorder.write();
                     self.recorder.counted(&mut write, &account, key, counters)?;
@@ -123,6 +127,7 @@ impl Live {
 
     /// An account's membership in a group or channel has changed: what it is now says the peer itself.
     fn membership_changed(&self, account: &AccountName, peer: PeerId, gone: bool) {
+        self.visibility.forget(account, peer);
         // One that the account is out of was told by the same update; one that it is in may be far down in its dialogs.
         if gone {
             return;
@@ -214,7 +219,9 @@ fn place(event: &Update) -> (i32, i32) {
         Update::Message { pts, count, .. } | Update::Deleted { pts, count, .. } | Update::ChannelMoved { pts, count, .. } => {
             (pts, count)
         }
-        Update::ChannelGap { .. } | Update::Counted { .. } | Update::Membership { .. } | Update::Gap => (0, 0),
+        Update::ChannelGap { .. } | Update::Counted { .. } | Update::Membership { .. } | Update::Hidden { .. } | Update::Gap => {
+            (0, 0)
+        }
     }
 }
 

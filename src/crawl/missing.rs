@@ -11,9 +11,9 @@ pub(super) fn next_range(coverage: &Coverage, state: &CrawlState, now: Timestamp
 
 /// The same, of what was never read only up to an id.
 pub(super) fn range_below(top: i32, coverage: &Coverage, state: &CrawlState, now: Timestamp) -> Option<IdRange> {
-    let Completeness { missing, recheck, held } = Completeness::up_to(top, coverage, state);
+    let Completeness { missing, recheck, held, .. } = Completeness::up_to(top, coverage, state);
     let last = |set: &RangeSet| set.ranges().last().copied();
-    last(&missing).or_else(|| last(recheck)).or_else(|| {
+    last(&missing).or_else(|| last(&recheck)).or_else(|| {
         let due = state.held_until.is_some_and(|until| until <= now);
         // As one range: what lies between held ids is asked for along the way, and saves a request for each gap.
         let (first, last) = (held.ranges().first()?, held.ranges().last()?);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, Completeness};
 use crate::model::{AccountName, IdSpace, PeerId};
 use crate::telegram::{Client, Clients};
 
@@ -52,6 +52,21 @@ impl Peers {
             owner.as_ref().is_none_or(|owner| owner == *name) && client.session().knows(peer)
         };
         Ok(self.clients.iter().filter(may).map(|(name, _)| name.clone()).collect())
+    }
+
+    /// The accounts that can read the newest of what a peer's history lacks, as far as is known what each sees.
+    pub(super) fn readers_of_history(&self, peer: PeerId) -> Result<Vec<AccountName>, ArchiveError> {
+        let mut readers = self.readers(peer)?;
+        let Some(state) = self.archive.view().crawl_state(peer)? else { return Ok(readers) };
+        if state.visible_from.values().all(|first| *first <= 1) {
+            return Ok(readers);
+        }
+        let coverage = self.archive.view().coverage(peer)?;
+        let Completeness { missing, recheck, held, .. } = Completeness::of(&coverage, &state);
+        if let Some(newest) = missing.last().or(recheck.last()).or(held.last()) {
+            readers.retain(|name| state.is_visible_to(name, newest));
+        }
+        Ok(readers)
     }
 
     /// The account that archives a peer whose message ids are each account's own; `None` for channels.

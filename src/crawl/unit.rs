@@ -61,6 +61,13 @@ pub enum Unit {
         /// Which peer.
         peer: PeerId,
     },
+    /// From which id on an account sees a supergroup's messages.
+    Visibility {
+        /// Which account.
+        account: AccountName,
+        /// Which supergroup.
+        peer: PeerId,
+    },
     /// What a channel says of itself: how many members, which discussion group.
     Full {
         /// Which channel.
@@ -98,6 +105,8 @@ const MESSAGES: &str = "messages";
 const DIALOGS: &str = "dialogs";
 /// The lock of what is counted about a channel; it disturbs nothing else.
 const COUNTERS: &str = "counters";
+/// The lock of what an account sees of a peer.
+const VISIBILITY: &str = "visibility";
 /// The lock of single peers of an account's choice.
 const POLLED: &str = "polled";
 
@@ -132,7 +141,7 @@ impl Unit {
             Self::Poll { .. } => method::PEER_DIALOGS,
             Self::Events { .. } => method::CHANNEL_DIFFERENCE,
             Self::History { .. } => method::HISTORY,
-            Self::Full { .. } => method::FULL_CHANNEL,
+            Self::Visibility { .. } | Self::Full { .. } => method::FULL_CHANNEL,
             Self::Views { .. } => method::VIEWS,
         }
     }
@@ -148,6 +157,7 @@ impl Unit {
             Self::AccountEvents { .. } => "account-events",
             Self::Events { .. } => "events",
             Self::History { .. } => HISTORY,
+            Self::Visibility { .. } => "visibility",
             Self::Full { .. } => FULL,
             Self::Views { .. } => VIEWS,
         }
@@ -160,6 +170,7 @@ impl Unit {
             | Self::Walk { account, .. }
             | Self::Folders { account }
             | Self::Poll { account, .. }
+            | Self::Visibility { account, .. }
             | Self::AccountEvents { account } => Assignee::Account(account.clone()),
             Self::Events { peer } | Self::History { peer } | Self::Full { peer } | Self::Views { peer } => {
                 Assignee::ReaderOf(*peer)
@@ -170,6 +181,7 @@ impl Unit {
     pub(super) fn key(&self) -> TaskKey {
         let detail = match self {
             Self::Poll { peers, .. } => peers.iter().map(|peer| peer.0).collect(),
+            Self::Visibility { peer, .. } => vec![peer.0],
             _ => Vec::new(),
         };
         TaskKey { assignee: self.assignee(), kind: self.kind(), detail }
@@ -185,6 +197,7 @@ impl Unit {
             Self::Poll { account, peers } => {
                 LockKey::of_peer_at(POLLED, peers.first().copied().unwrap_or(PeerId(0)), account.clone())
             }
+            Self::Visibility { account, peer } => LockKey::of_peer_at(VISIBILITY, *peer, account.clone()),
             Self::Events { peer } | Self::History { peer } => {
                 owner.map_or_else(|| messages_of(*peer), |owner| messages_outside_channels(&owner))
             }
@@ -242,6 +255,7 @@ impl Task for CrawlTask {
         };
         let candidates = match assignee {
             Assignee::Account(account) => vec![account],
+            Assignee::ReaderOf(peer) if matches!(self.unit, Unit::History { .. }) => self.peers.readers_of_history(peer)?,
             Assignee::ReaderOf(peer) => self.peers.readers(peer)?,
         };
         Ok(Placement { lock: self.unit.lock(owner), mode: self.unit.mode(), candidates })

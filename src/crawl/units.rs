@@ -14,6 +14,7 @@ use super::planner::Planner;
 use super::polls::Polls;
 use super::recorder::Recorder;
 use super::unit::{Perform, Unit};
+use super::visibility::Visibility;
 use super::walks::Walks;
 use crate::dispatch::{Assignment, Priority, TaskError};
 use crate::model::AccountName;
@@ -26,6 +27,7 @@ pub(super) struct Units {
     pub(super) differences: Arc<Differences>,
     pub(super) account_events: Arc<AccountEvents>,
     pub(super) history: History,
+    pub(super) visibility: Arc<Visibility>,
     pub(super) counting: Counting,
     pub(super) planner: Arc<Planner>,
     pub(super) recorder: Arc<Recorder>,
@@ -42,6 +44,7 @@ impl Units {
             Unit::Poll { peers, .. } => self.polls.poll_peers(assignment, peers).await,
             Unit::Events { peer } => self.differences.ask(assignment, peer).await,
             Unit::History { peer } => self.history.read_page(assignment, peer).await,
+            Unit::Visibility { peer, .. } => self.visibility.ask(assignment, peer).await,
             Unit::Full { peer } => self.counting.count_members(assignment, peer).await,
             Unit::Views { peer } => self.counting.count_views(assignment, peer).await,
         }
@@ -57,6 +60,11 @@ impl Perform for Units {
     fn refused(&self, unit: &Unit, account: &AccountName, name: &str) -> anyhow::Result<()> {
         match unit {
             Unit::Poll { peers, .. } => self.polls.refused(account, peers, name)?,
+            Unit::Visibility { peer, .. } => {
+                tracing::warn!(account.name = %account, peer.id = peer.0, "account `{account}` cannot read peer {peer} ({name})");
+                self.recorder.lost_peer(account, *peer, name)?;
+                self.planner.add(Unit::History { peer: *peer }, Priority::Fresh);
+            }
             Unit::Events { peer } | Unit::History { peer } => {
                 tracing::warn!(account.name = %account, peer.id = peer.0, "account `{account}` cannot read peer {peer} ({name})");
                 self.recorder.lost_peer(account, *peer, name)?;

@@ -28,6 +28,8 @@ pub struct FullChannel {
     pub linked: Option<PeerId>,
     /// The basic group that it was.
     pub migrated_from: Option<PeerId>,
+    /// The first message id that the account can see: what is before is hidden from it (hidden pre-history), or was cleared by it.
+    pub visible_from: i32,
     /// Peers that the answer mentions.
     pub seen: MentionedPeers,
 }
@@ -90,6 +92,7 @@ impl Client {
             members: c.participants_count,
             linked: c.linked_chat_id.map(PeerId::channel),
             migrated_from: c.migrated_from_chat_id.map(PeerId::chat),
+            visible_from: c.available_min_id.map_or(1, |hidden| hidden.saturating_add(1)),
             seen,
         })
     }

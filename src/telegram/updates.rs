@@ -69,6 +69,13 @@ pub enum Update {
         /// The group or channel.
         channel: PeerId,
     },
+    /// The account no longer sees what a supergroup holds before an id.
+    Hidden {
+        /// The supergroup.
+        channel: PeerId,
+        /// The first message id that it still sees.
+        visible_from: i32,
+    },
     /// Something happened outside channels that was not pushed, or the connection was lost for a while.
     Gap,
 }
@@ -81,7 +88,7 @@ impl Update {
             Self::Message { parsed, .. } => Some(parsed.message.key.peer).filter(|p| p.kind() == IdSpace::Channel),
             Self::Deleted { channel, .. } => *channel,
             Self::ChannelMoved { channel, .. } | Self::ChannelGap { channel } => Some(*channel),
-            Self::Counted { .. } | Self::Membership { .. } | Self::Gap => None,
+            Self::Counted { .. } | Self::Membership { .. } | Self::Hidden { .. } | Self::Gap => None,
         }
     }
 }
@@ -147,6 +154,9 @@ pub(super) fn read_update(update: &enums::Update) -> Option<Update> {
         }
         U::ChannelTooLong(u) => Some(Update::ChannelGap { channel: PeerId::channel(u.channel_id) }),
         U::Chat(u) => Some(Update::Membership { channel: PeerId::chat(u.chat_id) }),
+        U::ChannelAvailableMessages(u) => {
+            Some(Update::Hidden { channel: PeerId::channel(u.channel_id), visible_from: u.available_min_id.saturating_add(1) })
+        }
         U::Channel(u) => Some(Update::Membership { channel: PeerId::channel(u.channel_id) }),
         _ => None,
     }

@@ -17,7 +17,7 @@ const RANGES_MAX: usize = 500;
 #[schema(as = Coverage)]
 pub struct CoverageView {
     pub(crate) peer: PeerView,
-    /// Whether every id up to `top` was read and none must be read again.
+    /// Whether every id up to `top` that any account can see was read and none must be read again.
     pub(crate) complete: bool,
     /// The greatest message id that Telegram was seen to use.
     pub(crate) top: i32,
@@ -27,6 +27,10 @@ pub struct CoverageView {
     pub(crate) deleted: u64,
     /// How many ids up to `top` were not read yet.
     pub(crate) missing: u64,
+    /// How many ids up to `top` none of the accounts can see: hidden from all that are in the group (hidden pre-history). They do not
+    /// count as missing.
+    #[serde(default)]
+    pub(crate) hidden: u64,
     /// How many ids were read but must be read again, because Telegram skipped their updates or a recheck is due.
     pub(crate) recheck: u64,
     /// How many messages of a mass deletion await its confirmation by a second request.
@@ -53,7 +57,7 @@ pub struct HoleView {
     pub(crate) first: i32,
     /// The last id.
     pub(crate) last: i32,
-    /// `not_read_yet`, `peer_unavailable`, `to_be_read_again` or `deletion_to_be_confirmed`.
+    /// `not_read_yet`, `peer_unavailable`, `hidden`, `to_be_read_again` or `deletion_to_be_confirmed`.
     pub(crate) reason: Cow<'static, str>,
 }
 
@@ -68,7 +72,7 @@ pub struct CoverageDetail {
     pub(crate) missing_ranges: Vec<[i32; 2]>,
     /// What must be read again; at most 500 ranges.
     pub(crate) recheck_ranges: Vec<[i32; 2]>,
-    /// Everything that keeps the peer from being complete, with the reason; at most 500 ranges of each reason.
+    /// Everything that keeps the peer from being complete, and what is hidden, with the reason; at most 500 ranges of each reason.
     pub(crate) holes: Vec<HoleView>,
 }
 
@@ -90,6 +94,9 @@ pub struct CoverageSummary {
     pub(crate) deleted: u64,
     /// How many ids were not read yet.
     pub(crate) missing: u64,
+    /// How many ids none of the accounts can see.
+    #[serde(default)]
+    pub(crate) hidden: u64,
     /// How many ids must be read again.
     pub(crate) recheck: u64,
     /// How many messages of mass deletions await confirmation by a second request.
@@ -118,6 +125,7 @@ impl CoverageView {
             messages: coverage.messages,
             deleted: coverage.deleted,
             missing: completeness.missing.len(),
+            hidden: completeness.hidden.len(),
             recheck: completeness.recheck.len(),
             held: completeness.held.len(),
             held_until: state.held_until.map(|at| at.to_string()),
@@ -133,6 +141,8 @@ impl HoleView {
     pub(crate) const NOT_READ_YET: &'static str = "not_read_yet";
     /// Never read, and no account can read the peer at present.
     pub(crate) const PEER_UNAVAILABLE: &'static str = "peer_unavailable";
+    /// Never read, and none of the accounts can see it.
+    pub(crate) const HIDDEN: &'static str = "hidden";
     /// Read, but its updates were skipped or a recheck is due.
     pub(crate) const TO_BE_READ_AGAIN: &'static str = "to_be_read_again";
     /// Part of a mass deletion.
@@ -145,8 +155,9 @@ impl HoleView {
             set.ranges().iter().take(RANGES_MAX).map(hole).collect::<Vec<_>>()
         };
         let mut holes = of(&completeness.missing, never);
-        holes.extend(of(completeness.recheck, Self::TO_BE_READ_AGAIN));
-        holes.extend(of(completeness.held, Self::DELETION_TO_BE_CONFIRMED));
+        holes.extend(of(&completeness.hidden, Self::HIDDEN));
+        holes.extend(of(&completeness.recheck, Self::TO_BE_READ_AGAIN));
+        holes.extend(of(&completeness.held, Self::DELETION_TO_BE_CONFIRMED));
         holes.sort_by_key(|hole| hole.first);
         holes
     }
@@ -159,7 +170,7 @@ impl CoverageDetail {
         Self {
             ranges: bounds(&coverage.read),
             missing_ranges: bounds(&completeness.missing),
-            recheck_ranges: bounds(completeness.recheck),
+            recheck_ranges: bounds(&completeness.recheck),
             holes: HoleView::all(&completeness, state.unavailable.is_some()),
             coverage: CoverageView::new(peer, coverage, state, hindrance),
         }
@@ -179,6 +190,7 @@ impl CoverageSummary {
         self.messages += view.messages;
         self.deleted += view.deleted;
         self.missing += view.missing;
+        self.hidden += view.hidden;
         self.recheck += view.recheck;
         self.held += view.held;
         self.complete = self.peers > 0 && self.peers == self.peers_complete;

@@ -45,3 +45,4 @@ mod telethon;
 mod trouble;
 mod vanished;
 mod views;
+mod visibility;

@@ -1,0 +1,133 @@
+//! What each account can see of a supergroup: who joined late, or has cleared its history, gets an empty page where others get messages.
+//!
+//! Coverage is kept for a peer, but sight is an account's own. So an account is asked once, by the supergroup's own description
+//! (`channelFull.available_min_id`), from which id on it sees messages; no page of it says anything about what is before.
+//!
+//! # Correctness
+//! - A page of a supergroup covers only what its account is known to see, so nobody's blindness becomes a coverage or a deletion.
+//! - What was asked may have changed while the program was not there (thrown out and let in again). Before messages at a page's old end are
+//!   believed to be deleted, the account was asked since this program has begun, or since it was told of a change.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::planner::Planner;
+use super::recorder::{Recorder, Turn};
+use super::unit::Unit;
+use crate::archive::{Archive, ArchiveError, CrawlState, Order};
+use crate::dispatch::{Assignment, Priority, TaskError};
+use crate::model::{AccountName, IdRange, IdSpace, PeerId, PeerKind};
+
+/// Knows what each account can see.
+pub(super) struct Visibility {
+    pub(super) archive: Arc<Archive>,
+    pub(super) planner: Arc<Planner>,
+    pub(super) recorder: Arc<Recorder>,
+    /// Who was asked about what since the program has begun.
+    pub(super) asked: Mutex<BTreeSet<(AccountName, PeerId)>>,
+}
+
+/// From which id on an account sees a peer's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// From this one on.
+    From(i32),
+    /// It must be asked first.
+    Unknown,
+}
+
+impl Visibility {
+    /// From which id on an account sees a peer's messages. Only supergroups hide any.
+    pub(super) fn of(&self, account: &AccountName, peer: PeerId, state: &CrawlState) -> Result<Sight, ArchiveError> {
+        if peer.kind() != IdSpace::Channel {
+            return Ok(Sight::From(1));
+        }
+        if let Some(first) = state.visible_from.get(account) {
+            return Ok(Sight::From(*first));
+        }
+        let may_hide = self.archive.view().peer(peer)?.is_none_or(|peer| peer.kind == PeerKind::Supergroup);
+        Ok(if may_hide { Sight::Unknown } else { Sight::From(1) })
+    }
+
+    /// Has an account asked from where on it sees a peer.
+    pub(super) fn plan(&self, account: &AccountName, peer: PeerId, priority: Priority) {
+        self.planner.add(Unit::Visibility { account: account.clone(), peer }, priority);
+    }
+
+    /// Asks from where on an account sees a peer.
+    pub(super) async fn ask(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
+        let Assignment { lease, client, priority } = assignment;
+        let account = lease.account().clone();
+        let full = client.full_channel(peer).await?;
+        drop(lease);
+        let mut write = self.recorder.write();
+        if let Some(members) = full.members {
+            write.member_count(peer, members);
+        }
+        let (linked, first) = (full.linked, full.visible_from);
+        write.crawl_state(peer, move |state| state.linked = linked);
+        self.recorder.mention(&mut write, &account, full.seen)?;
+        let turn = self.recorder.turn().await;
+        Recorder::commit(&turn, write)?;
+        self.note(&turn, &account, peer, first)?;
+        drop(turn);
+        self.asked().insert((account, peer));
+        self.planner.add_history(peer, priority)?;
+        Ok(())
+    }
+
+    /// Notes from where on an account sees a peer, as Telegram says.
+    pub(super) fn note(&self, turn: &Turn<'_>, account: &AccountName, peer: PeerId, first: i32) -> Result<(), ArchiveError> {
+        let Some(state) = self.archive.view().crawl_state(peer)? else { return Ok(()) };
+        if state.visible_from.get(account) == Some(&first) {
+            return Ok(());
+        }
+        let mut write = self.recorder.write();
+        // Earlier versions took the empty pages of such an account for a history without messages. What holds any was seen by somebody.
+        if let Some(hidden) = IdRange::new(1, first.saturating_sub(1)).filter(|_| state.visible_from.is_empty())
+            && self.archive.view().messages(peer, hidden, Order::NewestFirst).next().is_none()
+        {
+            write.uncover(peer, hidden);
+        }
+        let account = account.clone();
+        write.crawl_state(peer, move |state| {
+            state.visible_from.insert(account, first);
+        });
+        Recorder::commit(turn, write)?;
+        Ok(())
+    }
+
+    /// Whether what a page lacks at its old end could be hidden from the account by now: it is to be asked before that is believed.
+    pub(super) fn is_doubtful(
+        &self,
+        account: &AccountName,
+        peer: PeerId,
+        covered: IdRange,
+        oldest: Option<i32>,
+    ) -> Result<bool, ArchiveError> {
+        if peer.kind() != IdSpace::Channel || self.asked().contains(&(account.clone(), peer)) {
+            return Ok(false);
+        }
+        let before = oldest.map_or(covered.last, |oldest| oldest.saturating_sub(1));
+        let Some(absent) = IdRange::new(covered.first, before) else { return Ok(false) };
+        let view = self.archive.view();
+        if view.live_ids(peer, absent)?.is_empty() {
+            return Ok(false);
+        }
+        Ok(view.peer(peer)?.is_none_or(|peer| peer.kind == PeerKind::Supergroup))
+    }
+
+    /// An account's membership has changed: it may see more or less than it did.
+    pub(super) fn forget(&self, account: &AccountName, peer: PeerId) {
+        self.asked().remove(&(account.clone(), peer));
+    }
+
+    /// An account was not told of everything for a while.
+    pub(super) fn forget_all_of(&self, account: &AccountName) {
+        self.asked().retain(|(of, _)| of != account);
+    }
+
+    fn asked(&self) -> MutexGuard<'_, BTreeSet<(AccountName, PeerId)>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

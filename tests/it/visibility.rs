@@ -1,0 +1,151 @@
+//! What accounts see differs: a group's past that is hidden from one of ours is read by another, never counts as read by the one that does
+//! not see it, and is never taken for deleted.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::fs;
+
+use serde_json::Value;
+use telescribe::config::Span;
+use telescribe::crawl::Progress;
+use telescribe_simulator::world::ChatKind;
+use telescribe_simulator::{PeerId, Post};
+
+use crate::support::fleet::{Fleet, small};
+use crate::support::methods::HISTORY;
+
+/// A fleet of which only some accounts are the program's.
+struct Partly(Fleet);
+
+impl Partly {
+    async fn new() -> Self {
+        let mut fleet = Fleet::new(small()).await;
+        fleet.config.crawl.recheck_window = Span::seconds(100 * 365 * 24 * 60 * 60);
+        fleet.config.jobs.recheck.enabled = false;
+        fleet.config.jobs.counters.enabled = false;
+        // A small world: a page of it is a mass deletion, and what must not be believed is a deletion at all.
+        fleet.config.crawl.mass_deletion_min = 100_000;
+        Self(fleet)
+    }
+
+    /// Gives the program these accounts' sessions, and takes all others away.
+    fn only(&self, accounts: &[&str]) {
+        let (folder, aside) = (&self.0.config.accounts.sessions, self.0.path("aside"));
+        fs::create_dir_all(&aside).unwrap();
+        for account in self.0.simulator.accounts() {
+            let file = format!("{}.session", account.name);
+            let (here, there) = (folder.join(&file), aside.join(&file));
+            let wanted = accounts.contains(&account.name.as_str());
+            if wanted && there.exists() {
+                fs::rename(there, here).unwrap();
+            } else if !wanted && here.exists() {
+                fs::rename(here, there).unwrap();
+            }
+        }
+        // They are meant to be gone.
+        fs::remove_file(self.0.data().join("known.json")).ok();
+    }
+
+    /// The largest supergroup without a username that `alpha` is in.
+    fn group(&self) -> PeerId {
+        self.0.simulator.inspect(|world| {
+            let alpha = world.account_named("alpha").unwrap();
+            let private = |chat: &&telescribe_simulator::world::Chat| {
+                chat.kind == ChatKind::Supergroup
+                    && chat.username.is_none()
+                    && chat.linked.is_none()
+                    && chat.members.contains(&alpha)
+            };
+            world.chats.iter().filter(private).max_by_key(|chat| chat.history.len()).unwrap().peer
+        })
+    }
+
+    /// Has `bravo` let into a group, whose past it cannot see; returns the newest id before.
+    fn let_in_late(&self, peer: PeerId) -> i32 {
+        let simulator = &self.0.simulator;
+        simulator.leave("bravo", peer).ok();
+        simulator.hide_prehistory(peer, true).unwrap();
+        let before = simulator.inspect(|world| world.chat(peer).unwrap().history.newest().unwrap().id);
+        simulator.join("bravo", peer).unwrap();
+        for text in ["after", "that", "day"] {
+            simulator.post(peer, Post::text(text)).unwrap();
+        }
+        before
+    }
+
+    async fn coverage(&self, peer: PeerId) -> Value {
+        self.0.get(&format!("/v1/peers/{}/coverage", peer.marked())).await
+    }
+
+    async fn until_idle(&self, app: &telescribe::app::App) {
+        self.0
+            .until("everything that can be read is", || {
+                let progress = Progress::of(&app.archive).unwrap();
+                app.crawler.backlog() == (0, 0) && progress.peers > 0 && progress.ids_missing == 0
+            })
+            .await;
+    }
+
+    /// The lines of a peer in a dump.
+    fn lines_of(text: &str, peer: PeerId) -> Vec<String> {
+        let of = format!("\"peer\":{},", peer.marked());
+        text.lines().filter(|line| line.contains("\"type\":\"message\"") && line.contains(&of)).map(str::to_owned).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_that_is_hidden_from_an_account_is_no_empty_history_and_another_account_reads_it() {
+    let partly = Partly::new().await;
+    let peer = partly.group();
+    let before = partly.let_in_late(peer);
+    partly.only(&["bravo"]);
+    let app = partly.0.start().await;
+    partly.until_idle(&app).await;
+    let coverage = partly.coverage(peer).await;
+    assert_eq!((&coverage["complete"], &coverage["missing"]), (&true.into(), &0.into()), "{coverage:#}");
+    assert!(coverage["hidden"].as_i64().unwrap() >= i64::from(before), "{coverage:#}");
+    let hole = &coverage["holes"][0];
+    assert_eq!((hole["first"].as_i64(), hole["reason"].as_str()), (Some(1), Some("hidden")), "{coverage:#}");
+    partly.0.stop(app).await;
+    // Somebody who has always been in it.
+    partly.only(&["alpha", "bravo", "charlie"]);
+    let app = partly.0.start_and_finish().await;
+    let coverage = partly.coverage(peer).await;
+    assert_eq!((&coverage["complete"], &coverage["hidden"]), (&true.into(), &0.into()), "{coverage:#}");
+    partly.0.stop(app).await;
+    // Read again by the one that sees nothing of it, nothing of it is gone.
+    partly.only(&["bravo"]);
+    let app = partly.0.start().await;
+    partly.until_idle(&app).await;
+    partly.0.run_job(&app, "recheck", HISTORY).await;
+    let (dump, truth) = (partly.0.dump().await, partly.0.truth());
+    assert_eq!(Partly::lines_of(&dump, peer), Partly::lines_of(&truth, peer));
+    partly.0.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_was_let_in_again_meanwhile_takes_nothing_for_deleted_that_it_no_longer_sees() {
+    let partly = Partly::new().await;
+    let peer = partly.group();
+    partly.0.simulator.join("bravo", peer).ok();
+    partly.only(&["bravo"]);
+    let app = partly.0.start().await;
+    partly.until_idle(&app).await;
+    let (dump, truth) = (partly.0.dump().await, partly.0.truth());
+    assert_eq!(Partly::lines_of(&dump, peer), Partly::lines_of(&truth, peer));
+    partly.0.stop(app).await;
+    partly.let_in_late(peer);
+    let app = partly.0.start().await;
+    partly.until_idle(&app).await;
+    partly.0.run_job(&app, "recheck", HISTORY).await;
+    partly.until_idle(&app).await;
+    let (dump, truth) = (partly.0.dump().await, partly.0.truth());
+    assert_eq!(Partly::lines_of(&dump, peer), Partly::lines_of(&truth, peer));
+    // Nor while it runs: it is thrown out and let in again, and told.
+    partly.let_in_late(peer);
+    partly.0.run_job(&app, "recheck", HISTORY).await;
+    partly.until_idle(&app).await;
+    let (dump, truth) = (partly.0.dump().await, partly.0.truth());
+    assert_eq!(Partly::lines_of(&dump, peer), Partly::lines_of(&truth, peer));
+    partly.0.stop(app).await;
+}
