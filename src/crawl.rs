@@ -22,9 +22,10 @@
 //!
 //! The way through: `unit` says which kinds of tasks there are, `planner` what is asked next, `dispatch` (outside) who asks it; `walks` and
 //! `polls` (by `dialogs`), `differences`, `account_events`, `history`, `folders`, `visibility`, `counters` ask, `live` listens, and all write by the
-//! `recorder`; `sweeps` finds work for the jobs, `admission` and `join` decide which peers there are, `peers` who reads them. No kind of
+//! `recorder`; `sweeps` finds work for the jobs, `abandoned` notes what nobody can read, `admission` and `join` decide which peers there are, `peers` who reads them. No kind of
 //! unit knows another: what an answer leads to goes through the planner. `assembly` puts them together; nothing that stays knows them all.
 
+mod abandoned;
 mod account_events;
 mod admission;
 mod assembly;
@@ -135,7 +136,8 @@ impl Crawler {
             }
         }
         let parts = assembly::assemble(archive, Arc::clone(&pool), Arc::clone(&clients), clock, &settings)?;
-        let Parts { dispatch, admission, planner, recorder, standings, resumption, sweeper, joins, live, performer } = parts;
+        let Parts { dispatch, admission, planner, recorder, standings, resumption, sweeper, joins, live, abandoned, performer } =
+            parts;
         // Before anything is asked (a race): an answer tells of newer messages, whose difference is on its way.
         resumption.resume_now()?;
         for name in clients.names() {
@@ -144,6 +146,7 @@ impl Crawler {
         dispatch.start("crawl", settings.workers, lifecycle);
         resumption::start(&resumption, lifecycle);
         sweeps::start(&sweeper, lifecycle);
+        abandoned::start(&abandoned, lifecycle);
         damaged::start(&sweeper.archive, &planner, &recorder, lifecycle);
         live::start(&live, inbox, lifecycle);
         Ok(Arc::new(Self {

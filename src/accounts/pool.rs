@@ -288,6 +288,10 @@ impl Pool {
         };
         methods.sort_unstable();
         methods.dedup();
+        self.wait_for(account, methods, wait, learn);
+    }
+
+    fn wait_for(&self, account: &AccountName, methods: Vec<&'static str>, wait: Duration, learn: bool) {
         let now = self.now();
         if let Some(parked) = self.lock().by_name.get_mut(account) {
             for method in methods {
@@ -295,6 +299,12 @@ impl Pool {
             }
         }
         self.notify_budgets_changed();
+    }
+
+    /// Parks a method of an account that Telegram refused, for a reason that has nothing to do with the rate.
+    pub fn park(&self, account: &AccountName, method: &'static str, wait: Duration, name: &str) {
+        tracing::debug!(account.name = %account, method, "account `{account}` is not asked to call {method} for {wait:?} ({name})");
+        self.wait_for(account, vec![budget_of(method)], wait, false);
     }
 
     /// Lets an account rest (cool down): nothing is asked of it for a while, whatever the priority.

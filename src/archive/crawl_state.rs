@@ -22,6 +22,8 @@ pub struct CrawlState {
     pub checked_at: Option<Timestamp>,
     /// Why the peer cannot be read at present, if so: Telegram's error name.
     pub unavailable: Option<String>,
+    /// Since when it cannot be read.
+    pub unavailable_since: Option<Timestamp>,
     /// Ids that are covered but must be read again, because Telegram skipped their edits and deletions (a `TooLong`
     /// difference), or because the recheck job asked for it.
     pub recheck: RangeSet,
@@ -58,9 +60,19 @@ struct CursorRecord {
     linked: Option<i64>,
     #[prost(btree_map = "string, int32", tag = "10")]
     visible_from: BTreeMap<String, i32>,
+    #[prost(int64, optional, tag = "11")]
+    unavailable_since: Option<i64>,
 }
 
 impl CrawlState {
+    /// The reason in [`CrawlState::unavailable`] where Telegram gave none: no account is left that could read the peer.
+    pub const NO_ACCOUNT: &str = "NO_ACCOUNT";
+
+    /// Notes since when it cannot be read, if so.
+    pub(super) fn date_unavailability(&mut self, now: Timestamp) {
+        self.unavailable_since = self.unavailable.as_ref().map(|_| self.unavailable_since.unwrap_or(now));
+    }
+
     /// A message with this id was seen.
     pub(super) fn raise_top(&mut self, id: MessageId) {
         self.top = self.top.max(id.0);
@@ -92,6 +104,7 @@ impl WrittenValue<PeerId> for CrawlState {
             held: bounds(&self.held),
             held_until: self.held_until.map(|t| t.0),
             linked: self.linked.map(|p| p.0),
+            unavailable_since: self.unavailable_since.map(|t| t.0),
             visible_from: self.visible_from.iter().map(|(account, first)| (account.to_string(), *first)).collect(),
         }
         .encode_to_vec()
@@ -110,6 +123,7 @@ impl StoredValue<PeerId> for CrawlState {
             account,
             checked_at: r.checked_at.map(Timestamp),
             unavailable: r.unavailable,
+            unavailable_since: r.unavailable_since.map(Timestamp),
             recheck: ranges(&r.recheck)?,
             held: ranges(&r.held)?,
             held_until: r.held_until.map(Timestamp),

@@ -14,7 +14,7 @@ use super::crawl_state::CrawlState;
 use super::epoch::Epochs;
 use super::key::{
     AccountKey, ArchiveIdKey, EpochsKey, FormatKey, JobKey, MemberKey, PositionKey, ProbeKey, UnknownUsernameKey, UpgradeKey,
-    Username, VersionKey,
+    Username, VersionKey, WalkedKey,
 };
 use super::members::Membership;
 use super::record::{Form, LogEntry, MessageRecord, Raw};
@@ -43,6 +43,8 @@ pub(super) const POSITION: Family<PositionKey, Seq> = Family::new(Cf::Meta);
 pub(super) const UPDATES: Family<AccountKey, AccountUpdates> = Family::new(Cf::Meta);
 /// When each job was last started.
 pub(super) const JOB_START: Family<JobKey, Timestamp> = Family::new(Cf::Meta);
+/// Up to which newest message each account's dialogs were walked.
+pub(super) const WALKED: Family<WalkedKey, Timestamp> = Family::new(Cf::Meta);
 /// Since when a username is known to lead nowhere (a negative cache).
 pub(super) const UNKNOWN_USERNAME: Family<UnknownUsernameKey, Timestamp> = Family::new(Cf::Meta);
 /// The newest forms of messages, whole.

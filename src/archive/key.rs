@@ -68,6 +68,10 @@ pub(super) struct AccountKey(pub(super) AccountName);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct JobKey(pub(super) String);
 
+/// An account's walks, by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WalkedKey(pub(super) AccountName);
+
 /// A username that nobody has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct UnknownUsernameKey(pub(super) Username);
@@ -278,6 +282,19 @@ impl StoredKey for JobKey {
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         named("job/", "job", bytes).map(Self)
+    }
+}
+
+impl StoredKey for WalkedKey {
+    type Bytes = String;
+
+    fn encode(&self) -> Self::Bytes {
+        format!("walked/{}", self.0)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let name = named("walked/", "walked", bytes)?;
+        name.parse().map(Self).map_err(|e| RecordError::value("walked", e))
     }
 }
 

@@ -1,11 +1,11 @@
 //! When something happened last that is asked about again: a job's start, a username that led nowhere (a negative cache).
 
-use crate::model::Timestamp;
+use crate::model::{AccountName, Timestamp};
 
 use super::ArchiveError;
 use super::codec::{StoredKey, StoredValue};
-use super::family::{Family, JOB_START, UNKNOWN_USERNAME};
-use super::key::{JobKey, UnknownUsernameKey, Username};
+use super::family::{Family, JOB_START, UNKNOWN_USERNAME, WALKED};
+use super::key::{JobKey, UnknownUsernameKey, Username, WalkedKey};
 use super::view::View;
 
 impl View<'_> {
@@ -23,6 +23,14 @@ impl View<'_> {
     /// When the disk refuses.
     pub fn username_unknown_since(self, name: &str) -> Result<Option<Timestamp>, ArchiveError> {
         self.mark(&UNKNOWN_USERNAME, &UnknownUsernameKey(Username::new(name)))
+    }
+
+    /// When the newest message was posted that an account's last whole walk of its dialogs has seen; `None` before the first one.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn walked(self, account: &AccountName) -> Result<Option<Timestamp>, ArchiveError> {
+        self.mark(&WALKED, &WalkedKey(account.clone()))
     }
 
     fn mark<K: StoredKey>(self, family: &Family<K, Timestamp>, key: &K) -> Result<Option<Timestamp>, ArchiveError>

@@ -14,7 +14,9 @@ use prost::Message as _;
 use crate::model::{IdRange, MessageKey, Peer, PeerId, PeerKind, PeerMarks, RangeSet, Seq, Timestamp};
 
 use super::codec::{RecordError, StoredKey, StoredValue, WrittenValue};
-use super::key::{ArchiveIdKey, FormatKey, JobKey, PositionKey, ProbeKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey};
+use super::key::{
+    ArchiveIdKey, FormatKey, JobKey, PositionKey, ProbeKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey,
+};
 
 pub use form::Raw;
 pub(super) use form::{Form, RawRecord};
@@ -203,6 +205,7 @@ impl FormatNumber for ProbeKey {}
 /// A key under which the time is kept at which something happened last.
 pub(super) trait Mark {}
 impl Mark for JobKey {}
+impl Mark for WalkedKey {}
 impl Mark for UnknownUsernameKey {}
 
 pub(super) fn decode<R: prost::Message + Default>(what: &'static str, bytes: &[u8]) -> Result<R, RecordError> {

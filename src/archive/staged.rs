@@ -90,13 +90,16 @@ impl<'a> Staged<'a> {
         }
     }
 
-    pub(super) fn peer(&mut self, peer: &Peer) -> Result<(), ArchiveError> {
+    pub(super) fn peer(&mut self, mut peer: Peer) -> Result<(), ArchiveError> {
         let known = match self.peers.get(&peer.id) {
             Some(staged) => Some(staged.clone()),
-            None if self.archive.recent_peers.has(peer) => return Ok(()),
+            None if self.archive.recent_peers.has(&peer) => return Ok(()),
             None => self.view().peer(peer.id)?,
         };
-        if known.as_ref() == Some(peer) {
+        if let Some(known) = known.as_ref().filter(|_| peer.is_nameless()) {
+            peer.title.clone_from(&known.title);
+        }
+        if known.as_ref() == Some(&peer) {
             if !self.peers.contains_key(&peer.id) {
                 self.archive.recent_peers.note(known);
             }
@@ -115,9 +118,9 @@ impl<'a> Staged<'a> {
         for new in peer.all_usernames() {
             self.usernames.insert(Username::new(new), Some(peer.id));
         }
-        self.put(&PEER, &peer.id, peer);
-        self.peers.insert(peer.id, peer.clone());
+        self.put(&PEER, &peer.id, &peer);
         self.change(ChangeKind::PeerChanged { peer: peer.id });
+        self.peers.insert(peer.id, peer);
         Ok(())
     }
 
@@ -471,7 +474,8 @@ impl<'a> Staged<'a> {
         for (peer, coverage) in &self.coverage {
             COVERAGE.put(db, &mut self.batch, peer, coverage);
         }
-        for (peer, state) in &self.crawl_states {
+        for (peer, state) in &mut self.crawl_states {
+            state.date_unavailability(self.now);
             CRAWL_STATE.put(db, &mut self.batch, peer, state);
         }
         let end = LogEnd { next: self.next, link: self.link, at: self.now };

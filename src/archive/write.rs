@@ -9,8 +9,8 @@ use crate::failpoints;
 use crate::model::{AccountName, Counters, IdRange, Message, MessageKey, Peer, PeerId, Seq, Timestamp, UpdatesState};
 
 use super::crawl_state::CrawlState;
-use super::family::{JOB_START, POSITION, UNKNOWN_USERNAME, UPDATES};
-use super::key::{AccountKey, JobKey, PositionKey, UnknownUsernameKey, Username};
+use super::family::{JOB_START, POSITION, UNKNOWN_USERNAME, UPDATES, WALKED};
+use super::key::{AccountKey, JobKey, PositionKey, UnknownUsernameKey, Username, WalkedKey};
 use super::outcome::{Archived, MassDeletion};
 use super::record::Raw;
 use super::staged::{MembershipChange, Staged, WorkedOut};
@@ -38,6 +38,7 @@ pub struct Write<'a> {
     crawl_states: Vec<(PeerId, CrawlStateChange)>,
     updates: Vec<(AccountName, AccountUpdates)>,
     positions: Vec<(String, Seq)>,
+    walked: Vec<(AccountName, Timestamp)>,
     job_starts: Vec<String>,
     unknown_usernames: Vec<Username>,
 }
@@ -62,6 +63,7 @@ impl Archive {
             crawl_states: Vec::new(),
             updates: Vec::new(),
             positions: Vec::new(),
+            walked: Vec::new(),
             job_starts: Vec::new(),
             unknown_usernames: Vec::new(),
         }
@@ -189,6 +191,12 @@ impl Write<'_> {
         self
     }
 
+    /// Notes that an account's dialogs were walked, from those whose newest message was posted at this time.
+    pub fn walked(&mut self, account: &AccountName, from: Timestamp) -> &mut Self {
+        self.walked.push((account.clone(), from));
+        self
+    }
+
     /// Notes that a job is started.
     pub fn job_started(&mut self, job: &str) -> &mut Self {
         self.job_starts.push(job.to_owned());
@@ -210,7 +218,7 @@ impl Write<'_> {
         let mut end = archive.flush.writer();
         let mut staged = Staged::new(archive, self.now, self.as_of, *end);
         staged.mass_deletion = self.mass_deletion;
-        for peer in &self.peers {
+        for peer in self.peers {
             staged.peer(peer)?;
         }
         for (peer, account, change) in self.membership_changes {
@@ -242,6 +250,9 @@ impl Write<'_> {
         }
         for (reader, position) in self.positions {
             staged.put(&POSITION, &PositionKey(reader), &position);
+        }
+        for (account, from) in self.walked {
+            staged.put(&WALKED, &WalkedKey(account), &from);
         }
         for job in self.job_starts {
             staged.put(&JOB_START, &JobKey(job), &self.now);

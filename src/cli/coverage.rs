@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::client::{Api, Globals, Target, segment};
 use super::output::{Out, ended, one_line};
 use super::peers::title;
+use crate::archive::CrawlState;
 use crate::views::{CoverageDetail, CoveragePage, CoverageView, HoleView};
 
 /// Ranges in the text output; `--json` has all.
@@ -115,7 +116,12 @@ async fn all(api: &Api, args: &Args, globals: &Globals, out: &mut Out) -> anyhow
 fn for_people(coverage: &CoverageView, out: &Out) -> String {
     let CoverageView { peer, complete, top, messages, missing, recheck, held, .. } = coverage;
     let state = if *complete { "complete".to_owned() } else { format!("{} ids to read", missing + recheck + held) };
-    let why = coverage.unavailable.as_ref().or(coverage.hindered.as_ref());
+    let since = coverage.unavailable_since.as_ref().map(|at| format!(" since {at}")).unwrap_or_default();
+    let unavailable = coverage.unavailable.as_ref().map(|why| match why.as_str() {
+        CrawlState::NO_ACCOUNT => format!("no account can read it{since}"),
+        name => format!("cannot be read{since}: {name}"),
+    });
+    let why = unavailable.as_ref().or(coverage.hindered.as_ref());
     let why = why.map(|why| format!("  ({})", one_line(why))).unwrap_or_default();
     let why = if coverage.hidden > 0 { format!("  ({} ids hidden from all accounts){why}", coverage.hidden) } else { why };
     format!("{:>16}  {state:<16}  {messages:>9} messages up to id {top:>9}  {}{why}", peer.id, out.strong(&title(peer)))

@@ -110,10 +110,15 @@ impl AccountEvents {
                 match peer.kind() {
                     IdSpace::Channel => self.planner.add(Unit::Events { peer }, Priority::Live),
                     IdSpace::User | IdSpace::Chat => {
+                        if !self.admission.admits_kind_of(peer)
+                            || (self.admission.is_known(peer)? && !self.admission.admits(peer, None)?)
+                        {
+                            return Ok(());
+                        }
                         let owner = self.peers.owner(peer)?;
                         if owner.as_ref() == Some(account) {
                             self.recorder.put(write, *parsed);
-                        } else if owner.is_none() && self.admission.admits_kind_of(peer) {
+                        } else if owner.is_none() {
                             self.planner.add_walk_for_news(account);
                         }
                     }
@@ -133,7 +138,7 @@ impl AccountEvents {
                 }
             }
             Update::Counted { key, counters } => self.recorder.counted(write, account, key, counters)?,
-            Update::Membership { .. } | Update::Hidden { .. } | Update::Gap => {}
+            Update::Shortened { .. } | Update::Membership { .. } | Update::Hidden { .. } | Update::Gap => {}
         }
         Ok(())
     }

@@ -78,11 +78,16 @@ impl Admission {
         let mut peers = Vec::new();
         for entry in self.archive.view().crawl_states(PeerId(i64::MIN)) {
             let (peer, state) = entry?;
-            if state.unavailable.is_none() && self.covers(scope, peer, None)? {
+            if state.unavailable.is_none() && self.covers(scope, peer, None)? && self.admits(peer, None)? {
                 peers.push(peer);
             }
         }
         Ok(peers)
+    }
+
+    /// Whether anything but its id is known of a peer, so that rules can decide.
+    pub(super) fn is_known(&self, peer: PeerId) -> Result<bool, ArchiveError> {
+        Ok(self.archive.view().peer(peer)?.is_some())
     }
 
     /// Whether the operator wants peers of this kind at all.

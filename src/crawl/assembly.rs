@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::abandoned::Abandoned;
 use super::account_events::AccountEvents;
 use super::admission::Admission;
 use super::counters::Counting;
@@ -42,6 +43,7 @@ pub(super) struct Parts {
     pub(super) sweeper: Arc<Sweeper>,
     pub(super) joins: Joins,
     pub(super) live: Arc<Live>,
+    pub(super) abandoned: Arc<Abandoned>,
     /// Runs the units, for as long as it is kept.
     pub(super) performer: Arc<dyn Perform>,
 }
@@ -128,9 +130,9 @@ impl Basis {
         };
         let performer: Arc<dyn Perform> = Arc::new(units);
         self.planner.performed_by(Arc::downgrade(&performer));
-        let (sweeper, joins) = (self.sweeper(sweeps, settings), self.joins());
+        let (sweeper, joins, abandoned) = (self.sweeper(sweeps, settings), self.joins(), self.abandoned());
         let Self { dispatch, admission, planner, recorder, .. } = self;
-        Parts { dispatch, admission, planner, recorder, standings, resumption, sweeper, joins, live, performer }
+        Parts { dispatch, admission, planner, recorder, standings, resumption, sweeper, joins, live, abandoned, performer }
     }
 
     fn standings(&self, sweeps: &Arc<Sweeps>) -> Arc<Standings> {
@@ -222,6 +224,7 @@ impl Basis {
             clients: Arc::clone(&self.clients),
             dispatch: Arc::clone(&self.dispatch),
             peers: Arc::clone(&self.peers),
+            admission: Arc::clone(&self.admission),
             planner: Arc::clone(&self.planner),
             recorder: Arc::clone(&self.recorder),
             account_events: Arc::clone(account_events),
@@ -265,6 +268,16 @@ impl Basis {
             recorder: Arc::clone(&self.recorder),
             recheck_ids_max: settings.recheck_ids_max,
             recheck_window: settings.recheck_window,
+        })
+    }
+
+    fn abandoned(&self) -> Arc<Abandoned> {
+        Arc::new(Abandoned {
+            archive: Arc::clone(&self.archive),
+            pool: Arc::clone(&self.pool),
+            peers: Arc::clone(&self.peers),
+            recorder: Arc::clone(&self.recorder),
+            lost_peers: Arc::clone(&self.lost_peers),
         })
     }
 

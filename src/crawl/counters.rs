@@ -37,8 +37,10 @@ impl Counting {
         let described = full.seen.peers.iter().find(|p| Some(p.id) == linked).cloned();
         self.recorder.mention(&mut write, &account, full.seen)?;
         Recorder::commit(&self.recorder.turn().await, write)?;
+        // One that could not be read for a while is tried again whenever its channel names it.
+        let is_followed = |group| self.archive.view().crawl_state(group).map(|s| s.is_some_and(|s| s.unavailable.is_none()));
         if let Some(group) = linked.filter(|_| self.linked_groups)
-            && self.archive.view().crawl_state(group)?.is_none()
+            && !is_followed(group)?
             && self.admission.admits(group, described.as_ref())?
         {
             tracing::info!(peer.id = group.0, "peer {group} is the discussion group of {peer}; it is crawled too");

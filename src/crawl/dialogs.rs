@@ -31,6 +31,8 @@ pub(super) struct Page<'a> {
     pub(super) described: &'a [Peer],
     /// Peers that the account sees without being a member.
     pub(super) outside: &'a BTreeSet<PeerId>,
+    /// Peers that the account cannot read, though they are listed.
+    pub(super) lost: &'a [PeerId],
     /// Peers outside of it are only noted as joined: they have a schedule of their own.
     pub(super) scope: &'a Scope,
     pub(super) folders_known: FoldersKnown,
@@ -56,6 +58,10 @@ impl Dialogs {
         let mut noted = Noted::default();
         let described: BTreeMap<PeerId, &Peer> = page.described.iter().map(|p| (p.id, p)).collect();
         for top in page.tops {
+            // A chat that the account was thrown out of is none that it could read, nor are its message ids anybody's.
+            if page.lost.contains(&top.peer) || (page.outside.contains(&top.peer) && top.peer.kind() != IdSpace::Channel) {
+                continue;
+            }
             let state = self.archive.view().crawl_state(top.peer)?;
             let known = state.is_some();
             if page.folders_known != FoldersKnown::All && !known {

@@ -56,7 +56,8 @@ impl Differences {
                             write.counters(key, counters);
                         }
                         Update::Hidden { channel, visible_from } if channel == peer => hidden = Some(visible_from),
-                        Update::ChannelMoved { .. }
+                        Update::Shortened { .. }
+                        | Update::ChannelMoved { .. }
                         | Update::Hidden { .. }
                         | Update::ChannelGap { .. }
                         | Update::Membership { .. }

@@ -74,7 +74,8 @@ impl History {
             self.recorder.put(&mut write, parsed);
         }
         self.recorder.mention(&mut write, &account, page.seen)?;
-        let stateless = peer.kind() == IdSpace::Channel && state.pts.is_none();
+        // Without a pts in the answer either, reading it all again would lead here again.
+        let stateless = peer.kind() == IdSpace::Channel && state.pts.is_none() && page.pts.is_some();
         let again = if stateless { newest(&coverage.read, self.recheck_ids_max) } else { Default::default() };
         let pts = page.pts;
         write.crawl_state(peer, move |state| {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::account_events::AccountEvents;
+use super::admission::Admission;
 use super::overtaken::Overtaken;
 use super::peers::Peers;
 use super::planner::Planner;
@@ -24,6 +25,7 @@ pub(super) struct Live {
     pub(super) clients: Arc<Clients>,
     pub(super) dispatch: Arc<Dispatch>,
     pub(super) peers: Arc<Peers>,
+    pub(super) admission: Arc<Admission>,
     pub(super) planner: Arc<Planner>,
     pub(super) recorder: Arc<Recorder>,
     pub(super) account_events: Arc<AccountEvents>,
@@ -140,6 +142,10 @@ impl Live {
     }
 
     fn channel_pushed(&self, turn: &Turn<'_>, account: &AccountName, peer: PeerId, event: Update) -> anyhow::Result<()> {
+        // The rules first: what they exclude costs no request, and nothing of it is archived.
+        if self.admission.is_known(peer)? && !self.admission.admits(peer, None)? {
+            return Ok(());
+        }
         // A race: while a difference is asked for, its answer may be older than this event; the next one will bring it. A page of history
         // says as of when it is, so the event stands beside it; what it deletes is deleted from the page too (`overtaken`).
         let Some(claim) = self.dispatch.claim(messages_of(peer)) else {
@@ -147,7 +153,10 @@ impl Live {
             return Ok(());
         };
         let Some(state) = self.archive.view().crawl_state(peer)? else {
-            self.planner.add_walk_for_news(account);
+            match self.peers.is_known_to(account, peer) {
+                true => self.planner.add_poll_of(account, peer),
+                false => self.planner.add_walk_for_news(account),
+            }
             return Ok(());
         };
         let (pts, count) = place(&event);
@@ -195,6 +204,11 @@ impl Live {
         match follows(known.pts, pts, count) {
             Follows::Known => {}
             Follows::Gap => difference(),
+            // Nobody wants what it holds.
+            Follows::On if matches!(event, Update::Shortened { peer, .. } if !self.admission.admits_kind_of(peer)) => {
+                Recorder::commit_state(turn, self.recorder.write(), session, UpdatesState { pts, ..known })?;
+            }
+            Follows::On if matches!(event, Update::Shortened { .. }) => difference(),
             Follows::On => {
                 let touched = match &event {
                     Update::Message { parsed, .. } => Some(parsed.message.key.peer),
@@ -216,9 +230,10 @@ impl Live {
 /// The state after an event, and how far it moved that state.
 fn place(event: &Update) -> (i32, i32) {
     match *event {
-        Update::Message { pts, count, .. } | Update::Deleted { pts, count, .. } | Update::ChannelMoved { pts, count, .. } => {
-            (pts, count)
-        }
+        Update::Message { pts, count, .. }
+        | Update::Shortened { pts, count, .. }
+        | Update::Deleted { pts, count, .. }
+        | Update::ChannelMoved { pts, count, .. } => (pts, count),
         Update::ChannelGap { .. } | Update::Counted { .. } | Update::Membership { .. } | Update::Hidden { .. } | Update::Gap => {
             (0, 0)
         }

@@ -68,7 +68,7 @@ impl Planner {
         self.performer.get_or_init(|| performer);
     }
 
-    /// Adds a unit to the queue; without anybody who could do it, it is left for a later walk to find again.
+    /// Adds a unit to the queue, where the operator's rules admit its peer; without anybody who could do it, it is left for a later walk to find again.
     pub(super) fn add(&self, unit: Unit, priority: Priority) {
         self.add_not_before(unit, priority, DateTime::UNIX_EPOCH);
     }
@@ -77,6 +77,12 @@ impl Planner {
     pub(super) fn add_not_before(&self, unit: Unit, priority: Priority, not_before: DateTime<Utc>) {
         // Nothing is planned before the parts are put together.
         let Some(performer) = self.performer.get() else { return };
+        // An archive that cannot be read says so to whoever runs the unit.
+        if let Assignee::ReaderOf(peer) = unit.assignee()
+            && !self.admission.admits(peer, None).unwrap_or(true)
+        {
+            return;
+        }
         let task = CrawlTask { unit, peers: Arc::clone(&self.peers), performer: Weak::clone(performer) };
         self.dispatch.add_not_before(Arc::new(task), priority, not_before);
     }
@@ -84,14 +90,12 @@ impl Planner {
     /// Adds a history unit when the peer lacks anything.
     pub(super) fn add_history(&self, peer: PeerId, priority: Priority) -> Result<(), ArchiveError> {
         let (coverage, state) = (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
-        let not_before = match self.wanted(peer, &coverage, &state)? {
+        let (not_before, priority) = match self.wanted(peer, &coverage, &state)? {
             Wanted::Nothing => return Ok(()),
-            Wanted::Now(_) => DateTime::UNIX_EPOCH,
-            Wanted::After(at) => at,
+            Wanted::Now(range) => (DateTime::UNIX_EPOCH, urgency_of(range, &coverage, priority)),
+            Wanted::After(at) => (at, priority),
         };
-        if self.admission.admits(peer, None)? {
-            self.add_not_before(Unit::History { peer }, priority, not_before);
-        }
+        self.add_not_before(Unit::History { peer }, priority, not_before);
         Ok(())
     }
 
@@ -249,5 +253,28 @@ impl Planner {
             }
         }
         Ok(())
+    }
+}
+
+/// The priority of a range of history: only what lies above everything that was read is fresh, or was read before. What an event in a
+/// half-read peer finds missing below is the past, as it was without the event.
+fn urgency_of(range: IdRange, coverage: &Coverage, priority: Priority) -> Priority {
+    let is_past = coverage.read.last().is_some_and(|read| range.last < read) && !coverage.read.contains(range.last);
+    if is_past { priority.max(Priority::Backfill) } else { priority }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_lies_above_the_newest_id_read_is_fresh() {
+        let coverage = Coverage { read: [IdRange { first: 900, last: 1_000 }].into_iter().collect(), ..Coverage::default() };
+        let of = |first, last| urgency_of(IdRange { first, last }, &coverage, Priority::Fresh);
+        assert_eq!(of(1_001, 1_010), Priority::Fresh);
+        assert_eq!(of(1, 899), Priority::Backfill, "the backlog");
+        assert_eq!(of(950, 960), Priority::Fresh, "to be read again");
+        assert_eq!(urgency_of(IdRange { first: 1, last: 899 }, &coverage, Priority::Counters), Priority::Counters);
+        assert_eq!(urgency_of(IdRange { first: 1, last: 9 }, &Coverage::default(), Priority::Fresh), Priority::Fresh);
     }
 }

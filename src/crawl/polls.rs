@@ -37,6 +37,7 @@ impl Polls {
         drop(lease);
         let now = self.recorder.now();
         let outside: BTreeSet<PeerId> = page.seen.left.iter().chain(&page.seen.lost).copied().collect();
+        let lost = page.seen.lost.clone();
         let mut write = self.recorder.write();
         let described = page.seen.peers.clone();
         self.recorder.mention(&mut write, &account, page.seen)?;
@@ -47,6 +48,7 @@ impl Polls {
                 tops: &page.tops,
                 described: &described,
                 outside: &outside,
+                lost: &lost,
                 scope: &Scope::all(),
                 folders_known,
                 now,

@@ -11,7 +11,7 @@ use super::resumption::{FoldersKnown, Resumption};
 use super::unit::{Reach, Unit};
 use crate::archive::{Archive, ArchiveError, Write};
 use crate::dispatch::{Assignment, Priority, TaskError};
-use crate::model::{AccountName, PeerId};
+use crate::model::{AccountName, PeerId, Timestamp};
 use crate::schedule::Scope;
 use crate::telegram::Offset;
 
@@ -21,6 +21,8 @@ pub(super) struct Walked {
     seen: BTreeSet<PeerId>,
     /// Peers that the walk before did not see either. A dialog may move up past a walk on its way down (a race); it does not do so twice.
     absent: BTreeSet<PeerId>,
+    /// When the newest message was posted that the walk under way began with.
+    newest: Option<Timestamp>,
 }
 
 /// Walks dialogs.
@@ -60,6 +62,8 @@ impl Walks {
         let page = client.dialogs(from.as_ref()).await?;
         drop(lease);
         let now = self.recorder.now();
+        // Some dialogs are listed although the account is out of them.
+        let outside: BTreeSet<PeerId> = page.seen.left.iter().chain(&page.seen.lost).copied().collect();
         let mut write = self.recorder.write();
         let everything = Scope::all();
         let scope = match &reach {
@@ -72,7 +76,8 @@ impl Walks {
                 account: &account,
                 tops: &page.tops,
                 described: &page.seen.peers,
-                outside: &BTreeSet::new(),
+                outside: &outside,
+                lost: &page.seen.lost,
                 scope,
                 folders_known,
                 now,
@@ -84,18 +89,33 @@ impl Walks {
                 write.member_count(*peer, *count);
             }
             let last = page.next.is_none();
-            self.finish_page(&mut write, &account, from.is_none(), last, page.tops.iter().map(|t| t.peer))?;
+            let inside = page.tops.iter().map(|t| t.peer).filter(|peer| !outside.contains(peer));
+            self.finish_page(&mut write, &account, from.is_none(), last, inside)?;
         }
         let unpinned_news = news.iter().any(|top| !top.pinned);
+        // The archive may know the news of this page by another account, and not what only this one sees further down.
+        let dates = || page.tops.iter().filter(|top| !top.pinned).filter_map(|top| top.date).map(i64::from).map(Timestamp);
+        if from.is_none() {
+            self.walked.lock().unwrap_or_else(PoisonError::into_inner).entry(account.clone()).or_default().newest = dates().max();
+        }
+        let mark = self.archive.view().walked(&account)?;
+        let is_before_mark = dates().min().is_some_and(|oldest| mark.is_none_or(|mark| oldest >= mark));
+        let go_on = reach == Reach::Everything || unpinned_news || is_before_mark;
+        let next = page.next.filter(|_| go_on);
+        if next.is_none()
+            && let Some(newest) = self.walked.lock().unwrap_or_else(PoisonError::into_inner).get(&account).and_then(|w| w.newest)
+            && mark.is_none_or(|mark| mark < newest)
+        {
+            write.walked(&account, newest);
+        }
         self.recorder.mention(&mut write, &account, page.seen)?;
         // What becomes known here is of no use after a crash without the hashes to address it by.
         let turn = self.recorder.turn().await;
         tokio::task::block_in_place(|| client.session().save_access_hashes()).map_err(anyhow::Error::from)?;
         self.dialogs.commit(&turn, write, news, fresh)?;
         drop(turn);
-        self.peers.remove_without_member(page.tops.iter().map(|t| t.peer));
-        let go_on = reach == Reach::Everything || unpinned_news;
-        if let Some(next) = page.next.filter(|_| go_on) {
+        self.peers.remove_without_member(page.tops.iter().map(|t| t.peer).filter(|peer| !outside.contains(peer)));
+        if let Some(next) = next {
             self.planner.add(Unit::Walk { account, reach, from: Some(next) }, Priority::Fresh);
         }
         Ok(())

@@ -24,6 +24,11 @@ const RETRY_MAX: Duration = Duration::from_secs(60);
 /// The longest that the clock is not looked at, should it have been set, or the machine have slept.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
+/// How long an account does not call a method that Telegram refused to it, for a reason that names no peer.
+const REFUSED_FOR: Duration = Duration::from_mins(10);
+/// How the names of errors begin that are about the peer or the message that was asked for.
+const OF_THE_PEER: [&str; 5] = ["CHANNEL_", "CHAT_", "PEER_", "USER_", "MSG_ID_"];
+
 type Handed = (Taken, Lease);
 
 pub(super) fn start(backlog: &Arc<Backlog>, name: &str, workers: usize, lifecycle: &Lifecycle) {
@@ -132,10 +137,25 @@ impl TaskWorker {
             }
         };
         match error {
-            TelegramError::PeerUnavailable { name } | TelegramError::Refused { name, .. } => {
+            TelegramError::PeerUnavailable { name } => {
                 task.refused(&account, &name)?;
                 // What was refused is not put off: it would be asked again at once.
                 return Ok(());
+            }
+            TelegramError::Refused { name, .. } if OF_THE_PEER.iter().any(|start| name.starts_with(start)) => {
+                task.refused(&account, &name)?;
+                return Ok(());
+            }
+            // It says nothing of the peer, so it costs no peer: the account, or all of this program, may not call the method just now.
+            TelegramError::Refused { name, .. } => {
+                let method = task.method();
+                tracing::error!(
+                    account.name = %account,
+                    method,
+                    "account `{account}`: Telegram refused {method} ({name}); the account calls it again in {REFUSED_FOR:?}"
+                );
+                self.backlog.pool.park(&account, method, REFUSED_FOR, &name);
+                self.backlog.add(task, priority, failures, now);
             }
             TelegramError::FloodWait { wait, name } => {
                 let method = task.method();

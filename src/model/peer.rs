@@ -78,6 +78,12 @@ impl Peer {
         Self { id, kind, title, username: None, usernames: Vec::new(), migrated_to: None, marks: PeerMarks::default() }
     }
 
+    /// Whether it is a user of whom no name is known, and that is no sign of anything: a deleted account has none either.
+    #[must_use]
+    pub fn is_nameless(&self) -> bool {
+        self.kind == PeerKind::User && self.title.is_empty() && !self.marks.deleted
+    }
+
     /// All usernames, the first one first.
     pub fn all_usernames(&self) -> impl Iterator<Item = &str> {
         self.username.iter().chain(&self.usernames).map(String::as_str)

@@ -14,11 +14,12 @@ pub fn peer_id(tl: &enums::Peer) -> PeerId {
     }
 }
 
-/// A user; `None` for one that Telegram tells nothing about.
+/// A user; `None` for one that Telegram tells nothing about. Of an account's contact Telegram tells the name in that account's address
+/// book, which is nobody else's business, so it has none here.
 #[must_use]
 pub fn user(tl: &enums::User) -> Option<Peer> {
     let enums::User::User(u) = tl else { return None };
-    let names = [u.first_name.as_deref(), u.last_name.as_deref()];
+    let names = if u.contact && !u.is_self { [None, None] } else { [u.first_name.as_deref(), u.last_name.as_deref()] };
     let title = names.into_iter().flatten().filter(|n| !n.is_empty()).collect::<Vec<_>>().join(" ");
     let (username, usernames) = usernames(u.username.as_ref(), u.usernames.as_ref());
     let marks = PeerMarks {

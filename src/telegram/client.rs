@@ -266,7 +266,7 @@ impl Client {
             }
         });
         let (pushes, account, session) = (self.pushes.clone(), self.session.name().clone(), Arc::clone(&self.session));
-        let stop = ended.clone();
+        let (stop, closed) = (ended.clone(), self.closed.clone());
         self.lifecycle.task(async move {
             loop {
                 let update = tokio::select! {
@@ -277,8 +277,12 @@ impl Client {
                 let push = updates::read(&account, &session, update);
                 // Nobody listens anymore: the program is stopping.
                 if pushes.send(push).await.is_err() {
-                    break;
+                    return;
                 }
+            }
+            // What had arrived on a connection that has ended, and what happens until there is another one, is a gap.
+            if !closed.is_cancelled() {
+                pushes.send(updates::gap(&account)).await.ok();
             }
         });
         // What answers mention is learnt by our own session.

@@ -32,6 +32,8 @@ pub struct DialogTop {
     pub top: MessageId,
     /// A channel's state.
     pub pts: Option<i32>,
+    /// When that was posted, where Telegram tells.
+    pub date: Option<i32>,
     /// Whether it is pinned, and so not in the order of dates.
     pub pinned: bool,
 }
@@ -85,7 +87,7 @@ impl Client {
         };
         let seen = learn_mentioned(self.session(), &users, &chats);
         let dates: Vec<(PeerId, i32, i32)> = messages.iter().filter_map(place).collect();
-        let tops: Vec<DialogTop> = dialogs.iter().filter_map(dialog_top).collect();
+        let tops = tops_of(&dialogs, &dates);
         self.learn_users(&tops, &users);
         // Pagination: the next page starts after the last dialog whose message, and so whose date, is known.
         let next = tops.iter().rev().find_map(|top| {
@@ -105,7 +107,8 @@ impl Client {
         let peers = peers.iter().map(input).collect::<Result<Vec<enums::InputDialogPeer>, TelegramError>>()?;
         let enums::messages::PeerDialogs::Dialogs(d) = self.invoke(&functions::messages::GetPeerDialogs { peers }).await?;
         let seen = learn_mentioned(self.session(), &d.users, &d.chats);
-        let tops: Vec<DialogTop> = d.dialogs.iter().filter_map(dialog_top).collect();
+        let dates: Vec<(PeerId, i32, i32)> = d.messages.iter().filter_map(place).collect();
+        let tops = tops_of(&d.dialogs, &dates);
         self.learn_users(&tops, &d.users);
         Ok(DialogPage { tops, next: None, seen })
     }
@@ -166,14 +169,17 @@ impl Client {
     }
 }
 
-fn dialog_top(dialog: &enums::Dialog) -> Option<DialogTop> {
-    match dialog {
+/// Dialogs, and when the newest message of each was posted, by peer, id and date of the messages that came along.
+fn tops_of(dialogs: &[enums::Dialog], dates: &[(PeerId, i32, i32)]) -> Vec<DialogTop> {
+    let top = |dialog: &enums::Dialog| match dialog {
         enums::Dialog::Dialog(d) => {
             let peer = parse::peer_id(&d.peer);
-            Some(DialogTop { peer, top: MessageId(d.top_message), pts: d.pts, pinned: d.pinned })
+            let date = dates.iter().find(|(of, id, _)| (*of, *id) == (peer, d.top_message)).map(|(_, _, date)| *date);
+            Some(DialogTop { peer, top: MessageId(d.top_message), pts: d.pts, date, pinned: d.pinned })
         }
         enums::Dialog::Folder(_) | enums::Dialog::Community(_) => None,
-    }
+    };
+    dialogs.iter().filter_map(top).collect()
 }
 
 /// Peer, id and date of a message.

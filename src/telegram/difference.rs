@@ -64,7 +64,8 @@ impl Client {
     /// See [`TelegramError`].
     pub async fn channel_difference(&self, peer: PeerId, pts: i32) -> Result<ChannelDifference, TelegramError> {
         let request = functions::updates::GetChannelDifference {
-            force: true,
+            // Set, it lets Telegram leave out what it takes for unneeded.
+            force: false,
             channel: self.input_channel(peer)?,
             filter: enums::ChannelMessagesFilter::Empty,
             pts,

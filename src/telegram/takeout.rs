@@ -90,10 +90,8 @@ impl Client {
             Err(TelegramError::Refused { name, .. }) => {
                 tracing::warn!(account.name = %account, "account `{account}` cannot begin a takeout ({name}); it reads without one");
             }
-            Err(error) => {
-                takeout.not_before = None;
-                return Err(error);
-            }
+            // Also where nobody answered: pages are read as usual meanwhile, and a takeout is not asked for again at each of them.
+            Err(error) => return Err(error),
         }
         Ok(takeout.id)
     }

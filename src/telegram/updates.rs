@@ -43,6 +43,15 @@ pub enum Update {
         /// How far it moved.
         count: i32,
     },
+    /// A message outside channels, of which Telegram told too little to archive it.
+    Shortened {
+        /// Where it was posted.
+        peer: PeerId,
+        /// The state afterwards.
+        pts: i32,
+        /// How far it moved.
+        count: i32,
+    },
     /// A channel's state moved in a way that carries nothing to archive.
     ChannelMoved {
         /// The channel.
@@ -88,7 +97,7 @@ impl Update {
             Self::Message { parsed, .. } => Some(parsed.message.key.peer).filter(|p| p.kind() == IdSpace::Channel),
             Self::Deleted { channel, .. } => *channel,
             Self::ChannelMoved { channel, .. } | Self::ChannelGap { channel } => Some(*channel),
-            Self::Counted { .. } | Self::Membership { .. } | Self::Hidden { .. } | Self::Gap => None,
+            Self::Shortened { .. } | Self::Counted { .. } | Self::Membership { .. } | Self::Hidden { .. } | Self::Gap => None,
         }
     }
 }
@@ -106,11 +115,22 @@ pub(super) fn read(account: &AccountName, session: &Session, update: UpdatesLike
         }
         UpdatesLike::Updates(enums::Updates::UpdateShort(u)) => push.events.extend(read_update(&u.update)),
         // The short forms leave out what a message needs; the difference has it.
+        UpdatesLike::Updates(enums::Updates::UpdateShortMessage(u)) => {
+            push.events.push(Update::Shortened { peer: PeerId::user(u.user_id), pts: u.pts, count: u.pts_count });
+        }
+        UpdatesLike::Updates(enums::Updates::UpdateShortChatMessage(u)) => {
+            push.events.push(Update::Shortened { peer: PeerId::chat(u.chat_id), pts: u.pts, count: u.pts_count });
+        }
         UpdatesLike::Updates(_) | UpdatesLike::ConnectionClosed => push.events.push(Update::Gap),
         // Answers to requests that we never make.
         _ => {}
     }
     push
+}
+
+/// An account was not told of everything.
+pub(super) fn gap(account: &AccountName) -> Push {
+    Push { account: account.clone(), seen: MentionedPeers::default(), events: vec![Update::Gap] }
 }
 
 /// Reads one update; `None` for those that carry nothing to archive and move no state that is followed.

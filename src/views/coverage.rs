@@ -17,7 +17,7 @@ const RANGES_MAX: usize = 500;
 #[schema(as = Coverage)]
 pub struct CoverageView {
     pub(crate) peer: PeerView,
-    /// Whether every id up to `top` that any account can see was read and none must be read again.
+    /// Whether every id up to `top` that any account can see was read, none must be read again, and somebody can still read the peer.
     pub(crate) complete: bool,
     /// The greatest message id that Telegram was seen to use.
     pub(crate) top: i32,
@@ -41,10 +41,14 @@ pub struct CoverageView {
     /// When Telegram was last asked about the peer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) checked_at: Option<String>,
-    /// Why the peer cannot be read at present: Telegram's error name.
+    /// Why the peer cannot be read at present: Telegram's error name, or `NO_ACCOUNT` where every account that could is banned, signed out
+    /// or gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unavailable: Option<String>,
-    /// What keeps the running program from reading on at present, such as a flood wait and its end.
+    /// Since when it cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unavailable_since: Option<String>,
+    /// What keeps the running program from reading on at present, such as a flood wait and its end; also of a peer that is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hindered: Option<String>,
 }
@@ -114,10 +118,11 @@ pub struct CoveragePage {
 }
 
 impl CoverageView {
-    /// How complete a crawled peer is. `hindrance` is asked only about one that is not.
+    /// How complete a crawled peer is. `hindrance` says what is in the way of reading on.
     pub(crate) fn new(peer: &Peer, coverage: &Coverage, state: &CrawlState, hindrance: impl FnOnce() -> Option<String>) -> Self {
         let completeness = Completeness::of(coverage, state);
-        let complete = completeness.is_complete();
+        // What nobody can read any more may have grown since.
+        let complete = completeness.is_complete() && state.unavailable.is_none();
         Self {
             peer: show::peer(peer),
             complete,
@@ -131,7 +136,8 @@ impl CoverageView {
             held_until: state.held_until.map(|at| at.to_string()),
             checked_at: state.checked_at.map(|at| at.to_string()),
             unavailable: state.unavailable.clone(),
-            hindered: if complete { None } else { hindrance() },
+            unavailable_since: state.unavailable_since.map(|at| at.to_string()),
+            hindered: hindrance(),
         }
     }
 }

@@ -32,6 +32,7 @@ mod repository;
 mod restart;
 mod resume;
 mod retention;
+mod rules;
 mod schedule;
 mod scrub;
 mod sealed;

@@ -4,13 +4,18 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::fs;
+use std::process::ExitCode;
 
 use serde_json::Value;
+use telescribe::app::App;
+use telescribe::cli::{Out, coverage};
 use telescribe::config::Span;
 use telescribe::crawl::Progress;
+use telescribe::model::{self, ChangeKind, Seq};
 use telescribe_simulator::world::ChatKind;
 use telescribe_simulator::{PeerId, Post};
 
+use crate::support::commands::Written;
 use crate::support::fleet::{Fleet, small};
 use crate::support::methods::HISTORY;
 
@@ -77,7 +82,7 @@ impl Partly {
         self.0.get(&format!("/v1/peers/{}/coverage", peer.marked())).await
     }
 
-    async fn until_idle(&self, app: &telescribe::app::App) {
+    async fn until_idle(&self, app: &App) {
         self.0
             .until("everything that can be read is", || {
                 let progress = Progress::of(&app.archive).unwrap();
@@ -148,4 +153,101 @@ async fn an_account_that_was_let_in_again_meanwhile_takes_nothing_for_deleted_th
     let (dump, truth) = (partly.0.dump().await, partly.0.truth());
     assert_eq!(Partly::lines_of(&dump, peer), Partly::lines_of(&truth, peer));
     partly.0.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_nobody_can_read_any_more_is_not_complete_and_is_again_when_somebody_is_back() {
+    let partly = Partly::new().await;
+    partly.only(&["alpha"]);
+    let app = partly.0.start().await;
+    partly.until_idle(&app).await;
+    let of_alpha = partly.0.get("/v1/coverage").await["summary"].clone();
+    assert_eq!((&of_alpha["complete"], &of_alpha["peers_unavailable"]), (&true.into(), &0.into()), "{of_alpha:#}");
+    partly.0.simulator.ban("alpha").unwrap();
+    let lost = partly.0.until_got("/v1/coverage", |page| page["summary"]["peers_complete"] == 0).await;
+    let summary = &lost["summary"];
+    assert_eq!(summary["peers_unavailable"], of_alpha["peers"], "{summary:#}");
+    let peer = &lost["peers"][0];
+    assert_eq!(peer["unavailable"], "NO_ACCOUNT", "{peer:#}");
+    assert!(peer["unavailable_since"].as_str().unwrap().ends_with('Z'), "{peer:#}");
+    partly.0.stop(app).await;
+    // Also for who looks while nothing runs.
+    let out = Written::default();
+    let args = coverage::Args { peer: None, incomplete: false };
+    let code = coverage::write(&args, &partly.0.globals(), &mut Out::to(out.clone())).await.unwrap();
+    let text = out.text();
+    assert_eq!(code, ExitCode::from(1), "{text}");
+    assert!(text.contains("(no account can read it since 2"), "{text}");
+    // Another one that is in some of them.
+    partly.only(&["alpha", "bravo", "charlie"]);
+    let app = partly.0.start().await;
+    let found = partly.0.until_got("/v1/coverage", |page| page["summary"]["peers_complete"] != 0).await;
+    assert!(found["summary"]["peers"].as_i64() >= of_alpha["peers"].as_i64(), "{found:#}");
+    partly.0.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_an_account_was_thrown_out_of_is_no_dialog_of_it_though_telegram_lists_it() {
+    let partly = Partly::new().await;
+    let simulator = &partly.0.simulator;
+    simulator.withhold_updates("alpha", true).unwrap();
+    let (peer, other) = simulator.inspect(|world| {
+        let alpha = world.account_named("alpha").unwrap();
+        let mut of_alpha =
+            world.chats.iter().filter(|chat| chat.members.contains(&alpha) && chat.username.is_none() && chat.linked.is_none());
+        let group = of_alpha.clone().find(|chat| chat.kind == ChatKind::Supergroup).unwrap().peer;
+        (group, of_alpha.find(|chat| chat.kind == ChatKind::Group).unwrap().peer)
+    });
+    simulator.list_forbidden("alpha", true).unwrap();
+    simulator.forbid("alpha", peer, true).unwrap();
+    simulator.forbid("alpha", other, true).unwrap();
+    partly.only(&["alpha"]);
+    let app = partly.0.start().await;
+    partly.until_idle(&app).await;
+    let walks = simulator.request_count("messages.getDialogs");
+    partly.0.until("some more walks", || simulator.request_count("messages.getDialogs") > walks + 3).await;
+    for peer in [peer, other].map(|peer| model::PeerId(peer.marked())) {
+        assert_eq!(app.archive.view().members(peer).unwrap(), []);
+        assert_eq!(app.archive.view().crawl_state(peer).unwrap(), None, "and nothing is asked of it");
+    }
+    partly.0.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_in_an_accounts_address_book_is_nobodys_name() {
+    let partly = Partly::new().await;
+    let simulator = &partly.0.simulator;
+    // Somebody whose message is in a group of both.
+    let (alpha, bravo) =
+        simulator.inspect(|world| (world.account_named("alpha").unwrap(), world.account_named("bravo").unwrap()));
+    let (user, name) = simulator.inspect(|world| {
+        let shared = world
+            .chats
+            .iter()
+            .filter(|chat| chat.kind == ChatKind::Supergroup && [alpha, bravo].iter().all(|a| chat.members.contains(a)));
+        let senders = shared.flat_map(|chat| chat.history.messages()).filter_map(|message| message.sender);
+        let own: Vec<i64> = world.accounts.iter().map(|account| account.user_id).collect();
+        let user = senders.filter_map(|sender| world.user(sender.marked())).find(|user| !own.contains(&user.id)).unwrap();
+        (user.id, user.full_name())
+    });
+    simulator.save_contact("alpha", user, "Informant, do not call").unwrap();
+    partly.only(&["alpha"]);
+    let app = partly.0.start().await;
+    partly.until_idle(&app).await;
+    let title = |app: &App| app.archive.view().peer(model::PeerId(user)).unwrap().unwrap().title;
+    assert_eq!(title(&app), "", "its own name is not known to this account");
+    partly.0.stop(app).await;
+    // Who sees the name that it gave itself says it, and who does not takes nothing back.
+    for (accounts, times) in [(&["bravo", "charlie"][..], 2), (&["alpha"][..], 2)] {
+        partly.only(accounts);
+        let app = partly.0.start().await;
+        partly.until_idle(&app).await;
+        partly.0.run_job(&app, "recheck", HISTORY).await;
+        partly.until_idle(&app).await;
+        assert_eq!(title(&app), name);
+        let changes = app.archive.view().changes(Seq(0), usize::MAX).unwrap();
+        let of_user = ChangeKind::PeerChanged { peer: model::PeerId(user) };
+        assert_eq!(changes.iter().filter(|change| change.kind == of_user).count(), times, "it does not change to and fro");
+        partly.0.stop(app).await;
+    }
 }

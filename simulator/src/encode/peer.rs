@@ -20,10 +20,12 @@ impl AccountView<'_> {
     /// A user, complete with the account's own hash for it.
     pub(crate) fn user(&self, user: &User) -> enums::User {
         let is_self = user.id == self.own_id();
+        let account = self.world.accounts.get(self.account);
+        let contact = account.and_then(|account| account.contacts.get(&user.id)).filter(|_| !is_self);
         let phone = is_self.then(|| self.world.accounts.get(self.account).map(|account| account.phone.clone())).flatten();
         enums::User::User(types::User {
             is_self,
-            contact: false,
+            contact: contact.is_some(),
             mutual_contact: false,
             deleted: false,
             bot: user.bot,
@@ -54,8 +56,9 @@ impl AccountView<'_> {
             bot_guard: false,
             id: user.id,
             access_hash: Some(self.world.access_hash(self.account, PeerId::user(user.id))),
-            first_name: Some(user.first_name.clone()),
-            last_name: user.last_name.clone(),
+            // An account sees its contacts under the names of its address book.
+            first_name: Some(contact.unwrap_or(&user.first_name).clone()),
+            last_name: user.last_name.clone().filter(|_| contact.is_none()),
             username: user.username.clone(),
             phone,
             photo: None,

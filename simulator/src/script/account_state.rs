@@ -67,6 +67,23 @@ impl Simulator {
         Ok(())
     }
 
+    /// Keeps what is forbidden to an account ([`Simulator::forbid`]) in its list of dialogs, as Telegram does with a group that somebody was
+    /// thrown out of, or no longer.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub fn list_forbidden(&self, account: &str, listed: bool) -> Result<(), ScriptError> {
+        self.with_account(account, |account| account.lists_forbidden = listed)
+    }
+
+    /// Puts a user into an account's address book: the account sees it under that name from now on.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub fn save_contact(&self, account: &str, user: i64, name: impl Into<String>) -> Result<(), ScriptError> {
+        self.with_account(account, |account| drop(account.contacts.insert(user, name.into())))
+    }
+
     /// Moves an account to another data centre. From then on its old home answers `303 USER_MIGRATE_n`, and the new one lets it
     /// in with `auth.importAuthorization` of what `auth.exportAuthorization` in the old one gave, or when it signs in anew.
     ///

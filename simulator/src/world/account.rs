@@ -58,6 +58,10 @@ pub struct Account {
     pub(crate) takeouts: i64,
     /// Peers that it was thrown out of: `CHANNEL_PRIVATE`.
     pub(crate) forbidden: HashSet<PeerId>,
+    /// Whether these stay in its list of dialogs.
+    pub(crate) lists_forbidden: bool,
+    /// The names of users in its address book.
+    pub(crate) contacts: HashMap<i64, String>,
     /// Whether live updates are withheld from it.
     pub(crate) muted: bool,
     /// Grows whenever its file references are made to expire.
@@ -88,6 +92,8 @@ impl Account {
             takeout: None,
             takeouts: 0,
             forbidden: HashSet::new(),
+            lists_forbidden: false,
+            contacts: HashMap::new(),
             muted: false,
             reference_epoch: 1,
             login_accepted: false,

@@ -17,7 +17,7 @@ impl World {
     /// Moves a chat to its place in the dialogs of one account, in or out of them.
     pub(crate) fn reorder(&mut self, account: usize, chat: u32) {
         let (Some(of), Some(listed)) = (self.accounts.get_mut(account), self.chats.get(chat as usize)) else { return };
-        if of.is_member(chat) && !of.forbidden.contains(&listed.peer) {
+        if of.is_member(chat) && (of.lists_forbidden || !of.forbidden.contains(&listed.peer)) {
             of.order.place(chat, listed.sort_key(), of.archived.contains(&chat));
         } else {
             of.order.remove(chat);

@@ -1,0 +1,106 @@
+//! Peers that nobody can read any more: every account that could is banned, signed out, or its session is gone.
+//!
+//! What the accounts can do changes seldom, and a peer of which nothing is asked any more tells nobody of it. So whenever the accounts that
+//! may be asked have changed, all peers are looked at once, and the archive notes of which it has been abandoned, and since when. It is
+//! taken up again when an account is back.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::lost_peers::LostPeers;
+use super::peers::Peers;
+use super::recorder::Recorder;
+use crate::accounts::Pool;
+use crate::archive::{Archive, ArchiveError, CrawlState};
+use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
+use crate::model::{AccountName, PeerId};
+
+/// How often the accounts are looked at: a ban is not told of twice.
+const LOOK: Duration = Duration::from_secs(2);
+/// Peers in one write.
+const AT_ONCE: usize = 500;
+
+/// Notes which peers nobody can read.
+pub(super) struct Abandoned {
+    pub(super) archive: Arc<Archive>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) peers: Arc<Peers>,
+    pub(super) recorder: Arc<Recorder>,
+    pub(super) lost_peers: Arc<LostPeers>,
+}
+
+pub(super) fn start(abandoned: &Arc<Abandoned>, lifecycle: &Lifecycle) {
+    let abandoned = Arc::clone(abandoned);
+    lifecycle.work("abandoned", move || AbandonedWorker { abandoned: Arc::clone(&abandoned), known: None });
+}
+
+struct AbandonedWorker {
+    abandoned: Arc<Abandoned>,
+    /// The accounts that could be asked when the peers were last looked at.
+    known: Option<BTreeSet<AccountName>>,
+}
+
+impl Worker for AbandonedWorker {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
+        let able = self.abandoned.pool.ready();
+        if self.known.as_ref() == Some(&able) {
+            return Ok(StepOutcome::Idle);
+        }
+        self.abandoned.look(&able).await?;
+        self.known = Some(able);
+        Ok(StepOutcome::Idle)
+    }
+
+    async fn wait(&mut self) {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+impl Abandoned {
+    async fn look(&self, able: &BTreeSet<AccountName>) -> anyhow::Result<()> {
+        let (abandoned, found) = tokio::task::block_in_place(|| self.changed(able))?;
+        if !abandoned.is_empty() {
+            tracing::warn!("no account can read {} peers any more; `telescribe coverage` lists them", abandoned.len());
+        }
+        for (peers, why) in [(&abandoned, Some(CrawlState::NO_ACCOUNT)), (&found, None)] {
+            for peers in peers.chunks(AT_ONCE) {
+                let mut write = self.recorder.write();
+                for peer in peers {
+                    write.crawl_state(*peer, move |state| state.unavailable = why.map(str::to_owned));
+                }
+                let turn = self.recorder.turn().await;
+                Recorder::commit(&turn, write)?;
+            }
+        }
+        for peer in found {
+            self.lost_peers.plan(peer)?;
+        }
+        Ok(())
+    }
+
+    /// The peers that nobody can read any more, and those that somebody can again.
+    fn changed(&self, able: &BTreeSet<AccountName>) -> Result<(Vec<PeerId>, Vec<PeerId>), ArchiveError> {
+        let (mut abandoned, mut found) = (Vec::new(), Vec::new());
+        let view = self.archive.view();
+        for entry in view.crawl_states(PeerId(i64::MIN)) {
+            let (peer, state) = entry?;
+            let is_marked = match state.unavailable.as_deref() {
+                None => false,
+                Some(CrawlState::NO_ACCOUNT) => true,
+                // Telegram said why.
+                Some(_) => continue,
+            };
+            // A member that cannot address it yet is about to: its dialogs are read again.
+            let may = |name: &AccountName| able.contains(name) && state.account.as_ref().is_none_or(|owner| owner == name);
+            let can = self.peers.readers(peer)?.iter().any(may)
+                || view.members(peer)?.iter().any(|member| member.current() && may(&member.account));
+            match (can, is_marked) {
+                (false, false) => abandoned.push(peer),
+                (true, true) => found.push(peer),
+                _ => {}
+            }
+        }
+        Ok((abandoned, found))
+    }
+}
