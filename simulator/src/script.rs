@@ -179,6 +179,22 @@ impl Simulator {
         })
     }
 
+    /// Has a message sent as a type of a schema that nobody knows yet, or no longer, wherever it is asked for as history.
+    ///
+    /// # Errors
+    /// When there is no such peer.
+    pub fn make_unknown(&self, peer: PeerId, id: i32, unknown: bool) -> Result<(), ScriptError> {
+        let mut world = self.core.world_mut();
+        let index = *world.chat_of.get(&peer).ok_or(ScriptError::NoSuchPeer(peer))?;
+        let chat = world.chats.get_mut(index as usize).ok_or(ScriptError::NoSuchPeer(peer))?;
+        if unknown {
+            chat.unknown.insert(id);
+        } else {
+            chat.unknown.remove(&id);
+        }
+        Ok(())
+    }
+
     /// Sets how often a post was viewed and forwarded; nobody is told, as with Telegram.
     ///
     /// # Errors

@@ -30,6 +30,8 @@ pub struct Completeness<'a> {
     pub missing: RangeSet,
     /// Ids that were never read, and that none of the accounts can see.
     pub hidden: RangeSet,
+    /// Ids of which Telegram's answer could not be read.
+    pub unreadable: &'a RangeSet,
     /// Ids that were read but must be read again.
     pub recheck: Cow<'a, RangeSet>,
     /// Ids whose deletion is to be confirmed.
@@ -56,13 +58,19 @@ impl<'a> Completeness<'a> {
             recheck.to_mut().remove(unseen);
             held.to_mut().remove(unseen);
         }
-        Self { missing, hidden, recheck, held }
+        for range in state.unreadable.ranges() {
+            // Asked for again, they would be passed over again.
+            missing.remove(*range);
+            recheck.to_mut().remove(*range);
+            held.to_mut().remove(*range);
+        }
+        Self { missing, hidden, unreadable: &state.unreadable, recheck, held }
     }
 
     /// Whether every id that any account can see was read, none must be read again, and no deletion waits for its confirmation.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.missing.is_empty() && self.recheck.is_empty() && self.held.is_empty()
+        self.missing.is_empty() && self.unreadable.is_empty() && self.recheck.is_empty() && self.held.is_empty()
     }
 }
 

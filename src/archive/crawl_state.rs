@@ -33,6 +33,10 @@ pub struct CrawlState {
     pub held_until: Option<Timestamp>,
     /// The discussion group of a channel, or the channel of a discussion group.
     pub linked: Option<PeerId>,
+    /// Ids of which Telegram's answer could not be read, and which were passed over.
+    pub unreadable: RangeSet,
+    /// The layer that this was found with: a later one may read them.
+    pub unreadable_layer: i32,
     /// The first id that each account can see, of those that were asked; what is before is hidden from it (hidden pre-history, a history
     /// that it has cleared).
     pub visible_from: BTreeMap<AccountName, i32>,
@@ -62,6 +66,10 @@ struct CursorRecord {
     visible_from: BTreeMap<String, i32>,
     #[prost(int64, optional, tag = "11")]
     unavailable_since: Option<i64>,
+    #[prost(int32, repeated, tag = "12")]
+    unreadable: Vec<i32>,
+    #[prost(int32, tag = "13")]
+    unreadable_layer: i32,
 }
 
 impl CrawlState {
@@ -105,6 +113,8 @@ impl WrittenValue<PeerId> for CrawlState {
             held_until: self.held_until.map(|t| t.0),
             linked: self.linked.map(|p| p.0),
             unavailable_since: self.unavailable_since.map(|t| t.0),
+            unreadable: bounds(&self.unreadable),
+            unreadable_layer: self.unreadable_layer,
             visible_from: self.visible_from.iter().map(|(account, first)| (account.to_string(), *first)).collect(),
         }
         .encode_to_vec()
@@ -124,6 +134,8 @@ impl StoredValue<PeerId> for CrawlState {
             checked_at: r.checked_at.map(Timestamp),
             unavailable: r.unavailable,
             unavailable_since: r.unavailable_since.map(Timestamp),
+            unreadable: ranges(&r.unreadable)?,
+            unreadable_layer: r.unreadable_layer,
             recheck: ranges(&r.recheck)?,
             held: ranges(&r.held)?,
             held_until: r.held_until.map(Timestamp),

@@ -63,6 +63,7 @@ async fn one(api: &Api, peer: &str, globals: &Globals, out: &mut Out) -> anyhow:
         (HoleView::NOT_READ_YET, "not read yet"),
         (HoleView::PEER_UNAVAILABLE, "not read, and the peer cannot be read at present"),
         (HoleView::HIDDEN, "hidden from all accounts"),
+        (HoleView::UNREADABLE, "passed over: this version cannot read Telegram's answer"),
         (HoleView::TO_BE_READ_AGAIN, "to be read again"),
         (HoleView::DELETION_TO_BE_CONFIRMED, "mass deletion, to be confirmed by a second request"),
     ] {
@@ -114,8 +115,13 @@ async fn all(api: &Api, args: &Args, globals: &Globals, out: &mut Out) -> anyhow
 }
 
 fn for_people(coverage: &CoverageView, out: &Out) -> String {
-    let CoverageView { peer, complete, top, messages, missing, recheck, held, .. } = coverage;
-    let state = if *complete { "complete".to_owned() } else { format!("{} ids to read", missing + recheck + held) };
+    let CoverageView { peer, complete, top, messages, missing, recheck, held, unreadable, .. } = coverage;
+    let state = match missing + recheck + held {
+        0 if *complete => "complete".to_owned(),
+        0 if *unreadable > 0 => format!("{unreadable} ids unreadable"),
+        0 => "read so far".to_owned(),
+        left => format!("{left} ids to read"),
+    };
     let since = coverage.unavailable_since.as_ref().map(|at| format!(" since {at}")).unwrap_or_default();
     let unavailable = coverage.unavailable.as_ref().map(|why| match why.as_str() {
         CrawlState::NO_ACCOUNT => format!("no account can read it{since}"),

@@ -14,7 +14,8 @@ use super::recorder::Recorder;
 use crate::accounts::Pool;
 use crate::archive::{Archive, ArchiveError, CrawlState};
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
-use crate::model::{AccountName, PeerId};
+use crate::model::{AccountName, PeerId, RangeSet};
+use crate::telegram;
 
 /// How often the accounts are looked at: a ban is not told of twice.
 const LOOK: Duration = Duration::from_secs(2);
@@ -33,6 +34,16 @@ pub(super) struct Abandoned {
 pub(super) fn start(abandoned: &Arc<Abandoned>, lifecycle: &Lifecycle) {
     let abandoned = Arc::clone(abandoned);
     lifecycle.work("abandoned", move || AbandonedWorker { abandoned: Arc::clone(&abandoned), known: None });
+}
+
+/// What has changed for peers.
+struct Changed {
+    /// Nobody can read them any more.
+    abandoned: Vec<PeerId>,
+    /// Somebody can again.
+    found: Vec<PeerId>,
+    /// Another version could not read everything that Telegram said of them.
+    readable: Vec<PeerId>,
 }
 
 struct AbandonedWorker {
@@ -59,7 +70,7 @@ impl Worker for AbandonedWorker {
 
 impl Abandoned {
     async fn look(&self, able: &BTreeSet<AccountName>) -> anyhow::Result<()> {
-        let (abandoned, found) = tokio::task::block_in_place(|| self.changed(able))?;
+        let Changed { abandoned, found, readable } = tokio::task::block_in_place(|| self.changed(able))?;
         if !abandoned.is_empty() {
             tracing::warn!("no account can read {} peers any more; `telescribe coverage` lists them", abandoned.len());
         }
@@ -73,18 +84,26 @@ impl Abandoned {
                 Recorder::commit(&turn, write)?;
             }
         }
-        for peer in found {
+        for peer in &readable {
+            let mut write = self.recorder.write();
+            write.crawl_state(*peer, |state| state.unreadable = RangeSet::new());
+            let turn = self.recorder.turn().await;
+            Recorder::commit(&turn, write)?;
+        }
+        for peer in found.into_iter().chain(readable) {
             self.lost_peers.plan(peer)?;
         }
         Ok(())
     }
 
-    /// The peers that nobody can read any more, and those that somebody can again.
-    fn changed(&self, able: &BTreeSet<AccountName>) -> Result<(Vec<PeerId>, Vec<PeerId>), ArchiveError> {
-        let (mut abandoned, mut found) = (Vec::new(), Vec::new());
+    fn changed(&self, able: &BTreeSet<AccountName>) -> Result<Changed, ArchiveError> {
+        let (mut abandoned, mut found, mut readable) = (Vec::new(), Vec::new(), Vec::new());
         let view = self.archive.view();
         for entry in view.crawl_states(PeerId(i64::MIN)) {
             let (peer, state) = entry?;
+            if !state.unreadable.is_empty() && state.unreadable_layer != telegram::LAYER {
+                readable.push(peer);
+            }
             let is_marked = match state.unavailable.as_deref() {
                 None => false,
                 Some(CrawlState::NO_ACCOUNT) => true,
@@ -101,6 +120,6 @@ impl Abandoned {
                 _ => {}
             }
         }
-        Ok((abandoned, found))
+        Ok(Changed { abandoned, found, readable })
     }
 }

@@ -11,6 +11,9 @@ use crate::dispatch::{Assignment, Priority, TaskError};
 use crate::model::{AccountName, MessageId, PeerId};
 use crate::telegram::{ChannelDifference, MentionedPeers, TelegramError, Update};
 
+/// After how many faults of the server in a row a difference is given up, and history read instead: some never come.
+const GIVE_UP_AFTER: u32 = 5;
+
 /// Asks for channels' differences.
 pub(super) struct Differences {
     pub(super) archive: Arc<Archive>,
@@ -22,7 +25,7 @@ pub(super) struct Differences {
 impl Differences {
     /// Asks once what happened in a channel.
     pub(super) async fn ask(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
-        let Assignment { lease, client, priority } = assignment;
+        let Assignment { lease, client, priority, failures } = assignment;
         let state = self.archive.view().crawl_state(peer)?.unwrap_or_default();
         let Some(pts) = state.pts else {
             // Without a pts there is no difference: the next page of history brings one.
@@ -35,9 +38,16 @@ impl Differences {
             // Telegram does not accept the state any more: the same as a difference that is too long.
             Err(TelegramError::Refused { name, .. }) if name.starts_with("PERSISTENT_TIMESTAMP") => {
                 drop(lease);
-                let turn = self.recorder.turn().await;
-                self.lost_track(&turn, &account, peer, None, MessageId(0), MentionedPeers::default())?;
-                return Ok(());
+                return Ok(self.lose_track(&account, peer).await?);
+            }
+            // What cannot be told, or only with what cannot be read, is read as history.
+            Err(TelegramError::Unreadable { .. }) => {
+                drop(lease);
+                return Ok(self.lose_track(&account, peer).await?);
+            }
+            Err(TelegramError::ServerFault { .. }) if failures >= GIVE_UP_AFTER => {
+                drop(lease);
+                return Ok(self.lose_track(&account, peer).await?);
             }
             Err(error) => return Err(error.into()),
         };
@@ -87,6 +97,12 @@ impl Differences {
             }
         }
         Ok(())
+    }
+
+    /// The same as a difference that is too long, where Telegram does not say from where it would go on: the next page of history does.
+    async fn lose_track(&self, account: &AccountName, peer: PeerId) -> Result<(), ArchiveError> {
+        let turn = self.recorder.turn().await;
+        self.lost_track(&turn, account, peer, None, MessageId(0), MentionedPeers::default())
     }
 
     /// Telegram skipped what happened in a channel: continue from its new pts, and read again what may have changed.

@@ -10,10 +10,13 @@ use super::recorder::Recorder;
 use super::unit::Unit;
 use super::visibility::{Sight, Visibility};
 use crate::accounts::{Pool, Urgency};
-use crate::archive::Archive;
+use crate::archive::{Archive, ArchiveError};
 use crate::dispatch::{Assignment, Priority, TaskError};
-use crate::model::{AccountName, Clock, IdSpace, PeerId};
-use crate::telegram::method;
+use crate::model::{AccountName, Clock, IdRange, IdSpace, PeerId};
+use crate::telegram::{self, TelegramError, method};
+
+/// How many ids are asked for after the first page that did not come.
+const NARROW_MAX: i32 = 64;
 
 /// Reads history.
 pub(super) struct History {
@@ -30,7 +33,7 @@ pub(super) struct History {
 impl History {
     /// Reads one page of a peer's history.
     pub(super) async fn read_page(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
-        let Assignment { lease, client, priority } = assignment;
+        let Assignment { lease, client, priority, failures } = assignment;
         let (coverage, state) = (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
         let account = lease.account().clone();
         let Sight::From(first) = self.visibility.of(&account, peer, &state)? else {
@@ -47,7 +50,7 @@ impl History {
                 // Where another account sees what is left, it is the next one's.
                 return Ok(self.planner.add_history(peer, priority)?);
             }
-            Wanted::Now(range) => range,
+            Wanted::Now(range) => narrowed(range, failures),
             Wanted::After(at) => {
                 drop(lease);
                 self.planner.add_not_before(Unit::History { peer }, priority, at);
@@ -60,7 +63,13 @@ impl History {
             true => client.history_by_takeout(peer, range).await,
             false => client.history(peer, range).await,
         };
-        let page = answer?;
+        let page = match answer {
+            Err(TelegramError::Unreadable { why }) if range.len() == 1 => {
+                drop(lease);
+                return Ok(self.pass_over(peer, range, priority, &why).await?);
+            }
+            answer => answer?,
+        };
         drop(lease);
         let oldest = page.messages.iter().map(|parsed| parsed.message.key.id.0).min();
         if self.visibility.is_doubtful(&account, peer, page.covered, oldest)? {
@@ -102,9 +111,54 @@ impl History {
         self.planner.add_history(peer, priority)?;
         Ok(())
     }
+
+    /// Goes on without an id of which no answer can be read: it is a hole with a reason of its own.
+    async fn pass_over(&self, peer: PeerId, id: IdRange, priority: Priority, why: &str) -> Result<(), ArchiveError> {
+        tracing::warn!(
+            peer.id = peer.0,
+            message.id = id.first,
+            "message {peer}/{} is passed over: Telegram's answer about it cannot be read ({why}); a later version may",
+            id.first
+        );
+        metrics::counter!("telescribe_unreadable_total").increment(1);
+        let mut write = self.recorder.write();
+        write.crawl_state(peer, move |state| {
+            state.unreadable.insert(id);
+            state.unreadable_layer = telegram::LAYER;
+        });
+        let turn = self.recorder.turn().await;
+        Recorder::commit(&turn, write)?;
+        drop(turn);
+        self.planner.add_history(peer, priority)
+    }
+
     /// Whether Telegram has not asked the account to wait before it begins a takeout. The pool remembers that over a restart.
     fn may_begin_takeout(&self, account: &AccountName) -> bool {
         let free_at = self.pool.free_at(account, method::INIT_TAKEOUT, Urgency::Background);
         free_at.is_some_and(|at| at <= self.clock.now())
+    }
+}
+
+/// The newest ids of a range, fewer and fewer after each page that did not come, or could not be read: a page of a hundred long messages is
+/// larger than a connection takes, and one message that cannot be read spoils its page (bisection).
+fn narrowed(range: IdRange, failures: u32) -> IdRange {
+    // One answer that did not come may be anything.
+    let Some(halvings) = failures.checked_sub(1) else { return range };
+    let most = (NARROW_MAX >> halvings.min(31)).max(1);
+    IdRange { first: range.first.max(range.last.saturating_sub(most - 1)), last: range.last }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_fails_again_and_again_is_asked_for_in_smaller_and_smaller_parts_down_to_one_id() {
+        let range = IdRange { first: 1, last: 5_000 };
+        assert_eq!(narrowed(range, 0), range);
+        let lengths: Vec<u64> = (1..9).map(|failures| narrowed(range, failures).len()).collect();
+        assert_eq!(lengths, [64, 32, 16, 8, 4, 2, 1, 1]);
+        assert_eq!(narrowed(range, u32::MAX), IdRange { first: 5_000, last: 5_000 });
+        assert_eq!(narrowed(IdRange { first: 4_990, last: 5_000 }, 1), IdRange { first: 4_990, last: 5_000 });
     }
 }

@@ -56,7 +56,7 @@ impl Visibility {
 
     /// Asks from where on an account sees a peer.
     pub(super) async fn ask(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
-        let Assignment { lease, client, priority } = assignment;
+        let Assignment { lease, client, priority, .. } = assignment;
         let account = lease.account().clone();
         let full = client.full_channel(peer).await?;
         drop(lease);

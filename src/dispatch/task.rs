@@ -46,6 +46,8 @@ pub struct Assignment {
     pub client: Arc<Client>,
     /// How urgent the task was.
     pub priority: Priority,
+    /// How often it got no answer, or one that could not be read, in a row.
+    pub failures: u32,
 }
 
 impl Assignment {

@@ -24,6 +24,8 @@ const RETRY_MAX: Duration = Duration::from_secs(60);
 /// The longest that the clock is not looked at, should it have been set, or the machine have slept.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
+/// How often a task is retried at once after an answer that cannot be read: enough for it to ask for less and less.
+const UNREADABLE_MAX: u32 = 16;
 /// How long an account does not call a method that Telegram refused to it, for a reason that names no peer.
 const REFUSED_FOR: Duration = Duration::from_mins(10);
 /// How the names of errors begin that are about the peer or the message that was asked for.
@@ -122,7 +124,7 @@ impl TaskWorker {
         let Taken { task, priority, failures, claim } = taken;
         let account = lease.account().clone();
         let Some(client) = self.backlog.clients.get(&account).cloned() else { return Ok(()) };
-        let outcome = Arc::clone(&task).run(Assignment { lease, client, priority }).await;
+        let outcome = Arc::clone(&task).run(Assignment { lease, client, priority, failures }).await;
         metrics::counter!("telescribe_requests_total", "method" => task.method(), "outcome" => label(&outcome)).increment(1);
         let now = self.backlog.clock.now();
         let error = match outcome {
@@ -163,9 +165,15 @@ impl TaskWorker {
                 self.backlog.pool.flood(&account, method, wait, &name);
                 self.backlog.add(task, priority, failures, now);
             }
-            TelegramError::Transient { why } => {
+            TelegramError::Transient { why } | TelegramError::ServerFault { name: why } => {
                 let wait = RETRY_MIN.saturating_mul(1 << failures.min(16)).min(RETRY_MAX);
                 tracing::warn!(account.name = %account, "account `{account}` got no response ({why}); retry in {wait:?}");
+                self.backlog.add(task, priority, failures.saturating_add(1), now + wait);
+            }
+            // There was an answer: asking otherwise may help, waiting does not.
+            TelegramError::Unreadable { why } => {
+                tracing::debug!(account.name = %account, "account `{account}`: an answer to {} is unreadable ({why})", task.method());
+                let wait = if failures < UNREADABLE_MAX { Duration::ZERO } else { RETRY_MAX };
                 self.backlog.add(task, priority, failures.saturating_add(1), now + wait);
             }
             // The pool knows when.
@@ -201,6 +209,8 @@ fn label(outcome: &Result<(), TaskError>) -> &'static str {
         Err(TaskError::Telegram(TelegramError::FloodWait { .. })) => "flood_wait",
         Err(TaskError::Telegram(error)) if error.lost().is_some() => "lost",
         Err(TaskError::Telegram(TelegramError::Transient { .. })) => "no_answer",
+        Err(TaskError::Telegram(TelegramError::ServerFault { .. })) => "fault",
+        Err(TaskError::Telegram(TelegramError::Unreadable { .. })) => "unreadable",
         Err(TaskError::Telegram(TelegramError::RetryLater { .. })) => "again",
         Err(TaskError::Telegram(_)) => "refused",
         Err(TaskError::NotArchived(_)) => "not_archived",

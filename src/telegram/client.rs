@@ -166,6 +166,11 @@ impl Client {
                     self.connection_state().unanswered = 0;
                     return Err(self.classify(error));
                 }
+                // So is what cannot be read.
+                Ok(Err(error @ InvocationError::Deserialize(_))) => {
+                    self.connection_state().unanswered = 0;
+                    return Err(error.into());
+                }
                 Ok(Err(error)) => error.into(),
                 Err(_) => timeout(),
             },

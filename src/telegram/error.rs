@@ -46,10 +46,22 @@ pub enum TelegramError {
         /// Telegram's error name.
         name: String,
     },
-    /// A retry may help: a timeout, a broken connection, a fault of the server.
+    /// A retry may help: a timeout, a broken connection.
     #[error("no response ({why})")]
     Transient {
         /// What happened.
+        why: String,
+    },
+    /// Telegram has answered that it cannot at present: a fault of the server. A retry may help.
+    #[error("server fault ({name})")]
+    ServerFault {
+        /// Telegram's code and error name.
+        name: String,
+    },
+    /// Telegram has answered, with what this version cannot read, such as a type of a later layer. The connection is well.
+    #[error("unreadable answer ({why})")]
+    Unreadable {
+        /// What could not be read.
         why: String,
     },
     /// The request has to be retried under a new lease: what it depends on has changed, or has to wait, and the pool knows of it. Only
@@ -139,6 +151,8 @@ impl TelegramError {
             Self::FloodWait { .. }
             | Self::PeerUnavailable { .. }
             | Self::Transient { .. }
+            | Self::ServerFault { .. }
+            | Self::Unreadable { .. }
             | Self::RetryLater { .. }
             | Self::Refused { .. } => None,
         }
@@ -154,6 +168,8 @@ impl TelegramError {
             Self::FloodWait { .. }
             | Self::PeerUnavailable { .. }
             | Self::Transient { .. }
+            | Self::ServerFault { .. }
+            | Self::Unreadable { .. }
             | Self::RetryLater { .. }
             | Self::Refused { .. } => None,
         }
@@ -187,7 +203,7 @@ impl From<RpcError> for TelegramError {
         } else if is(&UNAVAILABLE) {
             Self::PeerUnavailable { name }
         } else if is(&TRANSIENT) || !(0..500).contains(&code) {
-            Self::Transient { why: format!("server fault {code} {name}") }
+            Self::ServerFault { name: format!("{code} {name}") }
         } else {
             Self::Refused { name, value }
         }
@@ -204,7 +220,7 @@ impl From<InvocationError> for TelegramError {
             InvocationError::Io(e) => transient(format!("connection: {e}")),
             InvocationError::Transport(e) => transient(format!("transport: {e}")),
             InvocationError::Dropped(why) => transient(format!("connection dropped: {why}")),
-            InvocationError::Deserialize(e) => transient(format!("unreadable answer: {e}")),
+            InvocationError::Deserialize(e) => Self::Unreadable { why: e.to_string() },
             InvocationError::InvalidDc => Self::Refused { name: "unknown data centre".to_owned(), value: None },
             InvocationError::Authentication(e) => transient(format!("key exchange: {e}")),
         }
@@ -277,7 +293,7 @@ mod tests {
             (400, "TAKEOUT_REQUIRED", "refused"),
             (400, "PERSISTENT_TIMESTAMP_EMPTY", "refused"),
             (400, "PERSISTENT_TIMESTAMP_INVALID", "refused"),
-            (500, "PERSISTENT_TIMESTAMP_OUTDATED", "transient"),
+            (500, "PERSISTENT_TIMESTAMP_OUTDATED", "fault"),
             (406, "UPDATE_APP_TO_LOGIN", "refused"),
             (403, "CHAT_ADMIN_REQUIRED", "refused"),
             (404, "METHOD_INVALID", "refused"),
@@ -285,14 +301,14 @@ mod tests {
             (303, "NETWORK_MIGRATE_1", "refused"),
             (303, "PHONE_MIGRATE_5", "refused"),
             (303, "FILE_MIGRATE_4", "refused"),
-            (500, "INTERDC_2_CALL_ERROR", "transient"),
-            (500, "HISTORY_GET_FAILED", "transient"),
-            (500, "AUTH_RESTART", "transient"),
-            (500, "MSG_WAIT_FAILED", "transient"),
-            (400, "MSG_WAIT_FAILED", "transient"),
-            (-500, "MSG_WAIT_TIMEOUT", "transient"),
-            (-503, "Timeout", "transient"),
-            (503, "TIMEOUT", "transient"),
+            (500, "INTERDC_2_CALL_ERROR", "fault"),
+            (500, "HISTORY_GET_FAILED", "fault"),
+            (500, "AUTH_RESTART", "fault"),
+            (500, "MSG_WAIT_FAILED", "fault"),
+            (400, "MSG_WAIT_FAILED", "fault"),
+            (-500, "MSG_WAIT_TIMEOUT", "fault"),
+            (-503, "Timeout", "fault"),
+            (503, "TIMEOUT", "fault"),
         ] {
             let error = of(code, message);
             let found = match &error {
@@ -302,6 +318,8 @@ mod tests {
                 TelegramError::Duplicated { .. } => "duplicated",
                 TelegramError::PeerUnavailable { .. } => "unavailable",
                 TelegramError::Transient { .. } => "transient",
+                TelegramError::ServerFault { .. } => "fault",
+                TelegramError::Unreadable { .. } => "unreadable",
                 TelegramError::RetryLater { .. } => "again",
                 TelegramError::Refused { .. } => "refused",
             };

@@ -255,6 +255,8 @@ impl From<TelegramError> for LoginError {
             }
             TelegramError::PeerUnavailable { .. }
             | TelegramError::Transient { .. }
+            | TelegramError::ServerFault { .. }
+            | TelegramError::Unreadable { .. }
             | TelegramError::RetryLater { .. }
             | TelegramError::Duplicated { .. } => return Self::Telegram(error),
         };

@@ -125,7 +125,13 @@ impl Client {
             Ok(_) => Ok(()),
             Err(error) => {
                 // One that the new home has not seen can be used for a retry, and another export may be an hour away.
-                if matches!(error, TelegramError::FloodWait { .. } | TelegramError::Transient { .. }) {
+                let is_unseen = |error: &TelegramError| {
+                    matches!(
+                        error,
+                        TelegramError::FloodWait { .. } | TelegramError::Transient { .. } | TelegramError::ServerFault { .. }
+                    )
+                };
+                if is_unseen(&error) {
                     *exported = Some(taken);
                 }
                 Err(self.migration_error(IMPORT, error))

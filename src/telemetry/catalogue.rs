@@ -31,9 +31,13 @@ pub struct Metric {
 const WRITE_SECONDS: &[f64] = &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// Every metric of the program, in the order of the page.
-pub const CATALOGUE: [Metric; 29] = [
+pub const CATALOGUE: [Metric; 30] = [
     counter("telescribe_requests_total", "Requests of the crawl to Telegram, by method and outcome."),
     counter("telescribe_messages_total", "Messages that were archived, by what became of them."),
+    counter(
+        "telescribe_unreadable_total",
+        "Messages that were passed over because Telegram's answer about them could not be read.",
+    ),
     counter("telescribe_not_understood_total", "What Telegram sent and this version has no name for, by constructor."),
     counter("telescribe_jobs_started_total", "Runs of scheduled jobs that were started."),
     counter("telescribe_jobs_skipped_total", "Runs of scheduled jobs that were skipped, because the one before had not ended."),

@@ -27,6 +27,9 @@ pub struct CoverageView {
     pub(crate) deleted: u64,
     /// How many ids up to `top` were not read yet.
     pub(crate) missing: u64,
+    /// How many ids up to `top` were passed over because Telegram's answer about them could not be read.
+    #[serde(default)]
+    pub(crate) unreadable: u64,
     /// How many ids up to `top` none of the accounts can see: hidden from all that are in the group (hidden pre-history). They do not
     /// count as missing.
     #[serde(default)]
@@ -61,7 +64,7 @@ pub struct HoleView {
     pub(crate) first: i32,
     /// The last id.
     pub(crate) last: i32,
-    /// `not_read_yet`, `peer_unavailable`, `hidden`, `to_be_read_again` or `deletion_to_be_confirmed`.
+    /// `not_read_yet`, `peer_unavailable`, `hidden`, `unreadable`, `to_be_read_again` or `deletion_to_be_confirmed`.
     pub(crate) reason: Cow<'static, str>,
 }
 
@@ -98,6 +101,9 @@ pub struct CoverageSummary {
     pub(crate) deleted: u64,
     /// How many ids were not read yet.
     pub(crate) missing: u64,
+    /// How many ids were passed over because Telegram's answer about them could not be read.
+    #[serde(default)]
+    pub(crate) unreadable: u64,
     /// How many ids none of the accounts can see.
     #[serde(default)]
     pub(crate) hidden: u64,
@@ -130,6 +136,7 @@ impl CoverageView {
             messages: coverage.messages,
             deleted: coverage.deleted,
             missing: completeness.missing.len(),
+            unreadable: completeness.unreadable.len(),
             hidden: completeness.hidden.len(),
             recheck: completeness.recheck.len(),
             held: completeness.held.len(),
@@ -147,6 +154,8 @@ impl HoleView {
     pub(crate) const NOT_READ_YET: &'static str = "not_read_yet";
     /// Never read, and no account can read the peer at present.
     pub(crate) const PEER_UNAVAILABLE: &'static str = "peer_unavailable";
+    /// Telegram's answer could not be read.
+    pub(crate) const UNREADABLE: &'static str = "unreadable";
     /// Never read, and none of the accounts can see it.
     pub(crate) const HIDDEN: &'static str = "hidden";
     /// Read, but its updates were skipped or a recheck is due.
@@ -162,6 +171,7 @@ impl HoleView {
         };
         let mut holes = of(&completeness.missing, never);
         holes.extend(of(&completeness.hidden, Self::HIDDEN));
+        holes.extend(of(completeness.unreadable, Self::UNREADABLE));
         holes.extend(of(&completeness.recheck, Self::TO_BE_READ_AGAIN));
         holes.extend(of(&completeness.held, Self::DELETION_TO_BE_CONFIRMED));
         holes.sort_by_key(|hole| hole.first);
@@ -196,6 +206,7 @@ impl CoverageSummary {
         self.messages += view.messages;
         self.deleted += view.deleted;
         self.missing += view.missing;
+        self.unreadable += view.unreadable;
         self.hidden += view.hidden;
         self.recheck += view.recheck;
         self.held += view.held;

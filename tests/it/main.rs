@@ -44,6 +44,7 @@ mod soak;
 mod support;
 mod telethon;
 mod trouble;
+mod unreadable;
 mod vanished;
 mod views;
 mod visibility;

@@ -73,7 +73,11 @@ impl Call<'_> {
         mentioned.add(chat.peer);
         page.iter().for_each(|message| mentioned.add_message(chat, message));
         let messages = page.iter().rev().map(|message| view.message(chat, message)).collect();
-        Ok(messages_of(chat, messages, page.len(), &mentioned, view).to_bytes())
+        let mut answer = messages_of(chat, messages, page.len(), &mentioned, view).to_bytes();
+        for message in page.iter().filter(|message| chat.unknown.contains(&message.id)) {
+            make_unknown(&mut answer, &view.message(chat, message).to_bytes());
+        }
+        Ok(answer)
     }
 
     pub(super) fn get_channel_messages(&self) -> Answer {
@@ -134,6 +138,14 @@ fn ids(messages: &[enums::InputMessage]) -> Result<impl Iterator<Item = i32> + '
         enums::InputMessage::CallbackQuery(message) => message.id,
         enums::InputMessage::Pinned => 0,
     }))
+}
+
+/// Gives a part of an answer a constructor of no schema.
+fn make_unknown(answer: &mut [u8], part: &[u8]) {
+    let at = answer.windows(part.len()).position(|window| window == part);
+    if let Some(constructor) = at.and_then(|at| answer.get_mut(at..at + 4)) {
+        constructor.copy_from_slice(&[0xde, 0xad, 0xbe, 0xef]);
+    }
 }
 
 /// Messages in the form that belongs to the kind of chat.

@@ -1,6 +1,6 @@
 //! Chats: groups, supergroups, channels and private chats.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{DialogSortKey, History, Journal, Message, PeerId, Service, Topic};
 
@@ -81,6 +81,8 @@ pub struct Chat {
     pub hidden_prehistory: bool,
     /// The lowest message id that is shown to an account, where not all are.
     pub(crate) first_shown: HashMap<usize, i32>,
+    /// Messages that are sent as a type of a schema that nobody knows yet.
+    pub(crate) unknown: HashSet<i32>,
     /// Whether it is divided into topics.
     pub forum: bool,
     /// The topics of a forum, ascending by id.
@@ -111,6 +113,7 @@ impl Chat {
             linked: None,
             hidden_prehistory: false,
             first_shown: HashMap::new(),
+            unknown: HashSet::new(),
             forum: false,
             topics: Vec::new(),
         }

@@ -37,7 +37,9 @@ pub(super) async fn sign_in(client: &Client, pushes: &mut mpsc::Receiver<Push>, 
                     () = sleep(left(&link)) => {}
                 }
             }
-            Err(LoginError::Telegram(TelegramError::Transient { .. })) if failures < FAILURES_MAX => {
+            Err(LoginError::Telegram(TelegramError::Transient { .. } | TelegramError::ServerFault { .. }))
+                if failures < FAILURES_MAX =>
+            {
                 failures += 1;
                 sleep(PAUSE).await;
             }
