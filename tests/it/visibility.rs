@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde_json::Value;
 use telescribe::app::App;
@@ -14,10 +15,12 @@ use telescribe::crawl::Progress;
 use telescribe::model::{self, ChangeKind, Seq};
 use telescribe_simulator::world::ChatKind;
 use telescribe_simulator::{PeerId, Post};
+use tokio::time::{Instant, sleep};
 
 use crate::support::commands::Written;
-use crate::support::fleet::{Fleet, small};
+use crate::support::fleet::{Fleet, first_differences, small};
 use crate::support::methods::HISTORY;
+use crate::support::waiting::PATIENCE;
 
 /// A fleet of which only some accounts are the program's.
 struct Partly(Fleet);
@@ -91,6 +94,22 @@ impl Partly {
             .await;
     }
 
+    /// Waits until a peer's dump is what Telegram holds.
+    async fn until_same(&self, peer: PeerId) {
+        let end = Instant::now() + PATIENCE;
+        while self.difference(peer).await.is_some() && Instant::now() < end {
+            sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(self.difference(peer).await, None);
+    }
+
+    /// How a peer's dump differs from what Telegram holds.
+    async fn difference(&self, peer: PeerId) -> Option<String> {
+        let (dump, truth) = (self.0.dump().await, self.0.truth());
+        let (dump, truth) = (Self::lines_of(&dump, peer), Self::lines_of(&truth, peer));
+        (dump != truth).then(|| first_differences(&dump.join("\n"), &truth.join("\n")))
+    }
+
     /// The lines of a peer in a dump.
     fn lines_of(text: &str, peer: PeerId) -> Vec<String> {
         let of = format!("\"peer\":{},", peer.marked());
@@ -123,8 +142,7 @@ async fn the_past_that_is_hidden_from_an_account_is_no_empty_history_and_another
     let app = partly.0.start().await;
     partly.until_idle(&app).await;
     partly.0.run_job(&app, "recheck", HISTORY).await;
-    let (dump, truth) = (partly.0.dump().await, partly.0.truth());
-    assert_eq!(Partly::lines_of(&dump, peer), Partly::lines_of(&truth, peer));
+    assert_eq!(partly.difference(peer).await, None);
     partly.0.stop(app).await;
 }
 
@@ -136,22 +154,21 @@ async fn an_account_that_was_let_in_again_meanwhile_takes_nothing_for_deleted_th
     partly.only(&["bravo"]);
     let app = partly.0.start().await;
     partly.until_idle(&app).await;
-    let (dump, truth) = (partly.0.dump().await, partly.0.truth());
-    assert_eq!(Partly::lines_of(&dump, peer), Partly::lines_of(&truth, peer));
+    assert_eq!(partly.difference(peer).await, None);
     partly.0.stop(app).await;
     partly.let_in_late(peer);
     let app = partly.0.start().await;
+    partly.until_same(peer).await;
     partly.until_idle(&app).await;
     partly.0.run_job(&app, "recheck", HISTORY).await;
     partly.until_idle(&app).await;
-    let (dump, truth) = (partly.0.dump().await, partly.0.truth());
-    assert_eq!(Partly::lines_of(&dump, peer), Partly::lines_of(&truth, peer));
+    assert_eq!(partly.difference(peer).await, None);
     // Nor while it runs: it is thrown out and let in again, and told.
     partly.let_in_late(peer);
+    partly.until_same(peer).await;
     partly.0.run_job(&app, "recheck", HISTORY).await;
     partly.until_idle(&app).await;
-    let (dump, truth) = (partly.0.dump().await, partly.0.truth());
-    assert_eq!(Partly::lines_of(&dump, peer), Partly::lines_of(&truth, peer));
+    assert_eq!(partly.difference(peer).await, None);
     partly.0.stop(app).await;
 }
 
@@ -190,23 +207,24 @@ async fn a_peer_that_nobody_can_read_any_more_is_not_complete_and_is_again_when_
 async fn a_group_that_an_account_was_thrown_out_of_is_no_dialog_of_it_though_telegram_lists_it() {
     let partly = Partly::new().await;
     let simulator = &partly.0.simulator;
-    simulator.withhold_updates("alpha", true).unwrap();
-    let (peer, other) = simulator.inspect(|world| {
-        let alpha = world.account_named("alpha").unwrap();
-        let mut of_alpha =
-            world.chats.iter().filter(|chat| chat.members.contains(&alpha) && chat.username.is_none() && chat.linked.is_none());
-        let group = of_alpha.clone().find(|chat| chat.kind == ChatKind::Supergroup).unwrap().peer;
-        (group, of_alpha.find(|chat| chat.kind == ChatKind::Group).unwrap().peer)
+    // A basic group, and a supergroup of the same account.
+    let (account, group) = simulator.inspect(|world| {
+        let group = world.chats.iter().find(|chat| chat.kind == ChatKind::Group && chat.migrated_to.is_none()).unwrap();
+        (world.accounts[group.owner.unwrap()].name.clone(), group.peer)
     });
-    simulator.list_forbidden("alpha", true).unwrap();
-    simulator.forbid("alpha", peer, true).unwrap();
-    simulator.forbid("alpha", other, true).unwrap();
-    partly.only(&["alpha"]);
+    let supergroup = partly.group();
+    simulator.join(&account, supergroup).unwrap();
+    simulator.withhold_updates(&account, true).unwrap();
+    simulator.list_forbidden(&account, true).unwrap();
+    for peer in [group, supergroup] {
+        simulator.forbid(&account, peer, true).unwrap();
+    }
+    partly.only(&[&account]);
     let app = partly.0.start().await;
     partly.until_idle(&app).await;
     let walks = simulator.request_count("messages.getDialogs");
     partly.0.until("some more walks", || simulator.request_count("messages.getDialogs") > walks + 3).await;
-    for peer in [peer, other].map(|peer| model::PeerId(peer.marked())) {
+    for peer in [group, supergroup].map(|peer| model::PeerId(peer.marked())) {
         assert_eq!(app.archive.view().members(peer).unwrap(), []);
         assert_eq!(app.archive.view().crawl_state(peer).unwrap(), None, "and nothing is asked of it");
     }
