@@ -96,8 +96,14 @@ impl LostPeers {
         }
     }
 
-    /// Plans what is lacking of peers that were looked for, and that an answer has brought.
+    /// Plans what is lacking of peers that were looked for, and that an answer has brought; and of those that one more account can address
+    /// now: it joins what waits for the others.
     pub(super) fn found(&self, seen: &MentionedPeers) -> Result<(), ArchiveError> {
+        for peer in &seen.learned {
+            if self.archive.view().crawl_state(*peer)?.is_some_and(|state| state.unavailable.is_none()) {
+                self.plan(*peer)?;
+            }
+        }
         let found: Vec<PeerId> = {
             let sought = self.sought.lock().unwrap_or_else(PoisonError::into_inner);
             if sought.is_empty() {

@@ -16,7 +16,7 @@ use super::recorder::{Recorder, Turn};
 use super::unit::Unit;
 use crate::archive::{Archive, ArchiveError, CrawlState, Order};
 use crate::dispatch::{Assignment, Priority, TaskError};
-use crate::model::{AccountName, IdRange, IdSpace, PeerId, PeerKind};
+use crate::model::{AccountName, IdRange, IdSpace, Peer, PeerId, PeerKind};
 
 /// Knows what each account can see.
 pub(super) struct Visibility {
@@ -37,7 +37,7 @@ pub(super) enum Sight {
 }
 
 impl Visibility {
-    /// From which id on an account sees a peer's messages. Only supergroups hide any.
+    /// From which id on an account sees a peer's messages. Only supergroups hide any, and none that has a username: anybody can read those.
     pub(super) fn of(&self, account: &AccountName, peer: PeerId, state: &CrawlState) -> Result<Sight, ArchiveError> {
         if peer.kind() != IdSpace::Channel {
             return Ok(Sight::From(1));
@@ -45,7 +45,8 @@ impl Visibility {
         if let Some(first) = state.visible_from.get(account) {
             return Ok(Sight::From(*first));
         }
-        let may_hide = self.archive.view().peer(peer)?.is_none_or(|peer| peer.kind == PeerKind::Supergroup);
+        let hides = |peer: &Peer| peer.kind == PeerKind::Supergroup && peer.username.is_none();
+        let may_hide = self.archive.view().peer(peer)?.is_none_or(|peer| hides(&peer));
         Ok(if may_hide { Sight::Unknown } else { Sight::From(1) })
     }
 

@@ -17,6 +17,8 @@ pub struct MentionedPeers {
     pub left: Vec<PeerId>,
     /// Those that this account can no longer read.
     pub lost: Vec<PeerId>,
+    /// Groups and channels that this account can address from now on, and could not before.
+    pub learned: Vec<PeerId>,
 }
 
 /// Learns the access hashes of an answer's peers. Raw calls remember nothing by themselves.
@@ -47,13 +49,17 @@ pub(super) fn learn_mentioned(session: &Session, users: &[enums::User], chats: &
                 continue;
             }
             enums::Chat::Channel(c) => {
+                seen.learned.extend(Some(peer.id).filter(|peer| !session.knows(*peer)));
                 session.learn(peer.id, c.access_hash);
                 if c.left {
                     seen.left.push(peer.id);
                 }
             }
             // A group that became a supergroup keeps its history, and can be read for as long as anyone likes.
-            enums::Chat::Chat(c) if !c.left && (!c.deactivated || c.migrated_to.is_some()) => session.learn(peer.id, None),
+            enums::Chat::Chat(c) if !c.left && (!c.deactivated || c.migrated_to.is_some()) => {
+                seen.learned.extend(Some(peer.id).filter(|peer| !session.knows(*peer)));
+                session.learn(peer.id, None);
+            }
             _ => {
                 session.forget(peer.id);
                 seen.lost.push(peer.id);

@@ -58,7 +58,7 @@ async fn a_refusal_that_says_nothing_of_a_peer_costs_no_peer() {
     let app = fleet.start().await;
     fleet.until("it has been refused", || fleet.simulator.request_count(HISTORY) > 0).await;
     fleet.until_got("/v1/coverage", |page| page["summary"]["peers_complete"].as_i64() > Some(0)).await;
-    let page = fleet.get("/v1/coverage?limit=500").await;
+    let page = fleet.get("/v1/coverage?limit=200").await;
     assert_eq!(page["summary"]["peers_unavailable"], 0, "{page:#}");
     // The method is left alone by this account, and no other is.
     let asked = fleet.simulator.request_counts();
