@@ -25,7 +25,7 @@ use super::log_end::LogEnd;
 use super::open::{inspect, open_for_writing};
 use super::schema::FORMAT;
 use super::witness::ExternalPosition;
-use super::{Archive, ArchiveError, DataFolder, Durability, upgrade};
+use super::{Archive, ArchiveError, DataFolder, Durability, files, upgrade};
 
 /// How the names of the folders begin that hold links to the files of an archive.
 const LINKED: &str = ".backup-";
@@ -90,8 +90,7 @@ impl FrozenArchive {
             let entry = entry.map_err(io)?;
             let metadata = entry.metadata().map_err(io)?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            // RocksDB's own notes, and no data.
-            if metadata.is_file() && !name.starts_with("LOG") && name != "LOCK" {
+            if metadata.is_file() && files::is_data(&name) {
                 files.push((name, metadata.len()));
             }
         }
