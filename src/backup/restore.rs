@@ -2,8 +2,8 @@
 //!
 //! # Correctness
 //! Everything is copied into a folder beside its place and compared with the manifest, and the archive in it has begun a new epoch, before
-//! anything is moved. The archive is moved last: until it is there, the folder is refused by a start (its marker says that there was
-//! one) and can be restored into again.
+//! anything is moved. The archive is moved last: until it is there, the folder is refused by a start (by what is put together in it) and can
+//! be restored into again.
 
 use std::fs::{self, File};
 use std::io;
@@ -20,7 +20,7 @@ use super::store::BackupStore;
 use super::verify::differs;
 
 /// How the name of the folder begins in which everything is put together.
-const BESIDE: &str = ".restore-";
+const BESIDE: &str = DataFolder::RESTORING;
 
 /// What was restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
