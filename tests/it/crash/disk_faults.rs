@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 use rlimit::Resource;
 use telescribe_simulator::{Fault, Post, Rule, When};
 
-use super::recovery::{Recovery, recover};
+use super::recovery::recover;
 use super::report::Outcome;
 use super::site::{Crawled, Site, Started, comes, world};
 use crate::support::faulty_disk::{DiskFault, Operation};
@@ -146,7 +146,7 @@ impl DiskTrouble {
             Started::Ended { status, said } => {
                 self.may_end(status, &said)?;
                 self.end(&site, 0)?;
-                return recovered(recover(&site, None, async |_: &_| Ok(())).await?);
+                return Ok(recover(&site, None, async |_: &_| Ok(())).await?.outcome());
             }
         };
         let process = running.child.id();
@@ -164,12 +164,12 @@ impl DiskTrouble {
             crate::support::program::terminate(&running.child);
             let ended = comes(MET_MAX * 5, || running.child.try_wait().is_ok_and(|status| status.is_some())).await;
             ensure!(ended, "a stop does not end: {}", running.said());
+            let met = self.is_met(&site, &running.said());
             drop(running);
             site.disk().heal();
-            return recovered(recover(&site, None, async |_: &_| Ok(())).await?);
+            return Ok(recover(&site, None, async |_: &_| Ok(())).await?.outcome().met(met));
         }
-        let met = || site.disk().refused() > 0 || running.said().contains("ERROR");
-        comes(MET_MAX, met).await;
+        comes(MET_MAX, || self.is_met(&site, &running.said())).await;
         // A while for it to make of it what it wants.
         comes(Duration::from_millis(700), || running.child.try_wait().is_ok_and(|status| status.is_some())).await;
         if running.child.try_wait()?.is_none() {
@@ -177,22 +177,26 @@ impl DiskTrouble {
         } else {
             site.disk().heal();
         }
+        let mut met = self.is_met(&site, &running.said());
         match site.until_equal(&mut running).await? {
             Crawled::Equal => match site.stopped(running).await? {
-                (Some(0), _) => {}
+                (Some(0), said) => met |= self.is_met(&site, &said),
                 // RocksDB may not be over it yet.
                 (status, said) => self.may_end(status, &said)?,
             },
             Crawled::Ended { status, said } => self.may_end(status, &said)?,
             Crawled::Differs(said) => bail!("the trouble is over, and it does not go on: {said}"),
         }
-        recovered(recover(&site, None, async |_: &_| Ok(())).await?)
+        Ok(recover(&site, None, async |_: &_| Ok(())).await?.outcome().met(met))
     }
-}
 
-#[expect(clippy::unnecessary_wraps, reason = "what every trial ends with")]
-fn recovered(recovery: Recovery) -> Result<Outcome> {
-    Ok(recovery.outcome())
+    /// Whether it has happened.
+    fn is_met(&self, site: &Site, said: &str) -> bool {
+        match self.trouble {
+            Trouble::Files(_) => said.contains("Too many open files") || said.contains("os error 24"),
+            Trouble::Full(_) | Trouble::Errors { .. } => site.disk().refused() > 0,
+        }
+    }
 }
 
 /// Sets how many files a process may open, up to what it may set itself.

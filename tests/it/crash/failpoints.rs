@@ -13,6 +13,9 @@ use super::site::{Crawled, Site, Started, comes, world};
 /// The longest that is waited for a hit; some are never hit so often.
 const HIT_MAX: Duration = Duration::from_secs(5);
 
+/// What an error of a failpoint says.
+const SAID: &str = "a failpoint";
+
 /// What happens at a failpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
@@ -61,12 +64,12 @@ impl Hit {
         let consumer = Consumer::of(&mut site, broker, &name).await?;
         site.simulator.fault(Rule::new(Fault::Delay(Duration::from_millis(10)), When::Always).method("messages.getHistory"));
         let follower = Follower::start(&site.socket());
-        match site.start(&self.configured()).await? {
+        let met = match site.start(&self.configured()).await? {
             Started::Ended { status, said } => self.may_end(status, &said)?,
             Started::Up(mut running) => match self.action {
                 Action::Error => match site.until_equal(&mut running).await? {
                     Crawled::Equal => match site.stopped(running).await? {
-                        (Some(0), _) => {}
+                        (Some(0), said) => said.contains(SAID),
                         // It may be hit only then.
                         (status, said) => self.may_end(status, &said)?,
                     },
@@ -74,11 +77,12 @@ impl Hit {
                     Crawled::Differs(said) => bail!("the trouble is over, and it does not go on: {said}"),
                 },
                 Action::Abort => {
-                    comes(HIT_MAX, || running.child.try_wait().is_ok_and(|status| status.is_some())).await;
+                    let met = comes(HIT_MAX, || running.child.try_wait().is_ok_and(|status| status.is_some())).await;
                     running.kill();
+                    met
                 }
             },
-        }
+        };
         let check = async |_: &_| -> Result<()> {
             let all = follower.check().await?;
             match &consumer {
@@ -86,21 +90,21 @@ impl Hit {
                 None => Ok(()),
             }
         };
-        Ok(recover(&site, None, check).await?.outcome())
+        Ok(recover(&site, None, check).await?.outcome().met(met))
     }
 
-    /// Whether a program may end like that.
-    fn may_end(&self, status: Option<i32>, said: &str) -> Result<()> {
+    /// Fails when a program may not end like that; true, because the failpoint has ended it.
+    fn may_end(&self, status: Option<i32>, said: &str) -> Result<bool> {
         match self.action {
             // By a signal.
             Action::Abort => ensure!(status.is_none(), "it ends with {status:?} and not by the failpoint: {said}"),
             Action::Error => {
                 ensure!(
-                    status == Some(2) && said.contains("a failpoint"),
+                    status == Some(2) && said.contains(SAID),
                     "it ends with {status:?}, and does not say why: {said}"
                 );
             }
         }
-        Ok(())
+        Ok(true)
     }
 }

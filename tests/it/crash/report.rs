@@ -11,12 +11,19 @@ use serde_json::{Value, json};
 pub(super) struct Outcome {
     /// What the program said is the way out was done; empty where nothing was to be done.
     refused: Option<String>,
+    /// Whether the fault happened at all.
+    met: bool,
     took: Duration,
 }
 
 impl Outcome {
     pub(super) fn equal(took: Duration) -> Self {
-        Self { refused: None, took }
+        Self { refused: None, met: true, took }
+    }
+
+    /// Says whether the fault happened at all: a trial without it shows nothing.
+    pub(super) fn met(self, met: bool) -> Self {
+        Self { met, ..self }
     }
 
     pub(super) fn is_refused(&self) -> bool {
@@ -24,7 +31,7 @@ impl Outcome {
     }
 
     pub(super) fn refused(took: Duration, said: String) -> Self {
-        Self { refused: Some(said), took }
+        Self { refused: Some(said), met: true, took }
     }
 }
 
@@ -32,6 +39,7 @@ impl Outcome {
 #[derive(Default)]
 struct Row {
     equal: u32,
+    not_met: u32,
     refused: u32,
     wrong: u32,
     took: Vec<Duration>,
@@ -53,9 +61,10 @@ impl Report {
                 row.wrong += 1;
                 self.wrong.push((trial.to_owned(), format!("{error:#}")));
             }
-            Ok(Outcome { refused, took }) => {
+            Ok(Outcome { refused, met, took }) => {
                 row.took.push(took);
                 match refused {
+                    None if !met => row.not_met += 1,
                     None => row.equal += 1,
                     Some(said) => {
                         row.refused += 1;
@@ -72,12 +81,13 @@ impl Report {
     }
 
     pub(super) fn table(&self) -> String {
-        let mut table = String::from("| trial | stage | runs | equal | refused | wrong | median time to recover |\n");
-        table.push_str("| --- | --- | ---: | ---: | ---: | ---: | ---: |\n");
+        let mut table = String::from("| trial | stage | runs | equal | not met | refused | wrong | median time to recover |\n");
+        table.push_str("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n");
         for ((kind, stage), row) in &self.rows {
-            let runs = row.equal + row.refused + row.wrong;
+            let Row { equal, not_met, refused, wrong, .. } = row;
+            let runs = equal + not_met + refused + wrong;
             let median = median(&row.took).map_or("-".to_owned(), |took| format!("{:.1} s", took.as_secs_f64()));
-            writeln!(table, "| {kind} | {stage} | {runs} | {} | {} | {} | {median} |", row.equal, row.refused, row.wrong).ok();
+            writeln!(table, "| {kind} | {stage} | {runs} | {equal} | {not_met} | {refused} | {wrong} | {median} |").ok();
         }
         table
     }
@@ -86,7 +96,7 @@ impl Report {
         let row = |((kind, stage), row): (&(String, String), &Row)| {
             let median = median(&row.took).map(|took| took.as_secs_f64());
             json!({
-                "kind": kind, "stage": stage, "equal": row.equal, "refused": row.refused, "wrong": row.wrong,
+                "kind": kind, "stage": stage, "equal": row.equal, "not_met": row.not_met, "refused": row.refused, "wrong": row.wrong,
                 "median_seconds_to_recover": median, "refusals": row.refusals,
             })
         };
