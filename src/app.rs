@@ -143,6 +143,7 @@ impl App {
         config.check()?;
         let planned = config.planned_outputs().map_err(|(key, why)| anyhow::anyhow!("`{key}` of the configuration {why}"))?;
         let folder = DataFolder::lock_within(data, FOLDER_LOCK_TIMEOUT).await?;
+        folder.clear_leftovers()?;
         let store = open_sessions(config)?;
         let LockedSessions { sessions, locks } = store.take_all()?;
         let earlier = Known::read(data)?;

@@ -20,15 +20,13 @@ use crate::model::{Seq, Timestamp};
 use super::chain::Link;
 use super::epoch::Epoch;
 use super::family::EPOCHS;
+use super::folder::{LINKED, remove_folders};
 use super::key::EpochsKey;
 use super::log_end::LogEnd;
 use super::open::{inspect, open_for_writing};
 use super::schema::FORMAT;
 use super::witness::ExternalPosition;
-use super::{Archive, ArchiveError, DataFolder, Durability, upgrade};
-
-/// How the names of the folders begin that hold links to the files of an archive.
-const LINKED: &str = ".backup-";
+use super::{Archive, ArchiveError, DataFolder, Durability, files, upgrade};
 
 /// Which archive it is, and where its change log ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,8 +88,7 @@ impl FrozenArchive {
             let entry = entry.map_err(io)?;
             let metadata = entry.metadata().map_err(io)?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            // RocksDB's own notes, and no data.
-            if metadata.is_file() && !name.starts_with("LOG") && name != "LOCK" {
+            if metadata.is_file() && files::is_data(&name) {
                 files.push((name, metadata.len()));
             }
         }
@@ -176,12 +173,6 @@ impl DataFolder {
     /// # Errors
     /// When the disk refuses.
     pub fn clear_backup_links(root: &Path) -> std::io::Result<()> {
-        for entry in fs::read_dir(root)? {
-            let entry = entry?;
-            if entry.file_name().as_encoded_bytes().starts_with(LINKED.as_bytes()) && entry.file_type()?.is_dir() {
-                fs::remove_dir_all(entry.path())?;
-            }
-        }
-        Ok(())
+        remove_folders(root, LINKED)
     }
 }

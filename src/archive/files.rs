@@ -53,6 +53,17 @@ pub(super) fn missing(folder: &Path) -> io::Result<Option<String>> {
     }
 }
 
+/// Whether a file of this name is data of a database: neither RocksDB's own notes, nor what anybody else has left in its folder.
+pub(super) fn is_data(name: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let numbered =
+        |before: &str, after: &str| name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).is_some_and(is_number);
+    matches!(name, CURRENT | "IDENTITY")
+        || [(MANIFEST, ""), ("OPTIONS-", ""), ("", ".sst"), ("", ".log")]
+            .into_iter()
+            .any(|(before, after)| numbered(before, after))
+}
+
 /// Whether lost changes are being given up; then the marker's text.
 pub(super) fn giving_up(folder: &Path) -> io::Result<Option<String>> {
     match fs::read(folder.join(GIVING_UP)) {

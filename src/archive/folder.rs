@@ -9,6 +9,10 @@ use std::time::Duration;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// The file whose lock makes one process the owner; there from the first use on.
 const LOCK: &str = "lock";
+/// How the names of the folders begin that hold links to the files of an archive, for a backup.
+pub(super) const LINKED: &str = ".backup-";
+/// How the names of the folders begin in which an archive is made, or tried out.
+pub(super) const UNFINISHED: &str = ".archive-";
 /// What keeps an empty folder in the repository.
 const PLACEHOLDER: &str = ".gitkeep";
 
@@ -49,6 +53,15 @@ pub enum FolderError {
         /// The folder.
         path: PathBuf,
     },
+    /// A backup was being restored into it, and is not in place.
+    #[error(
+        "a restore into this data folder was interrupted (`{}`); run `telescribe restore` again, or remove that folder to begin a new archive",
+        left.display()
+    )]
+    RestoreInterrupted {
+        /// What it has left.
+        left: PathBuf,
+    },
     /// It could not be made or read.
     #[error("data folder `{}`: {source}", path.display())]
     Io {
@@ -60,6 +73,9 @@ pub enum FolderError {
 }
 
 impl DataFolder {
+    /// How the name of the folder begins in which a restore puts everything together.
+    pub const RESTORING: &str = ".restore-";
+
     /// Makes the folder where it is missing, readable by its owner only.
     ///
     /// # Errors
@@ -98,6 +114,7 @@ impl DataFolder {
     /// When there is none, another process has it, or the folder cannot be read.
     pub fn lock_existing(root: &Path) -> Result<Self, FolderError> {
         if !archive_of(root).is_dir() {
+            refuse_interrupted_restore(root)?;
             let path = root.to_owned();
             return Err(if index_of(root).is_dir() {
                 FolderError::ArchiveGone { path }
@@ -123,6 +140,20 @@ impl DataFolder {
                 outcome => return outcome,
             }
         }
+    }
+
+    /// Removes what processes that were killed have left beside the archive: copies, links to its files (which take the disk's room when
+    /// it has replaced them), and what a restore was put together in.
+    ///
+    /// # Errors
+    /// When a restore is not in place yet, or the disk refuses.
+    pub fn clear_leftovers(&self) -> Result<(), FolderError> {
+        if !archive_of(&self.root).is_dir() {
+            refuse_interrupted_restore(&self.root)?;
+        }
+        let prefixes = [LINKED, UNFINISHED, Self::RESTORING];
+        let removed = prefixes.iter().try_for_each(|prefix| remove_folders(&self.root, prefix));
+        removed.map_err(|source| FolderError::Io { path: self.root.clone(), source })
     }
 
     /// The folder itself.
@@ -163,6 +194,32 @@ impl Drop for DataFolder {
             tracing::debug!(%error, "data folder's lock was not given back");
         }
     }
+}
+
+/// Nothing may be begun, or said to be missing, where an archive is about to be.
+fn refuse_interrupted_restore(root: &Path) -> Result<(), FolderError> {
+    match folders(root, DataFolder::RESTORING) {
+        Ok(left) => left.into_iter().next().map_or(Ok(()), |left| Err(FolderError::RestoreInterrupted { left })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(FolderError::Io { path: root.to_owned(), source }),
+    }
+}
+
+/// The folders in another one whose names begin with this.
+fn folders(root: &Path, prefix: &str) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) && entry.file_type()?.is_dir() {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+/// Removes the folders in another one whose names begin with this.
+pub(super) fn remove_folders(root: &Path, prefix: &str) -> io::Result<()> {
+    folders(root, prefix)?.into_iter().try_for_each(fs::remove_dir_all)
 }
 
 fn archive_of(root: &Path) -> PathBuf {

@@ -24,6 +24,7 @@ use rocksdb::{DB, DBRecoveryMode, WriteBatch};
 use crate::model::Seq;
 
 use super::family::{EPOCHS, POSITION};
+use super::folder::UNFINISHED;
 use super::key::{EpochsKey, PositionKey};
 use super::open::{Inspection, gap, inspect, open_for_writing, read_only, shorter_than_seen, witnesses};
 use super::view::View;
@@ -113,7 +114,7 @@ fn is_unseen(path: &Path, seen: Option<&ExternalPosition>) -> Result<bool, Archi
     let io = |source| ArchiveError::Io { path: path.to_owned(), source };
     // Without the marker nobody knows what the disk had.
     let Some(marker) = marker::seen(path)? else { return Ok(false) };
-    let trial = tempfile::Builder::new().prefix(".archive-").tempdir_in(beside(path)).map_err(io)?;
+    let trial = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(beside(path)).map_err(io)?;
     copy_files(path, trial.path(), Which::All).map_err(io)?;
     let look = || {
         cut_logs(trial.path())?;

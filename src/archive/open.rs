@@ -22,6 +22,7 @@ use crate::model::Seq;
 use super::epoch::{EPOCHS_SINCE, Epochs};
 use super::family::{KeyRange, LOG};
 use super::flush::{Flush, Flusher};
+use super::folder::UNFINISHED;
 use super::marker::Marker;
 use super::opened::{Identity, Opened};
 use super::recent_peers::RecentPeers;
@@ -174,7 +175,7 @@ fn make(path: &Path) -> Result<(), ArchiveError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(io)?;
     // A name of its own each time, so that nothing is ever cleared away for it.
-    let beside = tempfile::Builder::new().prefix(".archive-").tempdir_in(parent).map_err(io)?;
+    let beside = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(parent).map_err(io)?;
     let made = beside.path().join("archive");
     let memory = Memory::new();
     let mut options = schema::db_options(&memory);

@@ -37,6 +37,8 @@ pub(super) struct Staged<'a> {
     pub(super) mass_deletion: Option<MassDeletion>,
     next: Seq,
     link: Link,
+    /// When the last change was archived.
+    changed_at: Timestamp,
     /// What happened, in order, and the digests of the forms that it brought, also in order.
     kinds: Vec<ChangeKind>,
     leaves: Vec<[u8; 32]>,
@@ -75,6 +77,7 @@ impl<'a> Staged<'a> {
             mass_deletion: None,
             next: after.next,
             link: after.link,
+            changed_at: after.at,
             kinds: Vec::new(),
             leaves: Vec::new(),
             secret: Secret::random(),
@@ -458,6 +461,7 @@ impl<'a> Staged<'a> {
         self.leaves.iter().for_each(|leaf| linking.add(leaf));
         self.link = linking.link();
         entry.seal = Some(Seal { link: self.link, secret: self.secret });
+        self.changed_at = self.now;
         self.put(&LOG, &last, &entry);
     }
 
@@ -478,7 +482,7 @@ impl<'a> Staged<'a> {
             state.date_unavailability(self.now);
             CRAWL_STATE.put(db, &mut self.batch, peer, state);
         }
-        let end = LogEnd { next: self.next, link: self.link, at: self.now };
+        let end = LogEnd { next: self.next, link: self.link, at: self.changed_at };
         WorkedOut { batch: self.batch, end, archived: self.archived, peers: self.peers }
     }
 }

@@ -1,5 +1,6 @@
 //! Why a backup was not made, is not whole, or was not restored.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
@@ -50,6 +51,20 @@ pub enum BackupError {
     Nothing {
         /// The target.
         target: PathBuf,
+    },
+    /// There is something else where a folder should be.
+    #[error("`{}` is no folder; name one, or what is not there yet", path.display())]
+    NoFolder {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// Nobody said which archive is meant.
+    #[error("`{}` has backups of {} archives; nothing was restored: name the one to restore: {}", target.display(), newest.len(), named(newest))]
+    Several {
+        /// The target.
+        target: PathBuf,
+        /// The newest backup of each archive, by the archive's id.
+        newest: BTreeMap<String, BackupId>,
     },
     /// There is no backup of that name.
     #[error("there is no backup `{id}` in `{}`; `telescribe backup FOLDER --list` shows those that are there", target.display())]
@@ -104,6 +119,13 @@ pub enum BackupError {
     /// A session cannot be read or put back.
     #[error(transparent)]
     Session(#[from] SessionError),
+}
+
+fn named(newest: &BTreeMap<String, BackupId>) -> String {
+    let one = |(archive, id): (&String, &BackupId)| {
+        format!("`telescribe restore FOLDER --backup {id}` (the newest of archive {archive})")
+    };
+    newest.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn other(instead: Option<&BackupId>) -> String {

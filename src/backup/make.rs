@@ -117,9 +117,9 @@ impl BackedUp {
 /// When the target is in use, not what it was, or the disk refuses; then there is no new backup, and every earlier one is as it was.
 pub fn back_up(source: &BackupSource, target: &Path, options: BackupOptions, watch: &Watch<'_>) -> Result<BackedUp, BackupError> {
     refuse_inside(target, &source.data)?;
+    BackupRecord::load(&source.data).check_target(target, &source.data)?;
     let store = BackupStore::open_to_write(target)?;
     let earlier = store.backups()?;
-    BackupRecord::load(&source.data).check_target(target, &earlier, &source.data)?;
     // What a backup has left that was stopped half way.
     store.collect()?;
     let position = source.archive.position();

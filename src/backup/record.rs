@@ -10,7 +10,10 @@ use crate::archive::DataFolder;
 use crate::atomic_file;
 
 use super::error::BackupError;
-use super::store::ListedBackup;
+use super::store::has_backups;
+
+/// How many targets are remembered: more than anybody has disks for backups.
+const TARGETS_MAX: usize = 32;
 
 /// The newest backup, and the failure after it.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -20,6 +23,17 @@ pub struct BackupRecord {
     pub newest: Option<BackupSuccess>,
     /// Why the last one was not, where that was after it.
     pub failure: Option<BackupFailure>,
+    /// Where backups were made, the target of the newest last.
+    pub targets: Vec<BackupTarget>,
+}
+
+/// A folder in which a backup was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupTarget {
+    /// The folder.
+    pub target: PathBuf,
+    /// The name of the newest backup that was made there.
+    pub id: String,
 }
 
 /// A backup that was made.
@@ -72,7 +86,12 @@ impl BackupRecord {
     /// Remembers what became of a backup. Where it cannot be, that is told of: the backup itself is as it is.
     pub fn note(&mut self, data: &Path, outcome: Result<BackupSuccess, BackupFailure>) {
         match outcome {
-            Ok(success) => (self.newest, self.failure) = (Some(success), None),
+            Ok(success) => {
+                self.targets.retain(|known| known.target != success.target);
+                self.targets.push(BackupTarget { target: success.target.clone(), id: success.id.clone() });
+                self.targets.drain(..self.targets.len().saturating_sub(TARGETS_MAX));
+                (self.newest, self.failure) = (Some(success), None);
+            }
             Err(failure) => self.failure = Some(failure),
         }
         if let Err(error) = self.save(data) {
@@ -87,11 +106,11 @@ impl BackupRecord {
     }
 
     /// Fails where a backup was made in a target that has none any more: its disk may not be mounted.
-    pub(super) fn check_target(&self, target: &Path, found: &[ListedBackup], data: &Path) -> Result<(), BackupError> {
-        match &self.newest {
-            Some(newest) if newest.target == target && found.is_empty() => Err(BackupError::Emptied {
+    pub(super) fn check_target(&self, target: &Path, data: &Path) -> Result<(), BackupError> {
+        match self.targets.iter().find(|known| known.target == target) {
+            Some(known) if !has_backups(target) => Err(BackupError::Emptied {
                 target: target.to_owned(),
-                id: newest.id.clone(),
+                id: known.id.clone(),
                 record: DataFolder::backup_record(data),
             }),
             _ => Ok(()),

@@ -2,8 +2,8 @@
 //!
 //! # Correctness
 //! Everything is copied into a folder beside its place and compared with the manifest, and the archive in it has begun a new epoch, before
-//! anything is moved. The archive is moved last: until it is there, the folder is refused by a start (its marker says that there was
-//! one) and can be restored into again.
+//! anything is moved. The archive is moved last: until it is there, the folder is refused by a start (by what is put together in it) and can
+//! be restored into again.
 
 use std::fs::{self, File};
 use std::io;
@@ -20,7 +20,7 @@ use super::store::BackupStore;
 use super::verify::differs;
 
 /// How the name of the folder begins in which everything is put together.
-const BESIDE: &str = ".restore-";
+const BESIDE: &str = DataFolder::RESTORING;
 
 /// What was restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,8 +101,12 @@ pub fn restore(
         sessions_kept: Vec::new(),
         sessions_left_out: manifest.sessions_left_out.clone(),
     };
-    put_in_place(&folder, beside.path(), &copied, sessions, &mut restored)?;
-    Ok(restored)
+    let placed = put_in_place(&folder, beside.path(), &copied, sessions, &mut restored);
+    if placed.is_err() {
+        // What is in place already is known by it for a restore's own: the next one goes on.
+        let _ = beside.keep();
+    }
+    placed.map(|()| restored)
 }
 
 /// Another backup of the target that may be whole: the newest that can be read, and does not share the file that is damaged.
@@ -125,10 +129,12 @@ fn refuse_full(data: &Path) -> Result<(), BackupError> {
     }
     let interrupted = found.iter().any(|name| name.starts_with(BESIDE));
     let is_ours = |name: &str| {
-        matches!(name, ".gitkeep" | "lock")
+        matches!(name, ".gitkeep" | "lock" | "lost+found")
             || name.starts_with(BESIDE)
             || (interrupted && matches!(name, "keys.json" | "archive.json"))
     };
+    // The archive says most of what the folder is.
+    found.sort_by_key(|name| name != "archive");
     match found.into_iter().find(|name| !is_ours(name)) {
         Some(found) => Err(BackupError::NotEmpty { path: data.to_owned(), found }),
         None => Ok(()),

@@ -1,6 +1,7 @@
 //! The folder that backups are kept in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -35,6 +36,10 @@ impl BackupStore {
     /// When another program uses it, or the disk refuses.
     pub(super) fn open_to_write(root: &Path) -> Result<Self, BackupError> {
         for folder in [root.to_owned(), files_of(root), backups_of(root)] {
+            // A link that leads nowhere is one neither.
+            if fs::symlink_metadata(&folder).is_ok() && !folder.is_dir() {
+                return Err(BackupError::NoFolder { path: folder });
+            }
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(BackupError::io(folder))?;
         }
         let path = root.join("lock");
@@ -86,23 +91,26 @@ impl BackupStore {
         let mut backups = Vec::new();
         for entry in fs::read_dir(&folder).map_err(BackupError::io(&folder))? {
             let name = entry.map_err(BackupError::io(&folder))?.file_name();
-            let Some(id) = name.to_str().and_then(|name| name.strip_suffix(".json")?.parse::<BackupId>().ok()) else { continue };
-            let path = self.manifest_path(&id);
-            let text = fs::read(&path).map_err(BackupError::io(&path))?;
-            backups.push(ListedBackup { id, manifest: Manifest::read(&text) });
+            let Some(id) = id_of(&name) else { continue };
+            // What the disk does not give of one keeps nobody from the others.
+            let text = fs::read(self.manifest_path(&id)).map_err(|error| format!("its manifest cannot be read ({error})"));
+            backups.push(ListedBackup { id, manifest: text.and_then(|text| Manifest::read(&text)) });
         }
         backups.sort_by_key(|backup| backup.id.number);
         Ok(backups)
     }
 
-    /// One backup: that of a name, or the newest.
+    /// One backup: that of a name, or the newest, where all are of one archive.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is none, or there are several newest.
     pub fn backup(&self, id: Option<&str>) -> Result<ListedBackup, BackupError> {
         let mut backups = self.backups()?;
         match id {
-            None => backups.pop().ok_or_else(|| BackupError::Nothing { target: self.root.clone() }),
+            None => match newest_of_archives(&backups) {
+                newest if newest.len() > 1 => Err(BackupError::Several { target: self.root.clone(), newest }),
+                _ => backups.pop().ok_or_else(|| BackupError::Nothing { target: self.root.clone() }),
+            },
             Some(id) => {
                 let unknown = || BackupError::Unknown { target: self.root.clone(), id: id.to_owned() };
                 backups.into_iter().find(|backup| backup.id.to_string() == id).ok_or_else(unknown)
@@ -183,6 +191,24 @@ impl BackupStore {
         }
         Ok(removed)
     }
+}
+
+/// The newest backup of each archive, by the archive's id.
+#[must_use]
+pub fn newest_of_archives(backups: &[ListedBackup]) -> BTreeMap<String, BackupId> {
+    let readable = backups.iter().filter_map(|backup| Some((backup.manifest.as_ref().ok()?.archive.clone(), backup.id.clone())));
+    readable.collect()
+}
+
+/// Whether a folder has any backup. Nothing in it is made or opened: a disk may have to be mounted there.
+pub(super) fn has_backups(root: &Path) -> bool {
+    let entries = fs::read_dir(backups_of(root)).into_iter().flatten().flatten();
+    entries.filter_map(|entry| id_of(&entry.file_name())).next().is_some()
+}
+
+/// The backup whose manifest a file of this name is.
+fn id_of(name: &OsStr) -> Option<BackupId> {
+    name.to_str()?.strip_suffix(".json")?.parse().ok()
 }
 
 fn files_of(root: &Path) -> PathBuf {

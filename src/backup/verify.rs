@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::archive::Archive;
 
@@ -19,6 +19,8 @@ pub struct VerifiedBackup {
     pub backup: ListedBackup,
     /// What is wrong; nothing where it is whole.
     pub damage: Vec<String>,
+    /// The files in the target whose content is not what it should be. Once they are removed, the next backup copies them again.
+    pub damaged_files: Vec<PathBuf>,
 }
 
 /// Verifies the backup of a name, or all of a target, oldest first. A file that several of them have is read once.
@@ -38,31 +40,41 @@ pub fn verify(target: &Path, id: Option<&str>, watch: &Watch<'_>) -> Result<Vec<
     let mut verified = Vec::new();
     for backup in backups {
         let damage = match &backup.manifest {
-            Err(why) => vec![why.clone()],
+            Err(why) => (vec![why.clone()], Vec::new()),
             Ok(manifest) => damage(&store, manifest, &mut known, watch)?,
         };
-        verified.push(VerifiedBackup { backup, damage });
+        let (damage, damaged_files) = damage;
+        verified.push(VerifiedBackup { backup, damage, damaged_files });
     }
     Ok(verified)
 }
 
 type Known = BTreeMap<String, Option<String>>;
 
-fn damage(store: &BackupStore, manifest: &Manifest, known: &mut Known, watch: &Watch<'_>) -> Result<Vec<String>, BackupError> {
-    let mut damage = Vec::new();
+/// What is wrong, in words, and the files that are to be removed for it.
+fn damage(
+    store: &BackupStore,
+    manifest: &Manifest,
+    known: &mut Known,
+    watch: &Watch<'_>,
+) -> Result<(Vec<String>, Vec<PathBuf>), BackupError> {
+    let (mut damage, mut files) = (Vec::new(), Vec::new());
     for file in &manifest.files {
         let found = match known.get(&file.sha256) {
             Some(found) => found.clone(),
             None => damage_of(store, file, watch)?,
         };
         known.insert(file.sha256.clone(), found.clone());
-        damage.extend(found.map(|why| format!("{file} {why}")));
+        if let Some(why) = found {
+            damage.push(format!("{file} {why}"));
+            files.extend(Some(store.path_of(file)).filter(|path| path.exists()));
+        }
     }
     // What RocksDB would say of a damaged file says less.
     if damage.is_empty() {
         damage.extend(damage_of_archive(store, manifest)?);
     }
-    Ok(damage)
+    Ok((damage, files))
 }
 
 /// What is wrong with the content of a file, in words.

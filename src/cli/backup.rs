@@ -3,6 +3,7 @@
 //! A running program is asked over its socket, and makes it beside its work; without one, this process does. Listing and verifying need
 //! neither: they read the backup folder alone.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::app::{backup_view, open_sessions};
 use crate::archive::{DataFolder, FolderError, FrozenArchive};
 use crate::backup::{
     BackupFailure, BackupOptions, BackupRecord, BackupSource, BackupStore, ListedBackup, Secrets, VerifiedBackup, Watch, back_up,
-    verify,
+    newest_of_archives, verify,
 };
 use crate::config::Config;
 use crate::model::{Clock as _, SystemClock};
@@ -153,6 +154,7 @@ fn here(folder: &DataFolder, target: &Path, keep: Option<u32>, config: &Config) 
 
 fn listed(target: &Path, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
     let backups = BackupStore::open_to_read(target)?.backups()?;
+    let of_several = newest_of_archives(&backups).len() > 1;
     for ListedBackup { id, manifest } in &backups {
         let id = id.to_string();
         match (manifest, globals.json) {
@@ -166,9 +168,10 @@ fn listed(target: &Path, globals: &Globals, out: &mut Out) -> anyhow::Result<Exi
                 let (epoch, change, whole) = (&of.epoch, of.change, size(of.size()));
                 let sessions = of.sessions().count();
                 out.line(format_args!(
-                    "{}  change {change} of epoch {epoch}, archived at {}, {whole}, {sessions} sessions",
+                    "{}  change {change} of epoch {epoch}, archived at {}, {whole}, {sessions} sessions{}",
                     out.strong(&id),
-                    of.archived_at
+                    of.archived_at,
+                    if of_several { format!(", archive {}", one_line(&of.archive)) } else { String::new() }
                 ))?;
             }
             (Err(why), false) => out.line(format_args!("{}  is damaged: {}", out.strong(&id), one_line(why)))?,
@@ -182,10 +185,10 @@ fn listed(target: &Path, globals: &Globals, out: &mut Out) -> anyhow::Result<Exi
 
 fn verified(target: &Path, id: Option<&str>, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
     let verified = verify(target, id, &Watch::nobody())?;
-    for VerifiedBackup { backup, damage } in &verified {
+    for VerifiedBackup { backup, damage, damaged_files } in &verified {
         let id = backup.id.to_string();
         if globals.json {
-            out.json(&json!({ "id": id, "damage": damage }))?;
+            out.json(&json!({ "id": id, "damage": damage, "damaged_files": damaged_files }))?;
             continue;
         }
         match &backup.manifest {
@@ -197,6 +200,13 @@ fn verified(target: &Path, id: Option<&str>, globals: &Globals, out: &mut Out) -
         for what in damage {
             out.line(format_args!("  {}", one_line(what)))?;
         }
+    }
+    let files: BTreeSet<&PathBuf> = verified.iter().flat_map(|verified| &verified.damaged_files).collect();
+    for file in files.into_iter().filter(|_| !globals.json) {
+        out.line(format_args!(
+            "remove `{}`: the next backup copies it again, for all that need it, if the archive still has it; it takes one that is there for whole",
+            one_line(&file.display().to_string())
+        ))?;
     }
     let damaged = verified.iter().any(|verified| !verified.damage.is_empty());
     Ok(ExitCode::from(u8::from(damaged)))

@@ -68,7 +68,11 @@ fn for_people(restored: &Restored, globals: &Globals, config: &Config, out: &mut
         "archive: up to change {}, archived at {}; it goes on in the new epoch {epoch}, before it was {}",
         position.last, position.at, position.epoch
     ))?;
-    out.line(if *keys { "clients' keys: restored" } else { "clients' keys: none in the backup" })?;
+    out.line(if *keys {
+        "clients' keys: restored as they were then; one that was removed since is valid again: `telescribe key list` shows them"
+    } else {
+        "clients' keys: none in the backup"
+    })?;
     let names = |names: &[crate::model::AccountName]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let folder = config.accounts.sessions.display();
     if !restored.sessions.is_empty() {

@@ -4,6 +4,7 @@
 
 mod crawl;
 mod damage;
+mod surroundings;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -189,6 +189,7 @@ async fn whatever_happens_nothing_is_missing_doubled_or_changed_without_a_word()
     let mut shared = Shared { broker: Node::shared().url(), bases: Bases::make().await.unwrap(), operations: Vec::new() };
     let mut trials = trials(&scale, &shared.bases);
     trials.retain(|trial| scale.only.is_empty() || scale.only.iter().any(|word| trial.name().contains(word.as_str())));
+    assert!(!trials.is_empty(), "no trial has one of {:?} in its name", scale.only);
     trials.retain(|trial| unavailable.is_none() || !trial.needs_a_disk());
     if trials.iter().any(|trial| matches!(trial, Trial::Cut(_))) {
         for sync in SYNCS {

@@ -239,3 +239,25 @@ async fn only_the_owner_of_the_data_folder_names_where_a_backup_goes() {
     assert_eq!(refused.code, "no-backup-target");
     fleet.stop(app).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_makes_no_archive_where_a_restore_was_interrupted_and_removes_what_killed_processes_left() {
+    let fleet = sealed(small()).await;
+    let data = fleet.data();
+    // As a restore leaves it that is killed, or cut off from power, while it copies.
+    fs::create_dir_all(data.join(".restore-x/archive")).unwrap();
+    let refused = fleet.try_start().await.unwrap_err().to_string();
+    assert!(refused.contains(".restore-x") && refused.contains("run `telescribe restore` again"), "{refused}");
+    assert!(!data.join("archive").exists() && data.join(".restore-x/archive").exists());
+
+    fs::remove_dir_all(data.join(".restore-x")).unwrap();
+    let app = fleet.start_and_finish().await;
+    fleet.stop(app).await;
+    let left = [".restore-x", ".backup-x", ".archive-x"].map(|name| data.join(name));
+    for folder in &left {
+        fs::create_dir_all(folder.join("archive")).unwrap();
+    }
+    let app = fleet.start_and_finish().await;
+    assert!(!left.iter().any(|folder| folder.exists()), "{:?}", super::names(&data));
+    fleet.stop(app).await;
+}

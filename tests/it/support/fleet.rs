@@ -68,8 +68,13 @@ impl Fleet {
 
     /// Starts the program.
     pub(crate) async fn start(&self) -> App {
+        self.try_start().await.unwrap()
+    }
+
+    /// The same, where it may be refused.
+    pub(crate) async fn try_start(&self) -> anyhow::Result<App> {
         let environment = Environment { clock: Arc::new(SystemClock), metrics: Arc::new(String::new) };
-        App::start(&self.config, &self.data(), environment).await.unwrap()
+        App::start(&self.config, &self.data(), environment).await
     }
 
     /// Starts the program and waits until the archive says what Telegram says.
