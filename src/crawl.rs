@@ -65,7 +65,7 @@ use crate::schedule::{Job, Scope};
 use crate::telegram::{self, Client, Clients};
 
 pub use admission::Rules;
-pub use join::{JoinError, JoinTarget, Joining};
+pub use join::{InvalidJoinTarget, JoinError, JoinTarget, Joining};
 pub use progress::Progress;
 pub use settings::Settings;
 pub use standing::Standing;

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use super::backups::Backups;
 use crate::archive::{Archive, ArchiveError};
 use crate::config::{Config, InvalidPlan};
-use crate::crawl::{Crawler, JoinTarget, Joining, Standing};
+use crate::crawl::{Crawler, InvalidJoinTarget, JoinTarget, Joining, Standing};
 use crate::http::{Operator, OperatorError};
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{Clock, Timestamp};
@@ -171,11 +171,8 @@ impl Operator for JobControl {
     fn join<'a>(&'a self, account: Option<&'a str>, target: &'a str) -> BoxFuture<'a, Result<JoinView, OperatorError>> {
         Box::pin(async move {
             let crawler = &self.workers.as_ref().ok_or(OperatorError::NotRunning)?.crawler;
-            let wrong = || {
-                let forms = "`@username`, `https://t.me/username` or `https://t.me/+hash`";
-                OperatorError::BadTarget(format!("this is neither a username nor an invite link; write {forms}"))
-            };
-            let target = JoinTarget::parse(target).ok_or_else(wrong)?;
+            let wrong = |error: InvalidJoinTarget| OperatorError::BadTarget(error.to_string());
+            let target = target.parse::<JoinTarget>().map_err(wrong)?;
             let joining = crawler.join(account, &target).await.map_err(|error| OperatorError::NotJoined(error.to_string()))?;
             let outcome = match joining {
                 Joining { requested: true, .. } => JoinView::REQUESTED,
