@@ -121,7 +121,7 @@ impl Config {
     fn check_values(&self) -> Result<(), (String, String)> {
         let of = |section: &str, (key, why): (&str, String)| (format!("{section}.{key}"), why);
         self.jobs.runs().map_err(|error| (error.key, error.why))?;
-        self.accounts.check().map_err(|(key, why)| (format!("accounts.{key}"), why))?;
+        self.accounts.check(self.telegram.server).map_err(|(key, why)| (format!("accounts.{key}"), why))?;
         self.crawl.check().map_err(|wrong| of("crawl", wrong))?;
         self.archive.check().map_err(|wrong| of("archive", wrong))?;
         self.search.check().map_err(|wrong| of("search", wrong))?;

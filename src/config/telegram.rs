@@ -105,6 +105,11 @@ impl TelegramConfig {
             }
         }
         self.proxy.get().map(drop).map_err(|error| ("proxy", error.to_string()))
+        // One that ends at once is of use in tests only.
+        if self.request_timeout.duration().is_zero() && self.server != Server::Simulated {
+            let why = "must be longer than 0s, or no request would ever be answered; leave it out for the default";
+            return Err(("request_timeout", why.to_owned()));
+        }
     }
 }
 
