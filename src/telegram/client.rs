@@ -5,7 +5,7 @@
 //! Reconnecting has an exponential backoff with jitter until Telegram has answered again, so that a data centre that is down, or a
 //! proxy, or a transport that panics, costs a few attempts a minute and no more. Requests are not retried here: the caller decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -56,6 +56,10 @@ const RECONNECT_MAX: Duration = Duration::from_secs(15);
 /// because what was not archived is asked for again. Where nobody answers, it does not wait at all.
 const STOP_GRACE: Duration = Duration::from_millis(1_500);
 
+/// How long a request waits before it counts as one that gets no response: Telegram answers within a second or not at all, and a slow
+/// proxy adds some.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+
 /// One account's client.
 pub struct Client {
     session: Arc<Session>,
@@ -81,6 +85,30 @@ struct ConnectionState {
     attempted: Option<Instant>,
     /// What is known while nobody answers.
     outage: Option<Outage>,
+    /// Requests that wait for an answer, in the order in which they were made.
+    waiting: VecDeque<WaitingRequest>,
+}
+
+/// A request that waits for an answer.
+struct WaitingRequest {
+    since: Instant,
+    dc: i32,
+    method: fn() -> String,
+}
+
+/// Ends a request's wait when dropped, answered or not.
+struct WaitGuard<'a> {
+    client: &'a Client,
+    since: Instant,
+}
+
+impl Drop for WaitGuard<'_> {
+    fn drop(&mut self) {
+        let waiting = &mut self.client.connection_state().waiting;
+        if let Some(at) = waiting.iter().position(|request| request.since == self.since) {
+            waiting.remove(at);
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -128,10 +156,18 @@ impl Client {
         self.settings.proxies.get(self.session.name().as_str()).or(self.settings.proxy.as_ref())
     }
 
-    /// What is known of the account's connection while it gets no response.
+    /// What is known of the account's connection while it gets no response, be it that the first request still waits for one.
     #[must_use]
     pub fn outage(&self) -> Option<Outage> {
-        self.connection_state().outage.clone()
+        let state = self.connection_state();
+        if state.outage.is_some() {
+            return state.outage.clone();
+        }
+        let WaitingRequest { since, dc, method } = *state.waiting.front()?;
+        drop(state);
+        let silent_for = Some(since.elapsed()).filter(|silent_for| *silent_for >= SILENCE_MAX)?;
+        let why = format!("{}: no answer for {} s", self.place(dc), silent_for.as_secs());
+        Some(Outage { since, method: method(), why, next_try: since + self.settings.request_timeout, attempts: 1 })
     }
 
     /// The caller tries again after a while.
@@ -173,6 +209,7 @@ impl Client {
     ) -> Result<R::Return, TelegramError> {
         self.may_connect()?;
         let began = Instant::now();
+        let _waiting = self.wait::<R>(began, dc);
         let answer = tokio::select! {
             answer = self.call(dc, request, deadline) => answer,
             () = self.stop() => return Err(TelegramError::RetryLater { why: "the program is stopping" }),
@@ -219,6 +256,11 @@ impl Client {
         Err(error)
     }
 
+    fn wait<R: RemoteCall>(&self, since: Instant, dc: i32) -> WaitGuard<'_> {
+        self.connection_state().waiting.push_back(WaitingRequest { since, dc, method: method_of::<R> });
+        WaitGuard { client: self, since }
+    }
+
     /// Returns when the program stops and an answer is not waited for any longer.
     async fn stop(&self) {
         self.lifecycle.stop_asked().await;
@@ -257,9 +299,14 @@ impl Client {
     /// Says where no answer came from: the data centre, its address, and the proxy that may have been in the way.
     fn explain(&self, dc: i32, error: TelegramError) -> TelegramError {
         let TelegramError::Transient { why } = error else { return error };
+        TelegramError::Transient { why: format!("{}: {why}", self.place(dc)) }
+    }
+
+    /// Where an answer should have come from.
+    fn place(&self, dc: i32) -> String {
         let address = self.session.data_centre(dc).map(|dc| format!(" at {}", dc.ipv4)).unwrap_or_default();
         let proxy = self.proxy().map(|proxy| format!(" through {proxy}")).unwrap_or_default();
-        TelegramError::Transient { why: format!("data centre {dc}{address}{proxy}: {why}") }
+        format!("data centre {dc}{address}{proxy}")
     }
 
     /// The connection, made anew where it has ended and the backoff is over.

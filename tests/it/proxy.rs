@@ -279,6 +279,15 @@ async fn a_stop_waits_for_no_answer_that_does_not_come() {
         }
     });
     fleet.until("somebody connects", || !connections.lock().unwrap().is_empty()).await;
+    // Before the first request has timed out, it is shown to wait.
+    fleet
+        .until_got("/v1/status", |status| {
+            let accounts = status["accounts"].as_array().unwrap();
+            accounts
+                .iter()
+                .any(|account| account["no_response"]["why"].as_str().is_some_and(|why| why.contains(": no answer for ")))
+        })
+        .await;
     // It ends at all, though every request may take an hour.
     fleet.stop(app).await;
     lifecycle.stop_hard();
