@@ -78,6 +78,19 @@ pub struct Config {
     pub file: Option<ConfigFile>,
 }
 
+/// A configuration file's text. One in another encoding is named, so that nobody has to find that out.
+fn utf8(path: &Path, bytes: Vec<u8>) -> Result<String, ConfigError> {
+    let encoding = |why: String| ConfigError::Encoding { path: path.to_owned(), why };
+    // A zero is in no text but in UTF-16, where the other half of every plain letter is one.
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || bytes.contains(&0) {
+        return Err(encoding("is UTF-16".to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        encoding(format!("is not UTF-8 (line {})", valid.iter().filter(|byte| **byte == b'\n').count() + 1))
+    })
+}
+
 impl Config {
     /// Reads a configuration file with the environment's overrides. A file that is missing counts as empty when `required` is
     /// not set.
@@ -85,8 +98,8 @@ impl Config {
     /// # Errors
     /// When it cannot be read, or something in it is invalid.
     pub fn load(path: &Path, required: bool, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => Some(text),
+        let text = match std::fs::read(path) {
+            Ok(bytes) => Some(utf8(path, bytes)?),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && !required => None,
             Err(source) => return Err(ConfigError::Io { path: path.to_owned(), source }),
         };
@@ -108,7 +121,7 @@ impl Config {
     fn check_values(&self) -> Result<(), (String, String)> {
         let of = |section: &str, (key, why): (&str, String)| (format!("{section}.{key}"), why);
         self.jobs.runs().map_err(|error| (error.key, error.why))?;
-        self.accounts.check().map_err(|(key, why)| (format!("accounts.{key}"), why))?;
+        self.accounts.check(self.telegram.server).map_err(|(key, why)| (format!("accounts.{key}"), why))?;
         self.crawl.check().map_err(|wrong| of("crawl", wrong))?;
         self.archive.check().map_err(|wrong| of("archive", wrong))?;
         self.search.check().map_err(|wrong| of("search", wrong))?;

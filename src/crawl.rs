@@ -59,16 +59,16 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::accounts::{AccountStatus, Pool};
+use crate::accounts::{AccountStatus, Outage, Pool};
 use crate::archive::{Archive, ArchiveError};
 use crate::dispatch::{Dispatch, Priority};
 use crate::lifecycle::Lifecycle;
-use crate::model::{Clock, PeerId};
+use crate::model::{AccountName, Clock, PeerId};
 use crate::schedule::{Job, Scope};
 use crate::telegram::{self, Client, Clients};
 
 pub use admission::Rules;
-pub use join::{JoinError, JoinTarget, Joining};
+pub use join::{InvalidJoinTarget, JoinError, JoinTarget, Joining};
 pub use progress::Progress;
 pub use settings::Settings;
 pub use standing::Standing;
@@ -223,6 +223,12 @@ impl Crawler {
     #[must_use]
     pub fn not_understood(&self) -> BTreeMap<&'static str, u64> {
         self.recorder.not_understood()
+    }
+
+    /// What is known of an account that gets no response from Telegram.
+    #[must_use]
+    pub fn outage(&self, account: &AccountName) -> Option<Outage> {
+        self.clients.get(account)?.outage()
     }
 
     /// How the accounts are doing.

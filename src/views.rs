@@ -34,7 +34,9 @@ pub use member::{MembershipView, PeerAccountsView, PeerTopicsView, TopicView};
 pub use message::{MessageDetail, MessagesPage, RawView};
 pub use peer::{KnownPeer, PeersPage};
 pub use problem::Problem;
-pub use program::{AccountStatusView, CrawlView, FloodView, OpenFilesView, OutputView, ProgramView, PublishView, WorkerView};
+pub use program::{
+    AccountStatusView, CrawlView, FloodView, NoResponseView, OpenFilesView, OutputView, ProgramView, PublishView, WorkerView,
+};
 pub use search::{HitView, HitsPage, SearchBody, SnippetView, TotalView};
 pub use status::{ArchiveStatus, IndexRebuild, IndexStatus, StatusView};
 pub use verify::{VerifyLine, VerifyProgressView, VerifyReportView};

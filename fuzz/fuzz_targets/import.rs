@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use telescribe::accounts::Imported;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Err(error) = Imported::read(bytes) {
+    if let Err(error) = Imported::read(bytes, None) {
         assert!(!error.to_string().is_empty());
     }
 });

@@ -1,16 +1,21 @@
-//! Sessions of other programs: Telethon's and Pyrogram's files and strings, and bare authorisation keys, told apart by content.
+//! Sessions of other programs: Telethon's and Pyrogram's files and strings, GramJS's strings, and bare authorisation keys, told apart by
+//! content.
 //!
 //! Nothing here touches the disk or the network; what is read comes from whoever had the file and is believed in nothing but its
 //! key: damage of any kind is an error that names the way out, never a panic.
 
 mod database;
+mod encoding;
 mod text;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{AuthKey, DataCentre, Session};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::{AuthKey, DataCentre, Session, SessionFormat};
 use crate::model::{AccountName, IdSpace, PeerId};
 
 /// The largest file that is looked at, in bytes: a million peers are about a tenth of it.
@@ -39,6 +44,8 @@ pub enum Origin {
     PyrogramFile,
     /// Pyrogram's session string.
     PyrogramString,
+    /// GramJS's `StringSession`.
+    GramJsString,
 }
 
 impl fmt::Display for Origin {
@@ -49,6 +56,7 @@ impl fmt::Display for Origin {
             Self::TelethonString => "a Telethon session string",
             Self::PyrogramFile => "a Pyrogram session file",
             Self::PyrogramString => "a Pyrogram session string",
+            Self::GramJsString => "a GramJS session string",
         })
     }
 }
@@ -69,6 +77,8 @@ pub struct Imported {
     pub user_id: Option<i64>,
     /// The peers that the account can address.
     pub peers: Vec<(PeerId, Option<i64>)>,
+    /// How many others there were: in a form that cannot be told, or in an old one whose access hashes are no longer valid.
+    pub peers_left: u64,
 }
 
 impl fmt::Debug for Imported {
@@ -82,10 +92,33 @@ impl fmt::Debug for Imported {
 pub enum ImportError {
     /// It is nothing that is known.
     #[error(
-        "not a known kind of session: expected a session file or session string of Telethon or Pyrogram, or an authorisation key \
-         (256 bytes, 512 hexadecimal digits, or base64)"
+        "not a known kind of session: expected a session file or session string of Telethon or Pyrogram, a session string of GramJS, \
+         or an authorisation key (256 bytes, 512 hexadecimal digits, or base64)"
     )]
     Unknown,
+    /// It is JSON, but not of this program.
+    #[error(
+        "not a known kind of session: it is JSON, but has not the members of a session of telescribe; if it holds a session string, \
+         put that alone into a file"
+    )]
+    OtherJson,
+    /// Its first character is missing.
+    #[error(
+        "not a known kind of session: it may be a session string of Telethon or GramJS whose first character, `1`, is missing; copy \
+         it again, from its first character on"
+    )]
+    FirstCharacterMissing,
+    /// It holds more than one session.
+    #[error("a text that holds several session strings; put the one that is wanted alone into a file")]
+    SeveralStrings,
+    /// It holds more than one key.
+    #[error("{origin} with keys of several data centres ({dcs}); add `--dc` with the one that the account lives on")]
+    SeveralKeys {
+        /// What it is.
+        origin: Origin,
+        /// Their numbers.
+        dcs: String,
+    },
     /// It is a session of this program.
     #[error("a session of telescribe itself; copy it into the sessions folder as `NAME.session` instead")]
     Own,
@@ -138,22 +171,30 @@ pub enum ImportError {
 }
 
 impl Imported {
-    /// Reads a session of another program.
+    /// Reads a session of another program; `dc` is whose key is wanted where there may be several.
     ///
     /// # Errors
     /// See [`ImportError`]; its text goes on from "it is".
-    pub fn read(bytes: &[u8]) -> Result<Self, ImportError> {
+    pub fn read(bytes: &[u8], dc: Option<i32>) -> Result<Self, ImportError> {
         if bytes.starts_with(database::MAGIC) {
-            return database::read(bytes);
+            return database::read(bytes, dc);
         }
         if let Ok(key) = bytes.try_into() {
             return Ok(text::bare(AuthKey::new(key)));
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| ImportError::Unknown)?;
-        if super::format::format(bytes).is_ok() {
-            return Err(ImportError::Own);
+        let text = encoding::decode(bytes).ok_or(ImportError::Unknown)?;
+        match super::format::format(text.as_bytes()) {
+            Ok(SessionFormat::Plain) if is_own(&text) => Err(ImportError::Own),
+            Ok(SessionFormat::Plain) => Err(ImportError::OtherJson),
+            Ok(SessionFormat::Sealed(_)) => Err(ImportError::Own),
+            Err(_) => text::read(&text),
         }
-        text::read(text)
+    }
+
+    /// Nothing but what it was read from.
+    fn of(origin: Origin) -> Self {
+        let auth_key = AuthKey::new([0; 256]);
+        Self { origin, auth_key, dc: None, address: None, api_id: None, user_id: None, peers: Vec::new(), peers_left: 0 }
     }
 
     /// Makes the account's session of it, for a kind of server with these data centres. `dc` is where a bare key belongs.
@@ -197,6 +238,21 @@ impl Imported {
             _ => Ok(self),
         }
     }
+}
+
+/// Whether JSON has the members that only a session of this program has.
+fn is_own(json: &str) -> bool {
+    /// The members, whatever their values.
+    #[derive(Deserialize)]
+    struct Members {
+        #[serde(rename = "version")]
+        _version: IgnoredAny,
+        #[serde(rename = "server")]
+        _server: IgnoredAny,
+        #[serde(rename = "data_centres")]
+        _data_centres: IgnoredAny,
+    }
+    serde_json::from_str::<Members>(json).is_ok()
 }
 
 /// A key as one of the programs stored it: none where it was never signed in.

@@ -15,11 +15,11 @@ use tokio::sync::Notify;
 use super::backups::Backups;
 use crate::archive::{Archive, ArchiveError};
 use crate::config::{Config, InvalidPlan};
-use crate::crawl::{Crawler, JoinTarget, Joining, Standing};
+use crate::crawl::{Crawler, InvalidJoinTarget, JoinTarget, Joining, Standing};
 use crate::http::{Operator, OperatorError};
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{Clock, Timestamp};
-use crate::schedule::{Due, Job, Missed, Run, RunDecision, RunTracker, Scope, Selector};
+use crate::schedule::{Due, Job, Missed, Run, RunDecision, RunTracker, Scope, Selector, Zone};
 use crate::show;
 use crate::views::{AccountWaitView, BackupRunView, JobPeersView, JobView, JoinView, StartView};
 
@@ -94,6 +94,9 @@ impl JobControl {
     ) -> anyhow::Result<Self> {
         let runs = config.jobs.runs().map_err(|error: InvalidPlan| anyhow::anyhow!("configuration: {error}"))?;
         let runs: Vec<Run> = runs.into_iter().map(|run| run.seeded(archive.id())).collect();
+        if workers.is_some() {
+            warn_of_old_time_zones(&runs, clock.now());
+        }
         let tracker = |run: &Run| -> Result<RunTracker, ArchiveError> {
             let read = |key: String| Ok::<_, ArchiveError>(archive.view().job_started(&key)?.map(Timestamp::to_utc));
             Ok(RunTracker::resume(read(run.key())?, read(ended_key(run))?))
@@ -113,7 +116,7 @@ impl JobControl {
     }
 
     fn view(&self, run: &Run, tracker: &RunTracker, now: DateTime<Utc>) -> JobView {
-        let local = |t: DateTime<Utc>| t.with_timezone(&run.plan.zone).to_rfc3339_opts(SecondsFormat::Secs, true);
+        let local = |t: DateTime<Utc>| run.plan.zone.local(t).to_rfc3339_opts(SecondsFormat::Secs, true);
         let plan = &run.plan;
         let standing = self.standing(run.job, &run.scope);
         let state = match tracker.due(plan, now) {
@@ -162,6 +165,17 @@ impl JobControl {
     }
 }
 
+/// Governments change their clocks at short notice, so a run by an old database may be an hour off.
+fn warn_of_old_time_zones(runs: &[Run], now: DateTime<Utc>) {
+    let zone = runs.iter().map(|run| &run.plan).find(|plan| plan.enabled && plan.zone != Zone::utc()).map(|plan| &plan.zone);
+    if let (Some(zone), Some(version)) = (zone, Zone::outdated_database(now)) {
+        tracing::warn!(
+            "the time zone database is of {version}, so the clock of `{zone}` and others may be wrong by it: update the system's tzdata, \
+             or this program"
+        );
+    }
+}
+
 /// Where the archive remembers the end of a run; no job is called `ended`.
 fn ended_key(run: &Run) -> String {
     format!("ended/{}", run.key())
@@ -171,11 +185,8 @@ impl Operator for JobControl {
     fn join<'a>(&'a self, account: Option<&'a str>, target: &'a str) -> BoxFuture<'a, Result<JoinView, OperatorError>> {
         Box::pin(async move {
             let crawler = &self.workers.as_ref().ok_or(OperatorError::NotRunning)?.crawler;
-            let wrong = || {
-                let forms = "`@username`, `https://t.me/username` or `https://t.me/+hash`";
-                OperatorError::BadTarget(format!("this is neither a username nor an invite link; write {forms}"))
-            };
-            let target = JoinTarget::parse(target).ok_or_else(wrong)?;
+            let wrong = |error: InvalidJoinTarget| OperatorError::BadTarget(error.to_string());
+            let target = target.parse::<JoinTarget>().map_err(wrong)?;
             let joining = crawler.join(account, &target).await.map_err(|error| OperatorError::NotJoined(error.to_string()))?;
             let outcome = match joining {
                 Joining { requested: true, .. } => JoinView::REQUESTED,

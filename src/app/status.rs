@@ -2,20 +2,24 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
+use tokio::time::Instant;
 
-use crate::accounts::{AccountState, AccountStatus, LostSession};
+use crate::accounts::{AccountState, AccountStatus, LostSession, Outage};
 use crate::archive::Archive;
 use crate::config::PUBLISH;
 use crate::crawl::{Crawler, Progress};
 use crate::http::{Operator as _, StatusSource};
 use crate::lifecycle::{Lifecycle, WorkerStatus};
-use crate::model::{Clock, PeerId};
-use crate::views::{AccountStatusView, CrawlView, FloodView, OutputView, ProgramView, PublishView, WorkerView};
+use crate::model::{AccountName, Clock, PeerId};
+use crate::views::{AccountStatusView, CrawlView, FloodView, NoResponseView, OutputView, ProgramView, PublishView, WorkerView};
 
 use super::backups::Backups;
 use super::jobs::JobControl;
 use super::{RunningOutput, open_files};
+
+/// How many accounts without a response `/readyz` describes: they mostly have the same reason.
+const OUTAGES_SHOWN: usize = 3;
 
 /// The source of the status while the program runs.
 pub(super) struct RunningProgram {
@@ -36,12 +40,13 @@ impl RunningProgram {
             AccountState::Banned(why) => ("banned", Some(why.clone())),
             AccountState::Duplicated(why) => ("duplicated", Some(why.clone())),
         };
+        let no_response = self.outage(account).map(|outage| self.no_response(&outage));
         let way_out = reason.clone().map(|name| LostSession { name, at: self.clock.now() }.way_out(&account.name));
         let flood = |(method, at): &(String, DateTime<Utc>)| FloodView { method: method.clone(), at: at.to_rfc3339() };
         AccountStatusView {
             name: account.name.to_string(),
             state: state.into(),
-            reason,
+            reason: reason.or_else(|| no_response.as_ref().map(|no_response| no_response.why.clone())),
             way_out,
             requests: account.requests,
             requests_running: account.requests_running,
@@ -51,6 +56,32 @@ impl RunningProgram {
             interval_seconds: account.intervals.iter().map(|(method, least)| (method.clone(), least.as_secs_f64())).collect(),
             floods: account.floods,
             last_flood: account.last_flood.as_ref().map(flood),
+            no_response,
+        }
+    }
+
+    /// What is known of an account that is signed in and gets no response.
+    fn outage(&self, account: &AccountStatus) -> Option<Outage> {
+        self.crawler.outage(&account.name).filter(|_| account.state == AccountState::Ready)
+    }
+
+    /// The outages of all accounts that are signed in; `None` where one of them works, which is enough, or there is none.
+    fn outages(&self) -> Option<Vec<(AccountName, Outage)>> {
+        let accounts = self.crawler.accounts();
+        let signed_in = accounts.iter().filter(|account| account.state == AccountState::Ready);
+        let of = |account: &AccountStatus| Some((account.name.clone(), self.outage(account).filter(Outage::is_certain)?));
+        signed_in.map(of).collect::<Option<Vec<_>>>().filter(|outages| !outages.is_empty())
+    }
+
+    fn no_response(&self, outage: &Outage) -> NoResponseView {
+        let (shown, now) = (self.clock.now(), Instant::now());
+        let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        NoResponseView {
+            since: text(shown - (now - outage.since)),
+            method: outage.method.clone(),
+            why: outage.why.clone(),
+            next_try: text(shown + outage.next_try.saturating_duration_since(now)),
+            attempts: outage.attempts,
         }
     }
 
@@ -124,7 +155,21 @@ impl StatusSource for RunningProgram {
     fn unready(&self) -> Option<String> {
         let accounts = self.crawler.accounts();
         let nobody = accounts.iter().all(|a| a.state != AccountState::Ready);
-        nobody.then(|| "no account is signed in".to_owned())
+        if nobody {
+            return Some("no account is signed in".to_owned());
+        }
+        self.outages().map(|_| "no account gets a response from Telegram".to_owned())
+    }
+
+    fn unready_detail(&self) -> Option<String> {
+        let outages = self.outages()?;
+        let told = outages.iter().take(OUTAGES_SHOWN).map(|(account, outage)| {
+            let NoResponseView { since, method, why, next_try, .. } = self.no_response(outage);
+            format!("{account}: {method} to {why}, since {since}, next try at {next_try}")
+        });
+        let more = outages.len().saturating_sub(OUTAGES_SHOWN);
+        let more = (more > 0).then(|| format!("and {more} more"));
+        Some(told.chain(more).collect::<Vec<_>>().join("; "))
     }
 
     fn hindrance(&self, peer: PeerId) -> Option<String> {

@@ -44,7 +44,7 @@ enum Command {
         /// Only this account
         name: Option<AccountName>,
     },
-    /// Add an account from a session of Telethon or Pyrogram, or from an authorisation key
+    /// Add an account from a session of Telethon, Pyrogram or GramJS, or from an authorisation key
     #[command(after_help = import::EXAMPLES)]
     Import(import::Args),
     /// Log an account out at Telegram, and remove its session file

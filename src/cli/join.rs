@@ -16,8 +16,8 @@ use crate::views::{JoinBody, JoinView};
 The program must be running. Joining has a far stricter rate limit than reading, because Telegram bans accounts that join
 often. The exit status is 1 if an administrator of the peer must approve first.")]
 pub struct Args {
-    /// @username, or a link: https://t.me/username, https://t.me/+hash
-    #[arg(value_name = "PEER")]
+    /// @username, or a link as it was copied: https://t.me/username, https://t.me/+hash
+    #[arg(value_name = "PEER", allow_negative_numbers = true)]
     pub peer: String,
     /// The account that joins; by default a signed-in one that is a member of few peers
     #[arg(long, value_name = "NAME")]

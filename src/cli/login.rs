@@ -101,6 +101,7 @@ pub(super) async fn run(args: Args, globals: &Globals, config: &Config) -> anyho
         Err(SessionError::Unknown(_)) => Session::new(args.name.clone(), server, 2, data_centres(config)?),
         Err(error) => return Err(error.into()),
     };
+    needs_no_new_key(&session, config.telegram.server)?;
     let session = Arc::new(session);
     if let Some(user) = signed_in_already(&session, &store, config).await? {
         tell(format_args!("account `{}` is already signed in{user}; there is nothing to do", args.name));
@@ -193,6 +194,27 @@ async fn password(client: &Client, hint: Option<String>) -> anyhow::Result<Peer>
 }
 
 /// The data centres to start from: the configured ones, or Telegram's own.
+/// Refuses a login for which a key would have to be made with a server whose public key the client library does not have: it has only
+/// Telegram's own, and takes no others.
+fn needs_no_new_key(session: &Session, server: Server) -> anyhow::Result<()> {
+    let home = session.home();
+    if session.data_centre(home).is_some_and(|dc| dc.auth_key.is_some()) {
+        return Ok(());
+    }
+    let name = session.name();
+    match server {
+        Server::Telegram => Ok(()),
+        Server::Simulated => bail!(
+            "account `{name}` has no authorisation key, and none can be made with the simulated Telegram; use the session files that \
+             `telescribe simulate --sessions FOLDER` makes"
+        ),
+        Server::SelfHosted => bail!(
+            "account `{name}` has no authorisation key for data centre {home}, and none can be made with a self-hosted server, whose \
+             public key cannot be configured; import a session that another program has made there: `telescribe account import {name} FILE`"
+        ),
+    }
+}
+
 pub(super) fn data_centres(config: &Config) -> anyhow::Result<BTreeMap<i32, DataCentre>> {
     let of = |address: SocketAddrV4| DataCentre { ipv4: address, ipv6: None, auth_key: None };
     let configured = &config.telegram.data_centres;

@@ -22,7 +22,7 @@ use crate::views::{HitView, HitsPage, SearchBody, SnippetView, TotalView};
 The exit status is 1 if nothing is found. docs/query.md describes the query language.")]
 pub struct Args {
     /// Words, "phrases", -not, OR, prefix*, and filters such as in: from: has: after: before: is:; quote it, or put -- before a leading -
-    #[arg(value_name = "QUERY", required = true)]
+    #[arg(value_name = "QUERY", required = true, allow_negative_numbers = true)]
     pub query: Vec<String>,
     /// The order of hits
     #[arg(long, value_enum, default_value_t = Sort::Newest)]

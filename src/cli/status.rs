@@ -11,7 +11,9 @@ use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, one_line};
 use super::received::Received;
 use super::schedule;
-use crate::views::{AccountStatusView, BackupStatusView, CrawlView, IndexRebuild, OutputView, StatusView, WorkerView};
+use crate::views::{
+    AccountStatusView, BackupStatusView, CrawlView, IndexRebuild, NoResponseView, OutputView, StatusView, WorkerView,
+};
 
 /// Show the state of the archive, the index and a running daemon
 #[derive(Clone, Debug, clap::Args)]
@@ -192,6 +194,10 @@ fn how_it_is(account: &AccountStatusView) -> String {
     let text = |text: &Option<String>| text.as_deref().map(one_line).unwrap_or_default();
     let (state, requests) = (one_line(&account.state).replace('_', " "), account.requests);
     let state = match (text(&account.reason), text(&account.way_out)) {
+        _ if let Some(NoResponseView { since, method, why, next_try, .. }) = &account.no_response => {
+            let (since, method, why, next_try) = (one_line(since), one_line(method), one_line(why), one_line(next_try));
+            format!("no response since {since} ({method}: {why}); next try at {next_try}")
+        }
         (reason, _) if reason.is_empty() => format!("{state}, {requests} requests"),
         (reason, way_out) => format!("{state} ({reason}); {way_out}"),
     };

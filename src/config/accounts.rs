@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ProxyUrl, Span};
+use super::{ProxyUrl, Server, Span};
 use crate::accounts::{self, PoolSettings};
+
+/// The shortest interval against Telegram: no account gets more than this many answers for long, so a shorter one is a mistake.
+const INTERVAL_MIN: Duration = Duration::from_millis(50);
 
 /// The accounts that crawl.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,7 +23,7 @@ pub struct AccountsConfig {
     /// variable TELESCRIBE_MASTER_KEY may hold the key instead.
     pub master_key_file: PathBuf,
     /// Rate limit: the minimum time between two requests of one account. Telegram tolerates about one history request per second; a shorter
-    /// interval risks flood waits and bans.
+    /// interval risks flood waits and bans, and one below 50ms is refused.
     pub request_interval: Span,
     /// Pause before any account sends requests after the program was killed or has crashed: a flood wait that Telegram sent in the last
     /// moment may not have been saved. "0s" for no pause.
@@ -68,7 +72,8 @@ impl AccountsConfig {
     }
 
     /// What is wrong, and with which key.
-    pub(super) fn check(&self) -> Result<(), (String, String)> {
+    pub(super) fn check(&self, server: Server) -> Result<(), (String, String)> {
+        self.check_pace(server)?;
         if self.requests_in_flight_max == 0 {
             return Err(("requests_in_flight_max".to_owned(), "must be at least 1".to_owned()));
         }
@@ -81,6 +86,25 @@ impl AccountsConfig {
             return Err((format!("intervals.{method}"), why));
         }
         Ok(())
+    }
+
+    /// Telegram bans accounts that ask without a pause; a server of one's own may be asked as fast as it answers.
+    fn check_pace(&self, server: Server) -> Result<(), (String, String)> {
+        if server != Server::Telegram {
+            return Ok(());
+        }
+        let own = ("request_interval".to_owned(), &self.request_interval);
+        let methods = self.intervals.iter().map(|(method, interval)| (format!("intervals.{method}"), interval));
+        match std::iter::once(own).chain(methods).find(|(_, interval)| interval.duration() < INTERVAL_MIN) {
+            None => Ok(()),
+            Some((key, _)) => {
+                let why = format!(
+                    "must be at least {INTERVAL_MIN:?} against Telegram, which bans accounts that send requests without a pause; leave it \
+                     out for the default"
+                );
+                Err((key, why))
+            }
+        }
     }
 }
 

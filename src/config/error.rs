@@ -1,18 +1,26 @@
 //! Why a configuration cannot be used: where, what, and the way out. It never shows the text that it was read from, in which
 //! passwords stand.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("configuration file `{}`: {source}; `telescribe config > {}` writes one with every default", path.display(), path.display())]
+    #[error("configuration file `{}`: {source}{}", path.display(), way_out(path, source))]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// The file is text of another encoding, or none.
+    #[error("configuration file `{}` {why}; save it as UTF-8", path.display())]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        why: String,
     },
     /// A key that does not exist.
     #[error("{place}: unknown key `{key}`{}", near.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
@@ -42,6 +50,14 @@ pub enum ConfigError {
         /// What is wrong and what would be right.
         why: String,
     },
+}
+
+/// Where there is no file, one can be written; where there is one, that would overwrite it.
+fn way_out(path: &Path, source: &std::io::Error) -> String {
+    match source.kind() {
+        std::io::ErrorKind::NotFound => format!("; `telescribe config > {}` writes one with every default", path.display()),
+        _ => String::new(),
+    }
 }
 
 /// A parser's message, without the texts that it repeats: a URL with a password may stand where something else belongs.

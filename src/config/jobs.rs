@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Span;
-use crate::schedule::{Job, Missed, Plan, Run, Scope, Selector};
+use crate::schedule::{Job, Missed, Plan, Run, Scope, Selector, UnknownZone, parse_cron};
 
 /// The longest jitter: for a longer one, write another cron expression.
 const JITTER_MAX: Span = Span::seconds(24 * 60 * 60);
@@ -202,13 +202,8 @@ impl JobConfig {
 
     fn plan(&self, place: &str) -> Result<Plan, InvalidPlan> {
         let wrong = |key: &str, why: String| InvalidPlan { key: format!("{place}.{key}"), why };
-        let form = "second, minute, hour, day of month, month, day of week, as in \"0 */5 * * * *\"";
-        let cron =
-            self.cron.parse().map_err(|e| wrong("cron", format!("is not a cron expression ({}); write {form}", one_line(&e))))?;
-        let zone = self
-            .zone
-            .parse()
-            .map_err(|_| wrong("zone", format!("`{}` is not a time zone; write a name such as \"Europe/Berlin\"", self.zone)))?;
+        let cron = parse_cron(&self.cron).map_err(|why| wrong("cron", why))?;
+        let zone = self.zone.parse().map_err(|error: UnknownZone| wrong("zone", error.to_string()))?;
         let jitter = self.jitter.duration();
         if jitter.subsec_nanos() != 0 {
             return Err(wrong("jitter", format!("must be whole seconds, not `{}`", self.jitter)));
@@ -326,11 +321,6 @@ impl Default for JobsConfig {
 /// A job's key in the configuration.
 fn key(job: Job) -> String {
     job.name().replace('-', "_")
-}
-
-/// The cron parser's error is drawn over several lines; ours have one.
-fn one_line(error: &dyn std::fmt::Display) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 // A file that sets one key of a job leaves the job's other defaults as they are.

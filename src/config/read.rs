@@ -86,12 +86,20 @@ fn line_of(text: &str, key: &str) -> Option<usize> {
     let document = Document::parse(text).ok()?;
     let mut here = document.as_item();
     let mut offset = None;
-    for part in key.split('.') {
+    let mut rest = Some(key);
+    while let Some(path) = rest {
+        // The name of a method is one key, with a dot in it.
+        let (part, behind) = if here.get(path).is_some() {
+            (path, None)
+        } else {
+            path.split_once('.').map_or((path, None), |(part, behind)| (part, Some(behind)))
+        };
         let inner = match part.parse::<usize>() {
             Ok(at) => here.get(at),
             Err(_) => here.get(part),
         };
         let Some(inner) = inner else { break };
+        rest = behind;
         let key = here.as_table_like().and_then(|table| table.key(part)).and_then(toml_edit::Key::span);
         offset = key.or_else(|| inner.span()).map(|span| span.start).or(offset);
         here = inner;
@@ -226,6 +234,10 @@ mod tests {
                 "config.toml, line 2: `publish.url` has an unknown parameter `foo`; known are auth_mechanism, ",
             ),
             ("[publish]\nexchange = \"amq.topic\"\n", "config.toml, line 2: `publish.exchange` must have 1 to 246 bytes"),
+            (
+                "[accounts.intervals]\n\"messages.getHistroy\" = \"1s\"\n",
+                "line 2: `accounts.intervals.messages.getHistroy` is not",
+            ),
             ("[accounts.intervals]\n\"messages.getHistroy\" = \"1s\"\n", "known are messages.getHistory"),
             ("[[http.listeners]]\naddress = \"0.0.0.0:80\"\nsealing = \"off\"\n", "sealing = \"off\""),
             ("[http]\nrequest_timeout = 10\n", "line 2"),

@@ -48,7 +48,8 @@ pub struct DataCentreConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TelegramConfig {
-    /// The kind of server: "telegram", "simulated" (telescribe simulate) or "self-hosted". A session of one kind is refused on another.
+    /// The kind of server: "telegram", "simulated" (telescribe simulate) or "self-hosted". A session of one kind is refused on another. With
+    /// a self-hosted server no account can be signed in, only imported: its public key cannot be configured.
     pub server: Server,
     /// The application's id, from https://my.telegram.org/apps.
     pub api_id: i32,
@@ -103,6 +104,11 @@ impl TelegramConfig {
                 };
                 return Err(("data_centres", format!("{} {why}", dc.address)));
             }
+        }
+        // One that ends at once is of use in tests only.
+        if self.request_timeout.duration().is_zero() && self.server != Server::Simulated {
+            let why = "must be longer than 0s, or no request would ever be answered; leave it out for the default";
+            return Err(("request_timeout", why.to_owned()));
         }
         self.proxy.get().map(drop).map_err(|error| ("proxy", error.to_string()))
     }

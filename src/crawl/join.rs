@@ -3,6 +3,7 @@
 //! A username is resolved only when the joining account has no hash for its peer, and one that nobody has is remembered (a negative
 //! cache), because this is the call with Telegram's strictest rate limit. What was joined is crawled from then on.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::planner::Planner;
 use super::recorder::Recorder;
 use crate::accounts::{AccountState, Lease, LeaseOutcome, Pool, Urgency};
 use crate::archive::{Archive, ArchiveError};
-use crate::model::{AccountName, Clock, Peer, PeerId};
+use crate::model::{AccountName, Clock, InvalidLink, Peer, PeerId, PeerLink};
 use crate::telegram::{Clients, Joined, MentionedPeers, TelegramError, method};
 
 /// How long a username that nobody has is not asked for again (a negative cache's time to live).
@@ -95,29 +96,46 @@ fn explained(name: &str) -> String {
     format!("{why} ({name})")
 }
 
-impl JoinTarget {
-    /// Reads `@username`, `username`, or a link of `t.me` to a public peer or an invite; `None` for anything else.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+/// Why a text is nothing that can be joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidJoinTarget {
+    /// It is anything else.
+    #[error("this is neither a username nor an invite link; {FORMS}")]
+    Unknown,
+    /// It is a peer's id.
+    #[error("an id is not enough to join by; {FORMS}")]
+    Id,
+    /// It is a link that only members can follow.
+    #[error("a link into a private chat has no username; ask a member for an invite link, such as `https://t.me/+hash`")]
+    Private,
+    /// It is a link to something else.
+    #[error("this is {0}; {FORMS}")]
+    Link(InvalidLink),
+}
+
+const FORMS: &str = "write `@username`, `https://t.me/username` or `https://t.me/+hash`";
+
+impl FromStr for JoinTarget {
+    type Err = InvalidJoinTarget;
+
+    /// Reads `@username`, `username`, or a link to a public peer or an invite.
+    fn from_str(text: &str) -> Result<Self, InvalidJoinTarget> {
         let text = text.trim();
-        let link = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
-        let path = ["t.me/", "telegram.me/", "telegram.dog/"].iter().find_map(|host| link.strip_prefix(host));
-        let hash = |hash: &str| {
-            let hash = hash.trim_end_matches('/');
-            let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-            (8..=64).contains(&hash.len()).then_some(())?;
-            hash.chars().all(fits).then(|| Self::Invite(hash.to_owned()))
-        };
-        if let Some(invite) = path.and_then(|p| p.strip_prefix('+').or_else(|| p.strip_prefix("joinchat/"))) {
-            return hash(invite);
+        match PeerLink::parse(text) {
+            Some(Ok(PeerLink::Username(name))) => return Ok(Self::Username(name)),
+            Some(Ok(PeerLink::Invite(hash))) => return Ok(Self::Invite(hash)),
+            Some(Ok(PeerLink::Id(_))) => return Err(InvalidJoinTarget::Private),
+            Some(Err(error)) => return Err(InvalidJoinTarget::Link(error)),
+            None => {}
         }
-        if let Some(invite) = text.strip_prefix("tg://join?invite=") {
-            return hash(invite);
+        if text.parse::<PeerId>().is_ok() {
+            return Err(InvalidJoinTarget::Id);
         }
-        let name = path.or_else(|| text.strip_prefix('@')).unwrap_or(text).trim_end_matches('/');
+        let name = text.strip_prefix('@').unwrap_or(text);
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let starts = name.starts_with(|c: char| c.is_ascii_alphabetic());
-        (starts && (4..=32).contains(&name.len()) && name.chars().all(fits)).then(|| Self::Username(name.to_owned()))
+        let is_username = starts && (4..=32).contains(&name.len()) && name.chars().all(fits);
+        is_username.then(|| Self::Username(name.to_owned())).ok_or(InvalidJoinTarget::Unknown)
     }
 }
 
@@ -252,23 +270,24 @@ mod tests {
 
     #[test]
     fn a_target_is_a_username_or_a_link() {
-        let username = |name: &str| Some(JoinTarget::Username(name.to_owned()));
-        let invite = |hash: &str| Some(JoinTarget::Invite(hash.to_owned()));
+        let username = |name: &str| Ok(JoinTarget::Username(name.to_owned()));
+        let invite = |hash: &str| Ok(JoinTarget::Invite(hash.to_owned()));
         for (text, target) in [
             ("@durov", username("durov")),
             ("durov", username("durov")),
             ("https://t.me/durov", username("durov")),
             ("t.me/durov/", username("durov")),
+            ("https://t.me/durov/17", username("durov")),
             ("https://t.me/+AbCdEfGh_1-2", invite("AbCdEfGh_1-2")),
-            ("https://t.me/joinchat/AbCdEfGh12", invite("AbCdEfGh12")),
             ("tg://join?invite=AbCdEfGh12", invite("AbCdEfGh12")),
-            ("https://example.org/durov", None),
-            ("https://t.me/durov/17", None),
-            ("https://t.me/+a b", None),
-            ("@1abc", None),
-            ("", None),
+            ("https://example.org/durov", Err(InvalidJoinTarget::Unknown)),
+            ("https://t.me/+a b", Err(InvalidJoinTarget::Link(InvalidLink::Invite))),
+            ("https://t.me/c/1234567890/5", Err(InvalidJoinTarget::Private)),
+            ("-1001234567890", Err(InvalidJoinTarget::Id)),
+            ("@1abc", Err(InvalidJoinTarget::Unknown)),
+            ("", Err(InvalidJoinTarget::Unknown)),
         ] {
-            assert_eq!(JoinTarget::parse(text), target, "{text}");
+            assert_eq!(text.parse(), target, "{text}");
         }
     }
 }

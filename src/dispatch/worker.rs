@@ -167,7 +167,7 @@ impl TaskWorker {
             }
             TelegramError::Transient { why } | TelegramError::ServerFault { name: why } => {
                 let wait = RETRY_MIN.saturating_mul(1 << failures.min(16)).min(RETRY_MAX);
-                tracing::warn!(account.name = %account, "account `{account}` got no response ({why}); retry in {wait:?}");
+                self.no_response(&account, task.method(), &why, wait);
                 self.backlog.add(task, priority, failures.saturating_add(1), now + wait);
             }
             // There was an answer: asking otherwise may help, waiting does not.
@@ -189,6 +189,17 @@ impl TaskWorker {
         drop(claim);
         self.backlog.put_off.notify_one();
         Ok(())
+    }
+
+    /// While nothing answers at all, that is a state which the client tells.
+    fn no_response(&self, account: &AccountName, method: &'static str, why: &str, wait: Duration) {
+        let client = self.backlog.clients.get(account);
+        if let Some(client) = client.filter(|client| client.outage().is_some()) {
+            client.tries_again_in(wait);
+            tracing::debug!(account.name = %account, method, "account `{account}` got no response to {method} ({why}); retry in {wait:?}");
+        } else {
+            tracing::warn!(account.name = %account, method, "account `{account}` got no response to {method} ({why}); retry in {wait:?}");
+        }
     }
 
     /// Telegram ended an account's session, or the account: its work is for the others.

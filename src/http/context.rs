@@ -30,6 +30,11 @@ pub trait StatusSource: Send + Sync {
         None
     }
 
+    /// What else is known of that, for those who may read what `/v1/status` shows.
+    fn unready_detail(&self) -> Option<String> {
+        None
+    }
+
     /// What keeps the program from reading a peer at present.
     fn hindrance(&self, _: PeerId) -> Option<String> {
         None

@@ -13,13 +13,13 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{Required, Schema};
 
 use crate::archive::Snapshot;
-use crate::model::{MessageId, MessageKey, Peer, PeerId};
+use crate::model::{MessageId, MessageKey, Peer, PeerId, PeerLink};
 
 use super::context::Context;
 use super::mentions::bare;
 use super::problem::Problem;
 
-/// `{peer}`: the peer that a path names by id or by `@username`, also one of which only messages are archived yet.
+/// `{peer}`: the peer that a path names by id, by `@username` or by a link, also one of which only messages are archived yet.
 pub(super) struct PeerPath(pub(super) Peer);
 
 /// `{peer}` and `{message}`: the peer, and the id of a message that need not be there.
@@ -68,14 +68,23 @@ impl Segments {
     }
 }
 
-/// The peer that a text names by id or by `@username`.
+/// The peer that a text names by id, by `@username` or by a link.
 pub(super) fn resolve(archive: &Snapshot, text: &str) -> Result<Peer, Problem> {
     let unknown = || Problem::unknown_peer("the archive holds nothing of this peer; `/v1/peers?all=true` lists those it knows");
+    let by_username = |name: &str| archive.view().peer_by_username(name)?.ok_or_else(unknown);
     if let Some(username) = text.strip_prefix('@') {
-        return archive.view().peer_by_username(username)?.ok_or_else(unknown);
+        return by_username(username);
     }
-    let wrong = |_| Problem::bad_parameter("the peer must be a marked id such as `-1001500000001`, or `@` and a username");
-    let id: PeerId = text.parse().map_err(wrong)?;
+    const FORMS: &str = "the peer must be a marked id such as `-1001500000001`, `@` and a username, or a link with one of them";
+    let id = match PeerLink::parse(text) {
+        Some(Ok(PeerLink::Username(name))) => return by_username(&name),
+        Some(Ok(PeerLink::Id(id))) => id,
+        Some(Ok(PeerLink::Invite(_))) => {
+            return Err(Problem::bad_parameter(format!("an invite link does not tell whose it is; {FORMS}")));
+        }
+        Some(Err(error)) => return Err(Problem::bad_parameter(format!("this is {error}; {FORMS}"))),
+        None => text.parse::<PeerId>().map_err(|_| Problem::bad_parameter(FORMS))?,
+    };
     match archive.view().peer(id)? {
         Some(peer) => Ok(peer),
         None if archive.view().crawl_state(id)?.is_some() => Ok(bare(id)),
@@ -96,7 +105,7 @@ impl From<PathRejection> for Problem {
 impl IntoParams for PeerPath {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let schema = ObjectBuilder::new().schema_type(Type::String);
-        vec![segment("peer", "A marked id, or `@` and a username.", schema)]
+        vec![segment("peer", "A marked id, `@` and a username, or a link such as `https://t.me/username`.", schema)]
     }
 }
 

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
+use axum::{Extension, Json};
 
 use crate::model::Seq;
 use crate::search::{RebuildProgress, SearchError};
 use crate::views::{ArchiveStatus, IndexRebuild, IndexStatus, StatusView};
 
 use super::context::Context;
+use super::ingress::{Ingress, Plain};
 use super::problem::Problem;
 use super::query::{NoParams, Query};
 
@@ -55,9 +56,18 @@ pub(super) async fn healthz() -> &'static str {
     get, path = "/readyz", tag = "program",
     responses((status = 200, description = "It is ready.", body = String, content_type = "text/plain"), (status = 503, body = Problem, content_type = "application/problem+json")),
 )]
-pub(super) async fn readyz(State(context): State<Arc<Context>>) -> Result<&'static str, Problem> {
-    let unready = context.read(|context| Ok(context.status.unready())).await?;
-    match unready {
+pub(super) async fn readyz(
+    State(context): State<Arc<Context>>,
+    Extension(ingress): Extension<Ingress>,
+    headers: HeaderMap,
+) -> Result<&'static str, Problem> {
+    // Everybody may ask, but accounts and addresses are not for everybody.
+    let may_read = ingress.plain(&headers) == Plain::Allowed;
+    let unready = context.read(move |context| {
+        let detail = if may_read { context.status.unready_detail() } else { None };
+        Ok(context.status.unready().map(|why| detail.map_or_else(|| why.clone(), |detail| format!("{why} ({detail})"))))
+    });
+    match unready.await? {
         _ if context.lifecycle.stopping() => Err(Problem::unready("the program is stopping")),
         Some(why) => Err(Problem::unready(why)),
         None => match context.index.rebuild() {

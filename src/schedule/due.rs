@@ -49,12 +49,11 @@ pub(super) fn bounded_by_now(handled_until: Option<DateTime<Utc>>, now: DateTime
 
 #[cfg(test)]
 mod tests {
-    use chrono_tz::Tz;
-
+    use super::super::Zone;
     use super::*;
 
     fn hourly() -> Plan {
-        Plan::new("0 0 * * * *".parse().unwrap(), Tz::UTC)
+        Plan::new("0 0 * * * *".parse().unwrap(), Zone::utc())
     }
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -97,13 +96,13 @@ mod tests {
 
     #[test]
     fn an_expression_of_the_past_and_a_disabled_plan_are_never_due() {
-        let past = Plan::new("0 0 0 1 1 * 2020".parse().unwrap(), Tz::UTC);
+        let past = Plan::new("0 0 0 1 1 * 2020".parse().unwrap(), Zone::utc());
         for plan in [past, Plan { enabled: false, ..hourly() }] {
             for handled_until in [None, Some(at("01T00:00:00"))] {
                 assert_eq!(due(&plan, handled_until, at("02T00:00:00")), Due::Never);
             }
         }
-        let last_time = Plan::new("0 0 12 2 1 * 2026".parse().unwrap(), Tz::UTC);
+        let last_time = Plan::new("0 0 12 2 1 * 2026".parse().unwrap(), Zone::utc());
         assert_eq!(due(&last_time, Some(at("01T00:00:00")), at("02T12:00:00")), Due::Now);
         assert_eq!(due(&last_time, Some(at("02T12:00:00")), at("02T12:00:01")), Due::Never);
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::model::{PeerId, PeerKind};
+use crate::model::{PeerId, PeerKind, PeerLink};
 
 /// Characters that a selector may have: longer than any title.
 const LENGTH_MAX: usize = 300;
@@ -113,9 +113,14 @@ impl FromStr for Selector {
         if text.chars().count() > LENGTH_MAX {
             return Err(wrong(format!("it has more than {LENGTH_MAX} characters")));
         }
-        let by = match text.split_once(':') {
-            _ if text.starts_with('@') => By::Username(username(text.strip_prefix('@').unwrap_or(text)).map_err(wrong)?),
-            Some((key, pattern)) => {
+        let by = match (PeerLink::parse(text), text.split_once(':')) {
+            (Some(link), _) => match link.map_err(|error| wrong(format!("it is {error}")))? {
+                PeerLink::Username(name) => By::Username(name.to_ascii_lowercase()),
+                PeerLink::Id(id) => By::Id(id),
+                PeerLink::Invite(_) => return Err(wrong("an invite link does not tell whose it is; write an id".to_owned())),
+            },
+            (None, _) if text.starts_with('@') => By::Username(username(text.strip_prefix('@').unwrap_or(text)).map_err(wrong)?),
+            (None, Some((key, pattern))) => {
                 let pattern = pattern.trim();
                 if pattern.is_empty() {
                     return Err(wrong(format!("`{key}:` needs a value")));
@@ -130,7 +135,7 @@ impl FromStr for Selector {
                     _ => return Err(wrong(format!("`{key}:` is unknown; known are `title:`, `folder:`, `kind:`"))),
                 }
             }
-            None => {
+            (None, None) => {
                 let id = text.parse().map_err(|_| {
                     let forms = "`-1001234567890` (a marked id), `@username`, `title:*news*`, `folder:Work` or `kind:channel`";
                     wrong(format!("write {forms}"))
@@ -213,6 +218,9 @@ mod tests {
             "-1001500000001",
             "@breaking_news",
             "@OLD_NAME",
+            "https://t.me/s/Breaking_News/5",
+            "tg://resolve?domain=old_name",
+            "https://t.me/c/1500000001/7",
             "title:*новости*",
             "title:последние новости дня",
             "title:?оследние*дня",
@@ -237,6 +245,8 @@ mod tests {
             ("news", "@username"),
             ("@", "1 to 32"),
             ("@a-b", "1 to 32"),
+            ("https://t.me/+AbCdEfGh12", "an invite link does not tell whose it is"),
+            ("https://t.me/addstickers/a", "it is a link to something other than a peer"),
             ("title:", "`title:` needs a value"),
             ("kind:forum", "a kind is `channel`"),
             ("name:x", "`name:` is unknown"),

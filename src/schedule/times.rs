@@ -3,8 +3,7 @@
 //! The `cron` crate is asked in civil time only, because of a zone it knows neither gaps nor repetitions: it leaves a time that does
 //! not exist out, and gives one that exists twice twice.
 
-use chrono::{DateTime, Duration, NaiveDateTime, Offset as _, TimeZone as _, Utc};
-use chrono_tz::{GapInfo, Tz};
+use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use cron::TimeUnitSpec as _;
 
 use super::Plan;
@@ -22,10 +21,10 @@ impl Plan {
 
     /// Each civil time happens once: the first time where the clock is set back, right after the gap where it is set forward.
     fn time_of_day_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let mut civil = after.with_timezone(&self.zone).naive_local();
+        let mut civil = self.zone.civil(after);
         loop {
             civil = self.civil_after(civil)?;
-            let at = first_instant(self.zone, civil)?;
+            let at = self.zone.first_instant(civil)?;
             if at > after {
                 return Some(at);
             }
@@ -34,20 +33,20 @@ impl Plan {
 
     /// Every instant at which the clock shows a civil time that fits.
     fn interval_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let (mut from, mut offset) = (after, offset(self.zone, after));
+        let (mut from, mut offset) = (after, self.zone.offset(after));
         loop {
             let at = (self.civil_after(from.naive_utc() + offset)? - offset).and_utc();
             let window_end = from + WINDOW;
-            match change(self.zone, from, offset, window_end) {
+            match self.zone.change(from, offset, window_end) {
                 Some(change) if at >= change => {
-                    offset = self::offset(self.zone, change);
+                    offset = self.zone.offset(change);
                     from = change - SECOND;
                 }
                 _ if at <= window_end => return Some(at),
                 // Until shortly before it nothing fits, whatever becomes of the offset.
                 _ => {
                     from = window_end.max(at - WINDOW);
-                    offset = self::offset(self.zone, from);
+                    offset = self.zone.offset(from);
                 }
             }
         }
@@ -58,33 +57,6 @@ impl Plan {
     }
 }
 
-fn first_instant(zone: Tz, civil: NaiveDateTime) -> Option<DateTime<Utc>> {
-    let instant = zone.from_local_datetime(&civil).earliest();
-    instant.or_else(|| GapInfo::new(&civil, &zone)?.end).map(|t| t.with_timezone(&Utc))
-}
-
-fn offset(zone: Tz, at: DateTime<Utc>) -> Duration {
-    Duration::seconds(zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc().into())
-}
-
-/// The first second after `from`, up to `to`, at which the zone has another offset.
-fn change(zone: Tz, from: DateTime<Utc>, known: Duration, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let differs = |second: i64| DateTime::from_timestamp(second, 0).is_some_and(|at| offset(zone, at) != known);
-    let (mut same, mut other) = (from.timestamp(), to.timestamp());
-    if !differs(other) {
-        return None;
-    }
-    while other - same > 1 {
-        let middle = same + (other - same) / 2;
-        if differs(middle) {
-            other = middle;
-        } else {
-            same = middle;
-        }
-    }
-    DateTime::from_timestamp(other, 0)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -92,14 +64,15 @@ mod tests {
     use chrono::Timelike as _;
     use proptest::prelude::*;
 
+    use super::super::Zone;
     use super::*;
 
-    fn plan(cron: &str, zone: Tz) -> Plan {
-        Plan::new(cron.parse().unwrap(), zone)
+    fn plan(cron: &str, zone: &str) -> Plan {
+        Plan::new(cron.parse().unwrap(), zone.parse().unwrap())
     }
 
     /// The occurrences in a span of time, as text in UTC.
-    fn occurrences(cron: &str, zone: Tz, from: &str, to: &str) -> Vec<String> {
+    fn occurrences(cron: &str, zone: &str, from: &str, to: &str) -> Vec<String> {
         let (from, to): (DateTime<Utc>, DateTime<Utc>) = (from.parse().unwrap(), to.parse().unwrap());
         let plan = plan(cron, zone);
         let all = std::iter::successors(plan.occurrence_after(from), |at| plan.occurrence_after(*at));
@@ -109,7 +82,7 @@ mod tests {
     #[test]
     fn a_time_of_day_that_does_not_exist_is_run_right_after_the_gap() {
         // 2026-03-29: Berlin goes from 02:00 to 03:00 at 01:00Z.
-        let seen = |cron| occurrences(cron, Tz::Europe__Berlin, "2026-03-28T12:00:00Z", "2026-03-30T12:00:00Z");
+        let seen = |cron| occurrences(cron, "Europe/Berlin", "2026-03-28T12:00:00Z", "2026-03-30T12:00:00Z");
         assert_eq!(seen("0 30 2 * * *"), ["03-29T01:00", "03-30T00:30"]);
         assert_eq!(seen("0 0,15,30 2 * * *"), ["03-29T01:00", "03-30T00:00", "03-30T00:15", "03-30T00:30"], "all of them once");
         assert_eq!(seen("0 0 3 * * *"), ["03-29T01:00", "03-30T01:00"]);
@@ -118,54 +91,55 @@ mod tests {
     #[test]
     fn a_time_of_day_that_exists_twice_is_run_once() {
         // 2026-10-25: Berlin goes from 03:00 back to 02:00 at 01:00Z.
-        let seen = |cron| occurrences(cron, Tz::Europe__Berlin, "2026-10-24T12:00:00Z", "2026-10-26T12:00:00Z");
+        let seen = |cron| occurrences(cron, "Europe/Berlin", "2026-10-24T12:00:00Z", "2026-10-26T12:00:00Z");
         assert_eq!(seen("0 30 2 * * *"), ["10-25T00:30", "10-26T01:30"]);
         assert_eq!(seen("0 0 3 * * *"), ["10-25T02:00", "10-26T02:00"]);
-        assert_eq!(occurrences("0 30 2 * * *", Tz::Europe__Berlin, "2026-10-25T01:10:00Z", "2026-10-25T20:00:00Z").len(), 0);
+        assert_eq!(occurrences("0 30 2 * * *", "Europe/Berlin", "2026-10-25T01:10:00Z", "2026-10-25T20:00:00Z").len(), 0);
     }
 
     #[test]
     fn intervals_go_on_while_the_clock_shows_the_same_hour_again() {
         let seen = |cron, zone, day| occurrences(cron, zone, &format!("{day}T00:10:00Z"), &format!("{day}T02:10:00Z"));
-        let berlin = Tz::Europe__Berlin;
+        let berlin = "Europe/Berlin";
         assert_eq!(seen("0 */30 * * * *", berlin, "2026-10-25"), ["10-25T00:30", "10-25T01:00", "10-25T01:30", "10-25T02:00"]);
         assert_eq!(seen("0 */30 * * * *", berlin, "2026-03-29"), ["03-29T00:30", "03-29T01:00", "03-29T01:30", "03-29T02:00"]);
         // Lord Howe moves by half an hour: 2026-04-04T15:00Z is 02:00, which becomes 01:30.
-        let howe = occurrences("0 0 * * * *", Tz::Australia__Lord_Howe, "2026-04-04T12:30:00Z", "2026-04-04T17:00:00Z");
+        let howe = occurrences("0 0 * * * *", "Australia/Lord_Howe", "2026-04-04T12:30:00Z", "2026-04-04T17:00:00Z");
         assert_eq!(howe, ["04-04T13:00", "04-04T14:00", "04-04T15:30", "04-04T16:30"]);
     }
 
     #[test]
     fn a_day_that_a_country_left_out_is_made_up_and_an_expression_of_the_past_is_over() {
         // Samoa had no 2011-12-30.
-        let samoa = occurrences("0 0 12 * * *", Tz::Pacific__Apia, "2011-12-29T00:00:00Z", "2012-01-01T00:00:00Z");
+        let samoa = occurrences("0 0 12 * * *", "Pacific/Apia", "2011-12-29T00:00:00Z", "2012-01-01T00:00:00Z");
         assert_eq!(samoa, ["12-29T22:00", "12-30T10:00", "12-30T22:00", "12-31T22:00"]);
-        let never = plan("0 0 0 1 1 * 2020", Tz::Europe__Berlin);
+        let never = plan("0 0 0 1 1 * 2020", "Europe/Berlin");
         assert_eq!(never.occurrence_after("2026-01-01T00:00:00Z".parse().unwrap()), None);
-        let leap = plan("0 0 * 29 2 *", Tz::Europe__Berlin);
+        let leap = plan("0 0 * 29 2 *", "Europe/Berlin");
         let next = leap.occurrence_after("2026-01-01T00:00:00Z".parse().unwrap());
         assert_eq!(next.unwrap().to_rfc3339(), "2028-02-28T23:00:00+00:00");
     }
 
     /// What the clock on the wall shows in each minute of a year, and what an expression makes of it.
-    fn year(zone: Tz) -> impl Iterator<Item = (DateTime<Utc>, NaiveDateTime)> {
+    fn year(zone: &str) -> impl Iterator<Item = (DateTime<Utc>, NaiveDateTime)> {
+        let zone: Zone = zone.parse().unwrap();
         let first: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
         (0..366 * 24 * 60).map(move |minute| {
             let at = first + Duration::minutes(minute);
-            (at, at.with_timezone(&zone).naive_local())
+            (at, zone.civil(at))
         })
     }
 
-    const ZONES: [Tz; 9] = [
-        Tz::UTC,
-        Tz::Europe__Berlin,
-        Tz::Europe__Dublin,
-        Tz::America__New_York,
-        Tz::Australia__Lord_Howe,
-        Tz::Asia__Kathmandu,
-        Tz::Africa__Casablanca,
-        Tz::Antarctica__Troll,
-        Tz::America__St_Johns,
+    const ZONES: [&str; 9] = [
+        "UTC",
+        "Europe/Berlin",
+        "Europe/Dublin",
+        "America/New_York",
+        "Australia/Lord_Howe",
+        "Asia/Kathmandu",
+        "Africa/Casablanca",
+        "Antarctica/Troll",
+        "America/St_Johns",
     ];
 
     proptest! {

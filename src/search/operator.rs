@@ -4,7 +4,7 @@ use chrono::{DateTime, Days, Months, NaiveDate, NaiveTime};
 
 use super::query::{Filter, PeerRef, QueryError};
 use super::schema::{HAS_LINK, HAS_MEDIA, IS, has_kind};
-use crate::model::{MediaKind, PeerId, Timestamp};
+use crate::model::{MediaKind, PeerId, PeerLink, Timestamp};
 
 /// Every filter's name.
 const NAMES: [&str; 6] = ["in", "from", "has", "is", "after", "before"];
@@ -67,6 +67,11 @@ fn example(name: &str) -> &'static str {
 fn who(at: usize, name: &str, value: &str) -> Result<PeerRef, QueryError> {
     if let Ok(id) = value.parse::<PeerId>() {
         return Ok(PeerRef::Id(id));
+    }
+    match PeerLink::parse(value) {
+        Some(Ok(PeerLink::Id(id))) => return Ok(PeerRef::Id(id)),
+        Some(Ok(PeerLink::Username(username))) => return Ok(PeerRef::Username(username)),
+        Some(Ok(PeerLink::Invite(_)) | Err(_)) | None => {}
     }
     let username = value.strip_prefix('@').unwrap_or(value);
     if username.is_empty() || !username.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {

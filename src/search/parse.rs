@@ -205,6 +205,7 @@ mod tests {
             ("IS:Deleted", "Tag(\"is:deleted\")"),
             ("\"has:photo\"", "has+photo"),
             ("in:@durov from:42", "(In(Username(\"durov\")) From(Id(42)))"),
+            ("in:https://t.me/s/durov/5 from:tg://user?id=42", "(In(Username(\"durov\")) From(Id(42)))"),
             ("notes: x", "(note x)"),
         ] {
             let parsed = SearchQuery::parse(query).unwrap_or_else(|e| panic!("{query}: {e}"));

@@ -5,13 +5,13 @@
 //! Reconnecting has an exponential backoff with jitter until Telegram has answered again, so that a data centre that is down, or a
 //! proxy, or a transport that panics, costs a few attempts a minute and no more. Requests are not retried here: the caller decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use grammers_client::client::ClientConfiguration;
-use grammers_client::sender::{ConnectionParams, NoRetries};
+use grammers_client::sender::{ConnectionParams, NoRetries, RpcError};
 use grammers_client::{Client as GrammersClient, InvocationError, SenderPool};
 use grammers_tl_types::RemoteCall;
 use tokio::sync::mpsc;
@@ -19,9 +19,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::kept::{ExportedAuthorization, Takeout};
+use super::method::method_of;
 use super::session::SessionAdapter;
 use super::{NetworkScope, Proxy, Push, TelegramError, updates};
-use crate::accounts::{Pool, Session};
+use crate::accounts::{Outage, Pool, Session};
 use crate::lifecycle::Lifecycle;
 
 /// How to speak to Telegram.
@@ -51,6 +52,14 @@ const RECONNECT_MIN: Duration = Duration::from_millis(250);
 /// request at least tries.
 const RECONNECT_MAX: Duration = Duration::from_secs(15);
 
+/// How long a stop waits for the answers to requests: what does not come within a moment may never come, and nothing is lost with it,
+/// because what was not archived is asked for again. Where nobody answers, it does not wait at all.
+const STOP_GRACE: Duration = Duration::from_millis(1_500);
+
+/// How long a request waits before it counts as one that gets no response: Telegram answers within a second or not at all, and a slow
+/// proxy adds some.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+
 /// One account's client.
 pub struct Client {
     session: Arc<Session>,
@@ -58,6 +67,8 @@ pub struct Client {
     lifecycle: Lifecycle,
     pushes: mpsc::Sender<Push>,
     connection_state: Mutex<ConnectionState>,
+    /// Held by the one that connects (an exclusive lock).
+    connecting: tokio::sync::Mutex<()>,
     closed: CancellationToken,
     pub(super) takeout: tokio::sync::Mutex<Takeout>,
     pub(super) exported: tokio::sync::Mutex<Option<ExportedAuthorization>>,
@@ -72,6 +83,32 @@ struct ConnectionState {
     unanswered: u32,
     /// When the last one was attempted.
     attempted: Option<Instant>,
+    /// What is known while nobody answers.
+    outage: Option<Outage>,
+    /// Requests that wait for an answer, in the order in which they were made.
+    waiting: VecDeque<WaitingRequest>,
+}
+
+/// A request that waits for an answer.
+struct WaitingRequest {
+    since: Instant,
+    dc: i32,
+    method: fn() -> String,
+}
+
+/// Ends a request's wait when dropped, answered or not.
+struct WaitGuard<'a> {
+    client: &'a Client,
+    since: Instant,
+}
+
+impl Drop for WaitGuard<'_> {
+    fn drop(&mut self) {
+        let waiting = &mut self.client.connection_state().waiting;
+        if let Some(at) = waiting.iter().position(|request| request.since == self.since) {
+            waiting.remove(at);
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -94,8 +131,8 @@ impl Client {
     #[must_use]
     pub fn new(session: Arc<Session>, settings: Settings, lifecycle: Lifecycle, pushes: mpsc::Sender<Push>) -> Self {
         let (connection_state, closed, takeout) = (Mutex::default(), CancellationToken::new(), tokio::sync::Mutex::default());
-        let exported = tokio::sync::Mutex::default();
-        Self { session, settings, lifecycle, pushes, connection_state, closed, takeout, exported, pool: None }
+        let (connecting, exported) = (tokio::sync::Mutex::default(), tokio::sync::Mutex::default());
+        Self { session, settings, lifecycle, pushes, connection_state, connecting, closed, takeout, exported, pool: None }
     }
 
     /// The account's session.
@@ -117,6 +154,27 @@ impl Client {
     /// The proxy of this account.
     fn proxy(&self) -> Option<&Proxy> {
         self.settings.proxies.get(self.session.name().as_str()).or(self.settings.proxy.as_ref())
+    }
+
+    /// What is known of the account's connection while it gets no response, be it that the first request still waits for one.
+    #[must_use]
+    pub fn outage(&self) -> Option<Outage> {
+        let state = self.connection_state();
+        if state.outage.is_some() {
+            return state.outage.clone();
+        }
+        let WaitingRequest { since, dc, method } = *state.waiting.front()?;
+        drop(state);
+        let silent_for = Some(since.elapsed()).filter(|silent_for| *silent_for >= SILENCE_MAX)?;
+        let why = format!("{}: no answer for {} s", self.place(dc), silent_for.as_secs());
+        Some(Outage { since, method: method(), why, next_try: since + self.settings.request_timeout, attempts: 1 })
+    }
+
+    /// The caller tries again after a while.
+    pub(crate) fn tries_again_in(&self, wait: Duration) {
+        if let Some(outage) = &mut self.connection_state().outage {
+            outage.next_try = outage.next_try.max(Instant::now() + wait);
+        }
     }
 
     /// Ends the connections for good.
@@ -150,27 +208,45 @@ impl Client {
         deadline: Instant,
     ) -> Result<R::Return, TelegramError> {
         self.may_connect()?;
-        let timeout = || TelegramError::timeout(self.settings.request_timeout);
-        let Ok(connection) = tokio::time::timeout_at(deadline, self.connected()).await else {
-            return Err(self.explain(timeout()));
+        let began = Instant::now();
+        let _waiting = self.wait::<R>(began, dc);
+        let answer = tokio::select! {
+            answer = self.call(dc, request, deadline) => answer,
+            () = self.stop() => return Err(TelegramError::RetryLater { why: "the program is stopping" }),
         };
+        match answer.map_err(|error| self.explain(dc, error)) {
+            Ok(answer) => {
+                self.note_answer();
+                answer.map_err(|error| self.classify(error))
+            }
+            Err(error) => {
+                if matches!(error, TelegramError::Unreadable { .. }) {
+                    // It is an answer too: the connection is well.
+                    self.note_answer();
+                }
+                if let TelegramError::Transient { why } = &error {
+                    let (method, why) = (method_of::<R>(), why.clone());
+                    self.note_outage(Outage { since: began, method, why, next_try: began, attempts: 1 });
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Calls a method over the connection, which is given up where no answer comes. A refusal and a fault of the server are answers.
+    async fn call<R: RemoteCall>(
+        &self,
+        dc: i32,
+        request: &R,
+        deadline: Instant,
+    ) -> Result<Result<R::Return, RpcError>, TelegramError> {
+        let timeout = || TelegramError::timeout(self.settings.request_timeout);
+        let connection = tokio::time::timeout_at(deadline, self.connected()).await.map_err(|_| timeout())??;
         let call = connection.client.invoke_in_dc(dc, request);
         let error = tokio::select! {
             answer = tokio::time::timeout_at(deadline, call) => match answer {
-                Ok(Ok(answer)) => {
-                    self.connection_state().unanswered = 0;
-                    return Ok(answer);
-                }
-                // Refusals and faults of the server are answers: the connection is well.
-                Ok(Err(InvocationError::Rpc(error))) => {
-                    self.connection_state().unanswered = 0;
-                    return Err(self.classify(error));
-                }
-                // So is what cannot be read.
-                Ok(Err(error @ InvocationError::Deserialize(_))) => {
-                    self.connection_state().unanswered = 0;
-                    return Err(error.into());
-                }
+                Ok(Ok(answer)) => return Ok(Ok(answer)),
+                Ok(Err(InvocationError::Rpc(error))) => return Ok(Err(error)),
                 Ok(Err(error)) => error.into(),
                 Err(_) => timeout(),
             },
@@ -181,12 +257,40 @@ impl Client {
             // every request: the next call reconnects.
             connection.ended.cancel();
         }
-        Err(self.explain(error))
+        Err(error)
+    }
+
+    fn wait<R: RemoteCall>(&self, since: Instant, dc: i32) -> WaitGuard<'_> {
+        self.connection_state().waiting.push_back(WaitingRequest { since, dc, method: method_of::<R> });
+        WaitGuard { client: self, since }
+    }
+
+    /// Returns when the program stops and an answer is not waited for any longer.
+    async fn stop(&self) {
+        self.lifecycle.stop_asked().await;
+        if self.connection_state().unanswered == 0 {
+            tokio::time::sleep(STOP_GRACE).await;
+        }
+    }
+
+    fn note_answer(&self) {
+        let mut state = self.connection_state();
+        state.unanswered = 0;
+        let outage = state.outage.take();
+        drop(state);
+        Outage::end(outage, self.session.name());
+    }
+
+    fn note_outage(&self, met: Outage) {
+        let mut state = self.connection_state();
+        let attempted = state.attempted.map(|attempted| attempted + self.backoff(state.unanswered));
+        let next_try = attempted.unwrap_or(met.next_try).max(Instant::now());
+        Outage::meet(&mut state.outage, self.session.name(), Outage { next_try, ..met });
     }
 
     /// Whether there is a connection that has not ended.
     pub(super) fn is_connected(&self) -> bool {
-        self.connection_state().connection.as_ref().is_some_and(|c| !c.ended.is_cancelled())
+        self.connection().is_some()
     }
 
     /// Ends the connections; the next call makes new ones.
@@ -196,36 +300,53 @@ impl Client {
         }
     }
 
-    /// Says which proxy was in the way of an answer, as far as one may have been.
-    fn explain(&self, error: TelegramError) -> TelegramError {
-        match (error, self.proxy()) {
-            (TelegramError::Transient { why }, Some(proxy)) => {
-                TelegramError::Transient { why: format!("through {proxy}: {why}") }
-            }
-            (error, _) => error,
-        }
+    /// Says where no answer came from: the data centre, its address, and the proxy that may have been in the way.
+    fn explain(&self, dc: i32, error: TelegramError) -> TelegramError {
+        let TelegramError::Transient { why } = error else { return error };
+        TelegramError::Transient { why: format!("{}: {why}", self.place(dc)) }
+    }
+
+    /// Where an answer should have come from.
+    fn place(&self, dc: i32) -> String {
+        let address = self.session.data_centre(dc).map(|dc| format!(" at {}", dc.ipv4)).unwrap_or_default();
+        let proxy = self.proxy().map(|proxy| format!(" through {proxy}")).unwrap_or_default();
+        format!("data centre {dc}{address}{proxy}")
     }
 
     /// The connection, made anew where it has ended and the backoff is over.
-    async fn connected(&self) -> Connection {
+    async fn connected(&self) -> Result<Connection, TelegramError> {
+        if let Some(connection) = self.connection() {
+            return Ok(connection);
+        }
+        let _connecting = self.connecting.lock().await;
         loop {
+            if let Some(connection) = self.connection() {
+                return Ok(connection);
+            }
             let not_before = {
                 let mut state = self.connection_state();
-                if let Some(connection) = state.connection.as_ref().filter(|c| !c.ended.is_cancelled()) {
-                    return connection.clone();
-                }
                 let not_before = state.attempted.map(|attempted| attempted + self.backoff(state.unanswered));
-                match not_before.filter(|at| *at > Instant::now()) {
-                    Some(at) => at,
-                    None => {
-                        state.unanswered = state.unanswered.saturating_add(1);
-                        state.attempted = Some(Instant::now());
-                        return state.connection.insert(self.connect()).clone();
-                    }
+                let not_before = not_before.filter(|at| *at > Instant::now());
+                if not_before.is_none() {
+                    state.unanswered = state.unanswered.saturating_add(1);
+                    state.attempted = Some(Instant::now());
                 }
+                not_before
             };
+            let Some(not_before) = not_before else { break };
             tokio::time::sleep_until(not_before).await;
         }
+        let proxy_url = match self.proxy() {
+            Some(proxy) => Some(proxy.connectable_url().await.map_err(|why| TelegramError::Transient { why })?),
+            None => None,
+        };
+        let connection = self.connect(proxy_url);
+        self.connection_state().connection = Some(connection.clone());
+        Ok(connection)
+    }
+
+    fn connection(&self) -> Option<Connection> {
+        self.connection_state().connection.as_ref().filter(|connection| !connection.ended.is_cancelled()).cloned()
     }
 
     /// The exponential backoff after so many connections in a row that got no answer.
@@ -243,7 +364,7 @@ impl Client {
         self.connection_state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn connect(&self) -> Connection {
+    fn connect(&self, proxy_url: Option<String>) -> Connection {
         let adapter = Arc::new(SessionAdapter { session: Arc::clone(&self.session), reach: self.settings.reach });
         let capacity = std::num::NonZeroUsize::new(UPDATES_IN_FLIGHT_MAX).unwrap_or(std::num::NonZeroUsize::MIN);
         let params = ConnectionParams {
@@ -252,7 +373,7 @@ impl Client {
             app_version: env!("CARGO_PKG_VERSION").to_owned(),
             system_lang_code: DEVICE.system_lang_code.clone(),
             lang_code: DEVICE.lang_code.clone(),
-            proxy_url: self.proxy().map(|proxy| proxy.url().to_owned()),
+            proxy_url,
             use_ipv6: false,
             retry_policy: Box::new(NoRetries),
             updates_channel_capacity: capacity,

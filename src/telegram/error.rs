@@ -222,6 +222,12 @@ impl From<InvocationError> for TelegramError {
             InvocationError::Dropped(why) => transient(format!("connection dropped: {why}")),
             InvocationError::Deserialize(e) => Self::Unreadable { why: e.to_string() },
             InvocationError::InvalidDc => Self::Refused { name: "unknown data centre".to_owned(), value: None },
+            // The type of this error has no name outside of the library; its text lists the keys' numbers.
+            InvocationError::Authentication(e) if e.to_string().contains("fingerprints are unknown") => transient(
+                "key exchange: the server's public key is none of Telegram's; with a self-hosted server only imported sessions work \
+                 (`telescribe account import`), each on the data centre that it has a key for"
+                    .to_owned(),
+            ),
             InvocationError::Authentication(e) => transient(format!("key exchange: {e}")),
         }
     }

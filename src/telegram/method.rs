@@ -37,3 +37,30 @@ pub const EXPORT_AUTHORIZATION: &str = "auth.exportAuthorization";
 pub const IMPORT_AUTHORIZATION: &str = "auth.importAuthorization";
 /// `help.getConfig`, with which every connection begins.
 pub const CONFIG: &str = "help.getConfig";
+
+/// The name of a method in Telegram's schema, from that of its type: `messages.getHistory`. Of a request that wraps another it is the
+/// inner one's.
+pub(super) fn method_of<R>() -> String {
+    let name = std::any::type_name::<R>();
+    let inner = name.rsplit('<').next().unwrap_or(name).trim_end_matches('>');
+    let path = inner.rsplit_once("functions::").map_or(inner, |(_, path)| path);
+    let (namespace, method) = path.rsplit_once("::").map_or((None, path), |(namespace, method)| (Some(namespace), method));
+    let mut letters = method.chars();
+    let method = letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect());
+    namespace.map_or_else(|| method.clone(), |namespace| format!("{}.{method}", namespace.replace("::", ".")))
+}
+
+#[cfg(test)]
+mod tests {
+    use grammers_tl_types::functions;
+
+    use super::*;
+
+    #[test]
+    fn a_method_is_named_as_in_the_schema() {
+        assert_eq!(method_of::<functions::messages::GetHistory>(), "messages.getHistory");
+        assert_eq!(method_of::<functions::updates::GetState>(), "updates.getState");
+        assert_eq!(method_of::<functions::InvokeWithTakeout<functions::messages::GetHistory>>(), "messages.getHistory");
+        assert_eq!(method_of::<functions::Ping>(), "ping");
+    }
+}

@@ -1,15 +1,28 @@
 //! A SOCKS5 proxy, checked before it is used: one that does not parse is an error at the start, never a direct connection.
 //!
+//! Its name is resolved as the system does (`/etc/hosts` included), and the transport is told the first of its addresses that takes a
+//! connection: by itself it asks a name server, takes the first address that comes, and tells no reason.
+//!
 //! Its user and password never appear in what is logged or shown.
 
 use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+/// How long one address of several may take to be connected to: the others get their turn within one request's time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A SOCKS5 proxy.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
-    url: String,
-    address: String,
+    /// `user:password@`, or nothing.
+    credentials: String,
+    host: String,
+    port: u16,
 }
 
 /// Why a text is no proxy. It never repeats the text, which may hold a password.
@@ -47,29 +60,69 @@ impl FromStr for Proxy {
                 return Err(InvalidProxy::Credentials);
             }
         }
-        let (host, port) = address.rsplit_once(':').ok_or(InvalidProxy::Address)?;
+        let (host, port_text) = address.rsplit_once(':').ok_or(InvalidProxy::Address)?;
         let is_name = |host: &str| !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
-        let is_ipv6 = |host: &str| {
-            host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).is_some_and(|h| h.parse::<std::net::Ipv6Addr>().is_ok())
-        };
-        if !(is_name(host) || is_ipv6(host)) || port.parse::<u16>().map_or(true, |port| port == 0) {
+        let is_ipv6 =
+            |host: &str| host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).is_some_and(|h| h.parse::<Ipv6Addr>().is_ok());
+        let port = port_text.parse().ok().filter(|port| *port != 0).ok_or(InvalidProxy::Address)?;
+        if !(is_name(host) || is_ipv6(host)) {
             return Err(InvalidProxy::Address);
         }
-        Ok(Self { address: format!("socks5://{address}"), url: format!("socks5://{rest}") })
+        let credentials = credentials.map_or_else(String::new, |credentials| format!("{credentials}@"));
+        Ok(Self { credentials, host: host.to_owned(), port })
     }
 }
 
 impl Proxy {
-    /// The whole of it, password included, for the transport alone.
-    pub(super) fn url(&self) -> &str {
-        &self.url
+    /// The whole of it, password included, for the transport alone: with the first of its addresses that takes a connection.
+    ///
+    /// # Errors
+    /// A text with each address and why it does not, without the password.
+    pub(super) async fn connectable_url(&self) -> Result<String, String> {
+        let addresses = self.addresses().await?;
+        let mut refusals = Vec::new();
+        for address in &addresses {
+            let connected = match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+                Ok(connected) => connected.map(drop),
+                Err(_) => Err(io::Error::other(format!("no answer within {CONNECT_TIMEOUT:?}"))),
+            };
+            match connected {
+                Ok(()) => return Ok(format!("socks5://{}{address}", self.credentials)),
+                Err(error) => refusals.push(format!("{address} ({error})")),
+            }
+        }
+        Err(format!("cannot connect to {}", refusals.join(", ")))
+    }
+
+    /// Its addresses, IPv4 first: it is what more proxies listen on, and what a machine without IPv6 can reach.
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, String> {
+        if let Ok(address) = format!("{}:{}", self.host, self.port).parse() {
+            return Ok(vec![address]);
+        }
+        // Whatever a name server says, this is the machine itself (RFC 6761).
+        let is_own = self.host.eq_ignore_ascii_case("localhost");
+        let found = match tokio::net::lookup_host((self.host.as_str(), self.port)).await {
+            Ok(found) => found.collect(),
+            Err(_) if is_own => Vec::new(),
+            Err(error) => return Err(format!("the name `{}` cannot be resolved ({error})", self.host)),
+        };
+        let own: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        let own = own.into_iter().filter(|_| is_own).map(|address| SocketAddr::new(address, self.port));
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for address in found.into_iter().chain(own) {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        addresses.sort_by_key(SocketAddr::is_ipv6);
+        if addresses.is_empty() { Err(format!("the name `{}` has no address", self.host)) } else { Ok(addresses) }
     }
 }
 
 impl fmt::Display for Proxy {
     /// Where it is, without user and password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.address)
+        write!(f, "socks5://{}:{}", self.host, self.port)
     }
 }
 
@@ -90,8 +143,22 @@ mod tests {
         let proxy: Proxy = "socks5://user:secret@proxy.example:1080/".parse().unwrap();
         assert_eq!(proxy.to_string(), "socks5://proxy.example:1080");
         assert_eq!(format!("{proxy:?}"), "Proxy(socks5://proxy.example:1080)");
-        assert_eq!(proxy.url(), "socks5://user:secret@proxy.example:1080");
-        assert!("socks5://[::1]:1080".parse::<Proxy>().is_ok());
+        assert_eq!("socks5://[::1]:1080".parse::<Proxy>().unwrap().to_string(), "socks5://[::1]:1080");
+    }
+
+    #[tokio::test]
+    async fn the_transport_is_told_an_address_and_the_password_and_nobody_else_is() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for host in ["127.0.0.1", "localhost", "LocalHost"] {
+            let proxy: Proxy = format!("socks5://user:secret@{host}:{port}").parse().unwrap();
+            assert_eq!(proxy.connectable_url().await.unwrap(), format!("socks5://user:secret@127.0.0.1:{port}"));
+        }
+        drop(listener);
+        let proxy: Proxy = format!("socks5://user:secret@localhost:{port}").parse().unwrap();
+        let error = proxy.connectable_url().await.unwrap_err();
+        assert!(error.contains(&format!("127.0.0.1:{port} (")) && error.contains(&format!("[::1]:{port} (")), "{error}");
+        assert!(!error.contains("secret"), "{error}");
     }
 
     #[test]

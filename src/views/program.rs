@@ -102,7 +102,7 @@ pub struct AccountStatusView {
     pub name: String,
     /// `ready`, `signed_out`, `banned` or `duplicated`.
     pub state: Cow<'static, str>,
-    /// Telegram's error name for a state that is not `ready`.
+    /// Telegram's error name for a state that is not `ready`; what is in the way of responses, where there are none.
     pub reason: Option<String>,
     /// What to do about such a state.
     pub way_out: Option<String>,
@@ -122,6 +122,25 @@ pub struct AccountStatusView {
     pub floods: u64,
     /// The last of them.
     pub last_flood: Option<FloodView>,
+    /// What is known while it gets no response from Telegram; null where it does.
+    #[serde(default)]
+    pub no_response: Option<NoResponseView>,
+}
+
+/// An account gets no response from Telegram.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = NoResponse)]
+pub struct NoResponseView {
+    /// When the first request was sent that got none (RFC 3339).
+    pub since: String,
+    /// The method that was called last.
+    pub method: String,
+    /// Which data centre, its address, through which proxy, and what happened.
+    pub why: String,
+    /// When it is tried again (RFC 3339); a time that has passed means now.
+    pub next_try: String,
+    /// Requests that got no response.
+    pub attempts: u32,
 }
 
 /// A flood wait.

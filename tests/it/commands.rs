@@ -135,6 +135,11 @@ fn counters_and_the_schedule_are_shown_and_what_needs_a_running_program_says_so(
         assert_eq!((ended.status, ended.out.as_str()), (2, ""), "{wish:?}");
         assert_eq!(ended.err, "telescribe: the program is not running: start it with `telescribe run`, then retry\n");
     }
+    let by_id = own.run(&["join", "-1001234567890"]);
+    assert_eq!(by_id.err, "telescribe: the program is not running: start it with `telescribe run`, then retry\n");
+    let excluded = own.run(&["search", "-1001234567890"]);
+    assert!(!excluded.err.contains("unexpected argument"), "{}", excluded.err);
+    own.run(&["search", "the", "-1001234567890"]).well();
     let mistyped = own.run(&["schedule", "run", "catchup"]);
     assert_eq!(mistyped.status, 2);
     assert!(mistyped.err.contains("jobs are `discover`, `catch-up`, "), "{}", mistyped.err);
@@ -223,6 +228,63 @@ fn the_configuration_is_printed_and_checked() {
     let absent = run_in(folder.path(), &["--config", "nowhere.toml", "config", "--check"]);
     assert_eq!(absent.status, 2);
     assert!(absent.err.contains("`nowhere.toml`") && absent.err.contains("`telescribe config > nowhere.toml`"), "{}", absent.err);
+}
+
+#[test]
+fn a_configuration_in_another_encoding_is_named_and_never_to_be_overwritten() {
+    let folder = TempDir::new().unwrap();
+    let text = "[telegram]\napi_id = 5\n# Zürich\n";
+    let utf16 = |unit: fn(u16) -> [u8; 2], mark: &str| [mark, text].concat().encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+    let latin: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    for (bytes, says) in [
+        (utf16(u16::to_le_bytes, "\u{feff}"), "is UTF-16; save it as UTF-8"),
+        (utf16(u16::to_be_bytes, "\u{feff}"), "is UTF-16; save it as UTF-8"),
+        (utf16(u16::to_le_bytes, ""), "is UTF-16; save it as UTF-8"),
+        (latin, "is not UTF-8 (line 3); save it as UTF-8"),
+    ] {
+        fs::write(folder.path().join("config.toml"), bytes).unwrap();
+        let refused = run_in(folder.path(), &["config", "--check"]);
+        assert_eq!(refused.status, 2);
+        assert!(refused.err.contains(&format!("configuration file `config.toml` {says}")), "{}", refused.err);
+        assert!(!refused.err.contains("telescribe config >"), "{}", refused.err);
+    }
+    fs::create_dir(folder.path().join("folder.toml")).unwrap();
+    let refused = run_in(folder.path(), &["--config", "folder.toml", "config", "--check"]);
+    assert!(refused.status == 2 && !refused.err.contains("telescribe config >"), "{}", refused.err);
+    fs::write(folder.path().join("config.toml"), format!("\u{feff}{}", text.replace('\n', "\r\n"))).unwrap();
+    run_in(folder.path(), &["config", "--check"]).well();
+}
+
+#[test]
+fn a_configuration_without_a_pace_is_refused_against_real_telegram_only() {
+    let folder = TempDir::new().unwrap();
+    for (text, key) in [
+        ("[accounts]\nrequest_interval = \"0s\"\n", "accounts.request_interval"),
+        ("[accounts]\nrequest_interval = \"1ms\"\n", "accounts.request_interval"),
+        ("[accounts.intervals]\n\"messages.getHistory\" = \"0ms\"\n", "accounts.intervals.messages.getHistory"),
+        ("[telegram]\nrequest_timeout = \"0s\"\n", "telegram.request_timeout"),
+    ] {
+        let check = |server: &str| {
+            let server = format!("telegram.server = \"{server}\"\n");
+            let text = if text.starts_with("[telegram]") {
+                text.replace("[telegram]\n", &format!("[telegram]\n{}", &server[9..]))
+            } else {
+                server + text
+            };
+            fs::write(folder.path().join("config.toml"), text).unwrap();
+            run_in(folder.path(), &["config", "--check"])
+        };
+        let refused = check("telegram");
+        assert_eq!(refused.status, 2, "{key}");
+        assert!(
+            refused.err.contains("config.toml, line 3: ") && refused.err.contains(&format!("`{key}` must be ")),
+            "{}",
+            refused.err
+        );
+        if key != "telegram.request_timeout" {
+            check("simulated").well();
+        }
+    }
 }
 
 #[test]

@@ -99,6 +99,16 @@ async fn a_username_is_resolved_once_and_only_where_no_hash_is_known() {
     let (text, _) = joins(&fleet, &format!("https://t.me/{name}"), Some("alpha")).await.unwrap();
     assert!(text.starts_with("account alpha is already a member of "), "{text}");
     joins(&fleet, &username(&fleet, own), Some("alpha")).await.unwrap();
+    for link in [
+        format!("https://t.me/s/{name}"),
+        format!("https://t.me/{name}/123?single"),
+        format!("tg://resolve?domain={name}&post=5"),
+        format!("HTTPS://T.ME/{}", name.to_uppercase()),
+        format!("{name}.t.me"),
+    ] {
+        let (text, _) = joins(&fleet, &link, Some("alpha")).await.unwrap();
+        assert!(text.starts_with("account alpha is already a member of "), "{link}: {text}");
+    }
     assert_eq!(resolved(), 1, "a peer whose hash is known is never resolved");
 
     for _ in 0..2 {
@@ -108,6 +118,9 @@ async fn a_username_is_resolved_once_and_only_where_no_hash_is_known() {
     assert_eq!(resolved(), 2, "who is nobody is not asked for again");
     for (peer, account, says) in [
         ("https://example.org/channel", None, "this is neither a username nor an invite link; write `@username`, "),
+        ("-1001234567890", None, "an id is not enough to join by; write `@username`, "),
+        ("https://t.me/c/1234567890/5", None, "a link into a private chat has no username"),
+        ("Harbour news today", None, "this is neither a username nor an invite link; write `@username`, "),
         (&*name, Some("zulu"), "there is no account `zulu` that is signed in; `telescribe account list` shows those that exist"),
     ] {
         let error = joins(&fleet, peer, account).await.unwrap_err();

@@ -60,6 +60,32 @@ async fn each_resource_answers_in_its_documented_shape() {
 }
 
 #[tokio::test]
+async fn a_peer_is_named_by_any_link_to_it() {
+    let served = Served::start_with(listening(Sealing::Off), furnish).await;
+    let peer = served.get("/v1/peers/@novosti").await.json();
+    assert_eq!(peer["id"], NEWS.0);
+    for link in [
+        "https://t.me/s/novosti/3",
+        "t.me/Novosti?single",
+        "tg://resolve?domain=novosti",
+        "novosti.t.me",
+        "https://t.me/c/1500000001/3",
+    ] {
+        let link = percent_encoding::utf8_percent_encode(link, percent_encoding::NON_ALPHANUMERIC);
+        let answer = served.get(&format!("/v1/peers/{link}")).await;
+        assert_eq!((answer.status.as_u16(), answer.json()), (200, peer.clone()), "{link}");
+    }
+    for (link, says) in
+        [("t.me%2F%2BAbCdEfGh12", "an invite link does not tell whose it is"), ("t.me%2Fproxy", "a link to something other")]
+    {
+        let problem = served.get(&format!("/v1/peers/{link}")).await.json();
+        assert_eq!(problem["code"], "bad-parameter");
+        assert!(problem["detail"].as_str().unwrap().contains(says), "{problem}");
+    }
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_told_as_a_problem_with_a_stable_code() {
     let served = Served::start(listening(Sealing::Off)).await;
     let mut problems = Vec::new();

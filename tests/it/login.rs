@@ -65,6 +65,25 @@ async fn an_account_is_signed_in_by_code_and_password_and_out_again() {
     simulator.stop().await;
 }
 
+#[test]
+fn where_no_key_can_be_made_a_login_says_what_works_instead() {
+    let folder = tempfile::tempdir().unwrap();
+    for (server, says) in [
+        ("self-hosted", "import a session that another program has made there: `telescribe account import alpha FILE`"),
+        ("simulated", "use the session files that `telescribe simulate --sessions FOLDER` makes"),
+    ] {
+        for how in [&["login", "alpha"][..], &["login", "alpha", "--qr"]] {
+            let refused = program(folder.path(), how)
+                .env("TELESCRIBE__TELEGRAM__SERVER", server)
+                .env("TELESCRIBE__TELEGRAM__DATA_CENTRES", "[{ id = 2, address = \"127.0.0.1:9\" }]")
+                .output()
+                .unwrap();
+            let told = told(&refused);
+            assert!(refused.status.code() == Some(2) && told.contains(says), "{server}: {told}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_is_through_when_telegram_says_so_whatever_is_not_answered_afterwards() {
     let (simulator, folder) = signed_out().await;

@@ -13,8 +13,9 @@ use telescribe::http::Sealing;
 use telescribe::model::{IdRange, PeerId, PeerKind, RangeSet};
 use telescribe::views::{
     AccountStatusView, BackupFailureView, BackupStatusView, BackupView, ChangeView, CoverageDetail, CoveragePage, CrawlView,
-    HitsPage, JobsView, KnownPeer, MemberCountsPage, MessageCountersPage, MessageDetail, MessagesPage, OpenFilesView, OutputView,
-    PeerAccountsView, PeerTopicsView, PeersPage, Problem, ProgramView, PublishView, StatusView, WorkerView,
+    HitsPage, JobsView, KnownPeer, MemberCountsPage, MessageCountersPage, MessageDetail, MessagesPage, NoResponseView,
+    OpenFilesView, OutputView, PeerAccountsView, PeerTopicsView, PeersPage, Problem, ProgramView, PublishView, StatusView,
+    WorkerView,
 };
 
 use crate::support::archives::add_to_each;
@@ -132,6 +133,13 @@ fn the_status_of_a_running_program_is_read_as_it_was_written() {
         interval_seconds: [("messages.getHistory".to_owned(), 1.5), ("users.getUsers".to_owned(), 2.0)].into(),
         floods: 4,
         last_flood: None,
+        no_response: Some(NoResponseView {
+            since: "2026-01-31T12:00:00Z".to_owned(),
+            method: "messages.getHistory".to_owned(),
+            why: "data centre 2 at 192.0.2.1:443: timed out".to_owned(),
+            next_try: "2026-01-31T12:00:30Z".to_owned(),
+            attempts: 3,
+        }),
     };
     let publish = PublishView {
         state: "connected".into(),

@@ -1,4 +1,4 @@
-//! Every form that the two libraries write, what is refused, and damage of any kind.
+//! Every form that the libraries write, what is refused, and damage of any kind.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
@@ -56,18 +56,18 @@ fn expected() -> Vec<(PeerId, Option<i64>)> {
 }
 
 fn error(bytes: &[u8]) -> String {
-    Imported::read(bytes).unwrap_err().to_string()
+    Imported::read(bytes, None).unwrap_err().to_string()
 }
 
 #[test]
 fn a_key_is_read_raw_in_hexadecimal_and_in_base64() {
     let hex: String = KEY.iter().map(|b| format!("{b:02x}")).collect();
     for form in [KEY.to_vec(), hex.into_bytes(), (STANDARD.encode(KEY) + "\n").into_bytes()] {
-        let imported = Imported::read(&form).unwrap();
+        let imported = Imported::read(&form, None).unwrap();
         assert_eq!((imported.origin, imported.auth_key.bytes(), imported.dc), (Origin::Key, &KEY, None));
     }
     for bad in [&b""[..], b"abc", &[b'z'; 512], &KEY[..255]] {
-        assert!(matches!(Imported::read(bad), Err(ImportError::Unknown)));
+        assert!(matches!(Imported::read(bad, None), Err(ImportError::Unknown)));
     }
 }
 
@@ -79,7 +79,7 @@ fn session_strings_of_both_libraries_are_read_in_all_their_packings() {
         (telethon_string(4, &v6.octets()), IpAddr::from(v6)),
         (format!("\"{}\"\n", telethon_string(4, &[149, 154, 167, 91]).trim_end_matches('=')), IpAddr::from([149, 154, 167, 91])),
     ] {
-        let read = Imported::read(text.as_bytes()).unwrap();
+        let read = Imported::read(text.as_bytes(), None).unwrap();
         assert_eq!((read.origin, read.dc, read.address), (Origin::TelethonString, Some(4), Some(address)));
         assert_eq!(read.auth_key.bytes(), &KEY);
     }
@@ -90,7 +90,7 @@ fn session_strings_of_both_libraries_are_read_in_all_their_packings() {
         (pyrogram_string(None, 0, &77_u32.to_be_bytes(), 0), None, Some(77), 351),
     ] {
         assert_eq!(text.len(), length);
-        let read = Imported::read(text.as_bytes()).unwrap();
+        let read = Imported::read(text.as_bytes(), None).unwrap();
         assert_eq!((read.origin, read.dc, read.api_id, read.user_id), (Origin::PyrogramString, Some(4), api_id, user_id));
         assert_eq!(read.auth_key.bytes(), &KEY);
     }
@@ -101,7 +101,7 @@ fn session_files_of_both_libraries_bring_their_peers_along() {
     for (file, origin, api_id) in
         [(database(TELETHON, &KEY), Origin::TelethonFile, None), (database(PYROGRAM, &KEY), Origin::PyrogramFile, Some(12_345))]
     {
-        let mut read = Imported::read(&file).unwrap();
+        let mut read = Imported::read(&file, None).unwrap();
         assert_eq!((read.origin, read.dc, read.api_id, read.user_id), (origin, Some(4), api_id, Some(77)));
         assert_eq!(read.auth_key.bytes(), &KEY);
         read.peers.sort_unstable_by_key(|(peer, _)| peer.0);
@@ -117,15 +117,28 @@ fn session_files_of_both_libraries_bring_their_peers_along() {
 fn a_file_that_was_written_with_a_log_beside_it_is_read_too() {
     let mut file = database(TELETHON, &KEY);
     (file[18], file[19]) = (2, 2);
-    assert_eq!(Imported::read(&file).unwrap().peers.len(), 3);
+    assert_eq!(Imported::read(&file, None).unwrap().peers.len(), 3);
 }
 
 #[test]
 fn hashes_of_versions_that_kept_others_are_left_behind() {
     let old = TELETHON.replace("INTO version VALUES (7)", "INTO version VALUES (5)");
-    assert_eq!(Imported::read(&database(&old, &KEY)).unwrap().peers, []);
+    let read = Imported::read(&database(&old, &KEY), None).unwrap();
+    assert_eq!((read.peers, read.peers_left), (Vec::new(), 3));
     let old = PYROGRAM.replace("INTO version VALUES (3)", "INTO version VALUES (1)");
-    assert_eq!(Imported::read(&database(&old, &KEY)).unwrap().peers, []);
+    let read = Imported::read(&database(&old, &KEY), None).unwrap();
+    assert_eq!((read.peers, read.peers_left), (Vec::new(), 3));
+    // Without a version the columns say which form it is, where they can.
+    let unversioned = |schema: &str, version: &str| schema.replace(&format!(" INSERT INTO version VALUES ({version});"), "");
+    for (schema, peers, left) in [
+        (unversioned(TELETHON, "7"), 3, 0),
+        (unversioned(PYROGRAM, "3"), 3, 0),
+        (unversioned(&PYROGRAM.replace("api_id INTEGER, ", "").replace("12345, 0,", "0,"), "3"), 0, 3),
+        (unversioned(&TELETHON.replace(", date integer);", ");").replace(", 1)", ")"), "7"), 0, 3),
+    ] {
+        let read = Imported::read(&database(&schema, &KEY), None).unwrap();
+        assert_eq!((read.peers.len(), read.peers_left), (peers, left), "{schema}");
+    }
 }
 
 #[test]
@@ -134,9 +147,9 @@ fn what_is_of_no_use_is_refused_with_the_way_out() {
     for (bytes, says) in [
         (telethon_string(2, &[149, 154, 167, 40]).into_bytes(), "test servers"),
         (database(&test_file, &KEY), "a Telethon session file of Telegram's test servers"),
-        (pyrogram_string(Some(1), 1, &[0; 8], 0).into_bytes(), "test servers"),
+        (pyrogram_string(Some(1), 1, &[1; 8], 0).into_bytes(), "test servers"),
         (database(&PYROGRAM.replace("12345, 0,", "12345, 1,"), &KEY), "test servers"),
-        (pyrogram_string(Some(1), 0, &[0; 8], 1).into_bytes(), "bots cannot read histories"),
+        (pyrogram_string(Some(1), 0, &[0, 0, 0, 0, 0, 0, 0, 1], 1).into_bytes(), "bots cannot read histories"),
         (database(&PYROGRAM.replace("77, 0);", "77, 1);"), &KEY), "bots cannot read histories"),
         (database(TELETHON, b""), "never signed in; use `telescribe login NAME`"),
         (database(PYROGRAM, b""), "never signed in; use `telescribe login NAME`"),
@@ -145,7 +158,10 @@ fn what_is_of_no_use_is_refused_with_the_way_out() {
         (database("CREATE TABLE sessions (auth_key)", b""), "of neither Telethon nor Pyrogram"),
         (database("CREATE TABLE a (b); CREATE TABLE sessions (auth_key)", b""), "of neither Telethon nor Pyrogram"),
         (b"SQLite format 3\0".to_vec(), "of neither Telethon nor Pyrogram"),
-        (b"{\"version\":1}".to_vec(), "a session of telescribe itself"),
+        (b"{\"version\":1,\"server\":\"telegram\",\"data_centres\":{}}".to_vec(), "a session of telescribe itself"),
+        (b"{\"version\":1}".to_vec(), "it is JSON, but has not the members"),
+        (pyrogram_string(None, 0, &[0; 8], 0).into_bytes(), "not a known kind of session"),
+        (pyrogram_string(None, 2, &[1; 8], 0).into_bytes(), "not a known kind of session"),
     ] {
         let error = error(&bytes);
         assert!(error.contains(says), "{says}: {error}");
@@ -166,20 +182,20 @@ fn a_view_is_not_mistaken_for_a_table() {
 fn no_error_quotes_what_it_was_given() {
     let text = telethon_string(4, &[1, 2, 3]);
     assert!(!error(text.as_bytes()).contains(&text[20..40]));
-    assert_eq!(format!("{:?}", Imported::read(&KEY).unwrap()), "Imported { origin: Key, dc: None, .. }");
+    assert_eq!(format!("{:?}", Imported::read(&KEY, None).unwrap()), "Imported { origin: Key, dc: None, .. }");
 }
 
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
-        if let Err(error) = Imported::read(&bytes) {
+        if let Err(error) = Imported::read(&bytes, None) {
             prop_assert!(!error.to_string().is_empty());
         }
     }
 
     #[test]
     fn arbitrary_strings_never_panic(text in "1?[A-Za-z0-9_-]{340,370}={0,2}") {
-        if let Ok(read) = Imported::read(text.as_bytes()) {
+        if let Ok(read) = Imported::read(text.as_bytes(), None) {
             prop_assert!(read.dc.is_some() || read.origin == Origin::Key);
         }
     }
@@ -198,7 +214,7 @@ proptest! {
         if let Some(cut) = cut {
             file.truncate(cut.index(file.len()));
         }
-        if let Err(error) = Imported::read(&file) {
+        if let Err(error) = Imported::read(&file, None) {
             prop_assert!(!error.to_string().is_empty());
         }
     }

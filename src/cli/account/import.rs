@@ -21,9 +21,10 @@ pub(super) const EXAMPLES: &str = "Examples:
   telescribe account import bravo - < bravo.string
   telescribe account import bravo bravo.key --dc 4
 
-The kind of file is detected from its content: a session file (SQLite) or session string of Telethon or Pyrogram, or the
-256 bytes of an authorisation key: raw, as 512 hexadecimal digits, or in base64. Stop the program that made it first:
-Telegram ends a session that two programs use.";
+The kind of file is detected from its content: a session file (SQLite) or session string of Telethon or Pyrogram, a session
+string of GramJS, or the 256 bytes of an authorisation key: raw, as 512 hexadecimal digits, or in base64. A string is also
+found among other text, such as `SESSION=...`. Stop the program that made it first: Telegram ends a session that two
+programs use.";
 
 /// What SQLite keeps beside a file that is not whole without it.
 const JOURNALS: [&str; 2] = ["-wal", "-journal"];
@@ -34,7 +35,7 @@ pub(super) struct Args {
     name: AccountName,
     /// The file; `-` reads standard input
     file: PathBuf,
-    /// The data centre of a bare authorisation key
+    /// The data centre of a bare authorisation key, or the one to choose from a file with several keys
     #[arg(long)]
     dc: Option<i32>,
 }
@@ -44,14 +45,14 @@ pub(super) fn run(args: Args, store: &Sessions, config: &Config, data: &Path) ->
     let source = if file == Path::new("-") { "standard input".to_owned() } else { format!("`{}`", file.display()) };
     let bytes = read(&file)?;
     let is = |error: ImportError| anyhow::anyhow!("{source} is {error}");
-    let imported = Imported::read(&bytes).map_err(is)?;
+    let imported = Imported::read(&bytes, dc).map_err(is)?;
     if let Some(address) = imported.address.filter(|address| !is_within_reach(config, *address)) {
         bail!(
             "{source} was made for a server at {address}, but the configuration says `{}` (`telegram.server`)",
             config.telegram.server.name()
         );
     }
-    let (origin, api_id) = (imported.origin, imported.api_id);
+    let (origin, api_id, peers_left) = (imported.origin, imported.api_id, imported.peers_left);
     let session = imported.into_session(name.clone(), config.telegram.server.name(), data_centres(config)?, dc).map_err(is)?;
     let lock = store.lock(&name)?;
     store.create(&session)?;
@@ -62,6 +63,12 @@ pub(super) fn run(args: Args, store: &Sessions, config: &Config, data: &Path) ->
     tell(format_args!(
         "account `{name}` was added from {origin}, with {peers} peers; `telescribe account check {name}` checks it with Telegram"
     ));
+    if peers_left > 0 {
+        tell(format_args!(
+            "{peers_left} peers of the file were left, because it does not say that their access hashes are of today's form; \
+             Telegram's answers tell them again"
+        ));
+    }
     if origin != Origin::Key {
         tell("do not use that session in another program any more, or Telegram will end it");
     }
@@ -91,7 +98,7 @@ fn read(file: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let cannot = || format!("cannot read `{}`", file.display());
     let opened = match std::fs::File::open(file) {
         // A string that was typed as the argument must not be repeated, perhaps into a log.
-        Err(_) if file.to_str().is_some_and(|text| Imported::read(text.as_bytes()).is_ok()) => bail!(
+        Err(_) if file.to_str().is_some_and(is_session) => bail!(
             "that is a session string, not a file: as an argument it is in the shell's history and in the list of processes; end \
              that session in an app (Settings, Devices), and pass a new one in a file or on standard input"
         ),
@@ -115,6 +122,11 @@ fn read(file: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
         }
     }
     limited(opened).with_context(cannot)
+}
+
+/// Whether a text is a session or the greater part of one.
+fn is_session(text: &str) -> bool {
+    !matches!(Imported::read(text.as_bytes(), None), Err(ImportError::Unknown | ImportError::OtherJson))
 }
 
 fn limited(source: impl io::Read) -> io::Result<Zeroizing<Vec<u8>>> {
