@@ -121,7 +121,7 @@ pub(super) enum Verdict<T> {
 
 impl Queue {
     /// Adds a task that some accounts could run. Where an equal one waits, it is the one that stays: its candidates are those of both, and
-    /// its priority the higher of the two; where that is the new one's, so is the time. Without candidates there is nothing to wait for.
+    /// its priority the higher of the two; where that is the new one's, so is the time. A retry brings its failures with it, and waits. Without candidates there is nothing to wait for.
     pub(super) fn add(
         &self,
         task: Arc<dyn Task>,
@@ -138,7 +138,8 @@ impl Queue {
         let mut waiting = Waiting { task, priority, order: 0, placement, failures, not_before };
         if let Some(old) = inner.tasks.get(&key) {
             let candidates = &waiting.placement.candidates;
-            if old.priority <= priority && candidates.iter().all(|name| old.placement.candidates.contains(name)) {
+            let is_known = old.priority <= priority && candidates.iter().all(|name| old.placement.candidates.contains(name));
+            if is_known && failures <= old.failures {
                 return;
             }
             if let Some(old) = inner.remove(&key) {
@@ -276,6 +277,9 @@ impl Waiting {
             // It knows better where it is; only its priority changes.
             merged.priority = added.priority;
             (merged.failures, merged.not_before, merged.order) = (added.failures, added.not_before, 0);
+        } else if added.failures > merged.failures {
+            // A retry that was overtaken by the same work: that nobody answers is no less true.
+            (merged.failures, merged.not_before) = (added.failures, merged.not_before.max(added.not_before));
         }
         merged
     }

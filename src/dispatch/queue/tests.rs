@@ -197,3 +197,19 @@ fn a_lane_that_is_parked_holds_up_no_other() {
     assert!(matches!(found, Found::Task(Taken { task, .. }, ()) if task.key() == events(5_000).key()));
     assert!(looks <= 3, "{looks}");
 }
+
+#[test]
+fn a_retry_that_meets_the_same_work_keeps_its_failures_and_its_wait() {
+    let queue = Queue::default();
+    let later = NOW + chrono::TimeDelta::seconds(8);
+    add(&queue, history(1), Priority::Fresh);
+    add_later(&queue, history(1), Priority::Fresh, 3, later);
+    assert_eq!(queue.expected_at(&history(1).key()), Some(later));
+    add(&queue, history(1), Priority::Fresh);
+    assert_eq!(queue.expected_at(&history(1).key()), Some(later), "nor does the same work end it");
+    add_later(&queue, history(1), Priority::Fresh, FAILURES_MAX, later);
+    assert_eq!(queue.expected_at(&history(1).key()), None, "it is an outage");
+    // What is more urgent than a retry is tried at once.
+    add(&queue, history(1), Priority::Live);
+    assert_eq!(queue.expected_at(&history(1).key()), Some(NOW));
+}
