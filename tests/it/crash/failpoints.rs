@@ -99,10 +99,7 @@ impl Hit {
             // By a signal.
             Action::Abort => ensure!(status.is_none(), "it ends with {status:?} and not by the failpoint: {said}"),
             Action::Error => {
-                ensure!(
-                    status == Some(2) && said.contains(SAID),
-                    "it ends with {status:?}, and does not say why: {said}"
-                );
+                ensure!(status == Some(2) && said.contains(SAID), "it ends with {status:?}, and does not say why: {said}");
             }
         }
         Ok(true)
