@@ -5,8 +5,8 @@
 //! ends in an unusual way), so pagination, differences, retries and the steps of a login are ours: docs/decisions/0001.
 //!
 //! Guarantees: every call ends within its timeout, [`Settings::request_timeout`]; a connection whose runner died is made anew at the
-//! next call, with exponential backoff while nobody answers, which is told as a state ([`Outage`]); a stop waits for no answer that does
-//! not come; an account that has a proxy never connects without it; an account that
+//! next call, with exponential backoff while nobody answers, which is told as a state ([`crate::accounts::Outage`]); a stop waits for no
+//! answer that does not come; an account that has a proxy never connects without it; an account that
 //! Telegram migrates to another data centre is followed there; every peer that an answer mentions is learnt by the account's session;
 //! errors say what to do next (retry, wait, give up), not which library failed. It decides nothing about what is asked or when: rate
 //! limits and priorities are the pool's. A request that another one depends on (a new home's authorisation, a takeout) asks the pool by
