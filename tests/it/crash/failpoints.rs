@@ -1,6 +1,8 @@
 //! Every failpoint of the write path, as an error and as the end of the process, at its n-th hit.
 
-use anyhow::{Result, bail, ensure};
+use std::fs;
+
+use anyhow::{Context as _, Result, bail, ensure};
 use std::time::Duration;
 use telescribe::failpoints::FAILPOINTS;
 use telescribe_simulator::{Fault, Rule, When};
@@ -8,7 +10,7 @@ use telescribe_simulator::{Fault, Rule, When};
 use super::follower::{Consumer, Follower};
 use super::recovery::recover;
 use super::report::Outcome;
-use super::site::{Crawled, Site, Started, comes, world};
+use super::site::{Crawled, Running, Site, Started, comes, world};
 
 /// The longest that is waited for a hit; some are never hit so often.
 const HIT_MAX: Duration = Duration::from_secs(5);
@@ -64,6 +66,10 @@ impl Hit {
         let consumer = Consumer::of(&mut site, broker, &name).await?;
         site.simulator.fault(Rule::new(Fault::Delay(Duration::from_millis(10)), When::Always).method("messages.getHistory"));
         let follower = Follower::start(&site.socket());
+        if self.name == "index-swap" {
+            // Only an index that is damaged is built anew and swapped.
+            damage_index(&site).await?;
+        }
         let met = match site.start(&self.configured()).await? {
             Started::Ended { status, said } => self.may_end(status, &said)?,
             Started::Up(mut running) => match self.action {
@@ -77,9 +83,15 @@ impl Hit {
                     Crawled::Differs(said) => bail!("the trouble is over, and it does not go on: {said}"),
                 },
                 Action::Abort => {
-                    let met = comes(HIT_MAX, || running.child.try_wait().is_ok_and(|status| status.is_some())).await;
-                    running.kill();
-                    met
+                    let has_ended = |running: &mut Running| running.child.try_wait().is_ok_and(|status| status.is_some());
+                    match comes(HIT_MAX, || has_ended(&mut running)).await {
+                        true => {
+                            running.kill();
+                            true
+                        }
+                        // Some are only hit by a stop.
+                        false => site.stopped(running).await?.0.is_none(),
+                    }
                 }
             },
         };
@@ -104,4 +116,14 @@ impl Hit {
         }
         Ok(true)
     }
+}
+
+/// Leaves an archive that is whole, and an index that lacks a file.
+async fn damage_index(site: &Site) -> Result<()> {
+    let Started::Up(mut running) = site.start("").await? else { bail!("it does not start") };
+    let Crawled::Equal = site.until_equal(&mut running).await? else { bail!("a crawl without any trouble") };
+    site.stop(running).await?;
+    let files = fs::read_dir(site.data().join("index"))?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    let store = files.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "store"));
+    Ok(fs::remove_file(store.context("an index without a store")?)?)
 }
