@@ -15,6 +15,7 @@ pub mod counters;
 pub mod coverage;
 mod demo;
 pub mod dump;
+pub mod follow;
 pub mod join;
 mod key;
 mod log;
@@ -79,6 +80,8 @@ enum Command {
     Coverage(coverage::Args),
     Counters(counters::Args),
     Join(join::Args),
+    Follow(follow::FollowArgs),
+    Unfollow(follow::UnfollowArgs),
     Status(status::Args),
     Schedule(schedule::Args),
     Log(log::Args),
@@ -151,6 +154,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Coverage(args) => coverage::run(args, &globals).await,
         Command::Counters(args) => counters::run(args, &globals).await,
         Command::Join(args) => join::run(args, &globals).await,
+        Command::Follow(args) => follow::follow(args, &globals).await,
+        Command::Unfollow(args) => follow::unfollow(args, &globals).await,
         Command::Status(args) => status::run(args, &globals).await,
         Command::Schedule(args) => schedule::run(args, &globals, config).await,
         Command::Log(args) => log::run(args, &globals).await,

@@ -22,7 +22,7 @@
 //!
 //! The way through: `unit` says which kinds of tasks there are, `planner` what is asked next, `dispatch` (outside) who asks it; `walks` and
 //! `polls` (by `dialogs`), `differences`, `account_events`, `history`, `folders`, `visibility`, `counters` ask, `live` listens, and all write by the
-//! `recorder`; `sweeps` finds work for the jobs, `abandoned` notes what nobody can read, `admission` and `join` decide which peers there are, `peers` who reads them. No kind of
+//! `recorder`; `sweeps` finds work for the jobs, `abandoned` notes what nobody can read, `admission`, `join` and `follow` decide which peers there are, `peers` who reads them. No kind of
 //! unit knows another: what an answer leads to goes through the planner. `assembly` puts them together; nothing that stays knows them all.
 
 mod abandoned;
@@ -34,6 +34,7 @@ mod damaged;
 mod dialogs;
 mod differences;
 mod folders;
+mod follow;
 mod history;
 mod join;
 mod live;
@@ -63,11 +64,12 @@ use crate::accounts::{AccountStatus, Outage, Pool};
 use crate::archive::{Archive, ArchiveError};
 use crate::dispatch::{Dispatch, Priority};
 use crate::lifecycle::Lifecycle;
-use crate::model::{AccountName, Clock, PeerId};
+use crate::model::{AccountName, Clock, Peer, PeerId};
 use crate::schedule::{Job, Scope};
 use crate::telegram::{self, Client, Clients};
 
 pub use admission::Rules;
+pub use follow::{FollowError, Following};
 pub use join::{InvalidJoinTarget, JoinError, JoinTarget, Joining};
 pub use progress::Progress;
 pub use settings::Settings;
@@ -76,6 +78,7 @@ pub use unit::Unit;
 
 use admission::Admission;
 use assembly::Parts;
+use follow::Follows;
 use join::Joins;
 use planner::Planner;
 use recorder::Recorder;
@@ -96,7 +99,8 @@ pub struct Crawler {
     recorder: Arc<Recorder>,
     standings: Arc<Standings>,
     sweeper: Arc<Sweeper>,
-    joins: Joins,
+    joins: Arc<Joins>,
+    follows: Arc<Follows>,
     /// Kept, and never called from here: the tasks in the queue have a weak reference to it, so that they end with the crawl.
     _performer: Arc<dyn Perform>,
 }
@@ -136,8 +140,20 @@ impl Crawler {
             }
         }
         let parts = assembly::assemble(archive, Arc::clone(&pool), Arc::clone(&clients), clock, &settings)?;
-        let Parts { dispatch, admission, planner, recorder, standings, resumption, sweeper, joins, live, abandoned, performer } =
-            parts;
+        let Parts {
+            dispatch,
+            admission,
+            planner,
+            recorder,
+            standings,
+            resumption,
+            sweeper,
+            joins,
+            follows,
+            live,
+            abandoned,
+            performer,
+        } = parts;
         // Before anything is asked (a race): an answer tells of newer messages, whose difference is on its way.
         resumption.resume_now()?;
         for name in clients.names() {
@@ -147,6 +163,7 @@ impl Crawler {
         resumption::start(&resumption, lifecycle);
         sweeps::start(&sweeper, lifecycle);
         abandoned::start(&abandoned, lifecycle);
+        follow::start(&follows, lifecycle);
         damaged::start(&sweeper.archive, &planner, &recorder, lifecycle);
         live::start(&live, inbox, lifecycle);
         Ok(Arc::new(Self {
@@ -159,6 +176,7 @@ impl Crawler {
             standings,
             sweeper,
             joins,
+            follows,
             _performer: performer,
         }))
     }
@@ -205,6 +223,22 @@ impl Crawler {
     /// See [`JoinError`].
     pub async fn join(&self, account: Option<&str>, target: &JoinTarget) -> Result<Joining, JoinError> {
         self.joins.join(account, target).await
+    }
+
+    /// Follows a public group or channel without joining it, with an account or with the signed-in one that is in the fewest.
+    ///
+    /// # Errors
+    /// See [`FollowError`].
+    pub async fn follow(&self, account: Option<&str>, target: &JoinTarget) -> Result<Following, FollowError> {
+        self.follows.follow(account, target).await
+    }
+
+    /// Follows a public group or channel no longer.
+    ///
+    /// # Errors
+    /// See [`FollowError`].
+    pub async fn unfollow(&self, target: &JoinTarget) -> Result<Peer, FollowError> {
+        self.follows.unfollow(target).await
     }
 
     /// What keeps a peer from being read on just now: nobody who can read it, or a wait that Telegram asked for.

@@ -25,6 +25,7 @@ mod counters;
 mod coverage;
 mod dump;
 mod envelope;
+mod follow;
 mod ingress;
 mod jobs;
 mod join;
@@ -109,6 +110,8 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::run))
         .routes(routes!(join::join))
+        .routes(routes!(follow::follow))
+        .routes(routes!(follow::unfollow))
         .routes(routes!(backups::make))
         .routes(routes!(backups::one))
         .routes(routes!(status::healthz))

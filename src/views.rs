@@ -29,7 +29,10 @@ pub use change::{ChangeLine, ChangeView, ChangesPage, LogHeadView};
 pub use counters::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
 pub use coverage::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView, HoleView};
 pub use dump::DumpPage;
-pub use job::{AccountWaitView, JobPeersView, JobView, JobsView, JoinBody, JoinView, RunJobBody, StartView, StartsView};
+pub use job::{
+    AccountWaitView, FollowBody, FollowView, JobPeersView, JobView, JobsView, JoinBody, JoinView, RunJobBody, StartView,
+    StartsView, UnfollowBody, UnfollowView,
+};
 pub use member::{MembershipView, PeerAccountsView, PeerTopicsView, TopicView};
 pub use message::{MessageDetail, MessagesPage, RawView};
 pub use peer::{KnownPeer, PeersPage};

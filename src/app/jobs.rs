@@ -21,7 +21,7 @@ use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{Clock, Timestamp};
 use crate::schedule::{Due, Job, Missed, Run, RunDecision, RunTracker, Scope, Selector, Zone};
 use crate::show;
-use crate::views::{AccountWaitView, BackupRunView, JobPeersView, JobView, JoinView, StartView};
+use crate::views::{AccountWaitView, BackupRunView, FollowView, JobPeersView, JobView, JoinView, StartView, UnfollowView};
 
 /// The longest time between two ticks of the scheduler: the clock may have been set, or the machine may have slept.
 const TICK_MAX: Duration = Duration::from_secs(30);
@@ -195,6 +195,26 @@ impl Operator for JobControl {
             };
             let peer = joining.peer.as_ref().map(show::peer);
             Ok(JoinView { account: joining.account.to_string(), peer, outcome: outcome.into() })
+        })
+    }
+
+    fn follow<'a>(&'a self, account: Option<&'a str>, target: &'a str) -> BoxFuture<'a, Result<FollowView, OperatorError>> {
+        Box::pin(async move {
+            let crawler = &self.workers.as_ref().ok_or(OperatorError::NotRunning)?.crawler;
+            let target = target.parse::<JoinTarget>().map_err(|error| OperatorError::BadTarget(error.to_string()))?;
+            let following =
+                crawler.follow(account, &target).await.map_err(|error| OperatorError::NotFollowed(error.to_string()))?;
+            let outcome = if following.already { FollowView::ALREADY } else { FollowView::FOLLOWED };
+            Ok(FollowView { account: following.account.to_string(), peer: show::peer(&following.peer), outcome: outcome.into() })
+        })
+    }
+
+    fn unfollow<'a>(&'a self, target: &'a str) -> BoxFuture<'a, Result<UnfollowView, OperatorError>> {
+        Box::pin(async move {
+            let crawler = &self.workers.as_ref().ok_or(OperatorError::NotRunning)?.crawler;
+            let target = target.parse::<JoinTarget>().map_err(|error| OperatorError::BadTarget(error.to_string()))?;
+            let peer = crawler.unfollow(&target).await.map_err(|error| OperatorError::NotFollowed(error.to_string()))?;
+            Ok(UnfollowView { peer: show::peer(&peer) })
         })
     }
 

@@ -33,6 +33,8 @@ pub struct CrawlState {
     pub held_until: Option<Timestamp>,
     /// The discussion group of a channel, or the channel of a discussion group.
     pub linked: Option<PeerId>,
+    /// Whether the operator named it to be crawled though no account is a member.
+    pub followed: bool,
     /// Ids of which Telegram's answer could not be read, and which were passed over.
     pub unreadable: RangeSet,
     /// The layer that this was found with: a later one may read them.
@@ -70,11 +72,15 @@ struct CursorRecord {
     unreadable: Vec<i32>,
     #[prost(int32, tag = "13")]
     unreadable_layer: i32,
+    #[prost(bool, tag = "14")]
+    followed: bool,
 }
 
 impl CrawlState {
     /// The reason in [`CrawlState::unavailable`] where Telegram gave none: no account is left that could read the peer.
     pub const NO_ACCOUNT: &str = "NO_ACCOUNT";
+    /// The same where the operator wants it to be crawled no longer, and no account is a member.
+    pub const UNFOLLOWED: &str = "UNFOLLOWED";
 
     /// Notes since when it cannot be read, if so.
     pub(super) fn date_unavailability(&mut self, now: Timestamp) {
@@ -115,6 +121,7 @@ impl WrittenValue<PeerId> for CrawlState {
             unavailable_since: self.unavailable_since.map(|t| t.0),
             unreadable: bounds(&self.unreadable),
             unreadable_layer: self.unreadable_layer,
+            followed: self.followed,
             visible_from: self.visible_from.iter().map(|(account, first)| (account.to_string(), *first)).collect(),
         }
         .encode_to_vec()
@@ -136,6 +143,7 @@ impl StoredValue<PeerId> for CrawlState {
             unavailable_since: r.unavailable_since.map(Timestamp),
             unreadable: ranges(&r.unreadable)?,
             unreadable_layer: r.unreadable_layer,
+            followed: r.followed,
             recheck: ranges(&r.recheck)?,
             held: ranges(&r.held)?,
             held_until: r.held_until.map(Timestamp),

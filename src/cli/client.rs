@@ -46,10 +46,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Timeout of a response; the server's own limit is shorter.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// The resources whose parameters are all in the body, so that none can be seen on the network.
-const ASKED_IN_BODY: [&str; 2] = ["/v1/search", "/v1/join"];
+const ASKED_IN_BODY: [&str; 4] = ["/v1/search", "/v1/join", "/v1/follow", "/v1/unfollow"];
 /// What the user is told about every other resource.
 const PATH_IS_VISIBLE: &str = "note: the response is sealed, but the path of the request, with the names in it, can be read on \
-                               the network; only `search` and `join` hide what they request (docs/sealing.md)";
+                               the network; only `search`, `join`, `follow` and `unfollow` hide what they request (docs/sealing.md)";
 
 /// The options of every command.
 #[derive(Clone, Debug, clap::Args)]

@@ -124,6 +124,7 @@ fn for_people(coverage: &CoverageView, out: &Out) -> String {
     };
     let since = coverage.unavailable_since.as_ref().map(|at| format!(" since {at}")).unwrap_or_default();
     let unavailable = coverage.unavailable.as_ref().map(|why| match why.as_str() {
+        CrawlState::UNFOLLOWED => format!("followed no longer{since}"),
         CrawlState::NO_ACCOUNT => format!("no account can read it{since}"),
         name => format!("cannot be read{since}: {name}"),
     });

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Span;
 use crate::archive::MassDeletion;
-use crate::crawl::{Rules, Settings};
+use crate::crawl::{JoinTarget, Rules, Settings};
 use crate::model::PeerKind;
 use crate::schedule::{InvalidSelector, Scope, Selector};
 
@@ -20,6 +20,9 @@ pub struct CrawlConfig {
     pub allow: Vec<String>,
     /// Peer selectors: matching peers are never crawled, not even those that `allow` matches.
     pub deny: Vec<String>,
+    /// Public groups and channels that are crawled without joining them: "@username" or a link such as "https://t.me/username". They are
+    /// crawled whatever `allow` says, but not against `deny` and `kinds`.
+    pub follow: Vec<String>,
     /// Whether the discussion groups of crawled channels are crawled too, where they can be read without joining.
     pub linked_groups: bool,
     /// How far back the recheck job reads messages again, for edits, deletions, reactions and views that Telegram sent no update about.
@@ -78,6 +81,7 @@ impl Default for CrawlConfig {
             kinds: vec![Kind::Channel, Kind::Supergroup, Kind::Group],
             allow: Vec::new(),
             deny: Vec::new(),
+            follow: Vec::new(),
             linked_groups: true,
             // Telegram lets most messages be edited for 48 hours.
             recheck_window: Span::seconds(48 * 60 * 60),
@@ -104,15 +108,30 @@ impl CrawlConfig {
                 confirm_after: self.mass_deletion_confirm_after.duration(),
             },
             rules: self.rules()?,
+            followed: self.followed().unwrap_or_default(),
             linked_groups: self.linked_groups,
             resumed,
             workers,
         })
     }
 
+    /// The usernames that are to be followed.
+    fn followed(&self) -> Result<Vec<String>, (&'static str, String)> {
+        let username = |text: &String| match text.parse() {
+            Ok(JoinTarget::Username(name)) => Ok(name),
+            Ok(JoinTarget::Invite(_)) => Err((
+                "follow",
+                format!("names `{text}`, an invite: only members can read what it leads to; use `telescribe join`"),
+            )),
+            Err(error) => Err(("follow", format!("names `{text}`: {error}"))),
+        };
+        self.follow.iter().map(username).collect()
+    }
+
     /// What is wrong, and with which key.
     pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
         self.rules().map_err(|(key, error)| (key, format!("is wrong: {error}")))?;
+        self.followed()?;
         if self.kinds.is_empty() {
             return Err(("kinds", "must list at least one kind, or nothing would be crawled".to_owned()));
         }

@@ -45,7 +45,21 @@ impl Admission {
             // Nothing but its id is known: enough where nothing else is asked of it.
             return Ok(self.rules.scope.is_all() && self.admits_kind_of(id));
         };
-        Ok(self.rules.kinds.contains(&peer.kind) && self.covers_in(&self.rules.scope, id, Some(peer), folders)?)
+        if !self.rules.kinds.contains(&peer.kind) {
+            return Ok(false);
+        }
+        if self.covers_in(&self.rules.scope, id, Some(peer), folders)? {
+            return Ok(true);
+        }
+        // What was named to be followed need not be named once more.
+        let is_followed = self.archive.view().crawl_state(id)?.is_some_and(|state| state.followed);
+        Ok(is_followed && !self.excludes(peer)?)
+    }
+
+    /// Whether the operator's rules exclude a peer, also where it is named to be followed.
+    pub(super) fn excludes(&self, peer: &Peer) -> Result<bool, ArchiveError> {
+        let spared = Scope { only: Vec::new(), except: self.rules.scope.except.clone() };
+        Ok(!self.rules.kinds.contains(&peer.kind) || !self.covers_in(&spared, peer.id, Some(peer), &[])?)
     }
 
     /// Whether a scope covers a peer.

@@ -9,6 +9,7 @@ use super::counters::Counting;
 use super::dialogs::Dialogs;
 use super::differences::Differences;
 use super::folders::Folders;
+use super::follow::Follows;
 use super::history::History;
 use super::join::Joins;
 use super::live::Live;
@@ -41,7 +42,8 @@ pub(super) struct Parts {
     pub(super) standings: Arc<Standings>,
     pub(super) resumption: Arc<Resumption>,
     pub(super) sweeper: Arc<Sweeper>,
-    pub(super) joins: Joins,
+    pub(super) joins: Arc<Joins>,
+    pub(super) follows: Arc<Follows>,
     pub(super) live: Arc<Live>,
     pub(super) abandoned: Arc<Abandoned>,
     /// Runs the units, for as long as it is kept.
@@ -131,8 +133,22 @@ impl Basis {
         let performer: Arc<dyn Perform> = Arc::new(units);
         self.planner.performed_by(Arc::downgrade(&performer));
         let (sweeper, joins, abandoned) = (self.sweeper(sweeps, settings), self.joins(), self.abandoned());
+        let follows = self.follows(&joins, settings);
         let Self { dispatch, admission, planner, recorder, .. } = self;
-        Parts { dispatch, admission, planner, recorder, standings, resumption, sweeper, joins, live, abandoned, performer }
+        Parts {
+            dispatch,
+            admission,
+            planner,
+            recorder,
+            standings,
+            resumption,
+            sweeper,
+            joins,
+            follows,
+            live,
+            abandoned,
+            performer,
+        }
     }
 
     fn standings(&self, sweeps: &Arc<Sweeps>) -> Arc<Standings> {
@@ -281,14 +297,27 @@ impl Basis {
         })
     }
 
-    fn joins(&self) -> Joins {
-        Joins {
+    fn follows(&self, joins: &Arc<Joins>, settings: &Settings) -> Arc<Follows> {
+        Arc::new(Follows {
+            archive: Arc::clone(&self.archive),
+            pool: Arc::clone(&self.pool),
+            peers: Arc::clone(&self.peers),
+            admission: Arc::clone(&self.admission),
+            planner: Arc::clone(&self.planner),
+            recorder: Arc::clone(&self.recorder),
+            joins: Arc::clone(joins),
+            configured: settings.followed.clone(),
+        })
+    }
+
+    fn joins(&self) -> Arc<Joins> {
+        Arc::new(Joins {
             archive: Arc::clone(&self.archive),
             pool: Arc::clone(&self.pool),
             clients: Arc::clone(&self.clients),
             clock: Arc::clone(&self.clock),
             planner: Arc::clone(&self.planner),
             recorder: Arc::clone(&self.recorder),
-        }
+        })
     }
 }

@@ -50,7 +50,8 @@ pub enum JoinError {
     Nobody,
     /// The account must wait (a rate limit).
     #[error(
-        "account `{account}` may not join before {until}: joining is rate limited, because Telegram bans accounts that join often"
+        "account `{account}` may not join or look up usernames before {until}: both are rate limited, because Telegram bans accounts that \
+         do it often"
     )]
     TooEarly {
         /// Which account.
@@ -65,7 +66,7 @@ pub enum JoinError {
     #[error("nobody has the username `@{0}`")]
     UnknownUsername(String),
     /// The username is a person's.
-    #[error("`@{0}` is a person; only groups and channels can be joined")]
+    #[error("`@{0}` is a person; only groups and channels can be joined or followed")]
     Person(String),
     /// Telegram refuses.
     #[error("Telegram refuses account `{account}`: {}", explained(name))]
@@ -195,7 +196,7 @@ impl Joins {
         Ok(Joining { account, peer, already, requested })
     }
 
-    fn joiner(&self, named: Option<&str>) -> Result<AccountName, JoinError> {
+    pub(super) fn joiner(&self, named: Option<&str>) -> Result<AccountName, JoinError> {
         let mut ready: Vec<AccountName> =
             self.pool.status().into_iter().filter(|a| a.state == AccountState::Ready).map(|a| a.name).collect();
         if let Some(named) = named {
@@ -215,7 +216,7 @@ impl Joins {
     }
 
     /// The peer of a username, as this account can address it.
-    async fn resolve(&self, account: &AccountName, name: &str) -> Result<PeerId, JoinError> {
+    pub(super) async fn resolve(&self, account: &AccountName, name: &str) -> Result<PeerId, JoinError> {
         let client = self.clients.get(account).ok_or(JoinError::Nobody)?;
         if let Some(peer) = self.archive.view().peer_by_username(name)?
             && client.session().knows(peer.id)

@@ -35,7 +35,7 @@ pub(super) struct Live {
 
 /// How a pushed event stands to the pts that is known.
 #[derive(Debug, PartialEq, Eq)]
-enum Follows {
+enum Succession {
     /// It is the next one.
     On,
     /// It is known already (a duplicate).
@@ -44,13 +44,13 @@ enum Follows {
     Gap,
 }
 
-fn follows(known: i32, pts: i32, count: i32) -> Follows {
+fn follows(known: i32, pts: i32, count: i32) -> Succession {
     if pts <= known {
-        Follows::Known
+        Succession::Known
     } else if pts.checked_sub(count) == Some(known) {
-        Follows::On
+        Succession::On
     } else {
-        Follows::Gap
+        Succession::Gap
     }
 }
 
@@ -162,9 +162,9 @@ impl Live {
         let (pts, count) = place(&event);
         let Some(known) = state.pts else { return Ok(()) };
         match follows(known, pts, count) {
-            Follows::Known => {}
-            Follows::Gap => self.planner.add(Unit::Events { peer }, Priority::Live),
-            Follows::On => {
+            Succession::Known => {}
+            Succession::Gap => self.planner.add(Unit::Events { peer }, Priority::Live),
+            Succession::On => {
                 let now = self.recorder.now();
                 let mut write = self.recorder.write_answer(account, Some(pts));
                 let mut gone = Vec::new();
@@ -202,14 +202,14 @@ impl Live {
         };
         let (pts, count) = place(&event);
         match follows(known.pts, pts, count) {
-            Follows::Known => {}
-            Follows::Gap => difference(),
+            Succession::Known => {}
+            Succession::Gap => difference(),
             // Nobody wants what it holds.
-            Follows::On if matches!(event, Update::Shortened { peer, .. } if !self.admission.admits_kind_of(peer)) => {
+            Succession::On if matches!(event, Update::Shortened { peer, .. } if !self.admission.admits_kind_of(peer)) => {
                 Recorder::commit_state(turn, self.recorder.write(), session, UpdatesState { pts, ..known })?;
             }
-            Follows::On if matches!(event, Update::Shortened { .. }) => difference(),
-            Follows::On => {
+            Succession::On if matches!(event, Update::Shortened { .. }) => difference(),
+            Succession::On => {
                 let touched = match &event {
                     Update::Message { parsed, .. } => Some(parsed.message.key.peer),
                     _ => None,
@@ -246,11 +246,11 @@ mod tests {
 
     #[test]
     fn an_event_is_applied_only_when_it_follows_on_the_known_state() {
-        assert_eq!(follows(10, 11, 1), Follows::On);
-        assert_eq!(follows(10, 13, 3), Follows::On);
-        assert_eq!(follows(10, 10, 1), Follows::Known);
-        assert_eq!(follows(10, 12, 1), Follows::Gap);
-        assert_eq!(follows(i32::MAX, i32::MIN, 1), Follows::Known);
-        assert_eq!(follows(i32::MIN, i32::MIN + 1, i32::MAX), Follows::Gap);
+        assert_eq!(follows(10, 11, 1), Succession::On);
+        assert_eq!(follows(10, 13, 3), Succession::On);
+        assert_eq!(follows(10, 10, 1), Succession::Known);
+        assert_eq!(follows(10, 12, 1), Succession::Gap);
+        assert_eq!(follows(i32::MAX, i32::MIN, 1), Succession::Known);
+        assert_eq!(follows(i32::MIN, i32::MIN + 1, i32::MAX), Succession::Gap);
     }
 }

@@ -17,6 +17,8 @@ pub struct Settings {
     pub mass_deletion: MassDeletion,
     /// Which peers are crawled.
     pub rules: Rules,
+    /// Usernames of public groups and channels that are crawled though no account is a member.
+    pub followed: Vec<String>,
     /// Whether the discussion groups of crawled channels are crawled too.
     pub linked_groups: bool,
     /// The peers of which what coverage lacks is planned at the start.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
 
-use crate::views::{BackupRunView, JobView, JoinView, StartView};
+use crate::views::{BackupRunView, FollowView, JobView, JoinView, StartView, UnfollowView};
 
 use super::problem::Problem;
 
@@ -24,6 +24,16 @@ pub trait Operator: Send + Sync {
 
     /// Joins a peer with an account: the one that is named, or one that is a member of few peers.
     fn join<'a>(&'a self, account: Option<&'a str>, target: &'a str) -> BoxFuture<'a, Result<JoinView, OperatorError>>;
+
+    /// Crawls a public group or channel without joining it.
+    fn follow<'a>(&'a self, _account: Option<&'a str>, _target: &'a str) -> BoxFuture<'a, Result<FollowView, OperatorError>> {
+        Box::pin(async { Err(OperatorError::NotRunning) })
+    }
+
+    /// Crawls a public group or channel no longer that was followed.
+    fn unfollow<'a>(&'a self, _target: &'a str) -> BoxFuture<'a, Result<UnfollowView, OperatorError>> {
+        Box::pin(async { Err(OperatorError::NotRunning) })
+    }
 
     /// Has a backup made in a folder, of which that many are kept. Returns the number of its run.
     ///
@@ -57,6 +67,9 @@ pub enum OperatorError {
     /// The peer cannot be joined, or not yet.
     #[error("{0}")]
     NotJoined(String),
+    /// The peer cannot be followed, or not yet, or is not.
+    #[error("{0}")]
+    NotFollowed(String),
     /// No folder is configured for the scheduled backups.
     #[error("set `jobs.backup.target` of the configuration, or name a folder: `telescribe backup FOLDER`")]
     NoBackupTarget,
@@ -77,6 +90,7 @@ impl From<OperatorError> for Problem {
             OperatorError::Running(_) => Self::job_running(detail),
             OperatorError::BadTarget(_) => Self::bad_target(detail),
             OperatorError::NotJoined(_) => Self::not_joined(detail),
+            OperatorError::NotFollowed(_) => Self::not_followed(detail),
             OperatorError::NoBackupTarget => Self::no_backup_target(detail),
             OperatorError::Busy => Self::busy(detail),
             OperatorError::NotRunning => Self::not_running(detail),

@@ -52,6 +52,8 @@ problems! {
     job_running = CONFLICT, "job-running", "The job is already running";
     /// What is to be joined is neither a username nor an invite link.
     bad_target = BAD_REQUEST, "bad-target", "Invalid join target";
+    /// The peer cannot be followed, or not yet, or is not.
+    not_followed = CONFLICT, "not-followed", "The peer is not followed";
     /// The peer cannot be joined, or not yet.
     not_joined = CONFLICT, "not-joined", "The peer was not joined";
     /// A request that only the owner of the data folder may send.

@@ -51,6 +51,9 @@ pub struct CoverageView {
     /// Since when it cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unavailable_since: Option<String>,
+    /// Whether it is crawled though no account is a member, because the operator named it.
+    #[serde(default)]
+    pub(crate) followed: bool,
     /// What keeps the running program from reading on at present, such as a flood wait and its end; also of a peer that is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hindered: Option<String>,
@@ -127,8 +130,9 @@ impl CoverageView {
     /// How complete a crawled peer is. `hindrance` says what is in the way of reading on.
     pub(crate) fn new(peer: &Peer, coverage: &Coverage, state: &CrawlState, hindrance: impl FnOnce() -> Option<String>) -> Self {
         let completeness = Completeness::of(coverage, state);
-        // What nobody can read any more may have grown since.
-        let complete = completeness.is_complete() && state.unavailable.is_none();
+        // What nobody can read any more may have grown since; what nobody wants any more may have, too.
+        let is_read = state.unavailable.as_deref().is_none_or(|why| why == CrawlState::UNFOLLOWED);
+        let complete = completeness.is_complete() && is_read;
         Self {
             peer: show::peer(peer),
             complete,
@@ -144,6 +148,7 @@ impl CoverageView {
             checked_at: state.checked_at.map(|at| at.to_string()),
             unavailable: state.unavailable.clone(),
             unavailable_since: state.unavailable_since.map(|at| at.to_string()),
+            followed: state.followed,
             hindered: hindrance(),
         }
     }

@@ -126,6 +126,51 @@ pub struct JoinView {
     pub outcome: Cow<'static, str>,
 }
 
+/// What to crawl without joining it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = FollowPeer)]
+pub struct FollowBody {
+    /// `@username`, or a link such as `https://t.me/username`.
+    pub(crate) peer: String,
+    /// The name of the account that looks it up; by default a signed-in account that is a member of few peers.
+    pub(crate) account: Option<String>,
+}
+
+/// The outcome of following.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Follow)]
+pub struct FollowView {
+    /// The name of the account through which it can be read.
+    pub account: String,
+    /// The peer.
+    pub peer: PeerView,
+    /// `followed`, or `already_followed`.
+    pub outcome: Cow<'static, str>,
+}
+
+/// What to crawl no longer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = UnfollowPeer)]
+pub struct UnfollowBody {
+    /// `@username`, or a link such as `https://t.me/username`.
+    pub(crate) peer: String,
+}
+
+/// What is crawled no longer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Unfollow)]
+pub struct UnfollowView {
+    /// The peer.
+    pub peer: PeerView,
+}
+
+impl FollowView {
+    /// It is followed from now on.
+    pub const FOLLOWED: &'static str = "followed";
+    /// It was followed before.
+    pub const ALREADY: &'static str = "already_followed";
+}
+
 impl JobPeersView {
     /// Shows selectors as they were written.
     pub fn of<T: std::fmt::Display>(only: &[T], except: &[T]) -> Self {

@@ -11,9 +11,10 @@ use tempfile::TempDir;
 use crate::support::demo::{Own, demo};
 use crate::support::program::run_in;
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 26] = [
     "demo", "run", "simulate", "login", "account", "peers", "search", "show", "changes", "dump", "coverage", "counters", "join",
-    "status", "schedule", "log", "verify", "backup", "restore", "repair", "reindex", "upgrade", "key", "config",
+    "follow", "unfollow", "status", "schedule", "log", "verify", "backup", "restore", "repair", "reindex", "upgrade", "key",
+    "config",
 ];
 
 #[test]
@@ -130,7 +131,12 @@ fn counters_and_the_schedule_are_shown_and_what_needs_a_running_program_says_so(
     };
     assert!(jobs.iter().all(next), "{jobs:?}");
     assert_eq!(own.run(&["schedule"]).well().out.lines().count(), 7);
-    for wish in [&["schedule", "run", "catch-up"][..], &["join", "@example_channel"]] {
+    for wish in [
+        &["schedule", "run", "catch-up"][..],
+        &["join", "@example_channel"],
+        &["follow", "@example_channel"],
+        &["unfollow", "@example_channel"],
+    ] {
         let ended = own.run(wish);
         assert_eq!((ended.status, ended.out.as_str()), (2, ""), "{wish:?}");
         assert_eq!(ended.err, "telescribe: the program is not running: start it with `telescribe run`, then retry\n");

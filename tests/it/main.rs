@@ -12,6 +12,7 @@ mod damaged;
 mod deletions;
 mod discovery;
 mod floods;
+mod follow;
 mod http;
 mod import;
 mod index_damage;
