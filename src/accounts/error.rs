@@ -51,6 +51,17 @@ pub enum SessionError {
     /// There is already one of that name.
     #[error("account `{0}` exists already; choose another name, or remove it with `telescribe account remove {0}` first")]
     Exists(AccountName),
+    /// Another account of ours has the same authorisation key.
+    #[error(
+        "account `{account}` has the session of account `{other}`: one account under two names would ask twice as often as it may; \
+         keep one of them, and remove the other's file from the sessions folder"
+    )]
+    Twice {
+        /// Whose.
+        account: AccountName,
+        /// Who has it too.
+        other: AccountName,
+    },
     /// There is none of that name.
     #[error("there is no account `{0}`; `telescribe account list` shows those that exist, `telescribe login {0}` adds it")]
     Unknown(AccountName),

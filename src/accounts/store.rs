@@ -108,11 +108,17 @@ impl Sessions {
     /// Locks and loads every session, by name.
     ///
     /// # Errors
-    /// At the first that cannot be used.
+    /// At the first that cannot be used, or is another one's under another name.
     pub fn take_all(&self) -> Result<LockedSessions, SessionError> {
         let (mut sessions, mut locks) = (BTreeMap::new(), Vec::new());
+        let mut owners: BTreeMap<String, AccountName> = BTreeMap::new();
         for name in self.names()? {
             let (session, lock) = self.take(&name)?;
+            for key in session.key_fingerprints() {
+                if let Some(other) = owners.insert(key, name.clone()).filter(|other| *other != name) {
+                    return Err(SessionError::Twice { account: name, other });
+                }
+            }
             sessions.insert(name, Arc::new(session));
             locks.push(lock);
         }
@@ -153,10 +159,18 @@ impl Sessions {
     /// Saves a new session.
     ///
     /// # Errors
-    /// When there is one of that name already, or the disk refuses.
+    /// When there is one of that name already, or the same one under another name, or the disk refuses.
     pub fn create(&self, session: &Session) -> Result<(), SessionError> {
         if self.path(session.name()).exists() {
             return Err(SessionError::Exists(session.name().clone()));
+        }
+        let keys = session.key_fingerprints();
+        for other in self.names()? {
+            // One that cannot be read is told of by whoever needs it.
+            let known = self.load(&other).map(|other| other.key_fingerprints()).unwrap_or_default();
+            if known.iter().any(|key| keys.contains(key)) {
+                return Err(SessionError::Twice { account: session.name().clone(), other });
+            }
         }
         self.save(session)
     }

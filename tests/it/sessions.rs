@@ -7,7 +7,9 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
+use telescribe::accounts::{AuthKey, DataCentre, Session, Sessions};
 use telescribe::archive::DataFolder;
+use telescribe::config::Server;
 use telescribe_simulator::{Fault, Rule, Simulator, When, WorldSpec};
 
 use crate::support::fleet::with_sessions;
@@ -269,4 +271,28 @@ async fn a_lost_session_is_listed_with_the_way_out_until_it_is_found_again() {
     assert!(!folder.join("sessions/bravo.session").exists());
     assert_eq!(run(folder, &["account", "remove", "bravo"], "").status.code(), Some(2));
     simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_session_under_two_names_is_refused_at_its_import_and_at_a_start() {
+    let (simulator, folder) = world().await;
+    let folder = folder.path();
+    let account = simulator.accounts().remove(0);
+    let says = format!("account `twin` has the session of account `{}`", account.name);
+    let store = Sessions::new(&folder.join("sessions"), Server::Simulated.name());
+    let dc = |dc: &telescribe_simulator::DataCentreAccess| {
+        (dc.id, DataCentre { ipv4: dc.address, ipv6: None, auth_key: Some(AuthKey::new(dc.auth_key)) })
+    };
+    let data_centres = account.data_centres.iter().map(dc).collect();
+    let twin = Session::new("twin".parse().unwrap(), Server::Simulated.name(), account.home_dc, data_centres);
+    let refused = store.create(&twin).unwrap_err().to_string();
+    assert!(refused.contains(&says) && refused.contains("keep one of them"), "{refused}");
+    assert!(!folder.join("sessions/twin.session").exists());
+    // Or copied by hand.
+    std::fs::copy(folder.join(format!("sessions/{}.session", account.name)), folder.join("sessions/twin.session")).unwrap();
+    let started = daemon(folder, "data").stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(started.status.code(), Some(2), "{}", err(&started));
+    assert!(err(&started).contains(&says), "{}", err(&started));
+    std::fs::remove_file(folder.join("sessions/twin.session")).unwrap();
+    ok(folder, &["account", "list"]);
 }
