@@ -58,6 +58,7 @@ impl Worker for AbandonedWorker {
         if self.known.as_ref() == Some(&able) {
             return Ok(StepOutcome::Idle);
         }
+        self.abandoned.peers.forget_asked();
         self.abandoned.look(&able).await?;
         self.known = Some(able);
         Ok(StepOutcome::Idle)

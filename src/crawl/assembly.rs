@@ -228,6 +228,7 @@ impl Basis {
     fn visibility(&self) -> Arc<Visibility> {
         Arc::new(Visibility {
             archive: Arc::clone(&self.archive),
+            peers: Arc::clone(&self.peers),
             planner: Arc::clone(&self.planner),
             recorder: Arc::clone(&self.recorder),
             asked: Default::default(),

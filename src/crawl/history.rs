@@ -38,8 +38,7 @@ impl History {
         let account = lease.account().clone();
         let Sight::From(first) = self.visibility.of(&account, peer, &state)? else {
             drop(lease);
-            self.visibility.plan(&account, peer, priority);
-            return Ok(());
+            return Ok(self.visibility.plan(&account, peer, priority)?);
         };
         // As if it were the only one: a page covers nothing that its account does not see.
         let mut own = state.clone();
@@ -73,8 +72,7 @@ impl History {
         drop(lease);
         let oldest = page.messages.iter().map(|parsed| parsed.message.key.id.0).min();
         if self.visibility.is_doubtful(&account, peer, page.covered, oldest)? {
-            self.visibility.plan(&account, peer, priority);
-            return Ok(());
+            return Ok(self.visibility.plan(&account, peer, priority)?);
         }
         let now = self.recorder.now();
         let mut write = self.recorder.write_answer(&account, page.pts);
@@ -142,7 +140,6 @@ impl History {
 /// The newest ids of a range, fewer and fewer after each page that did not come, or could not be read: a page of a hundred long messages is
 /// larger than a connection takes, and one message that cannot be read spoils its page (bisection).
 fn narrowed(range: IdRange, failures: u32) -> IdRange {
-    // One answer that did not come may be anything.
     let Some(halvings) = failures.checked_sub(1) else { return range };
     let most = (NARROW_MAX >> halvings.min(31)).max(1);
     IdRange { first: range.first.max(range.last.saturating_sub(most - 1)), last: range.last }

@@ -9,7 +9,7 @@ use super::missing::next_range;
 use super::peers::Peers;
 use super::planner::Planner;
 use super::unit::Unit;
-use crate::archive::{Archive, ArchiveError, Membership};
+use crate::archive::{Archive, ArchiveError, CrawlState, Membership};
 use crate::dispatch::Priority;
 use crate::model::{AccountName, Clock, IdSpace, PeerId};
 use crate::telegram::{Clients, MentionedPeers};
@@ -100,8 +100,11 @@ impl LostPeers {
     /// now: it joins what waits for the others.
     pub(super) fn found(&self, seen: &MentionedPeers) -> Result<(), ArchiveError> {
         for peer in &seen.learned {
-            if self.archive.view().crawl_state(*peer)?.is_some_and(|state| state.unavailable.is_none()) {
-                self.plan(*peer)?;
+            match self.archive.view().crawl_state(*peer)?.map(|state| state.unavailable) {
+                Some(None) => self.plan(*peer)?,
+                // What a poll tells of it is news.
+                Some(Some(why)) if why == CrawlState::NO_ACCOUNT => self.planner.poll([*peer])?,
+                _ => {}
             }
         }
         let found: Vec<PeerId> = {

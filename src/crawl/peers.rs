@@ -16,11 +16,13 @@ pub(super) struct Peers {
     owned: Mutex<BTreeMap<AccountName, BTreeSet<PeerId>>>,
     /// Peers that are crawled though no account has them among its dialogs.
     without_member: Mutex<BTreeSet<PeerId>>,
+    /// Accounts that are being asked from where on they see a peer: they read nothing of it before that is known.
+    asked: Mutex<BTreeSet<(PeerId, AccountName)>>,
 }
 
 impl Peers {
     pub(super) fn new(archive: Arc<Archive>, clients: Arc<Clients>) -> Self {
-        Self { archive, clients, owned: Mutex::default(), without_member: Mutex::default() }
+        Self { archive, clients, owned: Mutex::default(), without_member: Mutex::default(), asked: Mutex::default() }
     }
 
     /// Learns from the archive what is kept in memory: who archives what, and what is crawled without a member.
@@ -57,6 +59,10 @@ impl Peers {
     /// The accounts that can read the newest of what a peer's history lacks, as far as is known what each sees.
     pub(super) fn readers_of_history(&self, peer: PeerId) -> Result<Vec<AccountName>, ArchiveError> {
         let mut readers = self.readers(peer)?;
+        {
+            let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            readers.retain(|name| !asked.contains(&(peer, name.clone())));
+        }
         let Some(state) = self.archive.view().crawl_state(peer)? else { return Ok(readers) };
         if state.visible_from.values().all(|first| *first <= 1) {
             return Ok(readers);
@@ -67,6 +73,21 @@ impl Peers {
             readers.retain(|name| state.is_visible_to(name, newest));
         }
         Ok(readers)
+    }
+
+    /// An account is being asked from where on it sees a peer, or has answered.
+    pub(super) fn set_asked(&self, account: &AccountName, peer: PeerId, asked: bool) {
+        let mut of = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if asked {
+            of.insert((peer, account.clone()));
+        } else {
+            of.remove(&(peer, account.clone()));
+        }
+    }
+
+    /// What waited for an account that is gone has gone with it.
+    pub(super) fn forget_asked(&self) {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// The account that archives a peer whose message ids are each account's own; `None` for channels.

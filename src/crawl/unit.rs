@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use super::peers::Peers;
 use crate::archive::ArchiveError;
 use crate::dispatch::{Assignee, Assignment, ClaimMode, LockKey, Placement, Task, TaskError, TaskKey};
-use crate::model::{AccountName, IdSpace, PeerId};
+use crate::model::{AccountName, IdSpace, PeerId, Timestamp};
 use crate::schedule::Scope;
 use crate::telegram::{Offset, method};
 
@@ -33,6 +33,8 @@ pub enum Unit {
         reach: Reach,
         /// Where it is.
         from: Option<Offset>,
+        /// When the newest message was posted that it began with.
+        newest: Option<Timestamp>,
     },
     /// An account's folders.
     Folders {
@@ -123,12 +125,12 @@ pub(super) fn messages_outside_channels(account: &AccountName) -> LockKey {
 impl Unit {
     /// A walk to the first page without news, of all peers or of those that a scope covers.
     pub(super) fn news(account: &AccountName, scope: &Arc<Scope>) -> Self {
-        Self::Walk { account: account.clone(), reach: Reach::News(Arc::clone(scope)), from: None }
+        Self::Walk { account: account.clone(), reach: Reach::News(Arc::clone(scope)), from: None, newest: None }
     }
 
     /// A walk to the end.
     pub(super) fn discovery(account: &AccountName) -> Self {
-        Self::Walk { account: account.clone(), reach: Reach::Everything, from: None }
+        Self::Walk { account: account.clone(), reach: Reach::Everything, from: None, newest: None }
     }
 
     pub(super) fn method(&self) -> &'static str {

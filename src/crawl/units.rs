@@ -39,7 +39,7 @@ impl Units {
             Unit::Start { .. } => self.account_events.start(assignment).await,
             Unit::State { .. } => self.account_events.state(assignment).await,
             Unit::AccountEvents { .. } => self.account_events.ask(assignment).await,
-            Unit::Walk { reach, from, .. } => self.walks.walk_page(assignment, reach, from).await,
+            Unit::Walk { reach, from, newest, .. } => self.walks.walk_page(assignment, reach, from, newest).await,
             Unit::Folders { .. } => self.folders.read(assignment).await,
             Unit::Poll { peers, .. } => self.polls.poll_peers(assignment, peers).await,
             Unit::Events { peer } => self.differences.ask(assignment, peer).await,
@@ -63,6 +63,7 @@ impl Perform for Units {
             Unit::Visibility { peer, .. } => {
                 tracing::warn!(account.name = %account, peer.id = peer.0, "account `{account}` cannot read peer {peer} ({name})");
                 self.recorder.lost_peer(account, *peer, name)?;
+                self.visibility.has_answered(account, *peer);
                 self.planner.add(Unit::History { peer: *peer }, Priority::Fresh);
             }
             Unit::Events { peer } | Unit::History { peer } => {

@@ -11,6 +11,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::peers::Peers;
 use super::planner::Planner;
 use super::recorder::{Recorder, Turn};
 use super::unit::Unit;
@@ -21,6 +22,7 @@ use crate::model::{AccountName, IdRange, IdSpace, Peer, PeerId, PeerKind};
 /// Knows what each account can see.
 pub(super) struct Visibility {
     pub(super) archive: Arc<Archive>,
+    pub(super) peers: Arc<Peers>,
     pub(super) planner: Arc<Planner>,
     pub(super) recorder: Arc<Recorder>,
     /// Who was asked about what since the program has begun.
@@ -50,9 +52,16 @@ impl Visibility {
         Ok(if may_hide { Sight::Unknown } else { Sight::From(1) })
     }
 
-    /// Has an account asked from where on it sees a peer.
-    pub(super) fn plan(&self, account: &AccountName, peer: PeerId, priority: Priority) {
+    /// Has an account asked from where on it sees a peer; meanwhile others read on.
+    pub(super) fn plan(&self, account: &AccountName, peer: PeerId, priority: Priority) -> Result<(), ArchiveError> {
+        self.peers.set_asked(account, peer, true);
         self.planner.add(Unit::Visibility { account: account.clone(), peer }, priority);
+        self.planner.add_history(peer, priority)
+    }
+
+    /// The account has answered, or cannot read the peer.
+    pub(super) fn has_answered(&self, account: &AccountName, peer: PeerId) {
+        self.peers.set_asked(account, peer, false);
     }
 
     /// Asks from where on an account sees a peer.
@@ -72,6 +81,7 @@ impl Visibility {
         Recorder::commit(&turn, write)?;
         self.note(&turn, &account, peer, first)?;
         drop(turn);
+        self.has_answered(&account, peer);
         self.asked().insert((account, peer));
         self.planner.add_history(peer, priority)?;
         Ok(())

@@ -21,8 +21,6 @@ pub(super) struct Walked {
     seen: BTreeSet<PeerId>,
     /// Peers that the walk before did not see either. A dialog may move up past a walk on its way down (a race); it does not do so twice.
     absent: BTreeSet<PeerId>,
-    /// When the newest message was posted that the walk under way began with.
-    newest: Option<Timestamp>,
 }
 
 /// Walks dialogs.
@@ -49,8 +47,14 @@ impl Walks {
         }
     }
 
-    /// Reads one page of dialogs.
-    pub(super) async fn walk_page(&self, assignment: Assignment, reach: Reach, from: Option<Offset>) -> Result<(), TaskError> {
+    /// Reads one page of dialogs; `newest` is when the newest message was posted that the walk began with.
+    pub(super) async fn walk_page(
+        &self,
+        assignment: Assignment,
+        reach: Reach,
+        from: Option<Offset>,
+        newest: Option<Timestamp>,
+    ) -> Result<(), TaskError> {
         let Assignment { lease, client, .. } = assignment;
         let account = lease.account().clone();
         let folders_known = self.resumption.folders_known();
@@ -95,15 +99,13 @@ impl Walks {
         let unpinned_news = news.iter().any(|top| !top.pinned);
         // The archive may know the news of this page by another account, and not what only this one sees further down.
         let dates = || page.tops.iter().filter(|top| !top.pinned).filter_map(|top| top.date).map(i64::from).map(Timestamp);
-        if from.is_none() {
-            self.walked.lock().unwrap_or_else(PoisonError::into_inner).entry(account.clone()).or_default().newest = dates().max();
-        }
+        let newest = if from.is_none() { dates().max() } else { newest };
         let mark = self.archive.view().walked(&account)?;
         let is_before_mark = dates().min().is_some_and(|oldest| mark.is_none_or(|mark| oldest >= mark));
         let go_on = reach == Reach::Everything || unpinned_news || is_before_mark;
         let next = page.next.filter(|_| go_on);
         if next.is_none()
-            && let Some(newest) = self.walked.lock().unwrap_or_else(PoisonError::into_inner).get(&account).and_then(|w| w.newest)
+            && let Some(newest) = newest
             && mark.is_none_or(|mark| mark < newest)
         {
             write.walked(&account, newest);
@@ -116,7 +118,7 @@ impl Walks {
         drop(turn);
         self.peers.remove_without_member(page.tops.iter().map(|t| t.peer).filter(|peer| !outside.contains(peer)));
         if let Some(next) = next {
-            self.planner.add(Unit::Walk { account, reach, from: Some(next) }, Priority::Fresh);
+            self.planner.add(Unit::Walk { account, reach, from: Some(next), newest }, Priority::Fresh);
         }
         Ok(())
     }

@@ -62,6 +62,10 @@ impl Setting {
 
     /// Imports a file, and asks Telegram about the account.
     fn works(&self, name: &str, arguments: &[&str], stdin: Stdio) {
+        // One session has one name.
+        for other in std::fs::read_dir(self.path().join("sessions")).into_iter().flatten() {
+            std::fs::remove_file(other.unwrap().path()).unwrap();
+        }
         let imported = self.run(&[&["account", "import", name], arguments].concat(), stdin);
         assert!(imported.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&imported.stderr));
         let checked = self.run(&["account", "check", name], Stdio::null());

@@ -127,7 +127,7 @@ async fn a_session_that_was_swapped_for_another_accounts_stops_the_start() {
     // The way out where the file is meant: a name of its own, and the old one is given up.
     fs::copy(path("bravo"), path("alpha")).unwrap();
     fs::rename(path("bravo"), path("delta")).unwrap();
-    is_refused(folder, &["`alpha` is another account's"]);
+    is_refused(folder, &["account `delta` has the session of account `alpha`", "keep one of them"]);
     fs::remove_file(path("alpha")).unwrap();
     for name in ["alpha", "bravo"] {
         well(folder, &["account", "remove", name]);
