@@ -82,6 +82,17 @@ impl CrawlState {
     /// The same where the operator wants it to be crawled no longer, and no account is a member.
     pub const UNFOLLOWED: &str = "UNFOLLOWED";
 
+    /// It can be read; what is wanted no longer stays so.
+    pub fn set_available(&mut self) {
+        self.unavailable = self.unavailable.take().filter(|why| why == Self::UNFOLLOWED);
+    }
+
+    /// Whether the operator wants it to be crawled no longer.
+    #[must_use]
+    pub fn is_unfollowed(&self) -> bool {
+        self.unavailable.as_deref() == Some(Self::UNFOLLOWED)
+    }
+
     /// Notes since when it cannot be read, if so.
     pub(super) fn date_unavailability(&mut self, now: Timestamp) {
         self.unavailable_since = self.unavailable.as_ref().map(|_| self.unavailable_since.unwrap_or(now));

@@ -129,7 +129,11 @@ impl<'a> Staged<'a> {
 
     pub(super) fn message(&mut self, message: Message, raw: RawRecord, revision: i64) -> Result<(), ArchiveError> {
         let key = message.key;
-        self.crawl_state(key.peer)?.raise_top(key.id);
+        let state = self.crawl_state(key.peer)?;
+        state.raise_top(key.id);
+        if let Some(id) = IdRange::new(key.id.0, key.id.0).filter(|_| !state.unreadable.is_empty()) {
+            state.unreadable.remove(id);
+        }
         let read = &mut self.coverage(key.peer)?.read;
         let covered = read.contains(key.id.0);
         if let Some(id) = IdRange::new(key.id.0, key.id.0) {

@@ -12,7 +12,7 @@ use super::lost_peers::LostPeers;
 use super::peers::Peers;
 use super::recorder::Recorder;
 use crate::accounts::Pool;
-use crate::archive::{Archive, ArchiveError, CrawlState};
+use crate::archive::{Archive, ArchiveError, CrawlState, Membership};
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
 use crate::model::{AccountName, PeerId, RangeSet};
 use crate::telegram;
@@ -79,7 +79,12 @@ impl Abandoned {
             for peers in peers.chunks(AT_ONCE) {
                 let mut write = self.recorder.write();
                 for peer in peers {
-                    write.crawl_state(*peer, move |state| state.unavailable = why.map(str::to_owned));
+                    write.crawl_state(*peer, move |state| {
+                        // Telegram may have said why meanwhile.
+                        if state.unavailable.as_deref().is_none_or(|known| known == CrawlState::NO_ACCOUNT) {
+                            state.unavailable = why.map(str::to_owned);
+                        }
+                    });
                 }
                 let turn = self.recorder.turn().await;
                 Recorder::commit(&turn, write)?;
@@ -90,6 +95,11 @@ impl Abandoned {
             write.crawl_state(*peer, |state| state.unreadable = RangeSet::new());
             let turn = self.recorder.turn().await;
             Recorder::commit(&turn, write)?;
+        }
+        for peer in &found {
+            if !self.archive.view().members(*peer)?.iter().any(Membership::current) {
+                self.peers.add_without_member(*peer);
+            }
         }
         for peer in found.into_iter().chain(readable) {
             self.lost_peers.plan(peer)?;

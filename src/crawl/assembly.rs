@@ -211,6 +211,7 @@ impl Basis {
             planner: Arc::clone(&self.planner),
             recorder: Arc::clone(&self.recorder),
             recheck_ids_max: settings.recheck_ids_max,
+            faults: Default::default(),
         })
     }
 
@@ -231,6 +232,7 @@ impl Basis {
             peers: Arc::clone(&self.peers),
             planner: Arc::clone(&self.planner),
             recorder: Arc::clone(&self.recorder),
+            unanswered: Default::default(),
             asked: Default::default(),
         })
     }

@@ -38,7 +38,9 @@ impl Counting {
         self.recorder.mention(&mut write, &account, full.seen)?;
         Recorder::commit(&self.recorder.turn().await, write)?;
         // One that could not be read for a while is tried again whenever its channel names it.
-        let is_followed = |group| self.archive.view().crawl_state(group).map(|s| s.is_some_and(|s| s.unavailable.is_none()));
+        let is_followed = |group| {
+            self.archive.view().crawl_state(group).map(|s| s.is_some_and(|s| s.unavailable.is_none() || s.is_unfollowed()))
+        };
         if let Some(group) = linked.filter(|_| self.linked_groups)
             && !is_followed(group)?
             && self.admission.admits(group, described.as_ref())?

@@ -92,7 +92,7 @@ impl Dialogs {
             if !known {
                 noted.fresh.push(top.peer);
             }
-            self.note_top(write, page.account, *top, page.now);
+            self.note_top(write, page.account, *top, page.now, !page.outside.contains(&top.peer));
             noted.noted.push(*top);
         }
         Ok(noted)
@@ -132,7 +132,7 @@ impl Dialogs {
     }
 
     /// Notes what a dialog tells of a peer.
-    fn note_top(&self, write: &mut Write<'_>, account: &AccountName, top: DialogTop, now: Timestamp) {
+    fn note_top(&self, write: &mut Write<'_>, account: &AccountName, top: DialogTop, now: Timestamp, is_member: bool) {
         let owner = (top.peer.kind() != IdSpace::Channel).then(|| account.clone());
         if owner.is_some() {
             self.peers.set_owner(top.peer, account);
@@ -143,7 +143,11 @@ impl Dialogs {
             state.pts = state.pts.or(top.pts);
             state.account = state.account.take().or(owner);
             state.checked_at = Some(now);
-            state.unavailable = None;
+            if is_member {
+                state.unavailable = None;
+            } else {
+                state.set_available();
+            }
         });
     }
 }

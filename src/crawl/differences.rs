@@ -1,6 +1,7 @@
 //! A channel's difference (incremental sync): what happened since a known pts, asked for rather than pushed.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::missing::newest;
 use super::planner::Planner;
@@ -20,12 +21,14 @@ pub(super) struct Differences {
     pub(super) planner: Arc<Planner>,
     pub(super) recorder: Arc<Recorder>,
     pub(super) recheck_ids_max: u32,
+    /// How often in a row each difference met a fault of the server.
+    pub(super) faults: Mutex<BTreeMap<PeerId, u32>>,
 }
 
 impl Differences {
     /// Asks once what happened in a channel.
     pub(super) async fn ask(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
-        let Assignment { lease, client, priority, failures } = assignment;
+        let Assignment { lease, client, priority, .. } = assignment;
         let state = self.archive.view().crawl_state(peer)?.unwrap_or_default();
         let Some(pts) = state.pts else {
             // Without a pts there is no difference: the next page of history brings one.
@@ -45,12 +48,19 @@ impl Differences {
                 drop(lease);
                 return Ok(self.lose_track(&account, peer).await?);
             }
-            Err(TelegramError::ServerFault { .. }) if failures >= GIVE_UP_AFTER => {
+            Err(error @ TelegramError::ServerFault { .. }) => {
                 drop(lease);
+                if self.count_fault(peer) < GIVE_UP_AFTER {
+                    return Err(error.into());
+                }
                 return Ok(self.lose_track(&account, peer).await?);
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                self.forget_faults(peer);
+                return Err(error.into());
+            }
         };
+        self.forget_faults(peer);
         drop(lease);
         match difference {
             ChannelDifference::Events { events, pts, last, seen } => {
@@ -99,8 +109,20 @@ impl Differences {
         Ok(())
     }
 
+    fn count_fault(&self, peer: PeerId) -> u32 {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = faults.entry(peer).or_default();
+        *count += 1;
+        *count
+    }
+
+    fn forget_faults(&self, peer: PeerId) {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
+    }
+
     /// The same as a difference that is too long, where Telegram does not say from where it would go on: the next page of history does.
     async fn lose_track(&self, account: &AccountName, peer: PeerId) -> Result<(), ArchiveError> {
+        self.forget_faults(peer);
         let turn = self.recorder.turn().await;
         self.lost_track(&turn, account, peer, None, MessageId(0), MentionedPeers::default())
     }
@@ -117,7 +139,7 @@ impl Differences {
     ) -> Result<(), ArchiveError> {
         tracing::info!(
             peer.id = peer.0,
-            "Telegram skipped updates of peer {peer} (difference too long); its newest messages are read again"
+            "Telegram does not tell what happened in peer {peer}; its newest messages are read again"
         );
         let again = newest(&self.archive.view().coverage(peer)?.read, self.recheck_ids_max);
         let mut write = self.recorder.write();

@@ -4,7 +4,7 @@
 //! addressed by its access hash, and polled. Nothing is joined, so nobody in the peer can see that it is read. Where the account that can
 //! address it is lost, another one resolves the name again.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +13,17 @@ use super::join::{JoinError, JoinTarget, Joins};
 use super::peers::Peers;
 use super::planner::Planner;
 use super::recorder::Recorder;
+use tokio::time::Instant;
+
 use crate::accounts::Pool;
 use crate::archive::{Archive, ArchiveError, CrawlState};
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
 use crate::model::{AccountName, IdSpace, Peer, PeerId};
 
 /// How often is looked for what is to be followed and is not.
-const LOOK: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_mins(1);
+/// How long a name is not tried again.
+const TRIED_FOR: Duration = Duration::from_hours(24);
 
 /// What became of a request to follow a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,6 +141,10 @@ impl Follows {
         }
         let account = self.joins.joiner(named)?;
         let peer = self.joins.resolve(&account, name).await?;
+        if peer.kind() == IdSpace::Channel && !self.peers.is_known_to(&account, peer) {
+            // It has been told of, and may not read it.
+            return Err(JoinError::Refused { account, name: "CHANNEL_PRIVATE".to_owned() }.into());
+        }
         Ok((account, peer))
     }
 
@@ -167,14 +175,14 @@ impl Follows {
 
 pub(super) fn start(follows: &Arc<Follows>, lifecycle: &Lifecycle) {
     let follows = Arc::clone(follows);
-    lifecycle.work("follow", move || FollowWorker { follows: Arc::clone(&follows), refused: BTreeSet::new(), is_due: true });
+    lifecycle.work("follow", move || FollowWorker { follows: Arc::clone(&follows), tried: BTreeMap::new(), is_due: true });
 }
 
 /// Looks now and then whether everything is followed that is to be.
 struct FollowWorker {
     follows: Arc<Follows>,
-    /// What cannot be followed, and was told of.
-    refused: BTreeSet<String>,
+    /// What was tried, and when: a name that leads nowhere, or to a peer that refuses us, must not cost a look-up again and again.
+    tried: BTreeMap<String, Instant>,
     is_due: bool,
 }
 
@@ -185,20 +193,20 @@ impl Worker for FollowWorker {
         }
         let lacking = tokio::task::block_in_place(|| self.follows.lacking())?;
         for name in lacking {
-            if self.refused.contains(&name) {
+            if self.tried.get(&name).is_some_and(|at| at.elapsed() < TRIED_FOR) {
                 continue;
             }
             match self.follows.follow(None, &JoinTarget::Username(name.clone())).await {
                 Ok(following) => {
+                    self.tried.insert(name, Instant::now());
                     tracing::info!(peer.id = following.peer.id.0, account.name = %following.account, "peer {} is followed", following.peer.id);
                 }
-                // Its turn comes.
-                Err(FollowError::Join(
-                    JoinError::TooEarly { .. } | JoinError::Busy(_) | JoinError::Nobody | JoinError::NoAnswer(_),
-                )) => break,
+                // Its turn comes; another may need no look-up.
+                Err(FollowError::Join(JoinError::TooEarly { .. } | JoinError::Busy(_) | JoinError::Nobody)) => {}
+                Err(FollowError::Join(JoinError::NoAnswer(_))) => break,
                 Err(error) => {
                     tracing::error!("`@{name}` of `crawl.follow` is not followed: {error}");
-                    self.refused.insert(name);
+                    self.tried.insert(name, Instant::now());
                 }
             }
         }

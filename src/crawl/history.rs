@@ -35,10 +35,18 @@ impl History {
     pub(super) async fn read_page(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
         let Assignment { lease, client, priority, failures } = assignment;
         let (coverage, state) = (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
+        if state.is_unfollowed() {
+            return Ok(());
+        }
         let account = lease.account().clone();
-        let Sight::From(first) = self.visibility.of(&account, peer, &state)? else {
-            drop(lease);
-            return Ok(self.visibility.plan(&account, peer, priority)?);
+        let sight = self.visibility.of(&account, peer, &state)?;
+        let first = match sight {
+            Sight::From(first) => first,
+            Sight::Blind => 1,
+            Sight::Unknown => {
+                drop(lease);
+                return Ok(self.visibility.plan(&account, peer, priority)?);
+            }
         };
         // As if it were the only one: a page covers nothing that its account does not see.
         let mut own = state.clone();
@@ -62,7 +70,7 @@ impl History {
             true => client.history_by_takeout(peer, range).await,
             false => client.history(peer, range).await,
         };
-        let page = match answer {
+        let mut page = match answer {
             Err(TelegramError::Unreadable { why }) if range.len() == 1 => {
                 drop(lease);
                 return Ok(self.pass_over(peer, range, priority, &why).await?);
@@ -71,7 +79,11 @@ impl History {
         };
         drop(lease);
         let oldest = page.messages.iter().map(|parsed| parsed.message.key.id.0).min();
-        if self.visibility.is_doubtful(&account, peer, page.covered, oldest)? {
+        if sight == Sight::Blind {
+            // What is before may be hidden: it is left to whoever knows, or to the next job.
+            let Some(oldest) = oldest else { return Ok(()) };
+            page.covered.first = page.covered.first.max(oldest);
+        } else if self.visibility.is_doubtful(&account, peer, page.covered, oldest)? {
             return Ok(self.visibility.plan(&account, peer, priority)?);
         }
         let now = self.recorder.now();
@@ -87,7 +99,7 @@ impl History {
         let pts = page.pts;
         write.crawl_state(peer, move |state| {
             state.checked_at = Some(now);
-            state.unavailable = None;
+            state.set_available();
             if stateless {
                 // From this pts on differences tell; what was read before may have changed unseen.
                 state.pts = pts;

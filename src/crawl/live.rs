@@ -189,6 +189,13 @@ impl Live {
         Ok(())
     }
 
+    /// Whether an event is a message of a peer that the rules exclude, of which only the state counts.
+    fn is_excluded(&self, event: &Update) -> anyhow::Result<bool> {
+        let Update::Shortened { peer, .. } = *event else { return Ok(false) };
+        let is_denied = || anyhow::Ok(self.admission.is_known(peer)? && !self.admission.admits(peer, None)?);
+        Ok(!self.admission.admits_kind_of(peer) || is_denied()?)
+    }
+
     fn common_pushed(&self, turn: &Turn<'_>, account: &AccountName, event: Update) -> anyhow::Result<()> {
         let difference = || self.planner.add(Unit::AccountEvents { account: account.clone() }, Priority::Live);
         let Some(_claim) = self.dispatch.claim(messages_outside_channels(account)) else {
@@ -205,7 +212,7 @@ impl Live {
             Succession::Known => {}
             Succession::Gap => difference(),
             // Nobody wants what it holds.
-            Succession::On if matches!(event, Update::Shortened { peer, .. } if !self.admission.admits_kind_of(peer)) => {
+            Succession::On if self.is_excluded(&event)? => {
                 Recorder::commit_state(turn, self.recorder.write(), session, UpdatesState { pts, ..known })?;
             }
             Succession::On if matches!(event, Update::Shortened { .. }) => difference(),

@@ -56,7 +56,7 @@ impl Peers {
         Ok(self.clients.iter().filter(may).map(|(name, _)| name.clone()).collect())
     }
 
-    /// The accounts that can read the newest of what a peer's history lacks, as far as is known what each sees.
+    /// The accounts that can read anything of what a peer's history lacks, as far as is known what each sees.
     pub(super) fn readers_of_history(&self, peer: PeerId) -> Result<Vec<AccountName>, ArchiveError> {
         let mut readers = self.readers(peer)?;
         {
@@ -69,8 +69,9 @@ impl Peers {
         }
         let coverage = self.archive.view().coverage(peer)?;
         let Completeness { missing, recheck, held, .. } = Completeness::of(&coverage, &state);
-        if let Some(newest) = missing.last().or(recheck.last()).or(held.last()) {
-            readers.retain(|name| state.is_visible_to(name, newest));
+        let newest = [missing.last(), recheck.last(), held.last()];
+        if newest.iter().any(Option::is_some) {
+            readers.retain(|name| newest.iter().flatten().any(|id| state.is_visible_to(name, *id)));
         }
         Ok(readers)
     }

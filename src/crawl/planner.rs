@@ -211,7 +211,13 @@ impl Planner {
 
     /// Polls the peers that are crawled although no account has them among its dialogs.
     pub(super) fn poll_without_member(&self) -> Result<(), ArchiveError> {
-        self.poll(self.peers.without_member())
+        let mut admitted = Vec::new();
+        for peer in self.peers.without_member() {
+            if !self.admission.is_known(peer)? || self.admission.admits(peer, None)? {
+                admitted.push(peer);
+            }
+        }
+        self.poll(admitted)
     }
 
     /// Polls peers with some accounts only. One that must wait, or gets no answer at the moment, is left out where another reads the peer

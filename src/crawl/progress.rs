@@ -38,7 +38,8 @@ impl Progress {
             let coverage = view.coverage(peer)?;
             let completeness = Completeness::of(&coverage, &state);
             progress.peers += 1;
-            progress.peers_complete += u64::from(completeness.is_complete() && state.unavailable.is_none());
+            progress.peers_complete +=
+                u64::from(completeness.is_complete() && (state.unavailable.is_none() || state.is_unfollowed()));
             progress.peers_unavailable += u64::from(state.unavailable.is_some());
             progress.messages += coverage.messages;
             progress.ids_read += coverage.read.len();

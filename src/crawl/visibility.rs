@@ -6,10 +6,11 @@
 //! # Correctness
 //! - A page of a supergroup covers only what its account is known to see, so nobody's blindness becomes a coverage or a deletion.
 //! - What was asked may have changed while the program was not there (thrown out and let in again). Before messages at a page's old end are
-//!   believed to be deleted, the account was asked since this program has begun, or since it was told of a change.
+//!   believed to be deleted, or a history to end there, the account was asked since this program has begun, or since it was told of a change.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::peers::Peers;
 use super::planner::Planner;
@@ -18,6 +19,12 @@ use super::unit::Unit;
 use crate::archive::{Archive, ArchiveError, CrawlState, Order};
 use crate::dispatch::{Assignment, Priority, TaskError};
 use crate::model::{AccountName, IdRange, IdSpace, Peer, PeerId, PeerKind};
+use crate::telegram::TelegramError;
+
+/// A flood wait that is not waited for before history is read.
+const WAIT_MAX: Duration = Duration::from_mins(5);
+/// How many faults of the server are.
+const FAULTS_MAX: u32 = 3;
 
 /// Knows what each account can see.
 pub(super) struct Visibility {
@@ -25,6 +32,8 @@ pub(super) struct Visibility {
     pub(super) peers: Arc<Peers>,
     pub(super) planner: Arc<Planner>,
     pub(super) recorder: Arc<Recorder>,
+    /// Who was asked, and gave no answer.
+    pub(super) unanswered: Mutex<BTreeSet<(AccountName, PeerId)>>,
     /// Who was asked about what since the program has begun.
     pub(super) asked: Mutex<BTreeSet<(AccountName, PeerId)>>,
 }
@@ -34,6 +43,8 @@ pub(super) struct Visibility {
 pub(super) enum Sight {
     /// From this one on.
     From(i32),
+    /// It was asked, and does not say: what lies between its messages is there, and no more is known.
+    Blind,
     /// It must be asked first.
     Unknown,
 }
@@ -46,6 +57,9 @@ impl Visibility {
         }
         if let Some(first) = state.visible_from.get(account) {
             return Ok(Sight::From(*first));
+        }
+        if self.unanswered().contains(&(account.clone(), peer)) {
+            return Ok(Sight::Blind);
         }
         let hides = |peer: &Peer| peer.kind == PeerKind::Supergroup && peer.username.is_none();
         let may_hide = self.archive.view().peer(peer)?.is_none_or(|peer| hides(&peer));
@@ -66,10 +80,28 @@ impl Visibility {
 
     /// Asks from where on an account sees a peer.
     pub(super) async fn ask(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
-        let Assignment { lease, client, priority, .. } = assignment;
+        let Assignment { lease, client, priority, failures } = assignment;
         let account = lease.account().clone();
-        let full = client.full_channel(peer).await?;
+        let full = match client.full_channel(peer).await {
+            Ok(full) => full,
+            Err(error) => {
+                drop(lease);
+                let is_long = match &error {
+                    TelegramError::FloodWait { wait, .. } => *wait > WAIT_MAX,
+                    TelegramError::Refused { .. } | TelegramError::Unreadable { .. } => true,
+                    TelegramError::ServerFault { .. } => failures >= FAULTS_MAX,
+                    _ => false,
+                };
+                if is_long && self.unanswered().insert((account.clone(), peer)) {
+                    // It is asked further, and history is read meanwhile.
+                    self.has_answered(&account, peer);
+                    self.planner.add_history(peer, priority)?;
+                }
+                return Err(error.into());
+            }
+        };
         drop(lease);
+        self.unanswered().remove(&(account.clone(), peer));
         let mut write = self.recorder.write();
         if let Some(members) = full.members {
             write.member_count(peer, members);
@@ -83,6 +115,13 @@ impl Visibility {
         drop(turn);
         self.has_answered(&account, peer);
         self.asked().insert((account, peer));
+        if first > 1 {
+            // The others may see what it does not.
+            let known = self.archive.view().crawl_state(peer)?.unwrap_or_default().visible_from;
+            for other in self.peers.readers(peer)?.into_iter().filter(|other| !known.contains_key(other)) {
+                self.planner.add(Unit::Visibility { account: other, peer }, priority);
+            }
+        }
         self.planner.add_history(peer, priority)?;
         Ok(())
     }
@@ -94,11 +133,13 @@ impl Visibility {
             return Ok(());
         }
         let mut write = self.recorder.write();
-        // Earlier versions took the empty pages of such an account for a history without messages. What holds any was seen by somebody.
-        if let Some(hidden) = IdRange::new(1, first.saturating_sub(1)).filter(|_| state.visible_from.is_empty())
-            && self.archive.view().messages(peer, hidden, Order::NewestFirst).next().is_none()
-        {
-            write.uncover(peer, hidden);
+        // Earlier versions took the empty pages of such an account for a history without messages. What is archived was seen by somebody.
+        if let Some(hidden) = IdRange::new(1, first.saturating_sub(1)).filter(|_| !state.visible_from.contains_key(account)) {
+            let oldest = self.archive.view().messages(peer, hidden, Order::OldestFirst).next().transpose()?;
+            let before = oldest.map_or(hidden.last, |oldest| oldest.message.key.id.0.saturating_sub(1));
+            if let Some(unseen) = IdRange::new(1, before) {
+                write.uncover(peer, unseen);
+            }
         }
         let account = account.clone();
         write.crawl_state(peer, move |state| {
@@ -122,10 +163,10 @@ impl Visibility {
         let before = oldest.map_or(covered.last, |oldest| oldest.saturating_sub(1));
         let Some(absent) = IdRange::new(covered.first, before) else { return Ok(false) };
         let view = self.archive.view();
-        if view.live_ids(peer, absent)?.is_empty() {
-            return Ok(false);
-        }
-        Ok(view.peer(peer)?.is_none_or(|peer| peer.kind == PeerKind::Supergroup))
+        let Some(described) = view.peer(peer)? else { return Ok(true) };
+        // A public one hides nothing, but an account may have cleared its own view of it.
+        let hides = described.username.is_none() || !view.live_ids(peer, absent)?.is_empty();
+        Ok(described.kind == PeerKind::Supergroup && hides)
     }
 
     /// An account's membership has changed: it may see more or less than it did.
@@ -136,6 +177,10 @@ impl Visibility {
     /// An account was not told of everything for a while.
     pub(super) fn forget_all_of(&self, account: &AccountName) {
         self.asked().retain(|(of, _)| of != account);
+    }
+
+    fn unanswered(&self) -> MutexGuard<'_, BTreeSet<(AccountName, PeerId)>> {
+        self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn asked(&self) -> MutexGuard<'_, BTreeSet<(AccountName, PeerId)>> {

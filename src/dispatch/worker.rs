@@ -157,7 +157,9 @@ impl TaskWorker {
                     "account `{account}`: Telegram refused {method} ({name}); the account calls it again in {REFUSED_FOR:?}"
                 );
                 self.backlog.pool.park(&account, method, REFUSED_FOR, &name);
-                self.backlog.add(task, priority, failures, now);
+                // One task that is refused to everybody must not park them all, one after the other.
+                let wait = RETRY_MAX.saturating_mul(1 << failures.min(16)).min(REFUSED_FOR);
+                self.backlog.add(task, priority, failures.saturating_add(1), now + wait);
             }
             TelegramError::FloodWait { wait, name } => {
                 let method = task.method();

@@ -45,7 +45,7 @@ pub struct CoverageView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) checked_at: Option<String>,
     /// Why the peer cannot be read at present: Telegram's error name, or `NO_ACCOUNT` where every account that could is banned, signed out
-    /// or gone.
+    /// or gone, or `UNFOLLOWED` where the operator wants it no longer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unavailable: Option<String>,
     /// Since when it cannot be read.
@@ -132,7 +132,9 @@ impl CoverageView {
         let completeness = Completeness::of(coverage, state);
         // What nobody can read any more may have grown since; what nobody wants any more may have, too.
         let is_read = state.unavailable.as_deref().is_none_or(|why| why == CrawlState::UNFOLLOWED);
-        let complete = completeness.is_complete() && is_read;
+        // One that was named just now was never asked about.
+        let is_known = !state.followed || state.checked_at.is_some();
+        let complete = completeness.is_complete() && is_read && is_known;
         Self {
             peer: show::peer(peer),
             complete,

@@ -14,11 +14,11 @@ use telescribe::config::Span;
 use telescribe::crawl::Progress;
 use telescribe::model::{self, ChangeKind, Seq};
 use telescribe_simulator::world::ChatKind;
-use telescribe_simulator::{PeerId, Post};
+use telescribe_simulator::{Fault, PeerId, Post, Rule, When};
 use tokio::time::{Instant, sleep};
 
 use crate::support::commands::Written;
-use crate::support::fleet::{Fleet, first_differences, small};
+use crate::support::fleet::{Fleet, first_differences, knows, small};
 use crate::support::methods::HISTORY;
 use crate::support::waiting::PATIENCE;
 
@@ -268,4 +268,25 @@ async fn a_name_in_an_accounts_address_book_is_nobodys_name() {
         assert_eq!(changes.iter().filter(|change| change.kind == of_user).count(), times, "it does not change to and fro");
         partly.0.stop(app).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_telegram_does_not_say_what_an_account_sees_history_is_read_and_no_end_of_it_believed() {
+    let partly = Partly::new().await;
+    let peer = partly.group();
+    let before = partly.let_in_late(peer);
+    let broken = Fault::Error { code: 500, name: "INTERNAL".to_owned() };
+    partly.0.simulator.fault(Rule::new(broken, When::Always).method("channels.getFullChannel"));
+    partly.only(&["bravo"]);
+    let app = partly.0.start().await;
+    let newest = partly.0.simulator.inspect(|world| world.chat(peer).unwrap().history.newest().unwrap().id);
+    partly.0.until("what it sees is archived", || knows(&app, peer, newest)).await;
+    let coverage = partly.coverage(peer).await;
+    assert_eq!(coverage["complete"], false, "{coverage:#}");
+    assert!(coverage["missing"].as_i64().unwrap() >= i64::from(before), "{coverage:#}");
+    partly.0.stop(app).await;
+    partly.0.simulator.clear_faults();
+    partly.only(&["alpha", "bravo", "charlie"]);
+    let app = partly.0.start_and_finish().await;
+    partly.0.stop(app).await;
 }
