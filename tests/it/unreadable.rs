@@ -1,7 +1,5 @@
 //! An answer that cannot be read costs no more than the message that cannot: the connection stays, and the rest is archived.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
 use telescribe::crawl::Progress;
 use telescribe_simulator::world::ChatKind;
 use telescribe_simulator::{Fault, Post, Rule, When};
