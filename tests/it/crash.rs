@@ -236,8 +236,8 @@ async fn what_a_disk_takes_back_that_says_it_has_it_is_seen_by_those_who_follow(
         eprintln!("crash: {why}: NOT tried here");
         return;
     }
-    // What was not synced may survive all the same.
-    for seed in 1..=8 {
+    // What was not synced may survive all the same, and a start that sees what is torn begins a new epoch, of which who follows is told.
+    for seed in 1..=40 {
         let lied_to = PowerCut { seed, sync: "os", lying: true }.run(None, 600).await;
         if lied_to.is_err_and(|error| format!("{error:#}").contains("follower")) {
             return;
