@@ -111,7 +111,7 @@ impl Crawl {
             let page = self.page();
             let start = Instant::now();
             let mut write = archive.write(Timestamp(1_700_000_000));
-            let (peer, last) = (page[0].0.key.peer, page[0].0.key.id.0);
+            let (peer, last) = (page[0].0.key.peer(), page[0].0.key.id.0);
             write.covered(peer, IdRange::new(last - PAGE + 1, last).context("an empty page")?);
             for (message, raw) in page {
                 write.message(message, raw, 0);
@@ -152,7 +152,7 @@ impl Crawl {
         // A tenth of all words is rare, as names and numbers are.
         text.push_str(&self.random.random_range(0..10_000_000_u32).to_string());
         let date = 1_600_000_000 + id * 60;
-        let mut message = Message::new(MessageKey { peer, id: MessageId(id) }, Timestamp(date.into()));
+        let mut message = Message::new(MessageKey::new(peer, MessageId(id)), Timestamp(date.into()));
         let sender = self.random.random_range(1_000_000..1_003_000_i64);
         message.sender = Some(PeerId(sender));
         // About what Telegram says around a text: constructor, flags, id, sender, peer, date.

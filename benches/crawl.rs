@@ -535,10 +535,10 @@ fn weigh(folder: &Path, runtime: &Runtime) -> anyhow::Result<()> {
     let archive = Arc::new(Archive::open(&folder.join("archive"), Durability::Os)?);
     archive.compact()?;
     let mut text = 0;
-    for entry in archive.view().crawl_states(PeerId(i64::MIN)) {
+    for entry in archive.view().crawl_states(PeerId(i64::MIN).into()) {
         let (peer, state) = entry?;
         let Some(all) = IdRange::new(1, state.top) else { continue };
-        for stored in archive.view().messages(peer, all, Order::OldestFirst) {
+        for stored in archive.view().messages(peer.into(), all, Order::OldestFirst) {
             text += stored?.message.text.len() as u64;
         }
     }

@@ -194,7 +194,7 @@ async fn messages(count: usize) -> anyhow::Result<Vec<Parsed>> {
 }
 
 fn key(peer: PeerId, id: i32) -> telescribe::model::MessageKey {
-    telescribe::model::MessageKey { peer, id: MessageId(id) }
+    telescribe::model::MessageKey::new(peer, MessageId(id))
 }
 
 /// What the archive keeps of a message, as a plain structure.

@@ -180,7 +180,7 @@ fn fill(archive: &Archive, texts: &[String]) -> anyhow::Result<Vec<MessageKey>> 
         let mut write = archive.write(Timestamp(1_700_000_000));
         for text in page {
             tops[peer] += 1;
-            let key = MessageKey { peer: PeerId(-1_001_000_000_000 - i64::try_from(peer)? * 7_919), id: MessageId(tops[peer]) };
+            let key = MessageKey::new(PeerId(-1_001_000_000_000 - i64::try_from(peer)? * 7_919), MessageId(tops[peer]));
             let mut message =
                 Message::new(key, Timestamp(1_600_000_000 + i64::from(tops[peer]) * 600 + random.random_range(0..600)));
             message.text.clone_from(text);

@@ -103,7 +103,7 @@ fn fill(archive: &Archive, changes: usize) {
         let mut write = archive.write(NOW);
         for n in page {
             let peer = PeerId::channel(1_500_000_000 + (n / 100 % 20) as i64);
-            let key = MessageKey { peer, id: MessageId(i32::try_from(*n).unwrap() + 1) };
+            let key = MessageKey::new(peer, MessageId(i32::try_from(*n).unwrap() + 1));
             let message = Message {
                 sender: Some(PeerId::user(7_000_000 + (n % 50) as i64)),
                 text: TEXTS[n % TEXTS.len()].to_owned(),

@@ -64,7 +64,7 @@ use crate::accounts::{AccountStatus, Outage, Pool};
 use crate::archive::{Archive, ArchiveError};
 use crate::dispatch::{Dispatch, Priority};
 use crate::lifecycle::Lifecycle;
-use crate::model::{AccountName, Clock, Peer, PeerId};
+use crate::model::{AccountName, ChatId, Clock, Peer};
 use crate::schedule::{Job, Scope};
 use crate::telegram::{self, Client, Clients};
 
@@ -241,10 +241,10 @@ impl Crawler {
         self.follows.unfollow(target).await
     }
 
-    /// What keeps a peer from being read on just now: nobody who can read it, or a wait that Telegram asked for.
+    /// What keeps a chat from being read on just now: nobody who can read it, or a wait that Telegram asked for.
     #[must_use]
-    pub fn hindrance(&self, peer: PeerId) -> Option<String> {
-        self.standings.hindrance(peer)
+    pub fn hindrance(&self, chat: ChatId) -> Option<String> {
+        self.standings.hindrance(chat)
     }
 
     /// Tasks that wait, and locks that are held by those that run.

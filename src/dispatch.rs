@@ -23,7 +23,7 @@ use chrono::{DateTime, Utc};
 
 use crate::accounts::Pool;
 use crate::lifecycle::Lifecycle;
-use crate::model::{AccountName, Clock, PeerId};
+use crate::model::{AccountName, ChatId, Clock};
 use crate::telegram::Clients;
 use backlog::Backlog;
 
@@ -71,9 +71,9 @@ impl Dispatch {
         self.backlog.queue.claim(key)
     }
 
-    /// Takes an account out of the candidates for a peer's tasks: it cannot read the peer any more.
-    pub fn withdraw(&self, account: &AccountName, peer: PeerId) {
-        self.backlog.queue.withdraw(account, peer);
+    /// Takes an account out of the candidates for a chat's tasks: it cannot read the chat any more.
+    pub fn withdraw(&self, account: &AccountName, chat: ChatId) {
+        self.backlog.queue.withdraw(account, chat);
     }
 
     /// Before when a task that waits will not run: a time that has passed where it only waits for an account. `None` when no such task

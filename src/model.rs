@@ -22,7 +22,7 @@ pub use button::{Button, ButtonKind};
 pub use change::{Change, ChangeKind, Seq};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use entity::{Entity, EntityKind};
-pub use id::{AccountName, IdSpace, InvalidAccountName, MessageId, MessageKey, PeerId};
+pub use id::{AccountName, ChatId, IdSpace, InvalidAccountName, InvalidChatId, MessageId, MessageKey, PeerId};
 pub use link::{InvalidLink, PeerLink};
 pub use media::{GeoPlace, Giveaway, Media, PagePreview, Payment, Poll, PollResult, Story, TodoTask};
 pub use media_kind::MediaKind;

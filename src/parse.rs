@@ -72,7 +72,7 @@ fn ordinary(m: &types::Message, unknown: &mut UnknownConstructors) -> Message {
     };
     let replies = m.replies.as_ref().map(|enums::MessageReplies::Replies(r)| r);
     Message {
-        key: MessageKey { peer, id: MessageId(m.id) },
+        key: MessageKey::new(peer, MessageId(m.id)),
         date: timestamp(m.date),
         sender: sender(m.from_id.as_ref(), peer, m.out),
         text,

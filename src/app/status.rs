@@ -11,7 +11,7 @@ use crate::config::PUBLISH;
 use crate::crawl::{Crawler, Progress};
 use crate::http::{Operator as _, StatusSource};
 use crate::lifecycle::{Lifecycle, WorkerStatus};
-use crate::model::{AccountName, Clock, PeerId};
+use crate::model::{AccountName, ChatId, Clock};
 use crate::views::{AccountStatusView, CrawlView, FloodView, NoResponseView, OutputView, ProgramView, PublishView, WorkerView};
 
 use super::backups::Backups;
@@ -172,7 +172,7 @@ impl StatusSource for RunningProgram {
         Some(told.chain(more).collect::<Vec<_>>().join("; "))
     }
 
-    fn hindrance(&self, peer: PeerId) -> Option<String> {
-        self.crawler.hindrance(peer)
+    fn hindrance(&self, chat: ChatId) -> Option<String> {
+        self.crawler.hindrance(chat)
     }
 }

@@ -9,7 +9,7 @@
 //! link = SHA-256(link before | number | length | entry | leaf | leaf | ...)
 //! ```
 //!
-//! `key` is the message's key on disk, `version` and the entry's `length` are 4 bytes, its last `number` is 8, all big-endian; `raw` are the
+//! `key` is the message's peer and id as they stand in its key on disk, then the account's name where its id is an account's own, `version` and the entry's `length` are 4 bytes, its last `number` is 8, all big-endian; `raw` are the
 //! fields of [`Raw`](super::Raw) as they stand in the value, `entry` is the entry's value up to its link. The first link follows 32
 //! zero bytes. Who has noted a link knows that nothing up to it has been changed since when the links can be made again.
 //!
@@ -72,10 +72,13 @@ impl Secret {
 
     /// The digest of a form of a message: of the fields of its raw bytes as they stand in its value.
     pub(super) fn leaf(&self, key: &MessageKey, version: u32, raw: &[u8]) -> [u8; LINK_LEN] {
-        let key = key.encode();
-        let salted = Sha256::new().chain_update(self.0).chain_update(key).finalize();
+        let key = |digest: Sha256| {
+            let peer = digest.chain_update(key.peer().encode());
+            peer.chain_update((key.id.0 ^ i32::MIN).to_be_bytes()).chain_update(key.chat.account_name())
+        };
+        let salted = key(Sha256::new().chain_update(self.0)).finalize();
         let (salt, _) = salted.split_at(SALT_LEN);
-        let leaf = Sha256::new().chain_update(salt).chain_update(key).chain_update(version.to_be_bytes());
+        let leaf = key(Sha256::new().chain_update(salt)).chain_update(version.to_be_bytes());
         leaf.chain_update(raw).finalize().into()
     }
 }

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use rocksdb::DB;
 
-use crate::model::{Change, Seq, Timestamp};
+use crate::model::{Change, ChangeKind, ChatId, MessageKey, PeerId, Seq, Timestamp};
 
 use super::ArchiveError;
-use super::family::{KeyRange, LOG, POSITION};
-use super::key::PositionKey;
+use super::family::{FORMER_OWNER, KeyRange, LOG, POSITION};
+use super::key::{FormerOwnerKey, PositionKey};
 use super::log_end::LogEnd;
 use super::view::{Order, View};
 
@@ -44,12 +44,29 @@ impl View<'_> {
         // An entry's key is its last number: the first entry from here on has the next change.
         for entry in self.scan(&LOG, KeyRange::from(&after.next()), Order::OldestFirst) {
             let (_, entry) = entry?;
-            changes.extend(entry.changes().filter(|change| change.seq > after).take(limit.saturating_sub(changes.len())));
+            let wanted = entry.changes().filter(|change| change.seq > after).take(limit.saturating_sub(changes.len()));
+            for change in wanted {
+                changes.push(Change { kind: self.with_owner(change.kind)?, ..change });
+            }
             if changes.len() >= limit {
                 break;
             }
         }
         Ok(changes)
+    }
+
+    /// A change of the log as it is to be read: until format 3 the log did not name the account whose ids are meant.
+    pub(super) fn with_owner(self, kind: ChangeKind) -> Result<ChangeKind, ArchiveError> {
+        match kind.message().filter(|key| key.peer().has_own_ids() && key.chat.account().is_none()) {
+            Some(key) => Ok(kind.of_message(MessageKey { chat: self.former_chat(key.peer())?, ..key })),
+            None => Ok(kind),
+        }
+    }
+
+    /// The chat that a peer's messages are of whose account is not named.
+    fn former_chat(self, peer: PeerId) -> Result<ChatId, ArchiveError> {
+        let owner = self.readable(&FORMER_OWNER, &FormerOwnerKey(peer))?;
+        Ok(ChatId::new(peer, owner))
     }
 
     /// How far a reader has got; 0 when it never stored a position.

@@ -1,4 +1,4 @@
-//! Coverage: which ids of a peer were really read; and completeness, what is still missing of it.
+//! Coverage: which ids of a chat were really read; and completeness, what is still missing of it.
 //!
 //! Invariant: every archived message is covered, because both become true in one atomic write.
 
@@ -6,13 +6,13 @@ use std::borrow::Cow;
 
 use prost::Message as _;
 
-use crate::model::{IdRange, PeerId, RangeSet};
+use crate::model::{ChatId, IdRange, RangeSet};
 
 use super::codec::{RecordError, StoredValue, WrittenValue};
 use super::crawl_state::CrawlState;
 use super::record::{bounds, decode, ranges};
 
-/// Which ids of a peer were read, and how many messages they held.
+/// Which ids of a chat were read, and how many messages they held.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Coverage {
     /// Ids that were asked for and answered.
@@ -28,7 +28,7 @@ pub struct Coverage {
 pub struct Completeness<'a> {
     /// Ids up to the greatest known one that were never read, though an account can see them, as far as is known.
     pub missing: RangeSet,
-    /// Ids that were never read, and that none of the accounts can see.
+    /// Ids that were never read, and that none of the accounts can see, or that another account archives by ids of its own.
     pub hidden: RangeSet,
     /// Ids of which Telegram's answer could not be read.
     pub unreadable: &'a RangeSet,
@@ -51,6 +51,16 @@ impl<'a> Completeness<'a> {
         let mut missing = IdRange::new(1, top).map(|all| coverage.read.missing(all)).unwrap_or_default();
         let (mut recheck, mut held) = (Cow::Borrowed(&state.recheck), Cow::Borrowed(&state.held));
         let mut hidden = RangeSet::new();
+        if state.is_taken_over() {
+            // What is left of it is archived by another account, by its own ids.
+            return Self {
+                missing: RangeSet::new(),
+                hidden: missing,
+                unreadable: &state.unreadable,
+                recheck: Cow::Owned(RangeSet::new()),
+                held: Cow::Owned(RangeSet::new()),
+            };
+        }
         if let Some(unseen) = state.hidden() {
             hidden = coverage.read.missing(unseen);
             missing.remove(unseen);
@@ -85,14 +95,14 @@ struct CoverageRecord {
     deleted: u64,
 }
 
-impl WrittenValue<PeerId> for Coverage {
+impl WrittenValue<ChatId> for Coverage {
     fn to_bytes(&self) -> Vec<u8> {
         CoverageRecord { bounds: bounds(&self.read), messages: self.messages, deleted: self.deleted }.encode_to_vec()
     }
 }
 
-impl StoredValue<PeerId> for Coverage {
-    fn from_bytes(_: &PeerId, bytes: &[u8]) -> Result<Self, RecordError> {
+impl StoredValue<ChatId> for Coverage {
+    fn from_bytes(_: &ChatId, bytes: &[u8]) -> Result<Self, RecordError> {
         let r: CoverageRecord = decode("coverage", bytes)?;
         Ok(Self { read: ranges(&r.bounds)?, messages: r.messages, deleted: r.deleted })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use prost::Message as _;
 
-use crate::model::{AccountName, IdRange, MessageId, PeerId, RangeSet, Timestamp};
+use crate::model::{AccountName, ChatId, IdRange, MessageId, PeerId, RangeSet, Timestamp};
 
 use super::codec::{RecordError, StoredValue, WrittenValue};
 use super::record::{bounds, decode, ranges};
@@ -16,8 +16,6 @@ pub struct CrawlState {
     pub top: i32,
     /// The channel's pts up to which every new message, edit and deletion is archived.
     pub pts: Option<i32>,
-    /// The account that archives the peer, where message ids are the account's own.
-    pub account: Option<AccountName>,
     /// When Telegram was last asked about the peer.
     pub checked_at: Option<Timestamp>,
     /// Why the peer cannot be read at present, if so: Telegram's error name.
@@ -50,8 +48,6 @@ struct CursorRecord {
     top: i32,
     #[prost(int32, optional, tag = "2")]
     pts: Option<i32>,
-    #[prost(string, optional, tag = "3")]
-    account: Option<String>,
     #[prost(int64, optional, tag = "4")]
     checked_at: Option<i64>,
     #[prost(string, optional, tag = "5")]
@@ -81,6 +77,21 @@ impl CrawlState {
     pub const NO_ACCOUNT: &str = "NO_ACCOUNT";
     /// The same where the operator wants it to be crawled no longer, and no account is a member.
     pub const UNFOLLOWED: &str = "UNFOLLOWED";
+
+    /// The same where another account archives the same messages: those of a basic group.
+    pub const TAKEN_OVER: &str = "TAKEN_OVER";
+
+    /// Whether another account archives the same messages from now on.
+    #[must_use]
+    pub fn is_taken_over(&self) -> bool {
+        self.unavailable.as_deref() == Some(Self::TAKEN_OVER)
+    }
+
+    /// Whether nobody wants it to be read on.
+    #[must_use]
+    pub fn is_wanted_no_longer(&self) -> bool {
+        self.is_unfollowed() || self.is_taken_over()
+    }
 
     /// It can be read; what is wanted no longer stays so.
     pub fn set_available(&mut self) {
@@ -117,12 +128,11 @@ impl CrawlState {
     }
 }
 
-impl WrittenValue<PeerId> for CrawlState {
+impl WrittenValue<ChatId> for CrawlState {
     fn to_bytes(&self) -> Vec<u8> {
         CursorRecord {
             top: self.top,
             pts: self.pts,
-            account: self.account.as_ref().map(ToString::to_string),
             checked_at: self.checked_at.map(|t| t.0),
             unavailable: self.unavailable.clone(),
             recheck: bounds(&self.recheck),
@@ -139,16 +149,14 @@ impl WrittenValue<PeerId> for CrawlState {
     }
 }
 
-impl StoredValue<PeerId> for CrawlState {
-    fn from_bytes(_: &PeerId, bytes: &[u8]) -> Result<Self, RecordError> {
+impl StoredValue<ChatId> for CrawlState {
+    fn from_bytes(_: &ChatId, bytes: &[u8]) -> Result<Self, RecordError> {
         let r: CursorRecord = decode("crawl state", bytes)?;
         let name = |name: String| name.parse::<AccountName>().map_err(|e| RecordError::value("crawl state", e));
-        let account = r.account.map(name).transpose()?;
         let visible_from = r.visible_from.into_iter().map(|(account, first)| Ok((name(account)?, first)));
         Ok(Self {
             top: r.top,
             pts: r.pts,
-            account,
             checked_at: r.checked_at.map(Timestamp),
             unavailable: r.unavailable,
             unavailable_since: r.unavailable_since.map(Timestamp),

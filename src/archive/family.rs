@@ -6,15 +6,15 @@ use std::marker::PhantomData;
 
 use rocksdb::{DB, WriteBatch};
 
-use crate::model::{MessageKey, Peer, PeerId, Seq, Timestamp};
+use crate::model::{AccountName, ChatId, MessageKey, Peer, PeerId, Seq, Timestamp};
 
 use super::codec::{RecordError, StoredKey, StoredValue, WrittenValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
 use super::epoch::Epochs;
 use super::key::{
-    AccountKey, ArchiveIdKey, EpochsKey, FormatKey, JobKey, MemberKey, PositionKey, ProbeKey, UnknownUsernameKey, UpgradeKey,
-    Username, VersionKey, WalkedKey,
+    AccountKey, ArchiveIdKey, EpochsKey, FormatKey, FormerOwnerKey, JobKey, MemberKey, OwnKey, PositionKey, ProbeKey,
+    UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey,
 };
 use super::members::Membership;
 use super::record::{Form, LogEntry, MessageRecord, Raw};
@@ -47,6 +47,8 @@ pub(super) const JOB_START: Family<JobKey, Timestamp> = Family::new(Cf::Meta);
 pub(super) const WALKED: Family<WalkedKey, Timestamp> = Family::new(Cf::Meta);
 /// Since when a username is known to lead nowhere (a negative cache).
 pub(super) const UNKNOWN_USERNAME: Family<UnknownUsernameKey, Timestamp> = Family::new(Cf::Meta);
+/// The account that had archived a peer until format 3, where ids are an account's own: the change log did not name it.
+pub(super) const FORMER_OWNER: Family<FormerOwnerKey, AccountName> = Family::new(Cf::Meta);
 /// The newest forms of messages, whole.
 pub(super) const FORM: Family<MessageKey, Form> = Family::new(Cf::Message);
 /// What was understood of them, without Telegram's bytes.
@@ -62,11 +64,13 @@ pub(super) const LOG: Family<Seq, LogEntry> = Family::new(Cf::Change);
 pub(super) const PEER: Family<PeerId, Peer> = Family::new(Cf::Peer);
 /// Who has a lower-case username.
 pub(super) const USERNAME: Family<Username, PeerId> = Family::new(Cf::Username);
-pub(super) const COVERAGE: Family<PeerId, Coverage> = Family::new(Cf::Coverage);
-pub(super) const CRAWL_STATE: Family<PeerId, CrawlState> = Family::new(Cf::Cursor);
+pub(super) const COVERAGE: Family<ChatId, Coverage> = Family::new(Cf::Coverage);
+pub(super) const CRAWL_STATE: Family<ChatId, CrawlState> = Family::new(Cf::Cursor);
 pub(super) const MEMBER: Family<MemberKey, Membership> = Family::new(Cf::Member);
 pub(super) const COUNTERS: Family<(MessageKey, Timestamp), CountersSample> = Family::new(Cf::Counters);
 pub(super) const SIZE: Family<(PeerId, Timestamp), MemberCount> = Family::new(Cf::Size);
+/// Which chat a message outside channels is in, by its account's id: a deletion names no more.
+pub(super) const OWN: Family<OwnKey, PeerId> = Family::new(Cf::Own);
 pub(super) const TOPIC: Family<MessageKey, Topic> = Family::new(Cf::Topic);
 
 impl<K: StoredKey, V: StoredValue<K>> Family<K, V> {

@@ -333,7 +333,7 @@ mod tests {
 
     fn archive_one(archive: &Archive, id: i32) {
         let mut write = archive.write(Timestamp(1_706_702_400));
-        let key = MessageKey { peer: PeerId(-7), id: MessageId(id) };
+        let key = MessageKey::new(PeerId(-7), MessageId(id));
         write.message(Message::new(key, Timestamp(1_706_600_000)), Raw { layer: 230, tl: vec![7; 60], account: None }, 0);
         write.commit().unwrap();
     }

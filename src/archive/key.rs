@@ -1,11 +1,21 @@
 //! Order-preserving keys: their byte order is their logical order. Big-endian numbers, sign bit flipped so that negative ids sort first.
 
-use crate::model::{AccountName, MessageId, MessageKey, PeerId, Seq, Timestamp};
+use arrayvec::ArrayVec;
+
+use crate::model::{AccountName, ChatId, MessageId, MessageKey, PeerId, Seq, Timestamp};
 
 use super::codec::{RecordError, StoredKey};
 
 const PEER_LEN: usize = 8;
-const MESSAGE_LEN: usize = 12;
+const ID_LEN: usize = 4;
+const ACCOUNT_LEN_MAX: usize = 32;
+/// Ends an account's name in a key; less than every character of one, so that the order of names is that of bytes.
+const ACCOUNT_END: u8 = 0;
+
+const TIME_LEN: usize = 8;
+
+/// The bytes of a key under a chat, whose length depends on an account's name.
+pub(super) type KeyBytes = ArrayVec<u8, { PEER_LEN + ACCOUNT_LEN_MAX + 1 + ID_LEN + TIME_LEN }>;
 
 /// A version of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +29,13 @@ pub(super) struct VersionKey {
 pub(super) struct MemberKey {
     pub(super) peer: PeerId,
     pub(super) account: AccountName,
+}
+
+/// A message outside channels, by the id that it has for an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct OwnKey {
+    pub(super) account: AccountName,
+    pub(super) id: MessageId,
 }
 
 /// A username in lower case.
@@ -72,6 +89,10 @@ pub(super) struct JobKey(pub(super) String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WalkedKey(pub(super) AccountName);
 
+/// A peer whose messages had the ids of one account until format 3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FormerOwnerKey(pub(super) PeerId);
+
 /// A username that nobody has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct UnknownUsernameKey(pub(super) Username);
@@ -89,31 +110,67 @@ impl StoredKey for PeerId {
     }
 }
 
-impl StoredKey for MessageKey {
-    type Bytes = [u8; MESSAGE_LEN];
+impl StoredKey for ChatId {
+    type Bytes = KeyBytes;
 
     fn encode(&self) -> Self::Bytes {
-        joined(&self.peer.encode(), &(self.id.0 ^ i32::MIN).to_be_bytes())
+        [self.peer().encode().as_slice(), self.account_name().as_bytes()].into_iter().flatten().copied().collect()
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        let (peer, id) = bytes.split_at_checked(PEER_LEN).ok_or_else(|| RecordError::key("message", bytes))?;
-        let id = id.try_into().map_err(|_| RecordError::key("message", bytes))?;
-        Ok(Self { peer: PeerId::decode(peer)?, id: MessageId(i32::from_be_bytes(id) ^ i32::MIN) })
+        let (peer, account) = bytes.split_at_checked(PEER_LEN).ok_or_else(|| RecordError::key("chat", bytes))?;
+        let peer = PeerId::decode(peer)?;
+        if account.is_empty() {
+            return Ok(Self::from(peer));
+        }
+        let account = std::str::from_utf8(account).map_err(|e| RecordError::value("chat", e))?;
+        let account = account.parse().map_err(|e| RecordError::value("chat", e))?;
+        if peer.has_own_ids() { Ok(Self::seen_by(account, peer)) } else { Err(RecordError::key("chat", bytes)) }
     }
 }
 
-impl StoredKey for VersionKey {
-    type Bytes = [u8; MESSAGE_LEN + 4];
+impl StoredKey for MessageKey {
+    type Bytes = KeyBytes;
 
     fn encode(&self) -> Self::Bytes {
-        joined(&self.message.encode(), &self.version.to_be_bytes())
+        let mut bytes = under_chat(self.chat);
+        bytes.extend((self.id.0 ^ i32::MIN).to_be_bytes());
+        bytes
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        let (message, version) = bytes.split_at_checked(MESSAGE_LEN).ok_or_else(|| RecordError::key("version", bytes))?;
-        let version = version.try_into().map_err(|_| RecordError::key("version", bytes))?;
-        Ok(Self { message: MessageKey::decode(message)?, version: u32::from_be_bytes(version) })
+        let (chat, id) = bytes.split_last_chunk::<ID_LEN>().ok_or_else(|| RecordError::key("message", bytes))?;
+        let chat = match chat {
+            // Without an end the id of a channel's message, which is shorter, could be taken for a part of a name.
+            [peer @ .., ACCOUNT_END] if chat.len() > PEER_LEN => ChatId::decode(peer)?,
+            peer => ChatId::from(PeerId::decode(peer)?),
+        };
+        let key = Self { chat, id: MessageId(i32::from_be_bytes(*id) ^ i32::MIN) };
+        if key.encode().as_slice() == bytes { Ok(key) } else { Err(RecordError::key("message", bytes)) }
+    }
+}
+
+/// What the keys of all messages of a chat begin with, and no others.
+pub(super) fn under_chat(chat: ChatId) -> KeyBytes {
+    let mut bytes = chat.encode();
+    if chat.peer().has_own_ids() {
+        bytes.push(ACCOUNT_END);
+    }
+    bytes
+}
+
+impl StoredKey for VersionKey {
+    type Bytes = KeyBytes;
+
+    fn encode(&self) -> Self::Bytes {
+        let mut bytes = self.message.encode();
+        bytes.extend(self.version.to_be_bytes());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let (message, version) = bytes.split_last_chunk().ok_or_else(|| RecordError::key("version", bytes))?;
+        Ok(Self { message: MessageKey::decode(message)?, version: u32::from_be_bytes(*version) })
     }
 }
 
@@ -131,14 +188,16 @@ impl StoredKey for Seq {
 }
 
 impl StoredKey for (MessageKey, Timestamp) {
-    type Bytes = [u8; MESSAGE_LEN + 8];
+    type Bytes = KeyBytes;
 
     fn encode(&self) -> Self::Bytes {
-        joined(&self.0.encode(), &time(self.1))
+        let mut bytes = self.0.encode();
+        bytes.extend(time(self.1));
+        bytes
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        let (message, at) = bytes.split_at_checked(MESSAGE_LEN).ok_or_else(|| RecordError::key("counters", bytes))?;
+        let (message, at) = bytes.split_last_chunk::<TIME_LEN>().ok_or_else(|| RecordError::key("counters", bytes))?;
         Ok((MessageKey::decode(message)?, read_time("counters", at)?))
     }
 }
@@ -168,6 +227,25 @@ impl StoredKey for MemberKey {
         let account = std::str::from_utf8(account).map_err(|e| RecordError::value("membership", e))?;
         let account = account.parse().map_err(|e| RecordError::value("membership", e))?;
         Ok(Self { peer: PeerId::decode(peer)?, account })
+    }
+}
+
+impl StoredKey for OwnKey {
+    type Bytes = KeyBytes;
+
+    fn encode(&self) -> Self::Bytes {
+        let mut bytes: KeyBytes = self.account.as_str().bytes().collect();
+        bytes.push(ACCOUNT_END);
+        bytes.extend((self.id.0 ^ i32::MIN).to_be_bytes());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let (account, id) = bytes.split_last_chunk::<ID_LEN>().ok_or_else(|| RecordError::key("account's id", bytes))?;
+        let account = account.strip_suffix(&[ACCOUNT_END]).ok_or_else(|| RecordError::key("account's id", bytes))?;
+        let account = std::str::from_utf8(account).map_err(|e| RecordError::value("account's id", e))?;
+        let account = account.parse().map_err(|e| RecordError::value("account's id", e))?;
+        Ok(Self { account, id: MessageId(i32::from_be_bytes(*id) ^ i32::MIN) })
     }
 }
 
@@ -298,6 +376,19 @@ impl StoredKey for WalkedKey {
     }
 }
 
+impl StoredKey for FormerOwnerKey {
+    type Bytes = String;
+
+    fn encode(&self) -> Self::Bytes {
+        format!("former/{}", self.0)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let peer = named("former/", "former owner", bytes)?;
+        peer.parse().map(Self).map_err(|e| RecordError::value("former owner", e))
+    }
+}
+
 impl StoredKey for UnknownUsernameKey {
     type Bytes = String;
 
@@ -338,14 +429,23 @@ mod tests {
 
     use super::*;
 
+    /// Few peers and similar names, so that they are next to each other.
+    fn chat() -> impl Strategy<Value = ChatId> {
+        let peer = prop_oneof![any::<i64>(), -3_i64..3, (-1_000_000_000_002_i64..-999_999_999_998)];
+        let account = prop::option::of("[a-b0-][a-b0_-]{0,3}|[a-z]{30,32}");
+        (peer, account).prop_map(|(peer, account)| ChatId::new(PeerId(peer), account.and_then(|name| name.parse().ok())))
+    }
+
     fn key() -> impl Strategy<Value = MessageKey> {
-        (any::<i64>(), any::<i32>()).prop_map(|(p, i)| MessageKey { peer: PeerId(p), id: MessageId(i) })
+        let id = prop_oneof![any::<i32>(), -2_i32..2];
+        (chat(), id).prop_map(|(chat, id)| MessageKey { chat, id: MessageId(id) })
     }
 
     proptest! {
         #[test]
         fn the_order_of_keys_is_the_order_of_bytes(a in key(), b in key(), v in any::<u32>(), w in any::<u32>()) {
             prop_assert_eq!(a.cmp(&b), a.encode().cmp(&b.encode()));
+            prop_assert_eq!(a.chat.cmp(&b.chat), a.chat.encode().cmp(&b.chat.encode()));
             prop_assert_eq!((a, v).cmp(&(b, w)), VersionKey { message: a, version: v }.encode().cmp(&VersionKey { message: b, version: w }.encode()));
             prop_assert_eq!(Seq(u64::from(v)).cmp(&Seq(u64::from(w))), Seq(u64::from(v)).encode().cmp(&Seq(u64::from(w)).encode()));
         }
@@ -353,12 +453,28 @@ mod tests {
         #[test]
         fn a_key_reads_back(a in key(), s in any::<u64>()) {
             prop_assert_eq!(MessageKey::decode(&a.encode()).expect("own key"), a);
+            prop_assert_eq!(ChatId::decode(&a.chat.encode()).expect("own key"), a.chat);
+            prop_assert_eq!(VersionKey::decode(&VersionKey { message: a, version: 7 }.encode()).expect("own key").message, a);
+            prop_assert_eq!(<(MessageKey, Timestamp)>::decode(&(a, Timestamp(-7)).encode()).expect("own key"), (a, Timestamp(-7)));
             prop_assert_eq!(Seq::decode(&Seq(s).encode()).expect("own key"), Seq(s));
         }
 
         #[test]
-        fn foreign_bytes_are_refused_not_panicked_on(bytes in prop::collection::vec(any::<u8>(), 0..20)) {
-            prop_assert_eq!(MessageKey::decode(&bytes).is_ok(), bytes.len() == 12);
+        fn only_the_messages_of_a_chat_are_under_it(a in key(), b in key()) {
+            prop_assert_eq!(b.encode().starts_with(&under_chat(a.chat)), a.chat == b.chat);
+        }
+
+        #[test]
+        fn foreign_bytes_are_refused_not_panicked_on(bytes in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'a'), Just(0)], 0..60)) {
+            if let Ok(key) = MessageKey::decode(&bytes) {
+                prop_assert_eq!(key.encode().to_vec(), bytes.clone());
+            }
+            if let Ok(key) = VersionKey::decode(&bytes) {
+                prop_assert_eq!(key.encode().to_vec(), bytes.clone());
+            }
+            if let Ok(chat) = ChatId::decode(&bytes) {
+                prop_assert_eq!(chat.encode().to_vec(), bytes.clone());
+            }
             prop_assert_eq!(PeerId::decode(&bytes).is_ok(), bytes.len() == 8);
         }
     }

@@ -306,7 +306,7 @@ mod tests {
             let mut write = archive.write(Timestamp(1_706_702_400));
             let peer = PeerId(-1_001_500_000_001);
             write.peer(Peer::new(peer, PeerKind::Supergroup, "kept".to_owned()));
-            let key = MessageKey { peer, id: MessageId(id) };
+            let key = MessageKey::new(peer, MessageId(id));
             write.message(
                 Message::new(key, Timestamp(1_706_600_000)),
                 super::super::Raw { layer: 230, tl: vec![7; 60], account: None },

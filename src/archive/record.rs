@@ -11,11 +11,12 @@ mod service;
 
 use prost::Message as _;
 
-use crate::model::{IdRange, MessageKey, Peer, PeerId, PeerKind, PeerMarks, RangeSet, Seq, Timestamp};
+use crate::model::{AccountName, IdRange, MessageKey, Peer, PeerId, PeerKind, PeerMarks, RangeSet, Seq, Timestamp};
 
 use super::codec::{RecordError, StoredKey, StoredValue, WrittenValue};
 use super::key::{
-    ArchiveIdKey, FormatKey, JobKey, PositionKey, ProbeKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey,
+    ArchiveIdKey, FormatKey, FormerOwnerKey, JobKey, OwnKey, PositionKey, ProbeKey, UnknownUsernameKey, UpgradeKey, Username,
+    VersionKey, WalkedKey,
 };
 
 pub use form::Raw;
@@ -145,6 +146,31 @@ impl WrittenValue<Username> for PeerId {
 impl StoredValue<Username> for PeerId {
     fn from_bytes(_: &Username, bytes: &[u8]) -> Result<Self, RecordError> {
         StoredKey::decode(bytes).map_err(|_| RecordError::value("username", format!("{} bytes", bytes.len())))
+    }
+}
+
+impl WrittenValue<OwnKey> for PeerId {
+    fn to_bytes(&self) -> Vec<u8> {
+        StoredKey::encode(self).to_vec()
+    }
+}
+
+impl StoredValue<OwnKey> for PeerId {
+    fn from_bytes(_: &OwnKey, bytes: &[u8]) -> Result<Self, RecordError> {
+        StoredKey::decode(bytes).map_err(|_| RecordError::value("account's id", format!("{} bytes", bytes.len())))
+    }
+}
+
+impl WrittenValue<FormerOwnerKey> for AccountName {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.as_str().as_bytes().to_vec()
+    }
+}
+
+impl StoredValue<FormerOwnerKey> for AccountName {
+    fn from_bytes(_: &FormerOwnerKey, bytes: &[u8]) -> Result<Self, RecordError> {
+        let name = std::str::from_utf8(bytes).map_err(|e| RecordError::value("former owner", e))?;
+        name.parse().map_err(|e| RecordError::value("former owner", e))
     }
 }
 

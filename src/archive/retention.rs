@@ -26,7 +26,7 @@ pub enum ExpiryCursor {
 
 impl Default for ExpiryCursor {
     fn default() -> Self {
-        Self::Counters(MessageKey { peer: PeerId(i64::MIN), id: MessageId(i32::MIN) }, Timestamp(i64::MIN))
+        Self::Counters(MessageKey::new(PeerId(i64::MIN), MessageId(i32::MIN)), Timestamp(i64::MIN))
     }
 }
 

@@ -3,17 +3,20 @@
 //! | family | key | value |
 //! | --- | --- | --- |
 //! | `meta` | name | format number, archive id, epochs, readers' positions, jobs' last runs |
-//! | `message` | peer, id | newest form of a message: what was understood of it, and Telegram's bytes |
-//! | `version` | peer, id, version | earlier forms, the same |
+//! | `message` | chat, id | newest form of a message: what was understood of it, and Telegram's bytes |
+//! | `version` | chat, id, version | earlier forms, the same |
 //! | `change` | seq of its last change | one entry of the change log: everything that one write made true, and its link of the hash chain |
 //! | `peer` | peer | title, kind, username |
 //! | `username` | lower-case username | peer |
-//! | `coverage` | peer | id ranges that were read, counts |
-//! | `cursor` | peer | crawl state: newest id and pts known, the account that archives, what is to be read again |
+//! | `coverage` | chat | id ranges that were read, counts |
+//! | `cursor` | chat | crawl state: newest id and pts known, what is to be read again |
 //! | `member` | peer, account | since when an account sees a peer, and in which folders |
-//! | `counters` | peer, id, time | what a message's views, reactions, ... were until then |
+//! | `counters` | chat, id, time | what a message's views, reactions, ... were until then |
 //! | `size` | peer, time | how many members it had from then on |
-//! | `topic` | peer, root message | a forum's topic |
+//! | `topic` | chat, root message | a forum's topic |
+//! | `own` | account, id | the peer of a message outside channels |
+//!
+//! A chat is a peer, and in basic groups and private chats the account whose ids its messages have.
 //!
 //! Until format 2 there was `raw` (peer, id): Telegram's bytes of the newest form, and their layer.
 
@@ -25,7 +28,7 @@ use rocksdb::{
 use crate::open_files;
 
 /// The format number of what is on disk; raised by every change that an older version could not read.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// The family of Telegram's bytes until format 2.
 pub(super) const FORMER_RAW: &str = "raw";
@@ -73,10 +76,11 @@ pub(super) enum Cf {
     Counters,
     Size,
     Topic,
+    Own,
 }
 
 impl Cf {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Meta,
         Self::Message,
         Self::Version,
@@ -89,6 +93,7 @@ impl Cf {
         Self::Counters,
         Self::Size,
         Self::Topic,
+        Self::Own,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -105,6 +110,7 @@ impl Cf {
             Self::Counters => "counters",
             Self::Size => "size",
             Self::Topic => "topic",
+            Self::Own => "own",
         }
     }
 
@@ -112,6 +118,7 @@ impl Cf {
     pub(super) fn since(self) -> u32 {
         match self {
             Self::Member | Self::Counters | Self::Size | Self::Topic => 2,
+            Self::Own => 4,
             _ => 1,
         }
     }

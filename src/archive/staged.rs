@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rocksdb::WriteBatch;
 
-use crate::model::{AccountName, ChangeKind, Counters, IdRange, Message, MessageId, MessageKey, Peer, PeerId, Seq, Timestamp};
+use crate::model::{
+    AccountName, ChangeKind, ChatId, Counters, IdRange, Message, MessageId, MessageKey, Peer, PeerId, Seq, Timestamp,
+};
 
 use super::chain::{Link, Linking, Secret};
 use super::codec::{StoredKey, WrittenValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
-use super::family::{COUNTERS, COVERAGE, CRAWL_STATE, EARLIER_FORM, FORM, Family, LOG, MEMBER, PEER, SIZE, TOPIC, USERNAME};
-use super::key::{MemberKey, Username, VersionKey};
+use super::family::{COUNTERS, COVERAGE, CRAWL_STATE, EARLIER_FORM, FORM, Family, LOG, MEMBER, OWN, PEER, SIZE, TOPIC, USERNAME};
+use super::key::{MemberKey, OwnKey, Username, VersionKey};
 use super::log_end::LogEnd;
 use super::members::Membership;
 use super::outcome::{Archived, MassDeletion};
@@ -49,10 +51,12 @@ pub(super) struct Staged<'a> {
     usernames: BTreeMap<Username, Option<PeerId>>,
     /// Boxed, because the map moves its entries about.
     messages: BTreeMap<MessageKey, Option<Box<Form>>>,
+    /// Where messages of this write are outside channels.
+    own: BTreeMap<OwnKey, PeerId>,
     members: BTreeMap<PeerId, Vec<Membership>>,
     topics: BTreeMap<MessageKey, Topic>,
-    coverage: BTreeMap<PeerId, Coverage>,
-    crawl_states: BTreeMap<PeerId, CrawlState>,
+    coverage: BTreeMap<ChatId, Coverage>,
+    crawl_states: BTreeMap<ChatId, CrawlState>,
     archived: Archived,
 }
 
@@ -85,6 +89,7 @@ impl<'a> Staged<'a> {
             peers: BTreeMap::new(),
             usernames: BTreeMap::new(),
             messages: BTreeMap::new(),
+            own: BTreeMap::new(),
             members: BTreeMap::new(),
             topics: BTreeMap::new(),
             coverage: BTreeMap::new(),
@@ -129,12 +134,12 @@ impl<'a> Staged<'a> {
 
     pub(super) fn message(&mut self, message: Message, raw: RawRecord, revision: i64) -> Result<(), ArchiveError> {
         let key = message.key;
-        let state = self.crawl_state(key.peer)?;
+        let state = self.crawl_state(key.chat)?;
         state.raise_top(key.id);
         if let Some(id) = IdRange::new(key.id.0, key.id.0).filter(|_| !state.unreadable.is_empty()) {
             state.unreadable.remove(id);
         }
-        let read = &mut self.coverage(key.peer)?.read;
+        let read = &mut self.coverage(key.chat)?.read;
         let covered = read.contains(key.id.0);
         if let Some(id) = IdRange::new(key.id.0, key.id.0) {
             read.insert(id);
@@ -150,7 +155,7 @@ impl<'a> Staged<'a> {
             if covered && let Some(damaged) = self.view().bytes(&FORM, &key)? {
                 return self.replace_damaged(key, &damaged, Form { record, raw });
             }
-            let coverage = self.coverage(key.peer)?;
+            let coverage = self.coverage(key.chat)?;
             coverage.messages = coverage.messages.saturating_add(1);
             self.archived.new += 1;
             self.new_form(key, Form { record, raw });
@@ -181,7 +186,7 @@ impl<'a> Staged<'a> {
             return Ok(());
         }
         if known.deleted_at.is_some() {
-            let coverage = self.coverage(key.peer)?;
+            let coverage = self.coverage(key.chat)?;
             coverage.deleted = coverage.deleted.saturating_sub(1);
         }
         record.version = known.version.saturating_add(1);
@@ -192,14 +197,35 @@ impl<'a> Staged<'a> {
         Ok(())
     }
 
+    /// A message is the next of its chat, so the ids before it are of an account's other chats.
+    pub(super) fn follow_on(&mut self, key: MessageKey) -> Result<(), ArchiveError> {
+        let CrawlState { top, pts, .. } = *self.crawl_state(key.chat)?;
+        let read = &mut self.coverage(key.chat)?.read;
+        let between = IdRange::new(top.saturating_add(1), key.id.0.saturating_sub(1));
+        if let Some(between) = between.filter(|_| pts.is_some() && read.last() == Some(top)) {
+            read.insert(between);
+        }
+        Ok(())
+    }
+
+    /// The message outside channels that an account's id means.
+    pub(super) fn outside_channels(&self, account: AccountName, id: MessageId) -> Result<Option<MessageKey>, ArchiveError> {
+        let key = OwnKey { account, id };
+        let peer = match self.own.get(&key) {
+            Some(peer) => Some(*peer),
+            None => self.view().readable(&OWN, &key)?,
+        };
+        Ok(peer.map(|peer| MessageKey { chat: ChatId::seen_by(account, peer), id }))
+    }
+
     /// A message whose newest form is damaged was asked for again. The damaged bytes stay as they are, as an earlier form.
     fn replace_damaged(&mut self, key: MessageKey, damaged: &[u8], mut form: Form) -> Result<(), ArchiveError> {
         let version = self.view().versions_stored(key)?;
         EARLIER_FORM.put_bytes(&self.archive.db, &mut self.batch, &VersionKey { message: key, version }, damaged);
         form.record.version = version.saturating_add(1);
         // Whether it was marked deleted nobody knows any more.
-        let counted = self.view().coverage_of_messages(key.peer)?;
-        let coverage = self.coverage(key.peer)?;
+        let counted = self.view().coverage_of_messages(key.chat)?;
+        let coverage = self.coverage(key.chat)?;
         (coverage.messages, coverage.deleted) = (counted.messages.max(coverage.messages), counted.deleted);
         tracing::warn!(message.key = %key, "message {key} was damaged in the archive; it was read from Telegram again");
         self.archived.edited += 1;
@@ -207,33 +233,33 @@ impl<'a> Staged<'a> {
         Ok(())
     }
 
-    pub(super) fn covered(&mut self, peer: PeerId, range: IdRange, brought: &BTreeSet<MessageKey>) -> Result<(), ArchiveError> {
-        let read = &mut self.coverage(peer)?.read;
+    pub(super) fn covered(&mut self, chat: ChatId, range: IdRange, brought: &BTreeSet<MessageKey>) -> Result<(), ArchiveError> {
+        let read = &mut self.coverage(chat)?.read;
         let covered = read.count_in(range);
         read.insert(range);
-        let ids = |id| MessageKey { peer, id: MessageId(id) };
+        let ids = |id| MessageKey { chat, id: MessageId(id) };
         let brought_in_range = brought.range(ids(range.first)..=ids(range.last)).count();
         // Invariant: what is archived is covered. Of history that was not read before, the store need not be asked for more than this write brings.
-        let known = if covered == brought_in_range as u64 { Vec::new() } else { self.view().live_ids(peer, range)? };
-        let absent: Vec<MessageId> = known.into_iter().filter(|id| !brought.contains(&MessageKey { peer, id: *id })).collect();
+        let known = if covered == brought_in_range as u64 { Vec::new() } else { self.view().live_ids(chat, range)? };
+        let absent: Vec<MessageId> = known.into_iter().filter(|id| !brought.contains(&MessageKey { chat, id: *id })).collect();
         let (rule, now) = (self.mass_deletion, self.now);
-        let state = self.crawl_state(peer)?;
+        let state = self.crawl_state(chat)?;
         state.recheck.remove(range);
         let asked_again = state.held_until.is_some_and(|until| until <= now);
         let known_to_be_held = asked_again && absent.iter().all(|id| state.held.contains(id.0));
         match rule.filter(|rule| absent.len() >= rule.ids_min && !known_to_be_held) {
             Some(rule) => {
                 let wait = i64::try_from(rule.confirm_after.as_secs()).unwrap_or(i64::MAX);
-                self.hold(peer, &absent, Timestamp(now.0.saturating_add(wait)))?;
+                self.hold(chat, &absent, Timestamp(now.0.saturating_add(wait)))?;
             }
             None => {
                 // A page that is older than the deletions that are held does not say that the messages are there.
-                let stale = matches!((self.as_of, self.crawl_state(peer)?.pts), (Some(page), Some(known)) if page < known);
+                let stale = matches!((self.as_of, self.crawl_state(chat)?.pts), (Some(page), Some(known)) if page < known);
                 if !stale {
-                    self.release(peer, range)?;
+                    self.release(chat, range)?;
                 }
                 for id in absent {
-                    self.delete(MessageKey { peer, id })?;
+                    self.delete(MessageKey { chat, id })?;
                 }
             }
         }
@@ -241,24 +267,24 @@ impl<'a> Staged<'a> {
     }
 
     /// States that ids of a range that were read hold nothing that is archived, and were read by an account that does not see them.
-    pub(super) fn uncover(&mut self, peer: PeerId, range: IdRange) -> Result<(), ArchiveError> {
-        self.coverage(peer)?.read.remove(range);
+    pub(super) fn uncover(&mut self, chat: ChatId, range: IdRange) -> Result<(), ArchiveError> {
+        self.coverage(chat)?.read.remove(range);
         Ok(())
     }
 
-    /// Deletions that Telegram named. Too many at once are asked for first: a peer's own answer says what is still there.
+    /// Deletions that Telegram named. Too many at once are asked for first: a chat's own answer says what is still there.
     pub(super) fn delete_all(&mut self, keys: Vec<MessageKey>) -> Result<(), ArchiveError> {
-        let mut by_peer: BTreeMap<PeerId, Vec<MessageId>> = BTreeMap::new();
+        let mut by_chat: BTreeMap<ChatId, Vec<MessageId>> = BTreeMap::new();
         for key in keys {
-            by_peer.entry(key.peer).or_default().push(key.id);
+            by_chat.entry(key.chat).or_default().push(key.id);
         }
-        for (peer, mut ids) in by_peer {
+        for (chat, mut ids) in by_chat {
             // Ranges grow at their end.
             ids.sort_unstable();
             let many = self.mass_deletion.is_some_and(|rule| ids.len() >= rule.ids_min);
             let mut live = Vec::new();
             for id in ids {
-                let key = MessageKey { peer, id };
+                let key = MessageKey { chat, id };
                 if !many {
                     self.delete(key)?;
                 } else if self.stored(key)?.as_ref().is_some_and(|form| form.record.deleted_at.is_none()) {
@@ -266,15 +292,15 @@ impl<'a> Staged<'a> {
                 }
             }
             if !live.is_empty() {
-                self.hold(peer, &live, self.now)?;
+                self.hold(chat, &live, self.now)?;
             }
         }
         Ok(())
     }
 
-    fn hold(&mut self, peer: PeerId, ids: &[MessageId], until: Timestamp) -> Result<(), ArchiveError> {
+    fn hold(&mut self, chat: ChatId, ids: &[MessageId], until: Timestamp) -> Result<(), ArchiveError> {
         self.archived.held += ids.len();
-        let state = self.crawl_state(peer)?;
+        let state = self.crawl_state(chat)?;
         for id in ids {
             state.held.add(id.0);
         }
@@ -282,8 +308,8 @@ impl<'a> Staged<'a> {
         Ok(())
     }
 
-    fn release(&mut self, peer: PeerId, range: IdRange) -> Result<(), ArchiveError> {
-        let state = self.crawl_state(peer)?;
+    fn release(&mut self, chat: ChatId, range: IdRange) -> Result<(), ArchiveError> {
+        let state = self.crawl_state(chat)?;
         state.held.remove(range);
         if state.held.is_empty() {
             state.held_until = None;
@@ -329,8 +355,9 @@ impl<'a> Staged<'a> {
         };
         let after = members.iter().any(Membership::current);
         // What it may see when it is let in again is another matter.
-        if !changed.current() && self.view().crawl_state(peer)?.is_some_and(|state| state.visible_from.contains_key(account)) {
-            self.crawl_state(peer)?.visible_from.remove(account);
+        let chat = ChatId::seen_by(*account, peer);
+        if !changed.current() && self.view().crawl_state(chat)?.is_some_and(|state| state.visible_from.contains_key(account)) {
+            self.crawl_state(chat)?.visible_from.remove(account);
         }
         self.put(&MEMBER, &MemberKey { peer, account: account.clone() }, &changed);
         match (before, after) {
@@ -372,7 +399,7 @@ impl<'a> Staged<'a> {
 
     fn topic(&mut self, message: &Message) -> Result<(), ArchiveError> {
         let Some(topic) = Topic::of(message) else { return Ok(()) };
-        let key = MessageKey { peer: message.key.peer, id: topic.id };
+        let key = MessageKey { chat: message.key.chat, id: topic.id };
         let known = match self.topics.get(&key) {
             Some(staged) => Some(staged.clone()),
             None => self.view().readable(&TOPIC, &key)?,
@@ -392,7 +419,7 @@ impl<'a> Staged<'a> {
         if record.deleted_at.is_some() || older {
             return Ok(());
         }
-        let coverage = self.coverage(key.peer)?;
+        let coverage = self.coverage(key.chat)?;
         coverage.deleted = coverage.deleted.saturating_add(1);
         self.archived.deleted += 1;
         self.change(ChangeKind::MessageDeleted { key });
@@ -406,6 +433,11 @@ impl<'a> Staged<'a> {
     fn new_form(&mut self, key: MessageKey, form: Form) {
         let version = form.record.version;
         self.change(if version == 0 { ChangeKind::MessageNew { key } } else { ChangeKind::MessageEdited { key, version } });
+        if let Some(account) = key.chat.account().filter(|_| version == 0) {
+            let own = OwnKey { account, id: key.id };
+            self.put(&OWN, &own, &key.peer());
+            self.own.insert(own, key.peer());
+        }
         let bytes = form.encode();
         self.leaves.push(self.secret.leaf(&key, version, bytes.raw()));
         FORM.put_bytes(&self.archive.db, &mut self.batch, &key, bytes.all());
@@ -440,18 +472,18 @@ impl<'a> Staged<'a> {
         Ok(self.messages.entry(key).or_default())
     }
 
-    fn coverage(&mut self, peer: PeerId) -> Result<&mut Coverage, ArchiveError> {
-        if !self.coverage.contains_key(&peer) {
-            self.coverage.insert(peer, self.view().coverage(peer)?);
+    fn coverage(&mut self, chat: ChatId) -> Result<&mut Coverage, ArchiveError> {
+        if !self.coverage.contains_key(&chat) {
+            self.coverage.insert(chat, self.view().coverage(chat)?);
         }
-        Ok(self.coverage.entry(peer).or_default())
+        Ok(self.coverage.entry(chat).or_default())
     }
 
-    pub(super) fn crawl_state(&mut self, peer: PeerId) -> Result<&mut CrawlState, ArchiveError> {
-        if !self.crawl_states.contains_key(&peer) {
-            self.crawl_states.insert(peer, self.view().crawl_state(peer)?.unwrap_or_default());
+    pub(super) fn crawl_state(&mut self, chat: ChatId) -> Result<&mut CrawlState, ArchiveError> {
+        if !self.crawl_states.contains_key(&chat) {
+            self.crawl_states.insert(chat, self.view().crawl_state(chat)?.unwrap_or_default());
         }
-        Ok(self.crawl_states.entry(peer).or_default())
+        Ok(self.crawl_states.entry(chat).or_default())
     }
 
     /// The changes as one entry of the log, with its link of the hash chain.
@@ -479,12 +511,12 @@ impl<'a> Staged<'a> {
                 None => USERNAME.delete(db, &mut self.batch, name),
             }
         }
-        for (peer, coverage) in &self.coverage {
-            COVERAGE.put(db, &mut self.batch, peer, coverage);
+        for (chat, coverage) in &self.coverage {
+            COVERAGE.put(db, &mut self.batch, chat, coverage);
         }
-        for (peer, state) in &mut self.crawl_states {
+        for (chat, state) in &mut self.crawl_states {
             state.date_unavailability(self.now);
-            CRAWL_STATE.put(db, &mut self.batch, peer, state);
+            CRAWL_STATE.put(db, &mut self.batch, chat, state);
         }
         let end = LogEnd { next: self.next, link: self.link, at: self.changed_at };
         WorkedOut { batch: self.batch, end, archived: self.archived, peers: self.peers }

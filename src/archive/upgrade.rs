@@ -7,6 +7,7 @@
 //! What is here, and `loss`, writes without [`Write`](super::Write): there is no [`Archive`](super::Archive) yet that it could be of, and so
 //! no reader and no second writer. Keys and values are of the same families all the same.
 
+mod by_account;
 mod merge_raw;
 
 use std::path::Path;
@@ -31,12 +32,14 @@ struct Step {
 }
 
 /// The steps, oldest first.
-const STEPS: [Step; 2] = [
+const STEPS: [Step; 3] = [
     // Memberships, counters and topics came, in column families of their own. What an older archive could not know is learnt
     // from the next dialogs and pages; only an older program must not open what holds them.
     Step { from: 1, begin: |_, _| {}, go_on: |_, _| Ok(()) },
     // Epochs came, and Telegram's bytes moved into the message's own value.
     Step { from: 2, begin: |db, batch| EPOCHS.put(db, batch, &EpochsKey, &Epochs::first()), go_on: merge_raw::merge_raw },
+    // Outside channels keys name the account whose ids they are.
+    Step { from: 3, begin: |_, _| {}, go_on: by_account::name_accounts },
 ];
 
 /// Marks a new archive.

@@ -1,9 +1,9 @@
 //! A consistency check of the archive's invariants: each fact that is stored twice must be the same both times, all must be readable, and
 //! the hash chain over the change log must come out again.
 //!
-//! What is damaged is listed and skipped, so that one run tells how far the damage goes. Memory grows with the number of peers only: what
-//! the change log tells of messages and what is stored of them are compared as sums of hashes over each peer (multiset
-//! hashing), because the one is in the order of time and the other in that of keys; a peer whose sums differ is looked at message by message.
+//! What is damaged is listed and skipped, so that one run tells how far the damage goes. Memory grows with the number of chats only: what
+//! the change log tells of messages and what is stored of them are compared as sums of hashes over each chat (multiset
+//! hashing), because the one is in the order of time and the other in that of keys; a chat whose sums differ is looked at message by message.
 
 mod coverage;
 mod log;
@@ -16,11 +16,11 @@ use std::iter::Peekable;
 use rocksdb::ErrorKind;
 use rocksdb::properties::ESTIMATE_NUM_KEYS;
 
-use crate::model::{ChangeKind, MessageKey, PeerId};
+use crate::model::{ChangeKind, ChatId, MessageKey};
 
 use super::ArchiveError;
 use super::codec::{RecordError, StoredKey, StoredValue};
-use super::family::{COUNTERS, Family, KeyRange, MEMBER, POSITION, Row, SIZE, TOPIC};
+use super::family::{COUNTERS, Family, KeyRange, MEMBER, OWN, POSITION, Row, SIZE, TOPIC};
 use super::key::PositionKey;
 use super::schema::{self, Cf};
 use super::view::{Order, View};
@@ -131,12 +131,12 @@ fn hash(kind: &ChangeKind) -> u64 {
         ChangeKind::MessageDeleted { .. } => (3, 0),
         _ => (1, 0),
     };
-    (name, version, kind.message().map(|key| (key.peer.0, key.id.0))).hash(&mut hasher);
+    (name, version, kind.message()).hash(&mut hasher);
     hasher.finish()
 }
 
-/// What is known of each peer's messages from one side.
-type ByPeer<T> = BTreeMap<PeerId, T>;
+/// What is known of each chat's messages from one side.
+type ByChat<T> = BTreeMap<ChatId, T>;
 
 impl<'a> View<'a> {
     /// Compares messages with the change log, with their earlier versions and raw bytes, and with coverage and its counts; peers with their
@@ -156,8 +156,8 @@ impl<'a> View<'a> {
         let total = self.estimated_records()?;
         let view = self.once();
         let mut findings = Findings { report: ArchiveReport::default(), reading: "", done: 0, total, bytes: 0, progress };
-        let told: ByPeer<Told> = view.check_log(&mut findings)?;
-        let stored: ByPeer<Stored> = view.check_messages(&mut findings)?;
+        let told: ByChat<Told> = view.check_log(&mut findings)?;
+        let stored: ByChat<Stored> = view.check_messages(&mut findings)?;
         view.compare_log(&told, &stored, &mut findings)?;
         view.check_coverage(stored, &mut findings)?;
         view.check_peers(&mut findings)?;
@@ -180,6 +180,7 @@ impl<'a> View<'a> {
         self.check_family(&COUNTERS, report)?;
         self.check_family(&SIZE, report)?;
         self.check_family(&TOPIC, report)?;
+        self.check_family(&OWN, report)?;
         let positions = self.lenient(&POSITION, KeyRange::under(PositionKey::PREFIX), Order::OldestFirst);
         self.check_rows("a position of a reader", positions, report)
     }

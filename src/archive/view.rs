@@ -13,13 +13,13 @@ use std::path::Path;
 
 use rocksdb::{DB, IteratorMode, ReadOptions};
 
-use crate::model::{IdRange, Message, MessageId, MessageKey, Peer, PeerId, Timestamp};
+use crate::model::{ChatId, IdRange, Message, MessageId, MessageKey, Peer, PeerId, Timestamp};
 
 use super::codec::{RecordError, StoredKey, StoredValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
 use super::family::{COVERAGE, CRAWL_STATE, EARLIER_RAW, Family, KeyRange, MESSAGE, PEER, RAW, Row, USERNAME, VERSION};
-use super::key::{Username, VersionKey};
+use super::key::{Username, VersionKey, under_chat};
 use super::opened::Opened;
 use super::record::{MessageRecord, Raw};
 use super::schema::{self, Cf};
@@ -261,14 +261,14 @@ impl<'a> View<'a> {
         self.get(&EARLIER_RAW, &VersionKey { message: key, version })
     }
 
-    /// The messages of a peer in a range of ids, also those marked deleted, lazily.
+    /// The messages of a chat in a range of ids, also those marked deleted, lazily.
     pub fn messages(
         self,
-        peer: PeerId,
+        chat: ChatId,
         range: IdRange,
         order: Order,
     ) -> impl Iterator<Item = Result<StoredMessage, ArchiveError>> + use<'a> {
-        let at = |id| MessageKey { peer, id: MessageId(id) };
+        let at = |id| MessageKey { chat, id: MessageId(id) };
         let entries = self.scan(&MESSAGE, KeyRange::between(&at(range.first), &at(range.last)), order);
         entries.map(|entry| entry.map(|(key, record)| StoredMessage::of(key, record)))
     }
@@ -277,13 +277,13 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// See [`View::message`].
-    pub fn live_ids(self, peer: PeerId, range: IdRange) -> Result<Vec<MessageId>, ArchiveError> {
+    pub fn live_ids(self, chat: impl Into<ChatId>, range: IdRange) -> Result<Vec<MessageId>, ArchiveError> {
         let live = |stored: Result<StoredMessage, ArchiveError>| match stored {
             Ok(s) if s.deleted_at.is_some() => None,
             Ok(s) => Some(Ok(s.message.key.id)),
             Err(e) => Some(Err(e)),
         };
-        self.messages(peer, range, Order::OldestFirst).filter_map(live).collect()
+        self.messages(chat.into(), range, Order::OldestFirst).filter_map(live).collect()
     }
 
     /// A peer.
@@ -310,16 +310,16 @@ impl<'a> View<'a> {
         self.scan(&PEER, KeyRange::from(&from), Order::OldestFirst).map(|entry| entry.map(|(_, peer)| peer))
     }
 
-    /// Every peer that is crawled, with how far its crawl has got, by ascending id, from an id on, lazily.
-    pub fn crawl_states(self, from: PeerId) -> impl Iterator<Item = Result<(PeerId, CrawlState), ArchiveError>> + use<'a> {
+    /// Every chat that is crawled, with how far its crawl has got, in order, from one on, lazily.
+    pub fn crawl_states(self, from: ChatId) -> impl Iterator<Item = Result<(ChatId, CrawlState), ArchiveError>> + use<'a> {
         self.lenient(&CRAWL_STATE, KeyRange::from(&from), Order::OldestFirst).filter_map(move |row| match row {
             Ok(row) => {
-                let peer = row.key().inspect_err(|error| self.note_damage(Cf::Cursor, row.key_bytes(), error)).ok()?;
-                match row.value(&peer) {
-                    Ok(state) => Some(Ok((peer, state))),
+                let chat = row.key().inspect_err(|error| self.note_damage(Cf::Cursor, row.key_bytes(), error)).ok()?;
+                match row.value(&chat) {
+                    Ok(state) => Some(Ok((chat, state))),
                     Err(error) => {
                         self.note_damage(Cf::Cursor, row.key_bytes(), &error);
-                        Some(self.crawl_state_of_messages(peer).map(|state| (peer, state)))
+                        Some(self.crawl_state_of_messages(chat).map(|state| (chat, state)))
                     }
                 }
             }
@@ -327,38 +327,50 @@ impl<'a> View<'a> {
         })
     }
 
-    /// How far the crawl of a peer has got; `None` for a peer that is not crawled.
+    /// The chats with a peer that are crawled, with how far each has got: one, or, where ids are an account's own, one for each account.
     ///
     /// # Errors
     /// See [`View::message`].
-    pub fn crawl_state(self, peer: PeerId) -> Result<Option<CrawlState>, ArchiveError> {
-        match self.get(&CRAWL_STATE, &peer) {
-            Err(ArchiveError::Record(_)) => self.crawl_state_of_messages(peer).map(Some),
+    pub fn chats(self, peer: PeerId) -> Result<Vec<(ChatId, CrawlState)>, ArchiveError> {
+        self.crawl_states(peer.into())
+            .take_while(|entry| entry.as_ref().is_ok_and(|(chat, _)| chat.peer() == peer) || entry.is_err())
+            .collect()
+    }
+
+    /// How far the crawl of a chat has got; `None` for one that is not crawled.
+    ///
+    /// # Errors
+    /// See [`View::message`].
+    pub fn crawl_state(self, chat: impl Into<ChatId>) -> Result<Option<CrawlState>, ArchiveError> {
+        let chat = chat.into();
+        match self.get(&CRAWL_STATE, &chat) {
+            Err(ArchiveError::Record(_)) => self.crawl_state_of_messages(chat).map(Some),
             read => read,
         }
     }
 
-    /// What a damaged crawl state is taken for: the peer is crawled, and nothing is known of it but what is archived.
-    fn crawl_state_of_messages(self, peer: PeerId) -> Result<CrawlState, ArchiveError> {
-        let top = self.coverage(peer)?.read.last().unwrap_or_default();
+    /// What a damaged crawl state is taken for: the chat is crawled, and nothing is known of it but what is archived.
+    fn crawl_state_of_messages(self, chat: ChatId) -> Result<CrawlState, ArchiveError> {
+        let top = self.coverage(chat)?.read.last().unwrap_or_default();
         Ok(CrawlState { top, ..CrawlState::default() })
     }
 
-    /// Which ids of a peer were read.
+    /// Which ids of a chat were read.
     ///
     /// # Errors
     /// See [`View::message`].
-    pub fn coverage(self, peer: PeerId) -> Result<Coverage, ArchiveError> {
-        match self.get(&COVERAGE, &peer) {
-            Err(ArchiveError::Record(_)) => self.coverage_of_messages(peer),
+    pub fn coverage(self, chat: impl Into<ChatId>) -> Result<Coverage, ArchiveError> {
+        let chat = chat.into();
+        match self.get(&COVERAGE, &chat) {
+            Err(ArchiveError::Record(_)) => self.coverage_of_messages(chat),
             read => Ok(read?.unwrap_or_default()),
         }
     }
 
     /// What a damaged coverage is taken for: what is archived was read, so that it is not taken for new, and all else is read again.
-    pub(super) fn coverage_of_messages(self, peer: PeerId) -> Result<Coverage, ArchiveError> {
+    pub(super) fn coverage_of_messages(self, chat: ChatId) -> Result<Coverage, ArchiveError> {
         let mut coverage = Coverage::default();
-        for row in self.lenient(&MESSAGE, KeyRange::under(peer.encode()), Order::OldestFirst) {
+        for row in self.lenient(&MESSAGE, KeyRange::under(under_chat(chat)), Order::OldestFirst) {
             let row = row?;
             let Ok(key) = row.key() else { continue };
             coverage.messages += 1;

@@ -6,7 +6,9 @@ use std::time::Instant;
 use rocksdb::{WriteBatch, WriteOptions};
 
 use crate::failpoints;
-use crate::model::{AccountName, Counters, IdRange, Message, MessageKey, Peer, PeerId, Seq, Timestamp, UpdatesState};
+use crate::model::{
+    AccountName, ChatId, Counters, IdRange, Message, MessageId, MessageKey, Peer, PeerId, Seq, Timestamp, UpdatesState,
+};
 
 use super::crawl_state::CrawlState;
 use super::family::{JOB_START, POSITION, UNKNOWN_USERNAME, UPDATES, WALKED};
@@ -28,14 +30,17 @@ pub struct Write<'a> {
     account: Option<AccountName>,
     mass_deletion: Option<MassDeletion>,
     messages: Vec<(Message, Raw, i64)>,
+    /// Of these, the ones that follow on everything that is known of their chat.
+    follows_on: BTreeSet<MessageKey>,
     deleted: Vec<MessageKey>,
-    covered: Vec<(PeerId, IdRange)>,
-    uncovered: Vec<(PeerId, IdRange)>,
+    deleted_outside_channels: Vec<(AccountName, MessageId)>,
+    covered: Vec<(ChatId, IdRange)>,
+    uncovered: Vec<(ChatId, IdRange)>,
     peers: Vec<Peer>,
     membership_changes: Vec<(PeerId, AccountName, MembershipChange)>,
     counters: Vec<(MessageKey, Counters)>,
     sizes: Vec<(PeerId, i32)>,
-    crawl_states: Vec<(PeerId, CrawlStateChange)>,
+    crawl_states: Vec<(ChatId, CrawlStateChange)>,
     updates: Vec<(AccountName, AccountUpdates)>,
     positions: Vec<(String, Seq)>,
     walked: Vec<(AccountName, Timestamp)>,
@@ -53,7 +58,9 @@ impl Archive {
             account: None,
             mass_deletion: None,
             messages: Vec::new(),
+            follows_on: BTreeSet::new(),
             deleted: Vec::new(),
+            deleted_outside_channels: Vec::new(),
             covered: Vec::new(),
             uncovered: Vec::new(),
             peers: Vec::new(),
@@ -120,14 +127,27 @@ impl Write<'_> {
 
     /// States that Telegram was asked for every id of a range and that the messages of this write are all it has there:
     /// the range counts as read, and what was archived of it before and is not among them is marked deleted.
-    pub fn covered(&mut self, peer: PeerId, range: IdRange) -> &mut Self {
-        self.covered.push((peer, range));
+    pub fn covered(&mut self, chat: impl Into<ChatId>, range: IdRange) -> &mut Self {
+        self.covered.push((chat.into(), range));
         self
     }
 
     /// States that ids count as read which were not, because whoever read them does not see them; nothing of them may be archived.
-    pub fn uncover(&mut self, peer: PeerId, range: IdRange) -> &mut Self {
-        self.uncovered.push((peer, range));
+    pub fn uncover(&mut self, chat: impl Into<ChatId>, range: IdRange) -> &mut Self {
+        self.uncovered.push((chat.into(), range));
+        self
+    }
+
+    /// States that nothing of a chat that Telegram had told of so far lies between the newest id known and this one, which a message of this
+    /// write has: outside channels ids are used by an account's other chats too. Of a chat that is behind it states nothing.
+    pub fn follows_on(&mut self, chat: ChatId, id: MessageId) -> &mut Self {
+        self.follows_on.insert(MessageKey { chat, id });
+        self
+    }
+
+    /// Marks messages outside channels deleted, of which Telegram names only the account's ids.
+    pub fn delete_outside_channels(&mut self, account: &AccountName, ids: &[MessageId]) -> &mut Self {
+        self.deleted_outside_channels.extend(ids.iter().map(|id| (account.clone(), *id)));
         self
     }
 
@@ -173,9 +193,9 @@ impl Write<'_> {
         self
     }
 
-    /// Changes a peer's crawl state (read-modify-write), as it is when the write is committed.
-    pub fn crawl_state(&mut self, peer: PeerId, change: impl FnOnce(&mut CrawlState) + Send + 'static) -> &mut Self {
-        self.crawl_states.push((peer, Box::new(change)));
+    /// Changes a chat's crawl state (read-modify-write), as it is when the write is committed.
+    pub fn crawl_state(&mut self, chat: impl Into<ChatId>, change: impl FnOnce(&mut CrawlState) + Send + 'static) -> &mut Self {
+        self.crawl_states.push((chat.into(), Box::new(change)));
         self
     }
 
@@ -224,26 +244,33 @@ impl Write<'_> {
         for (peer, account, change) in self.membership_changes {
             staged.membership(peer, &account, change)?;
         }
-        for (peer, range) in self.uncovered {
-            staged.uncover(peer, range)?;
+        for (chat, range) in self.uncovered {
+            staged.uncover(chat, range)?;
         }
         let brought: BTreeSet<MessageKey> = self.messages.iter().map(|(m, ..)| m.key).collect();
         for (message, mut raw, revision) in self.messages {
+            if self.follows_on.contains(&message.key) {
+                staged.follow_on(message.key)?;
+            }
             raw.account = raw.account.or_else(|| self.account.clone());
             staged.message(message, raw.into(), revision)?;
         }
-        for (peer, range) in self.covered {
-            staged.covered(peer, range, &brought)?;
+        for (chat, range) in self.covered {
+            staged.covered(chat, range, &brought)?;
         }
-        staged.delete_all(self.deleted)?;
+        let mut deleted = self.deleted;
+        for (account, id) in self.deleted_outside_channels {
+            deleted.extend(staged.outside_channels(account, id)?);
+        }
+        staged.delete_all(deleted)?;
         for (key, counters) in self.counters {
             staged.counters(key, counters)?;
         }
         for (peer, count) in self.sizes {
             staged.size(peer, count)?;
         }
-        for (peer, change) in self.crawl_states {
-            change(staged.crawl_state(peer)?);
+        for (chat, change) in self.crawl_states {
+            change(staged.crawl_state(chat)?);
         }
         for (account, updates) in self.updates {
             staged.put(&UPDATES, &AccountKey(account), &updates);

@@ -20,6 +20,9 @@ pub struct Args {
     /// A message's id; by default, the peer's members are shown
     #[arg(value_name = "ID")]
     pub message: Option<i32>,
+    /// Whose message id it is, in basic groups and private chats that several accounts archived
+    #[arg(long, value_name = "ACCOUNT", requires = "message")]
+    pub account: Option<String>,
 }
 
 /// Runs the command on standard output; the status is 1 when there are no counters yet.
@@ -40,6 +43,7 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
     let any = match args.message {
         Some(id) => {
             let target = Target::new(format!("/v1/peers/{peer}/messages/{id}/counters"));
+            let target = target.with_some("account", args.account.as_ref());
             each::<MessageCountersPage>(&api, target, globals, out, of_message).await?
         }
         None => each::<MemberCountsPage>(&api, Target::new(format!("/v1/peers/{peer}/counters")), globals, out, of_peer).await?,

@@ -22,6 +22,9 @@ pub struct Args {
     /// Only this peer, with its ranges of ids: a marked id, or @ and a username
     #[arg(value_name = "PEER", allow_negative_numbers = true)]
     pub peer: Option<String>,
+    /// Whose message ids are meant, in basic groups and private chats that several accounts archived
+    #[arg(long, value_name = "ACCOUNT", requires = "peer")]
+    pub account: Option<String>,
     /// Only peers that are not complete
     #[arg(long, conflicts_with = "peer")]
     pub incomplete: bool,
@@ -42,15 +45,16 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
     let api = Api::open(globals).await?;
     let complete = match &args.peer {
-        Some(peer) => one(&api, peer, globals, out).await?,
+        Some(peer) => one(&api, peer, args.account.as_ref(), globals, out).await?,
         None => all(&api, args, globals, out).await?,
     };
     out.flush()?;
     Ok(if complete { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-async fn one(api: &Api, peer: &str, globals: &Globals, out: &mut Out) -> anyhow::Result<bool> {
-    let received = api.get::<CoverageDetail>(&Target::new(format!("/v1/peers/{}/coverage", segment(peer)))).await?;
+async fn one(api: &Api, peer: &str, account: Option<&String>, globals: &Globals, out: &mut Out) -> anyhow::Result<bool> {
+    let target = Target::new(format!("/v1/peers/{}/coverage", segment(peer))).with_some("account", account);
+    let received = api.get::<CoverageDetail>(&target).await?;
     let CoverageDetail { coverage, ranges, holes, .. } = &received.view;
     if globals.json {
         out.json(&received.json)?;
@@ -63,6 +67,7 @@ async fn one(api: &Api, peer: &str, globals: &Globals, out: &mut Out) -> anyhow:
         (HoleView::NOT_READ_YET, "not read yet"),
         (HoleView::PEER_UNAVAILABLE, "not read, and the peer cannot be read at present"),
         (HoleView::HIDDEN, "hidden from all accounts"),
+        (HoleView::TAKEN_OVER, "not read: another account has taken the group over"),
         (HoleView::UNREADABLE, "passed over: this version cannot read Telegram's answer"),
         (HoleView::TO_BE_READ_AGAIN, "to be read again"),
         (HoleView::DELETION_TO_BE_CONFIRMED, "mass deletion, to be confirmed by a second request"),
@@ -125,11 +130,18 @@ fn for_people(coverage: &CoverageView, out: &Out) -> String {
     let since = coverage.unavailable_since.as_ref().map(|at| format!(" since {at}")).unwrap_or_default();
     let unavailable = coverage.unavailable.as_ref().map(|why| match why.as_str() {
         CrawlState::UNFOLLOWED => format!("followed no longer{since}"),
+        CrawlState::TAKEN_OVER => format!("archived by another account{since}"),
         CrawlState::NO_ACCOUNT => format!("no account can read it{since}"),
         name => format!("cannot be read{since}: {name}"),
     });
     let why = unavailable.as_ref().or(coverage.hindered.as_ref());
     let why = why.map(|why| format!("  ({})", one_line(why))).unwrap_or_default();
-    let why = if coverage.hidden > 0 { format!("  ({} ids hidden from all accounts){why}", coverage.hidden) } else { why };
-    format!("{:>16}  {state:<16}  {messages:>9} messages up to id {top:>9}  {}{why}", peer.id, out.strong(&title(peer)))
+    let account = coverage.account.as_ref().map(|account| format!("  (seen by {account})")).unwrap_or_default();
+    let is_taken_over = coverage.unavailable.as_deref() == Some(CrawlState::TAKEN_OVER);
+    let why = if coverage.hidden > 0 && !is_taken_over {
+        format!("  ({} ids hidden from all accounts){why}", coverage.hidden)
+    } else {
+        why
+    };
+    format!("{:>16}  {state:<16}  {messages:>9} messages up to id {top:>9}  {}{account}{why}", peer.id, out.strong(&title(peer)))
 }

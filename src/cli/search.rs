@@ -121,7 +121,8 @@ fn for_people(page: &HitsPage, hit: &HitView, out: &mut Out) -> std::io::Result<
         Some(sender) if sender != peer => format!("  {}", name(&page.peers, sender)),
         _ => String::new(),
     };
-    let (peer_name, key) = (out.strong(&name(&page.peers, peer)), out.faint(&format!("{peer} {id}")));
+    let account = message.account.as_ref().map(|account| format!(" --account {account}")).unwrap_or_default();
+    let (peer_name, key) = (out.strong(&name(&page.peers, peer)), out.faint(&format!("{peer} {id}{account}")));
     out.line(format_args!("{date}  {peer_name}{sender}  {key}"))?;
     let snippet = snippet(&hit.snippet, out);
     if !snippet.is_empty() {

@@ -23,6 +23,9 @@ pub struct Args {
     /// Telegram's message id
     #[arg(value_name = "ID")]
     pub id: i32,
+    /// Whose message id it is, in basic groups and private chats that several accounts archived
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: Option<String>,
     /// Include Telegram's raw bytes (TL), in base64, of each version that is shown
     #[arg(long)]
     pub raw: bool,
@@ -44,7 +47,8 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// See [`run`].
 pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
-    let mut target = Target::new(format!("/v1/peers/{}/messages/{}", segment(&args.peer), args.id));
+    let target = Target::new(format!("/v1/peers/{}/messages/{}", segment(&args.peer), args.id));
+    let mut target = target.with_some("account", args.account.as_ref());
     if args.raw {
         target = target.with("raw", true);
     }
@@ -70,7 +74,8 @@ fn for_people(detail: &MessageDetail, out: &mut Out) -> anyhow::Result<()> {
     let StoredView { message: MessageView { content, .. }, deleted, versions } = &detail.message;
     let name = |id: i64| name(detail.peers.iter().chain([&detail.peer]), id);
     let head = out.strong(&title(&detail.peer));
-    out.line(format_args!("{head}  {}", content.date))?;
+    let account = detail.message.message.account.as_ref().map(|account| format!("  (seen by {account})")).unwrap_or_default();
+    out.line(format_args!("{head}  {}{account}", content.date))?;
     if let Some(sender) = content.sender {
         out.line(format_args!("from {}", name(sender)))?;
     }

@@ -14,7 +14,7 @@ use super::recorder::Recorder;
 use crate::accounts::Pool;
 use crate::archive::{Archive, ArchiveError, CrawlState, Membership};
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
-use crate::model::{AccountName, PeerId, RangeSet};
+use crate::model::{AccountName, ChatId, PeerId, RangeSet};
 use crate::telegram;
 
 /// How often the accounts are looked at: a ban is not told of twice.
@@ -39,11 +39,11 @@ pub(super) fn start(abandoned: &Arc<Abandoned>, lifecycle: &Lifecycle) {
 /// What has changed for peers.
 struct Changed {
     /// Nobody can read them any more.
-    abandoned: Vec<PeerId>,
+    abandoned: Vec<ChatId>,
     /// Somebody can again.
-    found: Vec<PeerId>,
+    found: Vec<ChatId>,
     /// Another version could not read everything that Telegram said of them.
-    readable: Vec<PeerId>,
+    readable: Vec<ChatId>,
 }
 
 struct AbandonedWorker {
@@ -96,13 +96,24 @@ impl Abandoned {
             let turn = self.recorder.turn().await;
             Recorder::commit(&turn, write)?;
         }
-        for peer in &found {
-            if !self.archive.view().members(*peer)?.iter().any(Membership::current) {
-                self.peers.add_without_member(*peer);
+        for chat in &abandoned {
+            if let Some(account) = chat.account() {
+                self.lost_peers.hand_over(&account, chat.peer())?;
             }
         }
-        for peer in found.into_iter().chain(readable) {
-            self.lost_peers.plan(peer)?;
+        for chat in &found {
+            match chat.account() {
+                Some(account) => {
+                    self.peers.claim(&account, chat.peer());
+                }
+                None if !self.archive.view().members(chat.peer())?.iter().any(Membership::current) => {
+                    self.peers.add_without_member(chat.peer());
+                }
+                None => {}
+            }
+        }
+        for chat in found.into_iter().chain(readable) {
+            self.lost_peers.plan(chat)?;
         }
         Ok(())
     }
@@ -110,10 +121,10 @@ impl Abandoned {
     fn changed(&self, able: &BTreeSet<AccountName>) -> Result<Changed, ArchiveError> {
         let (mut abandoned, mut found, mut readable) = (Vec::new(), Vec::new(), Vec::new());
         let view = self.archive.view();
-        for entry in view.crawl_states(PeerId(i64::MIN)) {
-            let (peer, state) = entry?;
+        for entry in view.crawl_states(PeerId(i64::MIN).into()) {
+            let (chat, state) = entry?;
             if !state.unreadable.is_empty() && state.unreadable_layer != telegram::LAYER {
-                readable.push(peer);
+                readable.push(chat);
             }
             let is_marked = match state.unavailable.as_deref() {
                 None => false,
@@ -122,12 +133,13 @@ impl Abandoned {
                 Some(_) => continue,
             };
             // A member that cannot address it yet is about to: its dialogs are read again.
-            let may = |name: &AccountName| able.contains(name) && state.account.as_ref().is_none_or(|owner| owner == name);
-            let can = self.peers.readers(peer)?.iter().any(may)
-                || view.members(peer)?.iter().any(|member| member.current() && may(&member.account));
+            let may =
+                |name: &AccountName| able.contains(name) && (!chat.peer().has_own_ids() || chat.account().as_ref() == Some(name));
+            let can = self.peers.readers(chat).iter().any(may)
+                || view.members(chat.peer())?.iter().any(|member| member.current() && may(&member.account));
             match (can, is_marked) {
-                (false, false) => abandoned.push(peer),
-                (true, true) => found.push(peer),
+                (false, false) => abandoned.push(chat),
+                (true, true) => found.push(chat),
                 _ => {}
             }
         }

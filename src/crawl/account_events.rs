@@ -10,7 +10,7 @@ use super::recorder::Recorder;
 use super::unit::Unit;
 use crate::archive::{ArchiveError, Write};
 use crate::dispatch::{Assignment, Priority, TaskError};
-use crate::model::{AccountName, IdSpace, MessageId, MessageKey, UpdatesState};
+use crate::model::{AccountName, ChatId, IdSpace, MessageId, UpdatesState};
 use crate::telegram::{Clients, CommonDifference, MentionedPeers, TelegramError, Update};
 
 /// Asks what happens outside channels.
@@ -40,6 +40,8 @@ impl AccountEvents {
         drop(lease);
         match client.session().updates() {
             Some(from) => self.lost_track_of_account(&account, UpdatesState { pts: state.pts, ..from }).await?,
+            // What was archived is of a state that nobody knows any more.
+            None if !self.peers.own_chats(&account).is_empty() => self.lost_track_of_account(&account, state).await?,
             None => {
                 let turn = self.recorder.turn().await;
                 Recorder::commit_state(&turn, self.recorder.write(), client.session(), state)?;
@@ -51,8 +53,8 @@ impl AccountEvents {
     /// Telegram skipped what happened outside channels: continue from a new state, and read again what may have changed.
     async fn lost_track_of_account(&self, account: &AccountName, state: UpdatesState) -> Result<(), ArchiveError> {
         let turn = self.recorder.turn().await;
-        for peer in self.peers.owned_by(account) {
-            self.differences.lost_track(&turn, account, peer, None, MessageId(0), MentionedPeers::default())?;
+        for chat in self.peers.own_chats(account) {
+            self.differences.lost_track(&turn, account, chat, None, MessageId(0), MentionedPeers::default())?;
         }
         if let Some(client) = self.clients.get(account) {
             Recorder::commit_state(&turn, self.recorder.write(), client.session(), state)?;
@@ -106,7 +108,7 @@ impl AccountEvents {
     pub(super) fn add_event(&self, write: &mut Write<'_>, account: &AccountName, event: Update) -> Result<(), ArchiveError> {
         match event {
             Update::Message { parsed, .. } => {
-                let peer = parsed.message.key.peer;
+                let (peer, id) = (parsed.message.key.peer(), parsed.message.key.id);
                 match peer.kind() {
                     IdSpace::Channel => self.planner.add(Unit::Events { peer }, Priority::Live),
                     IdSpace::User | IdSpace::Chat => {
@@ -115,10 +117,10 @@ impl AccountEvents {
                         {
                             return Ok(());
                         }
-                        let owner = self.peers.owner(peer)?;
-                        if owner.as_ref() == Some(account) {
-                            self.recorder.put(write, *parsed);
-                        } else if owner.is_none() {
+                        if self.peers.owns(account, peer) {
+                            write.follows_on(ChatId::seen_by(account.clone(), peer), id);
+                            self.recorder.put(write, account, *parsed);
+                        } else if !self.peers.belongs_to_another(account, peer) {
                             self.planner.add_walk_for_news(account);
                         }
                     }
@@ -131,13 +133,9 @@ impl AccountEvents {
             }
             Update::Deleted { channel: None, ids, .. } => {
                 // Telegram names only ids: outside channels they are unique in the account.
-                for peer in self.peers.owned_by(account) {
-                    for id in &ids {
-                        write.delete(MessageKey { peer, id: *id });
-                    }
-                }
+                write.delete_outside_channels(account, &ids);
             }
-            Update::Counted { key, counters } => self.recorder.counted(write, account, key, counters)?,
+            Update::Counted { key, counters } => Recorder::counted(write, account, key, counters),
             Update::Shortened { .. } | Update::Membership { .. } | Update::Hidden { .. } | Update::Gap => {}
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::archive::{Archive, ArchiveError, Membership};
-use crate::model::{AccountName, IdSpace, Peer, PeerId, PeerKind};
+use crate::model::{AccountName, ChatId, IdSpace, Peer, PeerId, PeerKind};
 use crate::schedule::{PeerFacts, Scope};
 use crate::telegram::Folder;
 
@@ -87,16 +87,17 @@ impl Admission {
         Ok(scope.covers(&PeerFacts { id, usernames: &usernames, title: &peer.title, kind: peer.kind, folders: &folders }))
     }
 
-    /// Every peer that is crawled, may be, can be, and is covered by a scope.
-    pub(super) fn crawled(&self, scope: &Scope) -> Result<Vec<PeerId>, ArchiveError> {
-        let mut peers = Vec::new();
-        for entry in self.archive.view().crawl_states(PeerId(i64::MIN)) {
-            let (peer, state) = entry?;
+    /// Every chat that is crawled, may be, can be, and is covered by a scope.
+    pub(super) fn crawled(&self, scope: &Scope) -> Result<Vec<ChatId>, ArchiveError> {
+        let mut chats = Vec::new();
+        for entry in self.archive.view().crawl_states(PeerId(i64::MIN).into()) {
+            let (chat, state) = entry?;
+            let peer = chat.peer();
             if state.unavailable.is_none() && self.covers(scope, peer, None)? && self.admits(peer, None)? {
-                peers.push(peer);
+                chats.push(chat);
             }
         }
-        Ok(peers)
+        Ok(chats)
     }
 
     /// Whether anything but its id is known of a peer, so that rules can decide.

@@ -47,7 +47,7 @@ impl Counting {
         {
             tracing::info!(peer.id = group.0, "peer {group} is the discussion group of {peer}; it is crawled too");
             self.peers.add_without_member(group);
-            self.planner.poll([group])?;
+            self.planner.poll([group.into()])?;
         }
         Ok(())
     }
@@ -58,7 +58,7 @@ impl Counting {
         let top = self.archive.view().crawl_state(peer)?.map_or(0, |c| c.top);
         let Some(all) = IdRange::new(1, top) else { return Ok(()) };
         let mut ids: Vec<MessageId> = Vec::new();
-        for stored in self.archive.view().messages(peer, all, Order::NewestFirst) {
+        for stored in self.archive.view().messages(peer.into(), all, Order::NewestFirst) {
             let stored = stored?;
             if stored.deleted_at.is_none() && stored.message.views.is_some() {
                 ids.push(stored.message.key.id);
@@ -74,7 +74,7 @@ impl Counting {
         drop(lease);
         let mut write = self.recorder.write();
         for (id, counters) in views {
-            write.counters(MessageKey { peer, id }, counters);
+            write.counters(MessageKey::new(peer, id), counters);
         }
         Recorder::commit(&self.recorder.turn().await, write)?;
         Ok(())

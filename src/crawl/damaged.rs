@@ -8,7 +8,7 @@ use super::recorder::{Recorder, Turn};
 use crate::archive::Archive;
 use crate::dispatch::Priority;
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
-use crate::model::{IdRange, MessageKey, PeerId, RangeSet};
+use crate::model::{ChatId, IdRange, MessageKey, RangeSet};
 
 /// The worker that has damaged messages read again.
 struct Damaged {
@@ -28,24 +28,24 @@ pub(super) fn start(archive: &Arc<Archive>, planner: &Arc<Planner>, recorder: &A
 
 impl Damaged {
     fn ask_again(&self, turn: &Turn<'_>) -> anyhow::Result<StepOutcome> {
-        let mut by_peer: BTreeMap<PeerId, RangeSet> = BTreeMap::new();
-        for MessageKey { peer, id } in self.archive.damage().take_messages() {
+        let mut by_chat: BTreeMap<ChatId, RangeSet> = BTreeMap::new();
+        for MessageKey { chat, id } in self.archive.damage().take_messages() {
             if let Some(range) = IdRange::new(id.0, id.0) {
-                by_peer.entry(peer).or_default().insert(range);
+                by_chat.entry(chat).or_default().insert(range);
             }
         }
-        if by_peer.is_empty() {
+        if by_chat.is_empty() {
             return Ok(StepOutcome::Idle);
         }
-        for (peer, ids) in by_peer {
-            // Of a peer that is not crawled nothing can be asked.
-            if self.archive.view().crawl_state(peer)?.is_none() {
+        for (chat, ids) in by_chat {
+            // Of a chat that is not crawled nothing can be asked.
+            if self.archive.view().crawl_state(chat)?.is_none() {
                 continue;
             }
             let mut write = self.recorder.write();
-            write.crawl_state(peer, move |state| ids.ranges().iter().for_each(|range| state.recheck.insert(*range)));
+            write.crawl_state(chat, move |state| ids.ranges().iter().for_each(|range| state.recheck.insert(*range)));
             Recorder::commit(turn, write)?;
-            self.planner.add_history(peer, Priority::Recheck)?;
+            self.planner.add_history(chat, Priority::Recheck)?;
         }
         Ok(StepOutcome::Busy)
     }

@@ -9,9 +9,9 @@ use super::planner::Planner;
 use super::recorder::{Recorder, Turn};
 use super::resumption::FoldersKnown;
 use super::unit::Unit;
-use crate::archive::{Archive, ArchiveError, Write};
+use crate::archive::{Archive, ArchiveError, CrawlState, Write};
 use crate::dispatch::Priority;
-use crate::model::{AccountName, IdSpace, Peer, PeerId, PeerKind, Timestamp};
+use crate::model::{AccountName, ChatId, IdSpace, Peer, PeerId, PeerKind, Timestamp};
 use crate::schedule::Scope;
 use crate::telegram::DialogTop;
 
@@ -37,6 +37,8 @@ pub(super) struct Page<'a> {
     pub(super) scope: &'a Scope,
     pub(super) folders_known: FoldersKnown,
     pub(super) now: Timestamp,
+    /// The account's own pts when it was asked for.
+    pub(super) pts: Option<i32>,
 }
 
 /// What came of a page.
@@ -62,7 +64,8 @@ impl Dialogs {
             if page.lost.contains(&top.peer) || (page.outside.contains(&top.peer) && top.peer.kind() != IdSpace::Channel) {
                 continue;
             }
-            let state = self.archive.view().crawl_state(top.peer)?;
+            let chat = ChatId::seen_by(page.account.clone(), top.peer);
+            let state = self.archive.view().crawl_state(chat)?;
             let known = state.is_some();
             if page.folders_known != FoldersKnown::All && !known {
                 continue;
@@ -83,17 +86,18 @@ impl Dialogs {
                     write.folders(top.peer, page.account, folders);
                 }
             }
-            if self.peers.belongs_to_another(page.account, top.peer)? || !self.admission.covers(page.scope, top.peer, peer)? {
+            if !self.admission.covers(page.scope, top.peer, peer)? || !self.take_over(write, chat)? {
                 continue;
             }
-            if self.is_news(top)? {
+            if self.is_news(chat, top)? {
                 noted.news.push(*top);
             }
             if !known {
                 noted.fresh.push(top.peer);
             }
-            self.note_top(write, page.account, *top, page.now, !page.outside.contains(&top.peer));
-            noted.noted.push(*top);
+            let top = DialogTop { pts: if chat.peer().has_own_ids() { page.pts } else { top.pts }, ..*top };
+            Self::note_top(write, chat, top, page.now, !page.outside.contains(&top.peer));
+            noted.noted.push(top);
         }
         Ok(noted)
     }
@@ -105,11 +109,12 @@ impl Dialogs {
     pub(super) fn commit(
         &self,
         turn: &Turn<'_>,
+        account: &AccountName,
         write: Write<'_>,
         changed: Vec<DialogTop>,
         fresh: Vec<PeerId>,
     ) -> Result<(), ArchiveError> {
-        let unread = self.planner.request_differences(changed)?;
+        let unread = self.planner.request_differences(account, changed)?;
         Recorder::commit(turn, write)?;
         self.planner.request_history(unread)?;
         self.request_linked_groups(fresh)
@@ -126,22 +131,32 @@ impl Dialogs {
     }
 
     /// Whether a dialog says something that the archive does not know.
-    fn is_news(&self, top: &DialogTop) -> Result<bool, ArchiveError> {
-        let known = self.archive.view().crawl_state(top.peer)?;
+    fn is_news(&self, chat: ChatId, top: &DialogTop) -> Result<bool, ArchiveError> {
+        let known = self.archive.view().crawl_state(chat)?;
         Ok(known.as_ref().is_none_or(|c| c.top < top.top.0 || c.pts < top.pts || c.unavailable.is_some()))
     }
 
-    /// Notes what a dialog tells of a peer.
-    fn note_top(&self, write: &mut Write<'_>, account: &AccountName, top: DialogTop, now: Timestamp, is_member: bool) {
-        let owner = (top.peer.kind() != IdSpace::Channel).then(|| account.clone());
-        if owner.is_some() {
-            self.peers.set_owner(top.peer, account);
+    /// Has an account archive a chat; false where another one does. What it takes over from another one is closed there.
+    fn take_over(&self, write: &mut Write<'_>, chat: ChatId) -> Result<bool, ArchiveError> {
+        let Some(account) = chat.account() else { return Ok(true) };
+        if !self.peers.claim(&account, chat.peer()) {
+            return Ok(false);
         }
-        write.crawl_state(top.peer, move |state| {
+        if chat.peer().kind() == IdSpace::Chat {
+            let others = self.archive.view().chats(chat.peer())?;
+            for (other, _) in others.into_iter().filter(|(other, state)| *other != chat && !state.is_taken_over()) {
+                write.crawl_state(other, |state| state.unavailable = Some(CrawlState::TAKEN_OVER.to_owned()));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Notes what a dialog tells of a chat.
+    fn note_top(write: &mut Write<'_>, chat: ChatId, top: DialogTop, now: Timestamp, is_member: bool) {
+        write.crawl_state(chat, move |state| {
             state.top = state.top.max(top.top.0);
             // The state from which differences start: everything before it is read as history.
             state.pts = state.pts.or(top.pts);
-            state.account = state.account.take().or(owner);
             state.checked_at = Some(now);
             if is_member {
                 state.unavailable = None;

@@ -9,7 +9,7 @@ use super::recorder::{Recorder, Turn, delete};
 use super::unit::Unit;
 use crate::archive::{Archive, ArchiveError};
 use crate::dispatch::{Assignment, Priority, TaskError};
-use crate::model::{AccountName, MessageId, PeerId};
+use crate::model::{AccountName, ChatId, MessageId, PeerId};
 use crate::telegram::{ChannelDifference, MentionedPeers, TelegramError, Update};
 
 /// After how many faults of the server in a row a difference is given up, and history read instead: some never come.
@@ -70,8 +70,8 @@ impl Differences {
                 let mut hidden = None;
                 for event in events {
                     match event {
-                        Update::Message { parsed, .. } => self.recorder.put(&mut write, *parsed),
-                        Update::Deleted { ids, .. } => delete(&mut write, peer, ids),
+                        Update::Message { parsed, .. } => self.recorder.put(&mut write, &account, *parsed),
+                        Update::Deleted { ids, .. } => delete(&mut write, peer.into(), ids),
                         Update::Counted { key, counters } => {
                             write.counters(key, counters);
                         }
@@ -103,7 +103,7 @@ impl Differences {
             }
             ChannelDifference::TooLong { top, pts, seen } => {
                 let turn = self.recorder.turn().await;
-                self.lost_track(&turn, &account, peer, Some(pts), top, seen)?;
+                self.lost_track(&turn, &account, peer.into(), Some(pts), top, seen)?;
             }
         }
         Ok(())
@@ -124,27 +124,27 @@ impl Differences {
     async fn lose_track(&self, account: &AccountName, peer: PeerId) -> Result<(), ArchiveError> {
         self.forget_faults(peer);
         let turn = self.recorder.turn().await;
-        self.lost_track(&turn, account, peer, None, MessageId(0), MentionedPeers::default())
+        self.lost_track(&turn, account, peer.into(), None, MessageId(0), MentionedPeers::default())
     }
 
-    /// Telegram skipped what happened in a channel: continue from its new pts, and read again what may have changed.
+    /// Telegram skipped what happened in a chat: continue from its new pts, and read again what may have changed.
     pub(super) fn lost_track(
         &self,
         turn: &Turn<'_>,
         account: &AccountName,
-        peer: PeerId,
+        chat: ChatId,
         pts: Option<i32>,
         top: MessageId,
         seen: MentionedPeers,
     ) -> Result<(), ArchiveError> {
         tracing::info!(
-            peer.id = peer.0,
-            "Telegram does not tell what happened in peer {peer}; its newest messages are read again"
+            peer.id = chat.peer().0,
+            "Telegram does not tell what happened in {chat}; its newest messages are read again"
         );
-        let again = newest(&self.archive.view().coverage(peer)?.read, self.recheck_ids_max);
+        let again = newest(&self.archive.view().coverage(chat)?.read, self.recheck_ids_max);
         let mut write = self.recorder.write();
         self.recorder.mention(&mut write, account, seen)?;
-        write.crawl_state(peer, move |state| {
+        write.crawl_state(chat, move |state| {
             state.pts = pts;
             state.top = state.top.max(top.0);
             for range in again.ranges() {
@@ -152,7 +152,7 @@ impl Differences {
             }
         });
         Recorder::commit(turn, write)?;
-        self.planner.add_history(peer, Priority::Fresh)?;
+        self.planner.add_history(chat, Priority::Fresh)?;
         Ok(())
     }
 }

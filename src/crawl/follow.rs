@@ -132,7 +132,7 @@ impl Follows {
     async fn address(&self, named: Option<&str>, name: &str) -> Result<(AccountName, PeerId), FollowError> {
         if let Some(peer) = self.archive.view().peer_by_username(name)? {
             let able = self.pool.ready();
-            let readers = self.peers.readers(peer.id)?;
+            let readers = self.peers.readers(peer.id);
             let known =
                 readers.into_iter().find(|reader| able.contains(reader) && named.is_none_or(|named| named == reader.as_str()));
             if let Some(account) = known {
@@ -160,10 +160,11 @@ impl Follows {
                 names.push(name.clone());
             }
         }
-        for entry in view.crawl_states(PeerId(i64::MIN)) {
-            let (peer, state) = entry?;
+        for entry in view.crawl_states(PeerId(i64::MIN).into()) {
+            let (chat, state) = entry?;
+            let peer = chat.peer();
             if state.followed
-                && !self.peers.readers(peer)?.iter().any(|reader| able.contains(reader))
+                && !self.peers.readers(peer).iter().any(|reader| able.contains(reader))
                 && let Some(name) = view.peer(peer)?.and_then(|peer| peer.username)
             {
                 names.push(name);

@@ -12,7 +12,7 @@ use super::visibility::{Sight, Visibility};
 use crate::accounts::{Pool, Urgency};
 use crate::archive::{Archive, ArchiveError};
 use crate::dispatch::{Assignment, Priority, TaskError};
-use crate::model::{AccountName, Clock, IdRange, IdSpace, PeerId};
+use crate::model::{AccountName, ChatId, Clock, IdRange, IdSpace};
 use crate::telegram::{self, TelegramError, method};
 
 /// How many ids are asked for after the first page that did not come.
@@ -31,11 +31,12 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Reads one page of a peer's history.
-    pub(super) async fn read_page(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
+    /// Reads one page of a chat's history.
+    pub(super) async fn read_page(&self, assignment: Assignment, chat: ChatId) -> Result<(), TaskError> {
         let Assignment { lease, client, priority, failures } = assignment;
-        let (coverage, state) = (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
-        if state.is_unfollowed() {
+        let peer = chat.peer();
+        let (coverage, state) = (self.archive.view().coverage(chat)?, self.archive.view().crawl_state(chat)?.unwrap_or_default());
+        if state.is_unfollowed() || state.is_taken_over() {
             return Ok(());
         }
         let account = lease.account().clone();
@@ -51,16 +52,16 @@ impl History {
         // As if it were the only one: a page covers nothing that its account does not see.
         let mut own = state.clone();
         own.visible_from = if first > 1 { [(account.clone(), first)].into() } else { BTreeMap::new() };
-        let range = match self.planner.wanted(peer, &coverage, &own)? {
+        let range = match self.planner.wanted(chat, &coverage, &own)? {
             Wanted::Nothing => {
                 drop(lease);
                 // Where another account sees what is left, it is the next one's.
-                return Ok(self.planner.add_history(peer, priority)?);
+                return Ok(self.planner.add_history(chat, priority)?);
             }
             Wanted::Now(range) => narrowed(range, failures),
             Wanted::After(at) => {
                 drop(lease);
-                self.planner.add_not_before(Unit::History { peer }, priority, at);
+                self.planner.add_not_before(Unit::History { chat }, priority, at);
                 return Ok(());
             }
         };
@@ -73,7 +74,7 @@ impl History {
         let mut page = match answer {
             Err(TelegramError::Unreadable { why }) if range.len() == 1 => {
                 drop(lease);
-                return Ok(self.pass_over(peer, range, priority, &why).await?);
+                return Ok(self.pass_over(chat, range, priority, &why).await?);
             }
             answer => answer?,
         };
@@ -88,16 +89,16 @@ impl History {
         }
         let now = self.recorder.now();
         let mut write = self.recorder.write_answer(&account, page.pts);
-        write.covered(peer, page.covered).reserve(page.messages.len());
+        write.covered(chat, page.covered).reserve(page.messages.len());
         for parsed in page.messages {
-            self.recorder.put(&mut write, parsed);
+            self.recorder.put(&mut write, &account, parsed);
         }
         self.recorder.mention(&mut write, &account, page.seen)?;
         // Without a pts in the answer either, reading it all again would lead here again.
         let stateless = peer.kind() == IdSpace::Channel && state.pts.is_none() && page.pts.is_some();
         let again = if stateless { newest(&coverage.read, self.recheck_ids_max) } else { Default::default() };
         let pts = page.pts;
-        write.crawl_state(peer, move |state| {
+        write.crawl_state(chat, move |state| {
             state.checked_at = Some(now);
             state.set_available();
             if stateless {
@@ -109,7 +110,7 @@ impl History {
             }
         });
         let turn = self.recorder.turn().await;
-        let archived = self.overtaken.commit_page(peer, write, |write| Recorder::commit(&turn, write))?;
+        let archived = self.overtaken.commit_page(chat, write, |write| Recorder::commit(&turn, write))?;
         drop(turn);
         if archived.held > 0 {
             tracing::warn!(
@@ -118,28 +119,28 @@ impl History {
                 archived.held
             );
         }
-        self.planner.add_history(peer, priority)?;
+        self.planner.add_history(chat, priority)?;
         Ok(())
     }
 
     /// Goes on without an id of which no answer can be read: it is a hole with a reason of its own.
-    async fn pass_over(&self, peer: PeerId, id: IdRange, priority: Priority, why: &str) -> Result<(), ArchiveError> {
+    async fn pass_over(&self, chat: ChatId, id: IdRange, priority: Priority, why: &str) -> Result<(), ArchiveError> {
         tracing::warn!(
-            peer.id = peer.0,
+            peer.id = chat.peer().0,
             message.id = id.first,
-            "message {peer}/{} is passed over: Telegram's answer about it cannot be read ({why}); a later version may",
+            "message {chat}/{} is passed over: Telegram's answer about it cannot be read ({why}); a later version may",
             id.first
         );
         metrics::counter!("telescribe_unreadable_total").increment(1);
         let mut write = self.recorder.write();
-        write.crawl_state(peer, move |state| {
+        write.crawl_state(chat, move |state| {
             state.unreadable.insert(id);
             state.unreadable_layer = telegram::LAYER;
         });
         let turn = self.recorder.turn().await;
         Recorder::commit(&turn, write)?;
         drop(turn);
-        self.planner.add_history(peer, priority)
+        self.planner.add_history(chat, priority)
     }
 
     /// Whether Telegram has not asked the account to wait before it begins a takeout. The pool remembers that over a restart.

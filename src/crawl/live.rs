@@ -16,7 +16,7 @@ use super::visibility::Visibility;
 use crate::archive::Archive;
 use crate::dispatch::{Dispatch, Priority};
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
-use crate::model::{AccountName, PeerId, UpdatesState};
+use crate::model::{AccountName, ChatId, PeerId, UpdatesState};
 use crate::telegram::{Clients, Push, Update};
 
 /// Archives what is pushed.
@@ -114,7 +114,7 @@ impl Live {
                 Update::Hidden { channel, visible_from } => self.visibility.note(turn, &account, channel, visible_from)?,
                 Update::Counted { key, counters } => {
                     let mut write = self.recorder.write();
-                    self.recorder.counted(&mut write, &account, key, counters)?;
+                    Recorder::counted(&mut write, &account, key, counters);
                     Recorder::commit(turn, write)?;
                 }
                 Update::ChannelGap { channel } => self.planner.add(Unit::Events { peer: channel }, Priority::Live),
@@ -169,12 +169,12 @@ impl Live {
                 let mut write = self.recorder.write_answer(account, Some(pts));
                 let mut gone = Vec::new();
                 match event {
-                    Update::Message { parsed, .. } => self.recorder.put(&mut write, *parsed),
+                    Update::Message { parsed, .. } => self.recorder.put(&mut write, account, *parsed),
                     Update::Deleted { ids, .. } => {
                         if claim.is_shared() {
                             gone.clone_from(&ids);
                         }
-                        delete(&mut write, peer, ids);
+                        delete(&mut write, peer.into(), ids);
                     }
                     _ => {}
                 }
@@ -182,7 +182,7 @@ impl Live {
                     state.pts = Some(pts);
                     state.checked_at = Some(now);
                 });
-                self.overtaken.commit_deletions(peer, gone, || Recorder::commit(turn, write))?;
+                self.overtaken.commit_deletions(peer.into(), gone, || Recorder::commit(turn, write))?;
                 self.planner.add_history(peer, Priority::Fresh)?;
             }
         }
@@ -218,15 +218,15 @@ impl Live {
             Succession::On if matches!(event, Update::Shortened { .. }) => difference(),
             Succession::On => {
                 let touched = match &event {
-                    Update::Message { parsed, .. } => Some(parsed.message.key.peer),
+                    Update::Message { parsed, .. } => Some(ChatId::seen_by(account.clone(), parsed.message.key.peer())),
                     _ => None,
                 };
                 let mut write = self.recorder.write_answer(account, None);
                 self.account_events.add_event(&mut write, account, event)?;
                 let archived = Recorder::commit_state(turn, write, session, UpdatesState { pts, ..known })?;
                 self.planner.confirm_deletions(account, &archived)?;
-                if let Some(peer) = touched {
-                    self.planner.add_history(peer, Priority::Fresh)?;
+                if let Some(chat) = touched.filter(|chat| self.peers.owns(account, chat.peer())) {
+                    self.planner.add_history(chat, Priority::Fresh)?;
                 }
             }
         }

@@ -13,17 +13,17 @@ use std::sync::{Mutex, PoisonError};
 
 use super::recorder::delete;
 use crate::archive::{ArchiveError, Archived, Write};
-use crate::model::{MessageId, PeerId};
+use crate::model::{ChatId, MessageId};
 
 /// What is gone of pages that are under way.
 #[derive(Debug, Default)]
-pub(super) struct Overtaken(Mutex<BTreeMap<PeerId, Vec<MessageId>>>);
+pub(super) struct Overtaken(Mutex<BTreeMap<ChatId, Vec<MessageId>>>);
 
 impl Overtaken {
     /// Commits a pushed event; the ids that it deletes beside a page that is under way are deleted from that page too.
     pub(super) fn commit_deletions(
         &self,
-        peer: PeerId,
+        chat: ChatId,
         gone: Vec<MessageId>,
         commit: impl FnOnce() -> Result<Archived, ArchiveError>,
     ) -> Result<Archived, ArchiveError> {
@@ -31,22 +31,22 @@ impl Overtaken {
             return commit();
         }
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.entry(peer).or_default().extend(gone);
+        noted.entry(chat).or_default().extend(gone);
         commit()
     }
 
     /// Commits a page of history, without what was deleted while it was under way.
     pub(super) fn commit_page<'a>(
         &self,
-        peer: PeerId,
+        chat: ChatId,
         mut write: Write<'a>,
         commit: impl FnOnce(Write<'a>) -> Result<Archived, ArchiveError>,
     ) -> Result<Archived, ArchiveError> {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone = noted.get(&peer).cloned().unwrap_or_default();
-        delete(&mut write, peer, gone);
+        let gone = noted.get(&chat).cloned().unwrap_or_default();
+        delete(&mut write, chat, gone);
         let archived = commit(write)?;
-        noted.remove(&peer);
+        noted.remove(&chat);
         Ok(archived)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::archive::{Archive, ArchiveError, Completeness};
-use crate::model::{AccountName, IdSpace, PeerId};
+use crate::model::{AccountName, ChatId, IdSpace, PeerId};
 use crate::telegram::{Client, Clients};
 
 /// Who reads which peer.
@@ -12,8 +12,10 @@ use crate::telegram::{Client, Clients};
 pub(super) struct Peers {
     archive: Arc<Archive>,
     clients: Arc<Clients>,
-    /// Peers whose message ids are an account's own, by the account that archives them.
-    owned: Mutex<BTreeMap<AccountName, BTreeSet<PeerId>>>,
+    /// The peers that each account archives by ids of its own.
+    own: Mutex<BTreeMap<AccountName, BTreeSet<PeerId>>>,
+    /// The account that archives each basic group.
+    owners: Mutex<BTreeMap<PeerId, AccountName>>,
     /// Peers that are crawled though no account has them among its dialogs.
     without_member: Mutex<BTreeSet<PeerId>>,
     /// Accounts that are being asked from where on they see a peer: they read nothing of it before that is known.
@@ -22,7 +24,14 @@ pub(super) struct Peers {
 
 impl Peers {
     pub(super) fn new(archive: Arc<Archive>, clients: Arc<Clients>) -> Self {
-        Self { archive, clients, owned: Mutex::default(), without_member: Mutex::default(), asked: Mutex::default() }
+        Self {
+            archive,
+            clients,
+            own: Mutex::default(),
+            owners: Mutex::default(),
+            without_member: Mutex::default(),
+            asked: Mutex::default(),
+        }
     }
 
     /// Learns from the archive what is kept in memory: who archives what, and what is crawled without a member.
@@ -34,40 +43,43 @@ impl Peers {
                 members.insert(peer);
             }
         }
-        for entry in self.archive.view().crawl_states(PeerId(i64::MIN)) {
-            let (peer, state) = entry?;
-            if let Some(owner) = &state.account {
-                self.set_owner(peer, owner);
+        for entry in self.archive.view().crawl_states(PeerId(i64::MIN).into()) {
+            let (chat, state) = entry?;
+            if state.unavailable.is_some() {
+                continue;
             }
-            if state.unavailable.is_none() && !members.contains(&peer) {
-                self.add_without_member(peer);
+            let peer = chat.peer();
+            match chat.account() {
+                Some(account) => {
+                    self.claim(&account, peer);
+                }
+                None if !members.contains(&peer) => self.add_without_member(peer),
+                None => {}
             }
         }
         Ok(())
     }
 
-    /// The accounts that can read a peer: those that have an access hash for it, or, where ids are the account's own, the
-    /// one that archives it.
-    pub(super) fn readers(&self, peer: PeerId) -> Result<Vec<AccountName>, ArchiveError> {
-        let owner = self.owner(peer)?;
-        let may = |(name, client): &(&AccountName, &Arc<Client>)| {
-            owner.as_ref().is_none_or(|owner| owner == *name) && client.session().knows(peer)
-        };
-        Ok(self.clients.iter().filter(may).map(|(name, _)| name.clone()).collect())
+    /// The accounts that can read a chat: those that have an access hash for its peer, or, where ids are an account's own, that one.
+    pub(super) fn readers(&self, chat: impl Into<ChatId>) -> Vec<AccountName> {
+        let chat = chat.into();
+        let is_of = |name: &AccountName| !chat.peer().has_own_ids() || chat.account().as_ref() == Some(name);
+        let may = |(name, client): &(&AccountName, &Arc<Client>)| is_of(name) && client.session().knows(chat.peer());
+        self.clients.iter().filter(may).map(|(name, _)| name.clone()).collect()
     }
 
-    /// The accounts that can read anything of what a peer's history lacks, as far as is known what each sees.
-    pub(super) fn readers_of_history(&self, peer: PeerId) -> Result<Vec<AccountName>, ArchiveError> {
-        let mut readers = self.readers(peer)?;
+    /// The accounts that can read anything of what a chat's history lacks, as far as is known what each sees.
+    pub(super) fn readers_of_history(&self, chat: ChatId) -> Result<Vec<AccountName>, ArchiveError> {
+        let mut readers = self.readers(chat);
         {
             let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            readers.retain(|name| !asked.contains(&(peer, name.clone())));
+            readers.retain(|name| !asked.contains(&(chat.peer(), name.clone())));
         }
-        let Some(state) = self.archive.view().crawl_state(peer)? else { return Ok(readers) };
+        let Some(state) = self.archive.view().crawl_state(chat)? else { return Ok(readers) };
         if state.visible_from.values().all(|first| *first <= 1) {
             return Ok(readers);
         }
-        let coverage = self.archive.view().coverage(peer)?;
+        let coverage = self.archive.view().coverage(chat)?;
         let Completeness { missing, recheck, held, .. } = Completeness::of(&coverage, &state);
         let newest = [missing.last(), recheck.last(), held.last()];
         if newest.iter().any(Option::is_some) {
@@ -91,28 +103,58 @@ impl Peers {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// The account that archives a peer whose message ids are each account's own; `None` for channels.
-    pub(super) fn owner(&self, peer: PeerId) -> Result<Option<AccountName>, ArchiveError> {
+    /// Has an account archive a peer from now on; false where another one archives the same messages. That is so in basic groups only: the
+    /// first one that comes has it until it is lost, and a private chat is each account's own.
+    ///
+    /// # Correctness
+    /// Decided here, before the write that makes it true: two accounts that walk at the same time would both find nobody in the archive.
+    pub(super) fn claim(&self, account: &AccountName, peer: PeerId) -> bool {
         match peer.kind() {
-            IdSpace::Channel => Ok(None),
-            IdSpace::User | IdSpace::Chat => Ok(self.archive.view().crawl_state(peer)?.and_then(|state| state.account)),
+            IdSpace::Channel => return true,
+            IdSpace::User => {}
+            IdSpace::Chat => {
+                let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+                if owners.entry(peer).or_insert_with(|| account.clone()) != account {
+                    return false;
+                }
+            }
+        }
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).entry(account.clone()).or_default().insert(peer);
+        true
+    }
+
+    /// An account archives a basic group no longer, so that another one can.
+    pub(super) fn release(&self, account: &AccountName, peer: PeerId) {
+        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        if owners.get(&peer) == Some(account) {
+            owners.remove(&peer);
+        }
+        if let Some(own) = self.own.lock().unwrap_or_else(PoisonError::into_inner).get_mut(account) {
+            own.remove(&peer);
         }
     }
 
-    /// Whether another account archives a peer whose message ids are each account's own.
-    pub(super) fn belongs_to_another(&self, account: &AccountName, peer: PeerId) -> Result<bool, ArchiveError> {
-        Ok(self.owner(peer)?.is_some_and(|owner| owner != *account))
+    /// Whether another account archives the same messages: those of a basic group.
+    pub(super) fn belongs_to_another(&self, account: &AccountName, peer: PeerId) -> bool {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(&peer).is_some_and(|owner| owner != account)
     }
 
-    /// Notes that an account archives a peer whose ids are its own.
-    pub(super) fn set_owner(&self, peer: PeerId, account: &AccountName) {
-        self.owned.lock().unwrap_or_else(PoisonError::into_inner).entry(account.clone()).or_default().insert(peer);
+    /// Whether an account archives a peer by ids of its own.
+    pub(super) fn owns(&self, account: &AccountName, peer: PeerId) -> bool {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).get(account).is_some_and(|own| own.contains(&peer))
     }
 
-    /// The peers that an account archives because their ids are its own.
-    pub(super) fn owned_by(&self, account: &AccountName) -> Vec<PeerId> {
-        let owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
-        owned.get(account).into_iter().flatten().copied().collect()
+    /// The chats that an account archives by ids of its own.
+    pub(super) fn own_chats(&self, account: &AccountName) -> Vec<ChatId> {
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.get(account).into_iter().flatten().map(|peer| ChatId::seen_by(account.clone(), *peer)).collect()
+    }
+
+    /// Another account that is in a basic group and can address it.
+    pub(super) fn other_member(&self, account: &AccountName, peer: PeerId) -> Result<Option<AccountName>, ArchiveError> {
+        let members = self.archive.view().members(peer)?;
+        let others = members.into_iter().filter(|member| member.current() && member.account != *account);
+        Ok(others.map(|member| member.account).find(|name| self.is_known_to(name, peer)))
     }
 
     /// Whether an account can address a peer.
@@ -142,6 +184,9 @@ impl Peers {
 
     /// An account leaves a peer. What the last one leaves is crawled on for as long as it can be read without a member.
     pub(super) fn member_left(&self, account: &AccountName, peer: PeerId) -> Result<(), ArchiveError> {
+        if peer.has_own_ids() {
+            return Ok(());
+        }
         let crawled = self.archive.view().crawl_state(peer)?.is_some_and(|c| c.unavailable.is_none());
         let others =
             || Ok::<_, ArchiveError>(self.archive.view().members(peer)?.iter().any(|m| m.current() && m.account != *account));

@@ -15,7 +15,7 @@ use super::unit::{CrawlTask, Perform, Unit};
 use crate::accounts::{Pool, Urgency};
 use crate::archive::{Archive, ArchiveError, Archived, Coverage, CrawlState};
 use crate::dispatch::{Assignee, Dispatch, Priority};
-use crate::model::{AccountName, Clock, IdRange, IdSpace, PeerId};
+use crate::model::{AccountName, ChatId, Clock, IdRange, PeerId};
 use crate::schedule::Scope;
 use crate::telegram::{Clients, DialogTop, PEER_DIALOGS_MAX, method};
 
@@ -78,8 +78,8 @@ impl Planner {
         // Nothing is planned before the parts are put together.
         let Some(performer) = self.performer.get() else { return };
         // An archive that cannot be read says so to whoever runs the unit.
-        if let Assignee::ReaderOf(peer) = unit.assignee()
-            && !self.admission.admits(peer, None).unwrap_or(true)
+        if let Assignee::ReaderOf(chat) = unit.assignee()
+            && !self.admission.admits(chat.peer(), None).unwrap_or(true)
         {
             return;
         }
@@ -87,23 +87,24 @@ impl Planner {
         self.dispatch.add_not_before(Arc::new(task), priority, not_before);
     }
 
-    /// Adds a history unit when the peer lacks anything.
-    pub(super) fn add_history(&self, peer: PeerId, priority: Priority) -> Result<(), ArchiveError> {
-        let (coverage, state) = (self.archive.view().coverage(peer)?, self.archive.view().crawl_state(peer)?.unwrap_or_default());
-        let (not_before, priority) = match self.wanted(peer, &coverage, &state)? {
+    /// Adds a history unit when the chat lacks anything.
+    pub(super) fn add_history(&self, chat: impl Into<ChatId>, priority: Priority) -> Result<(), ArchiveError> {
+        let chat = chat.into();
+        let (coverage, state) = (self.archive.view().coverage(chat)?, self.archive.view().crawl_state(chat)?.unwrap_or_default());
+        let (not_before, priority) = match self.wanted(chat, &coverage, &state)? {
             Wanted::Nothing => return Ok(()),
             Wanted::Now(range) => (DateTime::UNIX_EPOCH, urgency_of(range, &coverage, priority)),
             Wanted::After(at) => (at, priority),
         };
-        self.add_not_before(Unit::History { peer }, priority, not_before);
+        self.add_not_before(Unit::History { chat }, priority, not_before);
         Ok(())
     }
 
-    /// What history is to be asked for of a peer now.
-    pub(super) fn wanted(&self, peer: PeerId, coverage: &Coverage, state: &CrawlState) -> Result<Wanted, ArchiveError> {
+    /// What history is to be asked for of a chat now.
+    pub(super) fn wanted(&self, chat: ChatId, coverage: &Coverage, state: &CrawlState) -> Result<Wanted, ArchiveError> {
         let now = self.clock.timestamp();
         let Some(range) = next_range(coverage, state, now) else { return Ok(Wanted::Nothing) };
-        let Some((read, at)) = self.left_to_difference(peer, coverage, state)? else { return Ok(Wanted::Now(range)) };
+        let Some((read, at)) = self.left_to_difference(chat, coverage, state)? else { return Ok(Wanted::Now(range)) };
         Ok(range_below(read, coverage, state, now).map_or(Wanted::After(at), Wanted::Now))
     }
 
@@ -111,19 +112,18 @@ impl Planner {
     /// meanwhile, and when to look again. A difference that got no answer and is retried must not cost a request for history too.
     fn left_to_difference(
         &self,
-        peer: PeerId,
+        chat: ChatId,
         coverage: &Coverage,
         state: &CrawlState,
     ) -> Result<Option<(i32, DateTime<Utc>)>, ArchiveError> {
         let Some(read) = coverage.read.last().filter(|read| *read < state.top) else { return Ok(None) };
-        let (difference, method, urgency) = match (peer.kind(), &state.account) {
-            (IdSpace::Channel, _) => (Unit::Events { peer }, method::CHANNEL_DIFFERENCE, Urgency::Fresh),
-            (_, Some(owner)) => (Unit::AccountEvents { account: owner.clone() }, method::DIFFERENCE, Urgency::Live),
-            (_, None) => return Ok(None),
+        let (difference, method, urgency) = match chat.account() {
+            Some(account) => (Unit::AccountEvents { account }, method::DIFFERENCE, Urgency::Live),
+            None => (Unit::Events { peer: chat.peer() }, method::CHANNEL_DIFFERENCE, Urgency::Fresh),
         };
         let Some(expected) = self.dispatch.expected_at(&difference.key()) else { return Ok(None) };
         // The accounts that could ask for it may be parked for hours, which the queue does not know of every unit.
-        let readers = self.peers.readers(peer)?;
+        let readers = self.peers.readers(chat);
         let Some(free) = readers.iter().filter_map(|name| self.pool.free_at(name, method, urgency)).min() else {
             return Ok(None);
         };
@@ -159,8 +159,8 @@ impl Planner {
     /// Has the peers of an account asked again whose messages were said to be deleted, too many at once.
     pub(super) fn confirm_deletions(&self, account: &AccountName, archived: &Archived) -> Result<(), ArchiveError> {
         if archived.held > 0 {
-            for peer in self.peers.owned_by(account) {
-                self.add_history(peer, Priority::Fresh)?;
+            for chat in self.peers.own_chats(account) {
+                self.add_history(chat, Priority::Fresh)?;
             }
         }
         Ok(())
@@ -170,43 +170,44 @@ impl Planner {
     ///
     /// To be called before the commit that makes the new ids known. From that commit on a sweep finds them missing; were the difference
     /// not in the queue by then, the sweep would have them read as history (a race that costs a request).
-    pub(super) fn request_differences(&self, news: Vec<DialogTop>) -> Result<Vec<PeerId>, ArchiveError> {
+    pub(super) fn request_differences(&self, account: &AccountName, news: Vec<DialogTop>) -> Result<Vec<ChatId>, ArchiveError> {
         let mut rest = Vec::new();
         for top in news {
-            let known = self.archive.view().crawl_state(top.peer)?.unwrap_or_default();
+            let chat = ChatId::seen_by(account.clone(), top.peer);
+            let known = self.archive.view().crawl_state(chat)?.unwrap_or_default();
             if known.pts.is_some() && known.pts < top.pts {
                 self.add(Unit::Events { peer: top.peer }, Priority::Fresh);
                 continue;
             }
-            if let Some(account) = known.account
-                && self.is_read(top.peer)?
+            if let Some(account) = chat.account()
+                && self.is_read(chat)?
             {
                 // Outside channels the account's difference brings what is new of all peers at once; it goes first, and history is
                 // asked for what it did not bring.
                 self.add(Unit::AccountEvents { account }, Priority::Live);
             }
-            rest.push(top.peer);
+            rest.push(chat);
         }
         Ok(rest)
     }
 
-    /// Asks for the history of peers that have something new; to be called after that commit.
-    pub(super) fn request_history(&self, peers: Vec<PeerId>) -> Result<(), ArchiveError> {
-        for peer in peers {
-            let priority = if self.is_read(peer)? { Priority::Fresh } else { Priority::Backfill };
-            self.add_history(peer, priority)?;
+    /// Asks for the history of chats that have something new; to be called after that commit.
+    pub(super) fn request_history(&self, chats: Vec<ChatId>) -> Result<(), ArchiveError> {
+        for chat in chats {
+            let priority = if self.is_read(chat)? { Priority::Fresh } else { Priority::Backfill };
+            self.add_history(chat, priority)?;
         }
         Ok(())
     }
 
-    /// Whether anything of a peer was ever read.
-    fn is_read(&self, peer: PeerId) -> Result<bool, ArchiveError> {
-        Ok(self.archive.view().coverage(peer)?.read.last().is_some())
+    /// Whether anything of a chat was ever read.
+    fn is_read(&self, chat: ChatId) -> Result<bool, ArchiveError> {
+        Ok(self.archive.view().coverage(chat)?.read.last().is_some())
     }
 
     /// Polls peers, each by an account that reads it: as few requests as can be, spread over the accounts.
-    pub(super) fn poll(&self, peers: impl IntoIterator<Item = PeerId>) -> Result<(), ArchiveError> {
-        self.poll_with(peers, |_| true)
+    pub(super) fn poll(&self, chats: impl IntoIterator<Item = ChatId>) -> Result<(), ArchiveError> {
+        self.poll_with(chats, |_| true)
     }
 
     /// Polls the peers that are crawled although no account has them among its dialogs.
@@ -214,7 +215,7 @@ impl Planner {
         let mut admitted = Vec::new();
         for peer in self.peers.without_member() {
             if !self.admission.is_known(peer)? || self.admission.admits(peer, None)? {
-                admitted.push(peer);
+                admitted.push(peer.into());
             }
         }
         self.poll(admitted)
@@ -224,7 +225,7 @@ impl Planner {
     /// too.
     pub(super) fn poll_with(
         &self,
-        peers: impl IntoIterator<Item = PeerId>,
+        chats: impl IntoIterator<Item = ChatId>,
         may: impl Fn(&AccountName) -> bool,
     ) -> Result<(), ArchiveError> {
         let soon = self.clock.now() + PACING;
@@ -240,8 +241,8 @@ impl Planner {
             }
         });
         let mut by_account: BTreeMap<AccountName, Vec<PeerId>> = BTreeMap::new();
-        for peer in peers {
-            let mut readers = self.peers.readers(peer)?;
+        for chat in chats {
+            let mut readers = self.peers.readers(chat);
             readers.retain(|name| may(name));
             if readers.iter().any(|name| !waiting.contains(name)) {
                 readers.retain(|name| !waiting.contains(name));
@@ -249,7 +250,7 @@ impl Planner {
             // A batch of a hundred peers costs one request: filling one that is begun is cheaper than beginning another.
             let begun = readers.iter().find(|r| by_account.get(*r).is_some_and(|p| !p.len().is_multiple_of(PEER_DIALOGS_MAX)));
             if let Some(account) = begun.or_else(|| readers.first()) {
-                by_account.entry(account.clone()).or_default().push(peer);
+                by_account.entry(account.clone()).or_default().push(chat.peer());
             }
         }
         for (account, mut peers) in by_account {

@@ -11,7 +11,7 @@ use super::resumption::{FoldersKnown, Resumption};
 use super::unit::Unit;
 use crate::archive::ArchiveError;
 use crate::dispatch::{Assignment, Priority, TaskError};
-use crate::model::{AccountName, PeerId};
+use crate::model::{AccountName, ChatId, PeerId};
 use crate::schedule::Scope;
 
 /// Polls peers.
@@ -33,6 +33,7 @@ impl Polls {
             return Ok(());
         }
         self.resumption.resume_with(folders_known)?;
+        let pts = client.session().updates().map(|state| state.pts);
         let page = client.peer_dialogs(&peers).await?;
         drop(lease);
         let now = self.recorder.now();
@@ -52,11 +53,12 @@ impl Polls {
                 scope: &Scope::all(),
                 folders_known,
                 now,
+                pts,
             },
         )?;
         let turn = self.recorder.turn().await;
         tokio::task::block_in_place(|| client.session().save_access_hashes()).map_err(anyhow::Error::from)?;
-        self.dialogs.commit(&turn, write, noted, fresh)?;
+        self.dialogs.commit(&turn, &account, write, noted, fresh)?;
         drop(turn);
         Ok(())
     }
@@ -66,7 +68,7 @@ impl Polls {
         if let [peer] = peers {
             tracing::warn!(account.name = %account, peer.id = peer.0, "account `{account}` cannot read peer {peer} ({name})");
             self.recorder.lost_peer(account, *peer, name)?;
-            return self.planner.poll([*peer]);
+            return self.planner.poll([ChatId::seen_by(account.clone(), *peer)]);
         }
         let (first, second) = peers.split_at(peers.len() / 2);
         for half in [first, second] {

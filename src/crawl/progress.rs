@@ -33,14 +33,14 @@ impl Progress {
         let mut progress = Self::default();
         let snapshot = archive.snapshot();
         let view = snapshot.view();
-        for entry in view.crawl_states(PeerId(i64::MIN)) {
-            let (peer, state) = entry?;
-            let coverage = view.coverage(peer)?;
+        for entry in view.crawl_states(PeerId(i64::MIN).into()) {
+            let (chat, state) = entry?;
+            let coverage = view.coverage(chat)?;
             let completeness = Completeness::of(&coverage, &state);
             progress.peers += 1;
             progress.peers_complete +=
-                u64::from(completeness.is_complete() && (state.unavailable.is_none() || state.is_unfollowed()));
-            progress.peers_unavailable += u64::from(state.unavailable.is_some());
+                u64::from(completeness.is_complete() && (state.unavailable.is_none() || state.is_wanted_no_longer()));
+            progress.peers_unavailable += u64::from(state.unavailable.is_some() && !state.is_taken_over());
             progress.messages += coverage.messages;
             progress.ids_read += coverage.read.len();
             progress.ids_missing += completeness.missing.len();

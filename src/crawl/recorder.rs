@@ -8,7 +8,7 @@ use super::peers::Peers;
 use crate::accounts::Session;
 use crate::archive::{Archive, ArchiveError, Archived, MassDeletion, Raw, Write};
 use crate::dispatch::Dispatch;
-use crate::model::{AccountName, Clock, Counters, MessageId, MessageKey, PeerId, Timestamp, UpdatesState};
+use crate::model::{AccountName, ChatId, Clock, Counters, MessageId, MessageKey, PeerId, Timestamp, UpdatesState};
 use crate::parse::Parsed;
 use crate::telegram::{self, Clients, MentionedPeers};
 
@@ -73,12 +73,14 @@ impl Recorder {
         write
     }
 
-    /// Adds a parsed message to a write.
-    pub(super) fn put(&self, write: &mut Write<'_>, parsed: Parsed) {
+    /// Adds a parsed message to a write; its id is that of the account which got it, where ids are an account's own.
+    pub(super) fn put(&self, write: &mut Write<'_>, account: &AccountName, mut parsed: Parsed) {
+        let key = parsed.message.key;
+        parsed.message.key = MessageKey { chat: ChatId::seen_by(account.clone(), key.peer()), ..key };
         if !parsed.not_understood.is_empty() {
             let key = parsed.message.key;
             tracing::warn!(
-                peer.id = key.peer.0,
+                peer.id = key.peer().0,
                 message.id = key.id.0,
                 "message {key} contains what this version does not know ({}); its raw bytes are archived",
                 parsed.not_understood.join(", "),
@@ -130,39 +132,33 @@ impl Recorder {
 
     /// Adds the peers that an answer mentions to a write, and what it says of who sees them.
     pub(super) fn mention(&self, write: &mut Write<'_>, account: &AccountName, seen: MentionedPeers) -> Result<(), ArchiveError> {
-        self.lost_peers.found(&seen)?;
+        self.lost_peers.found(account, &seen)?;
         for peer in seen.peers {
             write.peer(peer);
         }
         for peer in seen.left {
             write.left(peer, account);
             self.peers.member_left(account, peer)?;
+            self.lost_peers.hand_over(account, peer)?;
         }
         for peer in seen.lost {
+            let chat = ChatId::seen_by(account.clone(), peer);
             write.left(peer, account);
-            self.dispatch.withdraw(account, peer);
-            if self.archive.view().crawl_state(peer)?.is_some_and(|c| c.unavailable.is_none())
-                && self.peers.readers(peer)?.is_empty()
+            self.dispatch.withdraw(account, chat);
+            self.lost_peers.hand_over(account, peer)?;
+            if self.archive.view().crawl_state(chat)?.is_some_and(|c| c.unavailable.is_none())
+                && self.peers.readers(chat).is_empty()
             {
                 tracing::warn!(account.name = %account, peer.id = peer.0, "no account can read peer {peer} any more");
-                write.crawl_state(peer, |state| state.unavailable = Some("CHANNEL_PRIVATE".to_owned()));
+                write.crawl_state(chat, |state| state.unavailable = Some("CHANNEL_PRIVATE".to_owned()));
             }
         }
         Ok(())
     }
 
-    /// Takes over what was pushed of a message's counters. Outside channels the ids of other accounts mean other messages.
-    pub(super) fn counted(
-        &self,
-        write: &mut Write<'_>,
-        account: &AccountName,
-        key: MessageKey,
-        counters: Counters,
-    ) -> Result<(), ArchiveError> {
-        if !self.peers.belongs_to_another(account, key.peer)? {
-            write.counters(key, counters);
-        }
-        Ok(())
+    /// Takes over what was pushed to an account of a message's counters.
+    pub(super) fn counted(write: &mut Write<'_>, account: &AccountName, key: MessageKey, counters: Counters) {
+        write.counters(MessageKey { chat: ChatId::seen_by(account.clone(), key.peer()), ..key }, counters);
     }
 
     /// An account can no longer read a peer.
@@ -170,17 +166,18 @@ impl Recorder {
         if let Some(client) = self.clients.get(account) {
             client.session().forget(peer);
         }
-        self.dispatch.withdraw(account, peer);
+        let chat = ChatId::seen_by(account.clone(), peer);
+        self.dispatch.withdraw(account, chat);
         let mut write = self.archive.write(self.clock.timestamp());
         write.left(peer, account);
-        if self.peers.readers(peer)?.is_empty() && self.archive.view().crawl_state(peer)?.is_some() {
+        if self.peers.readers(chat).is_empty() && self.archive.view().crawl_state(chat)?.is_some() {
             let why = name.to_owned();
-            write.crawl_state(peer, move |state| state.unavailable = Some(why));
+            write.crawl_state(chat, move |state| state.unavailable = Some(why));
             self.peers.remove_without_member(std::iter::once(peer));
         }
         // Told by the queue, which does not wait; it happens once an account and peer.
         Self::commit_out_of_turn(write)?;
-        Ok(())
+        self.lost_peers.hand_over(account, peer)
     }
 
     /// Constructors that this version has no name for, and how many messages held each, since the start.
@@ -189,8 +186,8 @@ impl Recorder {
     }
 }
 
-pub(super) fn delete(write: &mut Write<'_>, peer: PeerId, ids: Vec<MessageId>) {
+pub(super) fn delete(write: &mut Write<'_>, chat: ChatId, ids: Vec<MessageId>) {
     for id in ids {
-        write.delete(MessageKey { peer, id });
+        write.delete(MessageKey { chat, id });
     }
 }

@@ -95,9 +95,9 @@ impl Resumption {
     fn resume(&self, afresh: bool) -> Result<(), ArchiveError> {
         let (mut nobodys, mut unaddressed) = (BTreeSet::new(), Unaddressed::new());
         for scope in &self.resumed {
-            for peer in self.admission.crawled(scope)? {
-                if !self.lost_peers.plan_or_seek(peer, afresh, &mut unaddressed)? {
-                    nobodys.insert(peer);
+            for chat in self.admission.crawled(scope)? {
+                if !self.lost_peers.plan_or_seek(chat, afresh, &mut unaddressed)? {
+                    nobodys.insert(chat.peer());
                 }
             }
         }
@@ -106,10 +106,10 @@ impl Resumption {
             return Ok(());
         }
         // A group that is read without a member is known from the channel that it is the discussion group of.
-        for entry in self.archive.view().crawl_states(PeerId(i64::MIN)) {
+        for entry in self.archive.view().crawl_states(PeerId(i64::MIN).into()) {
             let (channel, state) = entry?;
             if state.linked.is_some_and(|group| nobodys.contains(&group)) {
-                self.planner.add(Unit::Full { peer: channel }, Priority::Counters);
+                self.planner.add(Unit::Full { peer: channel.peer() }, Priority::Counters);
             }
         }
         Ok(())

@@ -14,7 +14,7 @@ use super::sweeps::Sweeps;
 use super::unit;
 use crate::accounts::{Pool, Urgency};
 use crate::dispatch::{Dispatch, FAILURES_MAX, Pending, Priority};
-use crate::model::{AccountName, Clock, PeerId, Timestamp};
+use crate::model::{AccountName, ChatId, Clock, Timestamp};
 use crate::schedule::{Job, Scope};
 use crate::telegram::{Clients, method};
 
@@ -97,9 +97,9 @@ impl Standings {
         standing
     }
 
-    /// What keeps a peer from being read on just now: nobody who can read it, or a wait that Telegram asked for.
-    pub(super) fn hindrance(&self, peer: PeerId) -> Option<String> {
-        let readers = self.peers.readers(peer).ok()?;
+    /// What keeps a chat from being read on just now: nobody who can read it, or a wait that Telegram asked for.
+    pub(super) fn hindrance(&self, chat: ChatId) -> Option<String> {
+        let readers = self.peers.readers(chat);
         if readers.is_empty() {
             return Some("no account can read it".to_owned());
         }

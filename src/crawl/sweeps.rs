@@ -17,13 +17,13 @@ use super::unit::Unit;
 use crate::archive::{Archive, ArchiveError, Order};
 use crate::dispatch::Priority;
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
-use crate::model::{AccountName, IdRange, IdSpace, PeerId, PeerKind, Timestamp};
+use crate::model::{AccountName, ChatId, IdRange, IdSpace, PeerId, PeerKind, Timestamp};
 use crate::schedule::{Job, Scope};
 
 /// Peers that are still to be looked at, and for what.
 #[derive(Debug, Default)]
 pub(super) struct Sweeps {
-    pending: Mutex<VecDeque<(Job, PeerId)>>,
+    pending: Mutex<VecDeque<(Job, ChatId)>>,
     added: Notify,
 }
 
@@ -33,16 +33,16 @@ impl Sweeps {
         self.pending().iter().any(|(of, _)| *of == job)
     }
 
-    fn extend(&self, job: Job, peers: Vec<PeerId>) {
-        self.pending().extend(peers.into_iter().map(|peer| (job, peer)));
+    fn extend(&self, job: Job, chats: Vec<ChatId>) {
+        self.pending().extend(chats.into_iter().map(|chat| (job, chat)));
         self.added.notify_one();
     }
 
-    fn next(&self) -> Option<(Job, PeerId)> {
+    fn next(&self) -> Option<(Job, ChatId)> {
         self.pending().pop_front()
     }
 
-    fn pending(&self) -> MutexGuard<'_, VecDeque<(Job, PeerId)>> {
+    fn pending(&self) -> MutexGuard<'_, VecDeque<(Job, ChatId)>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -71,9 +71,9 @@ struct SweepWorker {
 
 impl Worker for SweepWorker {
     async fn step(&mut self) -> anyhow::Result<StepOutcome> {
-        let Some((job, peer)) = self.sweeper.sweeps.next() else { return Ok(StepOutcome::Idle) };
+        let Some((job, chat)) = self.sweeper.sweeps.next() else { return Ok(StepOutcome::Idle) };
         let turn = self.sweeper.recorder.turn().await;
-        tokio::task::block_in_place(|| self.sweeper.look_at(&turn, job, peer))?;
+        tokio::task::block_in_place(|| self.sweeper.look_at(&turn, job, chat))?;
         Ok(StepOutcome::Busy)
     }
 
@@ -86,39 +86,39 @@ impl Sweeper {
     /// Looks at every crawled peer that a scope covers, for a job; not at those that only these accounts read, which are still at work
     /// on the run before.
     pub(super) fn sweep(&self, job: Job, scope: &Scope, occupied: &BTreeSet<AccountName>) -> Result<(), ArchiveError> {
-        let mut peers = self.admission.crawled(scope)?;
+        let mut chats = self.admission.crawled(scope)?;
         if !occupied.is_empty() {
             let mut free = Vec::new();
-            for peer in peers {
-                if !self.peers.readers(peer)?.iter().all(|name| occupied.contains(name)) {
-                    free.push(peer);
+            for chat in chats {
+                if !self.peers.readers(chat).iter().all(|name| occupied.contains(name)) {
+                    free.push(chat);
                 }
             }
-            peers = free;
+            chats = free;
         }
-        self.sweeps.extend(job, peers);
+        self.sweeps.extend(job, chats);
         Ok(())
     }
 
-    fn look_at(&self, turn: &Turn<'_>, job: Job, peer: PeerId) -> Result<(), ArchiveError> {
+    fn look_at(&self, turn: &Turn<'_>, job: Job, chat: ChatId) -> Result<(), ArchiveError> {
         match job {
-            Job::Backfill => self.lost_peers.plan(peer),
-            Job::Recheck => self.recheck(turn, peer),
-            Job::Counters => self.count(peer),
+            Job::Backfill => self.lost_peers.plan(chat),
+            Job::Recheck => self.recheck(turn, chat),
+            Job::Counters => self.count(chat.peer()),
             Job::Discover | Job::CatchUp | Job::Backup => Ok(()),
         }
     }
 
     /// Has the recent past of a peer read again: edits, deletions, reactions and views that nobody told of.
-    fn recheck(&self, turn: &Turn<'_>, peer: PeerId) -> Result<(), ArchiveError> {
-        let Some(state) = self.archive.view().crawl_state(peer)? else { return Ok(()) };
+    fn recheck(&self, turn: &Turn<'_>, chat: ChatId) -> Result<(), ArchiveError> {
+        let Some(state) = self.archive.view().crawl_state(chat)? else { return Ok(()) };
         let now = self.recorder.now();
         let window = i64::try_from(self.recheck_window.as_secs()).unwrap_or(i64::MAX);
         let since = Timestamp(now.0.saturating_sub(window));
         let Some(all) = IdRange::new(1, state.top) else { return Ok(()) };
         let most = usize::try_from(self.recheck_ids_max).unwrap_or(usize::MAX);
         let mut oldest = None;
-        for stored in self.archive.view().messages(peer, all, Order::NewestFirst).take(most) {
+        for stored in self.archive.view().messages(chat, all, Order::NewestFirst).take(most) {
             let stored = stored?;
             if stored.message.date < since {
                 break;
@@ -128,9 +128,9 @@ impl Sweeper {
         // Nothing new in the window is nothing to ask for.
         let Some(range) = oldest.and_then(|oldest| IdRange::new(oldest, state.top)) else { return Ok(()) };
         let mut write = self.recorder.write();
-        write.crawl_state(peer, move |state| state.recheck.insert(range));
+        write.crawl_state(chat, move |state| state.recheck.insert(range));
         Recorder::commit(turn, write)?;
-        self.planner.add_history(peer, Priority::Recheck)?;
+        self.planner.add_history(chat, Priority::Recheck)?;
         Ok(())
     }
 

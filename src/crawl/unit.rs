@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use super::peers::Peers;
 use crate::archive::ArchiveError;
 use crate::dispatch::{Assignee, Assignment, ClaimMode, LockKey, Placement, Task, TaskError, TaskKey};
-use crate::model::{AccountName, IdSpace, PeerId, Timestamp};
+use crate::model::{AccountName, ChatId, PeerId, Timestamp};
 use crate::schedule::Scope;
 use crate::telegram::{Offset, method};
 
@@ -58,10 +58,10 @@ pub enum Unit {
         /// Which channel.
         peer: PeerId,
     },
-    /// The newest ids that a peer's coverage lacks.
+    /// The newest ids that a chat's coverage lacks.
     History {
-        /// Which peer.
-        peer: PeerId,
+        /// Which chat.
+        chat: ChatId,
     },
     /// From which id on an account sees a supergroup's messages.
     Visibility {
@@ -174,9 +174,8 @@ impl Unit {
             | Self::Poll { account, .. }
             | Self::Visibility { account, .. }
             | Self::AccountEvents { account } => Assignee::Account(account.clone()),
-            Self::Events { peer } | Self::History { peer } | Self::Full { peer } | Self::Views { peer } => {
-                Assignee::ReaderOf(*peer)
-            }
+            Self::History { chat } => Assignee::ReaderOf(*chat),
+            Self::Events { peer } | Self::Full { peer } | Self::Views { peer } => Assignee::ReaderOf((*peer).into()),
         }
     }
 
@@ -189,8 +188,8 @@ impl Unit {
         TaskKey { assignee: self.assignee(), kind: self.kind(), detail }
     }
 
-    /// What it locks. `owner` is the account that archives the peer, where ids are the account's own.
-    fn lock(&self, owner: Option<AccountName>) -> LockKey {
+    /// What it locks.
+    fn lock(&self) -> LockKey {
         match self {
             Self::Walk { account, .. } | Self::Folders { account } => LockKey::of_account(DIALOGS, account.clone()),
             Self::Start { account } | Self::State { account } | Self::AccountEvents { account } => {
@@ -200,9 +199,11 @@ impl Unit {
                 LockKey::of_peer_at(POLLED, peers.first().copied().unwrap_or(PeerId(0)), account.clone())
             }
             Self::Visibility { account, peer } => LockKey::of_peer_at(VISIBILITY, *peer, account.clone()),
-            Self::Events { peer } | Self::History { peer } => {
-                owner.map_or_else(|| messages_of(*peer), |owner| messages_outside_channels(&owner))
-            }
+            Self::Events { peer } => messages_of(*peer),
+            Self::History { chat } => match chat.account() {
+                Some(owner) => messages_outside_channels(&owner),
+                None => messages_of(chat.peer()),
+            },
             Self::Full { peer } | Self::Views { peer } => LockKey::of_peer(COUNTERS, *peer),
         }
     }
@@ -210,7 +211,7 @@ impl Unit {
     /// Whether its lock is shared with what is pushed, or exclusive. Outside channels a page does not say as of when it is.
     fn mode(&self) -> ClaimMode {
         match self {
-            Self::History { peer } if peer.kind() == IdSpace::Channel => ClaimMode::Shared,
+            Self::History { chat } if !chat.peer().has_own_ids() => ClaimMode::Shared,
             _ => ClaimMode::Exclusive,
         }
     }
@@ -250,17 +251,12 @@ impl Task for CrawlTask {
     }
 
     fn placement(&self) -> anyhow::Result<Placement> {
-        let assignee = self.unit.assignee();
-        let owner = match assignee {
-            Assignee::ReaderOf(peer) => self.peers.owner(peer)?,
-            Assignee::Account(_) => None,
-        };
-        let candidates = match assignee {
+        let candidates = match self.unit.assignee() {
             Assignee::Account(account) => vec![account],
-            Assignee::ReaderOf(peer) if matches!(self.unit, Unit::History { .. }) => self.peers.readers_of_history(peer)?,
-            Assignee::ReaderOf(peer) => self.peers.readers(peer)?,
+            Assignee::ReaderOf(chat) if matches!(self.unit, Unit::History { .. }) => self.peers.readers_of_history(chat)?,
+            Assignee::ReaderOf(chat) => self.peers.readers(chat),
         };
-        Ok(Placement { lock: self.unit.lock(owner), mode: self.unit.mode(), candidates })
+        Ok(Placement { lock: self.unit.lock(), mode: self.unit.mode(), candidates })
     }
 
     fn run(self: Arc<Self>, assignment: Assignment) -> BoxFuture<'static, Result<(), TaskError>> {

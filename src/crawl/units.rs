@@ -43,7 +43,7 @@ impl Units {
             Unit::Folders { .. } => self.folders.read(assignment).await,
             Unit::Poll { peers, .. } => self.polls.poll_peers(assignment, peers).await,
             Unit::Events { peer } => self.differences.ask(assignment, peer).await,
-            Unit::History { peer } => self.history.read_page(assignment, peer).await,
+            Unit::History { chat } => self.history.read_page(assignment, chat).await,
             Unit::Visibility { peer, .. } => self.visibility.ask(assignment, peer).await,
             Unit::Full { peer } => self.counting.count_members(assignment, peer).await,
             Unit::Views { peer } => self.counting.count_views(assignment, peer).await,
@@ -64,11 +64,16 @@ impl Perform for Units {
                 tracing::warn!(account.name = %account, peer.id = peer.0, "account `{account}` cannot read peer {peer} ({name})");
                 self.recorder.lost_peer(account, *peer, name)?;
                 self.visibility.has_answered(account, *peer);
-                self.planner.add(Unit::History { peer: *peer }, Priority::Fresh);
+                self.planner.add(Unit::History { chat: (*peer).into() }, Priority::Fresh);
             }
-            Unit::Events { peer } | Unit::History { peer } => {
+            Unit::Events { .. } | Unit::History { .. } => {
+                let peer = match unit {
+                    Unit::History { chat } => chat.peer(),
+                    Unit::Events { peer } => *peer,
+                    _ => return Ok(()),
+                };
                 tracing::warn!(account.name = %account, peer.id = peer.0, "account `{account}` cannot read peer {peer} ({name})");
-                self.recorder.lost_peer(account, *peer, name)?;
+                self.recorder.lost_peer(account, peer, name)?;
                 self.planner.add(unit.clone(), Priority::Fresh);
             }
             // What cannot be counted may still be read.

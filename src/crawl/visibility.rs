@@ -118,7 +118,7 @@ impl Visibility {
         if first > 1 {
             // The others may see what it does not.
             let known = self.archive.view().crawl_state(peer)?.unwrap_or_default().visible_from;
-            for other in self.peers.readers(peer)?.into_iter().filter(|other| !known.contains_key(other)) {
+            for other in self.peers.readers(peer).into_iter().filter(|other| !known.contains_key(other)) {
                 self.planner.add(Unit::Visibility { account: other, peer }, priority);
             }
         }
@@ -135,7 +135,7 @@ impl Visibility {
         let mut write = self.recorder.write();
         // Earlier versions took the empty pages of such an account for a history without messages. What is archived was seen by somebody.
         if let Some(hidden) = IdRange::new(1, first.saturating_sub(1)).filter(|_| !state.visible_from.contains_key(account)) {
-            let oldest = self.archive.view().messages(peer, hidden, Order::OldestFirst).next().transpose()?;
+            let oldest = self.archive.view().messages(peer.into(), hidden, Order::OldestFirst).next().transpose()?;
             let before = oldest.map_or(hidden.last, |oldest| oldest.message.key.id.0.saturating_sub(1));
             if let Some(unseen) = IdRange::new(1, before) {
                 write.uncover(peer, unseen);

@@ -63,6 +63,7 @@ impl Walks {
             return Ok(());
         }
         self.resumption.resume_with(folders_known)?;
+        let pts = client.session().updates().map(|state| state.pts);
         let page = client.dialogs(from.as_ref()).await?;
         drop(lease);
         let now = self.recorder.now();
@@ -85,6 +86,7 @@ impl Walks {
                 scope,
                 folders_known,
                 now,
+                pts,
             },
         )?;
         if reach == Reach::Everything {
@@ -114,7 +116,7 @@ impl Walks {
         // What becomes known here is of no use after a crash without the hashes to address it by.
         let turn = self.recorder.turn().await;
         tokio::task::block_in_place(|| client.session().save_access_hashes()).map_err(anyhow::Error::from)?;
-        self.dialogs.commit(&turn, write, news, fresh)?;
+        self.dialogs.commit(&turn, &account, write, news, fresh)?;
         drop(turn);
         self.peers.remove_without_member(page.tops.iter().map(|t| t.peer).filter(|peer| !outside.contains(peer)));
         if let Some(next) = next {

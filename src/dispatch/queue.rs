@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
 use super::task::{Assignee, ClaimMode, LockKey, Placement, Priority, Task, TaskKey};
-use crate::model::{AccountName, PeerId};
+use crate::model::{AccountName, ChatId};
 
 /// How often a task may get no answer and still be counted on: three retries take some four seconds, and what fails longer is an outage.
 pub const FAILURES_MAX: u32 = 4;
@@ -212,11 +212,11 @@ impl Queue {
         Some(Claim { inner: Arc::clone(&self.inner), changed: Arc::clone(&self.changed), lock })
     }
 
-    pub(super) fn withdraw(&self, account: &AccountName, peer: PeerId) {
+    pub(super) fn withdraw(&self, account: &AccountName, chat: ChatId) {
         let mut inner = lock(&self.inner);
-        let first = TaskKey::new("", Assignee::ReaderOf(peer));
+        let first = TaskKey::new("", Assignee::ReaderOf(chat));
         let about_peer =
-            inner.tasks.range(first..).map(|(key, _)| key).take_while(|key| key.assignee == Assignee::ReaderOf(peer));
+            inner.tasks.range(first..).map(|(key, _)| key).take_while(|key| key.assignee == Assignee::ReaderOf(chat));
         for key in about_peer.cloned().collect::<Vec<_>>() {
             let Some(mut waiting) = inner.remove(&key) else { continue };
             waiting.placement.candidates.retain(|candidate| candidate != account);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::accounts::{Lease, Urgency};
-use crate::model::{AccountName, PeerId};
+use crate::model::{AccountName, ChatId, PeerId};
 use crate::telegram::{Client, TelegramError};
 
 /// One request to Telegram, and what is done with its answer.
@@ -105,8 +105,8 @@ impl Priority {
 pub enum Assignee {
     /// This account only.
     Account(AccountName),
-    /// Any account that can read the peer.
-    ReaderOf(PeerId),
+    /// Any account that can read the chat.
+    ReaderOf(ChatId),
 }
 
 /// Tells tasks apart.

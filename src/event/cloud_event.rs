@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::archive::{Epoch, StoredMessage};
-use crate::model::{Change, ChangeKind, MessageKey, Peer, Seq, Timestamp};
+use crate::model::{Change, ChangeKind, Peer, Seq, Timestamp};
 use crate::show::{MessageView, PeerView};
 
 /// The media type of a structured-mode CloudEvent.
@@ -60,6 +60,8 @@ struct EventData {
 #[derive(Serialize)]
 struct EventKey {
     peer: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
     id: i32,
 }
 
@@ -111,8 +113,9 @@ impl EventData {
             | ChangeKind::PeerJoined { .. }
             | ChangeKind::PeerLeft { .. } => {}
             ChangeKind::MessageEdited { version, .. } => data.version = Some(version),
-            ChangeKind::MessageDeleted { key: MessageKey { peer, id } } => {
-                data.key = Some(EventKey { peer: peer.0, id: id.0 });
+            ChangeKind::MessageDeleted { key } => {
+                let account = key.chat.account().map(|account| account.to_string());
+                data.key = Some(EventKey { peer: key.peer().0, account, id: key.id.0 });
                 data.deleted = Some(change.at.to_string());
                 // What was deleted is in the archive for those who may read it; it is not sent around again.
                 data.message = None;
@@ -124,7 +127,7 @@ impl EventData {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Message, MessageId, PeerId, PeerKind};
+    use crate::model::{Message, MessageId, MessageKey, PeerId, PeerKind};
 
     use super::*;
 
@@ -139,10 +142,10 @@ mod tests {
 
     #[test]
     fn an_event_of_each_kind_looks_as_documented() {
-        let key = MessageKey { peer: PeerId::channel(1_500_000_001), id: MessageId(42) };
+        let key = MessageKey::new(PeerId::channel(1_500_000_001), MessageId(42));
         let message = Message { text: "今天天气很好".to_owned(), ..Message::new(key, Timestamp(1_706_702_000)) };
         let stored = StoredMessage { message, version: 1, archived_at: AT, deleted_at: None };
-        let plain = Peer::new(key.peer, PeerKind::Supergroup, "Погода".to_owned());
+        let plain = Peer::new(key.peer(), PeerKind::Supergroup, "Погода".to_owned());
         let peer = Peer { username: Some("pogoda".to_owned()), ..plain };
         insta::assert_snapshot!("message.new", shown(ChangeKind::MessageNew { key }, Some(&stored), Some(&peer)));
         insta::assert_snapshot!(
@@ -150,8 +153,8 @@ mod tests {
             shown(ChangeKind::MessageEdited { key, version: 1 }, Some(&stored), Some(&peer))
         );
         insta::assert_snapshot!("message.deleted", shown(ChangeKind::MessageDeleted { key }, Some(&stored), Some(&peer)));
-        insta::assert_snapshot!("peer.changed", shown(ChangeKind::PeerChanged { peer: key.peer }, None, Some(&peer)));
-        insta::assert_snapshot!("peer.left", shown(ChangeKind::PeerLeft { peer: key.peer }, None, Some(&peer)));
+        insta::assert_snapshot!("peer.changed", shown(ChangeKind::PeerChanged { peer: key.peer() }, None, Some(&peer)));
+        insta::assert_snapshot!("peer.left", shown(ChangeKind::PeerLeft { peer: key.peer() }, None, Some(&peer)));
         insta::assert_snapshot!("nothing_known", shown(ChangeKind::MessageNew { key }, None, None));
     }
 }

@@ -90,7 +90,7 @@ mod tests {
     fn an_event_shows_the_form_that_its_change_is_about_also_when_it_is_published_late() {
         let folder = tempfile::tempdir().unwrap();
         let archive = Archive::open(&folder.path().join("archive"), Durability::Os).unwrap();
-        let key = MessageKey { peer: PeerId::channel(1), id: MessageId(1) };
+        let key = MessageKey::new(PeerId::channel(1), MessageId(1));
         for (revision, text) in ["first", "second", "third"].into_iter().enumerate() {
             let mut write = archive.write(Timestamp(10));
             let message = Message { text: text.to_owned(), ..Message::new(key, Timestamp(1)) };

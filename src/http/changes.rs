@@ -111,6 +111,7 @@ fn view(archive: &Snapshot, change: &Change) -> Result<ChangeView, Problem> {
         at: change.at.to_string(),
         kind: change.kind.name().into(),
         peer: change.kind.peer().0,
+        account: change.kind.message().and_then(|key| key.chat.account()).map(|account| account.to_string()),
         id: change.kind.message().map(|key| key.id.0),
         version,
         message,

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::archive::Archive;
 use crate::lifecycle::Lifecycle;
-use crate::model::{Clock, PeerId};
+use crate::model::{ChatId, Clock};
 use crate::seal::Nonces;
 use crate::search::ServingIndex;
 use crate::views::{JobView, JoinView, ProgramView, StartView};
@@ -35,8 +35,8 @@ pub trait StatusSource: Send + Sync {
         None
     }
 
-    /// What keeps the program from reading a peer at present.
-    fn hindrance(&self, _: PeerId) -> Option<String> {
+    /// What keeps the program from reading a chat at present.
+    fn hindrance(&self, _: ChatId) -> Option<String> {
         None
     }
 }

@@ -10,14 +10,14 @@ use serde::Serialize;
 use utoipa::IntoParams;
 
 use crate::archive::Sample;
-use crate::model::Timestamp;
+use crate::model::{AccountName, Timestamp};
 use crate::show;
 use crate::views::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
 
 use super::context::Context;
 use super::ingress::Ingress;
 use super::paging::{FilledPage, PageBudget};
-use super::path::{MessagePath, PeerPath};
+use super::path::{ACCOUNT, MessagePath, PeerPath};
 use super::problem::Problem;
 use super::query::{FromQuery, Query, Values};
 
@@ -55,29 +55,55 @@ pub(super) async fn of_peer(
 ) -> Result<Json<MemberCountsPage>, Problem> {
     let budget = PageBudget::new(&context, &ingress, params.limit)?;
     let read = move |context: &Context| {
-        let page: FilledPage<MemberCountView> = page(context.archive.flushed().view().member_counts(peer.id)?, &params, budget)?;
+        let page: FilledPage<MemberCountView> =
+            page(context.archive.flushed().view().member_counts(peer.id)?, params.after, budget)?;
         Ok(MemberCountsPage { peer: show::peer(&peer), next: page.next(|last| last.at.clone()), members: page.entries })
     };
     context.read(read).await.map(Json)
 }
 
+/// Which page of a message's time series.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListMessageCountersParams {
+    /// Whose message id is meant, in basic groups and private chats; needed where several accounts archived the peer.
+    #[param(value_type = Option<String>)]
+    account: Option<AccountName>,
+    /// Only samples after this time (RFC 3339): `next` of the previous page.
+    #[param(value_type = Option<String>)]
+    after: Option<Timestamp>,
+    /// Maximum number of samples.
+    #[param(value_type = Option<usize>, minimum = 1)]
+    limit: Option<NonZeroUsize>,
+}
+
+impl FromQuery for ListMessageCountersParams {
+    const NAMES: &'static [&'static str] = &["account", "after", "limit"];
+
+    fn from_query(values: &Values) -> Result<Self, Problem> {
+        let ListCountersParams { after, limit } = ListCountersParams::from_query(values)?;
+        Ok(Self { account: values.parsed("account", ACCOUNT)?, after, limit })
+    }
+}
+
 /// Returns a message's views, forwards, replies and reactions over time.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/messages/{message}/counters", tag = "archive", params(MessagePath, ListCountersParams),
+    get, path = "/v1/peers/{peer}/messages/{message}/counters", tag = "archive", params(MessagePath, ListMessageCountersParams),
     responses((status = 200, body = MessageCountersPage), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
 pub(super) async fn of_message(
     State(context): State<Arc<Context>>,
     Extension(ingress): Extension<Ingress>,
-    Query(params): Query<ListCountersParams>,
+    Query(params): Query<ListMessageCountersParams>,
     path: MessagePath,
 ) -> Result<Json<MessageCountersPage>, Problem> {
     let budget = PageBudget::new(&context, &ingress, params.limit)?;
     let read = move |context: &Context| {
-        let Some(samples) = context.archive.flushed().view().counters(path.key())? else {
+        let archive = context.archive.flushed();
+        let Some(samples) = archive.view().counters(path.key(&archive, params.account)?)? else {
             return Err(Problem::unknown_message("the archive holds no such message"));
         };
-        let page: FilledPage<CountersView> = page(samples, &params, budget)?;
+        let page: FilledPage<CountersView> = page(samples, params.after, budget)?;
         Ok(MessageCountersPage { next: page.next(|last| last.at.clone()), counters: page.entries })
     };
     context.read(read).await.map(Json)
@@ -85,9 +111,9 @@ pub(super) async fn of_message(
 
 fn page<S, V: From<Sample<S>> + Serialize>(
     samples: Vec<Sample<S>>,
-    params: &ListCountersParams,
+    after: Option<Timestamp>,
     budget: PageBudget,
 ) -> Result<FilledPage<V>, Problem> {
-    let samples = samples.into_iter().filter(|sample| params.after.is_none_or(|after| sample.at > after));
+    let samples = samples.into_iter().filter(|sample| after.is_none_or(|after| sample.at > after));
     budget.fill(samples.map(|sample| Ok(V::from(sample))))
 }

@@ -7,23 +7,24 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use utoipa::IntoParams;
 
-use crate::model::{Peer, PeerId};
+use crate::model::{AccountName, ChatId, Peer, PeerId};
 use crate::views::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView};
 
 use super::context::Context;
 use super::ingress::Ingress;
 use super::mentions::known_or_bare;
 use super::paging::PageBudget;
-use super::path::PeerPath;
+use super::path::{ACCOUNT, PeerPath, chat};
 use super::problem::Problem;
-use super::query::{FromQuery, NoParams, Query, Values};
+use super::query::{FromQuery, Query, Values};
 
 /// Which peers.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListCoverageParams {
     /// `next` of the previous page.
-    after: Option<i64>,
+    #[param(value_type = Option<String>)]
+    after: Option<ChatId>,
     /// Maximum number of peers.
     #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
@@ -37,7 +38,7 @@ impl FromQuery for ListCoverageParams {
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
         Ok(Self {
-            after: values.parsed("after", "a peer's id")?,
+            after: values.parsed("after", "the `next` of a page")?,
             limit: values.limit()?,
             incomplete: values.claim("incomplete")?,
         })
@@ -59,40 +60,64 @@ fn page(context: &Context, params: &ListCoverageParams, budget: PageBudget) -> R
     // Totals and entries are of one moment, whatever is written meanwhile.
     let snapshot = context.archive.flushed();
     let view = snapshot.view();
-    let after = params.after.map_or(PeerId(i64::MIN), PeerId);
     let mut summary = CoverageSummary::default();
-    let mut views = view.crawl_states(PeerId(i64::MIN)).map(|entry| -> Result<CoverageView, Problem> {
-        let (id, state) = entry?;
-        let (peer, coverage) = (known_or_bare(view, id)?, view.coverage(id)?);
-        let view = CoverageView::new(&peer, &coverage, &state, || context.status.hindrance(id));
+    let mut views = view.crawl_states(PeerId(i64::MIN).into()).map(|entry| -> Result<CoverageView, Problem> {
+        let (chat, state) = entry?;
+        let (peer, coverage) = (known_or_bare(view, chat.peer())?, view.coverage(chat)?);
+        let view = CoverageView::new(&peer, chat, &coverage, &state, || context.status.hindrance(chat));
         summary.add(&view);
         Ok(view)
     });
-    let is_left_out = |view: &CoverageView| PeerId(view.peer.id) <= after || (params.incomplete && view.complete);
+    let is_before = |view: &CoverageView| params.after.is_some_and(|after| chat_of(view).is_none_or(|chat| chat <= after));
+    let is_left_out = |view: &CoverageView| is_before(view) || (params.incomplete && view.complete);
     let page = budget.fill(views.by_ref().filter(|view| !view.as_ref().is_ok_and(is_left_out)))?;
     // The totals are of all peers, also of those after the page.
     views.by_ref().try_for_each(|view| view.map(drop))?;
     drop(views);
-    Ok(CoveragePage { next: page.next(|last| last.peer.id), peers: page.entries, summary })
+    Ok(CoveragePage { next: page.next(chat_of).flatten().map(|chat| chat.to_string()), peers: page.entries, summary })
+}
+
+/// The chat that an entry is of.
+fn chat_of(view: &CoverageView) -> Option<ChatId> {
+    let account = view.account.as_deref().map(str::parse).transpose().ok()?;
+    Some(ChatId::new(PeerId(view.peer.id), account))
+}
+
+/// Which chat with a peer.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct GetCoverageParams {
+    /// Whose message ids are meant, in basic groups and private chats; needed where several accounts archived the peer.
+    #[param(value_type = Option<String>)]
+    account: Option<AccountName>,
+}
+
+impl FromQuery for GetCoverageParams {
+    const NAMES: &'static [&'static str] = &["account"];
+
+    fn from_query(values: &Values) -> Result<Self, Problem> {
+        Ok(Self { account: values.parsed("account", ACCOUNT)? })
+    }
 }
 
 /// Returns the coverage of one peer, with its ranges of ids.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/coverage", tag = "crawl", params(PeerPath),
+    get, path = "/v1/peers/{peer}/coverage", tag = "crawl", params(PeerPath, GetCoverageParams),
     responses((status = 200, body = CoverageDetail), (status = 404, body = Problem, content_type = "application/problem+json")),
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
-    _: Query<NoParams>,
+    Query(params): Query<GetCoverageParams>,
     PeerPath(peer): PeerPath,
 ) -> Result<Json<CoverageDetail>, Problem> {
-    context.read(move |context| detail(context, &peer)).await.map(Json)
+    context.read(move |context| detail(context, &peer, params.account)).await.map(Json)
 }
 
-fn detail(context: &Context, peer: &Peer) -> Result<CoverageDetail, Problem> {
+fn detail(context: &Context, peer: &Peer, account: Option<AccountName>) -> Result<CoverageDetail, Problem> {
     let unknown = || Problem::unknown_peer("this peer is known but not crawled");
     let snapshot = context.archive.flushed();
-    let state = snapshot.view().crawl_state(peer.id)?.ok_or_else(unknown)?;
-    let coverage = snapshot.view().coverage(peer.id)?;
-    Ok(CoverageDetail::new(peer, &coverage, &state, || context.status.hindrance(peer.id)))
+    let chat = chat(&snapshot, peer.id, account)?;
+    let state = snapshot.view().crawl_state(chat)?.ok_or_else(unknown)?;
+    let coverage = snapshot.view().coverage(chat)?;
+    Ok(CoverageDetail::new(peer, chat, &coverage, &state, || context.status.hindrance(chat)))
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use utoipa::IntoParams;
 
 use crate::archive::{Order, Snapshot, StoredMessage};
-use crate::model::{IdRange, MessageId, MessageKey, PeerId};
+use crate::model::{ChatId, IdRange, MessageId, MessageKey, PeerId};
 use crate::show::{self, StoredView, VersionView};
 use crate::views::DumpPage;
 
@@ -64,34 +64,41 @@ enum DumpPosition {
     /// This peer's line was written.
     Peer(PeerId),
     /// This message was written or left out.
-    Message(PeerId, i32),
+    Message(ChatId, i32),
     /// So many versions of this message were written, of more than fit its line.
-    Versions(PeerId, i32, u32),
+    Versions(ChatId, i32, u32),
 }
 
 impl fmt::Display for DumpPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Peer(peer) => write!(f, "{peer}"),
-            Self::Message(peer, id) => write!(f, "{peer}/{id}"),
-            Self::Versions(peer, id, versions) => write!(f, "{peer}/{id}/{versions}"),
+            Self::Message(chat, id) => write!(f, "{chat}/{id}"),
+            Self::Versions(chat, id, versions) => write!(f, "{chat}/{id}/{versions}"),
         }
     }
 }
 
 impl FromStr for DumpPosition {
-    type Err = std::num::ParseIntError;
+    type Err = InvalidDumpPosition;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once('/') {
-            None => text.parse().map(Self::Peer),
-            Some((peer, rest)) => match rest.split_once('/') {
-                None => Ok(Self::Message(peer.parse()?, rest.parse()?)),
-                Some((id, versions)) => Ok(Self::Versions(peer.parse()?, id.parse()?, versions.parse()?)),
-            },
+        let chat = |text: &str| text.parse::<ChatId>().map_err(|_| InvalidDumpPosition);
+        let number = |text: &str| text.parse::<i32>().map_err(|_| InvalidDumpPosition);
+        let mut parts = text.split('/');
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(peer), None, ..) => peer.parse().map(Self::Peer).map_err(|_| InvalidDumpPosition),
+            (Some(of), Some(id), None, _) => Ok(Self::Message(chat(of)?, number(id)?)),
+            (Some(of), Some(id), Some(versions), None) => {
+                Ok(Self::Versions(chat(of)?, number(id)?, versions.parse().map_err(|_| InvalidDumpPosition)?))
+            }
+            _ => Err(InvalidDumpPosition),
         }
     }
 }
+
+/// A text is no position in a dump.
+struct InvalidDumpPosition;
 
 /// Streams the archive as NDJSON; a sealed request gets a page.
 #[utoipa::path(
@@ -118,19 +125,27 @@ pub(super) async fn dump(
 
 /// A dump in progress.
 struct Dump {
-    /// The peers to dump, ascending.
-    peers: Arc<[PeerId]>,
+    /// The chats to dump, in their order.
+    chats: Arc<[ChatId]>,
     all: bool,
     position: Option<DumpPosition>,
 }
 
 impl Dump {
     fn start(archive: &Snapshot, params: &DumpParams) -> Result<Self, Problem> {
-        let peers = match &params.peer {
-            Some(peer) => vec![resolve(archive, peer)?.id],
-            None => archive.view().crawl_states(PeerId(i64::MIN)).map(|entry| Ok(entry?.0)).collect::<Result<_, Problem>>()?,
+        let chats: Vec<ChatId> = match &params.peer {
+            Some(peer) => {
+                let peer = resolve(archive, peer)?.id;
+                let chats: Vec<ChatId> = archive.view().chats(peer)?.into_iter().map(|(chat, _)| chat).collect();
+                // One that is not crawled has its own line all the same.
+                if chats.is_empty() { vec![peer.into()] } else { chats }
+            }
+            None => {
+                let all = archive.view().crawl_states(PeerId(i64::MIN).into());
+                all.map(|entry| Ok(entry?.0)).collect::<Result<_, Problem>>()?
+            }
         };
-        Ok(Self { peers: peers.into(), all: params.all, position: params.after })
+        Ok(Self { chats: chats.into(), all: params.all, position: params.after })
     }
 
     fn page(&mut self, archive: &Snapshot, mut budget: PageBudget) -> Result<DumpPage, Problem> {
@@ -160,41 +175,45 @@ impl Dump {
 
     /// Reads lines from the position on until `take` refuses one or the limit is reached; returns whether the end was reached.
     fn walk(&mut self, archive: &Snapshot, mut take: impl FnMut(&DumpLine) -> Result<bool, Problem>) -> Result<bool, Problem> {
-        let mut from = (PeerId(i64::MIN), i32::MIN);
-        let peers = Arc::clone(&self.peers);
+        let mut from = (ChatId::from(PeerId(i64::MIN)), i32::MIN);
+        let chats = Arc::clone(&self.chats);
         match self.position {
             None | Some(DumpPosition::Peer(_)) => {
                 let written = match self.position {
                     Some(DumpPosition::Peer(peer)) => peer,
                     _ => PeerId(i64::MIN),
                 };
-                let rest = peers.partition_point(|peer| self.position.is_some() && *peer <= written);
-                for peer in peers.iter().skip(rest) {
-                    if !take(&DumpLine::Peer(show::peer(&known_or_bare(archive.view(), *peer)?)))? {
+                let rest = chats.partition_point(|chat| self.position.is_some() && chat.peer() <= written);
+                let mut last = None;
+                for peer in chats.iter().skip(rest).map(|chat| chat.peer()) {
+                    if last.replace(peer) == Some(peer) {
+                        continue;
+                    }
+                    if !take(&DumpLine::Peer(show::peer(&known_or_bare(archive.view(), peer)?)))? {
                         return Ok(false);
                     }
-                    self.position = Some(DumpPosition::Peer(*peer));
+                    self.position = Some(DumpPosition::Peer(peer));
                 }
             }
-            Some(DumpPosition::Message(peer, id)) => from = (peer, id.saturating_add(1)),
-            Some(DumpPosition::Versions(peer, id, written)) => {
-                if !self.more_versions(archive, MessageKey { peer, id: MessageId(id) }, written, &mut take)? {
+            Some(DumpPosition::Message(chat, id)) => from = (chat, id.saturating_add(1)),
+            Some(DumpPosition::Versions(chat, id, written)) => {
+                if !self.more_versions(archive, MessageKey { chat, id: MessageId(id) }, written, &mut take)? {
                     return Ok(false);
                 }
-                from = (peer, id.saturating_add(1));
+                from = (chat, id.saturating_add(1));
             }
         }
         let mut looked_at = 0;
-        let rest = peers.partition_point(|peer| *peer < from.0);
-        for peer in peers.iter().skip(rest) {
-            let first = if *peer == from.0 { from.1 } else { i32::MIN };
-            for stored in archive.view().messages(*peer, IdRange { first, last: i32::MAX }, Order::OldestFirst) {
+        let rest = chats.partition_point(|chat| *chat < from.0);
+        for chat in chats.iter().skip(rest) {
+            let first = if *chat == from.0 { from.1 } else { i32::MIN };
+            for stored in archive.view().messages(*chat, IdRange { first, last: i32::MAX }, Order::OldestFirst) {
                 let stored = stored?;
                 if looked_at == LOOKED_AT_MAX {
                     return Ok(false);
                 }
                 looked_at += 1;
-                let position = DumpPosition::Message(*peer, stored.message.key.id.0);
+                let position = DumpPosition::Message(*chat, stored.message.key.id.0);
                 if let Some(line) = self.message(archive, &stored)?
                     && !take(&line)?
                 {
@@ -223,17 +242,18 @@ impl Dump {
     ) -> Result<bool, Problem> {
         let all = archive.view().message(key)?.map_or(0, |stored| stored.version);
         while written < all {
-            self.position = Some(DumpPosition::Versions(key.peer, key.id.0, written));
+            self.position = Some(DumpPosition::Versions(key.chat, key.id.0, written));
             let next = all.min(written.saturating_add(VERSIONS_MAX));
             let versions = archive.view().versions(key, written..next, Order::OldestFirst);
             let versions = versions.map(|version| Ok((&version?.message).into())).collect::<Result<_, Problem>>()?;
-            let line = VersionsLine { type_: "versions", peer: key.peer.0, id: key.id.0, first: written, versions };
+            let account = key.chat.account().map(|account| account.to_string());
+            let line = VersionsLine { type_: "versions", peer: key.peer().0, account, id: key.id.0, first: written, versions };
             if !take(&DumpLine::Versions(line))? {
                 return Ok(false);
             }
             written = next;
         }
-        self.position = Some(DumpPosition::Message(key.peer, key.id.0));
+        self.position = Some(DumpPosition::Message(key.chat, key.id.0));
         Ok(true)
     }
 
@@ -265,6 +285,8 @@ struct VersionsLine {
     #[serde(rename = "type")]
     type_: &'static str,
     peer: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
     id: i32,
     /// The number of the first of them.
     first: u32,

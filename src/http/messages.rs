@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use utoipa::IntoParams;
 
 use crate::archive::{Order, Raw, Snapshot, StoredMessage};
-use crate::model::{IdRange, Peer};
+use crate::model::{AccountName, IdRange, Peer};
 use crate::show::{self, StoredView};
 use crate::views::{MessageDetail, MessagesPage, RawView};
 
@@ -19,7 +19,7 @@ use super::context::Context;
 use super::ingress::Ingress;
 use super::mentions::{describe, mention};
 use super::paging::PageBudget;
-use super::path::{MessagePath, PeerPath};
+use super::path::{ACCOUNT, MessagePath, PeerPath, chat};
 use super::problem::Problem;
 use super::query::{FromQuery, Query, Values};
 
@@ -27,6 +27,9 @@ use super::query::{FromQuery, Query, Values};
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListMessagesParams {
+    /// Whose message ids are meant, in basic groups and private chats; needed where several accounts archived the peer.
+    #[param(value_type = Option<String>)]
+    account: Option<AccountName>,
     /// Only ids below this one.
     before: Option<i32>,
     /// Only ids above this one.
@@ -40,11 +43,12 @@ pub(super) struct ListMessagesParams {
 }
 
 impl FromQuery for ListMessagesParams {
-    const NAMES: &'static [&'static str] = &["before", "after", "limit", "order"];
+    const NAMES: &'static [&'static str] = &["account", "before", "after", "limit", "order"];
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
         let orders = [("newest", Order::NewestFirst), ("oldest", Order::OldestFirst)];
         Ok(Self {
+            account: values.parsed("account", ACCOUNT)?,
             before: values.parsed("before", "a message id")?,
             after: values.parsed("after", "a message id")?,
             limit: values.limit()?,
@@ -72,7 +76,8 @@ fn page(archive: &Snapshot, peer: &Peer, params: &ListMessagesParams, budget: Pa
     let first = params.after.map_or(i32::MIN, |after| after.saturating_add(1));
     let last = params.before.map_or(i32::MAX, |before| before.saturating_sub(1));
     let range = IdRange::new(first, last);
-    let stored = range.into_iter().flat_map(|range| archive.view().messages(peer.id, range, params.order));
+    let chat = chat(archive, peer.id, params.account)?;
+    let stored = range.into_iter().flat_map(|range| archive.view().messages(chat, range, params.order));
     let page = budget.fill(stored.map(|stored| Ok(StoredView::new(&stored?, &[]))))?;
     let mut mentioned = BTreeSet::new();
     page.entries.iter().for_each(|stored| mention(&stored.message.content, &mut mentioned));
@@ -89,6 +94,9 @@ fn page(archive: &Snapshot, peer: &Peer, params: &ListMessagesParams, budget: Pa
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct GetMessageParams {
+    /// Whose message id is meant, in basic groups and private chats; needed where several accounts archived the peer.
+    #[param(value_type = Option<String>)]
+    account: Option<AccountName>,
     /// Whether to include Telegram's raw bytes (TL) of the newest version and of the earlier ones that are listed.
     #[param(value_type = Option<bool>)]
     raw: bool,
@@ -100,11 +108,11 @@ pub(super) struct GetMessageParams {
 const VERSIONS_MAX: usize = 100;
 
 impl FromQuery for GetMessageParams {
-    const NAMES: &'static [&'static str] = &["raw", "versions_before"];
+    const NAMES: &'static [&'static str] = &["account", "raw", "versions_before"];
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
         let versions_before = values.parsed("versions_before", "the number of a version")?;
-        Ok(Self { raw: values.claim("raw")?, versions_before })
+        Ok(Self { account: values.parsed("account", ACCOUNT)?, raw: values.claim("raw")?, versions_before })
     }
 }
 
@@ -122,9 +130,9 @@ pub(super) async fn one(
 }
 
 fn message(archive: &Snapshot, path: &MessagePath, params: &GetMessageParams) -> Result<MessageDetail, Problem> {
-    let (peer, key) = (&path.peer, path.key());
+    let (peer, key) = (&path.peer, path.key(archive, params.account)?);
     let Some(stored) = archive.view().message(key)? else {
-        let covered = archive.view().coverage(peer.id)?.read.contains(key.id.0);
+        let covered = archive.view().coverage(key.chat)?.read.contains(key.id.0);
         let why = if covered { "Telegram had no such message when this id was read" } else { "this id was not read yet" };
         return Err(Problem::unknown_message(why));
     };

@@ -13,7 +13,7 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{Required, Schema};
 
 use crate::archive::Snapshot;
-use crate::model::{MessageId, MessageKey, Peer, PeerId, PeerLink};
+use crate::model::{AccountName, ChatId, MessageId, MessageKey, Peer, PeerId, PeerLink};
 
 use super::context::Context;
 use super::mentions::bare;
@@ -29,8 +29,36 @@ pub(super) struct MessagePath {
 }
 
 impl MessagePath {
-    pub(super) fn key(&self) -> MessageKey {
-        MessageKey { peer: self.peer.id, id: self.id }
+    /// The key of the message; `account` says whose id is meant, where that is not the same for all.
+    pub(super) fn key(&self, archive: &Snapshot, account: Option<AccountName>) -> Result<MessageKey, Problem> {
+        Ok(MessageKey { chat: chat(archive, self.peer.id, account)?, id: self.id })
+    }
+}
+
+/// What `account` is for.
+pub(super) const ACCOUNT: &str = "an account's name: whose message ids are meant, in basic groups and private chats";
+
+/// The chat with a peer as an account sees it. Without an account it is the only one that there is.
+pub(super) fn chat(archive: &Snapshot, peer: PeerId, account: Option<AccountName>) -> Result<ChatId, Problem> {
+    let chats = archive.view().chats(peer)?;
+    let asked = match account {
+        Some(account) => Some(ChatId::seen_by(account, peer)),
+        None if !peer.has_own_ids() => Some(peer.into()),
+        None => None,
+    };
+    let names = || {
+        let names = chats.iter().filter_map(|(chat, _)| chat.account());
+        names.map(|account| format!("`{account}`")).collect::<Vec<_>>().join(", ")
+    };
+    match (asked, chats.as_slice()) {
+        (Some(asked), chats) if !peer.has_own_ids() || chats.iter().any(|(chat, _)| *chat == asked) => Ok(asked),
+        (None, [(only, _)]) => Ok(*only),
+        (None, []) => Ok(peer.into()),
+        (Some(_), []) => Err(Problem::unknown_peer("no account archives this peer")),
+        (Some(_), _) => Err(Problem::unknown_peer(format!("this account does not archive the peer; these do: {}", names()))),
+        (None, _) => {
+            Err(Problem::bad_parameter(format!("message ids are each account's own here; name one by `account`: {}", names())))
+        }
     }
 }
 
@@ -87,7 +115,7 @@ pub(super) fn resolve(archive: &Snapshot, text: &str) -> Result<Peer, Problem> {
     };
     match archive.view().peer(id)? {
         Some(peer) => Ok(peer),
-        None if archive.view().crawl_state(id)?.is_some() => Ok(bare(id)),
+        None if !archive.view().chats(id)?.is_empty() => Ok(bare(id)),
         None => Err(unknown()),
     }
 }

@@ -58,7 +58,10 @@ fn page(archive: &Snapshot, params: &ListPeersParams, budget: PageBudget) -> Res
     let page = if params.all {
         budget.fill(archive.view().peers(from).map(known))
     } else {
-        budget.fill(archive.view().crawl_states(from).map(|entry| known_or_bare(archive.view(), entry?.0)).map(known))
+        let mut last = None;
+        let peers = archive.view().crawl_states(from.into()).map(|entry| entry.map(|(chat, _)| chat.peer()));
+        let each = peers.filter(|peer| peer.as_ref().map_or(true, |peer| last.replace(*peer) != Some(*peer)));
+        budget.fill(each.map(|peer| known_or_bare(archive.view(), peer?)).map(known))
     }?;
     Ok(PeersPage { next: page.next(|last| last.peer.id), peers: page.entries })
 }
@@ -77,6 +80,7 @@ pub(super) async fn one(
 }
 
 fn known(archive: &Snapshot, peer: &Peer) -> Result<KnownPeer, ArchiveError> {
-    let crawled = archive.view().crawl_state(peer.id)?.is_some();
-    Ok(KnownPeer::new(peer, crawled, &archive.view().coverage(peer.id)?))
+    let chats = archive.view().chats(peer.id)?.into_iter();
+    let chats = chats.map(|(chat, _)| Ok((chat, archive.view().coverage(chat)?)));
+    Ok(KnownPeer::new(peer, &chats.collect::<Result<Vec<_>, ArchiveError>>()?))
 }

@@ -65,7 +65,7 @@ impl ChangeKind {
     #[must_use]
     pub fn peer(&self) -> PeerId {
         match *self {
-            Self::MessageNew { key } | Self::MessageEdited { key, .. } | Self::MessageDeleted { key } => key.peer,
+            Self::MessageNew { key } | Self::MessageEdited { key, .. } | Self::MessageDeleted { key } => key.peer(),
             Self::PeerChanged { peer } | Self::PeerJoined { peer } | Self::PeerLeft { peer } => peer,
         }
     }
@@ -76,6 +76,17 @@ impl ChangeKind {
         match *self {
             Self::MessageNew { key } | Self::MessageEdited { key, .. } | Self::MessageDeleted { key } => Some(key),
             Self::PeerChanged { .. } | Self::PeerJoined { .. } | Self::PeerLeft { .. } => None,
+        }
+    }
+
+    /// The same of another message.
+    #[must_use]
+    pub fn of_message(self, key: MessageKey) -> Self {
+        match self {
+            Self::MessageNew { .. } => Self::MessageNew { key },
+            Self::MessageEdited { version, .. } => Self::MessageEdited { key, version },
+            Self::MessageDeleted { .. } => Self::MessageDeleted { key },
+            Self::PeerChanged { .. } | Self::PeerJoined { .. } | Self::PeerLeft { .. } => self,
         }
     }
 

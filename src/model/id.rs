@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use arrayvec::ArrayString;
+
 /// The marked id of a peer, as in the Bot API: users positive, basic groups `-id`, channels and supergroups
 /// `-(1_000_000_000_000 + id)`.
 ///
@@ -24,6 +26,9 @@ pub enum IdSpace {
 const CHANNEL_MARK: i64 = 1_000_000_000_000;
 
 impl PeerId {
+    /// The first in the order of ids whose messages have an account's own ids: all after it have, too.
+    pub const FIRST_WITH_OWN_IDS: Self = Self(1 - CHANNEL_MARK);
+
     /// The marked id of a user.
     #[must_use]
     pub fn user(bare: i64) -> Self {
@@ -52,6 +57,12 @@ impl PeerId {
         } else {
             IdSpace::Channel
         }
+    }
+
+    /// Whether each account has ids of its own for its messages.
+    #[must_use]
+    pub fn has_own_ids(self) -> bool {
+        self.kind() != IdSpace::Channel
     }
 
     /// The id without its mark, as Telegram's own API counts.
@@ -101,24 +112,119 @@ impl fmt::Display for MessageId {
     }
 }
 
+/// What has message ids of its own: a channel or supergroup, or one account's side of a basic group or private chat.
+///
+/// Outside channels each account counts the messages of all its chats in one sequence, so one message has another id for each account that
+/// is there, and the same id is another message.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChatId {
+    peer: PeerId,
+    account: Option<AccountName>,
+}
+
+impl ChatId {
+    /// The chat with a peer as an account sees it; a channel is the same to all.
+    #[must_use]
+    pub fn seen_by(account: AccountName, peer: PeerId) -> Self {
+        Self::new(peer, Some(account))
+    }
+
+    /// The same where the account may be unknown: the first of all chats with a peer in their order.
+    #[must_use]
+    pub fn new(peer: PeerId, account: Option<AccountName>) -> Self {
+        Self { peer, account: account.filter(|_| peer.has_own_ids()) }
+    }
+
+    /// Where messages are posted.
+    #[must_use]
+    pub fn peer(self) -> PeerId {
+        self.peer
+    }
+
+    /// Whose ids its messages have; nobody's own in a channel.
+    #[must_use]
+    pub fn account(self) -> Option<AccountName> {
+        self.account
+    }
+
+    /// The name of that account; empty where there is none.
+    #[must_use]
+    pub fn account_name(&self) -> &str {
+        self.account.as_ref().map_or("", AccountName::as_str)
+    }
+}
+
+impl From<PeerId> for ChatId {
+    fn from(peer: PeerId) -> Self {
+        Self::new(peer, None)
+    }
+}
+
+impl fmt::Debug for ChatId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for ChatId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.account {
+            Some(account) => write!(f, "{}@{account}", self.peer),
+            None => self.peer.fmt(f),
+        }
+    }
+}
+
+/// A text is not a chat's.
+#[derive(Debug, thiserror::Error)]
+#[error("a chat is a marked peer id, and `@` and an account's name where ids are an account's own")]
+pub struct InvalidChatId;
+
+impl FromStr for ChatId {
+    type Err = InvalidChatId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (peer, account) = text.split_once('@').map_or((text, None), |(peer, account)| (peer, Some(account)));
+        let account = account.map(str::parse).transpose().map_err(|_| InvalidChatId)?;
+        Ok(Self::new(peer.parse().map_err(|_| InvalidChatId)?, account))
+    }
+}
+
 /// The primary key of one message in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageKey {
-    /// Where it was posted.
-    pub peer: PeerId,
+    /// Where it was posted, and whose id it has.
+    pub chat: ChatId,
     /// Its id there.
     pub id: MessageId,
 }
 
-impl fmt::Display for MessageKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.peer, self.id)
+impl MessageKey {
+    /// The key of an id in a chat.
+    #[must_use]
+    pub fn new(chat: impl Into<ChatId>, id: MessageId) -> Self {
+        Self { chat: chat.into(), id }
+    }
+
+    /// Where it was posted.
+    #[must_use]
+    pub fn peer(self) -> PeerId {
+        self.chat.peer
     }
 }
 
+impl fmt::Display for MessageKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.chat, self.id)
+    }
+}
+
+/// The most characters that an account's name has.
+const ACCOUNT_NAME_MAX: usize = 32;
+
 /// The operator's name of an account: what its session file is called.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccountName(String);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountName(ArrayString<ACCOUNT_NAME_MAX>);
 
 /// An account's name was not of the allowed form.
 #[derive(Debug, thiserror::Error)]
@@ -139,10 +245,9 @@ impl FromStr for AccountName {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
         let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
-        if starts_well && text.len() <= 32 && text.chars().all(allowed) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidAccountName(text.to_owned()))
+        match ArrayString::from(text) {
+            Ok(name) if starts_well && text.chars().all(allowed) => Ok(Self(name)),
+            _ => Err(InvalidAccountName(text.to_owned())),
         }
     }
 }
@@ -168,6 +273,20 @@ mod tests {
             assert_eq!(id.bare(), bare);
         }
         assert_eq!(PeerId::channel(1_500_000_001).0, -1_001_500_000_001);
+    }
+
+    #[test]
+    fn a_chat_is_an_accounts_own_outside_channels_only() {
+        let (alpha, beta): (AccountName, AccountName) = ("alpha".parse().unwrap(), "beta".parse().unwrap());
+        let channel = PeerId::channel(1_500_000_001);
+        assert_eq!(ChatId::seen_by(alpha, channel), ChatId::seen_by(beta, channel));
+        for peer in [PeerId::user(7_000_001), PeerId::chat(42)] {
+            let (of_alpha, of_beta) = (ChatId::seen_by(alpha, peer), ChatId::seen_by(beta, peer));
+            assert!(ChatId::from(peer) < of_alpha && of_alpha < of_beta);
+            assert_eq!(of_alpha.to_string().parse::<ChatId>().unwrap(), of_alpha);
+        }
+        assert!("-42@".parse::<ChatId>().is_err() && "@alpha".parse::<ChatId>().is_err());
+        assert_eq!("-1001500000001@alpha".parse::<ChatId>().unwrap(), ChatId::from(channel));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{UnknownConstructors, name, non_empty, peer_id, plain, reactions, sen
 
 pub(super) fn message(m: &types::MessageService, unknown: &mut UnknownConstructors) -> Message {
     let peer = peer_id(&m.peer_id);
-    let key = MessageKey { peer, id: MessageId(m.id) };
+    let key = MessageKey::new(peer, MessageId(m.id));
     let mut reply = m.reply_to.as_ref().map(|header| reply(header, unknown));
     let mut service = action(&m.action);
     if matches!(m.action, enums::MessageAction::PinMessage) {

@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use tantivy::collector::{Collector, SegmentCollector};
-use tantivy::columnar::ColumnValues;
+use tantivy::columnar::{ColumnValues, StrColumn};
 use tantivy::query::{Scorer, Weight};
 use tantivy::{DocId, Score, SegmentReader, TERMINATED};
 
 use super::request::SortOrder;
-use super::schema::{DATE, ID, PEER};
-use crate::model::{MessageId, MessageKey, PeerId};
+use super::schema::{ACCOUNT, DATE, ID, PEER};
+use crate::model::{AccountName, ChatId, MessageId, MessageKey, PeerId};
 
 /// How many hits newest-first counts before it gives up and says "at least": it would otherwise read what it need not.
 pub(super) const COUNTED_MAX: u64 = 10_000;
@@ -33,23 +33,25 @@ pub(super) struct SortKey {
     pub(super) date: i64,
     pub(super) peer: i64,
     pub(super) id: i64,
+    /// Whose id that is, outside channels: in any order the same way.
+    pub(super) account: Option<AccountName>,
 }
 
 impl SortKey {
     /// Makes the key; `!` reverses an order without overflow.
-    fn new(sort: SortOrder, score: Score, date: i64, peer: i64, id: i64) -> Self {
+    fn new(sort: SortOrder, score: Score, date: i64, (peer, id, account): (i64, i64, Option<AccountName>)) -> Self {
         match sort {
             // The bits of a float that is not negative are in the order of its value.
-            SortOrder::Relevance => Self { score: !score.max(0.0).to_bits(), date: !date, peer: !peer, id: !id },
-            SortOrder::Newest => Self { score: 0, date: !date, peer: !peer, id: !id },
-            SortOrder::Oldest => Self { score: 0, date, peer, id },
+            SortOrder::Relevance => Self { score: !score.max(0.0).to_bits(), date: !date, peer: !peer, id: !id, account },
+            SortOrder::Newest => Self { score: 0, date: !date, peer: !peer, id: !id, account },
+            SortOrder::Oldest => Self { score: 0, date, peer, id, account },
         }
     }
 
     /// The message with this sort key; `None` when the key came from a forged cursor.
     pub(super) fn message_key(&self, sort: SortOrder) -> Option<MessageKey> {
         let (peer, id) = if sort == SortOrder::Oldest { (self.peer, self.id) } else { (!self.peer, !self.id) };
-        Some(MessageKey { peer: PeerId(peer), id: MessageId(i32::try_from(id).ok()?) })
+        Some(MessageKey::new(ChatId::new(PeerId(peer), self.account), MessageId(i32::try_from(id).ok()?)))
     }
 
     /// The relevance of the message with this sort key.
@@ -227,16 +229,20 @@ pub(super) struct Columns {
     dates: Arc<dyn ColumnValues<i64>>,
     peers: Arc<dyn ColumnValues<i64>>,
     ids: Arc<dyn ColumnValues<i64>>,
+    /// None in a segment of channels' messages only.
+    accounts: Option<StrColumn>,
 }
 
 impl Columns {
     fn of(reader: &SegmentReader) -> tantivy::Result<Self> {
         let column = |name| Ok::<_, tantivy::TantivyError>(reader.fast_fields().i64(name)?.first_or_default_col(0));
-        Ok(Self { dates: column(DATE)?, peers: column(PEER)?, ids: column(ID)? })
+        Ok(Self { dates: column(DATE)?, peers: column(PEER)?, ids: column(ID)?, accounts: reader.fast_fields().str(ACCOUNT)? })
     }
 
     fn sort_key(&self, sort: SortOrder, score: Score, doc: DocId) -> SortKey {
-        SortKey::new(sort, score, self.dates.get_val(doc), self.peers.get_val(doc), self.ids.get_val(doc))
+        let (peer, id) = (self.peers.get_val(doc), self.ids.get_val(doc));
+        let account = if PeerId(peer).has_own_ids() { account_of(self.accounts.as_ref(), doc) } else { None };
+        SortKey::new(sort, score, self.dates.get_val(doc), (peer, id, account))
     }
 
     /// The first document of a segment that is not newer than a date, by binary search.
@@ -248,6 +254,14 @@ impl Columns {
         }
         low
     }
+}
+
+/// Whose id the message of a document has.
+pub(super) fn account_of(accounts: Option<&StrColumn>, doc: DocId) -> Option<AccountName> {
+    let accounts = accounts?;
+    let mut name = String::new();
+    let found = accounts.ord_to_str(accounts.term_ords(doc).next()?, &mut name).ok()?;
+    found.then(|| name.parse().ok())?
 }
 
 /// The top k of a stream: a bounded heap, the worst of them on top.

@@ -9,8 +9,8 @@ use super::query::SearchQuery;
 use super::request::{SortOrder, Total};
 
 /// The first byte of a cursor; raised when its layout changes.
-const LAYOUT: u8 = 1;
-/// Bytes of a cursor.
+const LAYOUT: u8 = 2;
+/// Bytes of a cursor, without the account's name at its end.
 const LENGTH: usize = 1 + 1 + 4 + 4 + 8 + 8 + 8 + 1 + 8;
 
 /// Where a page ended.
@@ -38,12 +38,13 @@ impl PageCursor {
         }
         bytes.push(exact);
         bytes.extend(count.to_be_bytes());
+        bytes.extend(self.after.account.iter().flat_map(|account| account.as_str().bytes()));
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
     /// Reads a cursor; `None` when it is damaged, or belongs to another query or order.
     pub(super) fn decode(text: &str, query: &SearchQuery, sort: SortOrder) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| bytes.len() == LENGTH)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| bytes.len() >= LENGTH)?;
         let mut rest = bytes.as_slice();
         let ours = take(&mut rest)? == [LAYOUT]
             && take(&mut rest)? == [number(sort)]
@@ -53,7 +54,11 @@ impl PageCursor {
         let exact = take(&mut rest)? == [1];
         let count = u64::from_be_bytes(take(&mut rest)?);
         let total = if exact { Total::Exactly(count) } else { Total::AtLeast(count) };
-        ours.then_some(Self { after: SortKey { score, date, peer, id }, total })
+        let account = match rest {
+            [] => None,
+            name => Some(std::str::from_utf8(name).ok()?.parse().ok()?),
+        };
+        ours.then_some(Self { after: SortKey { score, date, peer, id, account }, total })
     }
 }
 
@@ -88,7 +93,10 @@ mod tests {
 
     #[test]
     fn a_cursor_of_another_query_is_refused() {
-        let cursor = PageCursor { after: SortKey { score: 1, date: 2, peer: -3, id: 4 }, total: Total::Exactly(5) };
+        let cursor = PageCursor {
+            after: SortKey { score: 1, date: 2, peer: -3, id: 4, account: "alpha".parse().ok() },
+            total: Total::Exactly(5),
+        };
         let text = cursor.encode(&query("a"), SortOrder::Newest);
         assert_eq!(PageCursor::decode(&text, &query("a"), SortOrder::Newest), Some(cursor));
         assert_eq!(PageCursor::decode(&text, &query("b"), SortOrder::Newest), None);
@@ -99,9 +107,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_reads_back(score: u32, date: i64, peer: i64, id: i64, exact: bool, count: u64) {
+        fn a_cursor_reads_back(score: u32, date: i64, peer: i64, id: i64, account in prop::option::of("[a-z]{1,32}"), exact: bool, count: u64) {
             let total = if exact { Total::Exactly(count) } else { Total::AtLeast(count) };
-            let cursor = PageCursor { after: SortKey { score, date, peer, id }, total };
+            let cursor = PageCursor { after: SortKey { score, date, peer, id, account: account.and_then(|name| name.parse().ok()) }, total };
             let text = cursor.encode(&query("x"), SortOrder::Relevance);
             prop_assert_eq!(PageCursor::decode(&text, &query("x"), SortOrder::Relevance), Some(cursor));
         }

@@ -20,6 +20,8 @@ pub(super) const DATE: &str = "date";
 pub(super) const PEER: &str = "peer";
 /// Its id there.
 pub(super) const ID: &str = "id";
+/// Whose id that is, outside channels.
+pub(super) const ACCOUNT: &str = "account";
 /// Which form of it is indexed; see [`revision`].
 pub(super) const REVISION: &str = "revision";
 
@@ -30,6 +32,7 @@ pub(super) struct Fields {
     pub(super) chars: Field,
     pub(super) peer: Field,
     pub(super) id: Field,
+    pub(super) account: Field,
     pub(super) date: Field,
     pub(super) revision: Field,
     pub(super) sender: Field,
@@ -48,6 +51,7 @@ pub(super) fn schema() -> (Schema, Fields) {
         chars: builder.add_text_field("chars", indexed(CHARS, IndexRecordOption::Basic, false)),
         peer: builder.add_i64_field(PEER, NumericOptions::default().set_indexed().set_fast()),
         id: builder.add_i64_field(ID, NumericOptions::default().set_indexed().set_fast()),
+        account: builder.add_text_field(ACCOUNT, indexed("raw", IndexRecordOption::Basic, false).set_fast("raw")),
         date: builder.add_i64_field(DATE, NumericOptions::default().set_fast()),
         revision: builder.add_u64_field(REVISION, NumericOptions::default().set_fast()),
         sender: builder.add_i64_field("sender", NumericOptions::default().set_indexed()),
@@ -86,7 +90,10 @@ impl Fields {
                 document.add_text(self.chars, text);
             }
         }
-        document.add_i64(self.peer, message.key.peer.0);
+        document.add_i64(self.peer, message.key.peer().0);
+        if let Some(account) = own(&message.key) {
+            document.add_text(self.account, account);
+        }
         document.add_i64(self.id, message.key.id.0.into());
         document.add_i64(self.date, message.date.0);
         document.add_u64(self.revision, revision(stored));
@@ -101,11 +108,23 @@ impl Fields {
 
     /// The document of one message.
     pub(super) fn by_key(&self, key: MessageKey) -> Box<dyn Query> {
-        let terms = [Term::from_field_i64(self.peer, key.peer.0), Term::from_field_i64(self.id, key.id.0.into())];
+        let terms = [Term::from_field_i64(self.peer, key.peer().0), Term::from_field_i64(self.id, key.id.0.into())];
+        let account = own(&key).map(|account| Term::from_field_text(self.account, account));
         let clauses = terms
+            .into_iter()
+            .chain(account)
             .map(|term| -> (Occur, Box<dyn Query>) { (Occur::Must, Box::new(TermQuery::new(term, IndexRecordOption::Basic))) });
-        Box::new(BooleanQuery::new(clauses.into()))
+        Box::new(BooleanQuery::new(clauses.collect()))
     }
+}
+
+/// What stands in the index for an account that nobody knows: no name is this.
+const UNKNOWN_ACCOUNT: &str = "-";
+
+/// What the index has of the account whose id a message has; nothing in channels.
+fn own(key: &MessageKey) -> Option<&str> {
+    let account = key.chat.account_name();
+    key.peer().has_own_ids().then_some(if account.is_empty() { UNKNOWN_ACCOUNT } else { account })
 }
 
 /// Everything of a message that can be searched for by words, the text first.

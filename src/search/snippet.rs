@@ -140,7 +140,7 @@ mod tests {
     use crate::model::{Media, MediaKind, MessageId, MessageKey, PeerId, Timestamp};
 
     fn message(text: &str) -> Message {
-        let mut message = Message::new(MessageKey { peer: PeerId(1), id: MessageId(1) }, Timestamp(0));
+        let mut message = Message::new(MessageKey::new(PeerId(1), MessageId(1)), Timestamp(0));
         text.clone_into(&mut message.text);
         message
     }

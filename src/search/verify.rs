@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashSet};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocSet, Searcher, TERMINATED, TantivyError, Term};
 
-use super::schema::{ID, REVISION, revision};
+use super::collect::account_of;
+use super::schema::{ACCOUNT, ID, REVISION, revision};
 use super::{Index, SearchError};
 use crate::archive::{Order, Snapshot};
-use crate::model::{IdRange, MessageId, MessageKey, PeerId, Seq};
+use crate::model::{ChatId, IdRange, MessageId, MessageKey, PeerId, Seq};
 
 /// The batch size, in changes: a few megabytes.
 const CHANGES_AT_ONCE: usize = 10_000;
@@ -102,12 +103,12 @@ impl Index {
         let pending = pending(archive, found.position)?;
         found.pending = pending.len() as u64;
         let mut of_known_peers = 0;
-        for entry in archive.view().crawl_states(PeerId(i64::MIN)) {
-            let (peer, _) = entry?;
-            let mut indexed = self.documents_of(&searcher, peer).map_err(|e| self.failed(&e))?;
+        for entry in archive.view().crawl_states(PeerId(i64::MIN).into()) {
+            let (chat, _) = entry?;
+            let mut indexed = self.documents_of(&searcher, chat).map_err(|e| self.failed(&e))?;
             of_known_peers += indexed.values().map(|revisions| revisions.len() as u64).sum::<u64>();
             let all = IdRange { first: i32::MIN, last: i32::MAX };
-            for stored in archive.view().messages(peer, all, Order::OldestFirst) {
+            for stored in archive.view().messages(chat, all, Order::OldestFirst) {
                 let stored = stored?;
                 found.messages += 1;
                 let key = stored.message.key;
@@ -119,16 +120,16 @@ impl Index {
                     Some(_) => found.note(Difference::Doubled(key)),
                 }
             }
-            indexed.into_keys().for_each(|id| found.note(Difference::Foreign(MessageKey { peer, id })));
+            indexed.into_keys().for_each(|id| found.note(Difference::Foreign(MessageKey { chat, id })));
         }
         // Those of peers that the archive does not have can be counted, but not named.
         found.foreign += found.documents.saturating_sub(of_known_peers);
         Ok(found)
     }
 
-    /// The documents of a peer: for each message id, the revisions that are in the index.
-    fn documents_of(&self, searcher: &Searcher, peer: PeerId) -> Result<BTreeMap<MessageId, Vec<u64>>, TantivyError> {
-        let term = Term::from_field_i64(self.fields().peer, peer.0);
+    /// The documents of a chat: for each message id, the revisions that are in the index.
+    fn documents_of(&self, searcher: &Searcher, chat: ChatId) -> Result<BTreeMap<MessageId, Vec<u64>>, TantivyError> {
+        let term = Term::from_field_i64(self.fields().peer, chat.peer().0);
         let mut found: BTreeMap<MessageId, Vec<u64>> = BTreeMap::new();
         for reader in searcher.segment_readers() {
             let ids = reader.fast_fields().i64(ID)?.first_or_default_col(0);
@@ -136,9 +137,10 @@ impl Index {
             let Some(mut postings) = reader.inverted_index(term.field())?.read_postings(&term, IndexRecordOption::Basic)? else {
                 continue;
             };
+            let accounts = reader.fast_fields().str(ACCOUNT)?;
             let mut doc = postings.doc();
             while doc != TERMINATED {
-                if !reader.is_deleted(doc) {
+                if !reader.is_deleted(doc) && account_of(accounts.as_ref(), doc) == chat.account() {
                     // An id that no message can have becomes one that no message has.
                     let id = MessageId(i32::try_from(ids.get_val(doc)).unwrap_or(i32::MIN));
                     found.entry(id).or_default().push(revisions.get_val(doc));

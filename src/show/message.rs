@@ -133,6 +133,9 @@ pub struct MessageView {
     pub type_: Cow<'static, str>,
     /// The marked id of the peer it was posted in.
     pub peer: i64,
+    /// The account whose id it is, in basic groups and private chats, where each account counts for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// Telegram's message id.
     pub id: i32,
     /// What it says.
@@ -173,7 +176,13 @@ impl StoredView {
 
 impl From<&Message> for MessageView {
     fn from(message: &Message) -> Self {
-        Self { type_: "message".into(), peer: message.key.peer.0, id: message.key.id.0, content: message.into() }
+        Self {
+            type_: "message".into(),
+            peer: message.key.peer().0,
+            account: message.key.chat.account().map(|account| account.to_string()),
+            id: message.key.id.0,
+            content: message.into(),
+        }
     }
 }
 

@@ -64,7 +64,7 @@ impl Client {
         };
         let seen = learn_mentioned(self.session(), &users, &chats);
         let covered = covered(range, messages.iter().map(id_of))?;
-        let of_range = |p: &Parsed| p.message.key.peer == peer && range.contains(p.message.key.id.0);
+        let of_range = |p: &Parsed| p.message.key.peer() == peer && range.contains(p.message.key.id.0);
         // Parsed messages are large: growing a list of them copies more than they weigh.
         let mut parsed = Vec::with_capacity(messages.len());
         parsed.extend(messages.iter().filter_map(parse::message).filter(of_range));

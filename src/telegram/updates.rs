@@ -94,7 +94,7 @@ impl Update {
     #[must_use]
     pub fn channel(&self) -> Option<PeerId> {
         match self {
-            Self::Message { parsed, .. } => Some(parsed.message.key.peer).filter(|p| p.kind() == IdSpace::Channel),
+            Self::Message { parsed, .. } => Some(parsed.message.key.peer()).filter(|p| p.kind() == IdSpace::Channel),
             Self::Deleted { channel, .. } => *channel,
             Self::ChannelMoved { channel, .. } | Self::ChannelGap { channel } => Some(*channel),
             Self::Shortened { .. } | Self::Counted { .. } | Self::Membership { .. } | Self::Hidden { .. } | Self::Gap => None,
@@ -158,18 +158,18 @@ pub(super) fn read_update(update: &enums::Update) -> Option<Update> {
             Some(Update::ChannelMoved { channel: PeerId::channel(u.channel_id), pts: u.pts, count: u.pts_count })
         }
         U::MessageReactions(u) => {
-            let key = MessageKey { peer: parse::peer_id(&u.peer), id: MessageId(u.msg_id) };
+            let key = MessageKey::new(parse::peer_id(&u.peer), MessageId(u.msg_id));
             Some(Update::Counted {
                 key,
                 counters: Counters { reactions: Some(parse::reactions(&u.reactions)), ..Counters::default() },
             })
         }
         U::ChannelMessageViews(u) => {
-            let key = MessageKey { peer: PeerId::channel(u.channel_id), id: MessageId(u.id) };
+            let key = MessageKey::new(PeerId::channel(u.channel_id), MessageId(u.id));
             Some(Update::Counted { key, counters: Counters { views: Some(u.views), ..Counters::default() } })
         }
         U::ChannelMessageForwards(u) => {
-            let key = MessageKey { peer: PeerId::channel(u.channel_id), id: MessageId(u.id) };
+            let key = MessageKey::new(PeerId::channel(u.channel_id), MessageId(u.id));
             Some(Update::Counted { key, counters: Counters { forwards: Some(u.forwards), ..Counters::default() } })
         }
         U::ChannelTooLong(u) => Some(Update::ChannelGap { channel: PeerId::channel(u.channel_id) }),

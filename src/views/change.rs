@@ -22,6 +22,9 @@ pub struct ChangeView {
     pub(crate) kind: Cow<'static, str>,
     /// The peer that it is about.
     pub(crate) peer: i64,
+    /// The account whose id it is, in basic groups and private chats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) account: Option<String>,
     /// The id of the message that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<i32>,

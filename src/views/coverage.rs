@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::archive::{Completeness, Coverage, CrawlState};
-use crate::model::{IdRange, Peer, RangeSet};
+use crate::model::{ChatId, IdRange, Peer, RangeSet};
 use crate::show::{self, PeerView};
 
 /// Ranges listed of each kind; a peer with more is being crawled in a strange way, and the counts still include all.
@@ -17,6 +17,9 @@ const RANGES_MAX: usize = 500;
 #[schema(as = Coverage)]
 pub struct CoverageView {
     pub(crate) peer: PeerView,
+    /// The account whose ids are meant, in basic groups and private chats, where each account counts for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) account: Option<String>,
     /// Whether every id up to `top` that any account can see was read, none must be read again, and somebody can still read the peer.
     pub(crate) complete: bool,
     /// The greatest message id that Telegram was seen to use.
@@ -45,7 +48,7 @@ pub struct CoverageView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) checked_at: Option<String>,
     /// Why the peer cannot be read at present: Telegram's error name, or `NO_ACCOUNT` where every account that could is banned, signed out
-    /// or gone, or `UNFOLLOWED` where the operator wants it no longer.
+    /// or gone, `UNFOLLOWED` where the operator wants it no longer, `TAKEN_OVER` where another account archives the same messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unavailable: Option<String>,
     /// Since when it cannot be read.
@@ -67,7 +70,7 @@ pub struct HoleView {
     pub(crate) first: i32,
     /// The last id.
     pub(crate) last: i32,
-    /// `not_read_yet`, `peer_unavailable`, `hidden`, `unreadable`, `to_be_read_again` or `deletion_to_be_confirmed`.
+    /// `not_read_yet`, `peer_unavailable`, `hidden`, `taken_over`, `unreadable`, `to_be_read_again` or `deletion_to_be_confirmed`.
     pub(crate) reason: Cow<'static, str>,
 }
 
@@ -123,20 +126,27 @@ pub struct CoveragePage {
     pub(crate) peers: Vec<CoverageView>,
     /// Value of `after` for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) next: Option<i64>,
+    pub(crate) next: Option<String>,
 }
 
 impl CoverageView {
     /// How complete a crawled peer is. `hindrance` says what is in the way of reading on.
-    pub(crate) fn new(peer: &Peer, coverage: &Coverage, state: &CrawlState, hindrance: impl FnOnce() -> Option<String>) -> Self {
+    pub(crate) fn new(
+        peer: &Peer,
+        chat: ChatId,
+        coverage: &Coverage,
+        state: &CrawlState,
+        hindrance: impl FnOnce() -> Option<String>,
+    ) -> Self {
         let completeness = Completeness::of(coverage, state);
         // What nobody can read any more may have grown since; what nobody wants any more may have, too.
-        let is_read = state.unavailable.as_deref().is_none_or(|why| why == CrawlState::UNFOLLOWED);
+        let is_read = state.unavailable.is_none() || state.is_wanted_no_longer();
         // One that was named just now was never asked about.
         let is_known = !state.followed || state.checked_at.is_some();
         let complete = completeness.is_complete() && is_read && is_known;
         Self {
             peer: show::peer(peer),
+            account: chat.account().map(|account| account.to_string()),
             complete,
             top: state.top,
             messages: coverage.messages,
@@ -165,19 +175,22 @@ impl HoleView {
     pub(crate) const UNREADABLE: &'static str = "unreadable";
     /// Never read, and none of the accounts can see it.
     pub(crate) const HIDDEN: &'static str = "hidden";
+    /// Never read, and another account archives the same messages by ids of its own.
+    pub(crate) const TAKEN_OVER: &'static str = "taken_over";
     /// Read, but its updates were skipped or a recheck is due.
     pub(crate) const TO_BE_READ_AGAIN: &'static str = "to_be_read_again";
     /// Part of a mass deletion.
     pub(crate) const DELETION_TO_BE_CONFIRMED: &'static str = "deletion_to_be_confirmed";
 
-    fn all(completeness: &Completeness<'_>, is_unavailable: bool) -> Vec<Self> {
-        let never = if is_unavailable { Self::PEER_UNAVAILABLE } else { Self::NOT_READ_YET };
+    fn all(completeness: &Completeness<'_>, state: &CrawlState) -> Vec<Self> {
+        let hidden = if state.is_taken_over() { Self::TAKEN_OVER } else { Self::HIDDEN };
+        let never = if state.unavailable.is_some() { Self::PEER_UNAVAILABLE } else { Self::NOT_READ_YET };
         let of = |set: &RangeSet, reason: &'static str| {
             let hole = move |range: &IdRange| Self { first: range.first, last: range.last, reason: reason.into() };
             set.ranges().iter().take(RANGES_MAX).map(hole).collect::<Vec<_>>()
         };
         let mut holes = of(&completeness.missing, never);
-        holes.extend(of(&completeness.hidden, Self::HIDDEN));
+        holes.extend(of(&completeness.hidden, hidden));
         holes.extend(of(completeness.unreadable, Self::UNREADABLE));
         holes.extend(of(&completeness.recheck, Self::TO_BE_READ_AGAIN));
         holes.extend(of(&completeness.held, Self::DELETION_TO_BE_CONFIRMED));
@@ -188,14 +201,20 @@ impl HoleView {
 
 impl CoverageDetail {
     /// The same with ranges of ids.
-    pub(crate) fn new(peer: &Peer, coverage: &Coverage, state: &CrawlState, hindrance: impl FnOnce() -> Option<String>) -> Self {
+    pub(crate) fn new(
+        peer: &Peer,
+        chat: ChatId,
+        coverage: &Coverage,
+        state: &CrawlState,
+        hindrance: impl FnOnce() -> Option<String>,
+    ) -> Self {
         let completeness = Completeness::of(coverage, state);
         Self {
             ranges: bounds(&coverage.read),
             missing_ranges: bounds(&completeness.missing),
             recheck_ranges: bounds(&completeness.recheck),
-            holes: HoleView::all(&completeness, state.unavailable.is_some()),
-            coverage: CoverageView::new(peer, coverage, state, hindrance),
+            holes: HoleView::all(&completeness, state),
+            coverage: CoverageView::new(peer, chat, coverage, state, hindrance),
         }
     }
 }
@@ -209,7 +228,7 @@ impl CoverageSummary {
     pub(crate) fn add(&mut self, view: &CoverageView) {
         self.peers += 1;
         self.peers_complete += u64::from(view.complete);
-        self.peers_unavailable += u64::from(view.unavailable.is_some());
+        self.peers_unavailable += u64::from(view.unavailable.as_deref().is_some_and(|why| why != CrawlState::TAKEN_OVER));
         self.messages += view.messages;
         self.deleted += view.deleted;
         self.missing += view.missing;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::archive::Coverage;
-use crate::model::Peer;
+use crate::model::{ChatId, Peer};
 use crate::show::{self, PeerView};
 
 /// A page of peers, by ascending id.
@@ -27,14 +27,25 @@ pub struct KnownPeer {
     pub(crate) messages: u64,
     /// Of these, how many were deleted in Telegram.
     pub(crate) deleted: u64,
+    /// The accounts that archived it each by ids of its own, in basic groups and private chats.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub(crate) accounts: Vec<String>,
 }
 
 impl KnownPeer {
-    /// A peer with what its coverage counts.
-    pub(crate) fn new(peer: &Peer, crawled: bool, coverage: &Coverage) -> Self {
+    /// A peer with what the coverage of its chats counts.
+    pub(crate) fn new(peer: &Peer, chats: &[(ChatId, Coverage)]) -> Self {
         // An object has each member once, and here `deleted` is the count: the mark of a deleted account gives way to it.
         let peer = PeerView { deleted: false, ..show::peer(peer) };
-        Self { peer, crawled, messages: coverage.messages, deleted: coverage.deleted }
+        let sum = |count: fn(&Coverage) -> u64| chats.iter().map(|(_, coverage)| count(coverage)).sum();
+        Self {
+            peer,
+            crawled: !chats.is_empty(),
+            messages: sum(|coverage| coverage.messages),
+            deleted: sum(|coverage| coverage.deleted),
+            accounts: chats.iter().filter_map(|(chat, _)| chat.account()).map(|account| account.to_string()).collect(),
+        }
     }
 }
 
@@ -48,7 +59,7 @@ mod tests {
     fn a_deleted_account_has_each_member_once_and_is_read_back() {
         let marks = PeerMarks { deleted: true, ..PeerMarks::default() };
         let peer = Peer { marks, ..Peer::new(PeerId::user(7), PeerKind::User, String::new()) };
-        let known = KnownPeer::new(&peer, false, &Coverage::default());
+        let known = KnownPeer::new(&peer, &[]);
         let json = serde_json::to_string(&known).unwrap();
         assert_eq!(json, r#"{"type":"peer","id":7,"kind":"user","crawled":false,"messages":0,"deleted":0}"#);
         assert_eq!(serde_json::from_str::<KnownPeer>(&json).unwrap(), known);

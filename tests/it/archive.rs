@@ -152,7 +152,7 @@ fn a_window_marks_what_is_gone_and_covers_it() {
     });
     let elsewhere = key(PeerId(CHAT.0 - 1), 3);
     kept.commit(|w| {
-        w.message(message(elsewhere.peer, 3, ""), raw("a"), 0);
+        w.message(message(elsewhere.peer(), 3, ""), raw("a"), 0);
     });
     let archived = kept.commit_at(Timestamp(NOW.0 + 9), |w| {
         w.message(text(3, "a"), raw("a"), 0).message(text(4, "new"), raw("a"), 0).covered(CHAT, range(1, 6));
@@ -160,7 +160,7 @@ fn a_window_marks_what_is_gone_and_covers_it() {
     assert_eq!((archived.new, archived.deleted, archived.unchanged), (1, 2, 1));
     let deleted: Vec<(i32, Option<Timestamp>)> = kept
         .view()
-        .messages(CHAT, range(1, 99), Order::OldestFirst)
+        .messages(CHAT.into(), range(1, 99), Order::OldestFirst)
         .map(|m| m.map(|m| (m.message.key.id.0, m.deleted_at)).unwrap())
         .collect();
     let when = Some(Timestamp(NOW.0 + 9));

@@ -369,5 +369,5 @@ fn what_became_of_backups_is_remembered_until_it_is_another() {
     fs::write(DataFolder::backup_record(&own.data()), "{\"newest\":").unwrap();
     assert_eq!(BackupRecord::load(&own.data()), BackupRecord::default(), "a damaged one remembers nothing");
     own.back_up(None);
-    assert_eq!(own.kept.view().message(at(42)).unwrap().unwrap().message.key.peer, CHAT);
+    assert_eq!(own.kept.view().message(at(42)).unwrap().unwrap().message.key.peer(), CHAT);
 }

@@ -57,7 +57,7 @@ fn empty(fleet: &Fleet, peer: PeerId) {
 
 /// The peers that are crawled.
 fn crawled(app: &App) -> BTreeSet<i64> {
-    app.archive.view().crawl_states(telescribe::model::PeerId(i64::MIN)).map(|entry| entry.unwrap().0.0).collect()
+    app.archive.view().crawl_states(telescribe::model::PeerId(i64::MIN).into()).map(|entry| entry.unwrap().0.peer().0).collect()
 }
 
 /// Waits until an account is shown to be in a peer, or out of it.

@@ -29,7 +29,7 @@ async fn a_pushed_message_is_archived_while_its_peers_past_is_being_read() {
         let known = PeerId(peer.marked());
         fleet.until("the peer is known", || app.archive.view().crawl_state(known).unwrap().is_some()).await;
         let id = fleet.simulator.post(peer, Post::text("pushed")).unwrap();
-        let key = MessageKey { peer: known, id: MessageId(id) };
+        let key = MessageKey::new(known, MessageId(id));
         fleet.until("what was pushed is archived", || app.archive.view().message(key).unwrap().is_some()).await;
         assert_eq!(app.archive.view().coverage(known).unwrap().messages, 1, "and nothing of the past is");
     }

@@ -69,12 +69,12 @@ fn text_with(text: &str) -> Vec<u8> {
 fn a_message_is_where_and_when_and_by_whom() {
     let parsed =
         message(&[("from_id", user(7)), ("message", string("今天")), ("grouped_id", long(3)), ("post_author", string("me"))]);
-    let key = MessageKey { peer: PeerId(-1_000_000_000_005), id: MessageId(42) };
+    let key = MessageKey::new(PeerId(-1_000_000_000_005), MessageId(42));
     assert_eq!((parsed.message.key, parsed.message.date), (key, Timestamp(i64::from(DATE))));
     assert_eq!(shown(&parsed), json!({ "sender": 7, "text": "今天", "album": 3, "author": "me" }));
     assert_eq!((parsed.revision, parsed.not_understood), (0, vec![]));
     for (peer, marked) in [(user(6), 6), (made("peerChat", &[("chat_id", long(6))]), -6), (channel(6), -1_000_000_000_006)] {
-        assert_eq!(message(&[("peer_id", peer)]).message.key.peer.0, marked);
+        assert_eq!(message(&[("peer_id", peer)]).message.key.peer().0, marked);
     }
 }
 

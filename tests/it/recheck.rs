@@ -43,13 +43,13 @@ fn newest(fleet: &Fleet, peer: PeerId, count: usize) -> Vec<i32> {
 }
 
 fn is_deleted(app: &App, peer: PeerId, id: i32) -> bool {
-    let key = MessageKey { peer: telescribe::model::PeerId(peer.marked()), id: MessageId(id) };
+    let key = MessageKey::new(telescribe::model::PeerId(peer.marked()), MessageId(id));
     app.archive.view().message(key).unwrap().unwrap().deleted_at.is_some()
 }
 
 /// What `telescribe coverage PEER` writes, and how it ends.
 async fn covered(fleet: &Fleet, peer: PeerId) -> (String, ExitCode) {
-    let args = coverage::Args { peer: Some(peer.to_string()), incomplete: false };
+    let args = coverage::Args { peer: Some(peer.to_string()), account: None, incomplete: false };
     let written = Written::default();
     let code = coverage::write(&args, &fleet.globals(), &mut Out::to(written.clone())).await.unwrap();
     (written.text(), code)
@@ -69,7 +69,7 @@ async fn views_and_reactions_that_nobody_tells_of_are_found_and_kept_as_a_series
     fleet.simulator.react(channel, id, "🔥", 3).unwrap();
     fleet.run_job(&app, "recheck", HISTORY).await;
     fleet.until_equal(&app).await;
-    let args = counters::Args { peer: channel.to_string(), message: Some(id) };
+    let args = counters::Args { peer: channel.to_string(), message: Some(id), account: None };
     let written = Written::default();
     let code = counters::write(&args, &fleet.globals(), &mut Out::to(written.clone())).await.unwrap();
     let text = written.text();

@@ -35,7 +35,7 @@ async fn a_scrub_finds_damage_that_nobody_asked_for() {
     let app = fleet.start_and_finish().await;
     fleet.stop(app).await;
     // A message of a peer that is not crawled, so that nobody reads it, nor reads it again.
-    let key = telescribe::model::MessageKey { peer: CHAT, id: telescribe::model::MessageId(5) };
+    let key = telescribe::model::MessageKey::new(CHAT, telescribe::model::MessageId(5));
     let db = raw_db(&fleet.data().join("archive"));
     put(&db, "message", &stored_at(key), &[u8::MAX; 2]);
     put(&db, "meta", b"job/scrub", &NOW.0.to_be_bytes());

@@ -4,7 +4,9 @@ mod index;
 mod pages;
 mod rebuild;
 
-use telescribe::model::{Button, ButtonKind, Entity, EntityKind, Forward, Media, MediaKind, PeerId, Reply, Timestamp};
+use telescribe::model::{
+    Button, ButtonKind, Entity, EntityKind, Forward, Media, MediaKind, MessageKey, PeerId, Reply, Timestamp,
+};
 
 use crate::support::indexed::{Indexed, request};
 use crate::support::messages::{NOW, peer, text};
@@ -176,7 +178,7 @@ async fn filters_choose_by_peer_sender_kind_state_and_day() {
     reply.edited = Some(Timestamp(1));
     reply.date = Timestamp(at("2023-12-31T23:59:59Z"));
     let mut elsewhere = text(4, "four");
-    elsewhere.key.peer = other;
+    elsewhere.key = MessageKey::new(other, elsewhere.key.id);
     elsewhere.date = reply.date;
     world.archive([photo, linked, reply, elsewhere]);
     let mut write = world.archive.write(NOW);

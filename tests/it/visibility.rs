@@ -190,7 +190,7 @@ async fn a_peer_that_nobody_can_read_any_more_is_not_complete_and_is_again_when_
     partly.0.stop(app).await;
     // Also for who looks while nothing runs.
     let out = Written::default();
-    let args = coverage::Args { peer: None, incomplete: false };
+    let args = coverage::Args { peer: None, account: None, incomplete: false };
     let code = coverage::write(&args, &partly.0.globals(), &mut Out::to(out.clone())).await.unwrap();
     let text = out.text();
     assert_eq!(code, ExitCode::from(1), "{text}");

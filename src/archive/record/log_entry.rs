@@ -5,7 +5,7 @@
 
 use prost::Message as _;
 
-use crate::model::{Change, ChangeKind, MessageId, MessageKey, PeerId, Seq, Timestamp};
+use crate::model::{Change, ChangeKind, ChatId, MessageId, MessageKey, PeerId, Seq, Timestamp};
 
 use super::super::chain::{Link, Secret};
 use super::super::codec::{RecordError, StoredValue, WrittenValue};
@@ -54,7 +54,7 @@ struct LogEntryRecord {
     secret: Vec<u8>,
 }
 
-/// Changes of one kind in one peer, one after the other.
+/// Changes of one kind in one chat, one after the other.
 #[derive(Clone, PartialEq, prost::Message)]
 struct RunRecord {
     /// 1 new, 2 edited, 3 deleted, 4 peer changed, 5 peer joined, 6 peer left.
@@ -68,6 +68,9 @@ struct RunRecord {
     /// Of kind 2: the number of each new form.
     #[prost(uint32, repeated, tag = "4")]
     versions: Vec<u32>,
+    /// Whose ids they are, where they are an account's own; until format 3 nobody's.
+    #[prost(string, tag = "5")]
+    account: String,
 }
 
 /// Kind and version as they are stored.
@@ -87,16 +90,21 @@ fn kind_of(kind: u32, key: MessageKey, version: u32) -> Result<ChangeKind, Recor
         1 => ChangeKind::MessageNew { key },
         2 => ChangeKind::MessageEdited { key, version },
         3 => ChangeKind::MessageDeleted { key },
-        4 => ChangeKind::PeerChanged { peer: key.peer },
-        5 => ChangeKind::PeerJoined { peer: key.peer },
-        6 => ChangeKind::PeerLeft { peer: key.peer },
+        4 => ChangeKind::PeerChanged { peer: key.peer() },
+        5 => ChangeKind::PeerJoined { peer: key.peer() },
+        6 => ChangeKind::PeerLeft { peer: key.peer() },
         other => return Err(RecordError::value("change", format!("unknown kind {other}"))),
     })
 }
 
 impl RunRecord {
     fn read(&self, kinds: &mut Vec<ChangeKind>) -> Result<(), RecordError> {
-        let at = |id| MessageKey { peer: PeerId(self.peer), id: MessageId(id) };
+        let account = match self.account.as_str() {
+            "" => None,
+            name => Some(name.parse().map_err(|e| RecordError::value("change", e))?),
+        };
+        let chat = ChatId::new(PeerId(self.peer), account);
+        let at = |id| MessageKey { chat, id: MessageId(id) };
         if self.ids.is_empty() {
             kinds.push(kind_of(self.kind, at(0), 0)?);
             return Ok(());
@@ -116,12 +124,13 @@ fn runs(kinds: &[ChangeKind]) -> Vec<RunRecord> {
     for kind in kinds {
         let ((number, version), peer) = (numbers(kind), kind.peer().0);
         let Some(message) = kind.message() else {
-            runs.push(RunRecord { kind: number, peer, ids: Vec::new(), versions: Vec::new() });
+            runs.push(RunRecord { kind: number, peer, ..RunRecord::default() });
             continue;
         };
-        let goes_on = runs.last().is_some_and(|run| run.kind == number && run.peer == peer);
+        let account = message.chat.account_name();
+        let goes_on = runs.last().is_some_and(|run| run.kind == number && run.peer == peer && run.account == account);
         if !goes_on {
-            runs.push(RunRecord { kind: number, peer, ids: Vec::new(), versions: Vec::new() });
+            runs.push(RunRecord { kind: number, peer, account: account.to_owned(), ..RunRecord::default() });
             before = 0;
         }
         if let Some(run) = runs.last_mut() {
@@ -168,7 +177,7 @@ impl StoredValue<Seq> for LogEntry {
         let r: LogEntryRecord = decode("change", bytes)?;
         let mut kinds = Vec::new();
         if r.kind != 0 || r.runs.is_empty() {
-            let key = MessageKey { peer: PeerId(r.peer), id: MessageId(r.id) };
+            let key = MessageKey::new(PeerId(r.peer), MessageId(r.id));
             kinds.push(kind_of(r.kind, key, r.version)?);
         }
         for run in &r.runs {
@@ -195,7 +204,7 @@ mod tests {
         let peer = prop_oneof![Just(PeerId(-1)), Just(PeerId(7)), any::<i64>().prop_map(PeerId)];
         let id = prop_oneof![1_i32..6, any::<i32>()].prop_map(MessageId);
         (1_u32..=6, peer, id, 1_u32..4)
-            .prop_map(|(kind, peer, id, version)| kind_of(kind, MessageKey { peer, id }, version).expect("a known kind"))
+            .prop_map(|(kind, peer, id, version)| kind_of(kind, MessageKey::new(peer, id), version).expect("a known kind"))
     }
 
     proptest! {
@@ -223,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_page_of_neighbours_takes_a_byte_a_message() {
-        let at = |id| MessageKey { peer: PeerId(-1_001_500_000_001), id: MessageId(id) };
+        let at = |id| MessageKey::new(PeerId(-1_001_500_000_001), MessageId(id));
         let kinds: Vec<ChangeKind> = (1..=100).rev().map(|id| ChangeKind::MessageNew { key: at(id) }).collect();
         let entry = LogEntry { last: Seq(100), at: Timestamp(1_706_702_400), kinds, seal: None };
         assert!(entry.to_bytes().len() < 130, "{}", entry.to_bytes().len());

@@ -7,9 +7,9 @@ use super::super::chain::{Link, Linking};
 use super::super::family::{EARLIER_FORM, FORM, LOG};
 use super::super::key::VersionKey;
 use super::super::record::{Form, LogEntry, Seal};
-use super::{ByPeer, Findings, Multiset, View, undamaged};
+use super::{ByChat, Findings, Multiset, View, undamaged};
 
-/// What the change log tells of a peer's messages.
+/// What the change log tells of a chat's messages.
 #[derive(Default)]
 pub(super) struct Told {
     /// Forms that became true, and deletions.
@@ -18,8 +18,8 @@ pub(super) struct Told {
 
 impl View<'_> {
     /// Reads the change log once, in order.
-    pub(super) fn check_log(self, report: &mut Findings<'_>) -> Result<ByPeer<Told>, ArchiveError> {
-        let mut told: ByPeer<Told> = ByPeer::new();
+    pub(super) fn check_log(self, report: &mut Findings<'_>) -> Result<ByChat<Told>, ArchiveError> {
+        let mut told: ByChat<Told> = ByChat::new();
         let mut chain = Chain::default();
         let mut at = Seq(0);
         let mut rows = self.all(&LOG, report);
@@ -34,8 +34,11 @@ impl View<'_> {
                 report.differs(|| format!("the change log jumps from {after} to {}", entry.first()));
             }
             report.report.changes += entry.kinds.len() as u64;
-            for kind in entry.kinds.iter().filter(|kind| kind.message().is_some()) {
-                told.entry(kind.peer()).or_default().changes.add(kind);
+            for kind in &entry.kinds {
+                let kind = self.with_owner(*kind)?;
+                if let Some(key) = kind.message() {
+                    told.entry(key.chat).or_default().changes.add(&kind);
+                }
             }
             chain.check(self, &entry, report)?;
         }
@@ -79,16 +82,17 @@ impl Chain {
         let Some(before) = self.before.replace(*link) else { return Ok(()) };
         let mut linking = Linking::new(before, entry.last, &entry.sealed());
         for Change { seq, kind, .. } in entry.changes() {
-            let (key, version) = match kind {
-                ChangeKind::MessageNew { key } => (key, 0),
-                ChangeKind::MessageEdited { key, version } => (key, version),
-                _ => continue,
+            let form_of = |kind| match kind {
+                ChangeKind::MessageNew { key } => Some((key, 0)),
+                ChangeKind::MessageEdited { key, version } => Some((key, version)),
+                _ => None,
             };
+            let (Some((sealed, _)), Some((key, version))) = (form_of(kind), form_of(view.with_owner(kind)?)) else { continue };
             let Some(form) = view.form(key, version)? else {
                 report.differs(|| format!("form {version} of message {key}, which change {seq} tells of, cannot be read"));
                 return Ok(());
             };
-            linking.add(&secret.leaf(&key, version, &form.raw.to_bytes()));
+            linking.add(&secret.leaf(&sealed, version, &form.raw.to_bytes()));
         }
         if linking.link() != *link {
             report.differs(|| {

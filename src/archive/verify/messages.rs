@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{ChangeKind, MessageKey, PeerId, Seq};
+use crate::model::{ChangeKind, ChatId, MessageKey, Seq};
 
 use super::super::ArchiveError;
 use super::super::codec::StoredKey as _;
 use super::super::coverage::Coverage;
-use super::super::family::{COVERAGE, EARLIER_FORM, FORM, KeyRange, LOG, VERSION};
+use super::super::family::{COVERAGE, EARLIER_FORM, FORM, KeyRange, LOG, OWN, VERSION};
+use super::super::key::{OwnKey, under_chat};
 use super::super::record::{Form, MessageRecord};
 use super::super::schema::Cf;
 use super::super::view::Order;
 use super::log::Told;
-use super::{Beside, ByPeer, Findings, Multiset, View, undamaged};
+use super::{Beside, ByChat, Findings, Multiset, View, undamaged};
 
-/// What is stored of a peer's messages.
+/// What is stored of a chat's messages.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Stored {
     pub(super) messages: u64,
@@ -34,9 +35,9 @@ fn changes_of(key: MessageKey, record: &MessageRecord) -> impl Iterator<Item = C
 
 impl View<'_> {
     /// Reads all messages once, with their earlier versions beside them.
-    pub(super) fn check_messages(self, report: &mut Findings<'_>) -> Result<ByPeer<Stored>, ArchiveError> {
-        let mut stored: ByPeer<Stored> = ByPeer::new();
-        let mut covered: Option<(PeerId, Coverage)> = None;
+    pub(super) fn check_messages(self, report: &mut Findings<'_>) -> Result<ByChat<Stored>, ArchiveError> {
+        let mut stored: ByChat<Stored> = ByChat::new();
+        let mut covered: Option<(ChatId, Coverage)> = None;
         // Ordered by the same keys, so one pass over each finds what has no counterpart.
         let rows = self.all(&EARLIER_FORM, report).peekable();
         let mut versions = Beside { what: "earlier version", rows, message: |key| key.message };
@@ -44,33 +45,39 @@ impl View<'_> {
         while let Some(row) = report.next(&mut forms)? {
             let Some(at) = report.readable(|| "a message".to_owned(), row.key()) else { continue };
             report.report.messages += 1;
-            let of_peer = stored.entry(at.peer).or_default();
-            of_peer.messages += 1;
+            let of_chat = stored.entry(at.chat).or_default();
+            of_chat.messages += 1;
             let mut earlier: u32 = 0;
             while let Some(form) = versions.next_of(at, report)? {
                 earlier = earlier.saturating_add(1);
                 match report.readable(|| format!("an earlier version of message {at}"), form) {
-                    Some(form) => changes_of(at, &form.record).for_each(|kind| of_peer.changes.add(&kind)),
-                    None => of_peer.damaged += 1,
+                    Some(form) => changes_of(at, &form.record).for_each(|kind| of_chat.changes.add(&kind)),
+                    None => of_chat.damaged += 1,
+                }
+            }
+            if let Some(account) = at.chat.account() {
+                let known = undamaged(self.get(&OWN, &OwnKey { account, id: at.id }))?.flatten();
+                if known != Some(at.peer()) {
+                    report.differs(|| format!("message {at} is not found by its account's id"));
                 }
             }
             let form = row.value(&at).inspect_err(|error| self.note_damage(Cf::Message, row.key_bytes(), error));
             let Some(Form { record, raw }) = report.readable(|| format!("message {at}"), form) else {
-                of_peer.damaged += 1;
+                of_chat.damaged += 1;
                 continue;
             };
-            changes_of(at, &record).for_each(|kind| of_peer.changes.add(&kind));
-            of_peer.deleted += u64::from(record.deleted_at.is_some());
+            changes_of(at, &record).for_each(|kind| of_chat.changes.add(&kind));
+            of_chat.deleted += u64::from(record.deleted_at.is_some());
             if raw.is_empty() {
                 report.differs(|| format!("message {at} has no raw bytes"));
             }
             if earlier != record.version {
                 report.differs(|| format!("message {at} has {} earlier versions, {earlier} are stored", record.version));
             }
-            if covered.as_ref().is_none_or(|(peer, _)| *peer != at.peer) {
+            if covered.as_ref().is_none_or(|(chat, _)| *chat != at.chat) {
                 // What is damaged there is told by the look at coverage itself.
-                let coverage = undamaged(self.get(&COVERAGE, &at.peer))?;
-                covered = Some((at.peer, coverage.flatten().unwrap_or_default()));
+                let coverage = undamaged(self.get(&COVERAGE, &at.chat))?;
+                covered = Some((at.chat, coverage.flatten().unwrap_or_default()));
             }
             if covered.as_ref().is_some_and(|(_, coverage)| !coverage.read.contains(at.id.0)) {
                 report.differs(|| format!("message {at} is archived, but its id is not in the coverage"));
@@ -83,36 +90,38 @@ impl View<'_> {
     /// Compares what the change log tells with what is stored.
     pub(super) fn compare_log(
         self,
-        told: &ByPeer<Told>,
-        stored: &ByPeer<Stored>,
+        told: &ByChat<Told>,
+        stored: &ByChat<Stored>,
         report: &mut Findings<'_>,
     ) -> Result<(), ArchiveError> {
         let none = (Told::default(), Stored::default());
-        let mut peers: Vec<PeerId> = told.keys().chain(stored.keys()).copied().collect();
-        peers.sort_unstable();
-        peers.dedup();
-        for peer in peers {
-            let (told, stored) = (told.get(&peer).unwrap_or(&none.0), stored.get(&peer).unwrap_or(&none.1));
+        let mut chats: Vec<ChatId> = told.keys().chain(stored.keys()).copied().collect();
+        chats.sort_unstable();
+        chats.dedup();
+        for chat in chats {
+            let (told, stored) = (told.get(&chat).unwrap_or(&none.0), stored.get(&chat).unwrap_or(&none.1));
             if told.changes != stored.changes {
-                self.compare_messages(peer, stored.damaged > 0, report)?;
+                self.compare_messages(chat, stored.damaged > 0, report)?;
             }
         }
         Ok(())
     }
 
-    /// Compares a peer's messages with the change log one by one; memory grows with the peer.
-    fn compare_messages(self, peer: PeerId, damaged: bool, report: &mut Findings<'_>) -> Result<(), ArchiveError> {
+    /// Compares a chat's messages with the change log one by one; memory grows with the chat.
+    fn compare_messages(self, chat: ChatId, damaged: bool, report: &mut Findings<'_>) -> Result<(), ArchiveError> {
         let mut of_log: BTreeMap<MessageKey, OfLog> = BTreeMap::new();
         let mut rows = self.all(&LOG, report);
         while let Some(row) = report.next(&mut rows)? {
             let Some(entry) = row.key().and_then(|last: Seq| row.value(&last)).ok() else { continue };
-            for kind in entry.kinds.iter().filter(|kind| kind.peer() == peer) {
-                let Some(key) = kind.message() else { continue };
-                of_log.entry(key).or_default().add(kind);
+            for kind in entry.kinds.iter().filter(|kind| kind.peer() == chat.peer()) {
+                let kind = self.with_owner(*kind)?;
+                if let Some(key) = kind.message().filter(|key| key.chat == chat) {
+                    of_log.entry(key).or_default().add(&kind);
+                }
             }
         }
         let before = report.report.differences.len();
-        let mut forms = self.lenient(&FORM, KeyRange::under(peer.encode()), Order::OldestFirst);
+        let mut forms = self.lenient(&FORM, KeyRange::under(under_chat(chat)), Order::OldestFirst);
         while let Some(row) = report.next(&mut forms)? {
             let Ok(key) = row.key() else { continue };
             let told = of_log.remove(&key);
@@ -133,7 +142,7 @@ impl View<'_> {
             report.differs(|| format!("message {key} is in the change log, but not archived"));
         }
         if report.report.differences.len() == before && !damaged {
-            report.differs(|| format!("the change log tells of other changes in peer {peer} than are stored"));
+            report.differs(|| format!("the change log tells of other changes in chat {chat} than are stored"));
         }
         Ok(())
     }

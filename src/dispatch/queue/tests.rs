@@ -4,6 +4,7 @@ use futures_util::future::BoxFuture;
 
 use super::super::task::{Assignment, TaskError};
 use super::*;
+use crate::model::PeerId;
 
 const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
@@ -17,7 +18,7 @@ struct Asked {
 
 impl Task for Asked {
     fn key(&self) -> TaskKey {
-        TaskKey::new(self.kind, Assignee::ReaderOf(self.peer))
+        TaskKey::new(self.kind, Assignee::ReaderOf(self.peer.into()))
     }
 
     fn kind(&self) -> &'static str {
@@ -165,7 +166,7 @@ fn an_account_that_lost_a_peer_is_no_candidate_and_without_any_the_work_is_dropp
     let queue = Queue::default();
     let [alpha, bravo] = ["alpha", "bravo"].map(|n| n.parse::<AccountName>().unwrap());
     add(&queue, history(1), Priority::Backfill);
-    queue.withdraw(&alpha, PeerId::channel(1));
+    queue.withdraw(&alpha, PeerId::channel(1).into());
     let Found::Task(taken, ()) = queue.take(NOW, |who, _, _| {
         assert_eq!(who, std::slice::from_ref(&bravo));
         Verdict::Take(())
@@ -174,8 +175,8 @@ fn an_account_that_lost_a_peer_is_no_candidate_and_without_any_the_work_is_dropp
     };
     drop(taken);
     add(&queue, history(2), Priority::Backfill);
-    queue.withdraw(&alpha, PeerId::channel(2));
-    queue.withdraw(&bravo, PeerId::channel(2));
+    queue.withdraw(&alpha, PeerId::channel(2).into());
+    queue.withdraw(&bravo, PeerId::channel(2).into());
     assert!(take(&queue).is_none());
     add(&queue, history(3), Priority::Backfill);
     assert!(matches!(queue.take(NOW, |_, _, _| Verdict::<()>::Drop), Found::Nothing(Some(_))));

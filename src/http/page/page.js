@@ -182,7 +182,7 @@ async function search(cursor) {
     }
     for (const hit of found.hits) {
       const shown = card(hit.message, { withPeer: true, snippet: hit.snippet, class: "hit" });
-      const go = () => read(hit.message.peer, hit.message.id);
+      const go = () => read(hit.message.peer, hit.message.id, hit.message.account);
       shown.tabIndex = 0;
       shown.addEventListener("click", go);
       shown.addEventListener("keydown", (event) => event.key === "Enter" && go());
@@ -199,13 +199,14 @@ async function search(cursor) {
 
 // ---- Reading: a peer's history, oldest above, around a message where one is named. ----
 
-async function read(peer, around) {
+async function read(peer, around, account) {
   const history = $("history");
   $("reader").hidden = false;
   document.querySelector("main").classList.add("reading");
   history.replaceChildren(note("Reading …"));
-  markCurrent(peer);
-  const part = (query) => ask("GET", `/v1/peers/${peer}/messages?limit=${HISTORY_PAGE}&${query}`);
+  markCurrent(peer, account);
+  const of = account === undefined ? "" : `account=${account}&`;
+  const part = (query) => ask("GET", `/v1/peers/${peer}/messages?limit=${HISTORY_PAGE}&${of}${query}`);
   const show = (messages) => messages.map((message) => card(message, { class: message.id === around ? "here" : undefined }));
   try {
     const older = await part(around === undefined ? "order=newest" : `order=newest&before=${around + 1}`);
@@ -240,9 +241,9 @@ async function read(peer, around) {
   }
 }
 
-function markCurrent(peer) {
+function markCurrent(peer, account) {
   for (const button of $("peers").querySelectorAll("button")) {
-    if (button.dataset.peer === String(peer)) button.setAttribute("aria-current", "true");
+    if (button.dataset.peer === String(peer) && (button.dataset.account ?? account) === account) button.setAttribute("aria-current", "true");
     else button.removeAttribute("aria-current");
   }
 }
@@ -259,10 +260,14 @@ async function loadPeers() {
   } while (after);
   learn(all);
   all.sort((a, b) => b.messages - a.messages);
-  $("peers").replaceChildren(...all.map((peer) => {
-    const button = element("button", { type: "button", title: peer.username ? `@${peer.username}` : peer.kind, onclick: () => read(peer.id) },
-      element("span", { class: "title", dir: "auto" }, named(peer.id)), element("span", { class: "count" }, peer.messages.toLocaleString()));
+  // Outside channels each account has message ids of its own: a chat for each that archived the peer.
+  const chats = all.flatMap((peer) => (peer.accounts ?? [undefined]).map((account) => ({ peer, account })));
+  $("peers").replaceChildren(...chats.map(({ peer, account }) => {
+    const title = (peer.username ? `@${peer.username}` : peer.kind) + (account === undefined ? "" : `, seen by ${account}`);
+    const button = element("button", { type: "button", title, onclick: () => read(peer.id, undefined, account) },
+      element("span", { class: "title", dir: "auto" }, named(peer.id), peer.accounts?.length > 1 ? ` (${account})` : ""), element("span", { class: "count" }, peer.messages.toLocaleString()));
     button.dataset.peer = peer.id;
+    if (account !== undefined) button.dataset.account = account;
     return element("li", {}, button);
   }));
   filterPeers();

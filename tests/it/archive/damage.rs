@@ -46,12 +46,12 @@ fn read_everything(archive: &Archive) -> Result<(), ArchiveError> {
     note(archive.view().versions(at(42), 0..u32::MAX, Order::OldestFirst).try_for_each(|v| v.map(drop)));
     note(archive.view().raw(at(42)).map(drop));
     for order in [Order::OldestFirst, Order::NewestFirst] {
-        archive.view().messages(CHAT, IdRange { first: i32::MIN, last: i32::MAX }, order).for_each(|m| note(m.map(drop)));
+        archive.view().messages(CHAT.into(), IdRange { first: i32::MIN, last: i32::MAX }, order).for_each(|m| note(m.map(drop)));
     }
     note(archive.view().peer(CHAT).map(drop));
     note(archive.view().peer_by_username("weather").map(drop));
     archive.view().peers(PeerId(i64::MIN)).for_each(|p| note(p.map(drop)));
-    archive.view().crawl_states(PeerId(i64::MIN)).for_each(|c| note(c.map(drop)));
+    archive.view().crawl_states(PeerId(i64::MIN).into()).for_each(|c| note(c.map(drop)));
     note(archive.view().crawl_state(CHAT).map(drop));
     note(archive.view().coverage(CHAT).map(drop));
     note(archive.view().changes(Seq(0), usize::MAX).map(drop));
@@ -115,7 +115,7 @@ fn what_is_beside_a_damaged_record_is_read() {
         put(db, "change", &5u64.to_be_bytes(), &NOISE);
     });
     let all = IdRange { first: 1, last: i32::MAX };
-    let read: Vec<_> = kept.view().messages(CHAT, all, Order::OldestFirst).map(|m| m.unwrap().message.key).collect();
+    let read: Vec<_> = kept.view().messages(CHAT.into(), all, Order::OldestFirst).map(|m| m.unwrap().message.key).collect();
     assert_eq!(read, [at(1), at(30)]);
     let several = kept.view().messages_by_key(&[at(1), at(42), at(30)]).unwrap();
     assert_eq!(several.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true]);
@@ -166,8 +166,8 @@ fn a_peer_whose_crawl_state_is_damaged_is_still_crawled() {
     kept.meddle(|db| put(db, "cursor", &stored_peer(CHAT), &NOISE));
     let state = kept.view().crawl_state(CHAT).unwrap().unwrap();
     assert_eq!((state.top, state.pts), (42, None));
-    let all: Vec<_> = kept.view().crawl_states(PeerId(i64::MIN)).map(Result::unwrap).collect();
-    assert_eq!(all, [(CHAT, state)]);
+    let all: Vec<_> = kept.view().crawl_states(PeerId(i64::MIN).into()).map(Result::unwrap).collect();
+    assert_eq!(all, [(CHAT.into(), state)]);
 }
 
 #[test]

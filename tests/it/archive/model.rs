@@ -115,7 +115,9 @@ impl PlainArchive {
         prop_assert_eq!(archive.last_seq().0, u64::try_from(changes.len()).unwrap());
         for peer in [-2, -1] {
             let mut there = BTreeMap::new();
-            for stored in archive.view().messages(PeerId(peer), IdRange { first: i32::MIN, last: i32::MAX }, Order::OldestFirst) {
+            for stored in
+                archive.view().messages(PeerId(peer).into(), IdRange { first: i32::MIN, last: i32::MAX }, Order::OldestFirst)
+            {
                 let stored = stored.unwrap();
                 let key = stored.message.key;
                 let earlier: Vec<String> = all_versions(archive.view(), key).into_iter().map(|v| v.message.text).collect();

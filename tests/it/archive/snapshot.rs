@@ -4,7 +4,7 @@
 
 use telescribe::archive::{CrawlState, Order, View};
 use telescribe::crawl::Progress;
-use telescribe::model::{IdRange, Peer, PeerId, Seq};
+use telescribe::model::{ChatId, IdRange, Peer, PeerId, Seq};
 
 use crate::support::archives::{Kept, add_to_each, all_versions};
 use crate::support::messages::{CHAT, at, peer, range, raw, text};
@@ -12,8 +12,8 @@ use crate::support::messages::{CHAT, at, peer, range, raw, text};
 /// What is read in different ways: point reads, several keys at once, ranges in both directions.
 fn read(view: View<'_>) -> String {
     let all = IdRange { first: 1, last: i32::MAX };
-    let messages = |order| view.messages(CHAT, all, order).map(Result::unwrap).collect::<Vec<_>>();
-    let states: Vec<(PeerId, CrawlState)> = view.crawl_states(PeerId(i64::MIN)).map(Result::unwrap).collect();
+    let messages = |order| view.messages(CHAT.into(), all, order).map(Result::unwrap).collect::<Vec<_>>();
+    let states: Vec<(ChatId, CrawlState)> = view.crawl_states(PeerId(i64::MIN).into()).map(Result::unwrap).collect();
     let peers: Vec<Peer> = view.peers(PeerId(i64::MIN)).map(Result::unwrap).collect();
     format!(
         "{:#?}",

@@ -54,7 +54,7 @@ impl Through {
 
         let mut message = parsed.message;
         self.next += 1;
-        message.key = MessageKey { peer: message.key.peer, id: MessageId(self.next) };
+        message.key = MessageKey::new(message.key.peer(), MessageId(self.next));
         let raw = Raw { layer: grammers_tl_types::LAYER, tl: parsed.raw, account: None };
         for round in 0..2 {
             let mut write = self.archive.write(Timestamp(0));

@@ -33,7 +33,7 @@ async fn pages_of_newest_first_neither_repeat_nor_skip() {
         world.archive((1..=60).map(|n| {
             let mut message = text(round * 60 + n, "needle");
             message.date = Timestamp(1_700_000_000 + i64::from(n / 7));
-            message.key.peer = if n % 2 == 0 { CHAT } else { PeerId(42) };
+            message.key = MessageKey::new(if n % 2 == 0 { CHAT } else { PeerId(42) }, message.key.id);
             message
         }));
         world.index().await;

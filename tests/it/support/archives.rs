@@ -90,7 +90,6 @@ pub(crate) fn furnished() -> Kept {
         w.position("search", Seq(3));
         w.crawl_state(CHAT, |c| {
             c.pts = Some(1_000);
-            c.account = Some("alpha".parse().unwrap());
             c.checked_at = Some(NOW);
             c.unavailable = Some("CHANNEL_PRIVATE".to_owned());
             c.recheck.insert(IdRange { first: 5, last: 9 });

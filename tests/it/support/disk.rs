@@ -30,9 +30,17 @@ pub(crate) fn delete(db: &DB, family: &str, key: &[u8]) {
 
 /// The key of a message as it is on disk.
 pub(crate) fn stored_at(key: MessageKey) -> Vec<u8> {
-    let mut bytes = (key.peer.0 ^ i64::MIN).to_be_bytes().to_vec();
+    let mut bytes = (key.peer().0 ^ i64::MIN).to_be_bytes().to_vec();
+    if key.peer().has_own_ids() {
+        bytes.extend(key.chat.account_name().bytes().chain([0]));
+    }
     bytes.extend((key.id.0 ^ i32::MIN).to_be_bytes());
     bytes
+}
+
+/// The key of a message as it was on disk until format 3.
+pub(crate) fn formerly_at(key: MessageKey) -> Vec<u8> {
+    [(key.peer().0 ^ i64::MIN).to_be_bytes().as_slice(), &(key.id.0 ^ i32::MIN).to_be_bytes()].concat()
 }
 
 pub(crate) fn stored_peer(peer: PeerId) -> [u8; 8] {

@@ -246,7 +246,7 @@ pub(crate) fn first_differences(dump: &str, truth: &str) -> String {
 
 /// Whether the program has archived a message of the simulated Telegram.
 pub(crate) fn knows(app: &App, peer: PeerId, id: i32) -> bool {
-    let key = MessageKey { peer: telescribe::model::PeerId(peer.marked()), id: MessageId(id) };
+    let key = MessageKey::new(telescribe::model::PeerId(peer.marked()), MessageId(id));
     app.archive.view().message(key).unwrap().is_some()
 }
 

@@ -14,7 +14,7 @@ pub(crate) const NOW: Timestamp = Timestamp(1_706_702_400);
 pub(crate) const CHAT: PeerId = PeerId(-1_001_500_000_001);
 
 pub(crate) fn key(peer: PeerId, id: i32) -> MessageKey {
-    MessageKey { peer, id: MessageId(id) }
+    MessageKey::new(peer, MessageId(id))
 }
 
 /// A message's key in [`CHAT`].
