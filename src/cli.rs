@@ -15,6 +15,7 @@ pub mod counters;
 pub mod coverage;
 mod demo;
 pub mod dump;
+pub mod fetch;
 pub mod follow;
 pub mod join;
 mod key;
@@ -80,6 +81,7 @@ enum Command {
     Coverage(coverage::Args),
     Counters(counters::Args),
     Join(join::Args),
+    Fetch(fetch::Args),
     Follow(follow::FollowArgs),
     Unfollow(follow::UnfollowArgs),
     Status(status::Args),
@@ -154,6 +156,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Coverage(args) => coverage::run(args, &globals).await,
         Command::Counters(args) => counters::run(args, &globals).await,
         Command::Join(args) => join::run(args, &globals).await,
+        Command::Fetch(args) => fetch::run(args, &globals).await,
         Command::Follow(args) => follow::follow(args, &globals).await,
         Command::Unfollow(args) => follow::unfollow(args, &globals).await,
         Command::Status(args) => status::run(args, &globals).await,

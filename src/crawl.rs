@@ -22,7 +22,7 @@
 //!
 //! The way through: `unit` says which kinds of tasks there are, `planner` what is asked next, `dispatch` (outside) who asks it; `walks` and
 //! `polls` (by `dialogs`), `differences`, `account_events`, `history`, `folders`, `visibility`, `counters` ask, `live` listens, and all write by the
-//! `recorder`; `sweeps` finds work for the jobs, `abandoned` notes what nobody can read, `admission`, `join` and `follow` decide which peers there are, `peers` who reads them. No kind of
+//! `recorder`; `fetch` reads what somebody waits for, `sweeps` finds work for the jobs, `abandoned` notes what nobody can read, `admission`, `join` and `follow` decide which peers there are, `peers` who reads them. No kind of
 //! unit knows another: what an answer leads to goes through the planner. `assembly` puts them together; nothing that stays knows them all.
 
 mod abandoned;
@@ -33,6 +33,7 @@ mod counters;
 mod damaged;
 mod dialogs;
 mod differences;
+mod fetch;
 mod folders;
 mod follow;
 mod history;
@@ -58,7 +59,7 @@ mod walks;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::accounts::{AccountStatus, Outage, Pool};
 use crate::archive::{Archive, ArchiveError};
@@ -69,6 +70,7 @@ use crate::schedule::{Job, Scope};
 use crate::telegram::{self, Client, Clients};
 
 pub use admission::Rules;
+pub use fetch::{FetchError, FetchState, FetchTarget, Fetching, Wanted};
 pub use follow::{FollowError, Following};
 pub use join::{InvalidJoinTarget, JoinError, JoinTarget, Joining};
 pub use progress::Progress;
@@ -78,6 +80,7 @@ pub use unit::Unit;
 
 use admission::Admission;
 use assembly::Parts;
+use fetch::Fetches;
 use follow::Follows;
 use join::Joins;
 use planner::Planner;
@@ -101,6 +104,7 @@ pub struct Crawler {
     sweeper: Arc<Sweeper>,
     joins: Arc<Joins>,
     follows: Arc<Follows>,
+    fetches: Arc<Fetches>,
     /// Kept, and never called from here: the tasks in the queue have a weak reference to it, so that they end with the crawl.
     _performer: Arc<dyn Perform>,
 }
@@ -150,6 +154,7 @@ impl Crawler {
             sweeper,
             joins,
             follows,
+            fetches,
             live,
             abandoned,
             performer,
@@ -177,6 +182,7 @@ impl Crawler {
             sweeper,
             joins,
             follows,
+            fetches,
             _performer: performer,
         }))
     }
@@ -239,6 +245,25 @@ impl Crawler {
     /// See [`FollowError`].
     pub async fn unfollow(&self, target: &JoinTarget) -> Result<Peer, FollowError> {
         self.follows.unfollow(target).await
+    }
+
+    /// Begins to read a part of a peer's history, ahead of the backfill; returns its number.
+    ///
+    /// # Errors
+    /// See [`FetchError`].
+    pub async fn fetch(
+        &self,
+        account: Option<&AccountName>,
+        target: &FetchTarget,
+        wanted: Wanted,
+    ) -> Result<(u64, Peer), FetchError> {
+        self.fetches.begin(account, target, wanted).await
+    }
+
+    /// How a fetch is doing, as it goes on; `None` where there was none with this number, or it was long ago.
+    #[must_use]
+    pub fn fetching(&self, run: u64) -> Option<watch::Receiver<Fetching>> {
+        self.fetches.watch(run)
     }
 
     /// What keeps a chat from being read on just now: nobody who can read it, or a wait that Telegram asked for.

@@ -25,6 +25,7 @@ mod counters;
 mod coverage;
 mod dump;
 mod envelope;
+mod fetch;
 mod follow;
 mod ingress;
 mod jobs;
@@ -110,6 +111,8 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::run))
         .routes(routes!(join::join))
+        .routes(routes!(fetch::fetch))
+        .routes(routes!(fetch::one))
         .routes(routes!(follow::follow))
         .routes(routes!(follow::unfollow))
         .routes(routes!(backups::make))

@@ -29,6 +29,6 @@ pub use media_kind::MediaKind;
 pub use message::{Counters, Message, Reaction, Restriction};
 pub use origin::{Forward, Reply};
 pub use peer::{Peer, PeerKind, PeerMarks};
-pub use range::{IdRange, RangeSet};
+pub use range::{IdRange, InvalidIds, RangeSet};
 pub use service::Service;
 pub use updates::UpdatesState;

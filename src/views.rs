@@ -14,6 +14,7 @@ mod change;
 mod counters;
 mod coverage;
 mod dump;
+mod fetch;
 mod job;
 mod member;
 mod message;
@@ -29,6 +30,7 @@ pub use change::{ChangeLine, ChangeView, ChangesPage, LogHeadView};
 pub use counters::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
 pub use coverage::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView, HoleView};
 pub use dump::DumpPage;
+pub use fetch::{FetchBody, FetchView};
 pub use job::{
     AccountWaitView, FollowBody, FollowView, JobPeersView, JobView, JobsView, JoinBody, JoinView, RunJobBody, StartView,
     StartsView, UnfollowBody, UnfollowView,

@@ -8,20 +8,24 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 use super::backups::Backups;
 use crate::archive::{Archive, ArchiveError};
 use crate::config::{Config, InvalidPlan};
-use crate::crawl::{Crawler, InvalidJoinTarget, JoinTarget, Joining, Standing};
+use crate::crawl::{
+    Crawler, FetchError, FetchState, FetchTarget, Fetching, InvalidJoinTarget, JoinTarget, Joining, Standing, Wanted,
+};
 use crate::http::{Operator, OperatorError};
 use crate::lifecycle::{StepOutcome, Worker};
-use crate::model::{Clock, Timestamp};
+use crate::model::{AccountName, Clock, InvalidIds, Peer, PeerKind, Timestamp};
 use crate::schedule::{Due, Job, Missed, Run, RunDecision, RunTracker, Scope, Selector, Zone};
 use crate::show;
-use crate::views::{AccountWaitView, BackupRunView, FollowView, JobPeersView, JobView, JoinView, StartView, UnfollowView};
+use crate::views::{
+    AccountWaitView, BackupRunView, FetchBody, FetchView, FollowView, JobPeersView, JobView, JoinView, StartView, UnfollowView,
+};
 
 /// The longest time between two ticks of the scheduler: the clock may have been set, or the machine may have slept.
 const TICK_MAX: Duration = Duration::from_secs(30);
@@ -177,6 +181,36 @@ fn warn_of_old_time_zones(runs: &[Run], now: DateTime<Utc>) {
 }
 
 /// Where the archive remembers the end of a run; no job is called `ended`.
+/// What a request to fetch asks for.
+fn wanted(body: &FetchBody, now: DateTime<Utc>) -> Result<Wanted, String> {
+    match (&body.ids, &body.since) {
+        (Some(_), Some(_)) => Err("`ids` and `since` are two ways to say what is wanted; name one of them".to_owned()),
+        (Some(ids), None) => ids.parse().map(Wanted::Ids).map_err(|error: InvalidIds| format!("`{ids}`: {error}")),
+        (None, Some(since)) => read_since(since, now).map(Wanted::Since).ok_or_else(|| {
+            format!(
+                "`{since}` is no time: write `2026-11-01T12:00:00Z`, a date such as `2026-11-01`, or how long ago: `12h`, `2d`"
+            )
+        }),
+        (None, None) => Ok(Wanted::Newest),
+    }
+}
+
+/// A time, a date in UTC, or how long ago.
+fn read_since(text: &str, now: DateTime<Utc>) -> Option<Timestamp> {
+    let text = text.trim();
+    if let Ok(time) = text.parse::<DateTime<Utc>>() {
+        return Some(time.into());
+    }
+    if let Ok(date) = text.parse::<NaiveDate>() {
+        return Some(Timestamp(date.and_time(NaiveTime::MIN).and_utc().timestamp()));
+    }
+    let span: jiff::Span = text.parse().ok()?;
+    let ago = span.total(jiff::SpanTotal::from(jiff::Unit::Second).days_are_24_hours()).ok()?.abs();
+    // Whole seconds, and no farther back than anything was ever posted.
+    let seconds = chrono::TimeDelta::try_seconds(ago.min(f64::from(i32::MAX)) as i64)?;
+    now.checked_sub_signed(seconds).map(Into::into)
+}
+
 fn ended_key(run: &Run) -> String {
     format!("ended/{}", run.key())
 }
@@ -215,6 +249,54 @@ impl Operator for JobControl {
             let target = target.parse::<JoinTarget>().map_err(|error| OperatorError::BadTarget(error.to_string()))?;
             let peer = crawler.unfollow(&target).await.map_err(|error| OperatorError::NotFollowed(error.to_string()))?;
             Ok(UnfollowView { peer: show::peer(&peer) })
+        })
+    }
+
+    fn fetch<'a>(&'a self, body: &'a FetchBody) -> BoxFuture<'a, Result<u64, OperatorError>> {
+        Box::pin(async move {
+            let crawler = &self.workers.as_ref().ok_or(OperatorError::NotRunning)?.crawler;
+            let target = body.peer.parse::<FetchTarget>().map_err(|error| OperatorError::BadTarget(error.to_string()))?;
+            let account = body.account.as_deref().map(str::parse::<AccountName>).transpose();
+            let account = account.map_err(|error| OperatorError::BadWish(error.to_string()))?;
+            let wanted = wanted(body, self.clock.now()).map_err(OperatorError::BadWish)?;
+            let begun = crawler.fetch(account.as_ref(), &target, wanted).await;
+            begun.map(|(run, _)| run).map_err(|error| match error {
+                FetchError::Busy => OperatorError::Busy,
+                FetchError::TooMany(_) | FetchError::WhoseIds(_) => OperatorError::BadWish(error.to_string()),
+                error => OperatorError::NotFetched(error.to_string()),
+            })
+        })
+    }
+
+    fn fetched(&self, run: u64, patience: Duration) -> BoxFuture<'_, Result<Option<FetchView>, OperatorError>> {
+        Box::pin(async move {
+            let crawler = &self.workers.as_ref().ok_or(OperatorError::NotRunning)?.crawler;
+            let Some(mut fetching) = crawler.fetching(run) else { return Ok(None) };
+            let is_over = |fetching: &Fetching| fetching.state != FetchState::Reading;
+            tokio::time::timeout(patience, fetching.wait_for(is_over)).await.ok();
+            let Fetching { chat, state, pages, messages, new, edited, deleted, left } = fetching.borrow().clone();
+            let peer = self.archive.view().peer(chat.peer()).ok().flatten();
+            let (state, error) = match state {
+                FetchState::Reading => (FetchView::READING, None),
+                FetchState::Done => (FetchView::DONE, None),
+                FetchState::Failed(why) => (FetchView::FAILED, Some(why)),
+            };
+            let hindered = if state == FetchView::READING { crawler.hindrance(chat) } else { None };
+            let bare = || Peer::new(chat.peer(), PeerKind::Channel, String::new());
+            Ok(Some(FetchView {
+                run,
+                state: state.into(),
+                error,
+                hindered,
+                peer: show::peer(&peer.unwrap_or_else(bare)),
+                account: chat.account().map(|account| account.to_string()),
+                pages,
+                messages,
+                new,
+                edited,
+                deleted,
+                left,
+            }))
         })
     }
 

@@ -8,6 +8,7 @@ use super::admission::Admission;
 use super::counters::Counting;
 use super::dialogs::Dialogs;
 use super::differences::Differences;
+use super::fetch::Fetches;
 use super::folders::Folders;
 use super::follow::Follows;
 use super::history::History;
@@ -44,6 +45,7 @@ pub(super) struct Parts {
     pub(super) sweeper: Arc<Sweeper>,
     pub(super) joins: Arc<Joins>,
     pub(super) follows: Arc<Follows>,
+    pub(super) fetches: Arc<Fetches>,
     pub(super) live: Arc<Live>,
     pub(super) abandoned: Arc<Abandoned>,
     /// Runs the units, for as long as it is kept.
@@ -118,21 +120,24 @@ impl Basis {
         let visibility = self.visibility();
         let live = self.live(&account_events, &overtaken, &visibility);
         let dialogs = self.dialogs(settings);
+        let joins = self.joins();
+        let fetches = self.fetches(&joins);
         let units = Units {
             walks: Walks::new(Arc::clone(&dialogs), Arc::clone(&self.recorder), Arc::clone(&resumption)),
             polls: self.polls(dialogs, &resumption),
             folders: self.folders(&resumption),
             differences,
             account_events,
-            history: self.history(overtaken, &visibility, settings),
+            history: self.history(overtaken, &visibility, &fetches, settings),
             visibility,
             counting: self.counting(settings),
             planner: Arc::clone(&self.planner),
             recorder: Arc::clone(&self.recorder),
+            fetches: Arc::clone(&fetches),
         };
         let performer: Arc<dyn Perform> = Arc::new(units);
         self.planner.performed_by(Arc::downgrade(&performer));
-        let (sweeper, joins, abandoned) = (self.sweeper(sweeps, settings), self.joins(), self.abandoned());
+        let (sweeper, abandoned) = (self.sweeper(sweeps, settings), self.abandoned());
         let follows = self.follows(&joins, settings);
         let Self { dispatch, admission, planner, recorder, .. } = self;
         Parts {
@@ -145,6 +150,7 @@ impl Basis {
             sweeper,
             joins,
             follows,
+            fetches,
             live,
             abandoned,
             performer,
@@ -252,7 +258,13 @@ impl Basis {
         })
     }
 
-    fn history(&self, overtaken: Arc<Overtaken>, visibility: &Arc<Visibility>, settings: &Settings) -> History {
+    fn history(
+        &self,
+        overtaken: Arc<Overtaken>,
+        visibility: &Arc<Visibility>,
+        fetches: &Arc<Fetches>,
+        settings: &Settings,
+    ) -> History {
         History {
             archive: Arc::clone(&self.archive),
             pool: Arc::clone(&self.pool),
@@ -261,6 +273,7 @@ impl Basis {
             recorder: Arc::clone(&self.recorder),
             overtaken,
             visibility: Arc::clone(visibility),
+            fetches: Arc::clone(fetches),
             recheck_ids_max: settings.recheck_ids_max,
         }
     }
@@ -310,6 +323,19 @@ impl Basis {
             recorder: Arc::clone(&self.recorder),
             joins: Arc::clone(joins),
             configured: settings.followed.clone(),
+        })
+    }
+
+    fn fetches(&self, joins: &Arc<Joins>) -> Arc<Fetches> {
+        Arc::new(Fetches {
+            archive: Arc::clone(&self.archive),
+            pool: Arc::clone(&self.pool),
+            peers: Arc::clone(&self.peers),
+            admission: Arc::clone(&self.admission),
+            planner: Arc::clone(&self.planner),
+            recorder: Arc::clone(&self.recorder),
+            joins: Arc::clone(joins),
+            runs: Default::default(),
         })
     }
 

@@ -2,21 +2,38 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::fetch::{FetchedPage, Fetches};
 use super::missing::newest;
 use super::overtaken::Overtaken;
-use super::planner::{Planner, Wanted};
+use super::planner::{HistoryWanted, Planner};
 use super::recorder::Recorder;
 use super::unit::Unit;
 use super::visibility::{Sight, Visibility};
 use crate::accounts::{Pool, Urgency};
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, Archived, Coverage, CrawlState};
 use crate::dispatch::{Assignment, Priority, TaskError};
 use crate::model::{AccountName, ChatId, Clock, IdRange, IdSpace};
 use crate::telegram::{self, TelegramError, method};
 
 /// How many ids are asked for after the first page that did not come.
 const NARROW_MAX: i32 = 64;
+
+/// When a fetch looks again whether it is known what its account sees.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// What became of a page.
+enum PageOutcome {
+    /// It is archived.
+    Archived(FetchedPage),
+    /// Its one id cannot be read.
+    PassedOver,
+    /// It holds nothing, and nobody knows whether its account would see anything.
+    Nothing,
+    /// Its account must say first what it sees.
+    Unsure,
+}
 
 /// Reads history.
 pub(super) struct History {
@@ -27,6 +44,7 @@ pub(super) struct History {
     pub(super) recorder: Arc<Recorder>,
     pub(super) overtaken: Arc<Overtaken>,
     pub(super) visibility: Arc<Visibility>,
+    pub(super) fetches: Arc<Fetches>,
     pub(super) recheck_ids_max: u32,
 }
 
@@ -53,13 +71,13 @@ impl History {
         let mut own = state.clone();
         own.visible_from = if first > 1 { [(account.clone(), first)].into() } else { BTreeMap::new() };
         let range = match self.planner.wanted(chat, &coverage, &own)? {
-            Wanted::Nothing => {
+            HistoryWanted::Nothing => {
                 drop(lease);
                 // Where another account sees what is left, it is the next one's.
                 return Ok(self.planner.add_history(chat, priority)?);
             }
-            Wanted::Now(range) => narrowed(range, failures),
-            Wanted::After(at) => {
+            HistoryWanted::Now(range) => narrowed(range, failures),
+            HistoryWanted::After(at) => {
                 drop(lease);
                 self.planner.add_not_before(Unit::History { chat }, priority, at);
                 return Ok(());
@@ -67,6 +85,71 @@ impl History {
         };
         // Only the past is large enough to be worth what a takeout asks of the account's owner.
         let takeout = priority == Priority::Backfill && (client.in_takeout().await || self.may_begin_takeout(&account));
+        let assignment = Assignment { lease, client, priority, failures };
+        match self.read_range(assignment, chat, range, sight, (&coverage, &state), takeout).await? {
+            // What is before may be hidden: it is left to whoever knows, or to the next job.
+            PageOutcome::Nothing => Ok(()),
+            PageOutcome::Unsure => Ok(self.visibility.plan(&account, peer, priority)?),
+            PageOutcome::PassedOver | PageOutcome::Archived(_) => Ok(self.planner.add_history(chat, priority)?),
+        }
+    }
+
+    /// Reads one page of what somebody waits for.
+    pub(super) async fn fetch_page(&self, assignment: Assignment, chat: ChatId, run: u64) -> Result<(), TaskError> {
+        let Some(wanted) = self.fetches.next_range(run) else { return Ok(()) };
+        let Assignment { priority, failures, .. } = assignment;
+        let account = assignment.account();
+        let (coverage, state) = (self.archive.view().coverage(chat)?, self.archive.view().crawl_state(chat)?.unwrap_or_default());
+        let again = || self.planner.add_not_before(Unit::Fetch { chat, run }, priority, self.clock.now() + AGAIN);
+        let sight = self.visibility.of(&account, chat.peer(), &state)?;
+        let first = match sight {
+            Sight::From(first) => first,
+            Sight::Blind => 1,
+            Sight::Unknown => {
+                self.visibility.plan(&account, chat.peer(), priority)?;
+                again();
+                return Ok(());
+            }
+        };
+        let Some(seen) = IdRange::new(wanted.first.max(first), wanted.last) else {
+            self.fetches.fail(run, &format!("what account `{account}` sees begins with id {first}"));
+            return Ok(());
+        };
+        // The newest of a history whose end nobody knows cannot be told apart, so that a page of it is asked for by what is known.
+        let known = IdRange::new(seen.first, state.top).filter(|_| seen.last == i32::MAX && failures > 0);
+        let range = narrowed(known.unwrap_or(seen), failures);
+        match self.read_range(assignment, chat, range, sight, (&coverage, &state), false).await? {
+            PageOutcome::Unsure => {
+                self.visibility.plan(&account, chat.peer(), priority)?;
+                again();
+            }
+            PageOutcome::Nothing => {
+                let why = format!("account `{account}` does not say what it sees of it, and sees nothing there");
+                self.fetches.fail(run, &why);
+            }
+            outcome => {
+                let nothing = FetchedPage { covered: Some(range), messages: 0, oldest: None, archived: Archived::default() };
+                let page = if let PageOutcome::Archived(page) = outcome { page } else { nothing };
+                if self.fetches.note(run, page) {
+                    self.planner.add(Unit::Fetch { chat, run }, priority);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the newest messages of a range, and archives them. Of a range without an end it is not known how far the history goes.
+    async fn read_range(
+        &self,
+        assignment: Assignment,
+        chat: ChatId,
+        range: IdRange,
+        sight: Sight,
+        (coverage, state): (&Coverage, &CrawlState),
+        takeout: bool,
+    ) -> Result<PageOutcome, TaskError> {
+        let Assignment { lease, client, .. } = assignment;
+        let (account, peer) = (lease.account().clone(), chat.peer());
         let answer = match takeout {
             true => client.history_by_takeout(peer, range).await,
             false => client.history(peer, range).await,
@@ -74,22 +157,31 @@ impl History {
         let mut page = match answer {
             Err(TelegramError::Unreadable { why }) if range.len() == 1 => {
                 drop(lease);
-                return Ok(self.pass_over(chat, range, priority, &why).await?);
+                self.pass_over(chat, range, &why).await?;
+                return Ok(PageOutcome::PassedOver);
             }
             answer => answer?,
         };
         drop(lease);
-        let oldest = page.messages.iter().map(|parsed| parsed.message.key.id.0).min();
+        let ids = || page.messages.iter().map(|parsed| parsed.message.key.id.0);
+        let (oldest, newest_id) = (ids().min(), ids().max());
+        if range.last == i32::MAX {
+            let Some(newest_id) = newest_id else {
+                let nothing = FetchedPage { covered: None, messages: 0, oldest: None, archived: Archived::default() };
+                return Ok(PageOutcome::Archived(nothing));
+            };
+            page.covered.last = newest_id;
+        }
         if sight == Sight::Blind {
-            // What is before may be hidden: it is left to whoever knows, or to the next job.
-            let Some(oldest) = oldest else { return Ok(()) };
+            let Some(oldest) = oldest else { return Ok(PageOutcome::Nothing) };
             page.covered.first = page.covered.first.max(oldest);
         } else if self.visibility.is_doubtful(&account, peer, page.covered, oldest)? {
-            return Ok(self.visibility.plan(&account, peer, priority)?);
+            return Ok(PageOutcome::Unsure);
         }
         let now = self.recorder.now();
         let mut write = self.recorder.write_answer(&account, page.pts);
         write.covered(chat, page.covered).reserve(page.messages.len());
+        let (messages, posted) = (page.messages.len() as u64, page.messages.iter().map(|parsed| parsed.message.date).min());
         for parsed in page.messages {
             self.recorder.put(&mut write, &account, parsed);
         }
@@ -119,12 +211,11 @@ impl History {
                 archived.held
             );
         }
-        self.planner.add_history(chat, priority)?;
-        Ok(())
+        Ok(PageOutcome::Archived(FetchedPage { covered: Some(page.covered), messages, oldest: posted, archived }))
     }
 
     /// Goes on without an id of which no answer can be read: it is a hole with a reason of its own.
-    async fn pass_over(&self, chat: ChatId, id: IdRange, priority: Priority, why: &str) -> Result<(), ArchiveError> {
+    async fn pass_over(&self, chat: ChatId, id: IdRange, why: &str) -> Result<(), ArchiveError> {
         tracing::warn!(
             peer.id = chat.peer().0,
             message.id = id.first,
@@ -139,8 +230,7 @@ impl History {
         });
         let turn = self.recorder.turn().await;
         Recorder::commit(&turn, write)?;
-        drop(turn);
-        self.planner.add_history(chat, priority)
+        Ok(())
     }
 
     /// Whether Telegram has not asked the account to wait before it begins a takeout. The pool remembers that over a restart.

@@ -28,7 +28,7 @@ const DIFFERENCE_WITHIN: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
 const DIFFERENCE_TAKES: chrono::TimeDelta = chrono::TimeDelta::seconds(1);
 
 /// What history is to be asked for of a peer.
-pub(super) enum Wanted {
+pub(super) enum HistoryWanted {
     Nothing,
     /// These ids.
     Now(IdRange),
@@ -79,6 +79,8 @@ impl Planner {
         let Some(performer) = self.performer.get() else { return };
         // An archive that cannot be read says so to whoever runs the unit.
         if let Assignee::ReaderOf(chat) = unit.assignee()
+            // Somebody asked for this one, and the rules were looked at then.
+            && !matches!(unit, Unit::Fetch { .. })
             && !self.admission.admits(chat.peer(), None).unwrap_or(true)
         {
             return;
@@ -92,20 +94,20 @@ impl Planner {
         let chat = chat.into();
         let (coverage, state) = (self.archive.view().coverage(chat)?, self.archive.view().crawl_state(chat)?.unwrap_or_default());
         let (not_before, priority) = match self.wanted(chat, &coverage, &state)? {
-            Wanted::Nothing => return Ok(()),
-            Wanted::Now(range) => (DateTime::UNIX_EPOCH, urgency_of(range, &coverage, priority)),
-            Wanted::After(at) => (at, priority),
+            HistoryWanted::Nothing => return Ok(()),
+            HistoryWanted::Now(range) => (DateTime::UNIX_EPOCH, urgency_of(range, &coverage, priority)),
+            HistoryWanted::After(at) => (at, priority),
         };
         self.add_not_before(Unit::History { chat }, priority, not_before);
         Ok(())
     }
 
     /// What history is to be asked for of a chat now.
-    pub(super) fn wanted(&self, chat: ChatId, coverage: &Coverage, state: &CrawlState) -> Result<Wanted, ArchiveError> {
+    pub(super) fn wanted(&self, chat: ChatId, coverage: &Coverage, state: &CrawlState) -> Result<HistoryWanted, ArchiveError> {
         let now = self.clock.timestamp();
-        let Some(range) = next_range(coverage, state, now) else { return Ok(Wanted::Nothing) };
-        let Some((read, at)) = self.left_to_difference(chat, coverage, state)? else { return Ok(Wanted::Now(range)) };
-        Ok(range_below(read, coverage, state, now).map_or(Wanted::After(at), Wanted::Now))
+        let Some(range) = next_range(coverage, state, now) else { return Ok(HistoryWanted::Nothing) };
+        let Some((read, at)) = self.left_to_difference(chat, coverage, state)? else { return Ok(HistoryWanted::Now(range)) };
+        Ok(range_below(read, coverage, state, now).map_or(HistoryWanted::After(at), HistoryWanted::Now))
     }
 
     /// Whether the newest ids are left to a difference that waits in the queue and will bring them: up to which id history is to be read

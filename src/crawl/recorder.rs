@@ -161,6 +161,11 @@ impl Recorder {
         write.counters(MessageKey { chat: ChatId::seen_by(account.clone(), key.peer()), ..key }, counters);
     }
 
+    /// Whether any account can read a chat.
+    pub(super) fn has_readers(&self, chat: ChatId) -> bool {
+        !self.peers.readers(chat).is_empty()
+    }
+
     /// An account can no longer read a peer.
     pub(super) fn lost_peer(&self, account: &AccountName, peer: PeerId, name: &str) -> Result<(), ArchiveError> {
         if let Some(client) = self.clients.get(account) {

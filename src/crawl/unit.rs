@@ -63,6 +63,13 @@ pub enum Unit {
         /// Which chat.
         chat: ChatId,
     },
+    /// A page of a chat's history that somebody waits for.
+    Fetch {
+        /// Which chat.
+        chat: ChatId,
+        /// The number of what is waited for.
+        run: u64,
+    },
     /// From which id on an account sees a supergroup's messages.
     Visibility {
         /// Which account.
@@ -142,7 +149,7 @@ impl Unit {
             Self::Folders { .. } => method::FOLDERS,
             Self::Poll { .. } => method::PEER_DIALOGS,
             Self::Events { .. } => method::CHANNEL_DIFFERENCE,
-            Self::History { .. } => method::HISTORY,
+            Self::History { .. } | Self::Fetch { .. } => method::HISTORY,
             Self::Visibility { .. } | Self::Full { .. } => method::FULL_CHANNEL,
             Self::Views { .. } => method::VIEWS,
         }
@@ -159,6 +166,7 @@ impl Unit {
             Self::AccountEvents { .. } => "account-events",
             Self::Events { .. } => "events",
             Self::History { .. } => HISTORY,
+            Self::Fetch { .. } => "fetch",
             Self::Visibility { .. } => "visibility",
             Self::Full { .. } => FULL,
             Self::Views { .. } => VIEWS,
@@ -174,7 +182,7 @@ impl Unit {
             | Self::Poll { account, .. }
             | Self::Visibility { account, .. }
             | Self::AccountEvents { account } => Assignee::Account(account.clone()),
-            Self::History { chat } => Assignee::ReaderOf(*chat),
+            Self::History { chat } | Self::Fetch { chat, .. } => Assignee::ReaderOf(*chat),
             Self::Events { peer } | Self::Full { peer } | Self::Views { peer } => Assignee::ReaderOf((*peer).into()),
         }
     }
@@ -183,6 +191,7 @@ impl Unit {
         let detail = match self {
             Self::Poll { peers, .. } => peers.iter().map(|peer| peer.0).collect(),
             Self::Visibility { peer, .. } => vec![peer.0],
+            Self::Fetch { run, .. } => vec![i64::try_from(*run).unwrap_or(i64::MAX)],
             _ => Vec::new(),
         };
         TaskKey { assignee: self.assignee(), kind: self.kind(), detail }
@@ -200,7 +209,7 @@ impl Unit {
             }
             Self::Visibility { account, peer } => LockKey::of_peer_at(VISIBILITY, *peer, account.clone()),
             Self::Events { peer } => messages_of(*peer),
-            Self::History { chat } => match chat.account() {
+            Self::History { chat } | Self::Fetch { chat, .. } => match chat.account() {
                 Some(owner) => messages_outside_channels(&owner),
                 None => messages_of(chat.peer()),
             },
@@ -211,7 +220,7 @@ impl Unit {
     /// Whether its lock is shared with what is pushed, or exclusive. Outside channels a page does not say as of when it is.
     fn mode(&self) -> ClaimMode {
         match self {
-            Self::History { chat } if !chat.peer().has_own_ids() => ClaimMode::Shared,
+            Self::History { chat } | Self::Fetch { chat, .. } if !chat.peer().has_own_ids() => ClaimMode::Shared,
             _ => ClaimMode::Exclusive,
         }
     }

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use super::account_events::AccountEvents;
 use super::counters::Counting;
 use super::differences::Differences;
+use super::fetch::Fetches;
 use super::folders::Folders;
 use super::history::History;
 use super::planner::Planner;
@@ -31,6 +32,7 @@ pub(super) struct Units {
     pub(super) counting: Counting,
     pub(super) planner: Arc<Planner>,
     pub(super) recorder: Arc<Recorder>,
+    pub(super) fetches: Arc<Fetches>,
 }
 
 impl Units {
@@ -44,6 +46,7 @@ impl Units {
             Unit::Poll { peers, .. } => self.polls.poll_peers(assignment, peers).await,
             Unit::Events { peer } => self.differences.ask(assignment, peer).await,
             Unit::History { chat } => self.history.read_page(assignment, chat).await,
+            Unit::Fetch { chat, run } => self.history.fetch_page(assignment, chat, run).await,
             Unit::Visibility { peer, .. } => self.visibility.ask(assignment, peer).await,
             Unit::Full { peer } => self.counting.count_members(assignment, peer).await,
             Unit::Views { peer } => self.counting.count_views(assignment, peer).await,
@@ -75,6 +78,15 @@ impl Perform for Units {
                 tracing::warn!(account.name = %account, peer.id = peer.0, "account `{account}` cannot read peer {peer} ({name})");
                 self.recorder.lost_peer(account, peer, name)?;
                 self.planner.add(unit.clone(), Priority::Fresh);
+            }
+            Unit::Fetch { chat, run } => {
+                let peer = chat.peer();
+                tracing::warn!(account.name = %account, peer.id = peer.0, "account `{account}` cannot read peer {peer} ({name})");
+                self.recorder.lost_peer(account, peer, name)?;
+                match self.recorder.has_readers(*chat) {
+                    true => self.planner.add(unit.clone(), Priority::Fresh),
+                    false => self.fetches.fail(*run, &format!("Telegram refuses it ({name})")),
+                }
             }
             // What cannot be counted may still be read.
             Unit::Full { peer } | Unit::Views { peer } => {

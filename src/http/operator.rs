@@ -3,10 +3,11 @@
 //! A request is queued, and answered at once with what will be started. The program's own workers do it, at their own pace and priority.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::views::{BackupRunView, FollowView, JobView, JoinView, StartView, UnfollowView};
+use crate::views::{BackupRunView, FetchBody, FetchView, FollowView, JobView, JoinView, StartView, UnfollowView};
 
 use super::problem::Problem;
 
@@ -33,6 +34,16 @@ pub trait Operator: Send + Sync {
     /// Crawls a public group or channel no longer that was followed.
     fn unfollow<'a>(&'a self, _target: &'a str) -> BoxFuture<'a, Result<UnfollowView, OperatorError>> {
         Box::pin(async { Err(OperatorError::NotRunning) })
+    }
+
+    /// Begins to read a part of a peer's history now. Returns the number of the fetch.
+    fn fetch<'a>(&'a self, _wanted: &'a FetchBody) -> BoxFuture<'a, Result<u64, OperatorError>> {
+        Box::pin(async { Err(OperatorError::NotRunning) })
+    }
+
+    /// Waits so long for a fetch to end; `None` where there is none with this number, or it was long ago.
+    fn fetched(&self, _run: u64, _patience: Duration) -> BoxFuture<'_, Result<Option<FetchView>, OperatorError>> {
+        Box::pin(async { Ok(None) })
     }
 
     /// Has a backup made in a folder, of which that many are kept. Returns the number of its run.
@@ -70,6 +81,12 @@ pub enum OperatorError {
     /// The peer cannot be followed, or not yet, or is not.
     #[error("{0}")]
     NotFollowed(String),
+    /// What is to be fetched is not said as it must be.
+    #[error("{0}")]
+    BadWish(String),
+    /// Nothing can be fetched, or not yet.
+    #[error("{0}")]
+    NotFetched(String),
     /// No folder is configured for the scheduled backups.
     #[error("set `jobs.backup.target` of the configuration, or name a folder: `telescribe backup FOLDER`")]
     NoBackupTarget,
@@ -91,6 +108,8 @@ impl From<OperatorError> for Problem {
             OperatorError::BadTarget(_) => Self::bad_target(detail),
             OperatorError::NotJoined(_) => Self::not_joined(detail),
             OperatorError::NotFollowed(_) => Self::not_followed(detail),
+            OperatorError::BadWish(_) => Self::bad_body(detail),
+            OperatorError::NotFetched(_) => Self::not_fetched(detail),
             OperatorError::NoBackupTarget => Self::no_backup_target(detail),
             OperatorError::Busy => Self::busy(detail),
             OperatorError::NotRunning => Self::not_running(detail),

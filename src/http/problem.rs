@@ -51,7 +51,7 @@ problems! {
     /// The job runs already.
     job_running = CONFLICT, "job-running", "The job is already running";
     /// What is to be joined is neither a username nor an invite link.
-    bad_target = BAD_REQUEST, "bad-target", "Invalid join target";
+    bad_target = BAD_REQUEST, "bad-target", "Invalid target";
     /// The peer cannot be followed, or not yet, or is not.
     not_followed = CONFLICT, "not-followed", "The peer is not followed";
     /// The peer cannot be joined, or not yet.
@@ -60,6 +60,10 @@ problems! {
     not_owner = FORBIDDEN, "not-owner", "Only the owner of the data folder may do this";
     /// No backup was asked for under this number.
     unknown_backup = NOT_FOUND, "unknown-backup", "There is no such backup";
+    /// Nothing can be fetched of the peer, or not yet.
+    not_fetched = CONFLICT, "not-fetched", "Nothing was fetched";
+    /// Nothing was fetched under this number.
+    unknown_fetch = NOT_FOUND, "unknown-fetch", "There is no such fetch";
     /// The configuration names no folder for backups.
     no_backup_target = CONFLICT, "no-backup-target", "No backup folder is configured";
     /// Too many operator requests are pending.

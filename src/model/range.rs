@@ -4,6 +4,7 @@
 //! and has no message is an id that Telegram does not show (deleted, or never used), which is not the same as never asked.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// A closed range of message ids, never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,9 +47,29 @@ impl fmt::Display for IdRange {
     }
 }
 
+/// A text is no list of ids.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("ids are numbers from 1 on, and ranges of them, such as `5,9,100-200`")]
+pub struct InvalidIds;
+
 /// A set of ids (an interval set). Invariant: the fewest ranges, in ascending order.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RangeSet(Vec<IdRange>);
+
+impl FromStr for RangeSet {
+    type Err = InvalidIds;
+
+    /// Reads message ids and ranges of them, such as `5,9,100-200`.
+    fn from_str(text: &str) -> Result<Self, InvalidIds> {
+        let id = |text: &str| text.trim().parse::<i32>().ok().filter(|id| *id > 0).ok_or(InvalidIds);
+        let mut set = Self::new();
+        for part in text.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            set.insert(IdRange::new(id(first)?, id(last)?).ok_or(InvalidIds)?);
+        }
+        Ok(set)
+    }
+}
 
 impl RangeSet {
     /// The set without ids.

@@ -4,6 +4,7 @@ mod chain;
 mod damage;
 mod format;
 mod model;
+mod own_ids;
 mod snapshot;
 mod upgrade;
 

@@ -11,6 +11,7 @@ mod damage;
 mod damaged;
 mod deletions;
 mod discovery;
+mod fetch;
 mod floods;
 mod follow;
 mod http;

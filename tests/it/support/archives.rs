@@ -10,7 +10,9 @@ use std::path::PathBuf;
 
 use rocksdb::{DB, IteratorMode};
 use telescribe::archive::{Archive, Archived, Durability, Order, StoredMessage, View, Write};
-use telescribe::model::{ChangeKind, Counters, IdRange, Message, MessageKey, Peer, PeerId, PeerKind, Reaction, Seq, Timestamp};
+use telescribe::model::{
+    ChangeKind, ChatId, Counters, IdRange, Message, MessageKey, Peer, PeerId, PeerKind, Reaction, Seq, Timestamp,
+};
 use tempfile::TempDir;
 
 use crate::support::disk::{FAMILIES, hex, raw_db};
@@ -101,6 +103,8 @@ pub(crate) fn furnished() -> Kept {
     kept.commit_at(Timestamp(NOW.0 + 2), |w| {
         w.message(topic(30, "天气"), raw("topic"), 0);
         let (alpha, bravo) = ("alpha".parse().unwrap(), "bravo".parse().unwrap());
+        let own = ChatId::seen_by(alpha, PeerId(-9));
+        w.message(message(own, 3, "ours"), raw("own"), 0).crawl_state(own, |c| c.top = 3);
         w.joined(CHAT, &alpha).folders(CHAT, &alpha, vec!["Work".to_owned(), "新闻".to_owned()]);
         w.joined(CHAT, &bravo).left(CHAT, &bravo);
         w.member_count(CHAT, 1_234);

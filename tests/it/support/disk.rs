@@ -8,8 +8,10 @@ use std::path::Path;
 use rocksdb::{DB, Options};
 use telescribe::model::{MessageKey, PeerId};
 
-pub(crate) const FAMILIES: [&str; 12] =
-    ["meta", "message", "version", "change", "peer", "username", "coverage", "cursor", "member", "counters", "size", "topic"];
+pub(crate) const FAMILIES: [&str; 13] = [
+    "meta", "message", "version", "change", "peer", "username", "coverage", "cursor", "member", "counters", "size", "topic",
+    "own",
+];
 
 pub(crate) fn raw_db(path: &Path) -> DB {
     let names = DB::list_cf(&Options::default(), path).unwrap();

@@ -4,7 +4,7 @@
 
 use telescribe::archive::Raw;
 use telescribe::model::{
-    Button, ButtonKind, Entity, EntityKind, Forward, GeoPlace, Giveaway, IdRange, Media, MediaKind, Message, MessageId,
+    Button, ButtonKind, ChatId, Entity, EntityKind, Forward, GeoPlace, Giveaway, IdRange, Media, MediaKind, Message, MessageId,
     MessageKey, PagePreview, Payment, Peer, PeerId, PeerKind, PeerMarks, Poll, PollResult, Reaction, Reply, Restriction, Service,
     Story, Timestamp, TodoTask,
 };
@@ -13,7 +13,7 @@ pub(crate) const NOW: Timestamp = Timestamp(1_706_702_400);
 /// The peer of messages where it does not matter which.
 pub(crate) const CHAT: PeerId = PeerId(-1_001_500_000_001);
 
-pub(crate) fn key(peer: PeerId, id: i32) -> MessageKey {
+pub(crate) fn key(peer: impl Into<ChatId>, id: i32) -> MessageKey {
     MessageKey::new(peer, MessageId(id))
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn at(id: i32) -> MessageKey {
 }
 
 /// A message of a peer, sent so many seconds after [`NOW`] as its id says.
-pub(crate) fn message(peer: PeerId, id: i32, text: &str) -> Message {
+pub(crate) fn message(peer: impl Into<ChatId>, id: i32, text: &str) -> Message {
     Message { text: text.to_owned(), ..Message::new(key(peer, id), Timestamp(NOW.0 + i64::from(id))) }
 }
 
