@@ -135,5 +135,8 @@ fn invited(world: &World, hash: &str) -> Result<u32, RpcError> {
     if !hash.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
         return Err(RpcError::new(400, "INVITE_HASH_INVALID"));
     }
-    world.chat_of_invite.get(hash).copied().ok_or(EXPIRED)
+    let index = world.chat_of_invite.get(hash).copied().ok_or(EXPIRED)?;
+    // A group that became a supergroup has a link no longer; the supergroup has one of its own.
+    let is_over = world.chats.get(index as usize).is_none_or(|chat| chat.migrated_to.is_some());
+    if is_over { Err(EXPIRED) } else { Ok(index) }
 }

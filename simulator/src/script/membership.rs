@@ -20,7 +20,7 @@ impl Simulator {
     /// the highest `fwd_limit`; then it gets everything.
     ///
     /// # Errors
-    /// When there is no such account or peer.
+    /// When there is no such account or peer, or it is a basic group that became a supergroup.
     pub fn join(&self, account: &str, peer: PeerId) -> Result<(), ScriptError> {
         self.join_with(account, peer, FORWARDED_MAX)
     }
@@ -28,10 +28,13 @@ impl Simulator {
     /// The same, with so many of a basic group's newest messages, a hundred at most.
     ///
     /// # Errors
-    /// When there is no such account or peer.
+    /// When there is no such account or peer, or it is a basic group that became a supergroup.
     pub fn join_with(&self, account: &str, peer: PeerId, forwarded: usize) -> Result<(), ScriptError> {
         let mut world = self.core.world_mut();
         let (at, index) = places(&world, account, peer)?;
+        if world.chats.get(index as usize).is_some_and(|chat| chat.migrated_to.is_some()) {
+            return Err(ScriptError::Migrated(peer));
+        }
         let is_new = world.join(at, index);
         self.core.push_membership(&world, at, index, None);
         if is_new {

@@ -271,6 +271,21 @@ async fn a_reply_names_the_message_by_the_readers_own_id() {
 }
 
 #[tokio::test]
+async fn a_message_that_nobody_can_read_is_one_for_every_member() {
+    let (simulator, peer, first, second) = shared_group().await;
+    let by = second.access.name.as_str();
+    let id = simulator.by(by).post(peer, Post::text("from the future")).unwrap();
+    for unknown in [true, false] {
+        simulator.by(by).make_unknown(peer, id, unknown).unwrap();
+        for client in [&first, &second] {
+            let request = history(simulator.inspect(|world| input_peer(world, &client.access.name, peer)));
+            assert_eq!(client.call(&request).await.is_err(), unknown);
+        }
+    }
+    simulator.stop().await;
+}
+
+#[tokio::test]
 async fn who_is_added_gets_the_newest_hundred_or_as_many_as_were_forwarded_and_then_everything() {
     for (forwarded, expected) in [(None, 100), (Some(3), 3), (Some(0), 0), (Some(1_000), 100)] {
         let simulator = start(&spec()).await;
@@ -397,7 +412,14 @@ async fn every_member_of_a_group_that_becomes_a_supergroup_is_in_it_and_reads_th
         last_ids.push(*last);
     }
     assert_ne!(last_ids[0], last_ids[1]);
+    // Nothing is said in the old one any more, and nobody comes.
     assert_eq!(simulator.post(peer, Post::text("too late")), Err(ScriptError::Migrated(peer)));
+    assert_eq!(simulator.migrate(peer), Err(ScriptError::Migrated(peer)));
+    let late = outsider(&simulator, peer);
+    assert_eq!(simulator.join(&late, peer), Err(ScriptError::Migrated(peer)));
+    let hash = simulator.inspect(|world| world.chat(peer).unwrap().invite.clone().unwrap());
+    let client = Client::connect(&simulator, &late);
+    assert_eq!(client.refusal(&f::messages::ImportChatInvite { hash }).await, "INVITE_HASH_EXPIRED");
     simulator.stop().await;
 }
 
