@@ -3,9 +3,9 @@
 //! Every event changes the world, advances the right pts, and is pushed to the connected sessions of all members. Live
 //! events carry the wall clock's date.
 //!
-//! In basic groups and private chats message ids are each account's own. What happens there reaches every copy (`delivery`); the ids that an
-//! event names, and the one that a post returns, are of the copy that was there first among those still reached. [`Simulator::by`] speaks for
-//! one account and in its ids.
+//! In basic groups and private chats message ids are each account's own. What happens there reaches every copy (`delivery`); the ids
+//! that an event names, and the one that a post returns, are of the copy that was there first among those still reached.
+//! [`Simulator::by`] speaks for one account and in its ids.
 
 mod account_state;
 mod by_account;

@@ -104,8 +104,8 @@ impl World {
         self.users.binary_search_by_key(&id, |user| user.id).ok().and_then(|at| self.users.get(at))
     }
 
-    /// The group, supergroup or channel of an id; of a basic group, the copy that was there first. [`World::chat_seen_by`] has the others, and
-    /// private chats.
+    /// The group, supergroup or channel of an id; of a basic group, the copy that was there first. [`World::chat_seen_by`] has the
+    /// others, and private chats.
     #[must_use]
     pub fn chat(&self, peer: PeerId) -> Option<&Chat> {
         self.chats.get(*self.chat_of.get(&peer)? as usize)

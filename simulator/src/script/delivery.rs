@@ -1,7 +1,7 @@
 //! Delivery: what happens in a chat, in every copy that is reached by it.
 //!
-//! An event names a chat by the place of one copy, and messages by the ids of that copy. Every other copy has it under its own ids and its own
-//! pts, and its owner's connections are told so. What a copy lacks, because its owner came later, does not happen there.
+//! An event names a chat by the place of one copy, and messages by the ids of that copy. Every other copy has it under its own ids and
+//! its own pts, and its owner's connections are told so. What a copy lacks, because its owner came later, does not happen there.
 
 use super::push::PushedEvent;
 use super::{Post, ScriptError};

@@ -1,10 +1,10 @@
 //! Copies: basic groups and private chats as each account has them.
 //!
 //! Message ids of basic groups and private chats are each account's own, from the one sequence of its common message box
-//! (<https://core.telegram.org/api/updates#message-related-event-sequences>). So a basic group is a [`Chat`] for every account that is or was
-//! in it, all with the same peer, and a private chat between two accounts is one of each with the other's user. What a group *is* (title,
-//! members) is the same in all its copies; what was said in it is under each owner's ids. Messages of different copies are told to be the same
-//! by their number ([`Chat::number_of`]).
+//! (<https://core.telegram.org/api/updates#message-related-event-sequences>). So a basic group is a [`Chat`] for every account that is
+//! or was in it, all with the same peer, and a private chat between two accounts is one of each with the other's user. What a group *is*
+//! (title, members) is the same in all its copies; what was said in it is under each owner's ids. Messages of different copies are told
+//! to be the same by their number ([`Chat::number_of`]).
 //!
 //! A copy is *live* while what happens reaches it: its owner is in the group, not banned, and the chat is not forbidden to it. One that is
 //! not stays as it is.
@@ -218,8 +218,8 @@ impl Chat {
 }
 
 impl Message {
-    /// Names the messages that this one speaks of by other ids. A reply to what is not there is none, and a pinned message that is not there
-    /// has no id.
+    /// Names the messages that this one speaks of by other ids. A reply to what is not there is none, and a pinned message that is not
+    /// there has no id.
     pub(crate) fn name_ids_by(&mut self, id_of: impl Fn(i32) -> Option<i32>) {
         let Some(extra) = &mut self.extra else { return };
         extra.reply = extra.reply.take().and_then(|mut reply| {
