@@ -46,7 +46,7 @@ pub use export::{ExportError, ExportWarning};
 pub use faults::{Fault, Rule, RuleId, When};
 pub use ledger::{EarlyCall, LedgerEntry, Outcome};
 pub use limits::{Limit, Limits};
-pub use script::{Post, ScriptError};
+pub use script::{AccountScript, Post, ScriptError};
 pub use seed::WorldSpec;
 pub use simulator::{Simulator, Stopped};
 pub use world::{PeerId, World};

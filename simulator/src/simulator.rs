@@ -146,12 +146,20 @@ impl Simulator {
         salt.store(mix(salt.load(Ordering::Relaxed) as u64 ^ clock::since_epoch().as_nanos() as u64) as i64, Ordering::Relaxed);
     }
 
-    /// Writes the truth as NDJSON in the schema of `docs/dump.md`.
+    /// Writes the truth as NDJSON in the schema of `docs/dump.md`: groups and channels, of basic groups what each account has.
     ///
     /// # Errors
     /// When the writer fails.
     pub fn truth(&self, out: &mut impl io::Write) -> io::Result<()> {
-        truth::write(&self.core.world(), out)
+        truth::write(&self.core.world(), false, out)
+    }
+
+    /// The same with the private chats of all accounts: the users with whom there are any as peers, and what each account has.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn truth_with_private(&self, out: &mut impl io::Write) -> io::Result<()> {
+        truth::write(&self.core.world(), true, out)
     }
 
     /// Stops listening, closes every connection, and waits until nothing is left running.

@@ -1,8 +1,10 @@
 //! The truth (ground truth, the tests' oracle): what the world holds, as NDJSON in the schema of `docs/dump.md`.
 //!
 //! Written from the world alone and never by decoding what was encoded, so that a mistake in either shows as a difference.
-//! Private chats are left out; deleted messages are not in the world any more.
+//! Private chats are left out unless asked for; deleted messages are not in the world any more. Of basic groups and private chats there is
+//! what each account has, under its own ids and with its name.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use chrono::{DateTime, SecondsFormat};
@@ -10,16 +12,21 @@ use serde::{Serialize, Serializer};
 
 use crate::world::{Chat, ChatKind, Document, DocumentKind, Entity, EntityKind, Extra, Media, Message, PeerId, Service, World};
 
-/// Writes the truth: every peer by ascending id, then every message by ascending peer and id.
-pub(crate) fn write(world: &World, out: &mut impl Write) -> io::Result<()> {
-    let mut chats: Vec<&Chat> = world.chats.iter().filter(|chat| chat.kind != ChatKind::Private).collect();
-    chats.sort_by_key(|chat| chat.peer);
-    for chat in &chats {
-        line(out, &PeerLine::of(chat))?;
+/// Writes the truth: every peer by ascending id, then every message by ascending peer, account name and id.
+pub(crate) fn write(world: &World, with_private: bool, out: &mut impl Write) -> io::Result<()> {
+    let is_asked_for = |chat: &&Chat| with_private || chat.kind != ChatKind::Private;
+    let account = |chat: &Chat| chat.owner.and_then(|owner| world.accounts.get(owner)).map(|account| account.name.as_str());
+    let mut chats: Vec<(&Chat, Option<&str>)> =
+        world.chats.iter().filter(is_asked_for).map(|chat| (chat, account(chat))).collect();
+    chats.sort_by_key(|(chat, account)| (chat.peer, *account));
+    for of_peer in chats.chunk_by(|(one, _), (other, _)| one.peer == other.peer) {
+        if let Some((chat, _)) = of_peer.first() {
+            line(out, &PeerLine::of(chat, world))?;
+        }
     }
-    for chat in &chats {
+    for (chat, account) in &chats {
         for message in chat.history.messages() {
-            line(out, &MessageLine::of(chat, message))?;
+            line(out, &MessageLine::of(chat, *account, message))?;
         }
     }
     out.flush()
@@ -36,20 +43,35 @@ struct PeerLine<'w> {
     id: PeerId,
     kind: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
-    title: &'w str,
+    title: Cow<'w, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<&'w str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     migrated_to: Option<PeerId>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    bot: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     forum: bool,
 }
 
 impl<'w> PeerLine<'w> {
-    fn of(chat: &'w Chat) -> Self {
+    fn of(chat: &'w Chat, world: &'w World) -> Self {
         let Chat { peer, kind, title, username, migrated_to, forum, .. } = chat;
-        let username = username.as_deref();
-        Self { r#type: "peer", id: *peer, kind: kind.name(), title, username, migrated_to: *migrated_to, forum: *forum }
+        let line = Self {
+            r#type: "peer",
+            id: *peer,
+            kind: kind.name(),
+            title: Cow::Borrowed(title),
+            username: username.as_deref(),
+            migrated_to: *migrated_to,
+            bot: false,
+            forum: *forum,
+        };
+        // A private chat is called by its user.
+        match world.user(peer.marked()).filter(|_| *kind == ChatKind::Private) {
+            Some(user) => Self { title: Cow::Owned(user.full_name()), username: user.username.as_deref(), bot: user.bot, ..line },
+            None => line,
+        }
     }
 }
 
@@ -67,6 +89,9 @@ impl Serialize for Date {
 struct MessageLine<'w> {
     r#type: &'static str,
     peer: PeerId,
+    /// The account whose id it is, where ids are each account's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'w str>,
     id: i32,
     date: Date,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,11 +159,12 @@ struct ReactionLine<'w> {
 }
 
 impl<'w> MessageLine<'w> {
-    fn of(chat: &Chat, message: &'w Message) -> Self {
+    fn of(chat: &Chat, account: Option<&'w str>, message: &'w Message) -> Self {
         let counted = message.views >= 0;
         let plain = Self {
             r#type: "message",
             peer: chat.peer,
+            account,
             id: message.id,
             date: Date(message.date),
             sender: message.sender,
@@ -489,7 +515,7 @@ impl<'w> ServiceLine<'w> {
                 "channel_migrate_from"
             }
             Service::PinMessage { message: of } => {
-                message = Some(*of);
+                message = Some(*of).filter(|id| *id > 0);
                 "pin_message"
             }
             Service::HistoryClear => "history_clear",

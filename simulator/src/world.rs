@@ -2,10 +2,12 @@
 //!
 //! Invariants: [`World::chats`] is ordered by nothing in particular and never reordered, so an index into it stays valid for
 //! the life of the world; a history is ordered by message id; a message that was deleted is gone from its history, and only
-//! its number and the event that deleted it remain.
+//! its number and the event that deleted it remain. Basic groups and private chats are there once for each account that has them
+//! (`copies`).
 
 mod account;
 mod chat;
+mod copies;
 mod folder;
 mod history;
 mod identity;
@@ -17,7 +19,7 @@ mod order;
 mod topic;
 mod user;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 pub(crate) use account::NO_CHAT;
@@ -48,7 +50,8 @@ pub struct World {
     pub data_centres: Vec<i32>,
     /// The accounts that can be signed in as.
     pub accounts: Vec<Account>,
-    /// Groups, channels and private chats.
+    /// Groups, channels and private chats: a channel or supergroup once, a basic group once for every account that is or was in it, each
+    /// with that account's own ids.
     pub chats: Vec<Chat>,
     /// Every user, the accounts' own among them, ascending by id.
     pub users: Vec<User>,
@@ -56,7 +59,10 @@ pub struct World {
     pub files: HashMap<i64, FileEntry>,
     /// The folder that files of an export are read from.
     pub file_root: Option<PathBuf>,
+    /// Where channels and groups are; of a basic group, the copy that was there first.
     pub(crate) chat_of: HashMap<PeerId, u32>,
+    /// Every copy of each basic group, in the order in which they came.
+    pub(crate) copies_of_group: HashMap<PeerId, Vec<u32>>,
     pub(crate) peer_of_username: HashMap<String, PeerId>,
     pub(crate) chat_of_invite: HashMap<String, u32>,
 }
@@ -72,12 +78,21 @@ impl World {
             files: HashMap::new(),
             file_root: None,
             chat_of: HashMap::new(),
+            copies_of_group: HashMap::new(),
             peer_of_username: HashMap::new(),
             chat_of_invite: HashMap::new(),
         }
     }
 
-    /// How many messages the groups and channels hold: the number of messages in the truth.
+    /// Groups, supergroups and channels in the world's order, each once.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerId> {
+        let mut seen = HashSet::new();
+        let chats = self.chats.iter().filter(|chat| chat.kind != ChatKind::Private);
+        chats.map(|chat| chat.peer).filter(|peer| seen.insert(*peer)).collect()
+    }
+
+    /// How many messages the groups and channels hold, in basic groups for every account anew: the number of messages in the truth.
     #[must_use]
     pub fn message_count(&self) -> usize {
         self.chats.iter().filter(|chat| chat.kind != ChatKind::Private).map(|chat| chat.history.len()).sum()
@@ -89,10 +104,17 @@ impl World {
         self.users.binary_search_by_key(&id, |user| user.id).ok().and_then(|at| self.users.get(at))
     }
 
-    /// The group, supergroup or channel of an id; private chats are found through their account.
+    /// The group, supergroup or channel of an id; of a basic group, the copy that was there first. [`World::chat_seen_by`] has the
+    /// others, and private chats.
     #[must_use]
     pub fn chat(&self, peer: PeerId) -> Option<&Chat> {
         self.chats.get(*self.chat_of.get(&peer)? as usize)
+    }
+
+    /// A chat as an account has it: of basic groups and private chats, its own copy with its own ids.
+    #[must_use]
+    pub fn chat_seen_by(&self, account: usize, peer: PeerId) -> Option<&Chat> {
+        self.chats.get(self.chat_index(account, peer)? as usize)
     }
 
     /// The position of an account by its name.
@@ -101,11 +123,11 @@ impl World {
         self.accounts.iter().position(|account| account.name == name)
     }
 
-    /// Where a chat is, as an account sees it: private chats are the account's own.
+    /// Where a chat is, as an account sees it: basic groups and private chats are the account's own.
     pub(crate) fn chat_index(&self, account: usize, peer: PeerId) -> Option<u32> {
         match peer.bare() {
-            BareId::User(id) => self.accounts.get(account)?.private.get(&id).copied(),
-            _ => self.chat_of.get(&peer).copied(),
+            BareId::User(_) | BareId::Group(_) => self.accounts.get(account)?.own_chats.get(&peer).copied(),
+            BareId::Channel(_) => self.chat_of.get(&peer).copied(),
         }
     }
 
@@ -127,11 +149,17 @@ impl World {
     /// Rebuilds what is looked up by name; called once, when all chats and users are there.
     pub(crate) fn build_indexes(&mut self) {
         self.users.sort_by_key(|user| user.id);
-        self.chat_of = (0u32..)
-            .zip(&self.chats)
-            .filter(|(_, chat)| chat.kind != ChatKind::Private)
-            .map(|(at, chat)| (chat.peer, at))
-            .collect();
+        for (at, chat) in (0u32..).zip(&self.chats) {
+            if chat.kind != ChatKind::Private {
+                self.chat_of.entry(chat.peer).or_insert(at);
+            }
+            if chat.kind == ChatKind::Group {
+                self.copies_of_group.entry(chat.peer).or_default().push(at);
+            }
+            if let Some(account) = chat.owner.and_then(|owner| self.accounts.get_mut(owner)) {
+                account.own_chats.insert(chat.peer, at);
+            }
+        }
         self.chat_of_invite = (0u32..).zip(&self.chats).filter_map(|(at, chat)| Some((chat.invite.clone()?, at))).collect();
         self.peer_of_username = self
             .chats

@@ -3,8 +3,9 @@
 usage: telethon.py --access access.json --out messages.ndjson [--transport full|abridged|intermediate]
 
 `access.json` is what `Simulator::access_json()` returns. For every account the dialogs are listed, folders and topics are looked
-at, and every message of every group and channel is read; the result is one line `{"peer","id","date","text"}` a message, sorted
-by peer and id, each once. Service messages have an empty text. Needs: pip install telethon cryptg
+at, and every message of every group and channel is read; the result is one line `{"peer","account","id","date","text"}` a message,
+sorted in that order, each once; only messages of basic groups have an `account`, whose ids they are. Service messages have an empty text.
+Needs: pip install telethon cryptg
 """
 
 import argparse
@@ -69,9 +70,11 @@ async def read_account(account, transport, found):
             if isinstance(dialog.entity, types.User):
                 continue
             peer = utils.get_peer_id(dialog.entity)
+            of = {"account": account["name"]} if isinstance(dialog.entity, types.Chat) else {}
             async for message in client.iter_messages(dialog.input_entity, limit=None, wait_time=0):
                 date = message.date.strftime("%Y-%m-%dT%H:%M:%SZ")
-                found[(peer, message.id)] = {"peer": peer, "id": message.id, "date": date, "text": message.raw_text or ""}
+                line = {"peer": peer, **of, "id": message.id, "date": date, "text": message.raw_text or ""}
+                found[(peer, of.get("account", ""), message.id)] = line
         print(f"{account['name']}: {len(dialogs)} dialogs, {len(found)} messages so far", file=sys.stderr)
     finally:
         await client.disconnect()

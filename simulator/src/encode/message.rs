@@ -94,7 +94,8 @@ impl AccountView<'_> {
 
     fn service_message(&self, chat: &Chat, message: &Message, service: &Service) -> enums::Message {
         let pinned = match service {
-            Service::PinMessage { message } => Some(reply(chat, &Reply { id: *message, ..Reply::default() })),
+            // One that the account does not have is not named.
+            Service::PinMessage { message } if *message > 0 => Some(reply(chat, &Reply { id: *message, ..Reply::default() })),
             _ => None,
         };
         enums::Message::Service(types::MessageService {

@@ -130,18 +130,16 @@ fn add_chat(
         members: vec![0],
         participants_count: participants.len() as i32,
         participants,
-        journal: Journal::starting_at(if kind.is_channel() { history.top_id() } else { 0 }),
-        history,
         ..Chat::new(peer, kind, title)
     });
+    if let Some(chat) = world.chats.last_mut() {
+        chat.adopt(history);
+    }
     if kind == ChatKind::Private && world.users.iter().all(|user| user.id != id) {
         let first_name = world.chats.last().map(|chat| chat.title.clone()).unwrap_or_default();
         world.users.push(User { id, first_name, last_name: None, username: None, bot: false });
     }
     if let Some(account) = world.accounts.first_mut() {
         account.dialogs.push(index);
-        if kind == ChatKind::Private {
-            account.private.insert(id, index);
-        }
     }
 }

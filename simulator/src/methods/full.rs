@@ -15,6 +15,11 @@ impl Call<'_> {
         let (index, chat) = self.channel_of(&world, &request.channel)?;
         let BareId::Channel(channel_id) = chat.peer.bare() else { return Err(RpcError::new(400, "CHANNEL_INVALID")) };
         let top = chat.newest_shown(self.account).map_or(0, |message| message.id);
+        // Up to the last id that the account itself has of it.
+        let migrated_from = chat.migrated_from.and_then(|group| match group.bare() {
+            BareId::Group(id) => Some((id, world.chat_seen_by(self.account, group)?.history.top_id())),
+            _ => None,
+        });
         let full_chat = types::ChannelFull {
             can_view_participants: chat.kind == ChatKind::Supergroup,
             can_set_username: false,
@@ -52,8 +57,8 @@ impl Call<'_> {
             notify_settings: notify_settings(),
             exported_invite: None,
             bot_info: vec![],
-            migrated_from_chat_id: None,
-            migrated_from_max_id: None,
+            migrated_from_chat_id: migrated_from.map(|(id, _)| id),
+            migrated_from_max_id: migrated_from.map(|(_, max_id)| max_id),
             pinned_msg_id: chat.history.newest_pinned(),
             stickerset: None,
             available_min_id: Some(chat.first_shown(self.account) - 1).filter(|hidden| *hidden > 0),

@@ -26,15 +26,13 @@ impl Call<'_> {
         if chat.members.contains(&self.account) {
             return Err(RpcError::new(400, "USER_ALREADY_PARTICIPANT"));
         }
-        // A basic group's ids are those of its one account.
-        if chat.kind == ChatKind::Group && chat.owner != Some(self.account) {
-            return Err(RpcError::new(400, "USERS_TOO_MUCH"));
-        }
         if world.accounts.get(self.account).is_some_and(|account| account.forbidden.contains(&chat.peer)) {
             return Err(RpcError::new(400, "CHANNEL_PRIVATE"));
         }
         self.admit(&mut world, index)?;
-        Ok(self.joined(&world, index))
+        let answer = self.joined(&world, index);
+        self.core.welcome(&mut world, self.account, index, 0, true);
+        Ok(answer)
     }
 
     pub(super) fn check_chat_invite(&self) -> Answer {
@@ -93,7 +91,9 @@ impl Call<'_> {
         if !world.leave(self.account, index) {
             return Err(USER_NOT_PARTICIPANT);
         }
-        Ok(self.core.push_membership(world, self.account, index, Some(self.pushes)).to_bytes())
+        let answer = self.core.push_membership(world, self.account, index, Some(self.pushes)).to_bytes();
+        self.core.bid_farewell(world, self.account, index, false);
+        Ok(answer)
     }
 
     /// Lets the account in, if it may come in.
@@ -135,5 +135,8 @@ fn invited(world: &World, hash: &str) -> Result<u32, RpcError> {
     if !hash.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
         return Err(RpcError::new(400, "INVITE_HASH_INVALID"));
     }
-    world.chat_of_invite.get(hash).copied().ok_or(EXPIRED)
+    let index = world.chat_of_invite.get(hash).copied().ok_or(EXPIRED)?;
+    // A group that became a supergroup has a link no longer; the supergroup has one of its own.
+    let is_over = world.chats.get(index as usize).is_none_or(|chat| chat.migrated_to.is_some());
+    if is_over { Err(EXPIRED) } else { Ok(index) }
 }

@@ -54,13 +54,13 @@ impl Call<'_> {
         if world.may_read(self.account, peer) { Ok((index, chat)) } else { Err(CHANNEL_PRIVATE) }
     }
 
-    /// A basic group of the account, which it may have left; they have no hash.
+    /// The account's own copy of a basic group, which it may have left; they have no hash.
     pub(super) fn basic_group<'w>(&self, world: &'w World, id: i64) -> Result<(u32, &'w Chat), RpcError> {
         let peer = PeerId::group(id);
         let index = world.chat_index(self.account, peer).ok_or(CHAT_ID_INVALID)?;
         let chat = world.chats.get(index as usize).ok_or(CHAT_ID_INVALID)?;
         let forbidden = world.accounts.get(self.account).is_some_and(|account| account.forbidden.contains(&peer));
-        if chat.kind != ChatKind::Group || chat.owner != Some(self.account) || forbidden {
+        if chat.kind != ChatKind::Group || forbidden {
             return Err(CHAT_ID_INVALID);
         }
         Ok((index, chat))

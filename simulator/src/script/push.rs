@@ -17,10 +17,10 @@ pub(super) enum PushedEvent {
 }
 
 impl Core {
-    /// Pushes what happened to every member that is not kept from it.
+    /// Pushes what happened in a chat, or in a copy of it, to everybody there who is not kept from it.
     pub(super) fn push(&self, world: &World, index: u32, pts: i32, push: &PushedEvent) {
         let Some(chat) = world.chats.get(index as usize) else { return };
-        for member in &chat.members {
+        for member in chat.audience() {
             let receives = world.accounts.get(*member).is_some_and(|account| {
                 !account.muted && account.state == AccountState::SignedIn && !account.forbidden.contains(&chat.peer)
             });

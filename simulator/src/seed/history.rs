@@ -23,6 +23,9 @@ use crate::world::{
 const SPAN_SECONDS: i32 = 2 * 365 * 86_400;
 /// The share of ids that were deleted long ago.
 const HOLES: f64 = 0.02;
+/// The ids that an account's sequence begins with and that were deleted long ago: so many for each age, of so many ages.
+const AGE_IDS: usize = 211;
+const AGES: usize = 16;
 /// Threads that write histories; more of them wait for memory.
 const WRITERS_MAX: usize = 8;
 /// How many messages back a reply reaches.
@@ -35,29 +38,57 @@ pub(super) struct ChatPlan {
     dates: Vec<i32>,
     ids: Vec<i32>,
     top_id: i32,
+    /// What other accounts have of it.
+    copies: Vec<CopyPlan>,
+}
+
+/// The copy that another account has of a basic group: the same messages under other ids.
+struct CopyPlan {
+    account: usize,
+    chat: usize,
+    ids: Vec<i32>,
 }
 
 impl ChatPlan {
-    /// Plans a chat of so many messages: when each is sent.
-    pub(super) fn new(spec: &WorldSpec, chat: usize, size: usize) -> Self {
+    /// Plans a chat of so many messages: when each is sent, and which other accounts have them too.
+    pub(super) fn new(spec: &WorldSpec, chat: usize, size: usize, others: Vec<usize>) -> Self {
         let mut rng = generator(spec.seed, 3, chat as u64);
         let start = BASE_DATE - SPAN_SECONDS + rng.random_range(0..SPAN_SECONDS / 3);
         let mut dates: Vec<i32> = (0..size).map(|_| rng.random_range(start..BASE_DATE)).collect();
         dates.sort_unstable();
-        Self { chat, rng, dates, ids: Vec::new(), top_id: 0 }
+        let copies = others.into_iter().map(|account| CopyPlan { account, chat: 0, ids: Vec::new() }).collect();
+        Self { chat, rng, dates, ids: Vec::new(), top_id: 0, copies }
+    }
+}
+
+/// Adds the copies of planned chats, after all other chats.
+pub(super) fn add_copies(world: &mut World, plans: &mut [ChatPlan]) {
+    for plan in plans {
+        for copy in &mut plan.copies {
+            let Some(chat) = world.chats.get(plan.chat).map(|chat| chat.copy_for(copy.account)) else { continue };
+            copy.chat = world.chats.len();
+            if let Some(account) = world.accounts.get_mut(copy.account) {
+                account.dialogs.push(copy.chat as u32);
+            }
+            world.chats.push(chat);
+        }
     }
 }
 
 /// Gives every planned message its id.
 pub(super) fn number(world: &mut World, plans: &mut [ChatPlan], spec: &WorldSpec) {
-    let mut of_account: Vec<Vec<(i32, usize)>> = vec![Vec::new(); world.accounts.len()];
+    // When, in which plan, in which of its copies.
+    let mut of_account: Vec<Vec<(i32, usize, Option<usize>)>> = vec![Vec::new(); world.accounts.len()];
     for (at, plan) in plans.iter_mut().enumerate() {
         let Some(chat) = world.chats.get(plan.chat) else { continue };
         match chat.owner {
             None => number_channel(plan),
             Some(owner) => {
-                if let Some(sequence) = of_account.get_mut(owner) {
-                    sequence.extend(plan.dates.iter().map(|date| (*date, at)));
+                let copies = (0..).zip(&plan.copies).map(|(at, copy)| (Some(at), copy.account));
+                for (copy, account) in [(None, owner)].into_iter().chain(copies) {
+                    if let Some(sequence) = of_account.get_mut(account) {
+                        sequence.extend(plan.dates.iter().map(|date| (*date, at, copy)));
+                    }
                 }
             }
         }
@@ -65,15 +96,24 @@ pub(super) fn number(world: &mut World, plans: &mut [ChatPlan], spec: &WorldSpec
     for (account, mut sequence) in of_account.into_iter().enumerate() {
         sequence.sort_unstable();
         let mut rng = generator(spec.seed, 4, account as u64);
+        // Accounts are not equally old: what two of them have in common is far apart in their sequences.
+        let before = account % AGES * AGE_IDS;
         let Some(account) = world.accounts.get_mut(account) else { continue };
-        for (_, at) in sequence {
+        account.sequence.resize(before, NO_CHAT);
+        for (_, at, copy) in sequence {
             while rng.random_bool(HOLES) {
                 account.sequence.push(NO_CHAT);
             }
             let Some(plan) = plans.get_mut(at) else { continue };
-            account.sequence.push(plan.chat as u32);
-            plan.top_id = account.sequence.len() as i32;
-            plan.ids.push(plan.top_id);
+            let id = account.sequence.len() as i32 + 1;
+            if let Some(copy) = copy.and_then(|copy| plan.copies.get_mut(copy)) {
+                account.sequence.push(copy.chat as u32);
+                copy.ids.push(id);
+            } else {
+                account.sequence.push(plan.chat as u32);
+                plan.ids.push(id);
+                plan.top_id = id;
+            }
         }
         account.journal = Journal::starting_at(account.sequence.len() as i32);
     }
@@ -124,6 +164,9 @@ fn write_all(world: &World, plans: Vec<ChatPlan>, public: &[(PeerId, i32)], spec
             let at = plan.chat;
             let mut author = HistoryWriter::new(world, plan, public, spec);
             let history = author.write();
+            for copy in std::mem::take(&mut author.plan.copies) {
+                written.push((copy.chat, copied(&history, &copy.ids), Vec::new()));
+            }
             written.push((at, history, author.files));
         }
         written
@@ -140,6 +183,18 @@ fn write_all(world: &World, plans: Vec<ChatPlan>, public: &[(PeerId, i32)], spec
         }
         written
     })
+}
+
+/// The same messages under other ids, one for each.
+fn copied(history: &History, ids: &[i32]) -> History {
+    let mut copied = History::with_capacity(ids.len());
+    for (message, id) in history.messages().iter().zip(ids) {
+        let mut message = message.clone();
+        message.id = *id;
+        message.name_ids_by(|id| ids.get(history.count_below(id)).copied());
+        copied.push(message);
+    }
+    copied
 }
 
 /// Makes the messages of one chat.

@@ -1,5 +1,7 @@
 //! The layout: which accounts and chats there are, who sees what, and how many messages each chat has.
 
+use std::collections::HashMap;
+
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -52,15 +54,16 @@ pub(super) fn generate(spec: &WorldSpec) -> World {
     if spec.forums {
         extras::found_forums(&mut world, spec);
     }
-    world.build_indexes();
-
-    let sizes = sizes(spec, &mut rng);
+    let mut sizes = sizes(spec, &mut rng);
+    let mut copies = share_groups(&mut world, spec, &mut sizes);
     let mut plans: Vec<history::ChatPlan> = (0..world.chats.len())
         .map(|chat| {
             let size = if chat < first_private { sizes.get(chat).copied().unwrap_or(0) } else { PRIVATE_MESSAGES };
-            history::ChatPlan::new(spec, chat, size)
+            history::ChatPlan::new(spec, chat, size, copies.remove(&chat).unwrap_or_default())
         })
         .collect();
+    history::add_copies(&mut world, &mut plans);
+    world.build_indexes();
     history::number(&mut world, &mut plans, spec);
     history::fill(&mut world, plans, spec);
     if spec.archive_folder {
@@ -142,6 +145,41 @@ fn spare(members: &mut Vec<usize>, kind: ChatKind, spec: &WorldSpec, index: usiz
     members.insert(0, other);
 }
 
+/// Lets more accounts into the first basic group and about every second other, none of them expendable: two or three have it from the
+/// start, each the whole of it. Its messages become fewer by as much, so that the world has as many as it was asked for. Returns who comes
+/// to which chat.
+fn share_groups(world: &mut World, spec: &WorldSpec, sizes: &mut [usize]) -> HashMap<usize, Vec<usize>> {
+    let lasting = spec.accounts.max(1).saturating_sub(spec.expendable).max(1);
+    let (mut shared, mut left_over, mut is_first) = (HashMap::new(), 0, true);
+    for (index, (chat, size)) in world.chats.iter_mut().zip(&mut *sizes).enumerate() {
+        // Not from the generator of the layout, so that nothing else moves.
+        let chance = mix(spec.seed ^ mix(index as u64 ^ 0xc0b1e5));
+        // Never all of three or more, so that somebody is left who is not in it.
+        let others = if lasting > 3 { 1 + usize::from(chance & 2 > 0) } else { 1.min(lasting - 1) };
+        let copies = 1 + others;
+        if chat.kind != ChatKind::Group || others == 0 || *size < copies || !(is_first || chance & 1 > 0) {
+            continue;
+        }
+        let Some(owner) = chat.owner else { continue };
+        let lasting_but_owner: Vec<usize> = (0..lasting).filter(|account| *account != owner).collect();
+        let from = (chance >> 8) as usize;
+        let added: Vec<usize> =
+            (0..others).filter_map(|at| lasting_but_owner.get((from + at) % lasting_but_owner.len())).copied().collect();
+        left_over += *size % copies;
+        *size /= copies;
+        chat.members.extend(&added);
+        chat.members.sort_unstable();
+        chat.participants.extend(added.iter().map(|account| people::account_user_id(*account)));
+        chat.participants.sort_unstable();
+        chat.participants_count += added.len() as i32;
+        shared.insert(index, added);
+        is_first = false;
+    }
+    // A message that does not go into all copies goes elsewhere: the first chat of all is a channel.
+    sizes.iter_mut().take(1).for_each(|size| *size += left_over);
+    shared
+}
+
 fn add_chat(world: &mut World, chat: Chat) -> u32 {
     let index = world.chats.len() as u32;
     for member in &chat.members {
@@ -159,7 +197,7 @@ fn add_private_chats(world: &mut World, spec: &WorldSpec, rng: &mut ChaCha8Rng) 
         for _ in 0..PRIVATE_CHATS {
             let at = rng.random_range(0..world.users.len());
             let Some(user) = world.users.get(at).map(|user| user.id) else { continue };
-            let taken = world.accounts.get(account).is_some_and(|account| account.private.contains_key(&user));
+            let taken = world.accounts.get(account).is_some_and(|account| account.own_chats.contains_key(&PeerId::user(user)));
             if user == own || taken {
                 continue;
             }
@@ -173,7 +211,7 @@ fn add_private_chats(world: &mut World, spec: &WorldSpec, rng: &mut ChaCha8Rng) 
             };
             let index = add_chat(world, chat);
             if let Some(account) = world.accounts.get_mut(account) {
-                account.private.insert(user, index);
+                account.own_chats.insert(PeerId::user(user), index);
             }
         }
     }

@@ -43,8 +43,8 @@ pub struct Account {
     pub folders: Vec<Folder>,
     /// Which of them are in the archive folder.
     pub archived: HashSet<u32>,
-    /// Its private chats by the other user's id.
-    pub private: HashMap<i64, u32>,
+    /// The chats whose ids are its own, as positions in the world: its private chats by the other user, and its copies of basic groups.
+    pub own_chats: HashMap<PeerId, u32>,
     /// The chat of every id of its own message sequence, from id 1 on.
     pub(crate) sequence: Vec<u32>,
     /// What happened in that sequence: the account's pts.
@@ -84,7 +84,7 @@ impl Account {
             order: DialogOrder::default(),
             folders: Vec::new(),
             archived: HashSet::new(),
-            private: HashMap::new(),
+            own_chats: HashMap::new(),
             sequence: Vec::new(),
             journal: Journal::default(),
             imported: HashSet::new(),

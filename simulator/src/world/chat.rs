@@ -10,9 +10,9 @@ pub(crate) const GENERAL_TOPIC: i32 = 1;
 /// What kind of chat it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChatKind {
-    /// A private chat of one account with a user; never part of the truth.
+    /// A private chat of one account with a user; part of the truth only where asked for.
     Private,
-    /// A basic group: its message ids belong to its owner's sequence.
+    /// A basic group as one of its accounts has it: the message ids belong to that one's sequence.
     Group,
     /// A supergroup.
     Supergroup,
@@ -42,7 +42,7 @@ impl ChatKind {
 /// A chat.
 #[derive(Debug)]
 pub struct Chat {
-    /// Its id; the other user's for a private chat.
+    /// Its id; the other user's for a private chat. All copies of a basic group share theirs.
     pub peer: PeerId,
     /// What kind of chat it is.
     pub kind: ChatKind,
@@ -54,9 +54,9 @@ pub struct Chat {
     pub about: String,
     /// When it was created.
     pub date: i32,
-    /// The account whose sequence numbers its messages, for basic groups and private chats.
+    /// The account whose copy it is, and whose sequence numbers its messages, for basic groups and private chats.
     pub owner: Option<usize>,
-    /// The accounts that have it in their dialogs.
+    /// The accounts that are in it, in all copies of a basic group the same.
     pub members: Vec<usize>,
     /// Users that write in it.
     pub participants: Vec<i64>,
@@ -64,10 +64,14 @@ pub struct Chat {
     pub participants_count: i32,
     /// The supergroup that it became, if it did.
     pub migrated_to: Option<PeerId>,
+    /// The basic group that it was, if it was one.
+    pub migrated_from: Option<PeerId>,
     /// Its messages.
     pub history: History,
     /// What happened in it: the channel's pts. Unused where the owner's sequence counts.
     pub journal: Journal,
+    /// Of the ids of a copy, the number that the same message has in all of them, both ascending; see [`World::copies`](super::World).
+    pub(crate) numbers: Vec<(i32, u32)>,
     /// The hash of its invite link.
     pub invite: Option<String>,
     pub(crate) invites_revoked: u64,
@@ -104,8 +108,10 @@ impl Chat {
             participants: Vec::new(),
             participants_count: 0,
             migrated_to: None,
+            migrated_from: None,
             history: History::default(),
             journal: Journal::default(),
+            numbers: Vec::new(),
             invite: None,
             invites_revoked: 0,
             join_request: false,
@@ -168,10 +174,20 @@ impl Chat {
         self.history.push(message);
     }
 
+    /// The accounts that are told what happens here: its members, or whose copy it is.
+    pub(crate) fn audience(&self) -> &[usize] {
+        let Some(owner) = self.owner else { return &self.members };
+        let at = self.members.iter().position(|member| *member == owner);
+        at.and_then(|at| self.members.get(at..=at)).unwrap_or_default()
+    }
+
     /// Gives a chat the history that was made for it, and in a forum the topics that are in it.
     pub(crate) fn adopt(&mut self, history: History) {
         if self.forum {
             history.messages().iter().for_each(|message| Self::note_topic(&mut self.topics, message));
+        }
+        if self.kind == ChatKind::Group {
+            self.numbers = history.messages().iter().map(|message| message.id).zip(0..).collect();
         }
         self.journal = Journal::starting_at(history.top_id());
         self.history = history;

@@ -1,4 +1,4 @@
-//! Membership: which account is in which chat, and what follows from it for its dialogs.
+//! Membership: which account is in which chat, and what follows from it for its dialogs and, in basic groups, its copy.
 
 use super::{ChatKind, PeerId, World};
 
@@ -26,48 +26,58 @@ impl World {
 
     /// Moves a chat to its place in everybody's dialogs, after its newest message has changed.
     pub(crate) fn reorder_everywhere(&mut self, chat: u32) {
-        let members = self.chats.get(chat as usize).map(|chat| chat.members.clone()).unwrap_or_default();
-        members.into_iter().for_each(|member| self.reorder(member, chat));
+        let audience = self.chats.get(chat as usize).map(|chat| chat.audience().to_vec()).unwrap_or_default();
+        audience.into_iter().for_each(|member| self.reorder(member, chat));
     }
 
-    /// Lets an account into a chat, and says whether it was not in it before.
+    /// Lets an account into a chat, and says whether it was not in it before. Into a basic group it comes with a copy of its own, to which
+    /// nothing is added yet.
     pub(crate) fn join(&mut self, account: usize, chat: u32) -> bool {
-        let (Some(of), Some(joined)) = (self.accounts.get_mut(account), self.chats.get_mut(chat as usize)) else { return false };
-        of.forbidden.remove(&joined.peer);
-        joined.requested.retain(|asked| *asked != account);
-        let is_new = !joined.members.contains(&account);
-        if is_new {
+        let Some(of) = self.chats.get(chat as usize) else { return false };
+        let (peer, is_new) = (of.peer, !of.members.contains(&account));
+        let own = if of.kind == ChatKind::Group { self.copy_for(account, chat) } else { Some(chat) };
+        let (Some(of), Some(own)) = (self.accounts.get_mut(account), own) else { return false };
+        of.forbidden.remove(&peer);
+        let user = of.user_id;
+        if is_new && let Err(at) = of.dialogs.binary_search(&own) {
+            of.dialogs.insert(at, own);
+        }
+        self.change_copies(chat, |joined| {
+            joined.requested.retain(|asked| *asked != account);
+            if !is_new {
+                return;
+            }
             joined.members.push(account);
             joined.members.sort_unstable();
             joined.participants_count += 1;
-            if joined.hidden_prehistory {
+            if joined.hidden_prehistory && joined.kind.is_channel() {
                 joined.first_shown.insert(account, joined.history.top_id() + 1);
             }
-            if joined.kind != ChatKind::Channel && !joined.participants.contains(&of.user_id) {
-                joined.participants.push(of.user_id);
+            if joined.kind != ChatKind::Channel && !joined.participants.contains(&user) {
+                joined.participants.push(user);
                 joined.participants.sort_unstable();
             }
-            if let Err(at) = of.dialogs.binary_search(&chat) {
-                of.dialogs.insert(at, chat);
-            }
-        }
-        self.reorder(account, chat);
+        });
+        self.reorder(account, own);
         is_new
     }
 
-    /// Takes an account out of a chat, and says whether it was in it.
+    /// Takes an account out of a chat, and says whether it was in it. Its copy of a basic group stays as it is.
     pub(crate) fn leave(&mut self, account: usize, chat: u32) -> bool {
-        let (Some(of), Some(left)) = (self.accounts.get_mut(account), self.chats.get_mut(chat as usize)) else { return false };
-        let Some(at) = left.members.iter().position(|member| *member == account) else { return false };
-        left.members.remove(at);
-        left.first_shown.remove(&account);
-        left.participants_count = (left.participants_count - 1).max(0);
-        left.participants.retain(|user| *user != of.user_id);
-        if let Ok(at) = of.dialogs.binary_search(&chat) {
+        let Some(left) = self.chats.get(chat as usize).filter(|left| left.members.contains(&account)) else { return false };
+        let (Some(own), Some(of)) = (self.chat_index(account, left.peer), self.accounts.get_mut(account)) else { return false };
+        let user = of.user_id;
+        if let Ok(at) = of.dialogs.binary_search(&own) {
             of.dialogs.remove(at);
         }
-        of.archived.remove(&chat);
-        self.reorder(account, chat);
+        of.archived.remove(&own);
+        self.change_copies(chat, |left| {
+            left.members.retain(|member| *member != account);
+            left.first_shown.remove(&account);
+            left.participants_count = (left.participants_count - 1).max(0);
+            left.participants.retain(|participant| *participant != user);
+        });
+        self.reorder(account, own);
         true
     }
 

@@ -126,7 +126,7 @@ pub struct Extra {
 /// A message.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// Its id in the chat or, for basic groups and private chats, in the owner's sequence.
+    /// Its id in the chat or, for basic groups and private chats, in the sequence of the account whose copy it is in.
     pub id: i32,
     /// When it was sent.
     pub date: i32,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod client;
+mod copies;
 mod dialogs;
 mod downloads;
 mod endurance;
