@@ -48,6 +48,8 @@ pub struct WorldSpec {
     pub linked: bool,
     /// Whether some supergroups are forums.
     pub forums: bool,
+    /// Whether several accounts are in some basic groups, each with ids and a copy of its own.
+    pub shared_groups: bool,
 }
 
 impl Default for WorldSpec {
@@ -67,6 +69,7 @@ impl Default for WorldSpec {
             folders: false,
             linked: false,
             forums: false,
+            shared_groups: false,
         }
     }
 }

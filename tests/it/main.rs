@@ -23,6 +23,7 @@ mod login;
 mod loss;
 mod metrics;
 mod open_files;
+mod own_ids;
 mod parked;
 mod parse;
 mod pipeline;

@@ -11,7 +11,7 @@ mod daemon;
 mod trouble;
 
 use std::fs::File;
-use std::io::{BufWriter, Read as _, Write as _};
+use std::io::{BufReader, BufWriter, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use telescribe_simulator::{Fault, Options, Rule, Simulator, When, WorldSpec};
 use tokio::time::{Instant, sleep};
 use trouble::Trouble;
 
+use crate::support::copies::difference;
 use crate::support::fleet::{first_differences, write_sessions};
 use crate::support::waiting::UNDER_WAY;
 
@@ -34,7 +35,15 @@ struct Scale {
 
 impl Scale {
     fn of_environment() -> Self {
-        let whims = WorldSpec { seed: 2_026, folders: true, linked: true, forums: true, expendable: 4, ..WorldSpec::default() };
+        let whims = WorldSpec {
+            seed: 2_026,
+            folders: true,
+            linked: true,
+            forums: true,
+            shared_groups: true,
+            expendable: 4,
+            ..WorldSpec::default()
+        };
         match std::env::var("TELESCRIBE_SOAK").as_deref() {
             Ok("full") => Self {
                 spec: WorldSpec { accounts: 20, peers: 2_000, messages: 2_000_000, ..whims },
@@ -134,7 +143,8 @@ async fn until_equal(trouble: &mut Trouble, end: Instant, folder: &Path) {
             let mut out = BufWriter::new(File::create(&truth).unwrap());
             trouble.simulator().truth(&mut out).unwrap();
             drop(out);
-            let equal = same(&dump, &truth);
+            let differs = difference(open(&dump), open(&truth));
+            let equal = differs.is_none();
             // A difference that is too long just now has something read again (a race with the look before).
             let covered = trouble.daemon.telescribe(&["coverage", "--incomplete"]);
             if equal && covered.status.success() {
@@ -142,28 +152,20 @@ async fn until_equal(trouble: &mut Trouble, end: Instant, folder: &Path) {
             }
             let covered = String::from_utf8_lossy(&covered.stdout);
             assert!(!late || !equal, "coverage is not complete: {covered}");
-            assert!(!late, "the archive is not what Telegram holds: {}\n{}", differences(&dump, &truth), trouble.report());
+            let differs = differs.unwrap_or_default();
+            assert!(
+                !late,
+                "the archive is not what Telegram holds: {differs}\n{}\n{}",
+                differences(&dump, &truth),
+                trouble.report()
+            );
         }
         sleep(Duration::from_secs(1)).await;
     }
 }
 
-fn same(left: &Path, right: &Path) -> bool {
-    if left.metadata().unwrap().len() != right.metadata().unwrap().len() {
-        return false;
-    }
-    let (mut left, mut right) = (File::open(left).unwrap(), File::open(right).unwrap());
-    let (mut a, mut b) = (vec![0; 1 << 20], vec![0; 1 << 20]);
-    loop {
-        let read = left.read(&mut a).unwrap();
-        right.read_exact(&mut b[..read]).unwrap();
-        if a[..read] != b[..read] {
-            return false;
-        }
-        if read == 0 {
-            return true;
-        }
-    }
+fn open(path: &Path) -> BufReader<File> {
+    BufReader::new(File::open(path).unwrap())
 }
 
 fn differences(dump: &Path, truth: &Path) -> String {

@@ -6,6 +6,7 @@
 pub(crate) mod archives;
 pub(crate) mod caller;
 pub(crate) mod commands;
+pub(crate) mod copies;
 pub(crate) mod demo;
 pub(crate) mod desk;
 pub(crate) mod disk;

@@ -11,22 +11,25 @@ use telescribe_simulator::{Options, Simulator, WorldSpec};
 
 use crate::support::python::python;
 
-type Found = BTreeMap<(i64, i64), (String, String)>;
+type Found = BTreeMap<(i64, String, i64), (String, String)>;
 
-/// Peer, id, date and text of every message of an NDJSON text.
+/// Peer, account, id, date and text of every message of an NDJSON text.
 fn messages(text: &str) -> Found {
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let word = |line: &Value, name: &str| line[name].as_str().unwrap_or_default().to_owned();
     lines
         .filter(|line| line["peer"].is_i64())
-        .map(|line| ((line["peer"].as_i64().unwrap(), line["id"].as_i64().unwrap()), (word(&line, "date"), word(&line, "text"))))
+        .map(|line| {
+            let key = (line["peer"].as_i64().unwrap(), word(&line, "account"), line["id"].as_i64().unwrap());
+            (key, (word(&line, "date"), word(&line, "text")))
+        })
         .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn telethon_finds_the_same_messages() {
     let python = python(&["telethon", "cryptg"]);
-    let extras = WorldSpec { folders: true, linked: true, forums: true, ..WorldSpec::default() };
+    let extras = WorldSpec { folders: true, linked: true, forums: true, shared_groups: true, ..WorldSpec::default() };
     let spec = WorldSpec { seed: 5, peers: 20, messages: 3_000, ..extras };
     let simulator = Simulator::start(spec.generate(), Options::default()).await.unwrap();
     let mut truth = Vec::new();

@@ -55,7 +55,7 @@ pub(super) fn generate(spec: &WorldSpec) -> World {
         extras::found_forums(&mut world, spec);
     }
     let mut sizes = sizes(spec, &mut rng);
-    let mut copies = share_groups(&mut world, spec, &mut sizes);
+    let mut copies = if spec.shared_groups { share_groups(&mut world, spec, &mut sizes) } else { HashMap::new() };
     let mut plans: Vec<history::ChatPlan> = (0..world.chats.len())
         .map(|chat| {
             let size = if chat < first_private { sizes.get(chat).copied().unwrap_or(0) } else { PRIVATE_MESSAGES };

@@ -23,7 +23,7 @@ pub(crate) struct Client {
 }
 
 pub(crate) fn spec() -> WorldSpec {
-    WorldSpec { seed: 11, accounts: 3, peers: 10, messages: 1_000, ..WorldSpec::default() }
+    WorldSpec { seed: 11, accounts: 3, peers: 10, messages: 1_000, shared_groups: true, ..WorldSpec::default() }
 }
 
 pub(crate) async fn start(spec: &WorldSpec) -> Simulator {

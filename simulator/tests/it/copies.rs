@@ -533,7 +533,7 @@ async fn the_truth_has_a_basic_group_once_for_every_account_that_was_in_it_order
 
 #[test]
 fn a_seed_gives_basic_groups_two_or_three_accounts_that_are_not_expendable_and_the_same_ones_each_time() {
-    let spec = WorldSpec { accounts: 8, expendable: 3, peers: 400, messages: 8_000, ..WorldSpec::default() };
+    let spec = WorldSpec { accounts: 8, expendable: 3, peers: 400, messages: 8_000, shared_groups: true, ..WorldSpec::default() };
     let members = |world: &telescribe_simulator::World| -> Vec<(PeerId, Option<usize>, Vec<usize>)> {
         let groups = world.chats.iter().filter(|chat| chat.kind == ChatKind::Group);
         groups.map(|chat| (chat.peer, chat.owner, chat.members.clone())).collect()

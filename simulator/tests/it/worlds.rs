@@ -12,7 +12,7 @@ async fn truth(spec: &WorldSpec) -> Vec<u8> {
 
 #[tokio::test]
 async fn the_same_seed_gives_the_same_truth_and_another_seed_another() {
-    let spec = WorldSpec { seed: 3, peers: 25, messages: 5_000, ..WorldSpec::default() };
+    let spec = WorldSpec { seed: 3, peers: 25, messages: 5_000, shared_groups: true, ..WorldSpec::default() };
     let first = truth(&spec).await;
     assert_eq!(first, truth(&spec).await);
     assert_ne!(first, truth(&WorldSpec { seed: 4, ..spec }).await);
@@ -21,7 +21,7 @@ async fn the_same_seed_gives_the_same_truth_and_another_seed_another() {
 #[test]
 fn a_world_has_exactly_the_messages_and_peers_that_were_asked_for() {
     for (accounts, peers, messages) in [(1, 1, 1), (1, 3, 0), (2, 10, 3), (3, 10, 10), (5, 77, 9_999)] {
-        let world = WorldSpec { accounts, peers, messages, ..WorldSpec::default() }.generate();
+        let world = WorldSpec { accounts, peers, messages, shared_groups: true, ..WorldSpec::default() }.generate();
         assert_eq!(world.message_count(), messages);
         assert_eq!(world.peers().len(), peers);
         assert_eq!(world.accounts.len(), accounts);
@@ -30,7 +30,7 @@ fn a_world_has_exactly_the_messages_and_peers_that_were_asked_for() {
 
 #[test]
 fn a_history_is_ordered_has_holes_and_its_basic_groups_share_a_sequence() {
-    let world = WorldSpec { peers: 60, messages: 20_000, ..WorldSpec::default() }.generate();
+    let world = WorldSpec { peers: 60, messages: 20_000, shared_groups: true, ..WorldSpec::default() }.generate();
     let mut holes = 0;
     for chat in &world.chats {
         let messages = chat.history.messages();
@@ -51,7 +51,7 @@ fn a_history_is_ordered_has_holes_and_its_basic_groups_share_a_sequence() {
 
 #[tokio::test]
 async fn the_truth_is_ordered_and_leaves_empty_members_out() {
-    let truth = truth(&WorldSpec { peers: 20, messages: 3_000, ..WorldSpec::default() }).await;
+    let truth = truth(&WorldSpec { peers: 20, messages: 3_000, shared_groups: true, ..WorldSpec::default() }).await;
     let text = String::from_utf8(truth).unwrap();
     let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let peers = lines.iter().take_while(|line| line["type"] == "peer").count();

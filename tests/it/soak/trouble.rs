@@ -1,5 +1,7 @@
 //! The trouble: what happens to the fleet, in the order of how far the crawl has got.
 
+use std::collections::BTreeMap;
+
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use telescribe_simulator::world::ChatKind;
@@ -16,7 +18,7 @@ const SILENT_STEPS: u64 = 150;
 type Event = fn(&mut Trouble);
 
 /// What happens when so many hundredths of the pages were asked for, and what it is called in the report.
-const EVENTS: [(u64, &str, Event); 16] = [
+const EVENTS: [(u64, &str, Event); 17] = [
     (3, "a data centre falls silent", |t| {
         t.simulator().silence_dc(2, true);
         t.silent_until = t.steps + SILENT_STEPS;
@@ -37,6 +39,7 @@ const EVENTS: [(u64, &str, Event); 16] = [
     }),
     (45, "an account is banned", |t| t.expend(2, true)),
     (50, "an account is thrown out of a channel", Trouble::kicked),
+    (52, "accounts are thrown out of basic groups that others of ours are in", Trouble::kicked_from_groups),
     (55, "an account moves to another data centre", |t| {
         let name = t.account(0);
         t.simulator().move_home(&name, 1).unwrap();
@@ -198,6 +201,23 @@ impl Trouble {
         });
         let (peer, member) = found.expect("a channel that two lasting accounts read");
         self.simulator().kick(&accounts[member].name, peer).unwrap();
+    }
+
+    /// Throws an account out of some of the basic groups that another one is in too: who of them archives it is found out by then.
+    fn kicked_from_groups(&mut self) {
+        let shared = self.simulator().inspect(|world| {
+            let mut members: BTreeMap<PeerId, Vec<String>> = BTreeMap::new();
+            for chat in world.chats.iter().filter(|chat| chat.kind == ChatKind::Group && chat.migrated_to.is_none()) {
+                let names = chat.members.iter().map(|member| world.accounts[*member].name.clone());
+                members.entry(chat.peer).or_default().extend(names);
+            }
+            members.retain(|_, names| names.len() > 1);
+            members
+        });
+        assert!(!shared.is_empty(), "basic groups that several accounts are in");
+        for (at, (peer, names)) in shared.iter().take(10).enumerate() {
+            self.simulator().kick(&names[at % names.len()], *peer).unwrap();
+        }
     }
 
     /// Views and reactions of what was posted lately; views are pushed to nobody.
