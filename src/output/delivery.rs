@@ -217,7 +217,8 @@ impl<O: Output> Delivery<O> {
             }
             outcome => outcome.err(),
         };
-        let refused = session.refused.take_if(|_| session.in_flight.is_empty());
+        let is_drained = failure.is_none() && session.in_flight.is_empty();
+        let refused = session.refused.take_if(|_| is_drained);
         let is_draining = session.refused.is_some();
         // Also of a batch that failed: what was confirmed before the failure is not sent again, so that an output that takes only a few at
         // a time gets all in the end. What is behind a refused event is sent again, confirmed or not.
