@@ -34,7 +34,7 @@ use crate::schedule::Job;
 use crate::seal::KeyRing;
 use crate::search::{IndexFolders, IndexSupervisor, IndexerSettings, ServingIndex};
 
-pub use backups::{StoppedProgram, backup_view};
+pub use backups::{StoppedProgram, backup_view, check_backup_target};
 pub use known::Known;
 pub use sessions::{MASTER_KEY_VARIABLE, open_sessions};
 
@@ -141,6 +141,7 @@ impl App {
     pub async fn start(config: &Config, data: &Path, environment: Environment) -> anyhow::Result<Self> {
         // Before anything is locked or asked: a start that fails leaves nothing behind.
         config.check()?;
+        check_backup_target(config, data)?;
         let planned = config.planned_outputs().map_err(|(key, why)| anyhow::anyhow!("`{key}` of the configuration {why}"))?;
         let folder = DataFolder::lock_within(data, FOLDER_LOCK_TIMEOUT).await?;
         folder.clear_leftovers()?;

@@ -1,10 +1,13 @@
 //! Atomic replacement of a file: a crash or a power cut leaves the old content or the new one, never half of either.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
 use crate::failpoints;
+
+/// Characters of what makes the name of a file unique that is to replace another.
+const RANDOM_LENGTH: usize = 6;
 
 /// Makes or replaces a file, mode 0600. It is written beside its place, synced and renamed, and the folder, which must exist, is
 /// synced: the content is durable when this returns. Returns the new file.
@@ -12,11 +15,9 @@ use crate::failpoints;
 /// # Errors
 /// What the system says; then the old file is still there, whole.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<File> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Hidden, and named after what it is to become, for whoever finds one that a killed process left.
-    let prefix = format!(".{}-", path.file_stem().unwrap_or_default().display());
+    let folder = folder_of(path);
     // tempfile makes files with mode 0600.
-    let mut file = tempfile::Builder::new().prefix(&prefix).tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(&prefix(path)).rand_bytes(RANDOM_LENGTH).tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     failpoints::hit("file-rename")?;
@@ -26,9 +27,35 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
+/// Removes what processes that were killed while they replaced a file have left beside it. Nobody may be replacing it at the time.
+///
+/// # Errors
+/// What the system says.
+pub fn clear_leftovers(path: &Path) -> io::Result<()> {
+    let prefix = prefix(path);
+    for entry in fs::read_dir(folder_of(path))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let random = name.as_encoded_bytes().strip_prefix(prefix.as_bytes()).unwrap_or_default();
+        let is_ours = random.len() == RANDOM_LENGTH && random.iter().all(u8::is_ascii_alphanumeric);
+        if is_ours && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Hidden, and named after what it is to become, for whoever finds one that a killed process left.
+fn prefix(path: &Path) -> String {
+    format!(".{}-", path.file_stem().unwrap_or_default().display())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
@@ -43,6 +70,21 @@ mod tests {
             assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = [".kept-aB3x9Z", "kept.json", ".kept-other-aB3x9Z", ".kept-aB3x9", ".keptaB3x9Z", ".kept-aB3x9Z.x"];
+        for name in names {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        fs::create_dir(folder.path().join(".kept-folder")).unwrap();
+        clear_leftovers(&folder.path().join("kept.json")).unwrap();
+        for name in names {
+            assert_eq!(folder.path().join(name).exists(), name != names[0], "{name}");
+        }
+        assert!(folder.path().join(".kept-folder").exists());
     }
 
     #[test]

@@ -11,7 +11,8 @@
 //! - it is incremental: a table of the archive never changes, so one that the backup before has is not copied again;
 //! - nothing that a backup needs is removed, and nothing is removed before the newest one is on the disk;
 //! - what is restored is compared with the manifest before anything is moved into its place, and begins a new epoch;
-//! - a session that is not sealed is left out, and named.
+//! - a session that is not sealed is left out, and named; one that cannot be read is named, and is as in the backup before, where that has
+//!   it. Neither keeps the archive from being backed up.
 //!
 //! It does not copy the index (made from the archive), the configuration or the master key, and it asks Telegram nothing. Why it is not
 //! RocksDB's own backup engine: `docs/decisions/0015-backups-by-content.md`.
@@ -30,8 +31,8 @@ mod verify;
 
 pub use copy::Watch;
 pub use error::BackupError;
-pub use make::{BackedUp, BackupOptions, BackupSource, Secrets, back_up};
-pub use manifest::{BackupId, Manifest, StoredFile};
+pub use make::{BackedUp, BackupOptions, BackupSource, Secrets, back_up, refuse_inside};
+pub use manifest::{BackupId, Manifest, StoredFile, UnreadPart};
 pub use record::{BackupFailure, BackupRecord, BackupSuccess, BackupTarget};
 pub use restore::{Restored, restore};
 pub use store::{BackupStore, ListedBackup, newest_of_archives};

@@ -67,7 +67,7 @@ pub struct Config {
     ///     kind = "rabbitmq"
     ///     url = "amqp://user:password@192.0.2.7:5672/%2f"
     ///
-    /// `exchange` and `declare` are as in `publish`.
+    /// `exchange`, `declare` and `window` are as in `publish`.
     pub outputs: Vec<OutputConfig>,
     /// The HTTP API and the web page.
     pub http: HttpConfig,

@@ -6,7 +6,10 @@
 //! - at-least-once delivery: the position moves only over events that were confirmed, so whatever goes wrong (a refusal, a lost connection,
 //!   a timeout, a crash of either side) is retried from there, with backoff;
 //! - ordered, per peer and altogether, in the order of the change log. After a fault earlier events come again, but no event is seen for
-//!   the first time before one that precedes it;
+//!   the first time before one that precedes it; but where events are refused:
+//! - a refused event is sent again with all that follow it, in order, so the whole order is in what was accepted (as a subsequence). What
+//!   was in flight behind it may have been accepted before; that is at most a window, because it shrinks to one event then, and nothing
+//!   where the window is one;
 //! - deduplication: the same change has the same id each time, and, but for counters, the same content, so that consumers can be
 //!   idempotent;
 //! - an event that nobody wants (unroutable) is counted and skipped.
@@ -17,6 +20,7 @@
 mod delivery;
 pub mod rabbitmq;
 mod status;
+mod window;
 
 use std::future::Future;
 use std::time::Duration;
@@ -35,8 +39,8 @@ pub trait Output: Send + Sync + 'static {
     /// Where events go, as it may be logged: without secrets.
     fn target(&self) -> String;
 
-    /// How many events a batch has; two batches are in flight at once.
-    fn batch_events_max(&self) -> usize;
+    /// The window: how many events may be unconfirmed at once. With 1 none overtakes one that was refused.
+    fn window(&self) -> usize;
 
     /// How long a batch may take to be confirmed, unless the output says that it is blocked.
     fn confirm_timeout(&self) -> Duration;
@@ -77,10 +81,11 @@ pub trait OutputSession: Send + 'static {
 
 /// Events in flight, oldest first.
 pub trait OutputBatch: Send + 'static {
-    /// Returns when every event is confirmed. Cancel safe: may be dropped and called again.
+    /// Returns when every event is confirmed. Where one is refused, that is told when those behind it are answered, too: only then is it
+    /// known that none of them arrives late. Cancel safe: may be dropped and called again.
     fn settle(&mut self) -> impl Future<Output = Result<(), OutputError>> + Send;
 
-    /// What is confirmed so far, also when the rest has failed.
+    /// What is confirmed so far, up to the first that is not, also when the rest has failed.
     fn confirmed(&self) -> Confirmed;
 }
 
@@ -100,25 +105,42 @@ pub struct Confirmed {
 #[error("{text}")]
 pub struct OutputError {
     text: String,
-    permanent: bool,
+    kind: OutputErrorKind,
+}
+
+/// What to do about an [`OutputError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputErrorKind {
+    /// Connect again, with backoff.
+    Passing,
+    /// The same, but only a person can repair it, so that an early retry is of no use.
+    Permanent,
+    /// An event was refused (negatively acknowledged) over a connection that is in order: send it again over the same one, with backoff.
+    Refused,
 }
 
 impl OutputError {
-    /// Something that a retry may get past.
+    /// Something that a retry over another connection may get past.
     #[must_use]
     pub fn passing(text: impl ToString) -> Self {
-        Self { text: text.to_string(), permanent: false }
+        Self { text: text.to_string(), kind: OutputErrorKind::Passing }
     }
 
-    /// Something that only a person can repair, so that an early retry is of no use.
+    /// Something that only a person can repair.
     #[must_use]
     pub fn permanent(text: impl ToString) -> Self {
-        Self { text: text.to_string(), permanent: true }
+        Self { text: text.to_string(), kind: OutputErrorKind::Permanent }
     }
 
-    /// Whether only a person can repair it.
+    /// An event that was refused over a connection that is in order.
     #[must_use]
-    pub fn is_permanent(&self) -> bool {
-        self.permanent
+    pub fn refused(text: impl ToString) -> Self {
+        Self { text: text.to_string(), kind: OutputErrorKind::Refused }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn kind(&self) -> OutputErrorKind {
+        self.kind
     }
 }

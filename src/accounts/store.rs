@@ -102,6 +102,9 @@ impl Sessions {
             return Err(SessionError::Unknown(name.clone()));
         }
         let lock = self.lock(name)?;
+        // A copy of a session must not outlive it, as one of a process would that was killed while it saved.
+        let path = self.path(name);
+        atomic_file::clear_leftovers(&path).map_err(|source| SessionError::Io { path, source })?;
         Ok((self.load(name)?, lock))
     }
 

@@ -3,7 +3,7 @@
 //! One is made at a time. A stop ends it between two chunks; a scheduled one is made again after the next start, because its run has not
 //! ended.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,8 +13,9 @@ use tokio::sync::Notify;
 use crate::accounts::Sessions;
 use crate::archive::{Archive, DataFolder};
 use crate::backup::{
-    BackupError, BackupFailure, BackupOptions, BackupRecord, BackupSource, BackupSuccess, Secrets, Watch, back_up,
+    BackupError, BackupFailure, BackupOptions, BackupRecord, BackupSource, BackupSuccess, Secrets, Watch, back_up, refuse_inside,
 };
+use crate::config::Config;
 use crate::http::{OperatorError, StatusSource};
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
 use crate::model::{Clock, Timestamp};
@@ -49,6 +50,18 @@ struct State {
     record: BackupRecord,
     runs: VecDeque<BackupRun>,
     next: u64,
+    /// The targets that have gauges: they stay for as long as the program runs.
+    shown: BTreeSet<PathBuf>,
+}
+
+/// What the gauges say of a target.
+#[derive(Debug, PartialEq, Eq)]
+struct TargetGauges {
+    target: String,
+    /// When the newest backup was made there, in seconds since 1970; 0 where there is none.
+    newest: i64,
+    failing: bool,
+    unread: usize,
 }
 
 /// A backup that was asked for.
@@ -84,7 +97,9 @@ impl Backups {
         lifecycle: Lifecycle,
         planned: Option<Planned>,
     ) -> Self {
-        let state = Mutex::new(State { record: BackupRecord::load(data), runs: VecDeque::new(), next: 1 });
+        let mut record = BackupRecord::load(data);
+        record.forget_unplanned(planned.as_ref().map(|planned| planned.target.as_path()));
+        let state = Mutex::new(State { record, runs: VecDeque::new(), next: 1, shown: BTreeSet::new() });
         let data = data.to_owned();
         Self { data, archive, sessions, clock, lifecycle, planned, state, requested: Notify::new(), read_size: AtomicU64::new(0) }
     }
@@ -151,12 +166,32 @@ impl Backups {
         status(&state.record, running, self.clock.timestamp())
     }
 
-    /// Sets the gauges of the newest one.
+    /// Sets the gauges of all targets.
     pub(super) fn set_gauges(&self) {
-        let state = self.state();
-        let newest = state.record.newest.as_ref().map_or(0, |newest| newest.at);
-        metrics::gauge!("telescribe_backup_newest_timestamp_seconds").set(newest as f64);
-        metrics::gauge!("telescribe_backup_failing").set(f64::from(u8::from(state.record.failure.is_some())));
+        for TargetGauges { target, newest, failing, unread } in self.target_gauges() {
+            metrics::gauge!("telescribe_backup_newest_timestamp_seconds", "target" => target.clone()).set(newest as f64);
+            metrics::gauge!("telescribe_backup_failing", "target" => target.clone()).set(f64::from(u8::from(failing)));
+            metrics::gauge!("telescribe_backup_unread", "target" => target).set(unread as f64);
+        }
+    }
+
+    /// The targets that had a backup, those in which one failed, and that of the schedule.
+    fn target_gauges(&self) -> Vec<TargetGauges> {
+        let mut state = self.state();
+        let State { record, shown, .. } = &mut *state;
+        shown.extend(record.targets.iter().map(|known| known.target.clone()));
+        shown.extend(record.failures.iter().map(|failure| failure.target.clone()));
+        shown.extend(self.planned.iter().map(|planned| planned.target.clone()));
+        let gauges = |target: &PathBuf| {
+            let made = record.targets.iter().find(|known| known.target == *target);
+            TargetGauges {
+                target: target.display().to_string(),
+                newest: made.map_or(0, |made| made.at),
+                failing: record.failures.iter().any(|failure| failure.target == *target),
+                unread: made.map_or(0, |made| made.unread),
+            }
+        };
+        shown.iter().map(gauges).collect()
     }
 
     /// The next one that waits, which is running from now on.
@@ -176,7 +211,7 @@ impl Backups {
         let now = self.clock.timestamp();
         let folder = |source| BackupError::Io { path: self.data.clone(), source };
         DataFolder::clear_backup_links(&self.data).map_err(folder)?;
-        let secrets = Secrets::read(&DataFolder::keys(&self.data), &self.sessions)?;
+        let secrets = Secrets::read(&DataFolder::keys(&self.data), &self.sessions);
         let source = BackupSource { data: self.data.clone(), secrets, archive: self.archive.freeze()? };
         let stop = || self.lifecycle.stopping();
         let read = |bytes| {
@@ -206,7 +241,12 @@ impl Backups {
         };
         metrics::counter!("telescribe_backups_total", "outcome" => name).increment(1);
         let at = self.clock.timestamp().0;
-        let failure = |error: BackupError| BackupFailure { target: run.target.clone(), at, why: error.to_string() };
+        let failure = |error: BackupError| BackupFailure {
+            target: run.target.clone(),
+            at,
+            why: error.to_string(),
+            scheduled: run.scheduled,
+        };
         let mut state = self.state();
         state.record.note(&self.data, outcome.map_err(failure));
         if let Some(run) = state.runs.iter_mut().find(|other| other.number == run.number) {
@@ -241,6 +281,15 @@ impl Worker for BackupWorker {
     }
 }
 
+/// Refuses a configuration that would keep the backups inside of the data folder.
+///
+/// # Errors
+/// When it would, with the key to change.
+pub fn check_backup_target(config: &Config, data: &Path) -> anyhow::Result<()> {
+    let Some((target, _)) = config.jobs.backup.target() else { return Ok(()) };
+    refuse_inside(&target, data).map_err(|error| anyhow::anyhow!("`jobs.backup.target` of the configuration: {error}"))
+}
+
 /// A backup that was made, as it is shown at a time.
 #[must_use]
 pub fn backup_view(made: &BackupSuccess, now: Timestamp) -> BackupView {
@@ -253,13 +302,14 @@ pub fn backup_view(made: &BackupSuccess, now: Timestamp) -> BackupView {
         size: made.size,
         copied_size: made.copied_size,
         sessions_left_out: made.sessions_left_out.clone(),
+        unread: made.unread.iter().map(ToString::to_string).collect(),
     }
 }
 
 fn status(record: &BackupRecord, running: bool, now: Timestamp) -> BackupStatusView {
-    let state = match (running, &record.failure, &record.newest) {
+    let state = match (running, record.failures.is_empty(), &record.newest) {
         (true, ..) => "running",
-        (_, Some(_), _) => BackupRunView::FAILED,
+        (_, false, _) => BackupRunView::FAILED,
         (.., Some(_)) => BackupRunView::MADE,
         (.., None) => "none",
     };
@@ -271,7 +321,7 @@ fn status(record: &BackupRecord, running: bool, now: Timestamp) -> BackupStatusV
     BackupStatusView {
         state: state.into(),
         newest: record.newest.as_ref().map(|newest| backup_view(newest, now)),
-        failure: record.failure.as_ref().map(failure),
+        failures: record.failures.iter().map(failure).collect(),
     }
 }
 
@@ -293,5 +343,45 @@ impl StatusSource for StoppedProgram {
     fn status(&self) -> ProgramView {
         let backup = status(&BackupRecord::load(&self.data), false, self.clock.timestamp());
         ProgramView { backup: Some(backup), ..ProgramView::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::Durability;
+    use crate::backup::UnreadPart;
+    use crate::model::SystemClock;
+
+    fn gauges(target: &str, newest: i64, failing: bool, unread: usize) -> TargetGauges {
+        TargetGauges { target: target.to_owned(), newest, failing, unread }
+    }
+
+    #[test]
+    fn the_gauges_tell_folders_apart_also_those_that_are_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
+        let sessions = Sessions::new(&folder.path().join("sessions"), "simulated");
+        let planned = Some(Planned { target: "/planned".into(), keep: None });
+        let backups = Backups::new(folder.path(), archive, sessions, Arc::new(SystemClock), Lifecycle::new(), planned);
+        assert_eq!(backups.target_gauges(), [gauges("/planned", 0, false, 0)]);
+        let note = |outcome| backups.state().record.note(folder.path(), outcome);
+        let failed = BackupFailure { target: "/mistyped".into(), at: 43, why: "no".to_owned(), scheduled: false };
+        note(Err(BackupFailure { target: "/planned".into(), scheduled: true, ..failed.clone() }));
+        note(Err(failed));
+        assert_eq!(backups.target_gauges(), [gauges("/mistyped", 0, true, 0), gauges("/planned", 0, true, 0)]);
+        let unread = UnreadPart { what: "it".to_owned(), why: "no".to_owned(), copy_of: None };
+        note(Ok(BackupSuccess {
+            id: "20240131T120000Z-1".to_owned(),
+            target: "/made".into(),
+            at: 42,
+            change: 1,
+            size: 1,
+            copied_size: 1,
+            sessions_left_out: Vec::new(),
+            unread: vec![unread],
+        }));
+        let expected = [gauges("/made", 42, false, 1), gauges("/mistyped", 0, false, 0), gauges("/planned", 0, true, 0)];
+        assert_eq!(backups.target_gauges(), expected, "one that is forgotten is shown as well until the program ends");
     }
 }

@@ -180,6 +180,8 @@ impl Known {
     /// When the disk refuses.
     pub(super) fn write(&self, data: &Path) -> anyhow::Result<()> {
         let _lock = lock(data)?;
+        let path = place(data);
+        atomic_file::clear_leftovers(&path).with_context(|| format!("what is left of `{}` cannot be removed", path.display()))?;
         self.replace(data)
     }
 

@@ -5,6 +5,8 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::atomic_file;
+
 /// The wait between retries to lock a folder that another process has.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// The file whose lock makes one process the owner; there from the first use on.
@@ -143,7 +145,7 @@ impl DataFolder {
     }
 
     /// Removes what processes that were killed have left beside the archive: copies, links to its files (which take the disk's room when
-    /// it has replaced them), and what a restore was put together in.
+    /// it has replaced them), what a restore was put together in, and files that were to replace others of this folder.
     ///
     /// # Errors
     /// When a restore is not in place yet, or the disk refuses.
@@ -153,6 +155,9 @@ impl DataFolder {
         }
         let prefixes = [LINKED, UNFINISHED, Self::RESTORING];
         let removed = prefixes.iter().try_for_each(|prefix| remove_folders(&self.root, prefix));
+        // Only those that are written by who has the lock.
+        let files = [Self::backup_record(&self.root), Self::marker(&self.root)];
+        let removed = removed.and_then(|()| files.iter().try_for_each(|file| atomic_file::clear_leftovers(file)));
         removed.map_err(|source| FolderError::Io { path: self.root.clone(), source })
     }
 

@@ -3,6 +3,9 @@
 //! # Correctness
 //! Sessions and keys are read before the archive is frozen: a session is never ahead of the archive that it is kept with. The manifest is
 //! written when the disk has every file that it names; what it replaces is removed after that.
+//!
+//! What is secret and cannot be read costs nobody the backup of the archive: the copy of the newest backup that has one is taken, so that
+//! the retention does not remove the last one there is, and the manifest says so.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -11,13 +14,13 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::accounts::Sessions;
+use crate::accounts::{SessionError, Sessions};
 use crate::archive::FrozenArchive;
 use crate::model::{AccountName, Timestamp};
 
 use super::copy::{Watch, copy, end};
 use super::error::BackupError;
-use super::manifest::{BackupId, Manifest, Role, StoredFile};
+use super::manifest::{BackupId, Manifest, Role, StoredFile, UnreadPart};
 use super::record::{BackupRecord, BackupSuccess};
 use super::store::{BackupStore, ListedBackup};
 
@@ -27,28 +30,69 @@ pub struct Secrets {
     keys: Option<(String, Zeroizing<Vec<u8>>)>,
     sessions: Vec<(AccountName, Zeroizing<Vec<u8>>)>,
     left_out: Vec<AccountName>,
+    /// What there is and cannot be read, and why not.
+    unread: Vec<(Unread, String)>,
+}
+
+/// What is secret and cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Unread {
+    /// The clients' keys.
+    Keys,
+    /// The session of an account.
+    Session(AccountName),
+    /// The folder of the sessions, so that nobody knows which there are.
+    Sessions,
+}
+
+impl Unread {
+    /// Whether a file of an earlier backup is a copy of it.
+    fn is(&self, file: &StoredFile) -> bool {
+        match self {
+            Self::Keys => file.role == Role::Keys,
+            Self::Session(name) => file.role == Role::Session && file.name == name.as_str(),
+            Self::Sessions => file.role == Role::Session,
+        }
+    }
+
+    fn in_words(&self) -> String {
+        match self {
+            Self::Keys => "the clients' keys".to_owned(),
+            Self::Session(name) => format!("the session of account `{name}`"),
+            Self::Sessions => "the sessions".to_owned(),
+        }
+    }
 }
 
 impl Secrets {
-    /// Reads the file of the clients' keys, where there is one, and the sessions that are sealed.
-    ///
-    /// # Errors
-    /// When one of them cannot be read.
-    pub fn read(keys: &Path, sessions: &Sessions) -> Result<Self, BackupError> {
+    /// Reads the file of the clients' keys, where there is one, and the sessions that are sealed. What cannot be read is noted.
+    #[must_use]
+    pub fn read(keys: &Path, sessions: &Sessions) -> Self {
+        let mut secrets = Self { keys: None, sessions: Vec::new(), left_out: Vec::new(), unread: Vec::new() };
         let name = keys.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let keys = match fs::read(keys) {
-            Ok(bytes) => Some((name, Zeroizing::new(bytes))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(BackupError::io(keys)(error)),
-        };
-        let mut secrets = Self { keys, sessions: Vec::new(), left_out: Vec::new() };
-        for name in sessions.names()? {
-            match sessions.sealed_copy(&name)? {
-                Some(bytes) => secrets.sessions.push((name, bytes)),
-                None => secrets.left_out.push(name),
+        match fs::read(keys) {
+            Ok(bytes) => secrets.keys = Some((name, Zeroizing::new(bytes))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => secrets.unread.push((Unread::Keys, BackupError::io(keys)(error).to_string())),
+        }
+        let names = sessions.names().unwrap_or_else(|error| {
+            secrets.unread.push((Unread::Sessions, error.to_string()));
+            Vec::new()
+        });
+        for name in names {
+            match sessions.sealed_copy(&name) {
+                Ok(Some(bytes)) => match sessions.load(&name) {
+                    // Where its key is not at hand it cannot be looked into, and is taken as it is.
+                    Err(error @ SessionError::Damaged { .. }) => secrets.unread.push((Unread::Session(name), error.to_string())),
+                    _ => secrets.sessions.push((name, bytes)),
+                },
+                Ok(None) => secrets.left_out.push(name),
+                // It was removed between the two.
+                Err(SessionError::Unknown(_)) => {}
+                Err(error) => secrets.unread.push((Unread::Session(name), error.to_string())),
             }
         }
-        Ok(secrets)
+        secrets
     }
 }
 
@@ -91,6 +135,8 @@ pub struct BackedUp {
     pub sessions: Vec<AccountName>,
     /// The accounts whose sessions are not, because they are not sealed.
     pub left_out: Vec<AccountName>,
+    /// What could not be read.
+    pub unread: Vec<UnreadPart>,
     /// The backups that were removed for it.
     pub removed: Vec<BackupId>,
 }
@@ -107,6 +153,7 @@ impl BackedUp {
             size: self.size,
             copied_size: self.copied_size,
             sessions_left_out: self.left_out.iter().map(ToString::to_string).collect(),
+            unread: self.unread.clone(),
         }
     }
 }
@@ -135,6 +182,11 @@ pub fn back_up(source: &BackupSource, target: &Path, options: BackupOptions, wat
     for (name, bytes) in &source.secrets.sessions {
         manifest.files.push(making.add(Role::Session, name.to_string(), Path::new(name.as_str()), bytes.as_slice())?);
     }
+    for (unread, why) in &source.secrets.unread {
+        let part = making.copy_of_earlier(&earlier, &mut manifest, unread, why);
+        tracing::error!("a backup in `{}` is made nevertheless: {part}", target.display());
+        manifest.unread.push(part);
+    }
     let id = BackupId::new(options.now, number);
     let Making { copied_files, copied_size, .. } = making;
     store.add(&id, &manifest)?;
@@ -149,20 +201,31 @@ pub fn back_up(source: &BackupSource, target: &Path, options: BackupOptions, wat
         copied_size,
         sessions: source.secrets.sessions.iter().map(|(name, _)| name.clone()).collect(),
         left_out: source.secrets.left_out.clone(),
+        unread: manifest.unread,
         removed,
     })
 }
 
-/// A target inside of the data folder would be lost together with it.
-fn refuse_inside(target: &Path, data: &Path) -> Result<(), BackupError> {
-    let data = fs::canonicalize(data).map_err(BackupError::io(data))?;
-    let target_as_named = std::path::absolute(target).map_err(BackupError::io(target))?;
-    // It may not be there yet: then the folders above it tell where it will be.
-    let above = target_as_named.ancestors().find_map(|folder| fs::canonicalize(folder).ok());
-    if above.is_some_and(|folder| folder.starts_with(&data)) {
+/// Refuses a target inside of the data folder: it would be lost together with it. Neither has to be there yet.
+///
+/// # Errors
+/// When it is inside, or a path cannot be resolved.
+pub fn refuse_inside(target: &Path, data: &Path) -> Result<(), BackupError> {
+    if resolved(target)?.starts_with(resolved(data)?) {
         return Err(BackupError::InsideData { target: target.to_owned() });
     }
     Ok(())
+}
+
+/// The path without links, as far as it is there.
+fn resolved(path: &Path) -> Result<PathBuf, BackupError> {
+    let named = std::path::absolute(path).map_err(BackupError::io(path))?;
+    // Of what is not there yet the folders above it tell where it will be.
+    let there = named.ancestors().find_map(|folder| Some((folder, fs::canonicalize(folder).ok()?)));
+    Ok(match there {
+        Some((folder, real)) => named.strip_prefix(folder).map_or(real.clone(), |rest| real.join(rest)),
+        None => named,
+    })
 }
 
 /// The tables of the newest backup of the same history of the archive, by name: they never change.
@@ -214,6 +277,18 @@ impl Making<'_> {
             return Err(BackupError::Changed { path });
         }
         Ok(StoredFile { end: Some(end), ..file })
+    }
+
+    /// Adds the copies that the newest backup with any has of what cannot be read, and says so.
+    fn copy_of_earlier(&self, earlier: &[ListedBackup], manifest: &mut Manifest, unread: &Unread, why: &str) -> UnreadPart {
+        let copies = earlier.iter().rev().find_map(|backup| {
+            let of = backup.manifest.as_ref().ok().filter(|of| of.archive == manifest.archive)?;
+            let files: Vec<_> = of.files.iter().filter(|file| unread.is(file) && self.has(file)).cloned().collect();
+            (!files.is_empty()).then(|| (backup.id.to_string(), files))
+        });
+        let (copy_of, files) = copies.unzip();
+        manifest.files.extend(files.into_iter().flatten());
+        UnreadPart { what: unread.in_words(), why: why.to_owned(), copy_of }
     }
 
     fn has(&self, file: &StoredFile) -> bool {

@@ -106,8 +106,33 @@ pub struct Manifest {
     pub program: String,
     /// The accounts whose sessions are not in it, because they are not sealed.
     pub sessions_left_out: Vec<String>,
+    /// What could not be read when it was made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<UnreadPart>,
     /// What it is made of.
     pub files: Vec<StoredFile>,
+}
+
+/// A part of the data folder that could not be read when a backup was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadPart {
+    /// Which, in words.
+    pub what: String,
+    /// Why not.
+    pub why: String,
+    /// The earlier backup whose copy of it was taken instead; none where it is not in the backup at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_of: Option<String>,
+}
+
+impl fmt::Display for UnreadPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, why, copy_of } = self;
+        match copy_of {
+            Some(earlier) => write!(f, "{what} could not be read, so it is as in backup `{earlier}`: {why}"),
+            None => write!(f, "{what} could not be read and is not in it: {why}"),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -128,6 +153,7 @@ impl Manifest {
             made_at: made.to_string(),
             program: program.to_owned(),
             sessions_left_out: left_out.iter().map(ToString::to_string).collect(),
+            unread: Vec::new(),
             files: Vec::new(),
         }
     }
@@ -226,6 +252,7 @@ mod tests {
             made_at: "2026-01-31T12:00:05Z".to_owned(),
             program: "0.1.0".to_owned(),
             sessions_left_out: vec!["beta".to_owned()],
+            unread: Vec::new(),
             files: vec![file(Role::Archive, "000012.sst"), file(Role::Session, "alpha")],
         }
     }
@@ -241,6 +268,15 @@ mod tests {
             // Without its last line break it is whole still.
             assert!(Manifest::read(&whole[..at]).is_err(), "cut at {at}");
         }
+    }
+
+    #[test]
+    fn a_manifest_from_before_parts_could_be_unread_is_read() {
+        let text = manifest().to_text().unwrap();
+        assert!(!text.contains("unread"));
+        let unread = UnreadPart { what: "it".to_owned(), why: "no".to_owned(), copy_of: None };
+        let manifest = Manifest { unread: vec![unread], ..manifest() };
+        assert_eq!(Manifest::read(manifest.to_text().unwrap().as_bytes()).unwrap(), manifest);
     }
 
     #[test]

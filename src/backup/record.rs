@@ -10,19 +10,20 @@ use crate::archive::DataFolder;
 use crate::atomic_file;
 
 use super::error::BackupError;
+use super::manifest::UnreadPart;
 use super::store::has_backups;
 
 /// How many targets are remembered: more than anybody has disks for backups.
 const TARGETS_MAX: usize = 32;
 
-/// The newest backup, and the failure after it.
+/// The newest backup, and what became of the last one in each target.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BackupRecord {
     /// The newest backup that was made.
     pub newest: Option<BackupSuccess>,
-    /// Why the last one was not, where that was after it.
-    pub failure: Option<BackupFailure>,
+    /// Where the last backup was not made, the newest failure last. One for each target.
+    pub failures: Vec<BackupFailure>,
     /// Where backups were made, the target of the newest last.
     pub targets: Vec<BackupTarget>,
 }
@@ -34,6 +35,12 @@ pub struct BackupTarget {
     pub target: PathBuf,
     /// The name of the newest backup that was made there.
     pub id: String,
+    /// When it was made, in seconds since 1970.
+    #[serde(default)]
+    pub at: i64,
+    /// How many parts of the data folder could not be read for it.
+    #[serde(default)]
+    pub unread: usize,
 }
 
 /// A backup that was made.
@@ -53,6 +60,9 @@ pub struct BackupSuccess {
     pub copied_size: u64,
     /// The accounts whose sessions are not in it, because they are not sealed.
     pub sessions_left_out: Vec<String>,
+    /// What could not be read for it.
+    #[serde(default)]
+    pub unread: Vec<UnreadPart>,
 }
 
 /// A backup that was not made.
@@ -64,6 +74,9 @@ pub struct BackupFailure {
     pub at: i64,
     /// What went wrong.
     pub why: String,
+    /// Whether it was one of the schedule.
+    #[serde(default)]
+    pub scheduled: bool,
 }
 
 impl BackupRecord {
@@ -87,16 +100,36 @@ impl BackupRecord {
     pub fn note(&mut self, data: &Path, outcome: Result<BackupSuccess, BackupFailure>) {
         match outcome {
             Ok(success) => {
-                self.targets.retain(|known| known.target != success.target);
-                self.targets.push(BackupTarget { target: success.target.clone(), id: success.id.clone() });
+                let BackupSuccess { target, id, at, unread, .. } = success.clone();
+                self.targets.retain(|known| known.target != target);
+                // A folder that was named once, and was wrong, is of no interest when another one works.
+                let targets = &self.targets;
+                self.failures.retain(|failure| {
+                    failure.target != target && (failure.scheduled || targets.iter().any(|known| known.target == failure.target))
+                });
+                self.targets.push(BackupTarget { target, id, at, unread: unread.len() });
                 self.targets.drain(..self.targets.len().saturating_sub(TARGETS_MAX));
-                (self.newest, self.failure) = (Some(success), None);
+                self.newest = Some(success);
             }
-            Err(failure) => self.failure = Some(failure),
+            Err(failure) => {
+                self.failures.retain(|known| known.target != failure.target);
+                self.failures.push(failure);
+                self.failures.drain(..self.failures.len().saturating_sub(TARGETS_MAX));
+            }
         }
         if let Err(error) = self.save(data) {
             tracing::warn!("`{}` cannot be written: {error}", DataFolder::backup_record(data).display());
         }
+    }
+
+    /// Forgets scheduled backups that failed in a folder that never had one and is no longer that of the schedule.
+    pub fn forget_unplanned(&mut self, planned: Option<&Path>) {
+        let targets = &self.targets;
+        self.failures.retain(|failure| {
+            !failure.scheduled
+                || planned == Some(failure.target.as_path())
+                || targets.iter().any(|known| known.target == failure.target)
+        });
     }
 
     fn save(&self, data: &Path) -> io::Result<()> {

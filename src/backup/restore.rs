@@ -15,7 +15,7 @@ use crate::model::AccountName;
 
 use super::copy::{Watch, copy, sync_folder};
 use super::error::BackupError;
-use super::manifest::{BackupId, Manifest, Role, StoredFile};
+use super::manifest::{BackupId, Manifest, Role, StoredFile, UnreadPart};
 use super::store::BackupStore;
 use super::verify::differs;
 
@@ -41,6 +41,8 @@ pub struct Restored {
     pub sessions_kept: Vec<AccountName>,
     /// The accounts whose sessions the backup does not have.
     pub sessions_left_out: Vec<String>,
+    /// What could not be read when the backup was made.
+    pub unread: Vec<UnreadPart>,
 }
 
 /// Restores a backup: the newest of a target, or that of a name.
@@ -100,6 +102,7 @@ pub fn restore(
         sessions: Vec::new(),
         sessions_kept: Vec::new(),
         sessions_left_out: manifest.sessions_left_out.clone(),
+        unread: manifest.unread.clone(),
     };
     let placed = put_in_place(&folder, beside.path(), &copied, sessions, &mut restored);
     if placed.is_err() {

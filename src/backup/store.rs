@@ -17,7 +17,7 @@ use super::manifest::{BackupId, Manifest, StoredFile};
 #[derive(Debug)]
 pub struct BackupStore {
     root: PathBuf,
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 /// A backup that is there.
@@ -27,6 +27,15 @@ pub struct ListedBackup {
     pub id: BackupId,
     /// What it is made of, or why that cannot be read.
     pub manifest: Result<Manifest, String>,
+}
+
+impl Drop for BackupStore {
+    fn drop(&mut self) {
+        // Closing the file would do as well, but for a process that is just being started: it has the open files of the one that starts it.
+        if let Some(Err(error)) = self.lock.as_ref().map(File::unlock) {
+            tracing::debug!(%error, "the backup folder's lock was not given back");
+        }
+    }
 }
 
 impl BackupStore {
@@ -73,7 +82,7 @@ impl BackupStore {
             // Not every file system of a network has locks.
             Err(TryLockError::Error(error)) => tracing::debug!(%error, "the backup folder cannot be locked"),
         }
-        Ok(Self { root: root.to_owned(), _lock: lock })
+        Ok(Self { root: root.to_owned(), lock })
     }
 
     /// The folder itself.

@@ -38,6 +38,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 The program may be running. What the folder has already is not copied again, and what is copied is read again and compared.
 Sessions are only copied if they are sealed under a master key; keep that key, and the configuration, in another place.
+What cannot be read of the keys and sessions is named, taken from the backup before where that has it, and makes the exit status 1.
 `telescribe restore` is the way back. The exit status of --verify is 1 if any backup is damaged.")]
 pub struct Args {
     /// The folder that backups are kept in; made if it is missing
@@ -115,7 +116,10 @@ async fn made(
             names.join(", ")
         ));
     }
-    Ok(ExitCode::SUCCESS)
+    for part in &backup.unread {
+        tell(format_args!("the backup is made, but {}", one_line(part)));
+    }
+    Ok(ExitCode::from(u8::from(!backup.unread.is_empty())))
 }
 
 /// Has the running program make it, and waits for that.
@@ -138,13 +142,13 @@ async fn of_the_daemon(api: &Api, target: &Path, keep: Option<u32>) -> anyhow::R
 fn here(folder: &DataFolder, target: &Path, keep: Option<u32>, config: &Config) -> anyhow::Result<BackupView> {
     let (data, now) = (folder.root(), SystemClock.timestamp());
     DataFolder::clear_backup_links(data)?;
-    let secrets = Secrets::read(&DataFolder::keys(data), &open_sessions(config)?)?;
+    let secrets = Secrets::read(&DataFolder::keys(data), &open_sessions(config)?);
     let archive = FrozenArchive::of_closed(&folder.archive(), IndexFolders::at(&folder.index()).seen()?.as_ref())?;
     let source = BackupSource { data: data.to_owned(), secrets, archive };
     let made = back_up(&source, target, BackupOptions { keep, now }, &Watch::nobody());
     let outcome = match &made {
         Ok(made) => Ok(made.to_record(target, now)),
-        Err(error) => Err(BackupFailure { target: target.to_owned(), at: now.0, why: error.to_string() }),
+        Err(error) => Err(BackupFailure { target: target.to_owned(), at: now.0, why: error.to_string(), scheduled: false }),
     };
     BackupRecord::load(data).note(data, outcome.clone());
     made?;
@@ -161,7 +165,7 @@ fn listed(target: &Path, globals: &Globals, out: &mut Out) -> anyhow::Result<Exi
             (Ok(of), true) => out.json(&json!({
                 "id": id, "made_at": of.made_at, "archive": of.archive, "epoch": of.epoch, "format": of.format, "change": of.change,
                 "link": of.link, "archived_at": of.archived_at, "program": of.program, "size": of.size(),
-                "sessions": of.sessions().collect::<Vec<_>>(), "sessions_left_out": of.sessions_left_out,
+                "sessions": of.sessions().collect::<Vec<_>>(), "sessions_left_out": of.sessions_left_out, "unread": of.unread,
             }))?,
             (Err(why), true) => out.json(&json!({ "id": id, "damage": [why] }))?,
             (Ok(of), false) => {
@@ -173,6 +177,9 @@ fn listed(target: &Path, globals: &Globals, out: &mut Out) -> anyhow::Result<Exi
                     of.archived_at,
                     if of_several { format!(", archive {}", one_line(&of.archive)) } else { String::new() }
                 ))?;
+                for part in &of.unread {
+                    out.line(format_args!("  {}", one_line(&part.to_string())))?;
+                }
             }
             (Err(why), false) => out.line(format_args!("{}  is damaged: {}", out.strong(&id), one_line(why)))?,
         }

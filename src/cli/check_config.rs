@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::client::Globals;
 use super::output::{Out, ended, tell};
-use crate::app::Known;
+use crate::app::{Known, check_backup_target};
 use crate::config::{Config, template};
 
 /// Print the documented default configuration, or check one
@@ -27,12 +27,14 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, globals: &Globals, load: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
     if args.check {
-        load()?;
+        check_backup_target(&load()?, &globals.data)?;
         tell("the configuration is valid");
         return Ok(ExitCode::SUCCESS);
     }
     if args.accept {
-        return accept(globals, &load()?);
+        let config = load()?;
+        check_backup_target(&config, &globals.data)?;
+        return accept(globals, &config);
     }
     let print = || {
         let mut out = Out::stdout();

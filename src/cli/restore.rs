@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::client::Globals;
-use super::output::{Out, ended};
+use super::output::{Out, ended, one_line};
 use crate::app::open_sessions;
 use crate::backup::{Restored, Watch, restore};
 use crate::config::Config;
@@ -48,7 +48,7 @@ pub fn write(args: &Args, globals: &Globals, config: &Config, out: &mut Out) -> 
             "id": id.to_string(), "made_at": made_at, "archive": position.archive, "change": position.last.0,
             "archived_at": position.at.to_string(), "epoch_before": position.epoch.to_string(), "epoch": epoch.to_string(),
             "keys": keys, "sessions": names(&restored.sessions), "sessions_kept": names(&restored.sessions_kept),
-            "sessions_left_out": restored.sessions_left_out,
+            "sessions_left_out": restored.sessions_left_out, "unread": restored.unread,
         }))?;
     } else {
         for_people(&restored, globals, config, out)?;
@@ -86,6 +86,9 @@ fn for_people(restored: &Restored, globals: &Globals, config: &Config, out: &mut
         out.line(format_args!(
             "sessions: not in the backup: {names}; where there is none, `telescribe login NAME` signs the account in"
         ))?;
+    }
+    for part in &restored.unread {
+        out.line(format_args!("note: when the backup was made, {}", one_line(&part.to_string())))?;
     }
     out.line("next: `telescribe run`, which builds the index and asks Telegram for what is newer; whoever keeps a position in the changes is told by the epoch where to go on")
 }

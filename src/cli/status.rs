@@ -12,7 +12,8 @@ use super::output::{Out, ended, one_line};
 use super::received::Received;
 use super::schedule;
 use crate::views::{
-    AccountStatusView, BackupStatusView, CrawlView, IndexRebuild, NoResponseView, OutputView, StatusView, WorkerView,
+    AccountStatusView, BackupFailureView, BackupStatusView, CrawlView, IndexRebuild, NoResponseView, OutputView, StatusView,
+    WorkerView,
 };
 
 /// Show the state of the archive, the index and a running daemon
@@ -135,18 +136,20 @@ fn head(out: &mut Out, name: &str, what: &str) -> std::io::Result<()> {
     out.line(line)
 }
 
-fn backup(BackupStatusView { state, newest, failure }: &BackupStatusView) -> String {
+fn backup(BackupStatusView { state, newest, failures }: &BackupStatusView) -> String {
     let newest = newest.as_ref().map(|newest| {
         let (id, target, age) = (one_line(&newest.id), one_line(&newest.target), age(newest.age_seconds));
-        format!("the newest is {id} in `{target}`, {age} old")
+        let unread: String = newest.unread.iter().map(|part| format!("; {}", one_line(part))).collect();
+        format!("the newest is {id} in `{target}`, {age} old{unread}")
     });
     let newest = newest.unwrap_or_else(|| "there is none; `telescribe backup FOLDER` makes one".to_owned());
-    let failure = failure.as_ref().map(|failure| {
+    let failed = |failure: &BackupFailureView| {
         let (target, at, why) = (one_line(&failure.target), one_line(&failure.at), one_line(&failure.why));
-        format!("; the one after it failed at {at} in `{target}`: {why}")
-    });
+        format!("; the last one in `{target}` failed at {at}: {why}")
+    };
+    let failures: String = failures.iter().map(failed).collect();
     let running = (state == "running").then_some("; one is being made");
-    format!("{newest}{}{}", failure.unwrap_or_default(), running.unwrap_or_default())
+    format!("{newest}{failures}{}", running.unwrap_or_default())
 }
 
 /// A time span in the unit that leaves it few digits.

@@ -17,7 +17,7 @@ mod url;
 use std::time::Duration;
 
 pub use error::BrokerError;
-pub use settings::{Settings, is_exchange_name};
+pub use settings::{Settings, WINDOW, WINDOW_MAX, is_exchange_name};
 pub use url::{AmqpUrl, InvalidAmqpUrl};
 
 use super::{Output, OutputError};
@@ -34,8 +34,8 @@ impl Output for RabbitMq {
         format!("`{}`, exchange `{}`", self.0.address(), self.0.exchange)
     }
 
-    fn batch_events_max(&self) -> usize {
-        self.0.batch()
+    fn window(&self) -> usize {
+        self.0.window
     }
 
     fn confirm_timeout(&self) -> Duration {
@@ -57,6 +57,10 @@ impl Output for RabbitMq {
 
 impl From<BrokerError> for OutputError {
     fn from(error: BrokerError) -> Self {
-        if error.is_permanent() { Self::permanent(error) } else { Self::passing(error) }
+        match error {
+            BrokerError::Refused { .. } => Self::refused(error),
+            _ if error.is_permanent() => Self::permanent(error),
+            _ => Self::passing(error),
+        }
     }
 }

@@ -12,7 +12,7 @@ pub enum State {
     Disconnected,
     /// Events flow.
     Connected,
-    /// It takes nothing at present (back-pressure), such as a broker that is short of memory or disk.
+    /// It takes nothing at present (back-pressure), such as a broker that is short of memory or disk, or a queue that is full.
     Blocked,
 }
 

@@ -7,9 +7,9 @@
 //! Opened for reading, a folder is not written to at all: not even Tantivy's lock files are made. Whoever opens it so has the data folder's
 //! lock, and no writer beside.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tantivy::Directory;
@@ -39,12 +39,44 @@ pub(super) enum Access {
 #[derive(Clone, Debug)]
 pub(super) struct IndexDirectory {
     files: MmapDirectory,
+    root: PathBuf,
     access: Access,
 }
 
+/// A lock of Tantivy's, given back when this is dropped, whoever else has the file open.
+///
+/// Tantivy's own is given back when the file is closed, and a process that is just being started has the open files of the one that starts
+/// it: until it runs its own program the lock would be busy, though nobody holds it.
+struct HeldLock(File);
+
 impl IndexDirectory {
     pub(super) fn open(path: &Path, access: Access) -> Result<Self, OpenDirectoryError> {
-        Ok(Self { files: MmapDirectory::open(path)?, access })
+        Ok(Self { files: MmapDirectory::open(path)?, root: path.to_owned(), access })
+    }
+}
+
+impl HeldLock {
+    fn take(path: &Path, is_blocking: bool) -> Result<Self, LockError> {
+        let io = |error| LockError::IoError(Arc::new(error));
+        let file = File::options().write(true).create(true).truncate(false).open(path).map_err(io)?;
+        if is_blocking {
+            file.lock().map_err(io)?;
+        } else {
+            file.try_lock().map_err(|error| match error {
+                TryLockError::WouldBlock => LockError::LockBusy,
+                TryLockError::Error(error) => io(error),
+            })?;
+        }
+        Ok(Self(file))
+    }
+}
+
+impl Drop for HeldLock {
+    fn drop(&mut self) {
+        // The kernel gives the lock back with the file; an error here changes nothing.
+        if let Err(error) = self.0.unlock() {
+            tracing::debug!(%error, "an index's lock was not given back");
+        }
     }
 }
 
@@ -82,7 +114,10 @@ impl Directory for IndexDirectory {
     fn acquire_lock(&self, lock: &Lock) -> Result<DirectoryLock, LockError> {
         match self.access {
             Access::Read => Ok(DirectoryLock::from(Box::new(()))),
-            Access::Write => self.files.acquire_lock(lock),
+            Access::Write => {
+                let held = HeldLock::take(&self.root.join(&lock.filepath), lock.is_blocking)?;
+                Ok(DirectoryLock::from(Box::new(held)))
+            }
         }
     }
 
@@ -170,6 +205,20 @@ fn is_of_an_index(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_is_free_when_it_is_given_back_also_where_another_process_has_its_file_open_still() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let held = HeldLock::take(&path, false).unwrap();
+        assert!(matches!(HeldLock::take(&path, false), Err(LockError::LockBusy)));
+        // As a process has it that is just being started.
+        let inherited = held.0.try_clone().unwrap();
+        drop(held);
+        HeldLock::take(&path, false).unwrap();
+        HeldLock::take(&path, true).unwrap();
+        drop(inherited);
+    }
 
     #[test]
     fn a_list_is_json_with_its_checksum_and_any_flipped_bit_is_noticed() {

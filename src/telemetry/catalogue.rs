@@ -31,7 +31,7 @@ pub struct Metric {
 const WRITE_SECONDS: &[f64] = &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// Every metric of the program, in the order of the page.
-pub const CATALOGUE: [Metric; 30] = [
+pub const CATALOGUE: [Metric; 31] = [
     counter("telescribe_requests_total", "Requests of the crawl to Telegram, by method and outcome."),
     counter("telescribe_messages_total", "Messages that were archived, by what became of them."),
     counter(
@@ -76,9 +76,13 @@ pub const CATALOGUE: [Metric; 30] = [
     counter("telescribe_backups_total", "Backups that were asked for or scheduled, by outcome."),
     gauge(
         "telescribe_backup_newest_timestamp_seconds",
-        "When the newest backup was made, in seconds since 1970; 0 where there is none.",
+        "When the newest backup in a folder was made, in seconds since 1970; 0 where there is none.",
     ),
-    gauge("telescribe_backup_failing", "Whether the last backup was not made: 1, or 0."),
+    gauge("telescribe_backup_failing", "Whether the last backup in a folder was not made: 1, or 0."),
+    gauge(
+        "telescribe_backup_unread",
+        "What could not be read for the newest backup in a folder: sessions, or the clients' keys.",
+    ),
     gauge("telescribe_workers_failing", "Workers whose last step failed and is retried."),
     gauge("telescribe_open_files", "Files that the process has open, sockets included."),
     gauge("telescribe_open_files_limit", "How many files the process may have open."),

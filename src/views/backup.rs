@@ -71,20 +71,25 @@ pub struct BackupView {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub sessions_left_out: Vec<String>,
+    /// What could not be read for it, such as a damaged session, and why; and whether it is as in an earlier backup or not in it at all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub unread: Vec<String>,
 }
 
 /// The state of backups; kept over restarts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = BackupStatus)]
 pub struct BackupStatusView {
-    /// `none` (there never was one), `made`, `failed` (the last one was not made), or `running`.
+    /// `none` (there never was one), `made`, `failed` (the last one in some folder was not made), or `running`.
     pub state: Cow<'static, str>,
     /// The newest backup that was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest: Option<BackupView>,
-    /// Why the last one was not made; absent once one was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<BackupFailureView>,
+    /// The folders in which the last one was not made, and why; of a folder that never had one, until one is made elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub failures: Vec<BackupFailureView>,
 }
 
 /// A backup that was not made.

@@ -157,7 +157,7 @@ pub struct FloodView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PublishStatus)]
 pub struct PublishView {
-    /// `disconnected`, `connected`, or `blocked` (the broker is short of memory or disk).
+    /// `disconnected`, `connected`, or `blocked` (the broker is short of memory or disk, or a full queue refuses events).
     pub state: Cow<'static, str>,
     /// The last change that the broker has confirmed.
     pub position: u64,

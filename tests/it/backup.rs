@@ -5,6 +5,7 @@
 mod crawl;
 mod damage;
 mod surroundings;
+mod unread;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -56,7 +57,7 @@ impl Own {
 
     fn source(&self) -> BackupSource {
         let data = self.data();
-        let secrets = Secrets::read(&DataFolder::keys(&data), &self.sessions).unwrap();
+        let secrets = Secrets::read(&DataFolder::keys(&data), &self.sessions);
         BackupSource { data, secrets, archive: self.kept.freeze().unwrap() }
     }
 
@@ -169,7 +170,7 @@ fn an_archive_that_nobody_has_open_is_backed_up_without_a_byte_of_it_being_writt
         files.map(|name| (name.clone(), fs::read(own.kept.path().join(name)).unwrap())).collect()
     };
     let before = everything();
-    let secrets = Secrets::read(&DataFolder::keys(&own.data()), &own.sessions).unwrap();
+    let secrets = Secrets::read(&DataFolder::keys(&own.data()), &own.sessions);
     let archive = FrozenArchive::of_closed(&own.kept.path(), None).unwrap();
     let source = BackupSource { data: own.data(), secrets, archive };
     let made = back_up(&source, &own.target(), BackupOptions { keep: None, now: NOW }, &Watch::nobody()).unwrap();
@@ -368,6 +369,10 @@ fn what_became_of_backups_is_remembered_until_it_is_another() {
     assert_eq!(BackupRecord::load(&own.data()), record);
     fs::write(DataFolder::backup_record(&own.data()), "{\"newest\":").unwrap();
     assert_eq!(BackupRecord::load(&own.data()), BackupRecord::default(), "a damaged one remembers nothing");
+    // As one was before there were several failures.
+    let earlier = r#"{"newest":null,"failure":null,"targets":[{"target":"/a","id":"20240131T120000Z-1"}]}"#;
+    fs::write(DataFolder::backup_record(&own.data()), earlier).unwrap();
+    assert_eq!(BackupRecord::load(&own.data()).targets[0].id, "20240131T120000Z-1");
     own.back_up(None);
     assert_eq!(own.kept.view().message(at(42)).unwrap().unwrap().message.key.peer(), CHAT);
 }

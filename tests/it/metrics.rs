@@ -17,8 +17,15 @@ use crate::support::files::{project, project_files};
 use crate::support::fleet::{Fleet, small};
 
 /// Those that a healthy program may never show: they count what has not occurred yet.
-const OCCASIONAL: [&str; 3] =
-    ["telescribe_unreadable_total", "telescribe_not_understood_total", "telescribe_archive_damaged_total"];
+const OCCASIONAL: [&str; 6] = [
+    "telescribe_unreadable_total",
+    "telescribe_not_understood_total",
+    "telescribe_archive_damaged_total",
+    // One for each folder of backups, of which it has none.
+    "telescribe_backup_newest_timestamp_seconds",
+    "telescribe_backup_failing",
+    "telescribe_backup_unread",
+];
 
 fn kind_name(kind: MetricKind) -> &'static str {
     match kind {

@@ -1,5 +1,7 @@
 //! What publishing promises, against a real RabbitMQ, seen by a consumer that another hand wrote (pika).
 
+mod refused;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -164,15 +166,59 @@ async fn a_queue_that_is_full_gets_everything_in_the_end() {
     let desk = Desk::new(&Node::shared().url(), "full");
     let lifecycle = desk.run();
     desk.until("a connection", |r| r.state == State::Connected).await;
-    let mut small = FieldTable::default();
-    small.insert("x-max-length".into(), AMQPValue::LongInt(20));
-    small.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
-    drop(desk.bind("full", "#", small).await);
+    drop(desk.bind("full", "#", rejecting(20)).await);
     desk.archive_messages(&peers(), 1, 60);
-    desk.until("a refusal", |r| r.last_error.as_ref().is_some_and(|e| e.contains("refused the event"))).await;
-    desk.check(&desk.subscribe("full").await);
+    desk.until("a refusal", |r| r.state == State::Blocked && r.last_error.is_some()).await;
+    assert!(desk.report().last_error.unwrap().contains("refused the event of change"));
+    desk.check_subsequence(&desk.subscribe("full").await);
+    desk.until("everything confirmed", |r| r.lag == 0).await;
+    assert_eq!(desk.report().connections, 1, "a refusal costs no connection");
     lifecycle.stop_soft();
     lifecycle.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_window_of_one_a_queue_that_is_full_gets_everything_in_order_and_once() {
+    let desk = Desk::new(&Node::shared().url(), "full-in-order");
+    let desk = Desk { settings: Settings { window: 1, ..desk.settings.clone() }, ..desk };
+    let lifecycle = desk.run();
+    desk.until("a connection", |r| r.state == State::Connected).await;
+    drop(desk.bind("full-in-order", "#", rejecting(20)).await);
+    // It is bound to the same events, and nothing is ever refused there.
+    drop(desk.bind("full-beside", "#", FieldTable::default()).await);
+    desk.archive_messages(&peers(), 1, 60);
+    desk.until("a refusal", |r| r.state == State::Blocked).await;
+    let seen = desk.subscribe("full-in-order").await;
+    desk.check(&seen);
+    assert_eq!(seen.len() as u64, desk.archive.last_seq().0, "none came twice");
+    desk.until("everything confirmed", |r| r.lag == 0).await;
+    desk.check(&desk.subscribe("full-beside").await);
+    lifecycle.stop_soft();
+    lifecycle.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_costs_the_others_no_order() {
+    let desk = Desk::new(&Node::shared().url(), "full-others");
+    let lifecycle = desk.run();
+    desk.until("a connection", |r| r.state == State::Connected).await;
+    drop(desk.bind("full-others.full", "#", rejecting(20)).await);
+    drop(desk.bind("full-others", "#", FieldTable::default()).await);
+    desk.archive_messages(&peers(), 1, 60);
+    desk.until("a refusal", |r| r.state == State::Blocked).await;
+    desk.check_subsequence(&desk.subscribe("full-others.full").await);
+    desk.until("everything confirmed", |r| r.lag == 0).await;
+    desk.check(&desk.subscribe("full-others").await);
+    lifecycle.stop_soft();
+    lifecycle.ended().await;
+}
+
+/// A queue that refuses what is more than so many events.
+fn rejecting(length: i32) -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongInt(length));
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    arguments
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -95,8 +95,8 @@ impl Output for LineFile {
         format!("`{}`", self.0.display())
     }
 
-    fn batch_events_max(&self) -> usize {
-        100
+    fn window(&self) -> usize {
+        200
     }
 
     fn confirm_timeout(&self) -> Duration {

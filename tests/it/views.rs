@@ -180,8 +180,9 @@ fn backup_status() -> BackupStatusView {
         size: 1_000,
         copied_size: 10,
         sessions_left_out: vec!["bravo".to_owned()],
+        unread: vec!["the session of account `charlie` could not be read and is not in it: it is damaged".to_owned()],
     };
     let failure =
         BackupFailureView { target: "/mnt/backup".to_owned(), at: "2024-02-01T12:00:00Z".to_owned(), why: "no space".to_owned() };
-    BackupStatusView { state: "failed".into(), newest: Some(newest), failure: Some(failure) }
+    BackupStatusView { state: "failed".into(), newest: Some(newest), failures: vec![failure] }
 }

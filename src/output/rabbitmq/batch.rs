@@ -16,6 +16,9 @@ pub(super) type PendingConfirm = Pin<Box<dyn Future<Output = Result<Confirmation
 
 /// Some events in flight, oldest first.
 ///
+/// A refused event ends what is confirmed, but not the waiting: those behind it may find room that it did not, and until they are
+/// answered they could still arrive, behind what is published again.
+///
 /// When several events are in flight, lapin can attach a returned one to another's confirmation; so returns are told apart by
 /// their `message_id` and counted for the whole batch, never taken as the answer to the event whose confirmation carried them.
 pub struct Batch {
@@ -23,11 +26,13 @@ pub struct Batch {
     confirmed: Option<(Seq, Timestamp)>,
     count: u64,
     returned: BTreeSet<String>,
+    /// The first that was refused.
+    refused: Option<Seq>,
 }
 
 impl Batch {
     pub(super) fn new() -> Self {
-        Self { pending: VecDeque::new(), confirmed: None, count: 0, returned: BTreeSet::new() }
+        Self { pending: VecDeque::new(), confirmed: None, count: 0, returned: BTreeSet::new(), refused: None }
     }
 
     /// Adds the event of a change, which must follow those added before.
@@ -45,17 +50,26 @@ impl OutputBatch for Batch {
         while let Some((seq, at, pending)) = self.pending.front_mut() {
             let (seq, at, confirmation) = (*seq, *at, pending.await);
             self.pending.pop_front();
-            match confirmation.map_err(|e| BrokerError::lost(&e))? {
+            let confirmation = match confirmation {
+                // That the connection is lost shows by itself; that an event was refused is told here only.
+                Err(_) if self.refused.is_some() => break,
+                confirmation => confirmation.map_err(|e| BrokerError::lost(&e))?,
+            };
+            match confirmation {
+                // What was returned of those behind a refused event is counted when they are published again.
+                Confirmation::Ack(_) if self.refused.is_some() => {}
                 Confirmation::Ack(returned) => {
                     let id = returned.and_then(|r| r.delivery.properties.message_id().clone());
                     self.returned.extend(id.map(String::from));
+                    self.confirmed = Some((seq, at));
+                    self.count += 1;
                 }
-                Confirmation::Nack(_) => return Err(BrokerError::Refused { seq }.into()),
+                Confirmation::Nack(_) => {
+                    self.refused.get_or_insert(seq);
+                }
                 Confirmation::NotRequested => return Err(BrokerError::Unconfirmed.into()),
             }
-            self.confirmed = Some((seq, at));
-            self.count += 1;
         }
-        Ok(())
+        self.refused.map_or(Ok(()), |seq| Err(BrokerError::Refused { seq }.into()))
     }
 }

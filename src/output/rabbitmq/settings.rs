@@ -8,7 +8,9 @@ use super::AmqpUrl;
 
 /// The default window: how many events may be unconfirmed at once. 100 to 200 have all the throughput of 1,000 at a tenth of the
 /// latency; one at a time is 14 to 37 times slower.
-const WINDOW: usize = 200;
+pub const WINDOW: usize = 200;
+/// The largest window: it has the throughput of the default already, and so many events may come out of order where a queue refuses them.
+pub const WINDOW_MAX: usize = 1_000;
 /// How long the broker may take to confirm: longer than a fsync on a busy disk, shorter than an operator's patience.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection may take to be made, TLS, login and topology included.
@@ -29,7 +31,7 @@ pub struct Settings {
     pub exchange: String,
     /// Whether the exchanges are declared at connect; otherwise the exchange must be there and is used as it is.
     pub declare: bool,
-    /// The window: how many events may be unconfirmed at once.
+    /// The window: how many events may be unconfirmed at once. With 1 the order holds also in a queue that refuses events.
     pub window: usize,
     /// How long the broker may take to confirm, unless it says that it is blocked.
     pub confirm_timeout: Duration,
@@ -65,11 +67,6 @@ impl Settings {
     #[must_use]
     pub fn unrouted(&self) -> String {
         format!("{}.unrouted", self.exchange)
-    }
-
-    /// The batch size, in events: half a window, so that one batch is prepared and sent while the other is confirmed.
-    pub(super) fn batch(&self) -> usize {
-        (self.window / 2).max(1)
     }
 
     /// What the transport is given, password included.

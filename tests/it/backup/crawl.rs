@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 use telescribe::app::App;
 use telescribe::archive::DataFolder;
-use telescribe::backup::BackupStore;
 use telescribe::cli::client::{Api, Globals, Refusal, Target};
 use telescribe::cli::{Out, backup, restore};
 use telescribe::config::{BackupJobConfig, ListenerConfig, SealingConfig};
@@ -143,8 +142,6 @@ async fn killed_at_any_moment_of_a_backup_the_others_stay_whole_and_nothing_of_i
         tokio::time::sleep(std::time::Duration::from_millis(u64::try_from(kill).unwrap() * 3)).await;
         child.kill().unwrap();
         child.wait().unwrap();
-        // A process that another test starts has the open files of this one, and with them this lock, until it runs its own program.
-        fleet.until("its lock is free", || BackupStore::open_to_read(&target).is_ok()).await;
         if target.join("backups").read_dir().unwrap().next().is_some() {
             let whole = tokio::task::block_in_place(|| super::whole(&target));
             assert!(whole.iter().all(|whole| *whole), "killed {kill} times: {whole:?}");
@@ -191,7 +188,7 @@ async fn scheduled_backups_are_made_kept_in_number_and_remembered_over_a_restart
     fleet.wish("/v1/jobs/backup/run", json!({})).await.unwrap();
     let failed = fleet.until_got("/v1/status", |status| status["backup"]["state"] == "failed").await;
     assert_eq!(failed["backup"]["newest"]["id"], newest.as_str());
-    assert!(failed["backup"]["failure"]["why"].as_str().unwrap().contains("a file"), "{failed:#}");
+    assert!(failed["backup"]["failures"][0]["why"].as_str().unwrap().contains("a file"), "{failed:#}");
     fleet.stop(app).await;
     let stopped = fleet.get("/v1/status").await;
     assert_eq!(stopped["backup"]["state"], "failed", "{stopped:#}");
@@ -257,7 +254,37 @@ async fn a_start_makes_no_archive_where_a_restore_was_interrupted_and_removes_wh
     for folder in &left {
         fs::create_dir_all(folder.join("archive")).unwrap();
     }
+    // Files that were to replace others; of a session that is a copy of it.
+    let session = fleet.config.accounts.sessions.join(".alpha-aB3x9Z");
+    let files = [".backup-aB3x9Z", ".archive-aB3x9Z", ".known-aB3x9Z"].map(|name| data.join(name)).into_iter().chain([session]);
+    let files: Vec<_> = files.inspect(|file| fs::write(file, "half of i").unwrap()).collect();
     let app = fleet.start_and_finish().await;
-    assert!(!left.iter().any(|folder| folder.exists()), "{:?}", super::names(&data));
+    assert!(!left.iter().chain(&files).any(|path| path.exists()), "{:?}", super::names(&data));
     fleet.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_in_one_folder_mends_nothing_of_another_and_a_folder_inside_of_the_data_folder_stops_a_start() {
+    let mut fleet = sealed(small()).await;
+    let (works, fails) = (fleet.path("works"), fleet.path("fails"));
+    fs::write(&fails, "a file").unwrap();
+    fleet.config.jobs.backup =
+        BackupJobConfig { target: fails.clone(), cron: "0 0 0 1 1 *".to_owned(), ..BackupJobConfig::default() };
+    let app = fleet.start().await;
+    fs::write(fleet.config.accounts.sessions.join("delta.session"), "no session").unwrap();
+    fleet.wish("/v1/jobs/backup/run", json!({})).await.unwrap();
+    fleet.until_got("/v1/status", |status| status["backup"]["state"] == "failed").await;
+    let args = backup::Args { target: works.clone(), keep: None, list: false, verify: None };
+    let code = backup::write(&args, &fleet.globals(), || Ok(fleet.config.clone()), &mut Out::to(Written::default())).await;
+    assert_eq!(code.unwrap(), std::process::ExitCode::from(1), "a session could not be read");
+    let status = fleet.get("/v1/status").await;
+    assert_eq!(status["backup"]["state"], "failed", "that another folder works mends nothing: {status:#}");
+    assert_eq!(status["backup"]["failures"].as_array().unwrap().len(), 1);
+    assert!(status["backup"]["newest"]["unread"][0].as_str().unwrap().contains("account `delta`"), "{status:#}");
+    fleet.stop(app).await;
+
+    fs::remove_file(fleet.config.accounts.sessions.join("delta.session")).unwrap();
+    fleet.config.jobs.backup.target = fleet.data().join("backups");
+    let refused = fleet.try_start().await.unwrap_err().to_string();
+    assert!(refused.contains("`jobs.backup.target`") && refused.contains("inside of the data folder"), "{refused}");
 }

@@ -1,10 +1,14 @@
 //! What else is in the folders that backups come from and go to: other people's files, other archives, disks that are not mounted.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use telescribe::accounts::Session;
+use telescribe::app::check_backup_target;
 use telescribe::archive::{DataFolder, FrozenArchive};
-use telescribe::backup::{BackupError, BackupOptions, BackupRecord, BackupSource, Secrets, Watch, back_up, restore, verify};
+use telescribe::backup::{
+    BackupError, BackupFailure, BackupOptions, BackupRecord, BackupSource, Secrets, Watch, back_up, restore, verify,
+};
 use telescribe::cli::client::Globals;
 use telescribe::cli::{Out, backup};
 use telescribe::config::Config;
@@ -24,7 +28,7 @@ fn what_others_have_left_in_the_archives_folder_is_no_part_of_a_backup() {
     for name in [".DS_Store", ".nfs0000000000a1", "notes of mine.txt", "000012.sst.bak", "CURRENT~", "OPTIONS-000005.dbtmp"] {
         fs::write(own.kept.path().join(name), "not ours").unwrap();
     }
-    let secrets = Secrets::read(&DataFolder::keys(&own.data()), &own.sessions).unwrap();
+    let secrets = Secrets::read(&DataFolder::keys(&own.data()), &own.sessions);
     let archive = FrozenArchive::of_closed(&own.kept.path(), None).unwrap();
     let files: Vec<_> = archive.files().unwrap().into_iter().map(|(name, _)| name).collect();
     assert!(!files.iter().any(|name| name.contains("DS") || name.contains("nfs") || name.contains("notes")), "{files:?}");
@@ -152,6 +156,61 @@ fn the_time_of_a_backup_is_that_of_its_newest_change() {
     let source = own.source();
     let (restored, _) = own.restore("restored", None).unwrap();
     assert_eq!(source.archive.position().at, restored.position.at);
+}
+
+#[test]
+fn a_failure_in_one_folder_stands_until_a_backup_is_made_there() {
+    let own = Own::new();
+    let mut record = BackupRecord::default();
+    let failure = |target: &str, scheduled| BackupFailure { target: target.into(), at: NOW.0, why: "no".to_owned(), scheduled };
+    let success = own.back_up(None);
+    let made = |target: &str| Ok(success.to_record(Path::new(target), NOW));
+    let failing = |record: &BackupRecord| -> Vec<PathBuf> { record.failures.iter().map(|one| one.target.clone()).collect() };
+    record.note(&own.data(), made("/a"));
+    for target in ["/a", "/mistyped"] {
+        record.note(&own.data(), Err(failure(target, false)));
+    }
+    record.note(&own.data(), Err(failure("/planned", true)));
+    record.note(&own.data(), Err(failure("/a", false)));
+    assert_eq!(failing(&record), ["/mistyped", "/planned", "/a"].map(PathBuf::from), "one a folder");
+    record.note(&own.data(), made("/b"));
+    assert_eq!(failing(&record), ["/planned", "/a"].map(PathBuf::from), "a folder that never had one was named by mistake");
+    assert_eq!(BackupRecord::load(&own.data()), record);
+    record.forget_unplanned(Some(Path::new("/planned")));
+    assert_eq!(record.failures.len(), 2);
+    record.forget_unplanned(None);
+    assert_eq!(failing(&record), ["/a"].map(PathBuf::from));
+    record.note(&own.data(), made("/a"));
+    assert_eq!(failing(&record), [""; 0].map(PathBuf::from));
+}
+
+#[test]
+fn a_folder_of_the_configuration_inside_of_the_data_folder_is_refused_whether_it_is_there_or_not() {
+    let own = Own::new();
+    let link = own.folder.path().join("link");
+    std::os::unix::fs::symlink(own.data(), &link).unwrap();
+    let nowhere = own.folder.path().join("not there yet");
+    let check = |target: &Path, data: &Path| {
+        let mut config = Config::default();
+        config.jobs.backup.target = target.to_owned();
+        check_backup_target(&config, data).map_err(|error| error.to_string())
+    };
+    for (target, data) in [
+        (own.data(), own.data()),
+        (own.data().join("backups"), own.data()),
+        (own.data().join("archive/../new"), own.data()),
+        (link.join("backups"), own.data()),
+        (own.data().join("backups"), link.clone()),
+        (nowhere.join("backups"), nowhere.clone()),
+    ] {
+        let refused = check(&target, &data).unwrap_err();
+        let told = "`jobs.backup.target` of the configuration: backup folder `";
+        assert!(refused.starts_with(told) && refused.contains("name a folder elsewhere"), "{refused}");
+    }
+    let beside = own.folder.path().join("not there yet, but beside it");
+    for (target, data) in [(own.target(), own.data()), (beside, nowhere), (PathBuf::new(), own.data())] {
+        check(&target, &data).unwrap();
+    }
 }
 
 /// What `telescribe backup FOLDER --verify` writes.

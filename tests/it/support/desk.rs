@@ -36,8 +36,7 @@ pub(crate) struct Desk {
 impl Desk {
     /// `name` keeps the tests apart on their common broker.
     pub(crate) fn new(url: &str, name: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Always).unwrap());
+        let (folder, archive) = new_archive();
         let settings = Settings::new("publish", url.parse().unwrap(), &format!("test.{name}"), true);
         Self { folder, archive, status: Arc::new(Status::new()), url: url.to_owned(), settings }
     }
@@ -74,19 +73,7 @@ impl Desk {
 
     /// Archives messages `first..=last` of each peer, in pages, some of them edited or deleted afterwards.
     pub(crate) fn archive_messages(&self, peers: &[PeerId], first: i32, last: i32) {
-        for id in first..=last {
-            let mut write = self.archive.write(NOW);
-            for peer in peers {
-                write.message(message(*peer, id, "今天天气很好"), Raw::default(), 0);
-            }
-            write.commit().unwrap();
-            if id % 10 == 0 {
-                let mut write = self.archive.write(NOW);
-                write.message(message(peers[0], id, "今天天气不好"), Raw::default(), 1);
-                write.delete(key(peers[peers.len() - 1], id - 1));
-                write.commit().unwrap();
-            }
-        }
+        archive_messages(&self.archive, peers, first, last);
     }
 
     /// Binds a durable queue to the exchange, which must be there.
@@ -120,10 +107,50 @@ impl Desk {
     /// Checks that every change arrived, and that none arrived for the first time before one that precedes it.
     pub(crate) fn check(&self, seen: &[serde_json::Value]) {
         let mut known = BTreeSet::new();
-        let firsts: Vec<u64> = seen.iter().map(|e| e["seq"].as_u64().unwrap()).filter(|seq| known.insert(*seq)).collect();
+        let firsts: Vec<u64> = seqs(seen).filter(|seq| known.insert(*seq)).collect();
         assert_eq!(firsts, (1..=self.archive.last_seq().0).collect::<Vec<_>>());
+        self.check_ids(seen);
+    }
+
+    /// Checks that every change arrived, and that the whole order is in what arrived: a consumer that takes only the event after the last one
+    /// that it took gets all of them.
+    pub(crate) fn check_subsequence(&self, seen: &[serde_json::Value]) {
+        let taken = seqs(seen).fold(0, |last, seq| if seq == last + 1 { seq } else { last });
+        assert_eq!(taken, self.archive.last_seq().0);
+        self.check_ids(seen);
+    }
+
+    fn check_ids(&self, seen: &[serde_json::Value]) {
         let ids: BTreeSet<&str> = seen.iter().map(|e| e["message_id"].as_str().unwrap()).collect();
-        assert_eq!(ids.len(), firsts.len(), "one message id for each change, the same each time");
+        assert_eq!(ids.len() as u64, self.archive.last_seq().0, "one message id for each change, the same each time");
+    }
+}
+
+fn seqs(seen: &[serde_json::Value]) -> impl Iterator<Item = u64> {
+    seen.iter().map(|event| event["seq"].as_u64().unwrap())
+}
+
+/// An archive in a folder of its own.
+pub(crate) fn new_archive() -> (TempDir, Arc<Archive>) {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Always).unwrap());
+    (folder, archive)
+}
+
+/// Archives messages `first..=last` of each peer, in pages, some of them edited or deleted afterwards.
+pub(crate) fn archive_messages(archive: &Archive, peers: &[PeerId], first: i32, last: i32) {
+    for id in first..=last {
+        let mut write = archive.write(NOW);
+        for peer in peers {
+            write.message(message(*peer, id, "今天天气很好"), Raw::default(), 0);
+        }
+        write.commit().unwrap();
+        if id % 10 == 0 {
+            let mut write = archive.write(NOW);
+            write.message(message(peers[0], id, "今天天气不好"), Raw::default(), 1);
+            write.delete(key(peers[peers.len() - 1], id - 1));
+            write.commit().unwrap();
+        }
     }
 }
 
