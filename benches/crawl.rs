@@ -362,7 +362,7 @@ async fn archived(
             backup = Some(tokio::task::spawn_blocking(move || backed_up(&archive, &data)));
         }
         if crawler.backlog() == (0, 0) {
-            let progress = Progress::of(&archive)?;
+            let progress = Progress::of(&archive);
             if progress.messages >= messages as u64 && progress.ids_missing == 0 {
                 break progress;
             }
@@ -538,7 +538,7 @@ fn weigh(folder: &Path, runtime: &Runtime) -> anyhow::Result<()> {
     for entry in archive.view().crawl_states(PeerId(i64::MIN).into()) {
         let (peer, state) = entry?;
         let Some(all) = IdRange::new(1, state.top) else { continue };
-        for stored in archive.view().messages(peer.into(), all, Order::OldestFirst) {
+        for stored in archive.view().messages(peer, all, Order::OldestFirst) {
             text += stored?.message.text.len() as u64;
         }
     }

@@ -92,7 +92,7 @@ async fn program(simulator: &Simulator, sessions: &[Arc<Session>], over: Duratio
     let app = App::start(&config, &folder.path().join("data"), environment).await?;
     let started = Instant::now();
     loop {
-        let progress = Progress::of(&app.archive)?;
+        let progress = Progress::of(&app.archive);
         if progress.peers > 0 && progress.ids_missing == 0 && app.crawler.backlog() == (0, 0) {
             break;
         }

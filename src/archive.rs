@@ -14,7 +14,7 @@
 //! It does not interpret Telegram's bytes, ask Telegram anything, or know who reads it.
 //!
 //! The way through: [`schema`](self) lists the column families and `family` their types, `key` has the keys, `record`, `coverage`,
-//! `crawl_state`, `members`, `series` and `topics` the values; `write` collects a batch and `staged` works it out; [`View`] reads it back;
+//! `crawl_state`, `members`, `series` and `topics` the values, `totals` their sums; `write` collects a batch and `staged` works it out; [`View`] reads it back;
 //! `folder` locks the data folder; `open` makes an archive, opens it, and refuses one that has lost something (`files` looks before RocksDB
 //! does, `loss` continues without what is lost); `upgrade` migrates an older archive to this format, `backup` has its files
 //! at one position.
@@ -51,6 +51,7 @@ mod series;
 mod snapshot;
 mod staged;
 mod topics;
+mod totals;
 mod updates;
 mod upgrade;
 mod verify;
@@ -86,6 +87,7 @@ pub use schema::FORMAT;
 pub use series::Sample;
 pub use snapshot::Snapshot;
 pub use topics::Topic;
+pub use totals::Totals;
 pub use verify::{ArchiveReport, VerifyProgress};
 pub use view::{Order, StoredMessage, View};
 pub use witness::{ExternalPosition, Witness};

@@ -131,7 +131,7 @@ impl Crawler {
     ) -> anyhow::Result<Arc<Self>> {
         let (pushes, inbox) = mpsc::channel(PUSHES_IN_FLIGHT_MAX);
         let client = |session: Arc<crate::accounts::Session>| {
-            let name = session.name().clone();
+            let name = *session.name();
             let client = Client::new(session, telegram.clone(), lifecycle.clone(), pushes.clone());
             (name, Arc::new(client.paced_by(Arc::clone(&pool))))
         };
@@ -198,7 +198,7 @@ impl Crawler {
             Job::Discover => {
                 for name in free() {
                     // Folders first: which peers are crawled may depend on them.
-                    self.planner.add(Unit::Folders { account: name.clone() }, Priority::Fresh);
+                    self.planner.add(Unit::Folders { account: *name }, Priority::Fresh);
                     self.planner.add(Unit::discovery(name), Priority::Fresh);
                 }
             }

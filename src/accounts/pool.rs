@@ -204,7 +204,7 @@ impl Pool {
                 if limit.rate.interval >= saved::OWED_MIN {
                     self.notify_budgets_changed();
                 }
-                LeaseOutcome::Granted(Lease { pool: Arc::clone(self), account: name.clone(), kind: limit.kind })
+                LeaseOutcome::Granted(Lease { pool: Arc::clone(self), account: *name, kind: limit.kind })
             }
             None if busy => LeaseOutcome::Busy,
             None => LeaseOutcome::NoCandidate,
@@ -248,7 +248,7 @@ impl Pool {
     #[must_use]
     pub fn ready(&self) -> BTreeSet<AccountName> {
         let accounts = self.lock();
-        accounts.by_name.iter().filter(|(_, a)| a.state == AccountState::Ready).map(|(name, _)| name.clone()).collect()
+        accounts.by_name.iter().filter(|(_, a)| a.state == AccountState::Ready).map(|(name, _)| *name).collect()
     }
 
     /// When an account may call a method, as far as waits and rate limits are concerned; `None` when it is not in the pool or lost.

@@ -110,9 +110,9 @@ mod tests {
     fn an_account_rests_after_a_crash_but_not_after_a_stop() {
         let clock = FixedClock::new(Timestamp(1_000));
         let name: AccountName = "alpha".parse().unwrap();
-        let sessions = BTreeMap::from([(name.clone(), Arc::new(Session::new(name.clone(), "simulated", 2, BTreeMap::new())))]);
+        let sessions = BTreeMap::from([(name, Arc::new(Session::new(name, "simulated", 2, BTreeMap::new())))]);
         let start = || {
-            let pool = Pool::new([name.clone()], PoolSettings::default(), Arc::new(clock.clone()));
+            let pool = Pool::new([name], PoolSettings::default(), Arc::new(clock.clone()));
             PoolStatePersister::restore(&pool, &sessions, Duration::from_secs(10));
             pool
         };
@@ -131,12 +131,12 @@ mod tests {
     fn a_wait_is_persisted_with_the_session() {
         let clock = FixedClock::new(Timestamp(1_000));
         let name: AccountName = "alpha".parse().unwrap();
-        let sessions = BTreeMap::from([(name.clone(), Arc::new(Session::new(name.clone(), "simulated", 2, BTreeMap::new())))]);
-        let pool = Pool::new([name.clone()], PoolSettings::default(), Arc::new(clock.clone()));
+        let sessions = BTreeMap::from([(name, Arc::new(Session::new(name, "simulated", 2, BTreeMap::new())))]);
+        let pool = Pool::new([name], PoolSettings::default(), Arc::new(clock.clone()));
         let mut persister = PoolStatePersister::new(Arc::clone(&pool), &sessions);
         pool.flood(&name, "messages.getHistory", Duration::from_secs(3_600), "FLOOD_WAIT");
         assert_eq!(persister.persist(), StepOutcome::Busy);
-        let again = Pool::new([name.clone()], PoolSettings::default(), Arc::new(clock.clone()));
+        let again = Pool::new([name], PoolSettings::default(), Arc::new(clock.clone()));
         PoolStatePersister::restore(&again, &sessions, Duration::ZERO);
         let lease = |method| again.lease([&name], method, Urgency::Live);
         assert!(matches!(lease("messages.getHistory"), LeaseOutcome::NotBefore(at) if at.timestamp() >= 4_600));

@@ -88,7 +88,7 @@ impl Sessions {
         let io = |path: &Path, source| SessionError::Io { path: path.to_owned(), source };
         self.make_folder().map_err(|source| io(&self.folder, source))?;
         SessionLock::take(&path).map_err(|unlocked| match unlocked {
-            LockFailure::InUse(process) => SessionError::InUse { account: name.clone(), process },
+            LockFailure::InUse(process) => SessionError::InUse { account: *name, process },
             LockFailure::Io(source) => io(&path, source),
         })
     }
@@ -99,7 +99,7 @@ impl Sessions {
     /// As [`Sessions::lock`] and [`Sessions::load`].
     pub fn take(&self, name: &AccountName) -> Result<(Session, SessionLock), SessionError> {
         if !self.path(name).exists() {
-            return Err(SessionError::Unknown(name.clone()));
+            return Err(SessionError::Unknown(*name));
         }
         let lock = self.lock(name)?;
         // A copy of a session must not outlive it, as one of a process would that was killed while it saved.
@@ -118,7 +118,7 @@ impl Sessions {
         for name in self.names()? {
             let (session, lock) = self.take(&name)?;
             for key in session.key_fingerprints() {
-                if let Some(other) = owners.insert(key, name.clone()).filter(|other| *other != name) {
+                if let Some(other) = owners.insert(key, name).filter(|other| *other != name) {
                     return Err(SessionError::Twice { account: name, other });
                 }
             }
@@ -133,7 +133,7 @@ impl Sessions {
     /// # Errors
     /// At the first that cannot be used.
     pub fn load_all(&self) -> Result<BTreeMap<AccountName, Arc<Session>>, SessionError> {
-        self.names()?.into_iter().map(|name| Ok((name.clone(), Arc::new(self.load(&name)?)))).collect()
+        self.names()?.into_iter().map(|name| Ok((name, Arc::new(self.load(&name)?)))).collect()
     }
 
     /// Loads one session.
@@ -143,7 +143,7 @@ impl Sessions {
     pub fn load(&self, name: &AccountName) -> Result<Session, SessionError> {
         let (data, format) = self.read(name)?;
         let store = self.clone();
-        let session = Session::of(name.clone(), data).saved_by(move |session| store.save(session));
+        let session = Session::of(*name, data).saved_by(move |session| store.save(session));
         if format == SessionFormat::Plain && !self.keys.is_empty() {
             tracing::info!(account.name = %name, "session of account `{name}` is not sealed yet; it will be when it is next saved");
             session.save_soon();
@@ -165,14 +165,14 @@ impl Sessions {
     /// When there is one of that name already, or the same one under another name, or the disk refuses.
     pub fn create(&self, session: &Session) -> Result<(), SessionError> {
         if self.path(session.name()).exists() {
-            return Err(SessionError::Exists(session.name().clone()));
+            return Err(SessionError::Exists(*session.name()));
         }
         let keys = session.key_fingerprints();
         for other in self.names()? {
             // One that cannot be read is told of by whoever needs it.
             let known = self.load(&other).map(|other| other.key_fingerprints()).unwrap_or_default();
             if known.iter().any(|key| keys.contains(key)) {
-                return Err(SessionError::Twice { account: session.name().clone(), other });
+                return Err(SessionError::Twice { account: *session.name(), other });
             }
         }
         self.save(session)
@@ -237,7 +237,7 @@ impl Sessions {
     pub fn remove(&self, name: &AccountName) -> Result<(), SessionError> {
         let path = self.path(name);
         std::fs::remove_file(&path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => SessionError::Unknown(name.clone()),
+            io::ErrorKind::NotFound => SessionError::Unknown(*name),
             _ => SessionError::Io { path, source },
         })
     }
@@ -246,7 +246,7 @@ impl Sessions {
         let (data, format) = format::read(&self.bytes(name)?, &self.keys).map_err(|unread| self.unread(name, unread))?;
         if data.server != self.server {
             let (made_for, configured) = (data.server, self.server.clone());
-            return Err(SessionError::OtherServer { account: name.clone(), made_for, configured });
+            return Err(SessionError::OtherServer { account: *name, made_for, configured });
         }
         Ok((data, format))
     }
@@ -254,7 +254,7 @@ impl Sessions {
     fn bytes(&self, name: &AccountName) -> Result<Zeroizing<Vec<u8>>, SessionError> {
         let path = self.path(name);
         let io = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => SessionError::Unknown(name.clone()),
+            io::ErrorKind::NotFound => SessionError::Unknown(*name),
             _ => SessionError::Io { path: path.clone(), source },
         };
         let mode = std::fs::metadata(&path).map_err(io)?.permissions().mode() & 0o777;
@@ -265,7 +265,7 @@ impl Sessions {
     }
 
     fn unread(&self, name: &AccountName, unread: UnreadableSession) -> SessionError {
-        let account = name.clone();
+        let account = *name;
         match (unread, self.keys.first()) {
             (UnreadableSession::Damaged(why), _) => SessionError::Damaged { path: self.path(name), account, why },
             (UnreadableSession::KeyMissing(sealed_by), None) => SessionError::NoMasterKey { account, sealed_by },

@@ -96,7 +96,7 @@ struct Measuring {
 impl Worker for Measuring {
     async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         tokio::task::block_in_place(|| {
-            metrics::gauge!("telescribe_ids_missing").set(Progress::of(&self.archive)?.ids_missing as f64);
+            metrics::gauge!("telescribe_ids_missing").set(Progress::of(&self.archive).ids_missing as f64);
             metrics::gauge!("telescribe_archive_disk_bytes").set(self.archive.disk_size() as f64);
             metrics::gauge!("telescribe_index_disk_bytes").set(self.index.get().map_or(0, |index| index.disk_size()) as f64);
             // Where nobody scrapes, observations of histograms would fill the memory.

@@ -69,7 +69,7 @@ impl RunningProgram {
     fn outages(&self) -> Option<Vec<(AccountName, Outage)>> {
         let accounts = self.crawler.accounts();
         let signed_in = accounts.iter().filter(|account| account.state == AccountState::Ready);
-        let of = |account: &AccountStatus| Some((account.name.clone(), self.outage(account).filter(Outage::is_certain)?));
+        let of = |account: &AccountStatus| Some((account.name, self.outage(account).filter(Outage::is_certain)?));
         signed_in.map(of).collect::<Option<Vec<_>>>().filter(|outages| !outages.is_empty())
     }
 
@@ -94,7 +94,7 @@ impl RunningProgram {
             not_understood,
             ..CrawlView::default()
         };
-        let Ok(progress) = Progress::of(&self.archive) else { return crawl };
+        let progress = Progress::of(&self.archive);
         CrawlView {
             peers: Some(progress.peers),
             peers_complete: Some(progress.peers_complete),

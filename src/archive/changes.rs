@@ -10,6 +10,7 @@ use super::ArchiveError;
 use super::family::{FORMER_OWNER, KeyRange, LOG, POSITION};
 use super::key::{FormerOwnerKey, PositionKey};
 use super::log_end::LogEnd;
+use super::totals::Totals;
 use super::view::{Order, View};
 
 /// The number of the newest change on disk; 0 when there is none.
@@ -27,7 +28,13 @@ pub(super) fn end(db: &DB, path: &Path) -> Result<LogEnd, ArchiveError> {
     let newest = View::over(db, path).lenient(&LOG, KeyRange::all(), Order::NewestFirst).next().transpose()?;
     let entry = newest.and_then(|row| row.entry().ok()).map(|(_, entry)| entry);
     let at = entry.as_ref().map_or(Timestamp(0), |entry| entry.at);
-    Ok(LogEnd { next, link: entry.and_then(|entry| entry.seal).map(|seal| seal.link).unwrap_or_default(), at })
+    let link = entry.and_then(|entry| entry.seal).map(|seal| seal.link).unwrap_or_default();
+    // What cannot be read is told by whoever reads it; nothing is said to be complete then.
+    let totals = match View::over(db, path).sum_totals() {
+        Err(ArchiveError::Store { source, .. }) if source.kind() == rocksdb::ErrorKind::Corruption => Totals::default(),
+        summed => summed?,
+    };
+    Ok(LogEnd { next, link, at, totals })
 }
 
 impl View<'_> {

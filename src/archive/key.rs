@@ -142,9 +142,10 @@ impl StoredKey for MessageKey {
         let (chat, id) = bytes.split_last_chunk::<ID_LEN>().ok_or_else(|| RecordError::key("message", bytes))?;
         let chat = match chat {
             // Without an end the id of a channel's message, which is shorter, could be taken for a part of a name.
-            [peer @ .., ACCOUNT_END] if chat.len() > PEER_LEN => ChatId::decode(peer)?,
-            peer => ChatId::from(PeerId::decode(peer)?),
+            [peer @ .., ACCOUNT_END] if chat.len() > PEER_LEN => ChatId::decode(peer),
+            peer => PeerId::decode(peer).map(ChatId::from),
         };
+        let chat = chat.map_err(|_| RecordError::key("message", bytes))?;
         let key = Self { chat, id: MessageId(i32::from_be_bytes(*id) ^ i32::MIN) };
         if key.encode().as_slice() == bytes { Ok(key) } else { Err(RecordError::key("message", bytes)) }
     }
@@ -169,8 +170,10 @@ impl StoredKey for VersionKey {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        let (message, version) = bytes.split_last_chunk().ok_or_else(|| RecordError::key("version", bytes))?;
-        Ok(Self { message: MessageKey::decode(message)?, version: u32::from_be_bytes(*version) })
+        let foreign = || RecordError::key("version", bytes);
+        let (message, version) = bytes.split_last_chunk().ok_or_else(foreign)?;
+        let message = MessageKey::decode(message).map_err(|_| foreign())?;
+        Ok(Self { message, version: u32::from_be_bytes(*version) })
     }
 }
 
@@ -197,8 +200,9 @@ impl StoredKey for (MessageKey, Timestamp) {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        let (message, at) = bytes.split_last_chunk::<TIME_LEN>().ok_or_else(|| RecordError::key("counters", bytes))?;
-        Ok((MessageKey::decode(message)?, read_time("counters", at)?))
+        let foreign = || RecordError::key("counters", bytes);
+        let (message, at) = bytes.split_last_chunk::<TIME_LEN>().ok_or_else(foreign)?;
+        Ok((MessageKey::decode(message).map_err(|_| foreign())?, read_time("counters", at)?))
     }
 }
 

@@ -1,10 +1,11 @@
-//! Where the change log ends.
+//! Where the change log ends, and what there is in sum.
 
 use crate::model::{Seq, Timestamp};
 
 use super::chain::Link;
+use super::totals::Totals;
 
-/// Where the change log ends.
+/// Where the change log ends, and what there is in sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LogEnd {
     /// The number that the next change gets.
@@ -13,6 +14,8 @@ pub(super) struct LogEnd {
     pub(super) link: Link,
     /// When its last change was archived.
     pub(super) at: Timestamp,
+    /// Sums over all crawled chats.
+    pub(super) totals: Totals,
 }
 
 impl LogEnd {

@@ -30,7 +30,7 @@ impl View<'_> {
     /// # Errors
     /// When the disk refuses.
     pub fn walked(self, account: &AccountName) -> Result<Option<Timestamp>, ArchiveError> {
-        self.mark(&WALKED, &WalkedKey(account.clone()))
+        self.mark(&WALKED, &WalkedKey(*account))
     }
 
     fn mark<K: StoredKey>(self, family: &Family<K, Timestamp>, key: &K) -> Result<Option<Timestamp>, ArchiveError>

@@ -53,6 +53,6 @@ impl StoredValue<MemberKey> for Membership {
     fn from_bytes(key: &MemberKey, bytes: &[u8]) -> Result<Self, RecordError> {
         let r: MemberRecord = decode("membership", bytes)?;
         let (since, until) = (Timestamp(r.since), r.until.map(Timestamp));
-        Ok(Self { account: key.account.clone(), since, until, folders: r.folders })
+        Ok(Self { account: key.account, since, until, folders: r.folders })
     }
 }

@@ -11,6 +11,7 @@ use super::chain::Link;
 use super::epoch::{LogPosition, PositionError};
 use super::log_end::LogEnd;
 use super::opened::Opened;
+use super::totals::Totals;
 use super::view::View;
 use super::{Archive, Epoch};
 
@@ -56,6 +57,12 @@ impl Snapshot {
     #[must_use]
     pub fn last_seq(&self) -> Seq {
         self.end.last()
+    }
+
+    /// Sums over all crawled chats, as of the same moment.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.end.totals
     }
 
     /// The newest link of the hash chain over the change log.

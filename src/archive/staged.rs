@@ -20,6 +20,7 @@ use super::outcome::{Archived, MassDeletion};
 use super::record::{Form, LogEntry, MessageRecord, RawRecord, Seal};
 use super::series::{CountersSample, MemberCount};
 use super::topics::Topic;
+use super::totals::Totals;
 use super::view::View;
 use super::{Archive, ArchiveError};
 
@@ -57,6 +58,9 @@ pub(super) struct Staged<'a> {
     topics: BTreeMap<MessageKey, Topic>,
     coverage: BTreeMap<ChatId, Coverage>,
     crawl_states: BTreeMap<ChatId, CrawlState>,
+    /// The sums, and what each chat that is touched added to them before.
+    totals: Totals,
+    before: BTreeMap<ChatId, Totals>,
     archived: Archived,
 }
 
@@ -94,6 +98,8 @@ impl<'a> Staged<'a> {
             topics: BTreeMap::new(),
             coverage: BTreeMap::new(),
             crawl_states: BTreeMap::new(),
+            totals: after.totals,
+            before: BTreeMap::new(),
             archived: Archived::default(),
         }
     }
@@ -339,7 +345,7 @@ impl<'a> Staged<'a> {
                 m.clone()
             }
             (MembershipChange::Joined, None) => {
-                let m = Membership { account: account.clone(), since: now, until: None, folders: Vec::new() };
+                let m = Membership { account: *account, since: now, until: None, folders: Vec::new() };
                 members.push(m.clone());
                 m
             }
@@ -359,7 +365,7 @@ impl<'a> Staged<'a> {
         if !changed.current() && self.view().crawl_state(chat)?.is_some_and(|state| state.visible_from.contains_key(account)) {
             self.crawl_state(chat)?.visible_from.remove(account);
         }
-        self.put(&MEMBER, &MemberKey { peer, account: account.clone() }, &changed);
+        self.put(&MEMBER, &MemberKey { peer, account: *account }, &changed);
         match (before, after) {
             (false, true) => self.change(ChangeKind::PeerJoined { peer }),
             (true, false) => self.change(ChangeKind::PeerLeft { peer }),
@@ -473,6 +479,7 @@ impl<'a> Staged<'a> {
     }
 
     fn coverage(&mut self, chat: ChatId) -> Result<&mut Coverage, ArchiveError> {
+        self.note_totals(chat)?;
         if !self.coverage.contains_key(&chat) {
             self.coverage.insert(chat, self.view().coverage(chat)?);
         }
@@ -480,10 +487,36 @@ impl<'a> Staged<'a> {
     }
 
     pub(super) fn crawl_state(&mut self, chat: ChatId) -> Result<&mut CrawlState, ArchiveError> {
+        self.note_totals(chat)?;
         if !self.crawl_states.contains_key(&chat) {
             self.crawl_states.insert(chat, self.view().crawl_state(chat)?.unwrap_or_default());
         }
         Ok(self.crawl_states.entry(chat).or_default())
+    }
+
+    /// Notes what a chat adds to the totals, before it is changed.
+    fn note_totals(&mut self, chat: ChatId) -> Result<(), ArchiveError> {
+        if !self.before.contains_key(&chat) {
+            self.before.insert(chat, self.view().totals_of(chat)?);
+        }
+        Ok(())
+    }
+
+    /// The totals after this write.
+    fn new_totals(&self) -> Result<Totals, ArchiveError> {
+        let mut totals = self.totals;
+        for (chat, before) in &self.before {
+            let state = match self.crawl_states.get(chat) {
+                Some(state) => Some(state.clone()),
+                None => self.view().crawl_state(*chat)?,
+            };
+            let coverage = match self.coverage.get(chat) {
+                Some(coverage) => coverage.clone(),
+                None => self.view().coverage(*chat)?,
+            };
+            totals.replace(*before, state.map_or_else(Totals::default, |state| Totals::of(&coverage, &state)));
+        }
+        Ok(totals)
     }
 
     /// The changes as one entry of the log, with its link of the hash chain.
@@ -502,7 +535,10 @@ impl<'a> Staged<'a> {
     }
 
     /// All that was worked out.
-    pub(super) fn finish(mut self) -> WorkedOut {
+    pub(super) fn finish(mut self) -> Result<WorkedOut, ArchiveError> {
+        let now = self.now;
+        self.crawl_states.values_mut().for_each(|state| state.date_unavailability(now));
+        let totals = self.new_totals()?;
         self.log();
         let db = &self.archive.db;
         for (name, holder) in &self.usernames {
@@ -514,11 +550,10 @@ impl<'a> Staged<'a> {
         for (chat, coverage) in &self.coverage {
             COVERAGE.put(db, &mut self.batch, chat, coverage);
         }
-        for (chat, state) in &mut self.crawl_states {
-            state.date_unavailability(self.now);
+        for (chat, state) in &self.crawl_states {
             CRAWL_STATE.put(db, &mut self.batch, chat, state);
         }
-        let end = LogEnd { next: self.next, link: self.link, at: self.changed_at };
-        WorkedOut { batch: self.batch, end, archived: self.archived, peers: self.peers }
+        let end = LogEnd { next: self.next, link: self.link, at: self.changed_at, totals };
+        Ok(WorkedOut { batch: self.batch, end, archived: self.archived, peers: self.peers })
     }
 }

@@ -103,7 +103,7 @@ impl Write<'_> {
 
     /// States which account got the answer; kept with Telegram's bytes (provenance).
     pub fn got_by(&mut self, account: &AccountName) -> &mut Self {
-        self.account = Some(account.clone());
+        self.account = Some(*account);
         self
     }
 
@@ -147,7 +147,7 @@ impl Write<'_> {
 
     /// Marks messages outside channels deleted, of which Telegram names only the account's ids.
     pub fn delete_outside_channels(&mut self, account: &AccountName, ids: &[MessageId]) -> &mut Self {
-        self.deleted_outside_channels.extend(ids.iter().map(|id| (account.clone(), *id)));
+        self.deleted_outside_channels.extend(ids.iter().map(|id| (*account, *id)));
         self
     }
 
@@ -165,19 +165,19 @@ impl Write<'_> {
 
     /// Notes that a peer is among an account's dialogs.
     pub fn joined(&mut self, peer: PeerId, account: &AccountName) -> &mut Self {
-        self.membership_changes.push((peer, account.clone(), MembershipChange::Joined));
+        self.membership_changes.push((peer, *account, MembershipChange::Joined));
         self
     }
 
     /// Notes that a peer is no longer among an account's dialogs; nothing happens when it never was.
     pub fn left(&mut self, peer: PeerId, account: &AccountName) -> &mut Self {
-        self.membership_changes.push((peer, account.clone(), MembershipChange::Left));
+        self.membership_changes.push((peer, *account, MembershipChange::Left));
         self
     }
 
     /// Notes in which of an account's folders a peer is; nothing happens when it is not among its dialogs.
     pub fn folders(&mut self, peer: PeerId, account: &AccountName, folders: Vec<String>) -> &mut Self {
-        self.membership_changes.push((peer, account.clone(), MembershipChange::Folders(folders)));
+        self.membership_changes.push((peer, *account, MembershipChange::Folders(folders)));
         self
     }
 
@@ -201,7 +201,7 @@ impl Write<'_> {
 
     /// Notes up to which state an account, which is a user, has archived what happens outside channels.
     pub fn updates_state(&mut self, account: &AccountName, user: i64, state: UpdatesState) -> &mut Self {
-        self.updates.push((account.clone(), AccountUpdates { user, state }));
+        self.updates.push((*account, AccountUpdates { user, state }));
         self
     }
 
@@ -213,7 +213,7 @@ impl Write<'_> {
 
     /// Notes that an account's dialogs were walked, from those whose newest message was posted at this time.
     pub fn walked(&mut self, account: &AccountName, from: Timestamp) -> &mut Self {
-        self.walked.push((account.clone(), from));
+        self.walked.push((*account, from));
         self
     }
 
@@ -252,7 +252,7 @@ impl Write<'_> {
             if self.follows_on.contains(&message.key) {
                 staged.follow_on(message.key)?;
             }
-            raw.account = raw.account.or_else(|| self.account.clone());
+            raw.account = raw.account.or(self.account);
             staged.message(message, raw.into(), revision)?;
         }
         for (chat, range) in self.covered {
@@ -287,7 +287,7 @@ impl Write<'_> {
         for name in self.unknown_usernames {
             staged.put(&UNKNOWN_USERNAME, &UnknownUsernameKey(name), &self.now);
         }
-        let WorkedOut { batch, end: after, mut archived, peers } = staged.finish();
+        let WorkedOut { batch, end: after, mut archived, peers } = staged.finish()?;
         archived.last = after.last();
         // Nothing new (idempotent): most pushed updates mention peers that are known. Not worth a place in the log, or a disk flush.
         if batch.is_empty() {

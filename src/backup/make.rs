@@ -199,7 +199,7 @@ pub fn back_up(source: &BackupSource, target: &Path, options: BackupOptions, wat
         size: manifest.size(),
         copied_files,
         copied_size,
-        sessions: source.secrets.sessions.iter().map(|(name, _)| name.clone()).collect(),
+        sessions: source.secrets.sessions.iter().map(|(name, _)| *name).collect(),
         left_out: source.secrets.left_out.clone(),
         unread: manifest.unread,
         removed,

@@ -98,7 +98,7 @@ pub(super) async fn run(args: Args, globals: &Globals, config: &Config) -> anyho
     let server = config.telegram.server.name();
     let session = match store.load(&args.name) {
         Ok(session) => session,
-        Err(SessionError::Unknown(_)) => Session::new(args.name.clone(), server, 2, data_centres(config)?),
+        Err(SessionError::Unknown(_)) => Session::new(args.name, server, 2, data_centres(config)?),
         Err(error) => return Err(error.into()),
     };
     needs_no_new_key(&session, config.telegram.server)?;

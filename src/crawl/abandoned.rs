@@ -14,7 +14,7 @@ use super::recorder::Recorder;
 use crate::accounts::Pool;
 use crate::archive::{Archive, ArchiveError, CrawlState, Membership};
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
-use crate::model::{AccountName, ChatId, PeerId, RangeSet};
+use crate::model::{AccountName, ChatId, RangeSet};
 use crate::telegram;
 
 /// How often the accounts are looked at: a ban is not told of twice.
@@ -121,7 +121,7 @@ impl Abandoned {
     fn changed(&self, able: &BTreeSet<AccountName>) -> Result<Changed, ArchiveError> {
         let (mut abandoned, mut found, mut readable) = (Vec::new(), Vec::new(), Vec::new());
         let view = self.archive.view();
-        for entry in view.crawl_states(PeerId(i64::MIN).into()) {
+        for entry in view.crawl_states(ChatId::FIRST) {
             let (chat, state) = entry?;
             if !state.unreadable.is_empty() && state.unreadable_layer != telegram::LAYER {
                 readable.push(chat);

@@ -35,7 +35,7 @@ impl AccountEvents {
     /// Asks from which state an account's updates continue. Where Telegram no longer accepts an earlier one, it skipped what came since.
     pub(super) async fn state(&self, assignment: Assignment) -> Result<(), TaskError> {
         let Assignment { lease, client, .. } = assignment;
-        let account = lease.account().clone();
+        let account = *lease.account();
         let state = client.state().await?;
         drop(lease);
         match client.session().updates() {
@@ -59,7 +59,7 @@ impl AccountEvents {
         if let Some(client) = self.clients.get(account) {
             Recorder::commit_state(&turn, self.recorder.write(), client.session(), state)?;
         }
-        self.planner.add(Unit::AccountEvents { account: account.clone() }, Priority::Live);
+        self.planner.add(Unit::AccountEvents { account: *account }, Priority::Live);
         self.planner.add_walk_for_news(account);
         Ok(())
     }
@@ -67,7 +67,7 @@ impl AccountEvents {
     /// Asks once what happened outside channels.
     pub(super) async fn ask(&self, assignment: Assignment) -> Result<(), TaskError> {
         let Assignment { lease, client, .. } = assignment;
-        let account = lease.account().clone();
+        let account = *lease.account();
         let Some(from) = client.session().updates() else {
             drop(lease);
             self.planner.add_account_events(&account);
@@ -118,7 +118,7 @@ impl AccountEvents {
                             return Ok(());
                         }
                         if self.peers.owns(account, peer) {
-                            write.follows_on(ChatId::seen_by(account.clone(), peer), id);
+                            write.follows_on(ChatId::seen_by(*account, peer), id);
                             self.recorder.put(write, account, *parsed);
                         } else if !self.peers.belongs_to_another(account, peer) {
                             self.planner.add_walk_for_news(account);

@@ -90,7 +90,7 @@ impl Admission {
     /// Every chat that is crawled, may be, can be, and is covered by a scope.
     pub(super) fn crawled(&self, scope: &Scope) -> Result<Vec<ChatId>, ArchiveError> {
         let mut chats = Vec::new();
-        for entry in self.archive.view().crawl_states(PeerId(i64::MIN).into()) {
+        for entry in self.archive.view().crawl_states(ChatId::FIRST) {
             let (chat, state) = entry?;
             let peer = chat.peer();
             if state.unavailable.is_none() && self.covers(scope, peer, None)? && self.admits(peer, None)? {
@@ -122,7 +122,7 @@ impl Admission {
 
     /// Takes over an account's folders; true when none were known of it.
     pub(super) fn set_folders(&self, account: &AccountName, folders: Vec<Folder>) -> bool {
-        self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(account.clone(), folders).is_none()
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(*account, folders).is_none()
     }
 
     /// The accounts among these whose folders were not read yet.

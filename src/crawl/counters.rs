@@ -25,7 +25,7 @@ impl Counting {
     /// Asks a channel how many members it has, and which discussion group.
     pub(super) async fn count_members(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
         let Assignment { lease, client, .. } = assignment;
-        let account = lease.account().clone();
+        let account = *lease.account();
         let full = client.full_channel(peer).await?;
         drop(lease);
         let mut write = self.recorder.write();

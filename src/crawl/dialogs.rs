@@ -64,7 +64,7 @@ impl Dialogs {
             if page.lost.contains(&top.peer) || (page.outside.contains(&top.peer) && top.peer.kind() != IdSpace::Channel) {
                 continue;
             }
-            let chat = ChatId::seen_by(page.account.clone(), top.peer);
+            let chat = ChatId::seen_by(*page.account, top.peer);
             let state = self.archive.view().crawl_state(chat)?;
             let known = state.is_some();
             if page.folders_known != FoldersKnown::All && !known {
@@ -80,7 +80,7 @@ impl Dialogs {
                 write.joined(top.peer, page.account);
                 if state.is_some_and(|s| s.hidden().is_some() && !s.visible_from.contains_key(page.account)) {
                     // It may see what is hidden from the others.
-                    self.planner.add(Unit::Visibility { account: page.account.clone(), peer: top.peer }, Priority::Backfill);
+                    self.planner.add(Unit::Visibility { account: *page.account, peer: top.peer }, Priority::Backfill);
                 }
                 if !folders.is_empty() {
                     write.folders(top.peer, page.account, folders);

@@ -35,7 +35,7 @@ impl Differences {
             self.planner.add_history(peer, priority)?;
             return Ok(());
         };
-        let account = lease.account().clone();
+        let account = *lease.account();
         let difference = match client.channel_difference(peer, pts).await {
             Ok(difference) => difference,
             // Telegram does not accept the state any more: the same as a difference that is too long.
@@ -84,7 +84,7 @@ impl Differences {
                         | Update::Gap => {}
                     }
                 }
-                let visible_to = account.clone();
+                let visible_to = account;
                 write.crawl_state(peer, move |state| {
                     state.pts = Some(pts);
                     state.checked_at = Some(now);

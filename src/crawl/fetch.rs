@@ -208,7 +208,7 @@ impl Fetches {
             return Ok(peer.into());
         }
         if let Some(account) = account {
-            return Ok(ChatId::seen_by(account.clone(), peer));
+            return Ok(ChatId::seen_by(*account, peer));
         }
         let chats = self.archive.view().chats(peer)?;
         let open: Vec<ChatId> = chats.iter().filter(|(_, state)| !state.is_taken_over()).map(|(chat, _)| *chat).collect();

@@ -20,7 +20,7 @@ impl Folders {
     /// Reads an account's folders.
     pub(super) async fn read(&self, assignment: Assignment) -> Result<(), TaskError> {
         let Assignment { lease, client, .. } = assignment;
-        let account = lease.account().clone();
+        let account = *lease.account();
         let folders = client.folders().await?;
         drop(lease);
         let is_first = self.admission.set_folders(&account, folders);

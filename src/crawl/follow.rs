@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::accounts::Pool;
 use crate::archive::{Archive, ArchiveError, CrawlState};
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
-use crate::model::{AccountName, IdSpace, Peer, PeerId};
+use crate::model::{AccountName, ChatId, IdSpace, Peer, PeerId};
 
 /// How often is looked for what is to be followed and is not.
 const LOOK: Duration = Duration::from_mins(1);
@@ -160,7 +160,7 @@ impl Follows {
                 names.push(name.clone());
             }
         }
-        for entry in view.crawl_states(PeerId(i64::MIN).into()) {
+        for entry in view.crawl_states(ChatId::FIRST) {
             let (chat, state) = entry?;
             let peer = chat.peer();
             if state.followed

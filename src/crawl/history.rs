@@ -57,7 +57,7 @@ impl History {
         if state.is_unfollowed() || state.is_taken_over() {
             return Ok(());
         }
-        let account = lease.account().clone();
+        let account = *lease.account();
         let sight = self.visibility.of(&account, peer, &state)?;
         let first = match sight {
             Sight::From(first) => first,
@@ -69,7 +69,7 @@ impl History {
         };
         // As if it were the only one: a page covers nothing that its account does not see.
         let mut own = state.clone();
-        own.visible_from = if first > 1 { [(account.clone(), first)].into() } else { BTreeMap::new() };
+        own.visible_from = if first > 1 { [(account, first)].into() } else { BTreeMap::new() };
         let range = match self.planner.wanted(chat, &coverage, &own)? {
             HistoryWanted::Nothing => {
                 drop(lease);
@@ -149,7 +149,7 @@ impl History {
         takeout: bool,
     ) -> Result<PageOutcome, TaskError> {
         let Assignment { lease, client, .. } = assignment;
-        let (account, peer) = (lease.account().clone(), chat.peer());
+        let (account, peer) = (*lease.account(), chat.peer());
         let answer = match takeout {
             true => client.history_by_takeout(peer, range).await,
             false => client.history(peer, range).await,

@@ -209,8 +209,8 @@ impl Joins {
     fn lease_now(&self, account: &AccountName, method: &'static str) -> Result<Lease, JoinError> {
         match self.pool.lease([account], method, Urgency::Live) {
             LeaseOutcome::Granted(lease) => Ok(lease),
-            LeaseOutcome::NotBefore(until) => Err(JoinError::TooEarly { account: account.clone(), until: until.to_rfc3339() }),
-            LeaseOutcome::Busy => Err(JoinError::Busy(account.clone())),
+            LeaseOutcome::NotBefore(until) => Err(JoinError::TooEarly { account: *account, until: until.to_rfc3339() }),
+            LeaseOutcome::Busy => Err(JoinError::Busy(*account)),
             LeaseOutcome::NoCandidate => Err(JoinError::NoAccount(account.to_string())),
         }
     }
@@ -254,12 +254,12 @@ impl Joins {
             TelegramError::FloodWait { wait, name } => {
                 self.pool.flood(account, method, wait, &name);
                 let until = self.clock.now() + wait;
-                JoinError::TooEarly { account: account.clone(), until: until.to_rfc3339() }
+                JoinError::TooEarly { account: *account, until: until.to_rfc3339() }
             }
             TelegramError::PeerUnavailable { name } | TelegramError::Refused { name, .. } => {
-                JoinError::Refused { account: account.clone(), name }
+                JoinError::Refused { account: *account, name }
             }
-            TelegramError::RetryLater { .. } => JoinError::Busy(account.clone()),
+            TelegramError::RetryLater { .. } => JoinError::Busy(*account),
             error => JoinError::NoAnswer(error.to_string()),
         }
     }

@@ -107,7 +107,7 @@ impl Live {
             match event {
                 Update::Gap => {
                     self.visibility.forget_all_of(&account);
-                    self.planner.add(Unit::AccountEvents { account: account.clone() }, Priority::Live);
+                    self.planner.add(Unit::AccountEvents { account }, Priority::Live);
                     self.planner.add_walk_for_news(&account);
                 }
                 Update::Membership { channel } => self.membership_changed(&account, channel, gone.contains(&channel)),
@@ -197,7 +197,7 @@ impl Live {
     }
 
     fn common_pushed(&self, turn: &Turn<'_>, account: &AccountName, event: Update) -> anyhow::Result<()> {
-        let difference = || self.planner.add(Unit::AccountEvents { account: account.clone() }, Priority::Live);
+        let difference = || self.planner.add(Unit::AccountEvents { account: *account }, Priority::Live);
         let Some(_claim) = self.dispatch.claim(messages_outside_channels(account)) else {
             difference();
             return Ok(());
@@ -218,7 +218,7 @@ impl Live {
             Succession::On if matches!(event, Update::Shortened { .. }) => difference(),
             Succession::On => {
                 let touched = match &event {
-                    Update::Message { parsed, .. } => Some(ChatId::seen_by(account.clone(), parsed.message.key.peer())),
+                    Update::Message { parsed, .. } => Some(ChatId::seen_by(*account, parsed.message.key.peer())),
                     _ => None,
                 };
                 let mut write = self.recorder.write_answer(account, None);

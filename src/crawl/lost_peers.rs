@@ -99,7 +99,7 @@ impl LostPeers {
     /// Plans what is lacking of peers that were looked for, and that an answer has brought; and of those that one more account can address
     /// now: it joins what waits for the others.
     pub(super) fn found(&self, account: &AccountName, seen: &MentionedPeers) -> Result<(), ArchiveError> {
-        let chat = |peer: PeerId| ChatId::seen_by(account.clone(), peer);
+        let chat = |peer: PeerId| ChatId::seen_by(*account, peer);
         for chat in seen.learned.iter().copied().map(chat) {
             match self.archive.view().crawl_state(chat)?.map(|state| state.unavailable) {
                 Some(None) => self.plan(chat)?,

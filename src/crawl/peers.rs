@@ -43,7 +43,7 @@ impl Peers {
                 members.insert(peer);
             }
         }
-        for entry in self.archive.view().crawl_states(PeerId(i64::MIN).into()) {
+        for entry in self.archive.view().crawl_states(ChatId::FIRST) {
             let (chat, state) = entry?;
             if state.unavailable.is_some() {
                 continue;
@@ -65,7 +65,7 @@ impl Peers {
         let chat = chat.into();
         let is_of = |name: &AccountName| !chat.peer().has_own_ids() || chat.account().as_ref() == Some(name);
         let may = |(name, client): &(&AccountName, &Arc<Client>)| is_of(name) && client.session().knows(chat.peer());
-        self.clients.iter().filter(may).map(|(name, _)| name.clone()).collect()
+        self.clients.iter().filter(may).map(|(name, _)| *name).collect()
     }
 
     /// The accounts that can read anything of what a chat's history lacks, as far as is known what each sees.
@@ -73,7 +73,7 @@ impl Peers {
         let mut readers = self.readers(chat);
         {
             let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            readers.retain(|name| !asked.contains(&(chat.peer(), name.clone())));
+            readers.retain(|name| !asked.contains(&(chat.peer(), *name)));
         }
         let Some(state) = self.archive.view().crawl_state(chat)? else { return Ok(readers) };
         if state.visible_from.values().all(|first| *first <= 1) {
@@ -92,9 +92,9 @@ impl Peers {
     pub(super) fn set_asked(&self, account: &AccountName, peer: PeerId, asked: bool) {
         let mut of = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         if asked {
-            of.insert((peer, account.clone()));
+            of.insert((peer, *account));
         } else {
-            of.remove(&(peer, account.clone()));
+            of.remove(&(peer, *account));
         }
     }
 
@@ -114,12 +114,12 @@ impl Peers {
             IdSpace::User => {}
             IdSpace::Chat => {
                 let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
-                if owners.entry(peer).or_insert_with(|| account.clone()) != account {
+                if owners.entry(peer).or_insert_with(|| *account) != account {
                     return false;
                 }
             }
         }
-        self.own.lock().unwrap_or_else(PoisonError::into_inner).entry(account.clone()).or_default().insert(peer);
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).entry(*account).or_default().insert(peer);
         true
     }
 
@@ -147,7 +147,7 @@ impl Peers {
     /// The chats that an account archives by ids of its own.
     pub(super) fn own_chats(&self, account: &AccountName) -> Vec<ChatId> {
         let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        own.get(account).into_iter().flatten().map(|peer| ChatId::seen_by(account.clone(), *peer)).collect()
+        own.get(account).into_iter().flatten().map(|peer| ChatId::seen_by(*account, *peer)).collect()
     }
 
     /// Another account that is in a basic group and can address it.

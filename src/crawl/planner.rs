@@ -140,13 +140,13 @@ impl Planner {
 
     /// Has a peer asked for that an account has just joined, or whose state an account may see better.
     pub(super) fn add_poll_of(&self, account: &AccountName, peer: PeerId) {
-        self.add(Unit::Poll { account: account.clone(), peers: vec![peer] }, Priority::Live);
+        self.add(Unit::Poll { account: *account, peers: vec![peer] }, Priority::Live);
     }
 
     /// Has an account ask who it is, where that is not known yet, and what happened outside channels.
     pub(super) fn add_start_of(&self, account: &AccountName) {
         if self.clients.get(account).is_some_and(|client| client.session().user_id().is_none()) {
-            self.add(Unit::Start { account: account.clone() }, Priority::Live);
+            self.add(Unit::Start { account: *account }, Priority::Live);
         }
         self.add_account_events(account);
     }
@@ -154,7 +154,7 @@ impl Planner {
     /// Has an account ask what happened since the state that it has, or for the state that it lacks.
     pub(super) fn add_account_events(&self, account: &AccountName) {
         let has_state = self.clients.get(account).is_some_and(|client| client.session().updates().is_some());
-        let account = account.clone();
+        let account = *account;
         self.add(if has_state { Unit::AccountEvents { account } } else { Unit::State { account } }, Priority::Live);
     }
 
@@ -175,7 +175,7 @@ impl Planner {
     pub(super) fn request_differences(&self, account: &AccountName, news: Vec<DialogTop>) -> Result<Vec<ChatId>, ArchiveError> {
         let mut rest = Vec::new();
         for top in news {
-            let chat = ChatId::seen_by(account.clone(), top.peer);
+            let chat = ChatId::seen_by(*account, top.peer);
             let known = self.archive.view().crawl_state(chat)?.unwrap_or_default();
             if known.pts.is_some() && known.pts < top.pts {
                 self.add(Unit::Events { peer: top.peer }, Priority::Fresh);
@@ -252,13 +252,13 @@ impl Planner {
             // A batch of a hundred peers costs one request: filling one that is begun is cheaper than beginning another.
             let begun = readers.iter().find(|r| by_account.get(*r).is_some_and(|p| !p.len().is_multiple_of(PEER_DIALOGS_MAX)));
             if let Some(account) = begun.or_else(|| readers.first()) {
-                by_account.entry(account.clone()).or_default().push(chat.peer());
+                by_account.entry(*account).or_default().push(chat.peer());
             }
         }
         for (account, mut peers) in by_account {
             peers.sort_unstable();
             for peers in peers.chunks(PEER_DIALOGS_MAX) {
-                self.add(Unit::Poll { account: account.clone(), peers: peers.to_vec() }, Priority::Fresh);
+                self.add(Unit::Poll { account, peers: peers.to_vec() }, Priority::Fresh);
             }
         }
         Ok(())

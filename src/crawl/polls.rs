@@ -26,7 +26,7 @@ impl Polls {
     /// Asks for the newest of single peers.
     pub(super) async fn poll_peers(&self, assignment: Assignment, peers: Vec<PeerId>) -> Result<(), TaskError> {
         let Assignment { lease, client, .. } = assignment;
-        let account = lease.account().clone();
+        let account = *lease.account();
         let folders_known = self.resumption.folders_known();
         if folders_known == FoldersKnown::Soon {
             // A walk finds them as soon as the folders are known.
@@ -68,11 +68,11 @@ impl Polls {
         if let [peer] = peers {
             tracing::warn!(account.name = %account, peer.id = peer.0, "account `{account}` cannot read peer {peer} ({name})");
             self.recorder.lost_peer(account, *peer, name)?;
-            return self.planner.poll([ChatId::seen_by(account.clone(), *peer)]);
+            return self.planner.poll([ChatId::seen_by(*account, *peer)]);
         }
         let (first, second) = peers.split_at(peers.len() / 2);
         for half in [first, second] {
-            self.planner.add(Unit::Poll { account: account.clone(), peers: half.to_vec() }, Priority::Fresh);
+            self.planner.add(Unit::Poll { account: *account, peers: half.to_vec() }, Priority::Fresh);
         }
         Ok(())
     }

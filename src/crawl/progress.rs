@@ -1,7 +1,6 @@
 //! How far the crawl has got, for people who wait.
 
-use crate::archive::{Archive, ArchiveError, Completeness};
-use crate::model::PeerId;
+use crate::archive::{Archive, Totals};
 
 /// How far the crawl has got.
 #[derive(Clone, Debug, Default)]
@@ -25,28 +24,19 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Reads the progress from the archive, all of it as of one moment.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    pub fn of(archive: &Archive) -> Result<Self, ArchiveError> {
-        let mut progress = Self::default();
-        let snapshot = archive.snapshot();
-        let view = snapshot.view();
-        for entry in view.crawl_states(PeerId(i64::MIN).into()) {
-            let (chat, state) = entry?;
-            let coverage = view.coverage(chat)?;
-            let completeness = Completeness::of(&coverage, &state);
-            progress.peers += 1;
-            progress.peers_complete +=
-                u64::from(completeness.is_complete() && (state.unavailable.is_none() || state.is_wanted_no_longer()));
-            progress.peers_unavailable += u64::from(state.unavailable.is_some() && !state.is_taken_over());
-            progress.messages += coverage.messages;
-            progress.ids_read += coverage.read.len();
-            progress.ids_missing += completeness.missing.len();
-            progress.ids_recheck += completeness.recheck.len();
-            progress.deletions_held += completeness.held.len();
+    /// The progress, all of it as of one moment.
+    #[must_use]
+    pub fn of(archive: &Archive) -> Self {
+        let Totals { chats, complete, unavailable, messages, read, missing, recheck, held, .. } = archive.snapshot().totals();
+        Self {
+            peers: chats,
+            peers_complete: complete,
+            peers_unavailable: unavailable,
+            messages,
+            ids_read: read,
+            ids_missing: missing,
+            ids_recheck: recheck,
+            deletions_held: held,
         }
-        Ok(progress)
     }
 }

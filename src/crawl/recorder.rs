@@ -8,7 +8,7 @@ use super::peers::Peers;
 use crate::accounts::Session;
 use crate::archive::{Archive, ArchiveError, Archived, MassDeletion, Raw, Write};
 use crate::dispatch::Dispatch;
-use crate::model::{AccountName, ChatId, Clock, Counters, MessageId, MessageKey, PeerId, Timestamp, UpdatesState};
+use crate::model::{AccountName, ChatId, Clock, Counters, IdSpace, MessageId, MessageKey, PeerId, Timestamp, UpdatesState};
 use crate::parse::Parsed;
 use crate::telegram::{self, Clients, MentionedPeers};
 
@@ -76,7 +76,12 @@ impl Recorder {
     /// Adds a parsed message to a write; its id is that of the account which got it, where ids are an account's own.
     pub(super) fn put(&self, write: &mut Write<'_>, account: &AccountName, mut parsed: Parsed) {
         let key = parsed.message.key;
-        parsed.message.key = MessageKey { chat: ChatId::seen_by(account.clone(), key.peer()), ..key };
+        parsed.message.key = MessageKey { chat: ChatId::seen_by(*account, key.peer()), ..key };
+        if key.peer().kind() == IdSpace::User && parsed.message.sender.is_none() {
+            // Telegram leaves out in private chats what is the account's own.
+            let own = self.clients.get(account).and_then(|client| client.session().user_id());
+            parsed.message.sender = own.map(PeerId::user);
+        }
         if !parsed.not_understood.is_empty() {
             let key = parsed.message.key;
             tracing::warn!(
@@ -142,7 +147,7 @@ impl Recorder {
             self.lost_peers.hand_over(account, peer)?;
         }
         for peer in seen.lost {
-            let chat = ChatId::seen_by(account.clone(), peer);
+            let chat = ChatId::seen_by(*account, peer);
             write.left(peer, account);
             self.dispatch.withdraw(account, chat);
             self.lost_peers.hand_over(account, peer)?;
@@ -158,7 +163,7 @@ impl Recorder {
 
     /// Takes over what was pushed to an account of a message's counters.
     pub(super) fn counted(write: &mut Write<'_>, account: &AccountName, key: MessageKey, counters: Counters) {
-        write.counters(MessageKey { chat: ChatId::seen_by(account.clone(), key.peer()), ..key }, counters);
+        write.counters(MessageKey { chat: ChatId::seen_by(*account, key.peer()), ..key }, counters);
     }
 
     /// Whether any account can read a chat.
@@ -171,7 +176,7 @@ impl Recorder {
         if let Some(client) = self.clients.get(account) {
             client.session().forget(peer);
         }
-        let chat = ChatId::seen_by(account.clone(), peer);
+        let chat = ChatId::seen_by(*account, peer);
         self.dispatch.withdraw(account, chat);
         let mut write = self.archive.write(self.clock.timestamp());
         write.left(peer, account);

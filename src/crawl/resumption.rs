@@ -17,7 +17,7 @@ use crate::accounts::Pool;
 use crate::archive::{Archive, ArchiveError};
 use crate::dispatch::{Dispatch, Priority};
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
-use crate::model::PeerId;
+use crate::model::ChatId;
 use crate::schedule::{Job, Scope};
 use crate::telegram::Clients;
 
@@ -63,7 +63,7 @@ impl Resumption {
         }
         let standing = self.standings.of(Job::Discover, &Scope::all());
         for account in &lacking {
-            self.planner.add(Unit::Folders { account: account.clone() }, Priority::Live);
+            self.planner.add(Unit::Folders { account: *account }, Priority::Live);
         }
         let held = lacking.iter().all(|name| standing.held().contains_key(name));
         if held { FoldersKnown::Partly } else { FoldersKnown::Soon }
@@ -106,7 +106,7 @@ impl Resumption {
             return Ok(());
         }
         // A group that is read without a member is known from the channel that it is the discussion group of.
-        for entry in self.archive.view().crawl_states(PeerId(i64::MIN).into()) {
+        for entry in self.archive.view().crawl_states(ChatId::FIRST) {
             let (channel, state) = entry?;
             if state.linked.is_some_and(|group| nobodys.contains(&group)) {
                 self.planner.add(Unit::Full { peer: channel.peer() }, Priority::Counters);

@@ -115,7 +115,7 @@ impl Standings {
     /// Under the queue's lock, for each of tens of thousands of units: a name is cloned only when it is new.
     fn add_to(&self, standing: &mut Standing, turns: &mut Turns, soon: DateTime<Utc>, pending: &Pending<'_>) {
         let (method, urgency) = (pending.task.method(), pending.priority.urgency());
-        let turn = |name: &AccountName| (name.clone(), self.pool.free_at(name, method, urgency));
+        let turn = |name: &AccountName| (*name, self.pool.free_at(name, method, urgency));
         let turns = turns.entry((method, urgency)).or_insert_with(|| self.clients.names().map(turn).collect());
         // An account that is lost does nothing any more, and nobody waits for it.
         let able = || pending.candidates.iter().filter_map(|name| Some((name, (*turns.get(name)?)?)));
@@ -124,10 +124,10 @@ impl Standings {
         standing.going |= going;
         for (name, at) in able() {
             if !standing.occupied.contains(name) {
-                standing.occupied.insert(name.clone());
+                standing.occupied.insert(*name);
             }
             if !going && standing.held.get(name) != Some(&(at > soon).then_some(at)) {
-                standing.held.insert(name.clone(), (at > soon).then_some(at));
+                standing.held.insert(*name, (at > soon).then_some(at));
             }
         }
     }

@@ -126,18 +126,18 @@ pub(super) fn messages_of(channel: PeerId) -> LockKey {
 
 /// The lock of everything whose message ids are an account's own.
 pub(super) fn messages_outside_channels(account: &AccountName) -> LockKey {
-    LockKey::of_account(MESSAGES, account.clone())
+    LockKey::of_account(MESSAGES, *account)
 }
 
 impl Unit {
     /// A walk to the first page without news, of all peers or of those that a scope covers.
     pub(super) fn news(account: &AccountName, scope: &Arc<Scope>) -> Self {
-        Self::Walk { account: account.clone(), reach: Reach::News(Arc::clone(scope)), from: None, newest: None }
+        Self::Walk { account: *account, reach: Reach::News(Arc::clone(scope)), from: None, newest: None }
     }
 
     /// A walk to the end.
     pub(super) fn discovery(account: &AccountName) -> Self {
-        Self::Walk { account: account.clone(), reach: Reach::Everything, from: None, newest: None }
+        Self::Walk { account: *account, reach: Reach::Everything, from: None, newest: None }
     }
 
     pub(super) fn method(&self) -> &'static str {
@@ -181,7 +181,7 @@ impl Unit {
             | Self::Folders { account }
             | Self::Poll { account, .. }
             | Self::Visibility { account, .. }
-            | Self::AccountEvents { account } => Assignee::Account(account.clone()),
+            | Self::AccountEvents { account } => Assignee::Account(*account),
             Self::History { chat } | Self::Fetch { chat, .. } => Assignee::ReaderOf(*chat),
             Self::Events { peer } | Self::Full { peer } | Self::Views { peer } => Assignee::ReaderOf((*peer).into()),
         }
@@ -200,14 +200,12 @@ impl Unit {
     /// What it locks.
     fn lock(&self) -> LockKey {
         match self {
-            Self::Walk { account, .. } | Self::Folders { account } => LockKey::of_account(DIALOGS, account.clone()),
+            Self::Walk { account, .. } | Self::Folders { account } => LockKey::of_account(DIALOGS, *account),
             Self::Start { account } | Self::State { account } | Self::AccountEvents { account } => {
                 messages_outside_channels(account)
             }
-            Self::Poll { account, peers } => {
-                LockKey::of_peer_at(POLLED, peers.first().copied().unwrap_or(PeerId(0)), account.clone())
-            }
-            Self::Visibility { account, peer } => LockKey::of_peer_at(VISIBILITY, *peer, account.clone()),
+            Self::Poll { account, peers } => LockKey::of_peer_at(POLLED, peers.first().copied().unwrap_or(PeerId(0)), *account),
+            Self::Visibility { account, peer } => LockKey::of_peer_at(VISIBILITY, *peer, *account),
             Self::Events { peer } => messages_of(*peer),
             Self::History { chat } | Self::Fetch { chat, .. } => match chat.account() {
                 Some(owner) => messages_outside_channels(&owner),

@@ -58,7 +58,7 @@ impl Visibility {
         if let Some(first) = state.visible_from.get(account) {
             return Ok(Sight::From(*first));
         }
-        if self.unanswered().contains(&(account.clone(), peer)) {
+        if self.unanswered().contains(&(*account, peer)) {
             return Ok(Sight::Blind);
         }
         let hides = |peer: &Peer| peer.kind == PeerKind::Supergroup && peer.username.is_none();
@@ -69,7 +69,7 @@ impl Visibility {
     /// Has an account asked from where on it sees a peer; meanwhile others read on.
     pub(super) fn plan(&self, account: &AccountName, peer: PeerId, priority: Priority) -> Result<(), ArchiveError> {
         self.peers.set_asked(account, peer, true);
-        self.planner.add(Unit::Visibility { account: account.clone(), peer }, priority);
+        self.planner.add(Unit::Visibility { account: *account, peer }, priority);
         self.planner.add_history(peer, priority)
     }
 
@@ -81,7 +81,7 @@ impl Visibility {
     /// Asks from where on an account sees a peer.
     pub(super) async fn ask(&self, assignment: Assignment, peer: PeerId) -> Result<(), TaskError> {
         let Assignment { lease, client, priority, failures } = assignment;
-        let account = lease.account().clone();
+        let account = *lease.account();
         let full = match client.full_channel(peer).await {
             Ok(full) => full,
             Err(error) => {
@@ -92,7 +92,7 @@ impl Visibility {
                     TelegramError::ServerFault { .. } => failures >= FAULTS_MAX,
                     _ => false,
                 };
-                if is_long && self.unanswered().insert((account.clone(), peer)) {
+                if is_long && self.unanswered().insert((account, peer)) {
                     // It is asked further, and history is read meanwhile.
                     self.has_answered(&account, peer);
                     self.planner.add_history(peer, priority)?;
@@ -101,7 +101,7 @@ impl Visibility {
             }
         };
         drop(lease);
-        self.unanswered().remove(&(account.clone(), peer));
+        self.unanswered().remove(&(account, peer));
         let mut write = self.recorder.write();
         if let Some(members) = full.members {
             write.member_count(peer, members);
@@ -141,7 +141,7 @@ impl Visibility {
                 write.uncover(peer, unseen);
             }
         }
-        let account = account.clone();
+        let account = *account;
         write.crawl_state(peer, move |state| {
             state.visible_from.insert(account, first);
         });
@@ -157,7 +157,7 @@ impl Visibility {
         covered: IdRange,
         oldest: Option<i32>,
     ) -> Result<bool, ArchiveError> {
-        if peer.kind() != IdSpace::Channel || self.asked().contains(&(account.clone(), peer)) {
+        if peer.kind() != IdSpace::Channel || self.asked().contains(&(*account, peer)) {
             return Ok(false);
         }
         let before = oldest.map_or(covered.last, |oldest| oldest.saturating_sub(1));
@@ -171,7 +171,7 @@ impl Visibility {
 
     /// An account's membership has changed: it may see more or less than it did.
     pub(super) fn forget(&self, account: &AccountName, peer: PeerId) {
-        self.asked().remove(&(account.clone(), peer));
+        self.asked().remove(&(*account, peer));
     }
 
     /// An account was not told of everything for a while.

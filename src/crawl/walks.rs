@@ -56,7 +56,7 @@ impl Walks {
         newest: Option<Timestamp>,
     ) -> Result<(), TaskError> {
         let Assignment { lease, client, .. } = assignment;
-        let account = lease.account().clone();
+        let account = *lease.account();
         let folders_known = self.resumption.folders_known();
         if folders_known == FoldersKnown::Soon {
             // The one that reads the last of them walks again.
@@ -135,7 +135,7 @@ impl Walks {
         peers: impl Iterator<Item = PeerId>,
     ) -> Result<(), ArchiveError> {
         let mut walks = self.walked.lock().unwrap_or_else(PoisonError::into_inner);
-        let walk = walks.entry(account.clone()).or_default();
+        let walk = walks.entry(*account).or_default();
         if first {
             walk.seen.clear();
         }

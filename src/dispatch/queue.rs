@@ -33,7 +33,7 @@ struct Waiting {
 impl Waiting {
     fn lanes(&self) -> impl Iterator<Item = Lane> + '_ {
         let method = self.task.method();
-        self.placement.candidates.iter().map(move |account| (account.clone(), method))
+        self.placement.candidates.iter().map(move |account| (*account, method))
     }
 }
 

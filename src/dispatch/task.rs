@@ -54,7 +54,7 @@ impl Assignment {
     /// The account whose turn it is.
     #[must_use]
     pub fn account(&self) -> AccountName {
-        self.lease.account().clone()
+        *self.lease.account()
     }
 }
 

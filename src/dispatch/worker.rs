@@ -122,7 +122,7 @@ impl TaskWorker {
     /// Runs a task, and decides what becomes of it; its lock is held until then.
     async fn run(&self, taken: Taken, lease: Lease) -> anyhow::Result<()> {
         let Taken { task, priority, failures, claim } = taken;
-        let account = lease.account().clone();
+        let account = *lease.account();
         let Some(client) = self.backlog.clients.get(&account).cloned() else { return Ok(()) };
         let outcome = Arc::clone(&task).run(Assignment { lease, client, priority, failures }).await;
         metrics::counter!("telescribe_requests_total", "method" => task.method(), "outcome" => label(&outcome)).increment(1);

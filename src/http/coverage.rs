@@ -8,7 +8,7 @@ use axum::{Extension, Json};
 use utoipa::IntoParams;
 
 use crate::model::{AccountName, ChatId, Peer, PeerId};
-use crate::views::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView};
+use crate::views::{CoverageDetail, CoveragePage, CoverageView};
 
 use super::context::Context;
 use super::ingress::Ingress;
@@ -60,21 +60,16 @@ fn page(context: &Context, params: &ListCoverageParams, budget: PageBudget) -> R
     // Totals and entries are of one moment, whatever is written meanwhile.
     let snapshot = context.archive.flushed();
     let view = snapshot.view();
-    let mut summary = CoverageSummary::default();
-    let mut views = view.crawl_states(PeerId(i64::MIN).into()).map(|entry| -> Result<CoverageView, Problem> {
+    let from = params.after.unwrap_or(ChatId::FIRST);
+    let after = view.crawl_states(from).filter(|entry| !matches!(entry, Ok((chat, _)) if Some(*chat) == params.after));
+    let views = after.map(|entry| -> Result<CoverageView, Problem> {
         let (chat, state) = entry?;
         let (peer, coverage) = (known_or_bare(view, chat.peer())?, view.coverage(chat)?);
-        let view = CoverageView::new(&peer, chat, &coverage, &state, || context.status.hindrance(chat));
-        summary.add(&view);
-        Ok(view)
+        Ok(CoverageView::new(&peer, chat, &coverage, &state, || context.status.hindrance(chat)))
     });
-    let is_before = |view: &CoverageView| params.after.is_some_and(|after| chat_of(view).is_none_or(|chat| chat <= after));
-    let is_left_out = |view: &CoverageView| is_before(view) || (params.incomplete && view.complete);
-    let page = budget.fill(views.by_ref().filter(|view| !view.as_ref().is_ok_and(is_left_out)))?;
-    // The totals are of all peers, also of those after the page.
-    views.by_ref().try_for_each(|view| view.map(drop))?;
-    drop(views);
-    Ok(CoveragePage { next: page.next(chat_of).flatten().map(|chat| chat.to_string()), peers: page.entries, summary })
+    let page = budget.fill(views.filter(|view| !params.incomplete || !view.as_ref().is_ok_and(|view| view.complete)))?;
+    let next = page.next(chat_of).flatten().map(|chat| chat.to_string());
+    Ok(CoveragePage { next, peers: page.entries, summary: snapshot.totals().into() })
 }
 
 /// The chat that an entry is of.

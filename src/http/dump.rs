@@ -141,7 +141,7 @@ impl Dump {
                 if chats.is_empty() { vec![peer.into()] } else { chats }
             }
             None => {
-                let all = archive.view().crawl_states(PeerId(i64::MIN).into());
+                let all = archive.view().crawl_states(ChatId::FIRST);
                 all.map(|entry| Ok(entry?.0)).collect::<Result<_, Problem>>()?
             }
         };

@@ -123,6 +123,9 @@ pub struct ChatId {
 }
 
 impl ChatId {
+    /// The first in the order of chats: where to begin to look at all.
+    pub const FIRST: Self = Self { peer: PeerId(i64::MIN), account: None };
+
     /// The chat with a peer as an account sees it; a channel is the same to all.
     #[must_use]
     pub fn seen_by(account: AccountName, peer: PeerId) -> Self {

@@ -9,7 +9,7 @@ use super::collect::account_of;
 use super::schema::{ACCOUNT, ID, REVISION, revision};
 use super::{Index, SearchError};
 use crate::archive::{Order, Snapshot};
-use crate::model::{ChatId, IdRange, MessageId, MessageKey, PeerId, Seq};
+use crate::model::{ChatId, IdRange, MessageId, MessageKey, Seq};
 
 /// The batch size, in changes: a few megabytes.
 const CHANGES_AT_ONCE: usize = 10_000;
@@ -103,7 +103,7 @@ impl Index {
         let pending = pending(archive, found.position)?;
         found.pending = pending.len() as u64;
         let mut of_known_peers = 0;
-        for entry in archive.view().crawl_states(PeerId(i64::MIN).into()) {
+        for entry in archive.view().crawl_states(ChatId::FIRST) {
             let (chat, _) = entry?;
             let mut indexed = self.documents_of(&searcher, chat).map_err(|e| self.failed(&e))?;
             of_known_peers += indexed.values().map(|revisions| revisions.len() as u64).sum::<u64>();

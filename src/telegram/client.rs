@@ -391,7 +391,7 @@ impl Client {
                 () = stop.cancelled() => {}
             }
         });
-        let (pushes, account, session) = (self.pushes.clone(), self.session.name().clone(), Arc::clone(&self.session));
+        let (pushes, account, session) = (self.pushes.clone(), *self.session.name(), Arc::clone(&self.session));
         let (stop, closed) = (ended.clone(), self.closed.clone());
         self.lifecycle.task(async move {
             loop {

@@ -103,7 +103,7 @@ impl Update {
 }
 
 pub(super) fn read(account: &AccountName, session: &Session, update: UpdatesLike) -> Push {
-    let mut push = Push { account: account.clone(), seen: MentionedPeers::default(), events: Vec::new() };
+    let mut push = Push { account: *account, seen: MentionedPeers::default(), events: Vec::new() };
     match update {
         UpdatesLike::Updates(enums::Updates::Updates(u)) => {
             push.seen = learn_mentioned(session, &u.users, &u.chats);
@@ -130,7 +130,7 @@ pub(super) fn read(account: &AccountName, session: &Session, update: UpdatesLike
 
 /// An account was not told of everything.
 pub(super) fn gap(account: &AccountName) -> Push {
-    Push { account: account.clone(), seen: MentionedPeers::default(), events: vec![Update::Gap] }
+    Push { account: *account, seen: MentionedPeers::default(), events: vec![Update::Gap] }
 }
 
 /// Reads one update; `None` for those that carry nothing to archive and move no state that is followed.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::archive::{Completeness, Coverage, CrawlState};
+use crate::archive::{Completeness, Coverage, CrawlState, Totals};
 use crate::model::{ChatId, IdRange, Peer, RangeSet};
 use crate::show::{self, PeerView};
 
@@ -139,15 +139,10 @@ impl CoverageView {
         hindrance: impl FnOnce() -> Option<String>,
     ) -> Self {
         let completeness = Completeness::of(coverage, state);
-        // What nobody can read any more may have grown since; what nobody wants any more may have, too.
-        let is_read = state.unavailable.is_none() || state.is_wanted_no_longer();
-        // One that was named just now was never asked about.
-        let is_known = !state.followed || state.checked_at.is_some();
-        let complete = completeness.is_complete() && is_read && is_known;
         Self {
             peer: show::peer(peer),
             account: chat.account().map(|account| account.to_string()),
-            complete,
+            complete: state.is_complete(&completeness),
             top: state.top,
             messages: coverage.messages,
             deleted: coverage.deleted,
@@ -223,19 +218,21 @@ fn bounds(set: &RangeSet) -> Vec<[i32; 2]> {
     set.ranges().iter().take(RANGES_MAX).map(|range| [range.first, range.last]).collect()
 }
 
-impl CoverageSummary {
-    /// Counts a peer.
-    pub(crate) fn add(&mut self, view: &CoverageView) {
-        self.peers += 1;
-        self.peers_complete += u64::from(view.complete);
-        self.peers_unavailable += u64::from(view.unavailable.as_deref().is_some_and(|why| why != CrawlState::TAKEN_OVER));
-        self.messages += view.messages;
-        self.deleted += view.deleted;
-        self.missing += view.missing;
-        self.unreadable += view.unreadable;
-        self.hidden += view.hidden;
-        self.recheck += view.recheck;
-        self.held += view.held;
-        self.complete = self.peers > 0 && self.peers == self.peers_complete;
+impl From<Totals> for CoverageSummary {
+    fn from(totals: Totals) -> Self {
+        let Totals { chats, complete, unavailable, messages, deleted, missing, unreadable, hidden, recheck, held, .. } = totals;
+        Self {
+            complete: chats > 0 && chats == complete,
+            peers: chats,
+            peers_complete: complete,
+            peers_unavailable: unavailable,
+            messages,
+            deleted,
+            missing,
+            unreadable,
+            hidden,
+            recheck,
+            held,
+        }
     }
 }

@@ -15,7 +15,7 @@ async fn a_damaged_message_costs_itself_and_is_read_from_telegram_again() {
         let (peer, state) =
             view.crawl_states(PeerId(i64::MIN).into()).map(Result::unwrap).max_by_key(|(_, state)| state.top).unwrap();
         let all = telescribe::model::IdRange { first: 1, last: state.top };
-        let messages = view.messages(peer.into(), all, telescribe::archive::Order::OldestFirst).map(Result::unwrap);
+        let messages = view.messages(peer, all, telescribe::archive::Order::OldestFirst).map(Result::unwrap);
         (peer, messages.map(|stored| stored.message.key).collect::<Vec<MessageKey>>())
     };
     fleet.stop(app).await;

@@ -71,7 +71,7 @@ async fn until_in(fleet: &Fleet, peer: PeerId, account: &str, is_in: bool) {
 
 /// Waits until everything that is to be done is done, and these peers are crawled.
 async fn until_crawled(fleet: &Fleet, app: &App, expected: &BTreeSet<i64>) {
-    let complete = || telescribe::crawl::Progress::of(&app.archive).unwrap().ids_missing == 0;
+    let complete = || telescribe::crawl::Progress::of(&app.archive).ids_missing == 0;
     fleet
         .until("the peers that may be are crawled", || {
             crawled(app).is_superset(expected) && complete() && app.crawler.backlog() == (0, 0)

@@ -37,7 +37,7 @@ fn shared_group(fleet: &Fleet) -> PeerId {
 async fn settled(fleet: &Fleet, app: &App) -> Divided {
     let end = Instant::now() + PATIENCE;
     loop {
-        let progress = Progress::of(&app.archive).unwrap();
+        let progress = Progress::of(&app.archive);
         if app.crawler.backlog() == (0, 0) && progress.peers > 0 && progress.ids_missing == 0 {
             let (dump, truth) = (fleet.dump().await, fleet.truth());
             match difference(dump.as_bytes(), truth.as_bytes()) {

@@ -34,7 +34,7 @@ struct WhoAmI {
 
 impl Task for WhoAmI {
     fn key(&self) -> TaskKey {
-        TaskKey::new(self.kind(), Assignee::Account(self.account.clone()))
+        TaskKey::new(self.kind(), Assignee::Account(self.account))
     }
 
     fn kind(&self) -> &'static str {
@@ -46,8 +46,8 @@ impl Task for WhoAmI {
     }
 
     fn placement(&self) -> anyhow::Result<Placement> {
-        let lock = LockKey::of_account("who-am-i", self.account.clone());
-        Ok(Placement { lock, mode: ClaimMode::Exclusive, candidates: vec![self.account.clone()] })
+        let lock = LockKey::of_account("who-am-i", self.account);
+        Ok(Placement { lock, mode: ClaimMode::Exclusive, candidates: vec![self.account] })
     }
 
     fn run(self: Arc<Self>, assignment: Assignment) -> BoxFuture<'static, Result<(), TaskError>> {

@@ -24,7 +24,7 @@ async fn one_message_of_a_later_layer_costs_one_message_and_is_a_hole_with_a_rea
     let app = fleet.start().await;
     fleet
         .until("all but one is archived", || {
-            let progress = Progress::of(&app.archive).unwrap();
+            let progress = Progress::of(&app.archive);
             app.crawler.backlog() == (0, 0) && progress.peers > 0 && progress.ids_missing == 0
         })
         .await;

@@ -88,7 +88,7 @@ impl Partly {
     async fn until_idle(&self, app: &App) {
         self.0
             .until("everything that can be read is", || {
-                let progress = Progress::of(&app.archive).unwrap();
+                let progress = Progress::of(&app.archive);
                 app.crawler.backlog() == (0, 0) && progress.peers > 0 && progress.ids_missing == 0
             })
             .await;

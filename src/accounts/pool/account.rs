@@ -112,7 +112,7 @@ impl Account {
         let interval =
             |(method, budget): (&String, &Budget)| (method.clone(), budget.rate(limits.of(method).rate, now.at).interval);
         AccountStatus {
-            name: name.clone(),
+            name: *name,
             state: self.state.clone(),
             requests_running: self.running,
             downloads_running: self.downloads,

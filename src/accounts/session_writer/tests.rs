@@ -21,7 +21,7 @@ fn setting() -> Setting {
     let folder = tempfile::tempdir().unwrap();
     let dc = DataCentre { ipv4: "127.0.0.1:443".parse().unwrap(), ipv6: None, auth_key: None };
     let name: AccountName = "alpha".parse().unwrap();
-    let session = Arc::new(Session::new(name.clone(), "simulated", 2, BTreeMap::from([(2, dc)])));
+    let session = Arc::new(Session::new(name, "simulated", 2, BTreeMap::from([(2, dc)])));
     let store = Sessions::new(folder.path(), "simulated");
     store.create(&session).unwrap();
     let writer = SessionWriter::new(store, &BTreeMap::from([(name, Arc::clone(&session))]));
@@ -124,7 +124,7 @@ async fn hashes_that_somebody_depends_on_are_saved_before_and_not_once_more() {
     loaded.save_access_hashes().unwrap();
     assert_eq!(file(s.folder.path()), saved, "an updates state is of use without");
 
-    let sessions = BTreeMap::from([(loaded.name().clone(), Arc::clone(&loaded))]);
+    let sessions = BTreeMap::from([(*loaded.name(), Arc::clone(&loaded))]);
     s.writer = SessionWriter::new(s.writer.store.clone(), &sessions);
     assert_eq!(s.writer.step().await.unwrap(), StepOutcome::Busy, "the state is new");
     loaded.learn(PeerId::channel(6), Some(-9));

@@ -29,7 +29,7 @@ impl<'a> View<'a> {
     /// # Errors
     /// When the disk refuses, or the stored record cannot be decoded.
     pub fn updates_state(self, account: &AccountName, user: i64) -> Result<Option<UpdatesState>, ArchiveError> {
-        let found = self.readable(&UPDATES, &AccountKey(account.clone()))?;
+        let found = self.readable(&UPDATES, &AccountKey(*account))?;
         Ok(found.filter(|found| found.user == user).map(|found| found.state))
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn run(args: Args, store: &Sessions, config: &Config, data: &Path) ->
         );
     }
     let (origin, api_id, peers_left) = (imported.origin, imported.api_id, imported.peers_left);
-    let session = imported.into_session(name.clone(), config.telegram.server.name(), data_centres(config)?, dc).map_err(is)?;
+    let session = imported.into_session(name, config.telegram.server.name(), data_centres(config)?, dc).map_err(is)?;
     let lock = store.lock(&name)?;
     store.create(&session)?;
     drop(lock);

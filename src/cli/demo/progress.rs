@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::app::App;
@@ -23,7 +22,7 @@ pub(super) async fn until_caught_up(app: &App) -> anyhow::Result<()> {
     let plain = archived.is_hidden();
     let mut looks = 0;
     while !app.lifecycle.stopping() {
-        let progress = tokio::task::block_in_place(|| Progress::of(&app.archive)).context("the archive cannot be read")?;
+        let progress = Progress::of(&app.archive);
         let last = app.archive.last_seq().0;
         let position = app.index.position().0;
         let confirmed = app.outputs.first().map(|output| output.status.report(app.archive.last_seq()).position);

@@ -113,6 +113,7 @@ impl PlainArchive {
         let changes: Vec<_> = archive.view().changes(Seq(0), usize::MAX).unwrap().iter().map(name).collect();
         prop_assert_eq!(&changes, &self.changes);
         prop_assert_eq!(archive.last_seq().0, u64::try_from(changes.len()).unwrap());
+        prop_assert_eq!(archive.snapshot().totals(), archive.view().sum_totals().unwrap());
         for peer in [-2, -1] {
             let mut there = BTreeMap::new();
             for stored in

@@ -65,7 +65,9 @@ impl Kept {
     }
 
     pub(crate) fn differences(&self) -> Vec<String> {
-        self.view().verify().unwrap().differences
+        let snapshot = self.snapshot();
+        assert_eq!(snapshot.totals(), snapshot.view().sum_totals().unwrap(), "the totals that are maintained");
+        snapshot.view().verify().unwrap().differences
     }
 }
 

@@ -88,7 +88,7 @@ impl Fleet {
     pub(crate) async fn until_equal(&self, app: &App) {
         let end = Instant::now() + PATIENCE;
         loop {
-            let (idle, progress) = (app.crawler.backlog() == (0, 0), Progress::of(&app.archive).unwrap());
+            let (idle, progress) = (app.crawler.backlog() == (0, 0), Progress::of(&app.archive));
             let late = Instant::now() > end;
             if late || (idle && progress.peers > 0 && progress.ids_missing == 0) {
                 let (dump, truth) = (self.dump().await, self.truth());
