@@ -30,6 +30,6 @@ pub use outage::Outage;
 pub use pool::limits::{is_known_method, known_methods};
 pub use pool::{AccountState, AccountStatus, Lease, LeaseOutcome, Pool, PoolSettings, Urgency};
 pub use pool_state::PoolStatePersister;
-pub use session::{AuthKey, DataCentre, HomeKeyKept, Session};
+pub use session::{AuthKey, DataCentre, HomeKeyKept, PeerNews, Session};
 pub use session_writer::SessionWriter;
 pub use store::{LockedSessions, Sessions};

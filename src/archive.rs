@@ -19,6 +19,7 @@
 //! does, `loss` continues without what is lost); `upgrade` migrates an older archive to this format, `backup` has its files
 //! at one position.
 
+mod addresses;
 mod backup;
 mod bench_support;
 mod chain;
@@ -66,6 +67,7 @@ use std::sync::Arc;
 use rocksdb::{ColumnFamily, DB};
 use tokio::sync::watch;
 
+pub use addresses::Address;
 pub use backup::{ArchivePosition, FrozenArchive};
 pub use bench_support::EncodingStore;
 pub use chain::Link;

@@ -62,7 +62,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use crate::accounts::{AccountStatus, Outage, Pool};
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Address, Archive, ArchiveError};
 use crate::dispatch::{Dispatch, Priority};
 use crate::lifecycle::Lifecycle;
 use crate::model::{AccountName, ChatId, Clock, Peer};
@@ -138,6 +138,8 @@ impl Crawler {
         let clients = Arc::new(Clients::new(sessions.into_iter().map(client).collect()));
         // A session may be of a later moment than the archive, which a crash has taken back or a backup has restored.
         for session in clients.iter().map(|(_, client)| client.session()) {
+            let archived: Result<Vec<_>, ArchiveError> = archive.view().addresses(*session.name()).collect();
+            session.keep_peers_in_archive(archived?.into_iter().map(|(peer, Address { user, hash })| (peer, user, hash)));
             let known = session.user_id().map(|user| archive.view().updates_state(session.name(), user)).transpose()?;
             if let Some(state) = known.flatten() {
                 session.set_updates(state);

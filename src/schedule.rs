@@ -19,6 +19,7 @@ mod job;
 mod plan;
 mod run_tracker;
 mod selector;
+mod since;
 mod times;
 mod zone;
 
@@ -28,4 +29,5 @@ pub use job::{Job, UnknownJob};
 pub use plan::{Missed, Plan, Run};
 pub use run_tracker::{RunDecision, RunTracker};
 pub use selector::{InvalidSelector, PeerFacts, Scope, Selector};
+pub use since::{InvalidSince, since};
 pub use zone::{DatabaseVersion, UnknownZone, Zone};

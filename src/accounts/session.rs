@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{SocketAddrV4, SocketAddrV6};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
@@ -16,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::SessionError;
 use super::lost::LostSession;
 use crate::model::{AccountName, IdSpace, PeerId, UpdatesState};
 use crate::seal::fingerprint;
@@ -122,8 +120,8 @@ pub(super) struct SessionData {
     /// The account's updates state; absent until it first asked. Where the archive has one, that counts.
     #[serde(default, with = "saved_updates")]
     pub updates: Option<UpdatesState>,
-    /// Access hashes by marked peer id; `None` for basic groups, which have none.
-    #[serde(default)]
+    /// Access hashes by marked peer id; `None` for basic groups, which have none. In the file: those that the archive does not have yet.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub peers: BTreeMap<i64, Option<i64>>,
     /// The account's rate limit budgets, as the pool learnt them and in the pool's own format.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
@@ -140,22 +138,19 @@ pub struct Session {
     name: AccountName,
     data: Mutex<SessionData>,
     changed: Changes<watch::Sender<u64>>,
-    /// How many times an access hash was learnt.
-    hashes: AtomicU64,
+    /// What of its peers the archive does not have yet; `None` while there is no archive, and the file has all of them.
+    unarchived: Mutex<Option<BTreeMap<PeerId, PeerNews>>>,
     /// The revision that its file has. Locked while the file is replaced, so that an older revision never replaces a newer one.
-    saved: Mutex<Revision>,
-    /// Saves it where it was loaded from; `None` for one that has no file yet.
-    save: Option<Save>,
+    saved: Mutex<Changes<u64>>,
 }
 
-/// Saves a session where it was loaded from. The session does not know what it is that keeps it.
-type Save = Box<dyn Fn(&Session) -> Result<(), SessionError> + Send + Sync>;
-
-/// A revision of a session: how many changes of each kind it has seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) struct Revision {
-    pub changes: Changes<u64>,
-    hashes: u64,
+/// What was learnt of a peer: by which access hash it can be addressed (a basic group has none), or that it cannot be any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerNews {
+    /// By this.
+    Known(Option<i64>),
+    /// Not at all.
+    Forgotten,
 }
 
 impl fmt::Debug for Session {
@@ -170,7 +165,7 @@ impl fmt::Debug for Session {
 pub(super) struct Changes<T> {
     /// Saved at once, because it cannot be learnt again: keys, the home data centre, who the account is, flood waits.
     pub immediate: T,
-    /// Debounced, because the next answers would teach it again: access hashes, the updates state.
+    /// Debounced, because the next answers would teach it again: the updates state, and access hashes where no archive keeps them.
     pub coalesced: T,
 }
 
@@ -201,13 +196,7 @@ impl Session {
 
     pub(super) fn of(name: AccountName, data: SessionData) -> Self {
         let changed = Changes { immediate: watch::Sender::new(0), coalesced: watch::Sender::new(0) };
-        let (hashes, saved, save) = (AtomicU64::new(0), Mutex::default(), None);
-        Self { name, data: Mutex::new(data), changed, hashes, saved, save }
-    }
-
-    /// The same, as loaded from where `save` writes it to.
-    pub(super) fn saved_by(self, save: impl Fn(&Self) -> Result<(), SessionError> + Send + Sync + 'static) -> Self {
-        Self { save: Some(Box::new(save)), ..self }
+        Self { name, data: Mutex::new(data), changed, unarchived: Mutex::default(), saved: Mutex::default() }
     }
 
     /// Writes a snapshot of the session to its file, one save at a time.
@@ -215,36 +204,96 @@ impl Session {
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         // The revision is read before the snapshot: what changes in between is saved once more, and never left out.
         let revision = self.revision();
-        write(&self.data())?;
+        write(&self.data_of_file())?;
         *saved = revision;
         Ok(())
     }
 
     /// The revision that the session's file has.
-    pub(super) fn saved_revision(&self) -> Revision {
+    pub(super) fn saved_revision(&self) -> Changes<u64> {
         *self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The session's revision now.
-    pub(super) fn revision(&self) -> Revision {
-        let changes = Changes { immediate: *self.changed.immediate.borrow(), coalesced: *self.changed.coalesced.borrow() };
-        Revision { changes, hashes: self.hashes.load(Ordering::SeqCst) }
+    /// The session's revision now: how many changes of each kind it has seen.
+    pub(super) fn revision(&self) -> Changes<u64> {
+        Changes { immediate: *self.changed.immediate.borrow(), coalesced: *self.changed.coalesced.borrow() }
     }
 
-    /// Saves the session where it has learnt access hashes that its file lacks: to be called before anything becomes durable that is
-    /// of no use without them. A session that has no file is left alone.
+    /// Has an archive keep the peers that it can address: takes over those that the archive has, by which user each was learnt, and tells of
+    /// those that only the file has as news.
     ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn save_access_hashes(&self) -> Result<(), SessionError> {
-        match &self.save {
-            Some(save) if self.saved_revision().hashes != self.revision().hashes => save(self),
-            _ => Ok(()),
+    /// The file is replaced as a whole at each save, which with tens of thousands of peers in it would be most of what a disk writes.
+    pub fn keep_peers_in_archive(&self, archived: impl IntoIterator<Item = (PeerId, Option<i64>, Option<i64>)>) {
+        let mut data = self.lock();
+        let mut news: BTreeMap<PeerId, PeerNews> =
+            data.peers.iter().map(|(peer, hash)| (PeerId(*peer), PeerNews::Known(*hash))).collect();
+        let own = data.user_id;
+        for (peer, user, hash) in archived {
+            // A hash of somebody who had the name before is of no use.
+            if user.zip(own).is_some_and(|(user, own)| user != own) {
+                continue;
+            }
+            if news.get(&peer) == Some(&PeerNews::Known(hash)) {
+                news.remove(&peer);
+            }
+            data.peers.entry(peer.0).or_insert(hash);
         }
+        drop(data);
+        *self.unarchived() = Some(news);
+    }
+
+    /// What the archive is to be told of its peers.
+    #[must_use]
+    pub fn news_of_peers(&self) -> Vec<(PeerId, PeerNews)> {
+        self.unarchived().iter().flatten().map(|(peer, news)| (*peer, *news)).collect()
+    }
+
+    /// The archive has these.
+    pub fn archived_peers(&self, told: &[(PeerId, PeerNews)]) {
+        let mut unarchived = self.unarchived();
+        let Some(news) = unarchived.as_mut() else { return };
+        for (peer, told) in told {
+            // What was learnt meanwhile is told the next time.
+            if news.get(peer) == Some(told) {
+                news.remove(peer);
+            }
+        }
+    }
+
+    fn note_news(&self, peer: PeerId, news: PeerNews) -> bool {
+        self.unarchived().as_mut().map(|unarchived| unarchived.insert(peer, news)).is_some()
+    }
+
+    fn unarchived(&self) -> MutexGuard<'_, Option<BTreeMap<PeerId, PeerNews>>> {
+        self.unarchived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn data(&self) -> SessionData {
         self.lock().clone()
+    }
+
+    /// What its file is to hold.
+    fn data_of_file(&self) -> SessionData {
+        let unarchived = self.unarchived();
+        let Some(news) = unarchived.as_ref() else { return self.data() };
+        let known = |(peer, news): (&PeerId, &PeerNews)| match news {
+            PeerNews::Known(hash) => Some((peer.0, *hash)),
+            PeerNews::Forgotten => None,
+        };
+        let peers = news.iter().filter_map(known).collect();
+        let data = self.lock();
+        let SessionData { version, home, user_id, updates, .. } = *data;
+        SessionData {
+            version,
+            home,
+            user_id,
+            updates,
+            peers,
+            server: data.server.clone(),
+            data_centres: data.data_centres.clone(),
+            budgets: data.budgets.clone(),
+            lost: data.lost.clone(),
+        }
     }
 
     /// The account's name.
@@ -341,15 +390,18 @@ impl Session {
         if access_hash.is_none() && peer.kind() != IdSpace::Chat {
             return;
         }
-        let learnt = self.change(SavePriority::Coalesced, |data| data.peers.insert(peer.0, access_hash) != Some(access_hash));
-        if learnt {
-            self.hashes.fetch_add(1, Ordering::SeqCst);
+        let is_new = self.lock().peers.insert(peer.0, access_hash) != Some(access_hash);
+        if is_new && !self.note_news(peer, PeerNews::Known(access_hash)) {
+            self.change(SavePriority::Coalesced, |_| true);
         }
     }
 
     /// Forgets a peer that this account can no longer read.
     pub fn forget(&self, peer: PeerId) {
-        self.change(SavePriority::Coalesced, |data| data.peers.remove(&peer.0).is_some());
+        let was_known = self.lock().peers.remove(&peer.0).is_some();
+        if was_known && !self.note_news(peer, PeerNews::Forgotten) {
+            self.change(SavePriority::Coalesced, |_| true);
+        }
     }
 
     /// Whether this account can address a peer.

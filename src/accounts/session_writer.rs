@@ -1,9 +1,8 @@
 //! Writes sessions that changed in memory back to their files (write-behind).
 //!
-//! A file is replaced atomically, and with tens of thousands of peers in it that is not little. So writes are debounced: what the next
-//! answers would teach again is coalesced, what cannot be learnt again is saved at once. A save that failed is retried, because what
-//! it did not save still counts as unsaved. While nothing changes nothing runs. Whoever makes something durable that needs the
-//! access hashes just learnt has them saved before ([`Session::save_access_hashes`]).
+//! A file is replaced atomically, as a whole. So writes are debounced: what the next answers would teach again is coalesced, what cannot be
+//! learnt again is saved at once. A save that failed is retried, because what it did not save still counts as unsaved. While nothing changes
+//! nothing runs. The access hashes of a running program are in the archive ([`Session::keep_peers_in_archive`]).
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -19,7 +18,7 @@ use super::{Session, SessionError, Sessions};
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::AccountName;
 
-/// The debounce: how long, from the first one on, changes that the next answers would teach again (access hashes, an updates state) are
+/// The debounce: how long, from the first one on, changes that the next answers would teach again (an updates state) are
 /// coalesced before a file is replaced. A busy account moves its state several times a second, and half a minute of it is one
 /// request to learn again.
 const DEBOUNCE: Duration = Duration::from_secs(30);
@@ -72,12 +71,12 @@ impl SessionWriter {
 
 impl WatchedSession {
     fn changed(&self) -> bool {
-        self.session.revision().changes != self.session.saved_revision().changes
+        self.session.revision() != self.session.saved_revision()
     }
 
     /// Whether the file is to be replaced now; sets the deadline where a change is to be coalesced.
     fn is_due(&mut self, now: Instant, debounce: Duration) -> bool {
-        let (current, saved) = (self.session.revision().changes, self.session.saved_revision().changes);
+        let (current, saved) = (self.session.revision(), self.session.saved_revision());
         if current == saved {
             // A caller that could not wait has saved it.
             self.due = None;
@@ -90,7 +89,7 @@ impl WatchedSession {
 
     /// Returns when there is a change that [`WatchedSession::is_due`] has not seen.
     async fn moved(&mut self) {
-        let (saved, coalescing) = (self.session.saved_revision().changes, self.due.is_some());
+        let (saved, coalescing) = (self.session.saved_revision(), self.due.is_some());
         let Changes { immediate, coalesced } = &mut self.changes;
         // A session outlives its watcher, so neither channel ever closes.
         tokio::select! {

@@ -142,8 +142,7 @@ impl Sessions {
     /// When it is missing, damaged, readable by others, made for another kind of server, or sealed under another key.
     pub fn load(&self, name: &AccountName) -> Result<Session, SessionError> {
         let (data, format) = self.read(name)?;
-        let store = self.clone();
-        let session = Session::of(*name, data).saved_by(move |session| store.save(session));
+        let session = Session::of(*name, data);
         if format == SessionFormat::Plain && !self.keys.is_empty() {
             tracing::info!(account.name = %name, "session of account `{name}` is not sealed yet; it will be when it is next saved");
             session.save_soon();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
@@ -21,7 +21,7 @@ use crate::crawl::{
 use crate::http::{Operator, OperatorError};
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{AccountName, Clock, InvalidIds, Peer, PeerKind, Timestamp};
-use crate::schedule::{Due, Job, Missed, Run, RunDecision, RunTracker, Scope, Selector, Zone};
+use crate::schedule::{Due, Job, Missed, Run, RunDecision, RunTracker, Scope, Selector, Zone, since};
 use crate::show;
 use crate::views::{
     AccountWaitView, BackupRunView, FetchBody, FetchView, FollowView, JobPeersView, JobView, JoinView, StartView, UnfollowView,
@@ -186,29 +186,9 @@ fn wanted(body: &FetchBody, now: DateTime<Utc>) -> Result<Wanted, String> {
     match (&body.ids, &body.since) {
         (Some(_), Some(_)) => Err("`ids` and `since` are two ways to say what is wanted; name one of them".to_owned()),
         (Some(ids), None) => ids.parse().map(Wanted::Ids).map_err(|error: InvalidIds| format!("`{ids}`: {error}")),
-        (None, Some(since)) => read_since(since, now).map(Wanted::Since).ok_or_else(|| {
-            format!(
-                "`{since}` is no time: write `2026-11-01T12:00:00Z`, a date such as `2026-11-01`, or how long ago: `12h`, `2d`"
-            )
-        }),
+        (None, Some(text)) => since(text, now).map(|at| Wanted::Since(at.into())).map_err(|error| error.to_string()),
         (None, None) => Ok(Wanted::Newest),
     }
-}
-
-/// A time, a date in UTC, or how long ago.
-fn read_since(text: &str, now: DateTime<Utc>) -> Option<Timestamp> {
-    let text = text.trim();
-    if let Ok(time) = text.parse::<DateTime<Utc>>() {
-        return Some(time.into());
-    }
-    if let Ok(date) = text.parse::<NaiveDate>() {
-        return Some(Timestamp(date.and_time(NaiveTime::MIN).and_utc().timestamp()));
-    }
-    let span: jiff::Span = text.parse().ok()?;
-    let ago = span.total(jiff::SpanTotal::from(jiff::Unit::Second).days_are_24_hours()).ok()?.abs();
-    // Whole seconds, and no farther back than anything was ever posted.
-    let seconds = chrono::TimeDelta::try_seconds(ago.min(f64::from(i32::MAX)) as i64)?;
-    now.checked_sub_signed(seconds).map(Into::into)
 }
 
 fn ended_key(run: &Run) -> String {

@@ -84,6 +84,18 @@ impl<'a> Completeness<'a> {
     }
 }
 
+impl CrawlState {
+    /// Whether every id that any account can see was read, and somebody can still read the chat, or nobody wants it to be read on.
+    #[must_use]
+    pub fn is_complete(&self, completeness: &Completeness<'_>) -> bool {
+        // What nobody can read any more may have grown since; what nobody wants any more may have, too.
+        let is_read = self.unavailable.is_none() || self.is_wanted_no_longer();
+        // One that was named just now was never asked about.
+        let is_known = !self.followed || self.checked_at.is_some();
+        completeness.is_complete() && is_read && is_known
+    }
+}
+
 #[derive(Clone, PartialEq, prost::Message)]
 struct CoverageRecord {
     /// First and last ids, in turn: each ascending, as gaps and lengths would save little and hide much.

@@ -7,7 +7,6 @@ use prost::Message as _;
 use crate::model::{AccountName, ChatId, IdRange, MessageId, PeerId, RangeSet, Timestamp};
 
 use super::codec::{RecordError, StoredValue, WrittenValue};
-use super::coverage::Completeness;
 use super::record::{bounds, decode, ranges};
 
 /// How far the crawl of a peer has got.
@@ -92,16 +91,6 @@ impl CrawlState {
     #[must_use]
     pub fn is_wanted_no_longer(&self) -> bool {
         self.is_unfollowed() || self.is_taken_over()
-    }
-
-    /// Whether every id that any account can see was read, and somebody can still read the chat, or nobody wants it to be read on.
-    #[must_use]
-    pub fn is_complete(&self, completeness: &Completeness<'_>) -> bool {
-        // What nobody can read any more may have grown since; what nobody wants any more may have, too.
-        let is_read = self.unavailable.is_none() || self.is_wanted_no_longer();
-        // One that was named just now was never asked about.
-        let is_known = !self.followed || self.checked_at.is_some();
-        completeness.is_complete() && is_read && is_known
     }
 
     /// It can be read; what is wanted no longer stays so.

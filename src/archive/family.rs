@@ -8,12 +8,13 @@ use rocksdb::{DB, WriteBatch};
 
 use crate::model::{AccountName, ChatId, MessageKey, Peer, PeerId, Seq, Timestamp};
 
+use super::addresses::Address;
 use super::codec::{RecordError, StoredKey, StoredValue, WrittenValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
 use super::epoch::Epochs;
 use super::key::{
-    AccountKey, ArchiveIdKey, EpochsKey, FormatKey, FormerOwnerKey, JobKey, MemberKey, OwnKey, PositionKey, ProbeKey,
+    AccountKey, AddressKey, ArchiveIdKey, EpochsKey, FormatKey, FormerOwnerKey, JobKey, MemberKey, OwnKey, PositionKey, ProbeKey,
     UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey,
 };
 use super::members::Membership;
@@ -71,6 +72,8 @@ pub(super) const COUNTERS: Family<(MessageKey, Timestamp), CountersSample> = Fam
 pub(super) const SIZE: Family<(PeerId, Timestamp), MemberCount> = Family::new(Cf::Size);
 /// Which chat a message outside channels is in, by its account's id: a deletion names no more.
 pub(super) const OWN: Family<OwnKey, PeerId> = Family::new(Cf::Own);
+/// By what each account can address peers.
+pub(super) const ACCESS_HASH: Family<AddressKey, Address> = Family::new(Cf::Hash);
 pub(super) const TOPIC: Family<MessageKey, Topic> = Family::new(Cf::Topic);
 
 impl<K: StoredKey, V: StoredValue<K>> Family<K, V> {

@@ -38,6 +38,20 @@ pub(super) struct OwnKey {
     pub(super) id: MessageId,
 }
 
+/// A peer that an account can address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct AddressKey {
+    pub(super) account: AccountName,
+    pub(super) peer: PeerId,
+}
+
+impl AddressKey {
+    /// What the keys of all peers of an account begin with, and no others.
+    pub(super) fn under(account: AccountName) -> KeyBytes {
+        account.as_str().bytes().chain([ACCOUNT_END]).collect()
+    }
+}
+
 /// A username in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Username(String);
@@ -250,6 +264,23 @@ impl StoredKey for OwnKey {
         let account = std::str::from_utf8(account).map_err(|e| RecordError::value("account's id", e))?;
         let account = account.parse().map_err(|e| RecordError::value("account's id", e))?;
         Ok(Self { account, id: MessageId(i32::from_be_bytes(*id) ^ i32::MIN) })
+    }
+}
+
+impl StoredKey for AddressKey {
+    type Bytes = KeyBytes;
+
+    fn encode(&self) -> Self::Bytes {
+        let mut bytes = Self::under(self.account);
+        bytes.extend(self.peer.encode());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let foreign = || RecordError::key("access hash", bytes);
+        let (account, peer) = bytes.split_last_chunk::<PEER_LEN>().ok_or_else(foreign)?;
+        let account = account.strip_suffix(&[ACCOUNT_END]).and_then(|name| std::str::from_utf8(name).ok()).ok_or_else(foreign)?;
+        Ok(Self { account: account.parse().map_err(|_| foreign())?, peer: PeerId::decode(peer)? })
     }
 }
 

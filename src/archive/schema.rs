@@ -15,6 +15,7 @@
 //! | `size` | peer, time | how many members it had from then on |
 //! | `topic` | chat, root message | a forum's topic |
 //! | `own` | account, id | the peer of a message outside channels |
+//! | `hash` | account, peer | the access hash by which an account addresses a peer |
 //!
 //! A chat is a peer, and in basic groups and private chats the account whose ids its messages have.
 //!
@@ -77,10 +78,11 @@ pub(super) enum Cf {
     Size,
     Topic,
     Own,
+    Hash,
 }
 
 impl Cf {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Meta,
         Self::Message,
         Self::Version,
@@ -94,6 +96,7 @@ impl Cf {
         Self::Size,
         Self::Topic,
         Self::Own,
+        Self::Hash,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -111,6 +114,7 @@ impl Cf {
             Self::Size => "size",
             Self::Topic => "topic",
             Self::Own => "own",
+            Self::Hash => "hash",
         }
     }
 
@@ -118,7 +122,7 @@ impl Cf {
     pub(super) fn since(self) -> u32 {
         match self {
             Self::Member | Self::Counters | Self::Size | Self::Topic => 2,
-            Self::Own => 4,
+            Self::Own | Self::Hash => 4,
             _ => 1,
         }
     }

@@ -8,12 +8,15 @@ use crate::model::{
     AccountName, ChangeKind, ChatId, Counters, IdRange, Message, MessageId, MessageKey, Peer, PeerId, Seq, Timestamp,
 };
 
+use super::addresses::Address;
 use super::chain::{Link, Linking, Secret};
 use super::codec::{StoredKey, WrittenValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
-use super::family::{COUNTERS, COVERAGE, CRAWL_STATE, EARLIER_FORM, FORM, Family, LOG, MEMBER, OWN, PEER, SIZE, TOPIC, USERNAME};
-use super::key::{MemberKey, OwnKey, Username, VersionKey};
+use super::family::{
+    ACCESS_HASH, COUNTERS, COVERAGE, CRAWL_STATE, EARLIER_FORM, FORM, Family, LOG, MEMBER, OWN, PEER, SIZE, TOPIC, USERNAME,
+};
+use super::key::{AddressKey, MemberKey, OwnKey, Username, VersionKey};
 use super::log_end::LogEnd;
 use super::members::Membership;
 use super::outcome::{Archived, MassDeletion};
@@ -453,6 +456,14 @@ impl<'a> Staged<'a> {
     fn put_form(&mut self, key: MessageKey, form: Form) {
         self.put(&FORM, &key, &form);
         self.messages.insert(key, Some(Box::new(form)));
+    }
+
+    /// By what an account can address a peer, if it can.
+    pub(super) fn address(&mut self, key: &AddressKey, address: Option<Address>) {
+        match address {
+            Some(address) => self.put(&ACCESS_HASH, key, &address),
+            None => ACCESS_HASH.delete(&self.archive.db, &mut self.batch, key),
+        }
     }
 
     /// Adds an entry of any family to the batch.

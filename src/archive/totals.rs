@@ -57,7 +57,8 @@ impl Totals {
 
     /// Takes over what a chat adds now instead of what it added before.
     pub(super) fn replace(&mut self, before: Self, now: Self) {
-        let change = |sum: &mut u64, before: u64, now: u64| *sum = sum.saturating_add(now).saturating_sub(before);
+        // What a damaged record says may be more than there is; what is taken away is always what was added.
+        let change = |sum: &mut u64, before: u64, now: u64| *sum = sum.wrapping_add(now).wrapping_sub(before);
         change(&mut self.chats, before.chats, now.chats);
         change(&mut self.complete, before.complete, now.complete);
         change(&mut self.unavailable, before.unavailable, now.unavailable);

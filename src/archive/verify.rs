@@ -20,7 +20,7 @@ use crate::model::{ChangeKind, ChatId, MessageKey};
 
 use super::ArchiveError;
 use super::codec::{RecordError, StoredKey, StoredValue};
-use super::family::{COUNTERS, Family, KeyRange, MEMBER, OWN, POSITION, Row, SIZE, TOPIC};
+use super::family::{ACCESS_HASH, COUNTERS, Family, KeyRange, MEMBER, OWN, POSITION, Row, SIZE, TOPIC};
 use super::key::PositionKey;
 use super::schema::{self, Cf};
 use super::view::{Order, View};
@@ -181,6 +181,7 @@ impl<'a> View<'a> {
         self.check_family(&SIZE, report)?;
         self.check_family(&TOPIC, report)?;
         self.check_family(&OWN, report)?;
+        self.check_family(&ACCESS_HASH, report)?;
         let positions = self.lenient(&POSITION, KeyRange::under(PositionKey::PREFIX), Order::OldestFirst);
         self.check_rows("a position of a reader", positions, report)
     }

@@ -10,9 +10,10 @@ use crate::model::{
     AccountName, ChatId, Counters, IdRange, Message, MessageId, MessageKey, Peer, PeerId, Seq, Timestamp, UpdatesState,
 };
 
+use super::addresses::Address;
 use super::crawl_state::CrawlState;
 use super::family::{JOB_START, POSITION, UNKNOWN_USERNAME, UPDATES, WALKED};
-use super::key::{AccountKey, JobKey, PositionKey, UnknownUsernameKey, Username, WalkedKey};
+use super::key::{AccountKey, AddressKey, JobKey, PositionKey, UnknownUsernameKey, Username, WalkedKey};
 use super::outcome::{Archived, MassDeletion};
 use super::record::Raw;
 use super::staged::{MembershipChange, Staged, WorkedOut};
@@ -45,6 +46,7 @@ pub struct Write<'a> {
     positions: Vec<(String, Seq)>,
     walked: Vec<(AccountName, Timestamp)>,
     job_starts: Vec<String>,
+    addresses: Vec<(AddressKey, Option<Address>)>,
     unknown_usernames: Vec<Username>,
 }
 
@@ -72,6 +74,7 @@ impl Archive {
             positions: Vec::new(),
             walked: Vec::new(),
             job_starts: Vec::new(),
+            addresses: Vec::new(),
             unknown_usernames: Vec::new(),
         }
     }
@@ -223,6 +226,12 @@ impl Write<'_> {
         self
     }
 
+    /// Notes by what an account can address a peer, or that it no longer can.
+    pub fn address(&mut self, account: AccountName, peer: PeerId, address: Option<Address>) -> &mut Self {
+        self.addresses.push((AddressKey { account, peer }, address));
+        self
+    }
+
     /// Notes that nobody has a username (without `@`, in any case).
     pub fn username_unknown(&mut self, name: &str) -> &mut Self {
         self.unknown_usernames.push(Username::new(name));
@@ -280,6 +289,9 @@ impl Write<'_> {
         }
         for (account, from) in self.walked {
             staged.put(&WALKED, &WalkedKey(account), &from);
+        }
+        for (key, address) in self.addresses {
+            staged.address(&key, address);
         }
         for job in self.job_starts {
             staged.put(&JOB_START, &JobKey(job), &self.now);

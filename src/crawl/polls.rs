@@ -57,7 +57,6 @@ impl Polls {
             },
         )?;
         let turn = self.recorder.turn().await;
-        tokio::task::block_in_place(|| client.session().save_access_hashes()).map_err(anyhow::Error::from)?;
         self.dialogs.commit(&turn, &account, write, noted, fresh)?;
         drop(turn);
         Ok(())

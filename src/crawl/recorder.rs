@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::lost_peers::LostPeers;
 use super::peers::Peers;
-use crate::accounts::Session;
-use crate::archive::{Archive, ArchiveError, Archived, MassDeletion, Raw, Write};
+use crate::accounts::{PeerNews, Session};
+use crate::archive::{Address, Archive, ArchiveError, Archived, MassDeletion, Raw, Write};
 use crate::dispatch::Dispatch;
 use crate::model::{AccountName, ChatId, Clock, Counters, IdSpace, MessageId, MessageKey, PeerId, Timestamp, UpdatesState};
 use crate::parse::Parsed;
@@ -29,6 +29,7 @@ pub(super) struct Recorder {
 
 /// The turn to commit: one at a time has it. Where hundreds blocked a thread each, those threads were kept, with half a gigabyte of memory.
 pub(super) struct Turn<'a> {
+    recorder: &'a Recorder,
     _turn: tokio::sync::MutexGuard<'a, ()>,
 }
 
@@ -102,16 +103,34 @@ impl Recorder {
     /// Waits for the turn to commit. There is one writer anyway: with it, of many answers that arrive at once one has a thread that blocks, and
     /// the others wait without. Whoever has it must not ask for it again.
     pub(super) async fn turn(&self) -> Turn<'_> {
-        Turn { _turn: self.turn.lock().await }
+        Turn { recorder: self, _turn: self.turn.lock().await }
     }
 
     /// Commits a write off the scheduler's threads.
-    pub(super) fn commit(_: &Turn<'_>, write: Write<'_>) -> Result<Archived, ArchiveError> {
-        Self::commit_out_of_turn(write)
+    pub(super) fn commit(turn: &Turn<'_>, write: Write<'_>) -> Result<Archived, ArchiveError> {
+        turn.recorder.commit_out_of_turn(write)
     }
 
-    fn commit_out_of_turn(write: Write<'_>) -> Result<Archived, ArchiveError> {
+    /// What the accounts have learnt of peers becomes true with it: what an answer makes known is of no use without the access hashes to
+    /// address it by.
+    fn commit_out_of_turn(&self, mut write: Write<'_>) -> Result<Archived, ArchiveError> {
+        let mut told = Vec::new();
+        for session in self.clients.iter().map(|(_, client)| client.session()) {
+            let news = session.news_of_peers();
+            if news.is_empty() {
+                continue;
+            }
+            for (peer, news) in &news {
+                let address = match *news {
+                    PeerNews::Known(hash) => Some(Address { user: session.user_id(), hash }),
+                    PeerNews::Forgotten => None,
+                };
+                write.address(*session.name(), *peer, address);
+            }
+            told.push((session, news));
+        }
         let archived = tokio::task::block_in_place(|| write.commit())?;
+        told.iter().for_each(|(session, news)| session.archived_peers(news));
         for (kind, count) in
             [("new", archived.new), ("edited", archived.edited), ("deleted", archived.deleted), ("held", archived.held)]
         {
@@ -186,7 +205,7 @@ impl Recorder {
             self.peers.remove_without_member(std::iter::once(peer));
         }
         // Told by the queue, which does not wait; it happens once an account and peer.
-        Self::commit_out_of_turn(write)?;
+        self.commit_out_of_turn(write)?;
         self.lost_peers.hand_over(account, peer)
     }
 

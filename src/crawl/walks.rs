@@ -113,9 +113,7 @@ impl Walks {
             write.walked(&account, newest);
         }
         self.recorder.mention(&mut write, &account, page.seen)?;
-        // What becomes known here is of no use after a crash without the hashes to address it by.
         let turn = self.recorder.turn().await;
-        tokio::task::block_in_place(|| client.session().save_access_hashes()).map_err(anyhow::Error::from)?;
         self.dialogs.commit(&turn, &account, write, news, fresh)?;
         drop(turn);
         self.peers.remove_without_member(page.tops.iter().map(|t| t.peer).filter(|peer| !outside.contains(peer)));

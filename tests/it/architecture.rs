@@ -95,7 +95,7 @@ const MODULES: [(&str, &[&str]); 26] = [
 const BACKWARDS: [(&str, &str, &str); 0] = [];
 
 /// Foreign libraries that only some modules may name, and which.
-const DOORS: [(&str, &[&str]); 47] = [
+const DOORS: [(&str, &[&str]); 48] = [
     // Telegram.
     ("grammers_client", &["telegram"]),
     ("grammers_crypto", &["telegram"]),
@@ -106,6 +106,8 @@ const DOORS: [(&str, &[&str]); 47] = [
     // What is stored.
     ("rocksdb", &["archive"]),
     ("prost", &["archive"]),
+    // Names and keys of a bounded length.
+    ("arrayvec", &["archive", "model"]),
     // Search.
     ("tantivy", &["search"]),
     ("crc32fast", &["search"]),

@@ -106,31 +106,3 @@ async fn a_save_that_failed_is_retried() {
     assert_eq!(s.writer.step().await.unwrap(), StepOutcome::Busy);
     assert_eq!(s.writer.store.load(s.session.name()).unwrap().user_id(), Some(7));
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn hashes_that_somebody_depends_on_are_saved_before_and_not_once_more() {
-    let mut s = setting();
-    let loaded = Arc::new(s.writer.store.load(s.session.name()).unwrap());
-    let stored = || s.writer.store.load(loaded.name()).unwrap();
-    let before = file(s.folder.path());
-    loaded.save_access_hashes().unwrap();
-    assert_eq!(file(s.folder.path()), before, "there is none");
-    loaded.learn(PeerId::channel(5), Some(-9));
-    loaded.save_access_hashes().unwrap();
-    assert_eq!(stored().access_hash(PeerId::channel(5)), Some(-9));
-    let saved = file(s.folder.path());
-    loaded.learn(PeerId::channel(5), Some(-9));
-    loaded.set_updates(UpdatesState { pts: 2, ..UpdatesState::default() });
-    loaded.save_access_hashes().unwrap();
-    assert_eq!(file(s.folder.path()), saved, "an updates state is of use without");
-
-    let sessions = BTreeMap::from([(*loaded.name(), Arc::clone(&loaded))]);
-    s.writer = SessionWriter::new(s.writer.store.clone(), &sessions);
-    assert_eq!(s.writer.step().await.unwrap(), StepOutcome::Busy, "the state is new");
-    loaded.learn(PeerId::channel(6), Some(-9));
-    assert_eq!(s.writer.step().await.unwrap(), StepOutcome::Idle, "coalesced");
-    loaded.save_access_hashes().unwrap();
-    let saved = file(s.folder.path());
-    s.writer.finish().await.unwrap();
-    assert_eq!(file(s.folder.path()), saved, "somebody else was faster");
-}

@@ -1,7 +1,7 @@
 //! What a session file promises: whole, private, sealed under the right key, one process at a time.
 
 use super::*;
-use crate::accounts::{AuthKey, DataCentre};
+use crate::accounts::{AuthKey, DataCentre, PeerNews};
 use crate::model::PeerId;
 use crate::model::UpdatesState;
 use crate::seal::system_random;
@@ -167,4 +167,32 @@ fn a_master_key_file_that_others_can_read_is_refused() {
     std::fs::write(&path, [0xff; 88]).unwrap();
     let error = format::read_master_key(&path).unwrap_err().to_string();
     assert!(error.contains("telescribe account new-key"), "{error}");
+}
+
+#[test]
+fn the_file_holds_only_those_peers_that_the_archive_does_not_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sessions::new(folder.path(), "simulated");
+    let (imported, archived, of_another) = (PeerId::channel(5), PeerId::channel(6), PeerId::channel(7));
+    let s = session("alpha");
+    s.set_user_id(9);
+    s.learn(imported, Some(-9));
+    store.save(&s).unwrap();
+    let s = store.load(s.name()).unwrap();
+    s.keep_peers_in_archive([(archived, Some(9), Some(1)), (of_another, Some(8), Some(2)), (imported, None, Some(3))]);
+    assert_eq!((s.access_hash(archived), s.access_hash(imported)), (Some(1), Some(-9)), "what the file has is newer");
+    assert!(!s.knows(of_another), "somebody else had this name before");
+    let told = s.news_of_peers();
+    s.learn(PeerId::channel(8), Some(4));
+    s.archived_peers(&told);
+    assert_eq!(
+        s.news_of_peers(),
+        [(PeerId::channel(8), PeerNews::Known(Some(4)))],
+        "what was learnt meanwhile is told the next time"
+    );
+    s.forget(archived);
+    assert!(s.news_of_peers().contains(&(archived, PeerNews::Forgotten)));
+    store.save(&s).unwrap();
+    assert_eq!(store.load(s.name()).unwrap().peers(), [PeerId::channel(8)]);
+    assert_eq!(s.peers().len(), s.peers().iter().filter(|peer| s.knows(**peer)).count());
 }

@@ -59,7 +59,6 @@ fn described(session: &Session, form: &SessionFormat) -> serde_json::Value {
         "state": state(session, lost.as_ref()),
         "user": session.user_id(),
         "home_dc": session.home(),
-        "peers_known": session.peers().len(),
         "sealed_by": sealed_by,
     });
     if let Some(lost) = lost {
@@ -79,7 +78,7 @@ fn in_words(session: &Session, form: &SessionFormat) -> String {
         SessionFormat::Plain => "plain",
         SessionFormat::Sealed(_) => "sealed",
     };
-    let (dc, peers) = (session.home(), session.peers().len());
+    let dc = session.home();
     let lost = session.lost().map(|lost| format!("; since {} {}", Timestamp::from(lost.at), lost.in_full(name)));
-    format!("{name}: user {user}, data centre {dc}, {peers} peers known, {form}{}", lost.unwrap_or_default())
+    format!("{name}: user {user}, data centre {dc}, {form}{}", lost.unwrap_or_default())
 }

@@ -65,6 +65,7 @@ fn read_everything(archive: &Archive) -> Result<(), ArchiveError> {
     note(archive.view().topics(CHAT).map(drop));
     note(archive.view().verify().map(drop));
     note(archive.view().chats(PeerId(-9)).map(drop));
+    archive.view().addresses("alpha".parse().unwrap()).for_each(|a| note(a.map(drop)));
     let mut write = archive.write(NOW);
     write.message(text(42, "again"), raw("b"), 99).delete(at(1)).covered(CHAT, range(1, 50)).peer(peer(CHAT.0, Some("new")));
     note(write.commit().map(drop));
@@ -87,6 +88,7 @@ fn a_damaged_record_costs_itself_and_is_counted() {
         ("counters", [stored_at(at(42)), stored_time(NOW.0 + 1)].concat(), None),
         ("size", [stored_peer(CHAT).to_vec(), stored_time(NOW.0 + 2)].concat(), None),
         ("topic", stored_at(at(30)), None),
+        ("hash", [b"alpha\0".as_slice(), &stored_peer(CHAT)].concat(), None),
         ("own", [b"alpha".as_slice(), &[0, 0x80, 0, 0, 3]].concat(), None),
     ] {
         let mut kept = furnished();
@@ -275,9 +277,9 @@ fn verify_finds_each_kind_of_damage() {
         ("the change log jumps from 3 to 6", |db| delete(db, "change", &5u64.to_be_bytes())),
         ("message -1001500000001/42 is 2 times in the change log as new", |db| {
             let change = get(db, "change", &3u64.to_be_bytes());
-            put(db, "change", &10u64.to_be_bytes(), &change);
+            put(db, "change", &11u64.to_be_bytes(), &change);
         }),
-        ("peer -1001500000001 has 3 messages (1 deleted), its coverage says 0 (0)", |db| {
+        ("chat -1001500000001 has 3 messages (1 deleted), its coverage says 0 (0)", |db| {
             delete(db, "coverage", &stored_peer(CHAT));
         }),
         ("message -1001500000001/42 is archived, but its id is not in the coverage", |db| {
@@ -289,7 +291,7 @@ fn verify_finds_each_kind_of_damage() {
                 &CoverageFields { bounds: vec![1, 41], messages: 3, deleted: 1 }.encode_to_vec(),
             );
         }),
-        ("peer -5 has 0 messages (0 deleted), its coverage says 2 (1)", |db| {
+        ("chat -5 has 0 messages (0 deleted), its coverage says 2 (1)", |db| {
             put(
                 db,
                 "coverage",

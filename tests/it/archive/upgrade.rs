@@ -155,7 +155,7 @@ fn the_upgraded_archive_is_dumped_as_the_older_version_dumped_it() {
     let lines: Vec<serde_json::Value> = dumped.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let messages = || lines.iter().filter(|line| line["type"] == "message");
     assert!(messages().all(|line| line["account"].is_string() == (line["peer"].as_i64() > Some(-1_000_000_000_000))));
-    assert!(messages().any(|line| line["account"] == "alpha") && messages().any(|line| line["account"] == "bravo"));
+    assert!(messages().any(|line| line["account"] == "bravo"), "the one that its crawl state named");
     let verified = run_in(folder.path(), &["--data", data, "verify"]);
     assert!(verified.out.starts_with("440 messages archived, 0 indexed, 515 changes\n"), "{}", verified.out);
 }

@@ -272,7 +272,11 @@ async fn a_backup_in_one_folder_mends_nothing_of_another_and_a_folder_inside_of_
         BackupJobConfig { target: fails.clone(), cron: "0 0 0 1 1 *".to_owned(), ..BackupJobConfig::default() };
     let app = fleet.start().await;
     fs::write(fleet.config.accounts.sessions.join("delta.session"), "no session").unwrap();
-    fleet.wish("/v1/jobs/backup/run", json!({})).await.unwrap();
+    // One that was missed is made up for at the start.
+    while let Err(refusal) = fleet.wish("/v1/jobs/backup/run", json!({})).await {
+        assert_eq!(refusal.code, "job-running");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     fleet.until_got("/v1/status", |status| status["backup"]["state"] == "failed").await;
     let args = backup::Args { target: works.clone(), keep: None, list: false, verify: None };
     let code = backup::write(&args, &fleet.globals(), || Ok(fleet.config.clone()), &mut Out::to(Written::default())).await;

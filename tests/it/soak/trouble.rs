@@ -173,7 +173,8 @@ impl Trouble {
     }
 
     fn migrated(&mut self) {
-        let group = self.peers(|kind| kind == ChatKind::Group)[0];
+        // The first ones are those that several accounts are in.
+        let group = *self.peers(|kind| kind == ChatKind::Group).last().unwrap();
         let successor = self.simulator().migrate(group).unwrap();
         self.simulator().post(successor, Post::text("here we are")).unwrap();
     }

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use rocksdb::{DB, IteratorMode};
-use telescribe::archive::{Archive, Archived, Durability, Order, StoredMessage, View, Write};
+use telescribe::archive::{Address, Archive, Archived, Durability, Order, StoredMessage, View, Write};
 use telescribe::model::{
     ChangeKind, ChatId, Counters, IdRange, Message, MessageKey, Peer, PeerId, PeerKind, Reaction, Seq, Timestamp,
 };
@@ -107,6 +107,7 @@ pub(crate) fn furnished() -> Kept {
         let (alpha, bravo) = ("alpha".parse().unwrap(), "bravo".parse().unwrap());
         let own = ChatId::seen_by(alpha, PeerId(-9));
         w.message(message(own, 3, "ours"), raw("own"), 0).crawl_state(own, |c| c.top = 3);
+        w.address(alpha, CHAT, Some(Address { user: Some(7), hash: Some(-9) }));
         w.joined(CHAT, &alpha).folders(CHAT, &alpha, vec!["Work".to_owned(), "新闻".to_owned()]);
         w.joined(CHAT, &bravo).left(CHAT, &bravo);
         w.member_count(CHAT, 1_234);
