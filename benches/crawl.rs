@@ -468,7 +468,7 @@ async fn dropped(
             let mut read = 0;
             while let Some((peer, range)) = unread.next(client.session()).await {
                 let (count, lowest) = if parsed {
-                    let page = client.history(peer, range).await?;
+                    let page = client.history(peer, range, telescribe::telegram::PAGE_SIZE).await?;
                     (page.messages.len(), page.covered.first)
                 } else {
                     decoded(&client, peer, range).await?
@@ -494,7 +494,7 @@ async fn dropped(
 async fn dialogs(client: Arc<Client>) -> anyhow::Result<Vec<(PeerId, i32)>> {
     let (mut tops, mut from) = (Vec::new(), None);
     loop {
-        let page = client.dialogs(from.as_ref()).await?;
+        let page = client.dialogs(from.as_ref(), telescribe::telegram::DIALOGS_SIZE).await?;
         tops.extend(page.tops.iter().filter(|t| t.peer.kind() != IdSpace::User).map(|t| (t.peer, t.top.0)));
         from = page.next;
         if from.is_none() {

@@ -171,12 +171,12 @@ async fn messages(count: usize) -> anyhow::Result<Vec<Parsed>> {
         let client = Client::new(Arc::new(session), world::settings(), lifecycle.clone(), pushes.clone());
         let mut from = None;
         loop {
-            let page = client.dialogs(from.as_ref()).await?;
+            let page = client.dialogs(from.as_ref(), telescribe::telegram::DIALOGS_SIZE).await?;
             for top in page.tops.iter().filter(|top| top.peer.kind() != IdSpace::User) {
                 let mut rest = IdRange::new(1, top.top.0);
                 // A channel that another account has read before is the same channel.
                 while let Some(range) = rest.filter(|range| !messages.contains_key(&key(top.peer, range.last))) {
-                    let page = client.history(top.peer, range).await?;
+                    let page = client.history(top.peer, range, telescribe::telegram::PAGE_SIZE).await?;
                     rest = IdRange::new(range.first, page.covered.first - 1);
                     messages.extend(page.messages.into_iter().map(|p| (p.message.key, p)));
                 }

@@ -15,7 +15,7 @@
 //! - **Live**: what Telegram pushes is archived at once when it follows on the known pts; a gap becomes an events unit.
 //!
 //! Polling is the truth; pushed updates only make it earlier. A peer is worked on by one unit at a time (a lock), and crawled once for
-//! all accounts that can read it (deduplication). A message that cannot be decoded is archived raw, counted and skipped. A deletion is
+//! all accounts that can read it (deduplication), but for private chats, which are each account's own. A message that cannot be decoded is archived raw, counted and skipped. A deletion is
 //! believed when Telegram names it or a page of the peer does not show it; a mass deletion only when it was asked for again.
 //!
 //! Work that was unfinished when the program last ended is found in coverage and crawl states, and planned at once (`resumption`).

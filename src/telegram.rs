@@ -34,10 +34,10 @@ mod updates;
 
 pub use client::{Client, Settings};
 pub use clients::Clients;
-pub use dialogs::{DialogPage, DialogTop, Folder, Offset, PEER_DIALOGS_MAX};
+pub use dialogs::{DIALOGS_SIZE, DialogPage, DialogTop, Folder, Offset, PEER_DIALOGS_MAX};
 pub use difference::{ChannelDifference, CommonDifference};
 pub use error::TelegramError;
-pub use history::HistoryPage;
+pub use history::{HistoryPage, PAGE_SIZE};
 pub use login::{Login, LoginError, SignIn};
 pub use mentioned::MentionedPeers;
 pub use peers::{FullChannel, Joined, Resolved, VIEWS_MAX};

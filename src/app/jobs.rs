@@ -180,7 +180,6 @@ fn warn_of_old_time_zones(runs: &[Run], now: DateTime<Utc>) {
     }
 }
 
-/// Where the archive remembers the end of a run; no job is called `ended`.
 /// What a request to fetch asks for.
 fn wanted(body: &FetchBody, now: DateTime<Utc>) -> Result<Wanted, String> {
     match (&body.ids, &body.since) {
@@ -191,6 +190,7 @@ fn wanted(body: &FetchBody, now: DateTime<Utc>) -> Result<Wanted, String> {
     }
 }
 
+/// Where the archive remembers the end of a run; no job is called `ended`.
 fn ended_key(run: &Run) -> String {
     format!("ended/{}", run.key())
 }
@@ -242,7 +242,9 @@ impl Operator for JobControl {
             let begun = crawler.fetch(account.as_ref(), &target, wanted).await;
             begun.map(|(run, _)| run).map_err(|error| match error {
                 FetchError::Busy => OperatorError::Busy,
-                FetchError::TooMany(_) | FetchError::WhoseIds(_) => OperatorError::BadWish(error.to_string()),
+                FetchError::TooMany(_) | FetchError::WhoseIds(_) | FetchError::AnotherOnes(..) => {
+                    OperatorError::BadWish(error.to_string())
+                }
                 error => OperatorError::NotFetched(error.to_string()),
             })
         })

@@ -29,9 +29,11 @@ pub(super) fn end(db: &DB, path: &Path) -> Result<LogEnd, ArchiveError> {
     let entry = newest.and_then(|row| row.entry().ok()).map(|(_, entry)| entry);
     let at = entry.as_ref().map_or(Timestamp(0), |entry| entry.at);
     let link = entry.and_then(|entry| entry.seal).map(|seal| seal.link).unwrap_or_default();
-    // What cannot be read is told by whoever reads it; nothing is said to be complete then.
+    // What cannot be read is told by whoever reads it; that not all is complete is all that is known then.
     let totals = match View::over(db, path).sum_totals() {
-        Err(ArchiveError::Store { source, .. }) if source.kind() == rocksdb::ErrorKind::Corruption => Totals::default(),
+        Err(ArchiveError::Store { source, .. }) if source.kind() == rocksdb::ErrorKind::Corruption => {
+            Totals { chats: 1, ..Totals::default() }
+        }
         summed => summed?,
     };
     Ok(LogEnd { next, link, at, totals })

@@ -28,7 +28,7 @@ pub struct Coverage {
 pub struct Completeness<'a> {
     /// Ids up to the greatest known one that were never read, though an account can see them, as far as is known.
     pub missing: RangeSet,
-    /// Ids that were never read, and that none of the accounts can see, or that another account archives by ids of its own.
+    /// Ids that were never read, and that none of the accounts can see, that another account archives by ids of its own, or that nobody wants.
     pub hidden: RangeSet,
     /// Ids of which Telegram's answer could not be read.
     pub unreadable: &'a RangeSet,
@@ -51,8 +51,8 @@ impl<'a> Completeness<'a> {
         let mut missing = IdRange::new(1, top).map(|all| coverage.read.missing(all)).unwrap_or_default();
         let (mut recheck, mut held) = (Cow::Borrowed(&state.recheck), Cow::Borrowed(&state.held));
         let mut hidden = RangeSet::new();
-        if state.is_taken_over() {
-            // What is left of it is archived by another account, by its own ids.
+        if state.is_taken_over() || state.is_fetched_only() {
+            // What is left of it another account archives, by its own ids, or nobody has asked for.
             return Self {
                 missing: RangeSet::new(),
                 hidden: missing,

@@ -81,6 +81,15 @@ impl CrawlState {
     /// The same where another account archives the same messages: those of a basic group.
     pub const TAKEN_OVER: &str = "TAKEN_OVER";
 
+    /// The same where a part was read because somebody asked for it, and nobody has it crawled.
+    pub const FETCHED: &str = "FETCHED";
+
+    /// Whether a part was read because somebody asked for it, and it is not crawled.
+    #[must_use]
+    pub fn is_fetched_only(&self) -> bool {
+        self.unavailable.as_deref() == Some(Self::FETCHED)
+    }
+
     /// Whether another account archives the same messages from now on.
     #[must_use]
     pub fn is_taken_over(&self) -> bool {
@@ -90,12 +99,14 @@ impl CrawlState {
     /// Whether nobody wants it to be read on.
     #[must_use]
     pub fn is_wanted_no_longer(&self) -> bool {
-        self.is_unfollowed() || self.is_taken_over()
+        self.is_unfollowed() || self.is_taken_over() || self.is_fetched_only()
     }
 
     /// It can be read; what is wanted no longer stays so.
     pub fn set_available(&mut self) {
-        self.unavailable = self.unavailable.take().filter(|why| why == Self::UNFOLLOWED);
+        if !self.is_wanted_no_longer() {
+            self.unavailable = None;
+        }
     }
 
     /// Whether the operator wants it to be crawled no longer.

@@ -208,10 +208,10 @@ impl<'a> Staged<'a> {
 
     /// A message is the next of its chat, so the ids before it are of an account's other chats.
     pub(super) fn follow_on(&mut self, key: MessageKey) -> Result<(), ArchiveError> {
-        let CrawlState { top, pts, .. } = *self.crawl_state(key.chat)?;
+        let top = self.crawl_state(key.chat)?.top;
         let read = &mut self.coverage(key.chat)?.read;
         let between = IdRange::new(top.saturating_add(1), key.id.0.saturating_sub(1));
-        if let Some(between) = between.filter(|_| pts.is_some() && read.last() == Some(top)) {
+        if let Some(between) = between.filter(|_| read.last() == Some(top)) {
             read.insert(between);
         }
         Ok(())

@@ -43,13 +43,14 @@ impl Totals {
         Self {
             chats: 1,
             complete: u64::from(state.is_complete(&completeness)),
-            unavailable: u64::from(state.unavailable.is_some() && !state.is_taken_over()),
+            unavailable: u64::from(state.unavailable.is_some() && !state.is_taken_over() && !state.is_fetched_only()),
             messages: coverage.messages,
             deleted: coverage.deleted,
             read: coverage.read.len(),
             missing: completeness.missing.len(),
             unreadable: completeness.unreadable.len(),
-            hidden: completeness.hidden.len(),
+            // What nobody wants of a chat is hidden from nobody.
+            hidden: if state.is_wanted_no_longer() { 0 } else { completeness.hidden.len() },
             recheck: completeness.recheck.len(),
             held: completeness.held.len(),
         }

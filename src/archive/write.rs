@@ -141,8 +141,8 @@ impl Write<'_> {
         self
     }
 
-    /// States that nothing of a chat that Telegram had told of so far lies between the newest id known and this one, which a message of this
-    /// write has: outside channels ids are used by an account's other chats too. Of a chat that is behind it states nothing.
+    /// States that nothing of a chat lies between the newest id known and this one, which a message of this write has: outside channels ids are
+    /// used by an account's other chats too. Of a chat of which newer ids are known than were read it states nothing.
     pub fn follows_on(&mut self, chat: ChatId, id: MessageId) -> &mut Self {
         self.follows_on.insert(MessageKey { chat, id });
         self

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::archive::Archive;
+use crate::archive::{Archive, ArchiveError};
 
 use super::copy::{Content, Watch, content};
 use super::error::BackupError;
@@ -105,6 +105,8 @@ fn damage_of_archive(store: &BackupStore, manifest: &Manifest) -> Result<Option<
     }
     Ok(match Archive::open_to_read(&path, None) {
         Ok(archive) => manifest.differs_from(&archive.log_end()),
+        // Its files are whole; a restore upgrades it.
+        Err(ArchiveError::Older { .. }) => None,
         Err(error) => Some(format!("its archive cannot be opened: {error}")),
     })
 }

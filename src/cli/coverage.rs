@@ -67,6 +67,7 @@ async fn one(api: &Api, peer: &str, account: Option<&String>, globals: &Globals,
         (HoleView::NOT_READ_YET, "not read yet"),
         (HoleView::PEER_UNAVAILABLE, "not read, and the peer cannot be read at present"),
         (HoleView::HIDDEN, "hidden from all accounts"),
+        (HoleView::NOT_WANTED, "not asked for"),
         (HoleView::TAKEN_OVER, "not read: another account has taken the group over"),
         (HoleView::UNREADABLE, "passed over: this version cannot read Telegram's answer"),
         (HoleView::TO_BE_READ_AGAIN, "to be read again"),
@@ -130,6 +131,7 @@ fn for_people(coverage: &CoverageView, out: &Out) -> String {
     let since = coverage.unavailable_since.as_ref().map(|at| format!(" since {at}")).unwrap_or_default();
     let unavailable = coverage.unavailable.as_ref().map(|why| match why.as_str() {
         CrawlState::UNFOLLOWED => format!("followed no longer{since}"),
+        CrawlState::FETCHED => "fetched in part, not crawled".to_owned(),
         CrawlState::TAKEN_OVER => format!("archived by another account{since}"),
         CrawlState::NO_ACCOUNT => format!("no account can read it{since}"),
         name => format!("cannot be read{since}: {name}"),
@@ -137,11 +139,6 @@ fn for_people(coverage: &CoverageView, out: &Out) -> String {
     let why = unavailable.as_ref().or(coverage.hindered.as_ref());
     let why = why.map(|why| format!("  ({})", one_line(why))).unwrap_or_default();
     let account = coverage.account.as_ref().map(|account| format!("  (seen by {account})")).unwrap_or_default();
-    let is_taken_over = coverage.unavailable.as_deref() == Some(CrawlState::TAKEN_OVER);
-    let why = if coverage.hidden > 0 && !is_taken_over {
-        format!("  ({} ids hidden from all accounts){why}", coverage.hidden)
-    } else {
-        why
-    };
+    let why = if coverage.hidden > 0 { format!("  ({} ids hidden from all accounts){why}", coverage.hidden) } else { why };
     format!("{:>16}  {state:<16}  {messages:>9} messages up to id {top:>9}  {}{account}{why}", peer.id, out.strong(&title(peer)))
 }

@@ -44,6 +44,7 @@ impl AccountEvents {
             None if !self.peers.own_chats(&account).is_empty() => self.lost_track_of_account(&account, state).await?,
             None => {
                 let turn = self.recorder.turn().await;
+                self.peers.jumped(&account, state.pts);
                 Recorder::commit_state(&turn, self.recorder.write(), client.session(), state)?;
             }
         }
@@ -53,6 +54,7 @@ impl AccountEvents {
     /// Telegram skipped what happened outside channels: continue from a new state, and read again what may have changed.
     async fn lost_track_of_account(&self, account: &AccountName, state: UpdatesState) -> Result<(), ArchiveError> {
         let turn = self.recorder.turn().await;
+        self.peers.jumped(account, state.pts);
         for chat in self.peers.own_chats(account) {
             self.differences.lost_track(&turn, account, chat, None, MessageId(0), MentionedPeers::default())?;
         }
@@ -75,8 +77,8 @@ impl AccountEvents {
         };
         let difference = match client.common_difference(from).await {
             Ok(difference) => difference,
-            // Telegram does not accept the state any more.
-            Err(TelegramError::Refused { name, .. }) if name.starts_with("PERSISTENT_TIMESTAMP") => {
+            // Telegram does not accept the state any more, or tells of what cannot be read: the histories have the rest.
+            Err(error) if is_lost(&error) => {
                 drop(lease);
                 self.planner.add(Unit::State { account }, Priority::Live);
                 return Ok(());
@@ -89,7 +91,7 @@ impl AccountEvents {
                 let mut write = self.recorder.write_answer(&account, None);
                 self.recorder.mention(&mut write, &account, seen)?;
                 for event in events {
-                    self.add_event(&mut write, &account, event)?;
+                    self.add_event(&mut write, &account, event, state.pts)?;
                 }
                 let turn = self.recorder.turn().await;
                 let archived = Recorder::commit_state(&turn, write, client.session(), state)?;
@@ -105,22 +107,36 @@ impl AccountEvents {
     }
 
     /// Adds an event outside channels to a write. Channels in an account's difference are followed by their own.
-    pub(super) fn add_event(&self, write: &mut Write<'_>, account: &AccountName, event: Update) -> Result<(), ArchiveError> {
+    /// `pts` is the account's state after it, and after what was told with it.
+    pub(super) fn add_event(
+        &self,
+        write: &mut Write<'_>,
+        account: &AccountName,
+        event: Update,
+        pts: i32,
+    ) -> Result<(), ArchiveError> {
         match event {
             Update::Message { parsed, .. } => {
                 let (peer, id) = (parsed.message.key.peer(), parsed.message.key.id);
                 match peer.kind() {
                     IdSpace::Channel => self.planner.add(Unit::Events { peer }, Priority::Live),
                     IdSpace::User | IdSpace::Chat => {
-                        if !self.admission.admits_kind_of(peer)
-                            || (self.admission.is_known(peer)? && !self.admission.admits(peer, None)?)
-                        {
+                        if !self.admission.admits_kind_of(peer) {
+                            return Ok(());
+                        }
+                        if self.admission.is_known(peer)? && !self.admission.admits(peer, None)? {
+                            self.peers.dropped(account, peer, pts);
                             return Ok(());
                         }
                         if self.peers.owns(account, peer) {
-                            write.follows_on(ChatId::seen_by(*account, peer), id);
+                            if self.peers.is_in_step(account, peer) {
+                                write.follows_on(ChatId::seen_by(*account, peer), id);
+                            }
                             self.recorder.put(write, account, *parsed);
-                        } else if !self.peers.belongs_to_another(account, peer) {
+                            return Ok(());
+                        }
+                        self.peers.dropped(account, peer, pts);
+                        if !self.peers.belongs_to_another(account, peer) {
                             self.planner.add_walk_for_news(account);
                         }
                     }
@@ -139,5 +155,14 @@ impl AccountEvents {
             Update::Shortened { .. } | Update::Membership { .. } | Update::Hidden { .. } | Update::Gap => {}
         }
         Ok(())
+    }
+}
+
+/// Whether a difference cannot be had from the state that is known.
+fn is_lost(error: &TelegramError) -> bool {
+    match error {
+        TelegramError::Refused { name, .. } => name.starts_with("PERSISTENT_TIMESTAMP"),
+        TelegramError::Unreadable { .. } => true,
+        _ => false,
     }
 }

@@ -238,6 +238,7 @@ impl Basis {
             peers: Arc::clone(&self.peers),
             planner: Arc::clone(&self.planner),
             recorder: Arc::clone(&self.recorder),
+            then: Default::default(),
             unanswered: Default::default(),
             asked: Default::default(),
         })

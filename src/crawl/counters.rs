@@ -33,6 +33,7 @@ impl Counting {
             write.member_count(peer, members);
         }
         let linked = full.linked;
+        self.recorder.seek_past(&account, full.migrated_from)?;
         write.crawl_state(peer, move |state| state.linked = linked);
         let described = full.seen.peers.iter().find(|p| Some(p.id) == linked).cloned();
         self.recorder.mention(&mut write, &account, full.seen)?;

@@ -37,8 +37,14 @@ pub(super) struct Page<'a> {
     pub(super) scope: &'a Scope,
     pub(super) folders_known: FoldersKnown,
     pub(super) now: Timestamp,
-    /// The account's own pts when it was asked for.
+}
+
+/// By whom a page was asked for, and what it tells of.
+pub(super) struct Asked<'a> {
+    pub(super) account: &'a AccountName,
+    /// The account's own pts before it was asked for.
     pub(super) pts: Option<i32>,
+    pub(super) peers: &'a [PeerId],
 }
 
 /// What came of a page.
@@ -95,9 +101,8 @@ impl Dialogs {
             if !known {
                 noted.fresh.push(top.peer);
             }
-            let top = DialogTop { pts: if chat.peer().has_own_ids() { page.pts } else { top.pts }, ..*top };
-            Self::note_top(write, chat, top, page.now, !page.outside.contains(&top.peer));
-            noted.noted.push(top);
+            Self::note_top(write, chat, *top, page.now, !page.outside.contains(&top.peer));
+            noted.noted.push(*top);
         }
         Ok(noted)
     }
@@ -109,13 +114,16 @@ impl Dialogs {
     pub(super) fn commit(
         &self,
         turn: &Turn<'_>,
-        account: &AccountName,
+        asked: &Asked<'_>,
         write: Write<'_>,
         changed: Vec<DialogTop>,
         fresh: Vec<PeerId>,
     ) -> Result<(), ArchiveError> {
-        let unread = self.planner.request_differences(account, changed)?;
+        let unread = self.planner.request_differences(asked.account, changed)?;
         Recorder::commit(turn, write)?;
+        for peer in asked.peers.iter().filter(|peer| peer.has_own_ids()) {
+            self.peers.noted(asked.account, *peer, asked.pts);
+        }
         self.planner.request_history(unread)?;
         self.request_linked_groups(fresh)
     }

@@ -89,6 +89,9 @@ pub enum FetchError {
     /// It is a private chat or basic group of several accounts.
     #[error("message ids are each account's own there; name one by `account`: {0}")]
     WhoseIds(String),
+    /// It is a basic group that another account archives.
+    #[error("group {0} is archived by account `{1}`; leave `account` out, or name that one")]
+    AnotherOnes(PeerId, AccountName),
     /// Nobody can read it.
     #[error("no account can read peer {0} at present; `telescribe coverage` says why")]
     Nobody(PeerId),
@@ -124,6 +127,8 @@ pub(super) struct FetchedPage {
 /// A fetch as it is remembered.
 pub(super) struct FetchRun {
     wanted: Wanted,
+    /// The account that reads, where one was named.
+    account: Option<AccountName>,
     /// From which id on downward it goes on, where a time ends it.
     below: i32,
     told: watch::Sender<Fetching>,
@@ -157,30 +162,57 @@ impl Fetches {
         {
             return Err(FetchError::TooMany(ids.len()));
         }
+        if let Some(account) = account.filter(|account| !self.pool.ready().contains(account)) {
+            return Err(JoinError::NoAccount(account.to_string()).into());
+        }
         let peer = self.peer(account, target).await?;
         if self.admission.excludes(&peer)? {
             return Err(FetchError::Excluded(peer.id));
         }
         let chat = self.chat(account, peer.id)?;
         let able = self.pool.ready();
-        if !self.peers.readers(chat).iter().any(|reader| able.contains(reader)) {
+        let may = |reader: &AccountName| able.contains(reader) && account.is_none_or(|account| account == reader);
+        if !self.peers.readers(chat).iter().any(may) {
             return Err(FetchError::Nobody(peer.id));
         }
         if self.archive.view().crawl_state(chat)?.is_none() {
             let mut write = self.recorder.write();
             // Read so far, and no further.
-            write.crawl_state(chat, |state| state.unavailable = Some(CrawlState::UNFOLLOWED.to_owned()));
+            write.crawl_state(chat, |state| state.unavailable = Some(CrawlState::FETCHED.to_owned()));
             let turn = self.recorder.turn().await;
             Recorder::commit(&turn, write)?;
         }
-        let run = self.add(chat, wanted)?;
-        self.planner.add(Unit::Fetch { chat, run }, Priority::Fresh);
+        let run = self.add(chat, account.copied(), wanted)?;
+        self.planner.add(self.unit(run, chat), Priority::Fresh);
         Ok((run, peer))
     }
 
     /// How a fetch is doing, as it goes on.
     pub(super) fn watch(&self, run: u64) -> Option<watch::Receiver<Fetching>> {
+        self.give_up_unreadable();
         self.runs().get(&run).map(|run| run.told.subscribe())
+    }
+
+    /// The next page of a fetch, as a task.
+    pub(super) fn unit(&self, run: u64, chat: ChatId) -> Unit {
+        let newest = self.next_range(run).map_or(i32::MAX, |range| range.last);
+        let account = self.runs().get(&run).and_then(|run| run.account);
+        Unit::Fetch { chat, run, newest, account }
+    }
+
+    /// Ends what nobody can read any more: its account is banned, say, and its task was dropped.
+    fn give_up_unreadable(&self) {
+        let able = self.pool.ready();
+        let under_way: Vec<(u64, ChatId)> = {
+            let runs = self.runs();
+            let reading = runs.iter().map(|(number, run)| (number, run.told.borrow().clone()));
+            reading.filter(|(_, told)| told.state == FetchState::Reading).map(|(number, told)| (*number, told.chat)).collect()
+        };
+        for (run, chat) in under_way {
+            if !self.peers.readers(chat).iter().any(|reader| able.contains(reader)) {
+                self.fail(run, "no account can read it any more; `telescribe coverage` says why");
+            }
+        }
     }
 
     async fn peer(&self, account: Option<&AccountName>, target: &FetchTarget) -> Result<Peer, FetchError> {
@@ -208,7 +240,9 @@ impl Fetches {
             return Ok(peer.into());
         }
         if let Some(account) = account {
-            return Ok(ChatId::seen_by(*account, peer));
+            // One copy of a basic group is enough.
+            let owner = self.peers.owner(peer).filter(|owner| owner != account);
+            return owner.map_or_else(|| Ok(ChatId::seen_by(*account, peer)), |owner| Err(FetchError::AnotherOnes(peer, owner)));
         }
         let chats = self.archive.view().chats(peer)?;
         let open: Vec<ChatId> = chats.iter().filter(|(_, state)| !state.is_taken_over()).map(|(chat, _)| *chat).collect();
@@ -222,7 +256,8 @@ impl Fetches {
         }
     }
 
-    fn add(&self, chat: ChatId, wanted: Wanted) -> Result<u64, FetchError> {
+    fn add(&self, chat: ChatId, account: Option<AccountName>, wanted: Wanted) -> Result<u64, FetchError> {
+        self.give_up_unreadable();
         let mut runs = self.runs();
         let is_over = |run: &FetchRun| run.told.borrow().state != FetchState::Reading;
         if runs.values().filter(|run| !is_over(run)).count() >= UNDER_WAY_MAX {
@@ -239,7 +274,7 @@ impl Fetches {
         };
         let fetching = Fetching { chat, state: FetchState::Reading, pages: 0, messages: 0, new: 0, edited: 0, deleted: 0, left };
         let number = runs.last_key_value().map_or(1, |(last, _)| last + 1);
-        let run = FetchRun { wanted, below: i32::MAX, told: watch::Sender::new(fetching) };
+        let run = FetchRun { wanted, account, below: i32::MAX, told: watch::Sender::new(fetching) };
         runs.insert(number, run);
         Ok(number)
     }
@@ -258,7 +293,7 @@ impl Fetches {
     pub(super) fn note(&self, run: u64, page: FetchedPage) -> bool {
         let mut runs = self.runs();
         let Some(run) = runs.get_mut(&run) else { return false };
-        let FetchRun { wanted, below, told } = run;
+        let FetchRun { wanted, below, told, .. } = run;
         let mut left = 0;
         let is_over = match (wanted, page.covered) {
             (Wanted::Ids(ids), Some(covered)) => {
@@ -288,6 +323,20 @@ impl Fetches {
             }
         });
         told.borrow().state == FetchState::Reading
+    }
+
+    /// An account sees nothing of what is left of a fetch. What has no other end ends there.
+    pub(super) fn end_of_sight(&self, run: u64, account: &AccountName, first: i32) {
+        let has_own_end = matches!(self.runs().get(&run), Some(FetchRun { wanted: Wanted::Ids(_), .. }));
+        if has_own_end {
+            return self.fail(
+                run,
+                &format!("what is before id {first} is hidden from account `{account}`, and from all others that can read it"),
+            );
+        }
+        if let Some(run) = self.runs().get(&run) {
+            run.told.send_modify(|fetching| fetching.state = FetchState::Done);
+        }
     }
 
     /// A fetch cannot go on.

@@ -90,7 +90,8 @@ impl Follows {
         let mut write = self.recorder.write();
         write.crawl_state(id, |state| {
             state.followed = true;
-            let is_ours = |why: &String| [CrawlState::NO_ACCOUNT, CrawlState::UNFOLLOWED].contains(&why.as_str());
+            let is_ours =
+                |why: &String| [CrawlState::NO_ACCOUNT, CrawlState::UNFOLLOWED, CrawlState::FETCHED].contains(&why.as_str());
             state.unavailable = state.unavailable.take().filter(|why| !is_ours(why));
         });
         let turn = self.recorder.turn().await;

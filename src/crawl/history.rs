@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::fetch::{FetchedPage, Fetches};
 use super::missing::newest;
@@ -15,13 +14,13 @@ use crate::accounts::{Pool, Urgency};
 use crate::archive::{Archive, ArchiveError, Archived, Coverage, CrawlState};
 use crate::dispatch::{Assignment, Priority, TaskError};
 use crate::model::{AccountName, ChatId, Clock, IdRange, IdSpace};
-use crate::telegram::{self, TelegramError, method};
+use crate::telegram::{self, PAGE_SIZE, TelegramError, method};
 
 /// How many ids are asked for after the first page that did not come.
 const NARROW_MAX: i32 = 64;
 
-/// When a fetch looks again whether it is known what its account sees.
-const AGAIN: Duration = Duration::from_millis(200);
+/// How often in a row the newest page of a history may be unreadable before it is given up.
+const OPEN_FAILURES_MAX: u32 = 8;
 
 /// What became of a page.
 enum PageOutcome {
@@ -54,7 +53,7 @@ impl History {
         let Assignment { lease, client, priority, failures } = assignment;
         let peer = chat.peer();
         let (coverage, state) = (self.archive.view().coverage(chat)?, self.archive.view().crawl_state(chat)?.unwrap_or_default());
-        if state.is_unfollowed() || state.is_taken_over() {
+        if state.is_wanted_no_longer() {
             return Ok(());
         }
         let account = *lease.account();
@@ -86,7 +85,7 @@ impl History {
         // Only the past is large enough to be worth what a takeout asks of the account's owner.
         let takeout = priority == Priority::Backfill && (client.in_takeout().await || self.may_begin_takeout(&account));
         let assignment = Assignment { lease, client, priority, failures };
-        match self.read_range(assignment, chat, range, sight, (&coverage, &state), takeout).await? {
+        match self.read_range(assignment, chat, (range, PAGE_SIZE), sight, (&coverage, &state), takeout).await? {
             // What is before may be hidden: it is left to whoever knows, or to the next job.
             PageOutcome::Nothing => Ok(()),
             PageOutcome::Unsure => Ok(self.visibility.plan(&account, peer, priority)?),
@@ -100,29 +99,25 @@ impl History {
         let Assignment { priority, failures, .. } = assignment;
         let account = assignment.account();
         let (coverage, state) = (self.archive.view().coverage(chat)?, self.archive.view().crawl_state(chat)?.unwrap_or_default());
-        let again = || self.planner.add_not_before(Unit::Fetch { chat, run }, priority, self.clock.now() + AGAIN);
         let sight = self.visibility.of(&account, chat.peer(), &state)?;
         let first = match sight {
             Sight::From(first) => first,
             Sight::Blind => 1,
-            Sight::Unknown => {
-                self.visibility.plan(&account, chat.peer(), priority)?;
-                again();
-                return Ok(());
-            }
+            Sight::Unknown => return Ok(self.visibility.plan_before(&account, self.fetches.unit(run, chat), priority)?),
         };
         let Some(seen) = IdRange::new(wanted.first.max(first), wanted.last) else {
-            self.fetches.fail(run, &format!("what account `{account}` sees begins with id {first}"));
+            self.fetches.end_of_sight(run, &account, first);
             return Ok(());
         };
-        // The newest of a history whose end nobody knows cannot be told apart, so that a page of it is asked for by what is known.
-        let known = IdRange::new(seen.first, state.top).filter(|_| seen.last == i32::MAX && failures > 0);
-        let range = narrowed(known.unwrap_or(seen), failures);
-        match self.read_range(assignment, chat, range, sight, (&coverage, &state), false).await? {
-            PageOutcome::Unsure => {
-                self.visibility.plan(&account, chat.peer(), priority)?;
-                again();
-            }
+        let is_open = seen.last == i32::MAX;
+        if is_open && failures > OPEN_FAILURES_MAX {
+            self.fetches.fail(run, "Telegram's answer about the newest messages cannot be read");
+            return Ok(());
+        }
+        // Of a history whose end nobody knows fewer messages are asked for, and not fewer ids.
+        let (range, most) = if is_open { (seen, most_after(failures)) } else { (narrowed(seen, failures), PAGE_SIZE) };
+        match self.read_range(assignment, chat, (range, most), sight, (&coverage, &state), false).await? {
+            PageOutcome::Unsure => self.visibility.plan_before(&account, self.fetches.unit(run, chat), priority)?,
             PageOutcome::Nothing => {
                 let why = format!("account `{account}` does not say what it sees of it, and sees nothing there");
                 self.fetches.fail(run, &why);
@@ -131,7 +126,7 @@ impl History {
                 let nothing = FetchedPage { covered: Some(range), messages: 0, oldest: None, archived: Archived::default() };
                 let page = if let PageOutcome::Archived(page) = outcome { page } else { nothing };
                 if self.fetches.note(run, page) {
-                    self.planner.add(Unit::Fetch { chat, run }, priority);
+                    self.planner.add(self.fetches.unit(run, chat), priority);
                 }
             }
         }
@@ -143,7 +138,7 @@ impl History {
         &self,
         assignment: Assignment,
         chat: ChatId,
-        range: IdRange,
+        (range, most): (IdRange, i32),
         sight: Sight,
         (coverage, state): (&Coverage, &CrawlState),
         takeout: bool,
@@ -152,7 +147,7 @@ impl History {
         let (account, peer) = (*lease.account(), chat.peer());
         let answer = match takeout {
             true => client.history_by_takeout(peer, range).await,
-            false => client.history(peer, range).await,
+            false => client.history(peer, range, most).await,
         };
         let mut page = match answer {
             Err(TelegramError::Unreadable { why }) if range.len() == 1 => {
@@ -165,12 +160,11 @@ impl History {
         drop(lease);
         let ids = || page.messages.iter().map(|parsed| parsed.message.key.id.0);
         let (oldest, newest_id) = (ids().min(), ids().max());
-        if range.last == i32::MAX {
-            let Some(newest_id) = newest_id else {
-                let nothing = FetchedPage { covered: None, messages: 0, oldest: None, archived: Archived::default() };
-                return Ok(PageOutcome::Archived(nothing));
-            };
-            page.covered.last = newest_id;
+        // What is above everything that is known is not read: it may come to be.
+        let known = state.top.max(newest_id.unwrap_or_default());
+        if range.last == i32::MAX && newest_id.is_none() {
+            let nothing = FetchedPage { covered: None, messages: 0, oldest: None, archived: Archived::default() };
+            return Ok(PageOutcome::Archived(nothing));
         }
         if sight == Sight::Blind {
             let Some(oldest) = oldest else { return Ok(PageOutcome::Nothing) };
@@ -180,7 +174,10 @@ impl History {
         }
         let now = self.recorder.now();
         let mut write = self.recorder.write_answer(&account, page.pts);
-        write.covered(chat, page.covered).reserve(page.messages.len());
+        write.reserve(page.messages.len());
+        if let Some(read) = IdRange::new(page.covered.first, page.covered.last.min(known)) {
+            write.covered(chat, read);
+        }
         let (messages, posted) = (page.messages.len() as u64, page.messages.iter().map(|parsed| parsed.message.date).min());
         for parsed in page.messages {
             self.recorder.put(&mut write, &account, parsed);
@@ -238,6 +235,11 @@ impl History {
         let free_at = self.pool.free_at(account, method::INIT_TAKEOUT, Urgency::Background);
         free_at.is_some_and(|at| at <= self.clock.now())
     }
+}
+
+/// How many messages are asked for after pages that did not come, or could not be read.
+fn most_after(failures: u32) -> i32 {
+    failures.checked_sub(1).map_or(PAGE_SIZE, |halvings| (NARROW_MAX >> halvings.min(31)).max(1))
 }
 
 /// The newest ids of a range, fewer and fewer after each page that did not come, or could not be read: a page of a hundred long messages is

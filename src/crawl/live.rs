@@ -213,6 +213,9 @@ impl Live {
             Succession::Gap => difference(),
             // Nobody wants what it holds.
             Succession::On if self.is_excluded(&event)? => {
+                if let Update::Shortened { peer, .. } = event {
+                    self.peers.dropped(account, peer, pts);
+                }
                 Recorder::commit_state(turn, self.recorder.write(), session, UpdatesState { pts, ..known })?;
             }
             Succession::On if matches!(event, Update::Shortened { .. }) => difference(),
@@ -222,7 +225,7 @@ impl Live {
                     _ => None,
                 };
                 let mut write = self.recorder.write_answer(account, None);
-                self.account_events.add_event(&mut write, account, event)?;
+                self.account_events.add_event(&mut write, account, event, pts)?;
                 let archived = Recorder::commit_state(turn, write, session, UpdatesState { pts, ..known })?;
                 self.planner.confirm_deletions(account, &archived)?;
                 if let Some(chat) = touched.filter(|chat| self.peers.owns(account, chat.peer())) {

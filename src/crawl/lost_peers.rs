@@ -59,7 +59,7 @@ impl LostPeers {
         if self.peers.readers(chat).is_empty() {
             return self.seek(chat, unaddressed);
         }
-        let told = !chat.peer().has_own_ids() && state.pts.is_some() && coverage.read.last().is_some_and(|read| read < state.top);
+        let told = state.pts.is_some() && coverage.read.last().is_some_and(|read| read < state.top);
         if afresh && told {
             self.planner.add(Unit::Events { peer: chat.peer() }, Priority::Fresh);
         } else {
@@ -124,14 +124,22 @@ impl LostPeers {
         Ok(())
     }
 
+    /// Has a basic group asked for that is in no dialogs any more, because it became a supergroup.
+    pub(super) fn poll_past(&self, account: &AccountName, group: PeerId) {
+        if self.admission.admits_kind_of(group) {
+            self.planner.add_poll_of(account, group);
+        }
+    }
+
     /// Has another account archive a basic group that an account has left, or can no longer read, where another one of ours is in it.
     pub(super) fn hand_over(&self, account: &AccountName, peer: PeerId) -> Result<(), ArchiveError> {
         if peer.kind() != IdSpace::Chat || !self.peers.owns(account, peer) {
             return Ok(());
         }
-        if let Some(other) = self.peers.other_member(account, peer)? {
+        // Also where nobody is known who could: whoever comes has it then.
+        self.peers.release(account, peer);
+        if let Some(other) = self.peers.other_member(account, peer, &self.planner.ready())? {
             tracing::info!(peer.id = peer.0, account.name = %other, "account `{account}` cannot read group {peer} any more; `{other}` takes it over");
-            self.peers.release(account, peer);
             self.planner.add_poll_of(&other, peer);
         }
         Ok(())

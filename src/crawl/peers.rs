@@ -7,6 +7,17 @@ use crate::archive::{Archive, ArchiveError, Completeness};
 use crate::model::{AccountName, ChatId, IdSpace, PeerId};
 use crate::telegram::{Client, Clients};
 
+/// Of which chats outside channels an account has been told everything, and all of it was taken over.
+#[derive(Debug, Default)]
+struct Steps {
+    /// Their newest id was seen as of a state from which on every event was.
+    in_step: BTreeSet<PeerId>,
+    /// As of which state an event of a peer was not taken over.
+    dropped_at: BTreeMap<PeerId, i32>,
+    /// From which state on events are told without a gap.
+    told_from: i32,
+}
+
 /// Who reads which peer.
 #[derive(Debug)]
 pub(super) struct Peers {
@@ -16,6 +27,10 @@ pub(super) struct Peers {
     own: Mutex<BTreeMap<AccountName, BTreeSet<PeerId>>>,
     /// The account that archives each basic group.
     owners: Mutex<BTreeMap<PeerId, AccountName>>,
+    /// Basic groups that became supergroups, and were looked for.
+    sought_pasts: Mutex<BTreeSet<PeerId>>,
+    /// How far each account's chats outside channels are in step with what it is told.
+    steps: Mutex<BTreeMap<AccountName, Steps>>,
     /// Peers that are crawled though no account has them among its dialogs.
     without_member: Mutex<BTreeSet<PeerId>>,
     /// Accounts that are being asked from where on they see a peer: they read nothing of it before that is known.
@@ -29,6 +44,8 @@ impl Peers {
             clients,
             own: Mutex::default(),
             owners: Mutex::default(),
+            steps: Mutex::default(),
+            sought_pasts: Mutex::default(),
             without_member: Mutex::default(),
             asked: Mutex::default(),
         }
@@ -36,11 +53,14 @@ impl Peers {
 
     /// Learns from the archive what is kept in memory: who archives what, and what is crawled without a member.
     pub(super) fn load(&self) -> Result<(), ArchiveError> {
-        let mut members = BTreeSet::new();
+        let (mut members, mut own) = (BTreeSet::new(), BTreeSet::new());
         for entry in self.archive.view().memberships() {
             let (peer, membership) = entry?;
             if membership.current() {
                 members.insert(peer);
+                if peer.kind() == IdSpace::Chat {
+                    own.insert((peer, membership.account));
+                }
             }
         }
         for entry in self.archive.view().crawl_states(ChatId::FIRST) {
@@ -50,9 +70,11 @@ impl Peers {
             }
             let peer = chat.peer();
             match chat.account() {
-                Some(account) => {
+                // One that has left a group meanwhile has it no longer.
+                Some(account) if peer.kind() != IdSpace::Chat || own.contains(&(peer, account)) => {
                     self.claim(&account, peer);
                 }
+                Some(_) => {}
                 None if !members.contains(&peer) => self.add_without_member(peer),
                 None => {}
             }
@@ -66,6 +88,21 @@ impl Peers {
         let is_of = |name: &AccountName| !chat.peer().has_own_ids() || chat.account().as_ref() == Some(name);
         let may = |(name, client): &(&AccountName, &Arc<Client>)| is_of(name) && client.session().knows(chat.peer());
         self.clients.iter().filter(may).map(|(name, _)| *name).collect()
+    }
+
+    /// The accounts that can read an id of a chat, as far as is known what each sees: one of them, where it is named.
+    pub(super) fn readers_of_id(
+        &self,
+        chat: ChatId,
+        id: i32,
+        named: Option<AccountName>,
+    ) -> Result<Vec<AccountName>, ArchiveError> {
+        let mut readers = self.readers(chat);
+        readers.retain(|name| named.is_none_or(|named| named == *name));
+        let state = self.archive.view().crawl_state(chat)?.unwrap_or_default();
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.retain(|name| state.is_visible_to(name, id) && !asked.contains(&(chat.peer(), *name)));
+        Ok(readers)
     }
 
     /// The accounts that can read anything of what a chat's history lacks, as far as is known what each sees.
@@ -123,20 +160,63 @@ impl Peers {
         true
     }
 
+    /// An account was told of the newest id of a peer as of a state of its own; that is archived.
+    ///
+    /// # Correctness
+    /// Kept in memory only, because after a restart nobody knows what was not taken over. What is not in step costs a look at the history.
+    pub(super) fn noted(&self, account: &AccountName, peer: PeerId, pts: Option<i32>) {
+        let Some(pts) = pts.filter(|_| self.owns(account, peer)) else { return };
+        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        let steps = steps.entry(*account).or_default();
+        if pts >= steps.told_from && steps.dropped_at.get(&peer).is_none_or(|dropped| *dropped <= pts) {
+            steps.in_step.insert(peer);
+        }
+    }
+
+    /// An event of a peer outside channels was not taken over, which brought its account to this state.
+    pub(super) fn dropped(&self, account: &AccountName, peer: PeerId, pts: i32) {
+        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        let steps = steps.entry(*account).or_default();
+        steps.in_step.remove(&peer);
+        steps.dropped_at.insert(peer, pts);
+    }
+
+    /// An account was not told of everything before this state.
+    pub(super) fn jumped(&self, account: &AccountName, pts: i32) {
+        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        let steps = steps.entry(*account).or_default();
+        steps.in_step.clear();
+        steps.told_from = pts;
+    }
+
+    /// Whether an account was told of everything in a peer outside channels since its newest id was seen.
+    pub(super) fn is_in_step(&self, account: &AccountName, peer: PeerId) -> bool {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).get(account).is_some_and(|steps| steps.in_step.contains(&peer))
+    }
+
     /// An account archives a basic group no longer, so that another one can.
     pub(super) fn release(&self, account: &AccountName, peer: PeerId) {
         let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
         if owners.get(&peer) == Some(account) {
             owners.remove(&peer);
         }
+        drop(owners);
         if let Some(own) = self.own.lock().unwrap_or_else(PoisonError::into_inner).get_mut(account) {
             own.remove(&peer);
+        }
+        if let Some(steps) = self.steps.lock().unwrap_or_else(PoisonError::into_inner).get_mut(account) {
+            steps.in_step.remove(&peer);
         }
     }
 
     /// Whether another account archives the same messages: those of a basic group.
     pub(super) fn belongs_to_another(&self, account: &AccountName, peer: PeerId) -> bool {
         self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(&peer).is_some_and(|owner| owner != account)
+    }
+
+    /// The account that archives a basic group.
+    pub(super) fn owner(&self, peer: PeerId) -> Option<AccountName> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(&peer).copied()
     }
 
     /// Whether an account archives a peer by ids of its own.
@@ -150,11 +230,22 @@ impl Peers {
         own.get(account).into_iter().flatten().map(|peer| ChatId::seen_by(*account, *peer)).collect()
     }
 
-    /// Another account that is in a basic group and can address it.
-    pub(super) fn other_member(&self, account: &AccountName, peer: PeerId) -> Result<Option<AccountName>, ArchiveError> {
+    /// Another account among these that is in a basic group and can address it.
+    pub(super) fn other_member(
+        &self,
+        account: &AccountName,
+        peer: PeerId,
+        able: &BTreeSet<AccountName>,
+    ) -> Result<Option<AccountName>, ArchiveError> {
         let members = self.archive.view().members(peer)?;
         let others = members.into_iter().filter(|member| member.current() && member.account != *account);
-        Ok(others.map(|member| member.account).find(|name| self.is_known_to(name, peer)))
+        Ok(others.map(|member| member.account).find(|name| able.contains(name) && self.is_known_to(name, peer)))
+    }
+
+    /// Notes that the group is looked for which a supergroup once was; false where it is, or was, already.
+    pub(super) fn seek_past(&self, group: PeerId) -> Result<bool, ArchiveError> {
+        let is_first = self.sought_pasts.lock().unwrap_or_else(PoisonError::into_inner).insert(group);
+        Ok(is_first && self.archive.view().chats(group)?.is_empty())
     }
 
     /// Whether an account can address a peer.

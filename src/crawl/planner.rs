@@ -133,6 +133,11 @@ impl Planner {
         Ok((at <= now + DIFFERENCE_WITHIN).then(|| (read, at.max(now) + DIFFERENCE_TAKES)))
     }
 
+    /// The accounts that may be asked at all.
+    pub(super) fn ready(&self) -> BTreeSet<AccountName> {
+        self.pool.ready()
+    }
+
     /// Has an account's dialogs walked to the first page without news.
     pub(super) fn add_walk_for_news(&self, account: &AccountName) {
         self.add(Unit::news(account, &Arc::new(Scope::all())), Priority::Fresh);

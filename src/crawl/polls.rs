@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::dialogs::{Dialogs, Noted, Page};
+use super::dialogs::{Asked, Dialogs, Noted, Page};
 use super::planner::Planner;
 use super::recorder::Recorder;
 use super::resumption::{FoldersKnown, Resumption};
@@ -13,6 +13,7 @@ use crate::archive::ArchiveError;
 use crate::dispatch::{Assignment, Priority, TaskError};
 use crate::model::{AccountName, ChatId, PeerId};
 use crate::schedule::Scope;
+use crate::telegram::TelegramError;
 
 /// Polls peers.
 pub(super) struct Polls {
@@ -34,7 +35,14 @@ impl Polls {
         }
         self.resumption.resume_with(folders_known)?;
         let pts = client.session().updates().map(|state| state.pts);
-        let page = client.peer_dialogs(&peers).await?;
+        let page = match client.peer_dialogs(&peers).await {
+            // One newest message that cannot be read spoils the whole batch: it is found by halving (bisection).
+            Err(TelegramError::Unreadable { why }) => {
+                drop(lease);
+                return Ok(self.unreadable(&account, &peers, &why)?);
+            }
+            page => page?,
+        };
         drop(lease);
         let now = self.recorder.now();
         let outside: BTreeSet<PeerId> = page.seen.left.iter().chain(&page.seen.lost).copied().collect();
@@ -53,11 +61,11 @@ impl Polls {
                 scope: &Scope::all(),
                 folders_known,
                 now,
-                pts,
             },
         )?;
+        let told: Vec<PeerId> = page.tops.iter().map(|top| top.peer).collect();
         let turn = self.recorder.turn().await;
-        self.dialogs.commit(&turn, &account, write, noted, fresh)?;
+        self.dialogs.commit(&turn, &Asked { account: &account, pts, peers: &told }, write, noted, fresh)?;
         drop(turn);
         Ok(())
     }
@@ -69,10 +77,25 @@ impl Polls {
             self.recorder.lost_peer(account, *peer, name)?;
             return self.planner.poll([ChatId::seen_by(*account, *peer)]);
         }
+        self.poll_halves(account, peers);
+        Ok(())
+    }
+
+    fn poll_halves(&self, account: &AccountName, peers: &[PeerId]) {
         let (first, second) = peers.split_at(peers.len() / 2);
         for half in [first, second] {
             self.planner.add(Unit::Poll { account: *account, peers: half.to_vec() }, Priority::Fresh);
         }
-        Ok(())
+    }
+
+    /// What is new in a peer whose newest message cannot be read is looked for in its history, which passes over what it must.
+    fn unreadable(&self, account: &AccountName, peers: &[PeerId], why: &str) -> Result<(), ArchiveError> {
+        let [peer] = peers else {
+            self.poll_halves(account, peers);
+            return Ok(());
+        };
+        tracing::warn!(account.name = %account, peer.id = peer.0, "the newest message of peer {peer} cannot be read ({why})");
+        metrics::counter!("telescribe_unreadable_total").increment(1);
+        self.planner.add_history(ChatId::seen_by(*account, *peer), Priority::Fresh)
     }
 }

@@ -185,6 +185,23 @@ impl Recorder {
         write.counters(MessageKey { chat: ChatId::seen_by(*account, key.peer()), ..key }, counters);
     }
 
+    /// A supergroup was once a basic group: what was said there is read too, where the account can.
+    pub(super) fn seek_past(&self, account: &AccountName, group: Option<PeerId>) -> Result<(), ArchiveError> {
+        if let Some(group) = group
+            && self.peers.seek_past(group)?
+            && let Some(client) = self.clients.get(account)
+        {
+            client.session().learn(group, None);
+            self.lost_peers.poll_past(account, group);
+        }
+        Ok(())
+    }
+
+    /// See [`LostPeers::hand_over`].
+    pub(super) fn hand_over(&self, account: &AccountName, peer: PeerId) -> Result<(), ArchiveError> {
+        self.lost_peers.hand_over(account, peer)
+    }
+
     /// Whether any account can read a chat.
     pub(super) fn has_readers(&self, chat: ChatId) -> bool {
         !self.peers.readers(chat).is_empty()

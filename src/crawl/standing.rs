@@ -112,7 +112,7 @@ impl Standings {
         }
     }
 
-    /// Under the queue's lock, for each of tens of thousands of units: a name is cloned only when it is new.
+    /// Under the queue's lock, for each of tens of thousands of units.
     fn add_to(&self, standing: &mut Standing, turns: &mut Turns, soon: DateTime<Utc>, pending: &Pending<'_>) {
         let (method, urgency) = (pending.task.method(), pending.priority.urgency());
         let turn = |name: &AccountName| (*name, self.pool.free_at(name, method, urgency));
@@ -123,10 +123,8 @@ impl Standings {
         let going = pending.failures < FAILURES_MAX && able().any(|(_, at)| at <= soon);
         standing.going |= going;
         for (name, at) in able() {
-            if !standing.occupied.contains(name) {
-                standing.occupied.insert(*name);
-            }
-            if !going && standing.held.get(name) != Some(&(at > soon).then_some(at)) {
+            standing.occupied.insert(*name);
+            if !going {
                 standing.held.insert(*name, (at > soon).then_some(at));
             }
         }

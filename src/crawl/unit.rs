@@ -69,6 +69,10 @@ pub enum Unit {
         chat: ChatId,
         /// The number of what is waited for.
         run: u64,
+        /// The newest id that is asked for next.
+        newest: i32,
+        /// The account that reads it, where one was named.
+        account: Option<AccountName>,
     },
     /// From which id on an account sees a supergroup's messages.
     Visibility {
@@ -261,7 +265,10 @@ impl Task for CrawlTask {
         let candidates = match self.unit.assignee() {
             Assignee::Account(account) => vec![account],
             Assignee::ReaderOf(chat) if matches!(self.unit, Unit::History { .. }) => self.peers.readers_of_history(chat)?,
-            Assignee::ReaderOf(chat) => self.peers.readers(chat),
+            Assignee::ReaderOf(chat) => match self.unit {
+                Unit::Fetch { newest, account, .. } => self.peers.readers_of_id(chat, newest, account)?,
+                _ => self.peers.readers(chat),
+            },
         };
         Ok(Placement { lock: self.unit.lock(), mode: self.unit.mode(), candidates })
     }

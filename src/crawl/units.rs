@@ -46,7 +46,7 @@ impl Units {
             Unit::Poll { peers, .. } => self.polls.poll_peers(assignment, peers).await,
             Unit::Events { peer } => self.differences.ask(assignment, peer).await,
             Unit::History { chat } => self.history.read_page(assignment, chat).await,
-            Unit::Fetch { chat, run } => self.history.fetch_page(assignment, chat, run).await,
+            Unit::Fetch { chat, run, .. } => self.history.fetch_page(assignment, chat, run).await,
             Unit::Visibility { peer, .. } => self.visibility.ask(assignment, peer).await,
             Unit::Full { peer } => self.counting.count_members(assignment, peer).await,
             Unit::Views { peer } => self.counting.count_views(assignment, peer).await,
@@ -79,7 +79,7 @@ impl Perform for Units {
                 self.recorder.lost_peer(account, peer, name)?;
                 self.planner.add(unit.clone(), Priority::Fresh);
             }
-            Unit::Fetch { chat, run } => {
+            Unit::Fetch { chat, run, .. } => {
                 let peer = chat.peer();
                 tracing::warn!(account.name = %account, peer.id = peer.0, "account `{account}` cannot read peer {peer} ({name})");
                 self.recorder.lost_peer(account, peer, name)?;

@@ -17,7 +17,7 @@ use super::planner::Planner;
 use super::recorder::{Recorder, Turn};
 use super::unit::Unit;
 use crate::archive::{Archive, ArchiveError, CrawlState, Order};
-use crate::dispatch::{Assignment, Priority, TaskError};
+use crate::dispatch::{Assignee, Assignment, Priority, TaskError};
 use crate::model::{AccountName, IdRange, IdSpace, Peer, PeerId, PeerKind};
 use crate::telegram::TelegramError;
 
@@ -32,6 +32,8 @@ pub(super) struct Visibility {
     pub(super) peers: Arc<Peers>,
     pub(super) planner: Arc<Planner>,
     pub(super) recorder: Arc<Recorder>,
+    /// What is to be asked when an account has answered about a peer.
+    pub(super) then: Mutex<Vec<(AccountName, PeerId, Unit, Priority)>>,
     /// Who was asked, and gave no answer.
     pub(super) unanswered: Mutex<BTreeSet<(AccountName, PeerId)>>,
     /// Who was asked about what since the program has begun.
@@ -73,9 +75,23 @@ impl Visibility {
         self.planner.add_history(peer, priority)
     }
 
+    /// The same, with something that is to be asked after it.
+    pub(super) fn plan_before(&self, account: &AccountName, then: Unit, priority: Priority) -> Result<(), ArchiveError> {
+        let Assignee::ReaderOf(chat) = then.assignee() else { return Ok(()) };
+        self.then.lock().unwrap_or_else(PoisonError::into_inner).push((*account, chat.peer(), then, priority));
+        self.plan(account, chat.peer(), priority)
+    }
+
     /// The account has answered, or cannot read the peer.
     pub(super) fn has_answered(&self, account: &AccountName, peer: PeerId) {
         self.peers.set_asked(account, peer, false);
+        let ready: Vec<_> = {
+            let mut then = self.then.lock().unwrap_or_else(PoisonError::into_inner);
+            then.extract_if(.., |(of, at, ..)| of == account && *at == peer).collect()
+        };
+        for (.., unit, priority) in ready {
+            self.planner.add(unit, priority);
+        }
     }
 
     /// Asks from where on an account sees a peer.
@@ -106,6 +122,7 @@ impl Visibility {
         if let Some(members) = full.members {
             write.member_count(peer, members);
         }
+        self.recorder.seek_past(&account, full.migrated_from)?;
         let (linked, first) = (full.linked, full.visible_from);
         write.crawl_state(peer, move |state| state.linked = linked);
         self.recorder.mention(&mut write, &account, full.seen)?;

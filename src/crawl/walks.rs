@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::dialogs::{Dialogs, Noted, Page};
+use super::dialogs::{Asked, Dialogs, Noted, Page};
 use super::peers::Peers;
 use super::planner::Planner;
 use super::recorder::Recorder;
@@ -13,7 +13,7 @@ use crate::archive::{Archive, ArchiveError, Write};
 use crate::dispatch::{Assignment, Priority, TaskError};
 use crate::model::{AccountName, PeerId, Timestamp};
 use crate::schedule::Scope;
-use crate::telegram::Offset;
+use crate::telegram::{DIALOGS_SIZE, Offset, TelegramError};
 
 /// What a walk to the end has seen of an account's dialogs.
 #[derive(Debug, Default)]
@@ -55,7 +55,7 @@ impl Walks {
         from: Option<Offset>,
         newest: Option<Timestamp>,
     ) -> Result<(), TaskError> {
-        let Assignment { lease, client, .. } = assignment;
+        let Assignment { lease, client, failures, .. } = assignment;
         let account = *lease.account();
         let folders_known = self.resumption.folders_known();
         if folders_known == FoldersKnown::Soon {
@@ -64,7 +64,16 @@ impl Walks {
         }
         self.resumption.resume_with(folders_known)?;
         let pts = client.session().updates().map(|state| state.pts);
-        let page = client.dialogs(from.as_ref()).await?;
+        let most = (DIALOGS_SIZE >> failures.min(31)).max(1);
+        let page = match client.dialogs(from.as_ref(), most).await {
+            // Where the next page would begin stands in the one that cannot be read.
+            Err(TelegramError::Unreadable { why }) if most == 1 => {
+                tracing::warn!(account.name = %account, "account `{account}`: a dialog cannot be read ({why}); the walk ends before it");
+                metrics::counter!("telescribe_unreadable_total").increment(1);
+                return Ok(());
+            }
+            page => page?,
+        };
         drop(lease);
         let now = self.recorder.now();
         // Some dialogs are listed although the account is out of them.
@@ -86,7 +95,6 @@ impl Walks {
                 scope,
                 folders_known,
                 now,
-                pts,
             },
         )?;
         if reach == Reach::Everything {
@@ -113,8 +121,9 @@ impl Walks {
             write.walked(&account, newest);
         }
         self.recorder.mention(&mut write, &account, page.seen)?;
+        let told: Vec<PeerId> = page.tops.iter().map(|top| top.peer).collect();
         let turn = self.recorder.turn().await;
-        self.dialogs.commit(&turn, &account, write, news, fresh)?;
+        self.dialogs.commit(&turn, &Asked { account: &account, pts, peers: &told }, write, news, fresh)?;
         drop(turn);
         self.peers.remove_without_member(page.tops.iter().map(|t| t.peer).filter(|peer| !outside.contains(peer)));
         if let Some(next) = next {
@@ -152,6 +161,7 @@ impl Walks {
             tracing::info!(account.name = %account, peer.id = peer.0, "account `{account}` has left peer {peer}");
             write.left(*peer, account);
             self.peers.member_left(account, *peer)?;
+            self.recorder.hand_over(account, *peer)?;
         }
         walk.absent = absent;
         walk.seen = BTreeSet::new();

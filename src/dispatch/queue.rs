@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
 
 use super::task::{Assignee, ClaimMode, LockKey, Placement, Priority, Task, TaskKey};
@@ -223,6 +223,20 @@ impl Queue {
             if !waiting.placement.candidates.is_empty() {
                 inner.insert(key, waiting);
             }
+        }
+    }
+
+    /// The clock was set back by so much: what waits does so no longer than it would have.
+    pub(super) fn shift_back(&self, by: TimeDelta) {
+        let mut inner = lock(&self.inner);
+        let inner = &mut *inner;
+        for waiting in inner.tasks.values_mut().filter(|waiting| waiting.not_before > DateTime::UNIX_EPOCH) {
+            waiting.not_before = waiting.not_before.checked_sub_signed(by).unwrap_or(DateTime::UNIX_EPOCH);
+        }
+        let sleeping = std::mem::take(&mut inner.sleeping);
+        for ((_, order), key) in sleeping {
+            let Some(waiting) = inner.tasks.get(&key) else { continue };
+            inner.sleeping.insert((waiting.not_before, order), key);
         }
     }
 

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Mutex, mpsc};
+use tokio::time::Instant;
 
 use super::backlog::Backlog;
 use super::queue::{Found, Taken};
@@ -37,7 +38,10 @@ pub(super) fn start(backlog: &Arc<Backlog>, name: &str, workers: usize, lifecycl
     // Each place is a lease that was given, and there is a worker for each.
     let (handing, inbox) = mpsc::channel(workers.max(1));
     let b = Arc::clone(backlog);
-    lifecycle.work("dispatch", move || Dispatcher { backlog: Arc::clone(&b), handing: handing.clone(), next: None });
+    lifecycle.work("dispatch", move || {
+        let looked = (b.clock.now(), Instant::now());
+        Dispatcher { backlog: Arc::clone(&b), looked, handing: handing.clone(), next: None }
+    });
     let inbox = Arc::new(Mutex::new(inbox));
     for n in 1..=workers {
         backlog.clients.use_until_released();
@@ -50,14 +54,37 @@ pub(super) fn start(backlog: &Arc<Backlog>, name: &str, workers: usize, lifecycl
     }
 }
 
+/// By how much the clock may differ from the time that has passed without having been set.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(5);
+
 struct Dispatcher {
     backlog: Arc<Backlog>,
+    /// What the clock said when it was looked at last, and when that was.
+    looked: (DateTime<Utc>, Instant),
     handing: mpsc::Sender<Handed>,
     next: Option<DateTime<Utc>>,
 }
 
+impl Dispatcher {
+    /// Waits are kept as times of the clock. One that is set back, by a day say, must not stop them for a day.
+    fn look_at_clock(&mut self) {
+        let (now, (before, at)) = (self.backlog.clock.now(), self.looked);
+        let passed = TimeDelta::from_std(at.elapsed()).unwrap_or_default();
+        let back = before + passed - now;
+        if back > CLOCK_TOLERANCE {
+            tracing::warn!(
+                "the clock was set back by {} s; what waits for a retry goes by the time that has passed",
+                back.num_seconds()
+            );
+            self.backlog.queue.shift_back(back);
+        }
+        self.looked = (now, Instant::now());
+    }
+}
+
 impl Worker for Dispatcher {
     async fn step(&mut self) -> anyhow::Result<StepOutcome> {
+        self.look_at_clock();
         if !self.backlog.gate.is_open() {
             self.next = None;
             return Ok(StepOutcome::Idle);

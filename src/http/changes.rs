@@ -25,8 +25,6 @@ use super::query::{FromQuery, NoParams, Query, Values};
 
 /// Changes read in one batch.
 const BATCH: usize = 500;
-/// Long polling: how long a sealed `follow` waits for a change before it answers with an empty page, as a share of the request timeout.
-const WAIT_SHARE: f32 = 0.6;
 
 /// Which changes.
 #[derive(Clone, Copy, IntoParams)]
@@ -144,7 +142,7 @@ pub(super) async fn list(
     let budget = PageBudget::new(&context, &ingress, params.limit)?;
     let after = locate(&context, params.after)?;
     if params.follow {
-        let patience = context.settings.request_timeout.mul_f32(WAIT_SHARE);
+        let patience = context.settings.patience();
         wait(&context, news, after, patience).await;
     }
     let span = ChangeSpan { after, limit: budget.entries(), events: params.events };

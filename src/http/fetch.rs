@@ -16,8 +16,6 @@ use super::operator::OperatorError;
 use super::problem::Problem;
 use super::query::{NoParams, Query, unknown};
 
-/// Long polling: how long a response waits for what is fetched, as a share of the request timeout.
-const WAIT_SHARE: f32 = 0.6;
 const MEMBERS: [&str; 4] = ["peer", "account", "ids", "since"];
 
 /// Reads a part of a peer's history now, and answers when it is archived.
@@ -81,7 +79,7 @@ pub(super) async fn one(
 }
 
 async fn waited_for(context: &Context, run: u64) -> Result<Option<(StatusCode, Json<FetchView>)>, Problem> {
-    let patience = context.settings.request_timeout.mul_f32(WAIT_SHARE);
+    let patience = context.settings.patience();
     let fetched = tokio::select! {
         fetched = context.operator.fetched(run, patience) => fetched?,
         () = context.lifecycle.stop_asked() => return Err(Problem::unready("the program is stopping")),

@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// The share of the request timeout that a response waits at most for what is to come.
+const WAIT_SHARE: f32 = 0.6;
+
 /// How to serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -33,6 +36,13 @@ pub struct Listener {
     pub sealing: Sealing,
     /// Whether clients may also operate the program, and not only read.
     pub operate: bool,
+}
+
+impl Settings {
+    /// Long polling: how long a response waits for what is to come, and then says that it has not.
+    pub(super) fn patience(&self) -> Duration {
+        self.request_timeout.mul_f32(WAIT_SHARE)
+    }
 }
 
 impl Listener {

@@ -10,7 +10,7 @@ use crate::model::{IdSpace, MessageId, PeerId};
 use crate::parse;
 
 /// The page size of the list of dialogs: what Telegram gives at most.
-const DIALOGS_SIZE: i32 = 100;
+pub const DIALOGS_SIZE: i32 = 100;
 
 /// Peers whose newest message may be asked for in one batch: the same bound, which Telegram documents for neither.
 pub const PEER_DIALOGS_MAX: usize = 100;
@@ -65,11 +65,11 @@ pub struct Folder {
 }
 
 impl Client {
-    /// A page of the list of dialogs.
+    /// A page of the list of dialogs, so many at most.
     ///
     /// # Errors
     /// See [`TelegramError`]; so do all calls below.
-    pub async fn dialogs(&self, from: Option<&Offset>) -> Result<DialogPage, TelegramError> {
+    pub async fn dialogs(&self, from: Option<&Offset>, most: i32) -> Result<DialogPage, TelegramError> {
         let offset_peer = from.map(|o| self.input_peer(o.peer)).transpose()?.unwrap_or(enums::InputPeer::Empty);
         let request = functions::messages::GetDialogs {
             exclude_pinned: false,
@@ -77,7 +77,7 @@ impl Client {
             offset_date: from.map_or(0, |o| o.date),
             offset_id: from.map_or(0, |o| o.id),
             offset_peer,
-            limit: DIALOGS_SIZE,
+            limit: most,
             hash: 0,
         };
         let (dialogs, messages, users, chats, whole) = match self.invoke(&request).await? {

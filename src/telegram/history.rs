@@ -8,7 +8,7 @@ use crate::model::{IdRange, PeerId};
 use crate::parse::{self, Parsed};
 
 /// The page size of history: what Telegram gives at most.
-const PAGE_SIZE: i32 = 100;
+pub const PAGE_SIZE: i32 = 100;
 
 /// A page of history.
 #[derive(Clone, Debug)]
@@ -24,12 +24,13 @@ pub struct HistoryPage {
 }
 
 impl Client {
-    /// A page of a peer's history: the newest messages of a range.
+    /// A page of a peer's history: the newest messages of a range, so many at most.
     ///
     /// # Errors
     /// See [`TelegramError`].
-    pub async fn history(&self, peer: PeerId, range: IdRange) -> Result<HistoryPage, TelegramError> {
-        let messages = self.invoke(&self.history_request(peer, range)?).await?;
+    pub async fn history(&self, peer: PeerId, range: IdRange, most: i32) -> Result<HistoryPage, TelegramError> {
+        let request = functions::messages::GetHistory { limit: most, ..self.history_request(peer, range)? };
+        let messages = self.invoke(&request).await?;
         self.page(peer, range, messages)
     }
 

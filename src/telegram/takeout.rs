@@ -9,7 +9,7 @@ use std::time::Duration;
 use grammers_tl_types::{RemoteCall, functions};
 use tokio::time::Instant;
 
-use super::{Client, HistoryPage, TelegramError, method};
+use super::{Client, HistoryPage, PAGE_SIZE, TelegramError, method};
 use crate::model::{IdRange, PeerId};
 
 /// The wait before beginning a takeout is retried, where Telegram names no time: a takeout that ended early is begun anew a few times
@@ -22,7 +22,7 @@ impl Client {
     /// # Errors
     /// See [`TelegramError`]. `TAKEOUT_INIT_DELAY` says once how long no takeout can be begun; until then pages are read as usual.
     pub async fn history_by_takeout(&self, peer: PeerId, range: IdRange) -> Result<HistoryPage, TelegramError> {
-        let Some(id) = self.takeout_id().await? else { return self.history(peer, range).await };
+        let Some(id) = self.takeout_id().await? else { return self.history(peer, range, PAGE_SIZE).await };
         let query = self.history_request(peer, range)?;
         let request = functions::InvokeWithTakeout { takeout_id: id, query };
         match self.invoke(&request).await {
@@ -35,7 +35,7 @@ impl Client {
                 }
                 drop(takeout);
                 self.retry_later("the takeout has ended")?;
-                self.history(peer, range).await
+                self.history(peer, range, PAGE_SIZE).await
             }
             Err(error) => Err(error),
         }

@@ -48,7 +48,8 @@ pub struct CoverageView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) checked_at: Option<String>,
     /// Why the peer cannot be read at present: Telegram's error name, or `NO_ACCOUNT` where every account that could is banned, signed out
-    /// or gone, `UNFOLLOWED` where the operator wants it no longer, `TAKEN_OVER` where another account archives the same messages.
+    /// or gone, `UNFOLLOWED` where the operator wants it no longer, `TAKEN_OVER` where another account archives the same messages, `FETCHED` where
+    /// only a part was asked for and nothing is crawled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unavailable: Option<String>,
     /// Since when it cannot be read.
@@ -70,7 +71,7 @@ pub struct HoleView {
     pub(crate) first: i32,
     /// The last id.
     pub(crate) last: i32,
-    /// `not_read_yet`, `peer_unavailable`, `hidden`, `taken_over`, `unreadable`, `to_be_read_again` or `deletion_to_be_confirmed`.
+    /// `not_read_yet`, `peer_unavailable`, `hidden`, `taken_over`, `not_wanted`, `unreadable`, `to_be_read_again` or `deletion_to_be_confirmed`.
     pub(crate) reason: Cow<'static, str>,
 }
 
@@ -148,7 +149,8 @@ impl CoverageView {
             deleted: coverage.deleted,
             missing: completeness.missing.len(),
             unreadable: completeness.unreadable.len(),
-            hidden: completeness.hidden.len(),
+            // What nobody wants of a chat is hidden from nobody.
+            hidden: if state.is_wanted_no_longer() { 0 } else { completeness.hidden.len() },
             recheck: completeness.recheck.len(),
             held: completeness.held.len(),
             held_until: state.held_until.map(|at| at.to_string()),
@@ -172,13 +174,19 @@ impl HoleView {
     pub(crate) const HIDDEN: &'static str = "hidden";
     /// Never read, and another account archives the same messages by ids of its own.
     pub(crate) const TAKEN_OVER: &'static str = "taken_over";
+    /// Never read, and nobody has asked for it: the peer is not crawled.
+    pub(crate) const NOT_WANTED: &'static str = "not_wanted";
     /// Read, but its updates were skipped or a recheck is due.
     pub(crate) const TO_BE_READ_AGAIN: &'static str = "to_be_read_again";
     /// Part of a mass deletion.
     pub(crate) const DELETION_TO_BE_CONFIRMED: &'static str = "deletion_to_be_confirmed";
 
     fn all(completeness: &Completeness<'_>, state: &CrawlState) -> Vec<Self> {
-        let hidden = if state.is_taken_over() { Self::TAKEN_OVER } else { Self::HIDDEN };
+        let hidden = match (state.is_taken_over(), state.is_fetched_only()) {
+            (true, _) => Self::TAKEN_OVER,
+            (_, true) => Self::NOT_WANTED,
+            _ => Self::HIDDEN,
+        };
         let never = if state.unavailable.is_some() { Self::PEER_UNAVAILABLE } else { Self::NOT_READ_YET };
         let of = |set: &RangeSet, reason: &'static str| {
             let hole = move |range: &IdRange| Self { first: range.first, last: range.last, reason: reason.into() };

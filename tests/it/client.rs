@@ -71,7 +71,7 @@ async fn a_move_that_fails_leaves_the_account_where_it_was() {
 
 /// A channel that the account can read, with its newest page's range.
 async fn channel(caller: &Caller) -> (PeerId, IdRange) {
-    let page = caller.client.dialogs(None).await.unwrap();
+    let page = caller.client.dialogs(None, telescribe::telegram::DIALOGS_SIZE).await.unwrap();
     let top = page.tops.iter().find(|top| top.peer.kind() == IdSpace::Channel && top.top.0 > 20).unwrap();
     (top.peer, IdRange::new(1, top.top.0).unwrap())
 }
@@ -81,7 +81,7 @@ async fn a_takeout_is_begun_once_and_reads_the_same() {
     let (simulator, sessions) = simulated().await;
     let caller = Caller::new(Arc::clone(&sessions["alpha"]), Settings { takeout: true, ..settings() });
     let (peer, range) = channel(&caller).await;
-    let plain = caller.client.history(peer, range).await.unwrap();
+    let plain = caller.client.history(peer, range, telescribe::telegram::PAGE_SIZE).await.unwrap();
     assert!(!caller.client.in_takeout().await);
     for _ in 0..3 {
         let page = caller.client.history_by_takeout(peer, range).await.unwrap();

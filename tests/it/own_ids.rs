@@ -151,6 +151,14 @@ async fn a_group_is_archived_once_and_taken_over_when_its_account_is_lost() {
     assert!(newest.contains(&format!("\"id\":{id},")) && newest.contains("who reads this?"), "{newest}");
     let former = coverage(&fleet, group, &owner).await;
     assert_eq!(former["unavailable"], "TAKEN_OVER", "{former:#}");
+    // Until that one is lost in its turn.
+    fleet.simulator.kick(&other, group).unwrap();
+    let id = fleet.simulator.by(&owner).post(group, Post::text("back again")).unwrap();
+    let divided = settled(&fleet, &app).await;
+    let newest = divided.copies[&(group.marked(), owner.clone())].last().unwrap();
+    assert!(newest.contains(&format!("\"id\":{id},")), "{newest}");
+    let latter = coverage(&fleet, group, &other).await;
+    assert_eq!(latter["unavailable"], "TAKEN_OVER", "{latter:#}");
     fleet.stop(app).await;
 }
 

@@ -203,8 +203,10 @@ mod tests {
     fn kind() -> impl Strategy<Value = ChangeKind> {
         let peer = prop_oneof![Just(PeerId(-1)), Just(PeerId(7)), any::<i64>().prop_map(PeerId)];
         let id = prop_oneof![1_i32..6, any::<i32>()].prop_map(MessageId);
-        (1_u32..=6, peer, id, 1_u32..4)
-            .prop_map(|(kind, peer, id, version)| kind_of(kind, MessageKey::new(peer, id), version).expect("a known kind"))
+        let account = prop::option::of("[ab]{1,2}").prop_map(|name| name.and_then(|name| name.parse().ok()));
+        (1_u32..=6, peer, account, id, 1_u32..4).prop_map(|(kind, peer, account, id, version)| {
+            kind_of(kind, MessageKey::new(ChatId::new(peer, account), id), version).expect("a known kind")
+        })
     }
 
     proptest! {

@@ -214,3 +214,17 @@ fn a_retry_that_meets_the_same_work_keeps_its_failures_and_its_wait() {
     add(&queue, history(1), Priority::Live);
     assert_eq!(queue.expected_at(&history(1).key()), Some(NOW));
 }
+
+#[test]
+fn a_clock_that_is_set_back_by_a_day_stops_no_retry_for_a_day() {
+    let queue = Queue::default();
+    let task = Arc::new(events(1));
+    let placement = Placement { lock: lock_of(PeerId::channel(1)), mode: ClaimMode::Exclusive, candidates: names(&["alpha"]) };
+    queue.add(task, Priority::Fresh, placement, 1, NOW + TimeDelta::seconds(60));
+    let day = TimeDelta::days(1);
+    let at = |now| queue.take(now, |_, _, _| Verdict::Take(()));
+    assert!(matches!(at(NOW - day + TimeDelta::seconds(61)), Found::Nothing(Some(_))));
+    queue.shift_back(day);
+    assert!(matches!(at(NOW - day + TimeDelta::seconds(59)), Found::Nothing(Some(_))));
+    assert!(matches!(at(NOW - day + TimeDelta::seconds(61)), Found::Task(..)));
+}
