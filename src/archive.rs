@@ -63,6 +63,7 @@ mod write;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocksdb::{ColumnFamily, DB};
 use tokio::sync::watch;
@@ -246,6 +247,8 @@ pub struct Archive {
     damage: Arc<Damage>,
     durability: Durability,
     recent_peers: RecentPeers,
+    /// Moves whenever it may change which chats are crawled, or what rules go by: peers, memberships, what can be read.
+    crawled_generation: AtomicU64,
     flush: Arc<Flush>,
     /// None in one that was opened to be read.
     #[cfg_attr(not(test), expect(dead_code, reason = "it flushes for as long as it lives"))]
@@ -334,6 +337,12 @@ impl Archive {
             self.db.compact_range_cf(self.cf(cf), None::<&[u8]>, None::<&[u8]>);
         }
         Ok(())
+    }
+
+    /// A number that moves whenever it may change which chats are crawled, or what rules go by (a generation).
+    #[must_use]
+    pub fn crawled_generation(&self) -> u64 {
+        self.crawled_generation.load(Ordering::SeqCst)
     }
 
     fn cf(&self, cf: Cf) -> &ColumnFamily {

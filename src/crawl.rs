@@ -22,7 +22,7 @@
 //!
 //! The way through: `unit` says which kinds of tasks there are, `planner` what is asked next, `dispatch` (outside) who asks it; `walks` and
 //! `polls` (by `dialogs`), `differences`, `account_events`, `history`, `folders`, `visibility`, `counters` ask, `live` listens, and all write by the
-//! `recorder`; `fetch` reads what somebody waits for, `sweeps` finds work for the jobs, `abandoned` notes what nobody can read, `admission`, `join` and `follow` decide which peers there are, `peers` who reads them. No kind of
+//! `recorder`; `fetch` reads what somebody waits for, `sweeps` finds work for the jobs, `abandoned` notes what nobody can read, `admission`, `join` and `follow` decide which peers there are, `peers` who reads them, `steps` what need not be asked for. No kind of
 //! unit knows another: what an answer leads to goes through the planner. `assembly` puts them together; nothing that stays knows them all.
 
 mod abandoned;
@@ -50,6 +50,7 @@ mod recorder;
 mod resumption;
 mod settings;
 mod standing;
+mod steps;
 mod sweeps;
 mod unit;
 mod units;
@@ -211,7 +212,9 @@ impl Crawler {
                 }
                 self.planner.poll_without_member()?;
             }
-            Job::CatchUp => self.planner.poll_with(self.admission.crawled(scope)?, |name| !standing.occupied().contains(name))?,
+            Job::CatchUp => self
+                .planner
+                .poll_with(self.admission.crawled(scope)?.iter().copied(), |name| !standing.occupied().contains(name))?,
             Job::Backfill | Job::Recheck | Job::Counters => self.sweeper.sweep(job, scope, standing.occupied())?,
             // It is no part of the crawl.
             Job::Backup => {}

@@ -149,7 +149,17 @@ impl Archive {
                 Some(Flusher::start(&flush, marker).map_err(io)?)
             }
         };
-        Ok(Self { db, path, identity, damage, durability, recent_peers: RecentPeers::new(), flush, flusher })
+        Ok(Self {
+            db,
+            path,
+            identity,
+            damage,
+            durability,
+            recent_peers: RecentPeers::new(),
+            crawled_generation: Default::default(),
+            flush,
+            flusher,
+        })
     }
 
     /// Fails when any reader whose position is kept in the archive has seen more than is there.

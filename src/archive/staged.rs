@@ -63,8 +63,18 @@ pub(super) struct Staged<'a> {
     crawl_states: BTreeMap<ChatId, CrawlState>,
     /// The sums, and what each chat that is touched added to them before.
     totals: Totals,
-    before: BTreeMap<ChatId, Totals>,
+    before: BTreeMap<ChatId, Before>,
+    /// Whether it may change which chats are crawled, or what rules go by.
+    moves_crawled: bool,
     archived: Archived,
+}
+
+/// A chat before a write.
+#[derive(Clone, Copy)]
+struct Before {
+    totals: Totals,
+    /// Whether it could be read, and was followed; `None` where it was not crawled.
+    crawled: Option<(bool, bool)>,
 }
 
 /// A write that was worked out.
@@ -77,6 +87,8 @@ pub(super) struct WorkedOut {
     pub(super) archived: Archived,
     /// The peers that it changes.
     pub(super) peers: BTreeMap<PeerId, Peer>,
+    /// Whether it may change which chats are crawled, or what rules go by.
+    pub(super) moves_crawled: bool,
 }
 
 impl<'a> Staged<'a> {
@@ -103,6 +115,7 @@ impl<'a> Staged<'a> {
             crawl_states: BTreeMap::new(),
             totals: after.totals,
             before: BTreeMap::new(),
+            moves_crawled: false,
             archived: Archived::default(),
         }
     }
@@ -135,6 +148,8 @@ impl<'a> Staged<'a> {
         for new in peer.all_usernames() {
             self.usernames.insert(Username::new(new), Some(peer.id));
         }
+        // Senders and sources of forwards come by all the time.
+        self.moves_crawled |= !self.view().chats(peer.id)?.is_empty();
         self.put(&PEER, &peer.id, &peer);
         self.change(ChangeKind::PeerChanged { peer: peer.id });
         self.peers.insert(peer.id, peer);
@@ -368,6 +383,7 @@ impl<'a> Staged<'a> {
         if !changed.current() && self.view().crawl_state(chat)?.is_some_and(|state| state.visible_from.contains_key(account)) {
             self.crawl_state(chat)?.visible_from.remove(account);
         }
+        self.moves_crawled = true;
         self.put(&MEMBER, &MemberKey { peer, account: *account }, &changed);
         match (before, after) {
             (false, true) => self.change(ChangeKind::PeerJoined { peer }),
@@ -508,7 +524,12 @@ impl<'a> Staged<'a> {
     /// Notes what a chat adds to the totals, before it is changed.
     fn note_totals(&mut self, chat: ChatId) -> Result<(), ArchiveError> {
         if !self.before.contains_key(&chat) {
-            self.before.insert(chat, self.view().totals_of(chat)?);
+            let state = self.view().crawl_state(chat)?;
+            let totals = match &state {
+                Some(state) => Totals::of(&self.view().coverage(chat)?, state),
+                None => Totals::default(),
+            };
+            self.before.insert(chat, Before { totals, crawled: state.as_ref().map(standing) });
         }
         Ok(())
     }
@@ -525,7 +546,7 @@ impl<'a> Staged<'a> {
                 Some(coverage) => coverage.clone(),
                 None => self.view().coverage(*chat)?,
             };
-            totals.replace(*before, state.map_or_else(Totals::default, |state| Totals::of(&coverage, &state)));
+            totals.replace(before.totals, state.map_or_else(Totals::default, |state| Totals::of(&coverage, &state)));
         }
         Ok(totals)
     }
@@ -550,6 +571,10 @@ impl<'a> Staged<'a> {
         let now = self.now;
         self.crawl_states.values_mut().for_each(|state| state.date_unavailability(now));
         let totals = self.new_totals()?;
+        let is_moved = |(chat, state): (&ChatId, &CrawlState)| {
+            self.before.get(chat).and_then(|before| before.crawled) != Some(standing(state))
+        };
+        let moves_crawled = self.moves_crawled || self.crawl_states.iter().any(is_moved);
         self.log();
         let db = &self.archive.db;
         for (name, holder) in &self.usernames {
@@ -565,6 +590,11 @@ impl<'a> Staged<'a> {
             CRAWL_STATE.put(db, &mut self.batch, chat, state);
         }
         let end = LogEnd { next: self.next, link: self.link, at: self.changed_at, totals };
-        Ok(WorkedOut { batch: self.batch, end, archived: self.archived, peers: self.peers })
+        Ok(WorkedOut { batch: self.batch, end, archived: self.archived, peers: self.peers, moves_crawled })
     }
+}
+
+/// What decides of a crawl state whether its chat is looked at.
+fn standing(state: &CrawlState) -> (bool, bool) {
+    (state.unavailable.is_none(), state.followed)
 }

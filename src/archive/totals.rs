@@ -87,10 +87,4 @@ impl View<'_> {
         }
         Ok(totals)
     }
-
-    /// What a chat adds to the totals; nothing where it is not crawled.
-    pub(super) fn totals_of(self, chat: ChatId) -> Result<Totals, ArchiveError> {
-        let state = self.crawl_state(chat)?;
-        state.map_or(Ok(Totals::default()), |state| Ok(Totals::of(&self.coverage(chat)?, &state)))
-    }
 }

@@ -1,6 +1,7 @@
 //! One write (a transaction): what it brings is collected first, then becomes true at once (atomic).
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rocksdb::{WriteBatch, WriteOptions};
@@ -299,7 +300,7 @@ impl Write<'_> {
         for name in self.unknown_usernames {
             staged.put(&UNKNOWN_USERNAME, &UnknownUsernameKey(name), &self.now);
         }
-        let WorkedOut { batch, end: after, mut archived, peers } = staged.finish()?;
+        let WorkedOut { batch, end: after, mut archived, peers, moves_crawled } = staged.finish()?;
         archived.last = after.last();
         // Nothing new (idempotent): most pushed updates mention peers that are known. Not worth a place in the log, or a disk flush.
         if batch.is_empty() {
@@ -307,6 +308,9 @@ impl Write<'_> {
         }
         archive.write_batch(batch)?;
         *end = after;
+        if moves_crawled {
+            archive.crawled_generation.fetch_add(1, Ordering::SeqCst);
+        }
         archive.recent_peers.note(peers.into_values());
         let durable = (archive.durability == Durability::Always).then(|| archive.flush.snapshot_at(&end));
         drop(end);

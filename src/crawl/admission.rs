@@ -1,6 +1,7 @@
 //! Admission: which peers are crawled, by the operator's rules and by the folders that accounts have them in.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::archive::{Archive, ArchiveError, Membership};
@@ -22,12 +23,27 @@ pub struct Rules {
 pub(super) struct Admission {
     archive: Arc<Archive>,
     rules: Rules,
+    /// Moves when folders are read.
+    folders_generation: AtomicU64,
     folders: Mutex<BTreeMap<AccountName, Vec<Folder>>>,
+    /// Which chats each scope covered when they were looked through last.
+    covered: Mutex<Vec<Covered>>,
 }
+
+/// The chats that a scope covers, as of generations of what that depends on.
+#[derive(Debug)]
+struct Covered {
+    scope: Scope,
+    generation: (u64, u64),
+    chats: Arc<[ChatId]>,
+}
+
+/// Scopes whose chats are kept: jobs have few, and those of requests come and go.
+const SCOPES_KEPT: usize = 16;
 
 impl Admission {
     pub(super) fn new(archive: Arc<Archive>, rules: Rules) -> Self {
-        Self { archive, rules, folders: Mutex::default() }
+        Self { archive, rules, folders: Mutex::default(), covered: Mutex::default(), folders_generation: AtomicU64::default() }
     }
 
     /// Whether the operator's rules let a peer be crawled. `peer` is what an answer says of it, else the archive is asked.
@@ -87,8 +103,24 @@ impl Admission {
         Ok(scope.covers(&PeerFacts { id, usernames: &usernames, title: &peer.title, kind: peer.kind, folders: &folders }))
     }
 
-    /// Every chat that is crawled, may be, can be, and is covered by a scope.
-    pub(super) fn crawled(&self, scope: &Scope) -> Result<Vec<ChatId>, ArchiveError> {
+    /// Every chat that is crawled, may be, can be, and is covered by a scope. Looked through only when anything of that may have changed: a
+    /// job every few seconds must not read tens of thousands of crawl states each time.
+    pub(super) fn crawled(&self, scope: &Scope) -> Result<Arc<[ChatId]>, ArchiveError> {
+        let generation = (self.archive.crawled_generation(), self.folders_generation.load(Ordering::SeqCst));
+        let mut covered = self.covered.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = covered.iter().find(|known| known.scope == *scope && known.generation == generation) {
+            return Ok(Arc::clone(&known.chats));
+        }
+        let chats: Arc<[ChatId]> = self.look_through(scope)?.into();
+        covered.retain(|known| known.scope != *scope);
+        if covered.len() >= SCOPES_KEPT {
+            covered.remove(0);
+        }
+        covered.push(Covered { scope: scope.clone(), generation, chats: Arc::clone(&chats) });
+        Ok(chats)
+    }
+
+    fn look_through(&self, scope: &Scope) -> Result<Vec<ChatId>, ArchiveError> {
         let mut chats = Vec::new();
         for entry in self.archive.view().crawl_states(ChatId::FIRST) {
             let (chat, state) = entry?;
@@ -122,6 +154,7 @@ impl Admission {
 
     /// Takes over an account's folders; true when none were known of it.
     pub(super) fn set_folders(&self, account: &AccountName, folders: Vec<Folder>) -> bool {
+        self.folders_generation.fetch_add(1, Ordering::SeqCst);
         self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(*account, folders).is_none()
     }
 

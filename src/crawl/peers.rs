@@ -3,20 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::steps::Steps;
 use crate::archive::{Archive, ArchiveError, Completeness};
 use crate::model::{AccountName, ChatId, IdSpace, PeerId};
 use crate::telegram::{Client, Clients};
-
-/// Of which chats outside channels an account has been told everything, and all of it was taken over.
-#[derive(Debug, Default)]
-struct Steps {
-    /// Their newest id was seen as of a state from which on every event was.
-    in_step: BTreeSet<PeerId>,
-    /// As of which state an event of a peer was not taken over.
-    dropped_at: BTreeMap<PeerId, i32>,
-    /// From which state on events are told without a gap.
-    told_from: i32,
-}
 
 /// Who reads which peer.
 #[derive(Debug)]
@@ -161,37 +151,24 @@ impl Peers {
     }
 
     /// An account was told of the newest id of a peer as of a state of its own; that is archived.
-    ///
-    /// # Correctness
-    /// Kept in memory only, because after a restart nobody knows what was not taken over. What is not in step costs a look at the history.
     pub(super) fn noted(&self, account: &AccountName, peer: PeerId, pts: Option<i32>) {
         let Some(pts) = pts.filter(|_| self.owns(account, peer)) else { return };
-        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        let steps = steps.entry(*account).or_default();
-        if pts >= steps.told_from && steps.dropped_at.get(&peer).is_none_or(|dropped| *dropped <= pts) {
-            steps.in_step.insert(peer);
-        }
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).entry(*account).or_default().noted(peer, pts);
     }
 
     /// An event of a peer outside channels was not taken over, which brought its account to this state.
     pub(super) fn dropped(&self, account: &AccountName, peer: PeerId, pts: i32) {
-        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        let steps = steps.entry(*account).or_default();
-        steps.in_step.remove(&peer);
-        steps.dropped_at.insert(peer, pts);
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).entry(*account).or_default().dropped(peer, pts);
     }
 
     /// An account was not told of everything before this state.
     pub(super) fn jumped(&self, account: &AccountName, pts: i32) {
-        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        let steps = steps.entry(*account).or_default();
-        steps.in_step.clear();
-        steps.told_from = pts;
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).entry(*account).or_default().jumped(pts);
     }
 
     /// Whether an account was told of everything in a peer outside channels since its newest id was seen.
     pub(super) fn is_in_step(&self, account: &AccountName, peer: PeerId) -> bool {
-        self.steps.lock().unwrap_or_else(PoisonError::into_inner).get(account).is_some_and(|steps| steps.in_step.contains(&peer))
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).get(account).is_some_and(|steps| steps.hold(peer))
     }
 
     /// An account archives a basic group no longer, so that another one can.
@@ -205,7 +182,7 @@ impl Peers {
             own.remove(&peer);
         }
         if let Some(steps) = self.steps.lock().unwrap_or_else(PoisonError::into_inner).get_mut(account) {
-            steps.in_step.remove(&peer);
+            steps.left(peer);
         }
     }
 

@@ -95,7 +95,7 @@ impl Resumption {
     fn resume(&self, afresh: bool) -> Result<(), ArchiveError> {
         let (mut nobodys, mut unaddressed) = (BTreeSet::new(), Unaddressed::new());
         for scope in &self.resumed {
-            for chat in self.admission.crawled(scope)? {
+            for chat in self.admission.crawled(scope)?.iter().copied() {
                 if !self.lost_peers.plan_or_seek(chat, afresh, &mut unaddressed)? {
                     nobodys.insert(chat.peer());
                 }

@@ -86,7 +86,7 @@ impl Sweeper {
     /// Looks at every crawled peer that a scope covers, for a job; not at those that only these accounts read, which are still at work
     /// on the run before.
     pub(super) fn sweep(&self, job: Job, scope: &Scope, occupied: &BTreeSet<AccountName>) -> Result<(), ArchiveError> {
-        let mut chats = self.admission.crawled(scope)?;
+        let mut chats = self.admission.crawled(scope)?.to_vec();
         if !occupied.is_empty() {
             let mut free = Vec::new();
             for chat in chats {

@@ -173,8 +173,10 @@ impl Trouble {
     }
 
     fn migrated(&mut self) {
-        // The first ones are those that several accounts are in.
-        let group = *self.peers(|kind| kind == ChatKind::Group).last().unwrap();
+        // Those that several accounts are in are needed later.
+        let groups = self.peers(|kind| kind == ChatKind::Group);
+        let is_alone = |group: &&PeerId| groups.iter().filter(|other| other == group).count() == 1;
+        let group = *groups.iter().find(is_alone).unwrap();
         let successor = self.simulator().migrate(group).unwrap();
         self.simulator().post(successor, Post::text("here we are")).unwrap();
     }
