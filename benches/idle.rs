@@ -2,6 +2,8 @@
 //!
 //! First the connections and the pool alone, then the whole program on its usual schedule, after everything was archived. The simulated
 //! Telegram runs in the same process, so the figures are upper bounds. `TELESCRIBE_BENCH_SECONDS` changes the minute.
+//!
+//! With `TELESCRIBE_BENCH_PEERS=20000` it is what a poll of all of them costs, by two accounts and one a second, when nothing is new.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its results")]
 
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use telescribe::accounts::{Pool, PoolSettings, Session, Sessions};
 use telescribe::app::{App, Environment};
-use telescribe::config::{Config, Server};
+use telescribe::config::{Config, JobConfig, Server, Span};
 use telescribe::crawl::Progress;
 use telescribe::lifecycle::Lifecycle;
 use telescribe::model::SystemClock;
@@ -34,11 +36,14 @@ const PATIENCE: Duration = Duration::from_secs(300);
 async fn main() -> anyhow::Result<()> {
     let seconds = world::number("TELESCRIBE_BENCH_SECONDS", 60)?;
     let over = Duration::from_secs(seconds as u64);
+    if std::env::var_os("TELESCRIBE_BENCH_PEERS").is_some() {
+        return polls(world::number("TELESCRIBE_BENCH_PEERS", 20_000)?, over).await;
+    }
     let spec = WorldSpec { accounts: ACCOUNTS, peers: 80, messages: 4_000, ..WorldSpec::default() };
     let simulator = Simulator::start(spec.generate(), Options::default()).await?;
     let sessions: Vec<Arc<Session>> = world::sessions(&simulator)?.into_iter().map(Arc::new).collect();
     let connected = connections(&sessions, over).await?;
-    let (whole, requests) = program(&simulator, &sessions, over).await?;
+    let (whole, requests) = program(&simulator, &sessions, over, |_| {}).await?;
     for (what, cost) in [("40 connections and the pool", connected), ("the whole program", whole)] {
         eprintln!(
             "{what}: {:.0} ms of processor time in {seconds} s ({:.3} % of a core)",
@@ -50,6 +55,34 @@ async fn main() -> anyhow::Result<()> {
     println!(
         "{}",
         serde_json::json!({ "bench": "idle", "accounts": ACCOUNTS, "seconds": seconds, "connections_cpu_seconds": connected, "program_cpu_seconds": whole, "program_requests": requests })
+    );
+    simulator.stop().await;
+    Ok(())
+}
+
+/// What a poll costs of so many peers, when nothing is new.
+async fn polls(peers: usize, over: Duration) -> anyhow::Result<()> {
+    let spec = WorldSpec { accounts: 2, peers, messages: peers * 2, ..WorldSpec::default() };
+    let simulator = Simulator::start(spec.generate(), Options::default()).await?;
+    let sessions: Vec<Arc<Session>> = world::sessions(&simulator)?.into_iter().map(Arc::new).collect();
+    let every_second = JobConfig::every("* * * * * *");
+    let change = |config: &mut Config| {
+        config.accounts.request_interval = Span::seconds(0);
+        config.jobs.catch_up = every_second;
+        for job in [&mut config.jobs.discover, &mut config.jobs.backfill, &mut config.jobs.recheck, &mut config.jobs.counters] {
+            // Only the first run, which is made up for at the start.
+            job.cron = "0 0 0 1 1 *".to_owned();
+        }
+    };
+    let (cost, requests) = program(&simulator, &sessions, over, change).await?;
+    let polls = requests as f64 / sessions.len() as f64;
+    eprintln!(
+        "{peers} peers: {:.2} ms of processor time a poll of all of them by 2 accounts ({polls:.0} polls)",
+        cost * 1e3 / polls
+    );
+    println!(
+        "{}",
+        serde_json::json!({ "bench": "poll", "peers": peers, "polls": polls, "requests": requests, "cpu_seconds": cost })
     );
     simulator.stop().await;
     Ok(())
@@ -76,7 +109,12 @@ async fn connections(sessions: &[Arc<Session>], over: Duration) -> anyhow::Resul
 }
 
 /// The program, once nothing is left to crawl.
-async fn program(simulator: &Simulator, sessions: &[Arc<Session>], over: Duration) -> anyhow::Result<(f64, usize)> {
+async fn program(
+    simulator: &Simulator,
+    sessions: &[Arc<Session>],
+    over: Duration,
+    change: impl FnOnce(&mut Config),
+) -> anyhow::Result<(f64, usize)> {
     let folder = tempfile::tempdir()?;
     let mut config = Config::default();
     config.telegram.server = Server::Simulated;
@@ -84,6 +122,7 @@ async fn program(simulator: &Simulator, sessions: &[Arc<Session>], over: Duratio
     config.accounts.intervals = BTreeMap::new();
     config.http.listeners = Vec::new();
     config.http.metrics = Vec::new();
+    change(&mut config);
     let store = Sessions::new(&config.accounts.sessions, Server::Simulated.name());
     for session in sessions {
         store.save(session)?;

@@ -2,7 +2,7 @@
 //!
 //! What the accounts can do changes seldom, and a peer of which nothing is asked any more tells nobody of it. So whenever the accounts that
 //! may be asked have changed, all peers are looked at once, and the archive notes of which it has been abandoned, and since when. It is
-//! taken up again when an account is back.
+//! taken up again when an account is back. A basic group that another of our accounts is in is handed over to that one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! Peers that no account can address any more, because their access hash was lost with a session file: they are looked for among the
-//! dialogs of the accounts that are in them.
+//! dialogs of the accounts that are in them. And basic groups whose account can read them no more: another one of ours takes them over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

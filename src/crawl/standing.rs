@@ -12,7 +12,7 @@ use super::peers::Peers;
 use super::planner::PACING;
 use super::sweeps::Sweeps;
 use super::unit;
-use crate::accounts::{Pool, Urgency};
+use crate::accounts::{Outage, Pool, Urgency};
 use crate::dispatch::{Dispatch, FAILURES_MAX, Pending, Priority};
 use crate::model::{AccountName, ChatId, Clock, Timestamp};
 use crate::schedule::{Job, Scope};
@@ -108,8 +108,18 @@ impl Standings {
         match free {
             None => Some("the accounts that can read it are signed out or banned; see `telescribe account list`".to_owned()),
             Some(at) if at > now + PACING => Some(format!("flood wait until {}", Timestamp::from(at))),
-            Some(_) => None,
+            Some(_) => self.no_response(&readers),
         }
+    }
+
+    /// Where none of the accounts that could read it gets a response, for how long one of them has not, and why.
+    fn no_response(&self, readers: &[AccountName]) -> Option<String> {
+        let able = readers.iter().filter(|name| self.pool.free_at(name, method::HISTORY, Urgency::Background).is_some());
+        let mut outages = able.map(|name| Some((name, self.clients.get(name)?.outage().filter(Outage::is_certain)?)));
+        let (name, Outage { since, method, why, .. }) = outages.next()??;
+        let all = outages.all(|outage| outage.is_some());
+        let seconds = since.elapsed().as_secs();
+        all.then(|| format!("account `{name}` has had no response to {method} for {seconds} s ({why})"))
     }
 
     /// Under the queue's lock, for each of tens of thousands of units.
