@@ -129,8 +129,8 @@ impl Basis {
             differences,
             account_events,
             history: self.history(overtaken, &visibility, &fetches, settings),
+            counting: self.counting(&visibility, settings),
             visibility,
-            counting: self.counting(settings),
             planner: Arc::clone(&self.planner),
             recorder: Arc::clone(&self.recorder),
             fetches: Arc::clone(&fetches),
@@ -279,13 +279,14 @@ impl Basis {
         }
     }
 
-    fn counting(&self, settings: &Settings) -> Counting {
+    fn counting(&self, visibility: &Arc<Visibility>, settings: &Settings) -> Counting {
         Counting {
             archive: Arc::clone(&self.archive),
             peers: Arc::clone(&self.peers),
             admission: Arc::clone(&self.admission),
             planner: Arc::clone(&self.planner),
             recorder: Arc::clone(&self.recorder),
+            visibility: Arc::clone(visibility),
             linked_groups: settings.linked_groups,
         }
     }

@@ -6,8 +6,9 @@ use super::admission::Admission;
 use super::peers::Peers;
 use super::planner::Planner;
 use super::recorder::Recorder;
+use super::visibility::Visibility;
 use crate::archive::{Archive, Order};
-use crate::dispatch::{Assignment, TaskError};
+use crate::dispatch::{Assignment, Priority, TaskError};
 use crate::model::{IdRange, MessageId, MessageKey, PeerId};
 use crate::telegram::VIEWS_MAX;
 
@@ -18,6 +19,7 @@ pub(super) struct Counting {
     pub(super) admission: Arc<Admission>,
     pub(super) planner: Arc<Planner>,
     pub(super) recorder: Arc<Recorder>,
+    pub(super) visibility: Arc<Visibility>,
     pub(super) linked_groups: bool,
 }
 
@@ -32,12 +34,17 @@ impl Counting {
         if let Some(members) = full.members {
             write.member_count(peer, members);
         }
-        let linked = full.linked;
+        let (linked, visible_from) = (full.linked, full.visible_from);
         self.recorder.seek_past(&account, full.migrated_from)?;
         write.crawl_state(peer, move |state| state.linked = linked);
         let described = full.seen.peers.iter().find(|p| Some(p.id) == linked).cloned();
         self.recorder.mention(&mut write, &account, full.seen)?;
-        Recorder::commit(&self.recorder.turn().await, write)?;
+        let turn = self.recorder.turn().await;
+        Recorder::commit(&turn, write)?;
+        // A past that an administrator has shown is read from then on.
+        self.visibility.note(&turn, &account, peer, visible_from)?;
+        drop(turn);
+        self.planner.add_history(peer, Priority::Backfill)?;
         // One that could not be read for a while is tried again whenever its channel names it.
         let is_followed = |group| {
             self.archive.view().crawl_state(group).map(|s| s.is_some_and(|s| s.unavailable.is_none() || s.is_unfollowed()))
