@@ -222,6 +222,18 @@ impl Crawler {
         Ok(())
     }
 
+    /// What is done of a run that is left out, because every account still has something of the one before: what depends on no account's
+    /// walk.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn run_left_out(&self, job: Job, scope: &Scope) -> Result<(), ArchiveError> {
+        if job == Job::CatchUp && scope.only.is_empty() {
+            self.planner.poll_without_member()?;
+        }
+        Ok(())
+    }
+
     /// How a job for the peers of a scope stands.
     #[must_use]
     pub fn standing(&self, job: Job, scope: &Scope) -> Standing {

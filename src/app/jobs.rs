@@ -54,6 +54,10 @@ impl JobWorkers {
         tokio::task::block_in_place(|| self.crawler.run(job, scope))
     }
 
+    fn run_left_out(&self, job: Job, scope: &Scope) -> Result<(), ArchiveError> {
+        tokio::task::block_in_place(|| self.crawler.run_left_out(job, scope))
+    }
+
     fn standing(&self, job: Job, scope: &Scope) -> Standing {
         match job {
             Job::Backup => Standing::without_requests(self.backups.is_scheduled_open()),
@@ -437,6 +441,7 @@ impl Worker for Scheduler {
                     step = StepOutcome::Busy;
                 }
                 RunDecision::Skip => {
+                    self.workers.run_left_out(run.job, &run.scope)?;
                     metrics::counter!("telescribe_jobs_skipped_total", "job" => run.job.name()).increment(1);
                     step = StepOutcome::Busy;
                 }

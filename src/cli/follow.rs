@@ -96,8 +96,10 @@ pub async fn write_unfollowed(args: &UnfollowArgs, globals: &Globals, out: &mut 
 }
 
 async fn list(api: &Api, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
+    let mut is_any = false;
     api.each_page::<CoveragePage>(Target::new("/v1/coverage"), |page| {
         for (coverage, json) in page.entries().filter(|(coverage, _)| coverage.followed) {
+            is_any = true;
             if globals.json {
                 out.json(json)?;
             } else {
@@ -107,6 +109,9 @@ async fn list(api: &Api, globals: &Globals, out: &mut Out) -> anyhow::Result<Exi
         Ok(())
     })
     .await?;
+    if !is_any && !globals.json {
+        out.line("nothing is followed; `telescribe follow @NAME` follows a channel or group without joining it")?;
+    }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }

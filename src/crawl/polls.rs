@@ -28,7 +28,7 @@ impl Polls {
     pub(super) async fn poll_peers(&self, assignment: Assignment, peers: Vec<PeerId>) -> Result<(), TaskError> {
         let Assignment { lease, client, .. } = assignment;
         let account = *lease.account();
-        let folders_known = self.resumption.folders_known();
+        let folders_known = self.resumption.folders_known(&account);
         if folders_known == FoldersKnown::Soon {
             // A walk finds them as soon as the folders are known.
             return Ok(());

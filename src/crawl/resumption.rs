@@ -17,7 +17,7 @@ use crate::accounts::Pool;
 use crate::archive::{Archive, ArchiveError};
 use crate::dispatch::{Dispatch, Priority};
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
-use crate::model::ChatId;
+use crate::model::{AccountName, ChatId};
 use crate::schedule::{Job, Scope};
 use crate::telegram::Clients;
 
@@ -50,10 +50,16 @@ pub(super) struct Resumption {
 }
 
 impl Resumption {
-    /// Has the folders read that the operator's rules depend on, where they were not yet, and tells whether they can be waited for.
+    /// Has the folders read that the operator's rules depend on, where they were not yet, and tells how much of them is known for an
+    /// account's part of the crawl: it waits for its own, and for nobody else's.
     ///
     /// What must not be crawled because of its folder would otherwise be, until its folder is known.
-    pub(super) fn folders_known(&self) -> FoldersKnown {
+    pub(super) fn folders_known(&self, account: &AccountName) -> FoldersKnown {
+        self.folders_known_to(&BTreeSet::from([*account]))
+    }
+
+    /// The same for several accounts: they wait as long as all of them do.
+    fn folders_known_to(&self, accounts: &BTreeSet<AccountName>) -> FoldersKnown {
         if !self.admission.is_by_folder() {
             return FoldersKnown::All;
         }
@@ -65,8 +71,8 @@ impl Resumption {
         for account in &lacking {
             self.planner.add(Unit::Folders { account: *account }, Priority::Live);
         }
-        let held = lacking.iter().all(|name| standing.held().contains_key(name));
-        if held { FoldersKnown::Partly } else { FoldersKnown::Soon }
+        let waits = |name: &AccountName| lacking.contains(name) && !standing.held().contains_key(name);
+        if accounts.iter().all(waits) { FoldersKnown::Soon } else { FoldersKnown::Partly }
     }
 
     /// Resumes what was unfinished when the program last ended, and the walks that were put off: once as soon as the folders that the
@@ -117,7 +123,7 @@ impl Resumption {
 
     /// Resumes with what is known now. Where an account must wait, or is lost, the others need not wait for its folders.
     pub(super) fn resume_now(&self) -> Result<(), ArchiveError> {
-        self.resume_with(self.folders_known())
+        self.resume_with(self.folders_known_to(&self.pool.ready()))
     }
 
     /// The folders of an account were read for the first time. One that is back defers the others' walks while its folders are being read.

@@ -57,7 +57,7 @@ impl Walks {
     ) -> Result<(), TaskError> {
         let Assignment { lease, client, failures, .. } = assignment;
         let account = *lease.account();
-        let folders_known = self.resumption.folders_known();
+        let folders_known = self.resumption.folders_known(&account);
         if folders_known == FoldersKnown::Soon {
             // The one that reads the last of them walks again.
             return Ok(());

@@ -15,7 +15,7 @@ use telescribe_simulator::world::Chat;
 use telescribe_simulator::{Options, PeerId, WorldSpec};
 
 use crate::support::commands::Written;
-use crate::support::fleet::{Fleet, small};
+use crate::support::fleet::{Fleet, empty, small};
 
 const RESOLVE: &str = "contacts.resolveUsername";
 
@@ -43,16 +43,6 @@ fn username(fleet: &Fleet, peer: PeerId) -> String {
 
 fn id(peer: PeerId) -> telescribe::model::PeerId {
     telescribe::model::PeerId(peer.marked())
-}
-
-/// Takes every account out of a peer.
-fn empty(fleet: &Fleet, peer: PeerId) {
-    let names = |world: &telescribe_simulator::World| -> Vec<String> {
-        world.chat(peer).unwrap().members.iter().map(|member| world.accounts[*member].name.clone()).collect()
-    };
-    for name in fleet.simulator.inspect(names) {
-        fleet.simulator.leave(&name, peer).unwrap();
-    }
 }
 
 /// The peers that are crawled.

@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use serde_json::json;
+use telescribe::cli::Out;
+use telescribe::cli::follow::{FollowArgs, write_followed};
 use telescribe_simulator::world::ChatKind;
 use telescribe_simulator::{PeerId, Post};
 
+use crate::support::commands::Written;
 use crate::support::fleet::{Fleet, first_differences, knows, small};
 use crate::support::waiting::PATIENCE;
 
@@ -74,6 +77,10 @@ async fn a_public_channel_is_crawled_without_joining_it_until_it_is_wanted_no_lo
     assert!(!knows(&app, peer, unread));
     let refused = fleet.wish("/v1/unfollow", json!({ "peer": format!("@{name}") })).await.unwrap_err();
     assert_eq!(refused.code, "not-followed");
+    let written = Written::default();
+    let listing = FollowArgs { peers: Vec::new(), account: None };
+    write_followed(&listing, &fleet.globals(), &mut Out::to(written.clone())).await.unwrap();
+    assert!(written.text().starts_with("nothing is followed; "), "an empty list says so");
     fleet.stop(app).await;
 }
 

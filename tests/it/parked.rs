@@ -6,16 +6,18 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use telescribe::app::App;
-use telescribe::config::{JobChange, MissedConfig, OverrideConfig, Span};
+use telescribe::config::{JobChange, JobConfig, MissedConfig, OverrideConfig, Span};
 use telescribe::lifecycle::Lifecycle;
 use telescribe::telegram::Proxy;
-use telescribe_simulator::{Fault, Outcome, PeerId, Post, Rule, When};
+use telescribe_simulator::world::{Chat, ChatKind};
+use telescribe_simulator::{Fault, Outcome, PeerId, Post, Rule, When, WorldSpec};
 use tokio::net::TcpListener;
 
 use crate::support::commands::scheduled;
-use crate::support::fleet::{Fleet, job, knows, small};
+use crate::support::fleet::{Fleet, empty, job, knows, small};
 use crate::support::methods::{DIALOGS, PEER_DIALOGS};
 
+const FOLDERS: &str = "messages.getDialogFilters";
 /// Fifteen hours, as peers have seen.
 const LONG: u32 = 54_000;
 
@@ -49,7 +51,7 @@ async fn goes_on(fleet: &Fleet, app: &App, peer: PeerId) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_must_wait_for_hours_keeps_no_job_from_the_others() {
     let mut fleet = unheard().await;
-    fleet.config.jobs.discover = telescribe::config::JobConfig::every("* * * * * *");
+    fleet.config.jobs.discover = JobConfig::every("* * * * * *");
     let app = fleet.start_and_finish().await;
     let flood = Rule::new(Fault::FloodWait { seconds: LONG }, When::Always).account("alpha").method(DIALOGS);
     fleet.simulator.fault(flood);
@@ -60,8 +62,7 @@ async fn an_account_that_must_wait_for_hours_keeps_no_job_from_the_others() {
     fleet.until("the wait is met", || fleet.simulator.ledger().iter().any(flooded)).await;
     goes_on(&fleet, &app, channel(&fleet, false)).await;
     // A walk to the end begins with the folders.
-    let discoveries =
-        || fleet.simulator.ledger().iter().filter(|e| e.account == "bravo" && e.method == "messages.getDialogFilters").count();
+    let discoveries = || fleet.simulator.ledger().iter().filter(|e| e.account == "bravo" && e.method == FOLDERS).count();
     let before = discoveries();
     fleet.until("the others discover on", || discoveries() > before + 1).await;
 
@@ -177,9 +178,40 @@ async fn an_account_whose_folders_cannot_be_read_keeps_nobody_from_what_is_crawl
     fleet.config.crawl.deny = vec!["folder:Nowhere".to_owned()];
     let app = fleet.start_and_finish().await;
     fleet.stop(app).await;
-    let flood = Rule::new(Fault::FloodWait { seconds: LONG }, When::Always).account("alpha").method("messages.getDialogFilters");
+    let flood = Rule::new(Fault::FloodWait { seconds: LONG }, When::Always).account("alpha").method(FOLDERS);
     fleet.simulator.fault(flood);
     let app = fleet.start().await;
     goes_on(&fleet, &app, channel(&fleet, false)).await;
+    fleet.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_whose_folders_get_no_answer_yet_keeps_nobody_from_what_is_crawled_already() {
+    let mut fleet = unheard().await;
+    fleet.config.crawl.deny = vec!["folder:Nowhere".to_owned()];
+    let app = fleet.start_and_finish().await;
+    fleet.stop(app).await;
+    // It is still waited for when the others have long read theirs.
+    fleet.config.telegram.request_timeout = Span::seconds(3_600);
+    fleet.simulator.fault(Rule::new(Fault::Silence, When::Always).account("alpha").method(FOLDERS));
+    let app = fleet.start().await;
+    goes_on(&fleet, &app, channel(&fleet, false)).await;
+    fleet.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_is_a_member_of_is_polled_while_the_dialogs_of_all_accounts_wait() {
+    let mut fleet = Fleet::new(WorldSpec { linked: true, ..small() }).await;
+    let group = fleet.simulator.inspect(|world| {
+        let is_discussion = |chat: &&Chat| chat.kind == ChatKind::Supergroup && chat.linked.is_some();
+        world.chats.iter().find(is_discussion).map(|chat| chat.peer).unwrap()
+    });
+    empty(&fleet, group);
+    fleet.config.jobs.catch_up = JobConfig::every("* * * * * *");
+    let app = fleet.start().await;
+    fleet.until_equal(&app).await;
+    fleet.simulator.fault(Rule::new(Fault::FloodWait { seconds: LONG }, When::Always).method(DIALOGS));
+    fleet.until_got("/v1/jobs", |jobs| job(jobs, "catch-up", None)["skipped"].as_u64() > Some(0)).await;
+    goes_on(&fleet, &app, group).await;
     fleet.stop(app).await;
 }

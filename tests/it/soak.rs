@@ -18,7 +18,7 @@ use std::time::Duration;
 use daemon::Daemon;
 use telescribe_simulator::{Fault, Options, Rule, Simulator, When, WorldSpec};
 use tokio::time::{Instant, sleep};
-use trouble::Trouble;
+use trouble::{EXPENDABLE, Trouble};
 
 use crate::support::copies::difference;
 use crate::support::fleet::{first_differences, write_sessions};
@@ -41,7 +41,7 @@ impl Scale {
             linked: true,
             forums: true,
             shared_groups: true,
-            expendable: 4,
+            expendable: EXPENDABLE,
             ..WorldSpec::default()
         };
         match std::env::var("TELESCRIBE_SOAK").as_deref() {
@@ -52,7 +52,7 @@ impl Scale {
             },
             Ok(other) => panic!("`TELESCRIBE_SOAK` is `{other}`; only `full` is known"),
             Err(_) => Self {
-                spec: WorldSpec { accounts: 7, peers: 60, messages: 15_000, ..whims },
+                spec: WorldSpec { accounts: 9, peers: 60, messages: 15_000, ..whims },
                 wiped: 300,
                 patience: Duration::from_secs(300),
             },
@@ -96,7 +96,8 @@ async fn a_fleet_in_every_kind_of_trouble_ends_with_the_truth() {
         let crawled = world.chats.iter().filter(|chat| chat.peer.marked() < 0);
         crawled.map(|chat| (chat.history.messages().len() as u64).div_ceil(100)).sum()
     });
-    let mut trouble = Trouble::new(simulator, Daemon::start(folder.path()), pages, scale.wiped);
+    let daemon = Daemon::start(folder.path(), &trouble::unreachable(&simulator));
+    let mut trouble = Trouble::new(simulator, daemon, pages, scale.wiped);
     let end = started + scale.patience;
     while trouble.left() > 0 {
         assert!(Instant::now() < end, "the crawl does not get on: {}", trouble.report());

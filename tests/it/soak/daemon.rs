@@ -1,5 +1,6 @@
 //! The program as an operator runs it: a process.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -10,6 +11,9 @@ use crate::support::program::terminate;
 /// `telescribe run`, and the commands that ask it.
 pub(super) struct Daemon {
     folder: PathBuf,
+    /// The proxy of one account: it takes connections, and that is all.
+    proxy: TcpListener,
+    proxied: String,
     child: Option<Child>,
     memory: Memory,
 }
@@ -31,9 +35,11 @@ fn threads_max() -> usize {
 }
 
 impl Daemon {
-    /// Starts it over a folder with sessions.
-    pub(super) fn start(folder: &Path) -> Self {
-        let mut daemon = Self { folder: folder.to_owned(), child: None, memory: Memory::default() };
+    /// Starts it over a folder with sessions, one of whose accounts has a dead proxy.
+    pub(super) fn start(folder: &Path, proxied: &str) -> Self {
+        let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut daemon =
+            Self { folder: folder.to_owned(), proxy, proxied: proxied.to_owned(), child: None, memory: Memory::default() };
         daemon.start_again();
         daemon
     }
@@ -46,6 +52,7 @@ impl Daemon {
     }
 
     fn command(&self) -> Command {
+        let proxy = format!("socks5://{}", self.proxy.local_addr().unwrap());
         let mut command = Command::new(env!("CARGO_BIN_EXE_telescribe"));
         command
             .arg("--data")
@@ -55,7 +62,8 @@ impl Daemon {
             .env("TELESCRIBE__TELEGRAM__REQUEST_TIMEOUT", "3s")
             .env("TELESCRIBE__ACCOUNTS__SESSIONS", self.folder.join("sessions"))
             .env("TELESCRIBE__ACCOUNTS__REQUEST_INTERVAL", "0s")
-            // Longer than any wait that is asked for here.
+            .env(format!("TELESCRIBE__ACCOUNTS__PROXIES__{}", self.proxied.to_uppercase()), proxy)
+            // Longer than the short waits that are asked for here; the long one is remembered.
             .env("TELESCRIBE__ACCOUNTS__REST_AFTER_CRASH", "4s")
             .env("TELESCRIBE__JOBS__CATCH_UP__CRON", "* * * * * *")
             .env("TELESCRIBE__JOBS__BACKFILL__CRON", "*/5 * * * * *")

@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use telescribe_simulator::world::ChatKind;
-use telescribe_simulator::{PeerId, Post, Simulator};
+use telescribe_simulator::world::{Chat, ChatKind};
+use telescribe_simulator::{Fault, PeerId, Post, Rule, Simulator, When};
 
 use super::daemon::Daemon;
 use crate::support::methods::HISTORY;
 
+/// So many of the last accounts are lost by and by, or are of no use from the start.
+pub(super) const EXPENDABLE: usize = 6;
+/// Which of them, from the end: the first four are signed out or banned.
+const FLOODED: usize = 4;
+const UNREACHABLE: usize = 5;
 /// Every so many steps something ordinary happens in some peers.
 const STIR_EVERY: u64 = 5;
 /// How long a data centre stays silent, in steps.
@@ -18,11 +23,12 @@ const SILENT_STEPS: u64 = 150;
 type Event = fn(&mut Trouble);
 
 /// What happens when so many hundredths of the pages were asked for, and what it is called in the report.
-const EVENTS: [(u64, &str, Event); 17] = [
+const EVENTS: [(u64, &str, Event); 19] = [
     (3, "a data centre falls silent", |t| {
         t.simulator().silence_dc(2, true);
         t.silent_until = t.steps + SILENT_STEPS;
     }),
+    (5, "an account is flooded for a day", Trouble::flooded),
     (10, "an account is signed out", |t| t.expend(0, false)),
     (15, "killed", Trouble::killed),
     (20, "a basic group becomes a supergroup", Trouble::migrated),
@@ -39,6 +45,7 @@ const EVENTS: [(u64, &str, Event); 17] = [
     }),
     (45, "an account is banned", |t| t.expend(2, true)),
     (50, "an account is thrown out of a channel", Trouble::kicked),
+    (51, "an account joins a supergroup that hides its past from it", Trouble::joined_late),
     (52, "accounts are thrown out of basic groups that others of ours are in", Trouble::kicked_from_groups),
     (55, "an account moves to another data centre", |t| {
         let name = t.account(0);
@@ -50,6 +57,12 @@ const EVENTS: [(u64, &str, Event); 17] = [
     (75, "views and reactions move untold", Trouble::counted),
     (80, "messages are deleted in masses", Trouble::wiped),
 ];
+
+/// The name of the account whose proxy is dead.
+pub(super) fn unreachable(simulator: &Simulator) -> String {
+    let accounts = simulator.accounts();
+    accounts[accounts.len() - 1 - UNREACHABLE].name.clone()
+}
 
 /// A fleet and what happens to it.
 pub(super) struct Trouble {
@@ -166,6 +179,34 @@ impl Trouble {
         if banned { self.simulator().ban(name).unwrap() } else { self.simulator().sign_out(name).unwrap() }
     }
 
+    /// A wait that outlasts everything here, for whatever the account asks.
+    fn flooded(&mut self) {
+        let accounts = self.simulator().accounts();
+        let name = accounts[accounts.len() - 1 - FLOODED].name.clone();
+        self.simulator().fault(Rule::new(Fault::FloodWait { seconds: 86_400 }, When::Always).account(name));
+    }
+
+    /// Lets a lasting account into a supergroup that another one has seen from the start: it must not be taken for the whole of it.
+    fn joined_late(&mut self) {
+        let lasting = self.lasting();
+        let found = self.simulator().inspect(|world| {
+            let open = world.chats.iter().filter(|chat| chat.kind == ChatKind::Supergroup && chat.migrated_to.is_none());
+            let of = |chat: &Chat| (0..lasting).partition::<Vec<_>, _>(|account| chat.members.contains(account));
+            let some =
+                open.map(|chat| (chat.peer, of(chat))).find(|(_, (inside, outside))| !inside.is_empty() && !outside.is_empty());
+            some.map(|(peer, (_, outside))| (peer, world.accounts[outside[0]].name.clone()))
+        });
+        let (peer, name) = found.expect("a supergroup that not every lasting account is in");
+        self.simulator().hide_prehistory(peer, true).unwrap();
+        self.simulator().join(&name, peer).unwrap();
+        self.simulator().post(peer, Post::text("welcome")).unwrap();
+    }
+
+    /// How many accounts last to the end.
+    fn lasting(&self) -> usize {
+        self.simulator().accounts().len() - EXPENDABLE
+    }
+
     fn killed(&mut self) {
         self.daemon.kill();
         self.stir(5);
@@ -196,13 +237,15 @@ impl Trouble {
     /// Throws an account out of a channel that another one reads too.
     fn kicked(&mut self) {
         let accounts = self.simulator().accounts();
-        let lasting = accounts.len() - 4;
+        let lasting = self.lasting();
         let found = self.simulator().inspect(|world| {
-            let lasts = |chat: &telescribe_simulator::world::Chat| chat.members.iter().filter(|m| **m < lasting).count() > 1;
+            let lasts = |chat: &Chat| chat.members.iter().filter(|m| **m < lasting).count() > 1;
             let shared = world.chats.iter().find(|chat| chat.kind == ChatKind::Channel && lasts(chat));
             shared.map(|chat| (chat.peer, chat.members.iter().copied().find(|m| *m < lasting).unwrap()))
         });
         let (peer, member) = found.expect("a channel that two lasting accounts read");
+        // Telegram goes on listing it, as one it may not read.
+        self.simulator().list_forbidden(&accounts[member].name, true).unwrap();
         self.simulator().kick(&accounts[member].name, peer).unwrap();
     }
 

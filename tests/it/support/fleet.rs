@@ -255,3 +255,13 @@ pub(crate) fn job<'a>(jobs: &'a Value, name: &str, of: Option<&str>) -> &'a Valu
     let mut found = jobs["jobs"].as_array().unwrap().iter();
     found.find(|j| j["name"] == name && j["override"].as_str() == of).unwrap()
 }
+
+/// Takes every account out of a peer.
+pub(crate) fn empty(fleet: &Fleet, peer: PeerId) {
+    let names = |world: &World| -> Vec<String> {
+        world.chat(peer).unwrap().members.iter().map(|member| world.accounts[*member].name.clone()).collect()
+    };
+    for name in fleet.simulator.inspect(names) {
+        fleet.simulator.leave(&name, peer).unwrap();
+    }
+}
