@@ -42,9 +42,11 @@ impl Counting {
         let turn = self.recorder.turn().await;
         Recorder::commit(&turn, write)?;
         // A past that an administrator has shown is read from then on.
-        self.visibility.note(&turn, &account, peer, visible_from)?;
+        let is_more = self.visibility.note(&turn, &account, peer, visible_from)?;
         drop(turn);
-        self.planner.add_history(peer, Priority::Backfill)?;
+        if is_more {
+            self.planner.add_history(peer, Priority::Backfill)?;
+        }
         // One that could not be read for a while is tried again whenever its channel names it.
         let is_followed = |group| {
             self.archive.view().crawl_state(group).map(|s| s.is_some_and(|s| s.unavailable.is_none() || s.is_unfollowed()))

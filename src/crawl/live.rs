@@ -111,7 +111,11 @@ impl Live {
                     self.planner.add_walk_for_news(&account);
                 }
                 Update::Membership { channel } => self.membership_changed(&account, channel, gone.contains(&channel)),
-                Update::Hidden { channel, visible_from } => self.visibility.note(turn, &account, channel, visible_from)?,
+                Update::Hidden { channel, visible_from } => {
+                    if self.visibility.note(turn, &account, channel, visible_from)? {
+                        self.planner.add_history(channel, Priority::Backfill)?;
+                    }
+                }
                 Update::Counted { key, counters } => {
                     let mut write = self.recorder.write();
                     Recorder::counted(&mut write, &account, key, counters);

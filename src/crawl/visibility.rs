@@ -143,15 +143,16 @@ impl Visibility {
         Ok(())
     }
 
-    /// Notes from where on an account sees a peer, as Telegram says.
-    pub(super) fn note(&self, turn: &Turn<'_>, account: &AccountName, peer: PeerId, first: i32) -> Result<(), ArchiveError> {
-        let Some(state) = self.archive.view().crawl_state(peer)? else { return Ok(()) };
-        if state.visible_from.get(account) == Some(&first) {
-            return Ok(());
+    /// Notes from where on an account sees a peer, as Telegram says; returns whether that is more than it saw.
+    pub(super) fn note(&self, turn: &Turn<'_>, account: &AccountName, peer: PeerId, first: i32) -> Result<bool, ArchiveError> {
+        let Some(state) = self.archive.view().crawl_state(peer)? else { return Ok(false) };
+        let known = state.visible_from.get(account).copied();
+        if known == Some(first) {
+            return Ok(false);
         }
         let mut write = self.recorder.write();
         // Earlier versions took the empty pages of such an account for a history without messages. What is archived was seen by somebody.
-        if let Some(hidden) = IdRange::new(1, first.saturating_sub(1)).filter(|_| !state.visible_from.contains_key(account)) {
+        if let Some(hidden) = IdRange::new(1, first.saturating_sub(1)).filter(|_| known.is_none()) {
             let oldest = self.archive.view().messages(peer.into(), hidden, Order::OldestFirst).next().transpose()?;
             let before = oldest.map_or(hidden.last, |oldest| oldest.message.key.id.0.saturating_sub(1));
             if let Some(unseen) = IdRange::new(1, before) {
@@ -163,7 +164,7 @@ impl Visibility {
             state.visible_from.insert(account, first);
         });
         Recorder::commit(turn, write)?;
-        Ok(())
+        Ok(known.is_some_and(|known| first < known))
     }
 
     /// Whether what a page lacks at its old end could be hidden from the account by now: it is to be asked before that is believed.
