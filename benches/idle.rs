@@ -98,7 +98,7 @@ async fn connections(sessions: &[Arc<Session>], over: Duration) -> anyhow::Resul
         client.state().await?;
         clients.push(client);
     }
-    let names = sessions.iter().map(|session| session.name().clone());
+    let names = sessions.iter().map(|session| *session.name());
     let pool = Pool::new(names, PoolSettings::default(), Arc::new(SystemClock));
     let waiting = Arc::clone(&pool);
     lifecycle.task(async move { waiting.freed().await });

@@ -71,9 +71,9 @@ use crate::schedule::{Job, Scope};
 use crate::telegram::{self, Client, Clients};
 
 pub use admission::Rules;
-pub use fetch::{FetchError, FetchState, FetchTarget, Fetching, Wanted};
+pub use fetch::{FetchError, FetchState, Fetching, Wanted};
 pub use follow::{FollowError, Following};
-pub use join::{InvalidJoinTarget, JoinError, JoinTarget, Joining};
+pub use join::{InvalidJoinTarget, JoinError, JoinTarget, Joining, PeerTarget};
 pub use progress::Progress;
 pub use settings::Settings;
 pub use standing::Standing;
@@ -260,7 +260,7 @@ impl Crawler {
     ///
     /// # Errors
     /// See [`FollowError`].
-    pub async fn unfollow(&self, target: &JoinTarget) -> Result<Peer, FollowError> {
+    pub async fn unfollow(&self, target: &PeerTarget) -> Result<Peer, FollowError> {
         self.follows.unfollow(target).await
     }
 
@@ -271,7 +271,7 @@ impl Crawler {
     pub async fn fetch(
         &self,
         account: Option<&AccountName>,
-        target: &FetchTarget,
+        target: &PeerTarget,
         wanted: Wanted,
     ) -> Result<(u64, Peer), FetchError> {
         self.fetches.begin(account, target, wanted).await

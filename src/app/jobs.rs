@@ -16,7 +16,7 @@ use super::backups::Backups;
 use crate::archive::{Archive, ArchiveError};
 use crate::config::{Config, InvalidPlan};
 use crate::crawl::{
-    Crawler, FetchError, FetchState, FetchTarget, Fetching, InvalidJoinTarget, JoinTarget, Joining, Standing, Wanted,
+    Crawler, FetchError, FetchState, Fetching, InvalidJoinTarget, JoinTarget, Joining, PeerTarget, Standing, Wanted,
 };
 use crate::http::{Operator, OperatorError};
 use crate::lifecycle::{StepOutcome, Worker};
@@ -230,7 +230,7 @@ impl Operator for JobControl {
     fn unfollow<'a>(&'a self, target: &'a str) -> BoxFuture<'a, Result<UnfollowView, OperatorError>> {
         Box::pin(async move {
             let crawler = &self.workers.as_ref().ok_or(OperatorError::NotRunning)?.crawler;
-            let target = target.parse::<JoinTarget>().map_err(|error| OperatorError::BadTarget(error.to_string()))?;
+            let target = target.parse::<PeerTarget>().map_err(|error| OperatorError::BadTarget(error.to_string()))?;
             let peer = crawler.unfollow(&target).await.map_err(|error| OperatorError::NotFollowed(error.to_string()))?;
             Ok(UnfollowView { peer: show::peer(&peer) })
         })
@@ -239,7 +239,7 @@ impl Operator for JobControl {
     fn fetch<'a>(&'a self, body: &'a FetchBody) -> BoxFuture<'a, Result<u64, OperatorError>> {
         Box::pin(async move {
             let crawler = &self.workers.as_ref().ok_or(OperatorError::NotRunning)?.crawler;
-            let target = body.peer.parse::<FetchTarget>().map_err(|error| OperatorError::BadTarget(error.to_string()))?;
+            let target = body.peer.parse::<PeerTarget>().map_err(|error| OperatorError::BadTarget(error.to_string()))?;
             let account = body.account.as_deref().map(str::parse::<AccountName>).transpose();
             let account = account.map_err(|error| OperatorError::BadWish(error.to_string()))?;
             let wanted = wanted(body, self.clock.now()).map_err(OperatorError::BadWish)?;

@@ -32,7 +32,7 @@ pub struct FollowArgs {
 
 The program must be running. A name that stands in `crawl.follow` of the configuration is followed again, so remove it there.")]
 pub struct UnfollowArgs {
-    /// @username, or a link as it was copied: https://t.me/username
+    /// Marked id, @username, or a link as it was copied: https://t.me/username
     #[arg(value_name = "PEER", required = true, allow_negative_numbers = true)]
     pub peers: Vec<String>,
 }

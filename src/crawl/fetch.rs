@@ -7,13 +7,12 @@
 //! What is left of it is kept in memory only (not durable): after a restart nobody waits for it any more.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
 use super::admission::Admission;
-use super::join::{InvalidJoinTarget, JoinError, JoinTarget, Joins};
+use super::join::{JoinError, JoinTarget, Joins, PeerTarget};
 use super::peers::Peers;
 use super::planner::Planner;
 use super::recorder::Recorder;
@@ -21,7 +20,7 @@ use super::unit::Unit;
 use crate::accounts::Pool;
 use crate::archive::{Archive, ArchiveError, Archived, CrawlState};
 use crate::dispatch::Priority;
-use crate::model::{AccountName, ChatId, IdRange, Peer, PeerId, PeerLink, RangeSet, Timestamp};
+use crate::model::{AccountName, ChatId, IdRange, Peer, PeerId, RangeSet, Timestamp};
 
 /// How many fetches are remembered: those that have ended make room.
 const REMEMBERED_MAX: usize = 100;
@@ -154,7 +153,7 @@ impl Fetches {
     pub(super) async fn begin(
         &self,
         account: Option<&AccountName>,
-        target: &FetchTarget,
+        target: &PeerTarget,
         wanted: Wanted,
     ) -> Result<(u64, Peer), FetchError> {
         if let Wanted::Ids(ids) = &wanted
@@ -215,14 +214,14 @@ impl Fetches {
         }
     }
 
-    async fn peer(&self, account: Option<&AccountName>, target: &FetchTarget) -> Result<Peer, FetchError> {
+    async fn peer(&self, account: Option<&AccountName>, target: &PeerTarget) -> Result<Peer, FetchError> {
         let name = match target {
-            FetchTarget::Id(id) => {
+            PeerTarget::Id(id) => {
                 let known = self.archive.view().peer(*id)?;
                 return known.ok_or(FetchError::UnknownPeer(*id));
             }
-            FetchTarget::Named(JoinTarget::Invite(_)) => return Err(FetchError::Invite),
-            FetchTarget::Named(JoinTarget::Username(name)) => name,
+            PeerTarget::Named(JoinTarget::Invite(_)) => return Err(FetchError::Invite),
+            PeerTarget::Named(JoinTarget::Username(name)) => name,
         };
         if let Some(peer) = self.archive.view().peer_by_username(name)?
             && (peer.id.has_own_ids() || !self.peers.readers(peer.id).is_empty())
@@ -348,26 +347,5 @@ impl Fetches {
 
     fn runs(&self) -> MutexGuard<'_, BTreeMap<u64, FetchRun>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What is fetched from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FetchTarget {
-    /// A peer that the archive knows.
-    Id(PeerId),
-    /// One that is named.
-    Named(JoinTarget),
-}
-
-impl FromStr for FetchTarget {
-    type Err = InvalidJoinTarget;
-
-    /// Reads a marked id, `@username`, `username`, or a link.
-    fn from_str(text: &str) -> Result<Self, InvalidJoinTarget> {
-        match (PeerLink::parse(text), text.trim().parse::<PeerId>()) {
-            (Some(Ok(PeerLink::Id(id))), _) | (None, Ok(id)) => Ok(Self::Id(id)),
-            _ => text.parse().map(Self::Named),
-        }
     }
 }

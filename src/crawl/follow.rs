@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::admission::Admission;
-use super::join::{JoinError, JoinTarget, Joins};
+use super::join::{JoinError, JoinTarget, Joins, PeerTarget};
 use super::peers::Peers;
 use super::planner::Planner;
 use super::recorder::Recorder;
@@ -46,7 +46,7 @@ pub enum FollowError {
     #[error("`@{0}` is excluded by `crawl.deny` or `crawl.kinds`")]
     Excluded(String),
     /// It is not followed.
-    #[error("`@{0}` is not followed; `telescribe follow` without a name lists what is")]
+    #[error("{0} is not followed; `telescribe follow` without a name lists what is")]
     NotFollowed(String),
     /// Its name cannot be resolved.
     #[error(transparent)]
@@ -108,11 +108,19 @@ impl Follows {
     ///
     /// # Errors
     /// See [`FollowError`].
-    pub(super) async fn unfollow(&self, target: &JoinTarget) -> Result<Peer, FollowError> {
-        let JoinTarget::Username(name) = target else { return Err(FollowError::Invite) };
-        let not_followed = || FollowError::NotFollowed(name.clone());
-        let peer = self.archive.view().peer_by_username(name)?.ok_or_else(not_followed)?;
-        let state = self.archive.view().crawl_state(peer.id)?.filter(|state| state.followed).ok_or_else(not_followed)?;
+    pub(super) async fn unfollow(&self, target: &PeerTarget) -> Result<Peer, FollowError> {
+        let view = self.archive.view();
+        let (peer, named) = match target {
+            // It may have changed its name, or given it up.
+            PeerTarget::Id(id) => (view.peer(*id)?, format!("peer {id}")),
+            PeerTarget::Named(JoinTarget::Username(name)) => (view.peer_by_username(name)?, format!("`@{name}`")),
+            PeerTarget::Named(JoinTarget::Invite(_)) => return Err(FollowError::Invite),
+        };
+        let not_followed = || FollowError::NotFollowed(named.clone());
+        let peer = peer.ok_or_else(not_followed)?;
+        if view.crawl_state(peer.id)?.is_none_or(|state| !state.followed) {
+            return Err(not_followed());
+        }
         let is_member = self.archive.view().members(peer.id)?.iter().any(|member| member.current());
         let mut write = self.recorder.write();
         write.crawl_state(peer.id, move |state| {
@@ -125,7 +133,6 @@ impl Follows {
         Recorder::commit(&turn, write)?;
         drop(turn);
         self.peers.remove_without_member(std::iter::once(peer.id));
-        drop(state);
         Ok(peer)
     }
 

@@ -140,6 +140,27 @@ impl FromStr for JoinTarget {
     }
 }
 
+/// A peer as somebody names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerTarget {
+    /// A peer that the archive knows.
+    Id(PeerId),
+    /// One that is named.
+    Named(JoinTarget),
+}
+
+impl FromStr for PeerTarget {
+    type Err = InvalidJoinTarget;
+
+    /// Reads a marked id, `@username`, `username`, or a link.
+    fn from_str(text: &str) -> Result<Self, InvalidJoinTarget> {
+        match (PeerLink::parse(text), text.trim().parse::<PeerId>()) {
+            (Some(Ok(PeerLink::Id(id))), _) | (None, Ok(id)) => Ok(Self::Id(id)),
+            _ => text.parse().map(Self::Named),
+        }
+    }
+}
+
 /// Joins peers.
 pub(super) struct Joins {
     pub(super) archive: Arc<Archive>,

@@ -152,7 +152,7 @@ pub struct FollowView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = UnfollowPeer)]
 pub struct UnfollowBody {
-    /// `@username`, or a link such as `https://t.me/username`.
+    /// A marked id, `@username`, or a link such as `https://t.me/username`.
     pub(crate) peer: String,
 }
 

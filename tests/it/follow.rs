@@ -77,6 +77,12 @@ async fn a_public_channel_is_crawled_without_joining_it_until_it_is_wanted_no_lo
     assert!(!knows(&app, peer, unread));
     let refused = fleet.wish("/v1/unfollow", json!({ "peer": format!("@{name}") })).await.unwrap_err();
     assert_eq!(refused.code, "not-followed");
+    // A peer that has given up its name has its id.
+    fleet.wish("/v1/follow", json!({ "peer": format!("@{name}") })).await.unwrap();
+    let by_id = || fleet.wish("/v1/unfollow", json!({ "peer": peer.marked().to_string() }));
+    assert_eq!(by_id().await.unwrap()["peer"]["id"], peer.marked());
+    let refused = by_id().await.unwrap_err();
+    assert!(refused.to_string().contains(&format!("peer {} is not followed", peer.marked())), "{refused}");
     let written = Written::default();
     let listing = FollowArgs { peers: Vec::new(), account: None };
     write_followed(&listing, &fleet.globals(), &mut Out::to(written.clone())).await.unwrap();

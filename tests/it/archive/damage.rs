@@ -65,7 +65,7 @@ fn read_everything(archive: &Archive) -> Result<(), ArchiveError> {
     note(archive.view().topics(CHAT).map(drop));
     note(archive.view().verify().map(drop));
     note(archive.view().chats(PeerId(-9)).map(drop));
-    archive.view().addresses("alpha".parse().unwrap()).for_each(|a| note(a.map(drop)));
+    archive.view().addresses("alpha".parse().expect("a name")).for_each(|a| note(a.map(drop)));
     let mut write = archive.write(NOW);
     write.message(text(42, "again"), raw("b"), 99).delete(at(1)).covered(CHAT, range(1, 50)).peer(peer(CHAT.0, Some("new")));
     note(write.commit().map(drop));
