@@ -50,9 +50,21 @@ async fn settled(fleet: &Fleet, app: &App) -> Divided {
     }
 }
 
-/// The owner of a group, of those that have archived it.
+/// An account that is in a group too.
+fn other_member(fleet: &Fleet, group: PeerId, owner: &str) -> String {
+    fleet.simulator.inspect(|world| {
+        let members = world.chats.iter().filter(|chat| chat.peer == group).flat_map(|chat| chat.members.clone());
+        members.map(|member| world.accounts[member].name.clone()).find(|name| name != owner).unwrap()
+    })
+}
+
+fn coverage_url(peer: PeerId, account: &str) -> String {
+    format!("/v1/peers/{}/coverage?account={account}", peer.marked())
+}
+
+/// The coverage of one account's copy.
 async fn coverage(fleet: &Fleet, peer: PeerId, account: &str) -> Value {
-    fleet.get(&format!("/v1/peers/{}/coverage?account={account}", peer.marked())).await
+    fleet.get(&coverage_url(peer, account)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,11 +134,7 @@ async fn a_group_is_archived_once_and_taken_over_when_its_account_is_lost() {
     let owners = divided.accounts_of(group.marked());
     assert_eq!(owners.len(), 1, "it is archived once, though both accounts began at the same time");
     let owner = owners[0].to_owned();
-    let other = fleet.simulator.inspect(|world| {
-        let members = world.chats.iter().filter(|chat| chat.peer == group).flat_map(|chat| chat.members.clone());
-        let names = members.map(|member| world.accounts[member].name.clone());
-        names.into_iter().find(|name| *name != owner).unwrap()
-    });
+    let other = other_member(&fleet, group, &owner);
     fleet.simulator.post(group, Post::text("to everybody")).unwrap();
     settled(&fleet, &app).await;
 
@@ -154,11 +162,10 @@ async fn a_group_is_archived_once_and_taken_over_when_its_account_is_lost() {
     // Until that one is lost in its turn.
     fleet.simulator.kick(&other, group).unwrap();
     let id = fleet.simulator.by(&owner).post(group, Post::text("back again")).unwrap();
+    fleet.until_got(&coverage_url(group, &other), |latter| latter["unavailable"] == "TAKEN_OVER").await;
     let divided = settled(&fleet, &app).await;
     let newest = divided.copies[&(group.marked(), owner.clone())].last().unwrap();
     assert!(newest.contains(&format!("\"id\":{id},")), "{newest}");
-    let latter = coverage(&fleet, group, &other).await;
-    assert_eq!(latter["unavailable"], "TAKEN_OVER", "{latter:#}");
     fleet.stop(app).await;
 }
 
@@ -171,18 +178,11 @@ async fn a_banned_accounts_group_is_taken_over_too() {
     fleet.simulator.ban(&owner).unwrap();
     fleet.simulator.post(group, Post::text("who is left?")).unwrap();
     fleet.until_got(&format!("/v1/peers/{}", group.marked()), |peer| peer["accounts"].as_array().unwrap().len() == 2).await;
-    fleet
-        .until("the other one has all of it", || {
-            let chats = app.archive.view().chats(telescribe::model::PeerId(group.marked())).unwrap();
-            let open = chats.iter().find(|(_, state)| !state.is_taken_over());
-            open.is_some_and(|(chat, state)| {
-                chat.account_name() != owner && app.archive.view().coverage(*chat).unwrap().read.contains(state.top)
-            })
-        })
-        .await;
+    let other = other_member(&fleet, group, &owner);
+    let is_whole = |coverage: &Value| coverage["complete"] == true && coverage["top"].as_i64() > Some(0);
+    fleet.until_got(&coverage_url(group, &other), is_whole).await;
     let (dump, truth) = (Divided::of(&fleet.dump().await), Divided::of(&fleet.truth()));
-    let of_group = |(peer, account): &&(i64, String)| *peer == group.marked() && *account != owner;
-    let copy = dump.copies.keys().find(of_group).unwrap();
-    assert_eq!(dump.copies[copy], truth.copies[copy]);
+    let copy = (group.marked(), other);
+    assert_eq!(dump.copies[&copy], truth.copies[&copy]);
     fleet.stop(app).await;
 }

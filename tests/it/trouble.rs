@@ -40,7 +40,8 @@ fn times(log: &str, words: &str) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_nothing_can_be_kept_nothing_is_asked_and_it_goes_on_by_itself() {
     let fleet = Fleet::new(spec()).await;
-    let child = daemon(&fleet, "archive-write=20*off->10*return->off");
+    // Fewer than would be tried until everything is opened again.
+    let child = daemon(&fleet, "archive-write=20*off->3*return->off");
     fleet.until("the daemon answers", || DataFolder::socket(&fleet.data()).exists()).await;
     fleet.until_archived("after writes that failed").await;
     let pages = fleet.simulator.ledger().iter().filter(|entry| entry.method == HISTORY).count();

@@ -190,7 +190,9 @@ impl Trouble {
     fn joined_late(&mut self) {
         let lasting = self.lasting();
         let found = self.simulator().inspect(|world| {
-            let open = world.chats.iter().filter(|chat| chat.kind == ChatKind::Supergroup && chat.migrated_to.is_none());
+            // A public one hides nothing from anybody.
+            let hides = |chat: &&Chat| chat.kind == ChatKind::Supergroup && chat.username.is_none() && chat.migrated_to.is_none();
+            let open = world.chats.iter().filter(hides);
             let of = |chat: &Chat| (0..lasting).partition::<Vec<_>, _>(|account| chat.members.contains(account));
             let some =
                 open.map(|chat| (chat.peer, of(chat))).find(|(_, (inside, outside))| !inside.is_empty() && !outside.is_empty());
