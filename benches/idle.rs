@@ -65,27 +65,52 @@ async fn polls(peers: usize, over: Duration) -> anyhow::Result<()> {
     let spec = WorldSpec { accounts: 2, peers, messages: peers * 2, ..WorldSpec::default() };
     let simulator = Simulator::start(spec.generate(), Options::default()).await?;
     let sessions: Vec<Arc<Session>> = world::sessions(&simulator)?.into_iter().map(Arc::new).collect();
-    let every_second = JobConfig::every("* * * * * *");
-    let change = |config: &mut Config| {
+    let change = |config: &mut Config, polled: bool| {
         config.accounts.request_interval = Span::seconds(0);
-        config.jobs.catch_up = every_second;
+        config.jobs.catch_up = JobConfig::every("* * * * * *");
+        config.jobs.catch_up.enabled = polled;
         for job in [&mut config.jobs.discover, &mut config.jobs.backfill, &mut config.jobs.recheck, &mut config.jobs.counters] {
             // Only the first run, which is made up for at the start.
             job.cron = "0 0 0 1 1 *".to_owned();
         }
     };
-    let (cost, requests) = program(&simulator, &sessions, over, change).await?;
+    let (cost, requests) = program(&simulator, &sessions, over, |config| change(config, true)).await?;
+    let (unpolled, _) = program(&simulator, &sessions, over, |config| change(config, false)).await?;
     let polls = requests as f64 / sessions.len() as f64;
+    let bare = bare_polls(&sessions, requests / sessions.len()).await?;
+    let (each, of_nothing, of_asking) = (cost * 1e3 / polls, unpolled * 1e3 / polls, bare * 1e3 / polls);
+    eprintln!("{peers} peers: {each:.2} ms of processor time a poll of all of them by 2 accounts ({polls:.0} polls)");
     eprintln!(
-        "{peers} peers: {:.2} ms of processor time a poll of all of them by 2 accounts ({polls:.0} polls)",
-        cost * 1e3 / polls
+        "  of it {of_nothing:.2} ms go by without polls, and {of_asking:.2} ms are the client's and the simulator's for the same requests"
     );
     println!(
         "{}",
-        serde_json::json!({ "bench": "poll", "peers": peers, "polls": polls, "requests": requests, "cpu_seconds": cost })
+        serde_json::json!({ "bench": "poll", "peers": peers, "polls": polls, "requests": requests, "cpu_seconds": cost, "cpu_seconds_without_polls": unpolled, "cpu_seconds_of_requests": bare })
     );
     simulator.stop().await;
     Ok(())
+}
+
+/// What the same requests cost without the program: the client, which decodes the answers and drops them, and the simulated Telegram.
+async fn bare_polls(sessions: &[Arc<Session>], polls: usize) -> anyhow::Result<f64> {
+    let lifecycle = Lifecycle::new();
+    let (pushes, _inbox) = mpsc::channel(100);
+    let mut clients = Vec::new();
+    for session in sessions {
+        let client = Client::new(Arc::clone(session), world::settings(), lifecycle.clone(), pushes.clone());
+        client.state().await?;
+        clients.push(client);
+    }
+    let before = processor_time()?;
+    for _ in 0..polls {
+        for client in &clients {
+            client.dialogs(None, 100).await?;
+        }
+    }
+    let cost = processor_time()? - before;
+    lifecycle.stop_hard();
+    lifecycle.ended().await;
+    Ok(cost)
 }
 
 /// Forty connections, each of which has answered once, and a pool with somebody waiting.
