@@ -22,7 +22,7 @@ use telescribe::config::{Config, JobConfig, Server, Span};
 use telescribe::crawl::Progress;
 use telescribe::lifecycle::Lifecycle;
 use telescribe::model::SystemClock;
-use telescribe::telegram::Client;
+use telescribe::telegram::{Client, Push};
 use telescribe_simulator::{Options, Simulator, WorldSpec};
 use tokio::sync::mpsc;
 
@@ -91,16 +91,22 @@ async fn polls(peers: usize, over: Duration) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the same requests cost without the program: the client, which decodes the answers and drops them, and the simulated Telegram.
-async fn bare_polls(sessions: &[Arc<Session>], polls: usize) -> anyhow::Result<f64> {
-    let lifecycle = Lifecycle::new();
-    let (pushes, _inbox) = mpsc::channel(100);
+/// A client for each session, which has answered once.
+async fn connected(sessions: &[Arc<Session>], lifecycle: &Lifecycle, pushes: &mpsc::Sender<Push>) -> anyhow::Result<Vec<Client>> {
     let mut clients = Vec::new();
     for session in sessions {
         let client = Client::new(Arc::clone(session), world::settings(), lifecycle.clone(), pushes.clone());
         client.state().await?;
         clients.push(client);
     }
+    Ok(clients)
+}
+
+/// What the same requests cost without the program: the client, which decodes the answers and drops them, and the simulated Telegram.
+async fn bare_polls(sessions: &[Arc<Session>], polls: usize) -> anyhow::Result<f64> {
+    let lifecycle = Lifecycle::new();
+    let (pushes, _inbox) = mpsc::channel(100);
+    let clients = connected(sessions, &lifecycle, &pushes).await?;
     let before = processor_time()?;
     for _ in 0..polls {
         for client in &clients {
@@ -117,12 +123,7 @@ async fn bare_polls(sessions: &[Arc<Session>], polls: usize) -> anyhow::Result<f
 async fn connections(sessions: &[Arc<Session>], over: Duration) -> anyhow::Result<f64> {
     let lifecycle = Lifecycle::new();
     let (pushes, _inbox) = mpsc::channel(100);
-    let mut clients = Vec::new();
-    for session in sessions {
-        let client = Client::new(Arc::clone(session), world::settings(), lifecycle.clone(), pushes.clone());
-        client.state().await?;
-        clients.push(client);
-    }
+    let _clients = connected(sessions, &lifecycle, &pushes).await?;
     let names = sessions.iter().map(|session| *session.name());
     let pool = Pool::new(names, PoolSettings::default(), Arc::new(SystemClock));
     let waiting = Arc::clone(&pool);
