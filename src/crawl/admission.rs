@@ -97,8 +97,8 @@ impl Admission {
             // Also of accounts whose membership is not archived, because their folder is what keeps the peer out.
             let read = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
             folders.extend(read.values().flatten().filter(|f| f.include.contains(&id)).map(|f| f.title.clone()));
+            folders.extend(self.archive.view().members(id)?.into_iter().filter(Membership::current).flat_map(|m| m.folders));
         }
-        folders.extend(self.archive.view().members(id)?.into_iter().filter(Membership::current).flat_map(|m| m.folders));
         let usernames: Vec<&str> = peer.all_usernames().collect();
         Ok(scope.covers(&PeerFacts { id, usernames: &usernames, title: &peer.title, kind: peer.kind, folders: &folders }))
     }

@@ -15,6 +15,9 @@ use crate::model::{AccountName, ChatId, IdSpace, Peer, PeerId, PeerKind, Timesta
 use crate::schedule::Scope;
 use crate::telegram::DialogTop;
 
+/// Seconds for which a dialog that says nothing new is not written again: a poll of every few seconds must not write all that it shows.
+const CHECKED_EVERY: i64 = 60;
+
 /// Takes over what dialogs tell.
 pub(super) struct Dialogs {
     pub(super) archive: Arc<Archive>,
@@ -84,7 +87,7 @@ impl Dialogs {
             noted.admitted.insert(top.peer);
             if !page.outside.contains(&top.peer) {
                 write.joined(top.peer, page.account);
-                if state.is_some_and(|s| s.hidden().is_some() && !s.visible_from.contains_key(page.account)) {
+                if state.as_ref().is_some_and(|s| s.hidden().is_some() && !s.visible_from.contains_key(page.account)) {
                     // It may see what is hidden from the others.
                     self.planner.add(Unit::Visibility { account: *page.account, peer: top.peer }, Priority::Backfill);
                 }
@@ -95,13 +98,16 @@ impl Dialogs {
             if !self.admission.covers(page.scope, top.peer, peer)? || !self.take_over(write, chat)? {
                 continue;
             }
-            if self.is_news(chat, top)? {
+            if is_news(state.as_ref(), top) {
                 noted.news.push(*top);
             }
             if !known {
                 noted.fresh.push(top.peer);
             }
-            Self::note_top(write, chat, *top, page.now, !page.outside.contains(&top.peer));
+            let is_member = !page.outside.contains(&top.peer);
+            if state.is_none_or(|state| is_to_be_noted(&state, top, page.now, is_member)) {
+                write.crawl_state(chat, note_top(*top, page.now, is_member));
+            }
             noted.noted.push(*top);
         }
         Ok(noted)
@@ -138,12 +144,6 @@ impl Dialogs {
         Ok(())
     }
 
-    /// Whether a dialog says something that the archive does not know.
-    fn is_news(&self, chat: ChatId, top: &DialogTop) -> Result<bool, ArchiveError> {
-        let known = self.archive.view().crawl_state(chat)?;
-        Ok(known.as_ref().is_none_or(|c| c.top < top.top.0 || c.pts < top.pts || c.unavailable.is_some()))
-    }
-
     /// Has an account archive a chat; false where another one does. What it takes over from another one is closed there.
     fn take_over(&self, write: &mut Write<'_>, chat: ChatId) -> Result<bool, ArchiveError> {
         let Some(account) = chat.account() else { return Ok(true) };
@@ -158,19 +158,33 @@ impl Dialogs {
         }
         Ok(true)
     }
+}
 
-    /// Notes what a dialog tells of a chat.
-    fn note_top(write: &mut Write<'_>, chat: ChatId, top: DialogTop, now: Timestamp, is_member: bool) {
-        write.crawl_state(chat, move |state| {
-            state.top = state.top.max(top.top.0);
-            // The state from which differences start: everything before it is read as history.
-            state.pts = state.pts.or(top.pts);
-            state.checked_at = Some(now);
-            if is_member {
-                state.unavailable = None;
-            } else {
-                state.set_available();
-            }
-        });
+/// Whether a dialog says something that the archive does not know.
+fn is_news(known: Option<&CrawlState>, top: &DialogTop) -> bool {
+    known.is_none_or(|c| c.top < top.top.0 || c.pts < top.pts || c.unavailable.is_some())
+}
+
+/// Whether a dialog changes anything of what is known but the time at which it was looked at, which is written once a minute.
+fn is_to_be_noted(known: &CrawlState, top: &DialogTop, now: Timestamp, is_member: bool) -> bool {
+    let mut noted = known.clone();
+    note_top(*top, now, is_member)(&mut noted);
+    let checked = std::mem::replace(&mut noted.checked_at, known.checked_at);
+    let is_recent = known.checked_at.zip(checked).is_some_and(|(before, now)| (0..CHECKED_EVERY).contains(&(now.0 - before.0)));
+    !is_recent || noted != *known
+}
+
+/// What a dialog tells of a chat.
+fn note_top(top: DialogTop, now: Timestamp, is_member: bool) -> impl FnOnce(&mut CrawlState) {
+    move |state| {
+        state.top = state.top.max(top.top.0);
+        // The state from which differences start: everything before it is read as history.
+        state.pts = state.pts.or(top.pts);
+        state.checked_at = Some(now);
+        if is_member {
+            state.unavailable = None;
+        } else {
+            state.set_available();
+        }
     }
 }
