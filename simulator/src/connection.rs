@@ -16,14 +16,18 @@ use tokio_util::sync::CancellationToken;
 use crate::answer::Answer;
 use crate::core::Core;
 use crate::hub::PUSHES_MAX;
+use crate::ledger::WaitId;
 use crate::methods::{Caller, Response};
-use crate::wire::session::{Request, Session, SessionError};
+use crate::wire::session::{Opened, Request, Session, SessionError};
 use crate::wire::transport::{PacketReader, PacketWriter, TransportError};
 
 /// The bound of the queue of packets: enough to keep the reader busy, few enough that a flood of requests waits in TCP (back-pressure).
 const PACKETS_AHEAD_MAX: usize = 64;
 /// Answers that wait to be sent late; a fault that delays more than this many at once drops the rest.
 const DELAYED_MAX: usize = 1024;
+
+/// An answer that is sent late: to which request, what it says, and the wait that it asks for.
+type LateAnswer = (i64, Answer, Option<WaitId>);
 
 /// Why a connection ended.
 #[derive(Debug, Error)]
@@ -98,9 +102,9 @@ async fn run(core: Arc<Core>, dc: i32, stream: TcpStream, token: CancellationTok
                     }
                 }
             }
-            Some((message_id, answer)) = late.recv() => {
+            Some((message_id, answer, wait)) = late.recv() => {
                 if let Some(session) = &mut connection.session {
-                    session.answer(message_id, answer);
+                    session.answer(message_id, answer, wait);
                 }
             }
         }
@@ -123,7 +127,7 @@ impl Connection {
         &mut self,
         mut packet: Vec<u8>,
         push_tx: &mpsc::Sender<Vec<u8>>,
-        late_tx: &mpsc::Sender<(i64, Answer)>,
+        late_tx: &mpsc::Sender<LateAnswer>,
     ) -> Result<(), ConnectionEnd> {
         let key_id = *packet.first_chunk::<8>().ok_or(SessionError::Truncated("key id"))?;
         if key_id == [0; 8] {
@@ -144,15 +148,20 @@ impl Connection {
             self.caller = Some(Caller::new(account, self.dc, push_tx.clone()));
         }
         let (Some(session), Some(caller)) = (&mut self.session, &mut self.caller) else { return Ok(()) };
-        for Request { message_id, body } in session.open(&mut packet)? {
-            match self.core.handle(caller, &body) {
-                Response::Answer(answer) => session.answer(message_id, answer),
+        let Opened { requests, acknowledged } = session.open(&mut packet)?;
+        for wait in acknowledged {
+            self.core.ledger.acknowledge(wait);
+        }
+        for Request { message_id, body } in requests {
+            let (response, wait) = self.core.handle(caller, &body);
+            match response {
+                Response::Answer(answer) => session.answer(message_id, answer, wait),
                 Response::Late(delay, answer) => {
-                    send_late(&self.core, &self.token, late_tx.clone(), delay, (message_id, answer));
+                    send_late(&self.core, &self.token, late_tx.clone(), delay, (message_id, answer, wait));
                 }
                 Response::WrongSession(answer) => {
                     session.use_wrong_session_id_once();
-                    session.answer(message_id, answer);
+                    session.answer(message_id, answer, wait);
                 }
                 Response::Silence => {}
                 Response::Close => return Err(ConnectionEnd::Fault),
@@ -178,9 +187,9 @@ impl Connection {
 fn send_late(
     core: &Core,
     token: &CancellationToken,
-    late_tx: mpsc::Sender<(i64, Answer)>,
+    late_tx: mpsc::Sender<LateAnswer>,
     delay: Duration,
-    answer: (i64, Answer),
+    answer: LateAnswer,
 ) {
     let token = token.clone();
     core.tasks.spawn(async move {

@@ -50,27 +50,30 @@ pub struct LedgerEntry {
 
 /// A call that came before the end of a wait that Telegram had asked for.
 ///
-/// The wait counts from when it was answered, and the client learns of it later, so a client that keeps to it is never early.
-/// Only a call that was under way already when the wait was answered is no fault of the client's: it comes within the time
-/// that an answer takes, see [`EarlyCall::after`].
+/// The wait counts from when it was answered, and the client learns of it later, so a client that keeps to it is never early. What
+/// comes before the client has acknowledged the answer (`msgs_ack`) is not early: it may never have got it, where the connection
+/// ended. Nor is a call the client's fault that was under way inside of it by then: it comes soon, see [`EarlyCall::after`].
 #[derive(Clone, Debug, Serialize)]
 pub struct EarlyCall {
     /// The call that was answered with the wait.
     pub flooded: LedgerEntry,
     /// The call that came too early.
     pub early: LedgerEntry,
-    /// How long after the answer it came.
+    /// How long after the acknowledgement of the answer it came.
     pub after: Duration,
     /// How long before the end of the wait it came.
     pub before: Duration,
 }
 
-/// A wait that an account was told to keep to for a method.
+/// A wait that an account is to keep to for a method.
 struct Wait {
-    answered: Duration,
     until: Duration,
     flooded: LedgerEntry,
 }
+
+/// A wait on its way to the client, which does not know of it before it has acknowledged the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct WaitId(u64);
 
 /// The errors that ask for a wait; the number of seconds follows.
 const WAITS: [&str; 4] = ["FLOOD_WAIT_", "FLOOD_PREMIUM_WAIT_", "SLOWMODE_WAIT_", "TAKEOUT_INIT_DELAY_"];
@@ -92,29 +95,40 @@ pub(crate) struct Ledger {
 struct LedgerState {
     entries: Vec<LedgerEntry>,
     counts: BTreeMap<(String, &'static str), u64>,
-    /// The wait that ends last, by account and method.
-    waits: HashMap<(String, &'static str), Wait>,
+    /// Waits that no client has acknowledged.
+    on_the_way: BTreeMap<WaitId, Wait>,
+    last_wait: u64,
+    /// The wait that ends last, by account and method, and when it was acknowledged.
+    waits: HashMap<(String, &'static str), (Wait, Duration)>,
     early: Vec<EarlyCall>,
     early_count: u64,
 }
 
 impl LedgerState {
     /// Checks whether a call keeps to the wait before it, and remembers the one that it is answered with.
-    fn check(&mut self, entry: &LedgerEntry, answered: Duration) {
-        let key = (entry.account.clone(), entry.method);
-        let earlier = self.waits.get(&key);
-        if let Some(wait) = earlier.filter(|wait| entry.at >= wait.answered && entry.at < wait.until) {
+    fn check(&mut self, entry: &LedgerEntry, answered: Duration) -> Option<WaitId> {
+        let earlier = self.waits.get(&(entry.account.clone(), entry.method));
+        if let Some((wait, known)) = earlier.filter(|(wait, known)| entry.at >= *known && entry.at < wait.until) {
             self.early_count += 1;
             if self.early.len() < EARLY_MAX {
-                let (after, before) = (entry.at - wait.answered, wait.until - entry.at);
+                let (after, before) = (entry.at - *known, wait.until - entry.at);
                 self.early.push(EarlyCall { flooded: wait.flooded.clone(), early: entry.clone(), after, before });
             }
         }
-        if let Some(wait) = wait_of(&entry.outcome) {
-            let until = answered.saturating_add(wait);
-            if earlier.is_none_or(|earlier| earlier.until < until) {
-                self.waits.insert(key, Wait { answered, until, flooded: entry.clone() });
-            }
+        let wait = Wait { until: answered.saturating_add(wait_of(&entry.outcome)?), flooded: entry.clone() };
+        // Those that never arrived, and are over.
+        self.on_the_way.retain(|_, wait| wait.until > entry.at);
+        self.last_wait += 1;
+        self.on_the_way.insert(WaitId(self.last_wait), wait);
+        Some(WaitId(self.last_wait))
+    }
+
+    /// Has a wait hold, since the client knows of it.
+    fn acknowledge(&mut self, id: WaitId, now: Duration) {
+        let Some(wait) = self.on_the_way.remove(&id) else { return };
+        let key = (wait.flooded.account.clone(), wait.flooded.method);
+        if self.waits.get(&key).is_none_or(|(earlier, _)| earlier.until < wait.until) {
+            self.waits.insert(key, (wait, now));
         }
     }
 }
@@ -128,11 +142,11 @@ impl Ledger {
         self.started.elapsed()
     }
 
-    /// Writes down a call that is answered now or after a delay.
-    pub(crate) fn write(&self, entry: LedgerEntry, delay: Duration) {
+    /// Writes down a call that is answered now or after a delay, and says which wait it is answered with.
+    pub(crate) fn write(&self, entry: LedgerEntry, delay: Duration) -> Option<WaitId> {
         let answered = self.now().saturating_add(delay);
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.check(&entry, answered);
+        let wait = written.check(&entry, answered);
         match written.counts.get_mut(&(entry.account.clone(), entry.method)) {
             Some(count) => *count += 1,
             None => drop(written.counts.insert((entry.account.clone(), entry.method), 1)),
@@ -140,6 +154,13 @@ impl Ledger {
         if written.entries.len() < ENTRIES_MAX {
             written.entries.push(entry);
         }
+        wait
+    }
+
+    /// A client has acknowledged the answer that asks for a wait.
+    pub(crate) fn acknowledge(&self, wait: WaitId) {
+        let now = self.now();
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).acknowledge(wait, now);
     }
 
     pub(crate) fn entries(&self) -> Vec<LedgerEntry> {
@@ -159,8 +180,8 @@ impl Ledger {
     /// Forgets everything but the waits that still hold.
     pub(crate) fn clear(&self) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let waits = std::mem::take(&mut written.waits);
-        *written = LedgerState { waits, ..LedgerState::default() };
+        let LedgerState { on_the_way, last_wait, waits, .. } = std::mem::take(&mut *written);
+        *written = LedgerState { on_the_way, last_wait, waits, ..LedgerState::default() };
     }
 }
 
@@ -177,7 +198,9 @@ mod tests {
     fn only_calls_within_a_wait_of_their_own_account_are_early() {
         let mut written = LedgerState::default();
         let mut call = |at: u64, account: &str, outcome: Outcome| {
-            written.check(&entry(at, account, outcome), Duration::from_millis(at + 1));
+            if let Some(wait) = written.check(&entry(at, account, outcome), millis(at + 1)) {
+                written.acknowledge(wait, millis(at + 2));
+            }
         };
         let flooded = |seconds: u64| Outcome::Error(format!("FLOOD_WAIT_{seconds}"));
         call(0, "alpha", flooded(2));
@@ -189,7 +212,19 @@ mod tests {
         let early: Vec<u128> = written.early.iter().map(|early| early.early.at.as_millis()).collect();
         assert_eq!(early, [1_000, 1_999]);
         let first = &written.early[0];
-        assert_eq!((first.flooded.at, first.after, first.before), (Duration::ZERO, millis(999), millis(1_001)));
+        assert_eq!((first.flooded.at, first.after, first.before), (Duration::ZERO, millis(998), millis(1_001)));
+    }
+
+    #[test]
+    fn a_wait_that_never_arrived_is_none_to_keep_to() {
+        let mut written = LedgerState::default();
+        let lost = written.check(&entry(0, "alpha", Outcome::Error("FLOOD_WAIT_9".into())), millis(1));
+        assert_eq!(written.check(&entry(500, "alpha", Outcome::Ok), millis(501)), None);
+        assert_eq!(written.early_count, 0, "the connection may have ended before the answer");
+        written.acknowledge(lost.unwrap(), millis(600));
+        written.check(&entry(700, "alpha", Outcome::Ok), millis(701));
+        assert_eq!((written.early_count, written.early[0].after), (1, millis(100)));
+        assert_eq!(written.on_the_way.len(), 0);
     }
 
     fn millis(millis: u64) -> Duration {

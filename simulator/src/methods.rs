@@ -29,7 +29,7 @@ use crate::core::Core;
 use crate::encode;
 use crate::faults::Fault;
 use crate::hub::PushSender;
-use crate::ledger::{LedgerEntry, Outcome};
+use crate::ledger::{LedgerEntry, Outcome, WaitId};
 use crate::world::AccountState;
 
 /// What is answered when a request does not decode.
@@ -89,12 +89,12 @@ impl Call<'_> {
 }
 
 impl Core {
-    /// Handles one request from start to end.
-    pub(crate) fn handle(&self, caller: &mut Caller, body: &[u8]) -> Response {
+    /// Handles one request from start to end, and says which wait the answer asks for.
+    pub(crate) fn handle(&self, caller: &mut Caller, body: &[u8]) -> (Response, Option<WaitId>) {
         let at = self.ledger.now();
         let unwrapped = match unwrap::unwrap(body) {
             Ok(unwrapped) => unwrapped,
-            Err(error) => return Response::Answer(Err(error)),
+            Err(error) => return (Response::Answer(Err(error)), None),
         };
         let method = tl::name_for_id(unwrapped.constructor);
         let mut parameters = digest::digest(unwrapped.constructor, unwrapped.body);
@@ -105,7 +105,7 @@ impl Core {
             let world = self.world();
             match world.accounts.get(caller.account) {
                 Some(account) => (account.name.clone(), account.home_dc, account.state),
-                None => return Response::Close,
+                None => return (Response::Close, None),
             }
         };
         // As with Telegram, updates go to the home data centre's connections that did not ask to be spared; and whoever shows a
@@ -145,8 +145,8 @@ impl Core {
         };
         tracing::trace!(account.name = account, dc = caller.dc, method, ?outcome, "request");
         let delay = if let Response::Late(delay, _) = &response { *delay } else { Duration::ZERO };
-        self.ledger.write(LedgerEntry { at, account, dc: caller.dc, method, parameters, outcome }, delay);
-        response
+        let wait = self.ledger.write(LedgerEntry { at, account, dc: caller.dc, method, parameters, outcome }, delay);
+        (response, wait)
     }
 }
 

@@ -4,7 +4,7 @@
 //! the requests out, and collects what is to be sent until [`Session::flush`] packs it. It never waits and never fails but
 //! by refusing a malformed packet.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,6 +16,7 @@ use thiserror::Error;
 use super::sealing::AuthKey;
 use crate::answer::Answer;
 use crate::clock;
+use crate::ledger::WaitId;
 
 const MSG_CONTAINER: u32 = 0x73f1_f8dc;
 const GZIP_PACKED: u32 = 0x3072_cfa1;
@@ -54,11 +55,21 @@ pub(crate) struct Request {
     pub body: Vec<u8>,
 }
 
+/// What was in a packet.
+#[derive(Debug, Default)]
+pub(crate) struct Opened {
+    pub requests: Vec<Request>,
+    /// Waits whose answers the client says it has got.
+    pub acknowledged: Vec<WaitId>,
+}
+
 struct Outgoing {
     body: Vec<u8>,
     /// Whether the client must acknowledge it.
     content: bool,
     response: bool,
+    /// The wait that it asks for.
+    wait: Option<WaitId>,
 }
 
 /// One client's session over one connection.
@@ -71,6 +82,8 @@ pub(crate) struct Session {
     sequence: i32,
     last_message_id: i64,
     outgoing: Vec<Outgoing>,
+    /// Waits that were sent and are not acknowledged, by the id of their message.
+    unacknowledged: HashMap<i64, WaitId>,
     /// How many packets are still to be sent under a session id that is not the client's.
     wrong_ids: u32,
 }
@@ -86,6 +99,7 @@ impl Session {
             sequence: 0,
             last_message_id: 0,
             outgoing: Vec::new(),
+            unacknowledged: HashMap::new(),
             wrong_ids: 0,
         }
     }
@@ -94,8 +108,8 @@ impl Session {
         self.key.id()
     }
 
-    /// Opens a packet, queues what the protocol itself answers, and returns the requests in it.
-    pub(crate) fn open(&mut self, packet: &mut [u8]) -> Result<Vec<Request>, SessionError> {
+    /// Opens a packet, queues what the protocol itself answers, and returns what is for others in it.
+    pub(crate) fn open(&mut self, packet: &mut [u8]) -> Result<Opened, SessionError> {
         let key = self.key.clone();
         let plain = key.open(packet).ok_or(SessionError::NotSealed)?;
         let mut cursor = Cursor::from_slice(plain);
@@ -119,7 +133,7 @@ impl Session {
                 new_server_salt: current,
             };
             self.queue(enums::BadMsgNotification::BadServerSalt(refusal).to_bytes(), false, true);
-            return Ok(Vec::new());
+            return Ok(Opened::default());
         }
         if self.known.len() >= SESSIONS_MAX {
             return Err(SessionError::Sessions);
@@ -128,9 +142,9 @@ impl Session {
             let created = types::NewSessionCreated { first_msg_id: message_id, unique_id: !message_id, server_salt: current };
             self.queue(enums::NewSession::Created(created).to_bytes(), true, false);
         }
-        let mut requests = Vec::new();
-        self.read_message(message_id, body, 0, &mut requests)?;
-        Ok(requests)
+        let mut opened = Opened::default();
+        self.read_message(message_id, body, 0, &mut opened)?;
+        Ok(opened)
     }
 
     fn read_message(
@@ -138,7 +152,7 @@ impl Session {
         message_id: i64,
         body: &[u8],
         depth: u32,
-        requests: &mut Vec<Request>,
+        opened: &mut Opened,
     ) -> Result<(), SessionError> {
         // A container may hold compressed messages, and nothing may hold more than that.
         if depth > 2 {
@@ -147,16 +161,19 @@ impl Session {
         let constructor = u32::from_bytes(body).map_err(|_| SessionError::Truncated("constructor"))?;
         let rest = body.get(4..).unwrap_or_default();
         match constructor {
-            MSG_CONTAINER => self.read_container(rest, depth, requests)?,
+            MSG_CONTAINER => self.read_container(rest, depth, opened)?,
             GZIP_PACKED => {
                 let packed = Vec::<u8>::from_bytes(rest).map_err(|_| SessionError::Truncated("gzip_packed"))?;
                 let mut unpacked = Vec::new();
                 let decoder = GzDecoder::new(&packed[..]);
                 decoder.take(UNPACKED_SIZE_MAX).read_to_end(&mut unpacked).map_err(|_| SessionError::Compression)?;
-                self.read_message(message_id, &unpacked, depth + 1, requests)?;
+                self.read_message(message_id, &unpacked, depth + 1, opened)?;
             }
-            types::MsgsAck::CONSTRUCTOR_ID
-            | types::MsgResendReq::CONSTRUCTOR_ID
+            types::MsgsAck::CONSTRUCTOR_ID => {
+                let ids = Vec::<i64>::from_bytes(rest).map_err(|_| SessionError::Truncated("msgs_ack"))?;
+                opened.acknowledged.extend(ids.iter().filter_map(|id| self.unacknowledged.remove(id)));
+            }
+            types::MsgResendReq::CONSTRUCTOR_ID
             | types::MsgsAllInfo::CONSTRUCTOR_ID
             | types::MsgsStateInfo::CONSTRUCTOR_ID
             | types::HttpWait::CONSTRUCTOR_ID => {}
@@ -182,14 +199,14 @@ impl Session {
                 self.queue(destroyed.to_bytes(), false, true);
             }
             functions::RpcDropAnswer::CONSTRUCTOR_ID => {
-                self.answer(message_id, Ok(enums::RpcDropAnswer::RpcAnswerUnknown.to_bytes()));
+                self.answer(message_id, Ok(enums::RpcDropAnswer::RpcAnswerUnknown.to_bytes()), None);
             }
-            _ => requests.push(Request { message_id, body: body.to_vec() }),
+            _ => opened.requests.push(Request { message_id, body: body.to_vec() }),
         }
         Ok(())
     }
 
-    fn read_container(&mut self, rest: &[u8], depth: u32, requests: &mut Vec<Request>) -> Result<(), SessionError> {
+    fn read_container(&mut self, rest: &[u8], depth: u32, opened: &mut Opened) -> Result<(), SessionError> {
         let truncated = |_| SessionError::Truncated("container");
         let mut cursor = Cursor::from_slice(rest);
         let count = i32::deserialize(&mut cursor).map_err(truncated)?;
@@ -203,7 +220,7 @@ impl Session {
             let _sequence = i32::deserialize(&mut cursor).map_err(truncated)?;
             let length = i32::deserialize(&mut cursor).map_err(truncated)?;
             let body = slice(rest, at + cursor.pos(), length)?;
-            self.read_message(message_id, body, depth + 1, requests)?;
+            self.read_message(message_id, body, depth + 1, opened)?;
             at += cursor.pos() + body.len();
         }
         Ok(())
@@ -221,8 +238,8 @@ impl Session {
         self.queue(enums::FutureSalts::Salts(salts).to_bytes(), false, true);
     }
 
-    /// Queues the answer to a request.
-    pub(crate) fn answer(&mut self, message_id: i64, answer: Answer) {
+    /// Queues the answer to a request, and the wait that it asks for.
+    pub(crate) fn answer(&mut self, message_id: i64, answer: Answer, wait: Option<WaitId>) {
         let result = match answer {
             Ok(result) => result,
             Err(error) => {
@@ -240,7 +257,7 @@ impl Session {
             }
             None => body.extend(result),
         }
-        self.queue(body, true, true);
+        self.outgoing.push(Outgoing { body, content: true, response: true, wait });
     }
 
     /// Queues an update.
@@ -254,7 +271,7 @@ impl Session {
     }
 
     fn queue(&mut self, body: Vec<u8>, content: bool, response: bool) {
-        self.outgoing.push(Outgoing { body, content, response });
+        self.outgoing.push(Outgoing { body, content, response, wait: None });
     }
 
     /// Throws away everything that is queued.
@@ -291,7 +308,11 @@ impl Session {
         let mut inner = Vec::with_capacity(if in_container { size + 16 * batch.len() } else { 0 });
         let target = if in_container { &mut inner } else { &mut plain };
         for message in batch {
-            target.extend(self.next_message_id(message.response).to_le_bytes());
+            let id = self.next_message_id(message.response);
+            if let Some(wait) = message.wait {
+                self.unacknowledged.insert(id, wait);
+            }
+            target.extend(id.to_le_bytes());
             target.extend(self.next_sequence(message.content).to_le_bytes());
             target.extend((message.body.len() as u32).to_le_bytes());
             target.extend(message.body);

@@ -14,6 +14,8 @@ async fn the_simulator_starts_again_where_it_stopped_and_its_ledger_goes_on() {
     let state = f::updates::GetState {};
     simulator.fault(Rule::new(Fault::FloodWait { seconds: 60 }, When::Nth(1)).method("updates.getState"));
     assert_eq!(client.refusal(&state).await, "FLOOD_WAIT_60");
+    // An acknowledgement goes with what is asked next.
+    client.call(&f::help::GetNearestDc {}).await.unwrap();
     let peer = simulator.inspect(|world| chat_of(world, "alpha", |chat| chat.kind.is_channel()));
     let id = simulator.post(peer, Post::text("before")).unwrap();
     let (ports, count) = (ports_of(&simulator), simulator.ledger().len());

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// Longer than anything here takes, on a machine that does four other things.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
-/// A call that was under way when a flood wait was answered arrives after it. Whoever ignores waits comes later than this.
+/// A call that was under way inside of the client when it got a flood wait arrives after it. Whoever ignores waits comes later than this.
 pub(crate) const UNDER_WAY: Duration = Duration::from_millis(250);
 /// How often it is looked.
 const EVERY: Duration = Duration::from_millis(20);
