@@ -16,13 +16,14 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark says what it measured")]
 
+#[path = "simulated/telegram.rs"]
+mod telegram;
 #[path = "simulated/world.rs"]
 mod world;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use grammers_tl_types::{enums, functions, types};
 use serde::{Deserialize, Serialize};
+use telegram::{Served, Telegram, cpu_seconds};
 use telescribe::accounts::{Pool, PoolSettings, Session, Sessions};
 use telescribe::archive::{Archive, DataFolder, Durability, Order};
 use telescribe::backup::{BackupOptions, BackupSource, Secrets, Watch, back_up};
@@ -40,7 +42,6 @@ use telescribe::model::{AccountName, Clock as _, IdRange, IdSpace, PeerId, Syste
 use telescribe::schedule::{Job, Scope};
 use telescribe::search::{Index, Indexer, IndexerSettings};
 use telescribe::telegram::Client;
-use telescribe_simulator::{Options, Simulator};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
@@ -64,7 +65,10 @@ fn main() -> anyhow::Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match arguments[..] {
-        ["serve", folder] => runtime()?.block_on(serve(Path::new(folder))),
+        ["serve", folder] => {
+            let world = world::world(number("TELESCRIBE_BENCH_MESSAGES", MESSAGES)?)?;
+            runtime()?.block_on(telegram::serve(Path::new(folder), world))
+        }
         ["take", side, folder, messages] => {
             let runtime = runtime()?;
             let took = runtime.block_on(take(side.parse()?, Path::new(folder), messages.parse()?))?;
@@ -118,14 +122,6 @@ struct Took {
     /// Of these, what no file is behind (anonymous), at the end and at most.
     anonymous: u64,
     anonymous_max: u64,
-}
-
-/// What the simulator says when it is asked what was done to it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Served {
-    history_requests: u64,
-    requests: u64,
-    cpu_seconds: f64,
 }
 
 /// What an archive and its index weigh.
@@ -224,84 +220,6 @@ fn child<T: for<'a> Deserialize<'a>>(arguments: &[&str]) -> anyhow::Result<T> {
 
 fn path(path: &Path) -> anyhow::Result<&str> {
     path.to_str().context("the temporary folder's name is not UTF-8")
-}
-
-/// The simulator's process, as this one sees it.
-struct Telegram {
-    child: Child,
-    ask: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
-    messages: usize,
-}
-
-impl Telegram {
-    fn start(folder: &Path) -> anyhow::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["serve", path(folder)?])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let ask = child.stdin.take();
-        let answers = BufReader::new(child.stdout.take().context("the simulator has no output")?);
-        let mut telegram = Self { child, ask, answers, messages: 0 };
-        telegram.messages = telegram.line()?.parse()?;
-        Ok(telegram)
-    }
-
-    /// What was asked of it since the last call.
-    fn served(&mut self) -> anyhow::Result<Served> {
-        self.ask.as_mut().context("the simulator was stopped")?.write_all(b"served\n")?;
-        Ok(serde_json::from_str(&self.line()?)?)
-    }
-
-    fn stop(mut self) -> anyhow::Result<()> {
-        self.ask.take();
-        ensure!(self.child.wait()?.success(), "the simulator failed");
-        Ok(())
-    }
-
-    fn line(&mut self) -> anyhow::Result<String> {
-        let mut line = String::new();
-        ensure!(self.answers.read_line(&mut line)? > 0, "the simulator has ended");
-        Ok(line.trim_end().to_owned())
-    }
-}
-
-impl Drop for Telegram {
-    fn drop(&mut self) {
-        // Without its input it ends by itself; this is for a benchmark that failed.
-        self.ask.take();
-        if let Err(error) = self.child.wait() {
-            eprintln!("the simulator: {error}");
-        }
-    }
-}
-
-/// The simulator's process: serves until its input ends, and says what it served when a line comes in.
-async fn serve(folder: &Path) -> anyhow::Result<()> {
-    let world = world::world(number("TELESCRIBE_BENCH_MESSAGES", MESSAGES)?)?;
-    let messages = world.message_count();
-    let simulator = Simulator::start(world, Options::default()).await?;
-    let store = Sessions::new(&folder.join("sessions"), Server::Simulated.name());
-    for session in world::sessions(&simulator)? {
-        store.save(&session)?;
-    }
-    println!("{messages}");
-    let mut before = cpu_seconds()?;
-    let mut lines = std::io::stdin().lines();
-    while tokio::task::block_in_place(|| lines.next()).transpose()?.is_some() {
-        let counts = simulator.request_counts();
-        let now = cpu_seconds()?;
-        let served = Served {
-            history_requests: simulator.request_count("messages.getHistory"),
-            requests: counts.values().sum(),
-            cpu_seconds: now - std::mem::replace(&mut before, now),
-        };
-        simulator.clear_ledger();
-        println!("{}", serde_json::to_string(&served)?);
-    }
-    simulator.stop().await;
-    Ok(())
 }
 
 /// One take of one side, in a process of its own.
@@ -583,14 +501,4 @@ fn memory(name: &str) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no `{name}`"))?;
     Ok(line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<u64>()? * 1_024)
-}
-
-/// Processor time of this process, of the program and of the system on its behalf.
-fn cpu_seconds() -> anyhow::Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    // The name, in brackets, may hold anything; user and system time are the 12th and 13th words after it.
-    let after = stat.rsplit_once(')').context("/proc/self/stat has no name")?.1;
-    let ticks: Vec<f64> = after.split_whitespace().skip(11).take(2).filter_map(|word| word.parse().ok()).collect();
-    // Linux counts in hundredths of a second towards programs.
-    Ok(ticks.iter().sum::<f64>() / 100.0)
 }

@@ -1,21 +1,25 @@
 //! What forty accounts cost while nothing happens: processor time of this process, over a minute.
 //!
 //! First the connections and the pool alone, then the whole program on its usual schedule, after everything was archived. The simulated
-//! Telegram runs in the same process, so the figures are upper bounds. `TELESCRIBE_BENCH_SECONDS` changes the minute.
+//! Telegram is a process of its own. `TELESCRIBE_BENCH_SECONDS` changes the minute.
 //!
 //! With `TELESCRIBE_BENCH_PEERS=20000` it is what a poll of all of them costs, by two accounts and one a second, when nothing is new.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its results")]
 
+#[path = "simulated/telegram.rs"]
+mod telegram;
 #[path = "simulated/world.rs"]
 #[expect(dead_code, reason = "other benchmarks need the rest")]
 mod world;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
+use telegram::{Served, Telegram, cpu_seconds};
 use telescribe::accounts::{Pool, PoolSettings, Session, Sessions};
 use telescribe::app::{App, Environment};
 use telescribe::config::{Config, JobConfig, Server, Span};
@@ -23,27 +27,54 @@ use telescribe::crawl::Progress;
 use telescribe::lifecycle::Lifecycle;
 use telescribe::model::SystemClock;
 use telescribe::telegram::{Client, Push};
-use telescribe_simulator::{Options, Simulator, WorldSpec};
+use telescribe_simulator::WorldSpec;
 use tokio::sync::mpsc;
+use world::number;
 
 const ACCOUNTS: usize = 40;
-/// Clock ticks a second in `/proc/self/stat`; it is 100 on every Linux that this runs on.
-const TICKS: f64 = 100.0;
 /// How long the crawl of the small world may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let seconds = world::number("TELESCRIBE_BENCH_SECONDS", 60)?;
-    let over = Duration::from_secs(seconds as u64);
-    if std::env::var_os("TELESCRIBE_BENCH_PEERS").is_some() {
-        return polls(world::number("TELESCRIBE_BENCH_PEERS", 20_000)?, over).await;
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["serve", folder] => runtime.block_on(telegram::serve(Path::new(folder), world_spec()?.generate())),
+        _ => runtime.block_on(compare()),
     }
-    let spec = WorldSpec { accounts: ACCOUNTS, peers: 80, messages: 4_000, ..WorldSpec::default() };
-    let simulator = Simulator::start(spec.generate(), Options::default()).await?;
-    let sessions: Vec<Arc<Session>> = world::sessions(&simulator)?.into_iter().map(Arc::new).collect();
-    let connected = connections(&sessions, over).await?;
-    let (whole, requests) = program(&simulator, &sessions, over, |_| {}).await?;
+}
+
+/// How many peers are to be polled, if that is what is asked for.
+fn peers_polled() -> anyhow::Result<Option<usize>> {
+    std::env::var_os("TELESCRIBE_BENCH_PEERS").map(|_| number("TELESCRIBE_BENCH_PEERS", 0)).transpose()
+}
+
+fn world_spec() -> anyhow::Result<WorldSpec> {
+    Ok(match peers_polled()? {
+        Some(peers) => WorldSpec { accounts: 2, peers, messages: peers * 2, ..WorldSpec::default() },
+        None => WorldSpec { accounts: ACCOUNTS, peers: 80, messages: 4_000, ..WorldSpec::default() },
+    })
+}
+
+async fn compare() -> anyhow::Result<()> {
+    let seconds = number("TELESCRIBE_BENCH_SECONDS", 60)?;
+    let over = Duration::from_secs(seconds as u64);
+    let folder = tempfile::tempdir()?;
+    let mut telegram = Telegram::start(folder.path())?;
+    let loaded = Sessions::new(&folder.path().join("sessions"), Server::Simulated.name()).load_all()?;
+    let sessions: Vec<Arc<Session>> = loaded.into_values().collect();
+    match peers_polled()? {
+        Some(peers) => polls(&mut telegram, &sessions, peers, over).await?,
+        None => idle(&mut telegram, &sessions, over).await?,
+    }
+    telegram.stop()
+}
+
+/// What the connections alone cost, and what the whole program does.
+async fn idle(telegram: &mut Telegram, sessions: &[Arc<Session>], over: Duration) -> anyhow::Result<()> {
+    let connected = connections(sessions, over).await?;
+    let (whole, served) = program(telegram, sessions, over, |_| {}).await?;
+    let seconds = over.as_secs();
     for (what, cost) in [("40 connections and the pool", connected), ("the whole program", whole)] {
         eprintln!(
             "{what}: {:.0} ms of processor time in {seconds} s ({:.3} % of a core)",
@@ -51,20 +82,16 @@ async fn main() -> anyhow::Result<()> {
             cost / over.as_secs_f64() * 100.0
         );
     }
-    eprintln!("the whole program made {requests} requests meanwhile");
+    eprintln!("the whole program made {} requests meanwhile", served.requests);
     println!(
         "{}",
-        serde_json::json!({ "bench": "idle", "accounts": ACCOUNTS, "seconds": seconds, "connections_cpu_seconds": connected, "program_cpu_seconds": whole, "program_requests": requests })
+        serde_json::json!({ "bench": "idle", "accounts": ACCOUNTS, "seconds": seconds, "connections_cpu_seconds": connected, "program_cpu_seconds": whole, "program_requests": served.requests })
     );
-    simulator.stop().await;
     Ok(())
 }
 
 /// What a poll costs of so many peers, when nothing is new.
-async fn polls(peers: usize, over: Duration) -> anyhow::Result<()> {
-    let spec = WorldSpec { accounts: 2, peers, messages: peers * 2, ..WorldSpec::default() };
-    let simulator = Simulator::start(spec.generate(), Options::default()).await?;
-    let sessions: Vec<Arc<Session>> = world::sessions(&simulator)?.into_iter().map(Arc::new).collect();
+async fn polls(telegram: &mut Telegram, sessions: &[Arc<Session>], peers: usize, over: Duration) -> anyhow::Result<()> {
     let change = |config: &mut Config, polled: bool| {
         config.accounts.request_interval = Span::seconds(0);
         config.jobs.catch_up = JobConfig::every("* * * * * *");
@@ -74,20 +101,23 @@ async fn polls(peers: usize, over: Duration) -> anyhow::Result<()> {
             job.cron = "0 0 0 1 1 *".to_owned();
         }
     };
-    let (cost, requests) = program(&simulator, &sessions, over, |config| change(config, true)).await?;
-    let (unpolled, _) = program(&simulator, &sessions, over, |config| change(config, false)).await?;
-    let polls = requests as f64 / sessions.len() as f64;
-    let bare = bare_polls(&sessions, requests / sessions.len()).await?;
-    let (each, of_nothing, of_asking) = (cost * 1e3 / polls, unpolled * 1e3 / polls, bare * 1e3 / polls);
-    eprintln!("{peers} peers: {each:.2} ms of processor time a poll of all of them by 2 accounts ({polls:.0} polls)");
+    let (cost, served) = program(telegram, sessions, over, |config| change(config, true)).await?;
+    let (unpolled, _) = program(telegram, sessions, over, |config| change(config, false)).await?;
+    let polls = served.requests as f64 / sessions.len() as f64;
+    let bare = bare_polls(sessions, served.requests as usize / sessions.len()).await?;
+    let of = |cost: f64| cost * 1e3 / polls;
+    eprintln!("{peers} peers: {:.2} ms of processor time a poll of all of them by 2 accounts ({polls:.0} polls)", of(cost));
     eprintln!(
-        "  of it {of_nothing:.2} ms go by without polls, and {of_asking:.2} ms are the client's and the simulator's for the same requests"
+        "  of it {:.2} ms go by without polls, and {:.2} ms are the client's for the same requests; the simulated Telegram, another \
+         process, needs {:.2} ms",
+        of(unpolled),
+        of(bare),
+        of(served.cpu_seconds),
     );
     println!(
         "{}",
-        serde_json::json!({ "bench": "poll", "peers": peers, "polls": polls, "requests": requests, "cpu_seconds": cost, "cpu_seconds_without_polls": unpolled, "cpu_seconds_of_requests": bare })
+        serde_json::json!({ "bench": "poll", "peers": peers, "polls": polls, "requests": served.requests, "cpu_seconds": cost, "cpu_seconds_without_polls": unpolled, "cpu_seconds_of_requests": bare, "simulator_cpu_seconds": served.cpu_seconds })
     );
-    simulator.stop().await;
     Ok(())
 }
 
@@ -102,18 +132,18 @@ async fn connected(sessions: &[Arc<Session>], lifecycle: &Lifecycle, pushes: &mp
     Ok(clients)
 }
 
-/// What the same requests cost without the program: the client, which decodes the answers and drops them, and the simulated Telegram.
+/// What the same requests cost without the program: the client, which decodes the answers and drops them.
 async fn bare_polls(sessions: &[Arc<Session>], polls: usize) -> anyhow::Result<f64> {
     let lifecycle = Lifecycle::new();
     let (pushes, _inbox) = mpsc::channel(100);
     let clients = connected(sessions, &lifecycle, &pushes).await?;
-    let before = processor_time()?;
+    let before = cpu_seconds()?;
     for _ in 0..polls {
         for client in &clients {
             client.dialogs(None, 100).await?;
         }
     }
-    let cost = processor_time()? - before;
+    let cost = cpu_seconds()? - before;
     lifecycle.stop_hard();
     lifecycle.ended().await;
     Ok(cost)
@@ -128,6 +158,8 @@ async fn connections(sessions: &[Arc<Session>], over: Duration) -> anyhow::Resul
     let pool = Pool::new(names, PoolSettings::default(), Arc::new(SystemClock));
     let waiting = Arc::clone(&pool);
     lifecycle.task(async move { waiting.freed().await });
+    // What was begun comes to rest.
+    tokio::time::sleep(Duration::from_secs(3)).await;
     let cost = over_time(over).await?;
     lifecycle.stop_hard();
     lifecycle.ended().await;
@@ -136,11 +168,11 @@ async fn connections(sessions: &[Arc<Session>], over: Duration) -> anyhow::Resul
 
 /// The program, once nothing is left to crawl.
 async fn program(
-    simulator: &Simulator,
+    telegram: &mut Telegram,
     sessions: &[Arc<Session>],
     over: Duration,
     change: impl FnOnce(&mut Config),
-) -> anyhow::Result<(f64, usize)> {
+) -> anyhow::Result<(f64, Served)> {
     let folder = tempfile::tempdir()?;
     let mut config = Config::default();
     config.telegram.server = Server::Simulated;
@@ -164,26 +196,18 @@ async fn program(
         ensure!(started.elapsed() < PATIENCE, "the crawl does not end: {progress:?}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    let before = simulator.ledger().len();
+    // What was begun comes to rest.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    telegram.served()?;
     let cost = over_time(over).await?;
-    let requests = simulator.ledger().len() - before;
+    let served = telegram.served()?;
     app.lifecycle.stop_soft();
     app.ended().await?;
-    Ok((cost, requests))
+    Ok((cost, served))
 }
 
 async fn over_time(over: Duration) -> anyhow::Result<f64> {
-    // What was begun comes to rest.
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    let before = processor_time()?;
+    let before = cpu_seconds()?;
     tokio::time::sleep(over).await;
-    Ok(processor_time()? - before)
-}
-
-/// Seconds of processor time that this process has used.
-fn processor_time() -> anyhow::Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<&str> = stat.rsplit_once(')').context("/proc/self/stat has another form")?.1.split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).context("/proc/self/stat is short")?.parse::<f64>().context("not a number");
-    Ok((ticks(11)? + ticks(12)?) / TICKS)
+    Ok(cpu_seconds()? - before)
 }

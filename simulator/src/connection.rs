@@ -184,13 +184,7 @@ impl Connection {
     }
 }
 
-fn send_late(
-    core: &Core,
-    token: &CancellationToken,
-    late_tx: mpsc::Sender<LateAnswer>,
-    delay: Duration,
-    answer: LateAnswer,
-) {
+fn send_late(core: &Core, token: &CancellationToken, late_tx: mpsc::Sender<LateAnswer>, delay: Duration, answer: LateAnswer) {
     let token = token.clone();
     core.tasks.spawn(async move {
         let sent = token

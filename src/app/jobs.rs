@@ -377,8 +377,9 @@ impl Scheduler {
             // A run that only waits for a rate limited account is checked at the slower tick.
             self.open |= standing.is_running();
             let running = !standing.is_over();
-            let ended = self.control.state().trackers.get_mut(at).is_some_and(|tracker| tracker.note_running(running, now));
-            if ended {
+            let has_ended = |tracker: &mut RunTracker| tracker.note_running(running, now) && tracker.is_stored();
+            let stored = self.control.state().trackers.get_mut(at).is_some_and(has_ended);
+            if stored {
                 self.mark_job(&ended_key(run), now)?;
             }
         }
@@ -391,13 +392,16 @@ impl Scheduler {
         self.workers.run(job, scope)
     }
 
-    /// Starts a planned run, and stores the start in the archive (the checkpoint that the next start resumes from).
-    fn start_planned(&self, at: usize, why: &'static str, now: DateTime<Utc>) -> Result<(), ArchiveError> {
+    /// Starts a planned run, and stores the start in the archive (the checkpoint that the next start resumes from), if not every few seconds.
+    fn start_planned(&self, at: usize, is_requested: bool, now: DateTime<Utc>) -> Result<(), ArchiveError> {
         let Some(run) = self.control.runs.get(at) else { return Ok(()) };
-        self.start(run.job, &run.scope, &run.key(), why)?;
-        self.mark_job(&run.key(), now)?;
+        self.start(run.job, &run.scope, &run.key(), if is_requested { "requested" } else { "due" })?;
+        let is_to_be_stored = is_requested || self.control.state().trackers.get(at).is_some_and(|tracker| tracker.is_to_be_stored(now));
+        if is_to_be_stored {
+            self.mark_job(&run.key(), now)?;
+        }
         if let Some(tracker) = self.control.state().trackers.get_mut(at) {
-            tracker.mark_started(now);
+            tracker.mark_started(now, is_to_be_stored);
         }
         Ok(())
     }
@@ -415,7 +419,7 @@ impl Scheduler {
                 continue;
             }
             match manual_run {
-                ManualRun::Planned(at) => self.start_planned(*at, "requested", now)?,
+                ManualRun::Planned(at) => self.start_planned(*at, true, now)?,
                 ManualRun::Selected(job, scope) => self.start(*job, scope, job.name(), "requested")?,
             }
         }
@@ -437,7 +441,7 @@ impl Worker for Scheduler {
             };
             match decision {
                 RunDecision::Start => {
-                    self.start_planned(at, "due", now)?;
+                    self.start_planned(at, false, now)?;
                     step = StepOutcome::Busy;
                 }
                 RunDecision::Skip => {

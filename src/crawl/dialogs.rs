@@ -9,7 +9,7 @@ use super::planner::Planner;
 use super::recorder::{Recorder, Turn};
 use super::resumption::FoldersKnown;
 use super::unit::Unit;
-use crate::archive::{Archive, ArchiveError, CrawlState, Write};
+use crate::archive::{Archive, ArchiveError, CrawlState, Membership, Write};
 use crate::dispatch::Priority;
 use crate::model::{AccountName, ChatId, IdSpace, Peer, PeerId, PeerKind, Timestamp};
 use crate::schedule::Scope;
@@ -86,13 +86,16 @@ impl Dialogs {
             }
             noted.admitted.insert(top.peer);
             if !page.outside.contains(&top.peer) {
-                write.joined(top.peer, page.account);
+                let member = self.archive.view().membership(top.peer, page.account)?.filter(Membership::current);
+                if member.is_none() {
+                    write.joined(top.peer, page.account);
+                }
+                if !folders.is_empty() && member.is_none_or(|member| member.folders != folders) {
+                    write.folders(top.peer, page.account, folders);
+                }
                 if state.as_ref().is_some_and(|s| s.hidden().is_some() && !s.visible_from.contains_key(page.account)) {
                     // It may see what is hidden from the others.
                     self.planner.add(Unit::Visibility { account: *page.account, peer: top.peer }, Priority::Backfill);
-                }
-                if !folders.is_empty() {
-                    write.folders(top.peer, page.account, folders);
                 }
             }
             if !self.admission.covers(page.scope, top.peer, peer)? || !self.take_over(write, chat)? {

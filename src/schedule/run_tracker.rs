@@ -1,9 +1,12 @@
 //! The state of one run between scheduler ticks: what was started, skipped, and cut short by a stop or a crash.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::due::bounded_by_now;
 use super::{Due, Plan, due};
+
+/// A run of every few seconds is stored only so often: each would have the disk flushed. What a crash forgets of it is due at once.
+const STORED_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// The state of one run while the program runs; starts and ends are also in the archive, as its checkpoint.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +15,8 @@ pub struct RunTracker {
     handled_until: Option<DateTime<Utc>>,
     started: Option<DateTime<Utc>>,
     ended: Option<DateTime<Utc>>,
+    /// The start that is in the archive.
+    stored: Option<DateTime<Utc>>,
     skipped: u64,
 }
 
@@ -32,7 +37,7 @@ impl RunTracker {
     #[must_use]
     pub fn resume(started: Option<DateTime<Utc>>, ended: Option<DateTime<Utc>>) -> Self {
         let handled_until = started.filter(|started| ended.is_some_and(|ended| ended >= *started));
-        Self { handled_until, started, ended, skipped: 0 }
+        Self { handled_until, started, ended, stored: handled_until, skipped: 0 }
     }
 
     /// Decides whether the run is to start now. `running` says that nobody could begin it, and is called only when it is due. To be called
@@ -51,9 +56,24 @@ impl RunTracker {
         }
     }
 
-    /// Notes that it was started.
-    pub fn mark_started(&mut self, now: DateTime<Utc>) {
+    /// Whether a start is to be stored.
+    #[must_use]
+    pub fn is_to_be_stored(&self, now: DateTime<Utc>) -> bool {
+        self.stored.is_none_or(|stored| !(TimeDelta::zero()..STORED_EVERY).contains(&(now - stored)))
+    }
+
+    /// Notes that it was started, and whether that was stored.
+    pub fn mark_started(&mut self, now: DateTime<Utc>, stored: bool) {
         (self.handled_until, self.started, self.ended) = (Some(now), Some(now), None);
+        if stored {
+            self.stored = Some(now);
+        }
+    }
+
+    /// Whether the start of the current run, or of the last one, was stored; then its end is to be, too.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        self.started.is_some() && self.stored == self.started
     }
 
     /// Notes whether it still runs; true when it has just ended.
@@ -144,7 +164,7 @@ mod tests {
                 self.tracker.note_running(running, now);
                 let wait = match self.tracker.decide(&self.plan, || running, now) {
                     RunDecision::Start => {
-                        self.tracker.mark_started(now);
+                        self.tracker.mark_started(now, true);
                         self.starts.push(self.truth);
                         self.busy_until = self.truth + self.takes;
                         Duration::zero()
@@ -234,6 +254,23 @@ mod tests {
         let mut tracker = RunTracker::resume(Some(now + Duration::days(400)), Some(now + Duration::days(400)));
         assert_eq!(tracker.decide(&hourly, || false, now), next, "noted by a clock that was wrong");
         assert_eq!(tracker.decide(&hourly, || false, at("2026-01-01T11:00:00Z")), RunDecision::Start);
+    }
+
+    #[test]
+    fn a_run_of_every_few_seconds_is_stored_once_a_minute_and_others_each_time() {
+        let started = at("2026-01-01T10:00:00Z");
+        let mut tracker = RunTracker::resume(None, None);
+        let stored = [0, 15, 59, 60, 61, 3_600, 3_590].map(|after| {
+            let now = started + Duration::seconds(after);
+            let stored = tracker.is_to_be_stored(now);
+            tracker.mark_started(now, stored);
+            assert!(tracker.note_running(false, now), "it has ended");
+            assert_eq!(tracker.is_stored(), stored, "an end is stored with its start");
+            stored
+        });
+        assert_eq!(stored, [true, false, false, true, false, true, true], "and when the clock was set back");
+        let cut_short = RunTracker::resume(Some(started), None);
+        assert!(cut_short.is_to_be_stored(started), "what a crash cut short is stored when it is made up for");
     }
 
     proptest! {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -18,7 +19,7 @@ use telescribe::cli::Out;
 use telescribe::cli::client::Globals;
 use telescribe::config::{JobChange, JobConfig, OverrideConfig, Span};
 use telescribe::config::{ListenerConfig, SealingConfig};
-use telescribe::model::{Clock, SystemClock};
+use telescribe::model::{ChatId, Clock, SystemClock, Timestamp};
 use telescribe_simulator::{Fault, PeerId, Post, Rule, When};
 
 use crate::support::commands::{Written, scheduled};
@@ -297,6 +298,29 @@ async fn a_web_page_of_somebody_else_cannot_make_a_browser_run_a_job() {
     }
     for body in ["[]", r#"{"peers":"@a"}"#, r#"{"peers":[1]}"#, r#"{"pears":["@a"]}"#] {
         assert_eq!(run(Some("application/json"), body).await, 400, "{body}");
+    }
+    fleet.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_that_bring_nothing_new_write_what_they_saw_once_a_minute() {
+    let mut fleet = Fleet::new(small()).await;
+    for job in [&mut fleet.config.jobs.recheck, &mut fleet.config.jobs.counters] {
+        job.enabled = false;
+    }
+    let app = fleet.start_and_finish().await;
+    let checked = || -> BTreeMap<ChatId, Option<Timestamp>> {
+        let states = app.archive.view().crawl_states(ChatId::FIRST).map(Result::unwrap);
+        states.map(|(chat, state)| (chat, state.checked_at)).collect()
+    };
+    let before = checked();
+    fleet.simulator.clear_ledger();
+    fleet.until("it polls", || fleet.simulator.request_count(DIALOGS) > 8).await;
+    let after = checked();
+    assert!(before.len() > 8 && before.keys().eq(after.keys()));
+    for (chat, after) in after {
+        let (before, after) = (before[&chat].unwrap().0, after.unwrap().0);
+        assert!(after == before || after - before >= 60, "{chat:?} was written after {} s", after - before);
     }
     fleet.stop(app).await;
 }

@@ -147,13 +147,7 @@ impl Session {
         Ok(opened)
     }
 
-    fn read_message(
-        &mut self,
-        message_id: i64,
-        body: &[u8],
-        depth: u32,
-        opened: &mut Opened,
-    ) -> Result<(), SessionError> {
+    fn read_message(&mut self, message_id: i64, body: &[u8], depth: u32, opened: &mut Opened) -> Result<(), SessionError> {
         // A container may hold compressed messages, and nothing may hold more than that.
         if depth > 2 {
             return Err(SessionError::Nested);

@@ -5,7 +5,7 @@ use crate::model::{AccountName, PeerId, UpdatesState};
 use super::super::ArchiveError;
 use super::super::codec::StoredKey as _;
 use super::super::family::{KeyRange, MEMBER, UPDATES};
-use super::super::key::AccountKey;
+use super::super::key::{AccountKey, MemberKey};
 use super::super::members::Membership;
 use super::{Order, View};
 
@@ -17,6 +17,14 @@ impl<'a> View<'a> {
     pub fn members(self, peer: PeerId) -> Result<Vec<Membership>, ArchiveError> {
         let entries = self.scan(&MEMBER, KeyRange::under(peer.encode()), Order::OldestFirst);
         entries.map(|entry| entry.map(|(_, membership)| membership)).collect()
+    }
+
+    /// Whether, since when and where an account has, or had, a peer among its dialogs.
+    ///
+    /// # Errors
+    /// When the disk refuses, or the stored record cannot be decoded.
+    pub fn membership(self, peer: PeerId, account: &AccountName) -> Result<Option<Membership>, ArchiveError> {
+        self.readable(&MEMBER, &MemberKey { peer, account: *account })
     }
 
     /// Every membership of every account, by peer, lazily.
