@@ -20,6 +20,7 @@
 //! at one position.
 
 mod addresses;
+mod attachments;
 mod backup;
 mod bench_support;
 mod chain;
@@ -69,6 +70,7 @@ use rocksdb::{ColumnFamily, DB};
 use tokio::sync::watch;
 
 pub use addresses::Address;
+pub use attachments::{StoredFile, StoredOrigin};
 pub use backup::{ArchivePosition, FrozenArchive};
 pub use bench_support::EncodingStore;
 pub use chain::Link;

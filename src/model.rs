@@ -23,7 +23,10 @@ pub use button::{Button, ButtonKind};
 pub use change::{Change, ChangeKind, Seq};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use entity::{Entity, EntityKind};
-pub use file::{FileAccess, FileId, FileKind, FileOrigin, FilePlace, InvalidFileId, Rendition, RenditionRole, SeenFile};
+pub use file::{
+    ContentHash, FileAccess, FileId, FileKind, FileOrigin, FilePlace, FileState, InvalidContentHash, InvalidFileId, Rendition,
+    RenditionRole, SeenFile, StoredBytes,
+};
 pub use id::{AccountName, ChatId, IdSpace, InvalidAccountName, InvalidChatId, MessageId, MessageKey, PeerId};
 pub use link::{InvalidLink, PeerLink};
 pub use media::{GeoPlace, Giveaway, Media, PagePreview, Payment, Poll, PollResult, Story, TodoTask};

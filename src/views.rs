@@ -16,6 +16,7 @@ mod coverage;
 mod dump;
 mod fetch;
 mod job;
+mod media;
 mod member;
 mod message;
 mod peer;
@@ -35,6 +36,7 @@ pub use job::{
     AccountWaitView, FollowBody, FollowView, JobPeersView, JobView, JobsView, JoinBody, JoinView, RunJobBody, StartView,
     StartsView, UnfollowBody, UnfollowView,
 };
+pub use media::FileView;
 pub use member::{MembershipView, PeerAccountsView, PeerTopicsView, TopicView};
 pub use message::{MessageDetail, MessagesPage, RawView};
 pub use peer::{KnownPeer, PeersPage};

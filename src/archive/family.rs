@@ -6,15 +6,16 @@ use std::marker::PhantomData;
 
 use rocksdb::{DB, WriteBatch};
 
-use crate::model::{AccountName, ChatId, MessageKey, Peer, PeerId, Seq, Timestamp};
+use crate::model::{AccountName, ChatId, FileId, FilePlace, MessageKey, Peer, PeerId, Seq, Timestamp};
 
 use super::addresses::Address;
+use super::attachments::{StoredFile, StoredOrigin, There};
 use super::codec::{RecordError, StoredKey, StoredValue, WrittenValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
 use super::epoch::Epochs;
 use super::key::{
-    AccountKey, AddressKey, ArchiveIdKey, EpochsKey, FormatKey, FormerOwnerKey, JobKey, MemberKey, OwnKey, PositionKey, ProbeKey,
+    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, EpochsKey, FormatKey, FormerOwnerKey, JobKey, JudgedByKey, MemberKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey,
     UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey,
 };
 use super::members::Membership;
@@ -50,6 +51,8 @@ pub(super) const WALKED: Family<WalkedKey, Timestamp> = Family::new(Cf::Meta);
 pub(super) const UNKNOWN_USERNAME: Family<UnknownUsernameKey, Timestamp> = Family::new(Cf::Meta);
 /// The account that had archived a peer until format 3, where ids are an account's own: the change log did not name it.
 pub(super) const FORMER_OWNER: Family<FormerOwnerKey, AccountName> = Family::new(Cf::Meta);
+/// By which rules every file was judged that is not stored: their fingerprint.
+pub(super) const JUDGED_BY: Family<JudgedByKey, u64> = Family::new(Cf::Meta);
 /// The newest forms of messages, whole.
 pub(super) const FORM: Family<MessageKey, Form> = Family::new(Cf::Message);
 /// What was understood of them, without Telegram's bytes.
@@ -75,6 +78,14 @@ pub(super) const OWN: Family<OwnKey, PeerId> = Family::new(Cf::Own);
 /// By what each account can address peers.
 pub(super) const ACCESS_HASH: Family<AddressKey, Address> = Family::new(Cf::Hash);
 pub(super) const TOPIC: Family<MessageKey, Topic> = Family::new(Cf::Topic);
+/// What is known of each file, and what has become of it.
+pub(super) const FILE: Family<FileId, StoredFile> = Family::new(Cf::File);
+/// Where each was seen.
+pub(super) const ORIGIN: Family<OriginKey, StoredOrigin> = Family::new(Cf::Origin);
+/// The same the other way round.
+pub(super) const ATTACHED: Family<AttachedKey, FilePlace> = Family::new(Cf::Attached);
+/// The files that are wanted, or have failed.
+pub(super) const QUEUE: Family<QueueKey, There> = Family::new(Cf::Queue);
 
 impl<K: StoredKey, V: StoredValue<K>> Family<K, V> {
     const fn new(cf: Cf) -> Self {

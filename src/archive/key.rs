@@ -1,10 +1,14 @@
 //! Order-preserving keys: their byte order is their logical order. Big-endian numbers, sign bit flipped so that negative ids sort first.
 
+mod files;
+
 use arrayvec::ArrayVec;
 
 use crate::model::{AccountName, ChatId, MessageId, MessageKey, PeerId, Seq, Timestamp};
 
 use super::codec::{RecordError, StoredKey};
+
+pub(super) use files::{AttachedKey, OriginKey, QueueKey};
 
 const PEER_LEN: usize = 8;
 const ID_LEN: usize = 4;
@@ -106,6 +110,10 @@ pub(super) struct WalkedKey(pub(super) AccountName);
 /// A peer whose messages had the ids of one account until format 3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FormerOwnerKey(pub(super) PeerId);
+
+/// Where it is kept by which rules all files were judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct JudgedByKey;
 
 /// A username that nobody has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -337,6 +345,18 @@ impl StoredKey for UpgradeKey {
 
     fn encode(&self) -> Self::Bytes {
         "upgrade"
+    }
+
+    fn decode(_: &[u8]) -> Result<Self, RecordError> {
+        Ok(Self)
+    }
+}
+
+impl StoredKey for JudgedByKey {
+    type Bytes = &'static str;
+
+    fn encode(&self) -> Self::Bytes {
+        "judged_by"
     }
 
     fn decode(_: &[u8]) -> Result<Self, RecordError> {

@@ -15,7 +15,7 @@ use crate::model::{AccountName, IdRange, MessageKey, Peer, PeerId, PeerKind, Pee
 
 use super::codec::{RecordError, StoredKey, StoredValue, WrittenValue};
 use super::key::{
-    ArchiveIdKey, FormatKey, FormerOwnerKey, JobKey, OwnKey, PositionKey, ProbeKey, UnknownUsernameKey, UpgradeKey, Username,
+    ArchiveIdKey, FormatKey, FormerOwnerKey, JobKey, JudgedByKey, OwnKey, PositionKey, ProbeKey, UnknownUsernameKey, UpgradeKey, Username,
     VersionKey, WalkedKey,
 };
 
@@ -25,11 +25,11 @@ pub(super) use log_entry::{LogEntry, Seal};
 pub(super) use message::MessageRecord;
 
 /// The stored number of a kind is its position in `ALL`; kinds are only ever appended.
-fn number_of<K: PartialEq>(all: &[K], kind: K) -> u32 {
+pub(super) fn number_of<K: PartialEq>(all: &[K], kind: K) -> u32 {
     all.iter().position(|k| *k == kind).and_then(|at| u32::try_from(at).ok()).unwrap_or(u32::MAX)
 }
 
-fn numbered<K: Copy>(all: &[K], number: u32) -> Option<K> {
+pub(super) fn numbered<K: Copy>(all: &[K], number: u32) -> Option<K> {
     all.get(usize::try_from(number).ok()?).copied()
 }
 
@@ -195,6 +195,18 @@ impl<K: FormatNumber> WrittenValue<K> for u32 {
 impl<K: FormatNumber> StoredValue<K> for u32 {
     fn from_bytes(_: &K, bytes: &[u8]) -> Result<Self, RecordError> {
         bytes.try_into().map(Self::from_be_bytes).map_err(|_| RecordError::value("format number", "not 4 bytes"))
+    }
+}
+
+impl WrittenValue<JudgedByKey> for u64 {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.to_be_bytes().to_vec()
+    }
+}
+
+impl StoredValue<JudgedByKey> for u64 {
+    fn from_bytes(_: &JudgedByKey, bytes: &[u8]) -> Result<Self, RecordError> {
+        bytes.try_into().map(Self::from_be_bytes).map_err(|_| RecordError::value("number of the rules", "not 8 bytes"))
     }
 }
 

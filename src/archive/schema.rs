@@ -16,6 +16,10 @@
 //! | `topic` | chat, root message | a forum's topic |
 //! | `own` | account, id | the peer of a message outside channels |
 //! | `hash` | account, peer | the access hash by which an account addresses a peer |
+//! | `file` | file | what is known of a file, and what has become of it |
+//! | `origin` | file, where it was seen | what it takes to ask for it there |
+//! | `attached` | where it was seen, file | where in a message |
+//! | `queue` | small or large, when it may be tried, when it was posted (descending), file | nothing: the file is wanted, or has failed |
 //!
 //! A chat is a peer, and in basic groups and private chats the account whose ids its messages have.
 //!
@@ -29,7 +33,7 @@ use rocksdb::{
 use crate::open_files;
 
 /// The format number of what is on disk; raised by every change that an older version could not read.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// The family of Telegram's bytes until format 2.
 pub(super) const FORMER_RAW: &str = "raw";
@@ -79,10 +83,14 @@ pub(super) enum Cf {
     Topic,
     Own,
     Hash,
+    File,
+    Origin,
+    Attached,
+    Queue,
 }
 
 impl Cf {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Meta,
         Self::Message,
         Self::Version,
@@ -97,6 +105,10 @@ impl Cf {
         Self::Topic,
         Self::Own,
         Self::Hash,
+        Self::File,
+        Self::Origin,
+        Self::Attached,
+        Self::Queue,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -115,6 +127,10 @@ impl Cf {
             Self::Topic => "topic",
             Self::Own => "own",
             Self::Hash => "hash",
+            Self::File => "file",
+            Self::Origin => "origin",
+            Self::Attached => "attached",
+            Self::Queue => "queue",
         }
     }
 
@@ -123,6 +139,7 @@ impl Cf {
         match self {
             Self::Member | Self::Counters | Self::Size | Self::Topic => 2,
             Self::Own | Self::Hash => 4,
+            Self::File | Self::Origin | Self::Attached | Self::Queue => 5,
             _ => 1,
         }
     }
@@ -153,7 +170,7 @@ impl Cf {
             false => options.set_compression_type(DBCompressionType::Lz4),
         }
         // Point reads of keys that are often absent (is this message known?): a Bloom filter answers most of them.
-        if matches!(self, Self::Message | Self::Peer | Self::Username | Self::Member) {
+        if matches!(self, Self::Message | Self::Peer | Self::Username | Self::Member | Self::File | Self::Origin) {
             blocks.set_bloom_filter(10.0, false);
         }
         options.set_block_based_table_factory(&blocks);

@@ -1,5 +1,7 @@
 //! A write while it is being worked out: what becomes of each thing that it brings, given what is known.
 
+mod files;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rocksdb::WriteBatch;
@@ -26,6 +28,7 @@ use super::topics::Topic;
 use super::totals::Totals;
 use super::view::View;
 use super::{Archive, ArchiveError};
+use files::StagedFiles;
 
 /// What is told of an account and a peer.
 #[derive(Clone, Debug)]
@@ -59,6 +62,7 @@ pub(super) struct Staged<'a> {
     own: BTreeMap<OwnKey, PeerId>,
     members: BTreeMap<PeerId, Vec<Membership>>,
     topics: BTreeMap<MessageKey, Topic>,
+    files: StagedFiles,
     coverage: BTreeMap<ChatId, Coverage>,
     crawl_states: BTreeMap<ChatId, CrawlState>,
     /// The sums, and what each chat that is touched added to them before.
@@ -111,6 +115,7 @@ impl<'a> Staged<'a> {
             own: BTreeMap::new(),
             members: BTreeMap::new(),
             topics: BTreeMap::new(),
+            files: StagedFiles::default(),
             coverage: BTreeMap::new(),
             crawl_states: BTreeMap::new(),
             totals: after.totals,

@@ -1,10 +1,11 @@
 //! The read API, over the database as it is or over a snapshot: messages, versions, raw bytes, peers, coverage and crawl states.
 //!
 //! A [`View`] of the archive sees each write from its commit on; one of a [`Snapshot`](super::Snapshot) sees what was true when that was taken, so that
-//! facts which were read one after the other are consistent. The files in `view/` read addresses, memberships, series and topics; `changes` and
+//! facts which were read one after the other are consistent. The files in `view/` read addresses, files, memberships, series and topics; `changes` and
 //! `marks` have the rest of its methods.
 
 mod addresses;
+mod files;
 mod members;
 mod series;
 mod topics;

@@ -8,13 +8,14 @@ use rocksdb::{WriteBatch, WriteOptions};
 
 use crate::failpoints;
 use crate::model::{
-    AccountName, ChatId, Counters, IdRange, Message, MessageId, MessageKey, Peer, PeerId, Seq, Timestamp, UpdatesState,
+    AccountName, ChatId, Counters, FileId, FileOrigin, FileState, IdRange, Message, MessageId, MessageKey, Peer, PeerId, SeenFile, Seq,
+    StoredBytes, Timestamp, UpdatesState,
 };
 
 use super::addresses::Address;
 use super::crawl_state::CrawlState;
-use super::family::{JOB_START, POSITION, UNKNOWN_USERNAME, UPDATES, WALKED};
-use super::key::{AccountKey, AddressKey, JobKey, PositionKey, UnknownUsernameKey, Username, WalkedKey};
+use super::family::{JOB_START, JUDGED_BY, POSITION, UNKNOWN_USERNAME, UPDATES, WALKED};
+use super::key::{AccountKey, AddressKey, JobKey, JudgedByKey, PositionKey, UnknownUsernameKey, Username, WalkedKey};
 use super::outcome::{Archived, MassDeletion};
 use super::record::Raw;
 use super::staged::{MembershipChange, Staged, WorkedOut};
@@ -49,6 +50,10 @@ pub struct Write<'a> {
     job_starts: Vec<String>,
     addresses: Vec<(AddressKey, Option<Address>)>,
     unknown_usernames: Vec<Username>,
+    files_seen: Vec<(FileOrigin, Timestamp, Option<AccountName>, SeenFile)>,
+    file_states: Vec<(FileId, FileState)>,
+    thumbnails: Vec<(FileId, StoredBytes)>,
+    judged_by: Option<u64>,
 }
 
 impl Archive {
@@ -77,6 +82,10 @@ impl Archive {
             job_starts: Vec::new(),
             addresses: Vec::new(),
             unknown_usernames: Vec::new(),
+            files_seen: Vec::new(),
+            file_states: Vec::new(),
+            thumbnails: Vec::new(),
+            judged_by: None,
         }
     }
 }
@@ -191,6 +200,30 @@ impl Write<'_> {
         self
     }
 
+    /// Adds a file that was seen somewhere, which was posted then, by this account; where that is `None`, by whoever got the answer.
+    pub fn file_seen(&mut self, origin: FileOrigin, posted_at: Timestamp, account: Option<AccountName>, seen: SeenFile) -> &mut Self {
+        self.files_seen.push((origin, posted_at, account, seen));
+        self
+    }
+
+    /// Notes what is to become of a file, or has; nothing happens where it is not known.
+    pub fn file_state(&mut self, id: FileId, state: FileState) -> &mut Self {
+        self.file_states.push((id, state));
+        self
+    }
+
+    /// Notes by which rules every file was judged that is not stored.
+    pub fn files_judged_by(&mut self, rules: u64) -> &mut Self {
+        self.judged_by = Some(rules);
+        self
+    }
+
+    /// Notes that the picture which stands for a file is stored.
+    pub fn file_thumbnail(&mut self, id: FileId, thumbnail: StoredBytes) -> &mut Self {
+        self.thumbnails.push((id, thumbnail));
+        self
+    }
+
     /// Notes how many members a peer has.
     pub fn member_count(&mut self, peer: PeerId, count: i32) -> &mut Self {
         self.sizes.push((peer, count));
@@ -273,6 +306,18 @@ impl Write<'_> {
             deleted.extend(staged.outside_channels(account, id)?);
         }
         staged.delete_all(deleted)?;
+        for (origin, posted_at, account, seen) in self.files_seen {
+            staged.file_seen(origin, posted_at, account.or(self.account), seen)?;
+        }
+        for (id, state) in self.file_states {
+            staged.file_state(id, state)?;
+        }
+        for (id, thumbnail) in self.thumbnails {
+            staged.file_thumbnail(id, thumbnail)?;
+        }
+        if let Some(rules) = self.judged_by {
+            staged.put(&JUDGED_BY, &JudgedByKey, &rules);
+        }
         for (key, counters) in self.counters {
             staged.counters(key, counters)?;
         }

@@ -4,8 +4,8 @@
 
 use serde::Serialize;
 
-use crate::archive::{Epoch, StoredMessage};
-use crate::model::{Change, ChangeKind, Peer, Seq, Timestamp};
+use crate::archive::{Epoch, StoredFile, StoredMessage};
+use crate::model::{Change, ChangeKind, FileId, FileState, MessageKey, Peer, Seq, Timestamp};
 use crate::show::{MessageView, PeerView};
 
 /// The media type of a structured-mode CloudEvent.
@@ -52,6 +52,8 @@ struct EventData {
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<EventFile>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<MessageView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     peer: Option<PeerView>,
@@ -65,22 +67,74 @@ struct EventKey {
     id: i32,
 }
 
+impl EventKey {
+    fn of(key: MessageKey) -> Self {
+        Self { peer: key.peer().0, account: key.chat.account().map(|account| account.to_string()), id: key.id.0 }
+    }
+}
+
+/// A file: what it is, and either where its bytes are or why they are not.
+#[derive(Serialize)]
+struct EventFile {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mime: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    /// Where `telescribe` serves it, below the address of a listener.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl EventFile {
+    fn of(id: FileId, file: Option<&StoredFile>) -> Self {
+        let stored = file.and_then(|file| file.state.stored());
+        let reason = file.and_then(|file| match &file.state {
+            FileState::Failed { why, .. } => Some(why.clone()),
+            _ => None,
+        });
+        Self {
+            id: id.to_string(),
+            media: file.map(|file| file.media.name()),
+            mime: file.and_then(|file| file.mime.clone()),
+            sha256: stored.map(|bytes| bytes.hash.to_string()),
+            size: stored.map(|bytes| bytes.size),
+            path: stored.map(|bytes| format!("/v1/media/{}", bytes.hash)),
+            reason,
+        }
+    }
+}
+
+/// What a change is about, as far as the archive knows it.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// The form of the message.
+    pub message: Option<StoredMessage>,
+    /// The peer.
+    pub peer: Option<Peer>,
+    /// The file.
+    pub file: Option<StoredFile>,
+}
+
 impl Event {
-    /// The event of a change of the archive with an id, in an epoch of it. `message` is the form that the change is about, `peer` the peer as
-    /// far as it is known; either may be missing, the event then says less.
+    /// The event of a change of the archive with an id, in an epoch of it. What it is about may be missing; the
+    /// event then says less.
     ///
     /// # Errors
     /// Never seen: the types have a JSON form; serde's signature cannot say so.
-    pub fn new(
-        (archive, epoch): (&str, Epoch),
-        change: &Change,
-        message: Option<&StoredMessage>,
-        peer: Option<&Peer>,
-    ) -> serde_json::Result<Self> {
+    pub fn new((archive, epoch): (&str, Epoch), change: &Change, about: &About) -> serde_json::Result<Self> {
         let name = change.kind.name();
         let id = format!("{archive}.{epoch}.{}.{name}", change.seq);
         let kind = format!("telescribe.{name}");
-        let subject = change.kind.message().map_or_else(|| change.kind.peer().to_string(), |key| key.to_string());
+        let of_file = change.kind.file().map(|(file, _)| file.to_string());
+        let of_message = || change.kind.message().map(|key| key.to_string());
+        let subject = of_file.or_else(of_message).unwrap_or_else(|| change.kind.peer().to_string());
         let body = serde_json::to_vec(&CloudEvent {
             specversion: "1.0",
             id: &id,
@@ -89,7 +143,7 @@ impl Event {
             time: change.at.to_string(),
             subject,
             datacontenttype: "application/json",
-            data: EventData::new(epoch, change, message, peer),
+            data: EventData::new(epoch, change, about),
         })?;
         let routing_key = format!("{name}.{}", change.kind.peer());
         Ok(Self { id, kind, routing_key, seq: change.seq, at: change.at, body })
@@ -97,15 +151,16 @@ impl Event {
 }
 
 impl EventData {
-    fn new(epoch: Epoch, change: &Change, message: Option<&StoredMessage>, peer: Option<&Peer>) -> Self {
+    fn new(epoch: Epoch, change: &Change, about: &About) -> Self {
         let mut data = Self {
             epoch: epoch.to_string(),
             seq: change.seq.0,
             version: None,
             key: None,
             deleted: None,
-            message: message.map(|m| (&m.message).into()),
-            peer: peer.map(Into::into),
+            file: None,
+            message: about.message.as_ref().map(|m| (&m.message).into()),
+            peer: about.peer.as_ref().map(Into::into),
         };
         match change.kind {
             ChangeKind::MessageNew { .. }
@@ -113,9 +168,12 @@ impl EventData {
             | ChangeKind::PeerJoined { .. }
             | ChangeKind::PeerLeft { .. } => {}
             ChangeKind::MessageEdited { version, .. } => data.version = Some(version),
+            ChangeKind::MediaStored { file, origin } | ChangeKind::MediaFailed { file, origin } => {
+                data.key = origin.message().map(EventKey::of);
+                data.file = Some(EventFile::of(file, about.file.as_ref()));
+            }
             ChangeKind::MessageDeleted { key } => {
-                let account = key.chat.account().map(|account| account.to_string());
-                data.key = Some(EventKey { peer: key.peer().0, account, id: key.id.0 });
+                data.key = Some(EventKey::of(key));
                 data.deleted = Some(change.at.to_string());
                 // What was deleted is in the archive for those who may read it; it is not sent around again.
                 data.message = None;
@@ -134,8 +192,8 @@ mod tests {
     const AT: Timestamp = Timestamp(1_706_702_400);
 
     fn shown(kind: ChangeKind, message: Option<&StoredMessage>, peer: Option<&Peer>) -> String {
-        let event =
-            Event::new(("0a1b2c", "1-0f3c9a72".parse().unwrap()), &Change { seq: Seq(7), at: AT, kind }, message, peer).unwrap();
+        let about = About { message: message.cloned(), peer: peer.cloned(), file: None };
+        let event = Event::new(("0a1b2c", "1-0f3c9a72".parse().unwrap()), &Change { seq: Seq(7), at: AT, kind }, &about).unwrap();
         let body: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
         format!("{}\n{}\n{}\n{body:#}", event.id, event.kind, event.routing_key)
     }

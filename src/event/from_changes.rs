@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::archive::{ArchiveError, Snapshot, StoredMessage};
+use crate::archive::{ArchiveError, Snapshot, StoredFile, StoredMessage};
 use crate::model::{Change, ChangeKind, MessageKey, Peer, PeerId, Seq};
 
 use super::Event;
+use super::cloud_event::About;
 
 /// The events of the changes after a position, in order, at most `limit`.
 ///
@@ -28,8 +29,8 @@ pub fn events_of(archive: &Snapshot, changes: &[Change]) -> anyhow::Result<Vec<E
     let messages = messages(archive, changes)?;
     let peers = peers(archive, changes)?;
     let event = |(change, message): (&Change, Option<StoredMessage>)| {
-        let peer = peers.get(&change.kind.peer()).and_then(Option::as_ref);
-        Ok(Event::new((archive.id(), archive.epoch_of(change.seq)), change, message.as_ref(), peer)?)
+        let about = About { message, peer: peers.get(&change.kind.peer()).cloned().flatten(), file: file(archive, change)? };
+        Ok(Event::new((archive.id(), archive.epoch_of(change.seq)), change, &about)?)
     };
     changes.iter().zip(messages).map(event).collect()
 }
@@ -42,7 +43,9 @@ fn messages(archive: &Snapshot, changes: &[Change]) -> Result<Vec<Option<StoredM
         ChangeKind::MessageDeleted { .. }
         | ChangeKind::PeerChanged { .. }
         | ChangeKind::PeerJoined { .. }
-        | ChangeKind::PeerLeft { .. } => None,
+        | ChangeKind::PeerLeft { .. }
+        | ChangeKind::MediaStored { .. }
+        | ChangeKind::MediaFailed { .. } => None,
     };
     let keys: Vec<MessageKey> = changes.iter().filter_map(|c| message_of(&c.kind)).map(|(key, _)| key).collect();
     let mut newest = archive.view().messages_by_key(&keys)?.into_iter();
@@ -65,6 +68,14 @@ fn version_of(
     match newest {
         Some(stored) if stored.version == version => Ok(Some(stored)),
         newest => Ok(archive.view().version(key, version)?.or(newest)),
+    }
+}
+
+/// The file that a change is about, as it is now.
+fn file(archive: &Snapshot, change: &Change) -> Result<Option<StoredFile>, ArchiveError> {
+    match change.kind.file() {
+        Some((file, _)) => archive.view().file(file),
+        None => Ok(None),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::archive::{LogPosition, Snapshot};
 use crate::event;
 use crate::model::{Change, ChangeKind, Seq};
 use crate::show::{self, StoredView};
-use crate::views::{ChangeLine, ChangeView, ChangesPage, LogHeadView};
+use crate::views::{ChangeLine, ChangeView, ChangesPage, FileView, LogHeadView};
 
 use super::context::Context;
 use super::ingress::Ingress;
@@ -103,15 +103,22 @@ fn view(archive: &Snapshot, change: &Change) -> Result<ChangeView, Problem> {
         ChangeKind::MessageEdited { version, .. } => Some(version),
         _ => None,
     };
+    let file = match change.kind.file() {
+        Some((file, _)) => archive.view().file(file)?.as_ref().map(FileView::of),
+        None => None,
+    };
+    // Of a file, the message that it was seen in.
+    let about = change.kind.message().or_else(|| change.kind.file().and_then(|(_, origin)| origin.message()));
     Ok(ChangeView {
         epoch: archive.epoch_of(change.seq).to_string(),
         seq: change.seq.0,
         at: change.at.to_string(),
         kind: change.kind.name().into(),
         peer: change.kind.peer().0,
-        account: change.kind.message().and_then(|key| key.chat.account()).map(|account| account.to_string()),
-        id: change.kind.message().map(|key| key.id.0),
+        account: about.and_then(|key| key.chat.account()).map(|account| account.to_string()),
+        id: about.map(|key| key.id.0),
         version,
+        file,
         message,
         changed,
     })

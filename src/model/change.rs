@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{MessageKey, PeerId, Timestamp};
+use super::{FileId, FileOrigin, MessageKey, PeerId, Timestamp};
 
 /// The sequence number of a change: gapless, from 1, in commit order. Position 0 is before the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -58,6 +58,20 @@ pub enum ChangeKind {
         /// The peer.
         peer: PeerId,
     },
+    /// A file was stored.
+    MediaStored {
+        /// The file.
+        file: FileId,
+        /// Where it was seen, or one of the places.
+        origin: FileOrigin,
+    },
+    /// A file could not be downloaded, and is not tried again unless it is seen anew or asked for.
+    MediaFailed {
+        /// The file.
+        file: FileId,
+        /// Where it was seen, or one of the places.
+        origin: FileOrigin,
+    },
 }
 
 impl ChangeKind {
@@ -67,6 +81,7 @@ impl ChangeKind {
         match *self {
             Self::MessageNew { key } | Self::MessageEdited { key, .. } | Self::MessageDeleted { key } => key.peer(),
             Self::PeerChanged { peer } | Self::PeerJoined { peer } | Self::PeerLeft { peer } => peer,
+            Self::MediaStored { origin, .. } | Self::MediaFailed { origin, .. } => origin.peer(),
         }
     }
 
@@ -76,6 +91,16 @@ impl ChangeKind {
         match *self {
             Self::MessageNew { key } | Self::MessageEdited { key, .. } | Self::MessageDeleted { key } => Some(key),
             Self::PeerChanged { .. } | Self::PeerJoined { .. } | Self::PeerLeft { .. } => None,
+            Self::MediaStored { .. } | Self::MediaFailed { .. } => None,
+        }
+    }
+
+    /// The file that the change is about, and where it was seen, if it is about one.
+    #[must_use]
+    pub fn file(&self) -> Option<(FileId, FileOrigin)> {
+        match *self {
+            Self::MediaStored { file, origin } | Self::MediaFailed { file, origin } => Some((file, origin)),
+            _ => None,
         }
     }
 
@@ -87,6 +112,7 @@ impl ChangeKind {
             Self::MessageEdited { version, .. } => Self::MessageEdited { key, version },
             Self::MessageDeleted { .. } => Self::MessageDeleted { key },
             Self::PeerChanged { .. } | Self::PeerJoined { .. } | Self::PeerLeft { .. } => self,
+            Self::MediaStored { .. } | Self::MediaFailed { .. } => self,
         }
     }
 
@@ -100,6 +126,8 @@ impl ChangeKind {
             Self::PeerChanged { .. } => "peer.changed",
             Self::PeerJoined { .. } => "peer.joined",
             Self::PeerLeft { .. } => "peer.left",
+            Self::MediaStored { .. } => "media.stored",
+            Self::MediaFailed { .. } => "media.failed",
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{MediaKind, MessageKey, PeerId};
+use super::{MediaKind, MessageKey, PeerId, Timestamp};
 
 /// Whose numbering a file's id is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +20,12 @@ pub enum FileKind {
 impl FileKind {
     /// Every kind; the position is the number under which it is stored, so only append.
     pub const ALL: [Self; 2] = [Self::Photo, Self::Document];
+
+    /// The number under which it is stored.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self as u32
+    }
 
     /// Its name, in ids and JSON.
     #[must_use]
@@ -226,6 +232,122 @@ pub enum FileOrigin {
     Avatar(PeerId),
 }
 
+impl FileOrigin {
+    /// The peer whose it is.
+    #[must_use]
+    pub fn peer(&self) -> PeerId {
+        match self {
+            Self::Message(key) => key.peer(),
+            Self::Avatar(peer) => *peer,
+        }
+    }
+
+    /// The message, if it is one.
+    #[must_use]
+    pub fn message(&self) -> Option<MessageKey> {
+        match self {
+            Self::Message(key) => Some(*key),
+            Self::Avatar(_) => None,
+        }
+    }
+}
+
+/// The digest by which bytes are stored: SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentHash(pub [u8; 32]);
+
+impl fmt::Display for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text that is no content hash.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no content hash: one is 64 hexadecimal digits")]
+pub struct InvalidContentHash(String);
+
+impl FromStr for ContentHash {
+    type Err = InvalidContentHash;
+
+    fn from_str(text: &str) -> Result<Self, InvalidContentHash> {
+        let invalid = || InvalidContentHash(text.to_owned());
+        let mut hash = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(invalid());
+        }
+        for (byte, digits) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let digits = std::str::from_utf8(digits).map_err(|_| invalid())?;
+            *byte = u8::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+')).ok_or_else(invalid)?;
+        }
+        Ok(Self(hash))
+    }
+}
+
+/// Bytes that are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredBytes {
+    /// Their digest.
+    pub hash: ContentHash,
+    /// How many there are.
+    pub size: u64,
+}
+
+/// What is to become of a file, or has.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum FileState {
+    /// It was seen, and no rule was asked yet.
+    #[default]
+    Seen,
+    /// It is to be downloaded.
+    Wanted,
+    /// It is stored.
+    Stored(StoredBytes),
+    /// It is not to be downloaded.
+    Skipped {
+        /// Why: the rule, in the operator's words.
+        why: String,
+    },
+    /// It could not be downloaded.
+    Failed {
+        /// Why, the last time.
+        why: String,
+        /// How often in a row.
+        tries: u32,
+        /// When it is tried again; `None` where that is of no use before it is seen anew.
+        next_try: Option<Timestamp>,
+    },
+}
+
+impl FileState {
+    /// Its name in JSON.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Seen => "seen",
+            Self::Wanted => "wanted",
+            Self::Stored(_) => "stored",
+            Self::Skipped { .. } => "skipped",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    /// The bytes, where they are stored.
+    #[must_use]
+    pub fn stored(&self) -> Option<StoredBytes> {
+        match self {
+            Self::Stored(bytes) => Some(*bytes),
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,6 +359,16 @@ mod tests {
         }
         for text in ["", "photo", "photo:", "photo:x", "video:1", "photo:1:2", "5201", "photo:9223372036854775808"] {
             assert_eq!(text.parse::<FileId>(), Err(InvalidFileId(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_content_hash_is_read_as_it_is_shown() {
+        let hash = ContentHash(std::array::from_fn(|at| at as u8 * 7));
+        assert_eq!(hash.to_string().parse(), Ok(hash));
+        assert_eq!(hash.to_string().to_uppercase().parse(), Ok(hash));
+        for text in ["", "00", &"0".repeat(63), &"0".repeat(65), &"g".repeat(64), &format!("+1{}", "0".repeat(62)), &"ä".repeat(32)] {
+            assert_eq!(text.parse::<ContentHash>(), Err(InvalidContentHash((*text).to_owned())));
         }
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::FileView;
 use crate::show::{PeerView, StoredView};
 
 /// A change, with its message or peer as it is now.
@@ -18,7 +19,7 @@ pub struct ChangeView {
     pub(crate) seq: u64,
     /// When it was archived.
     pub(crate) at: String,
-    /// `message.new`, `message.edited`, `message.deleted` or `peer.changed`.
+    /// `message.new`, `message.edited`, `message.deleted`, `peer.changed`, `peer.joined`, `peer.left`, `media.stored` or `media.failed`.
     pub(crate) kind: Cow<'static, str>,
     /// The peer that it is about.
     pub(crate) peer: i64,
@@ -34,6 +35,9 @@ pub struct ChangeView {
     /// The newest version of the message, which may be newer than the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) message: Option<StoredView>,
+    /// The file that was stored or has failed, as it is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<FileView>,
     /// The peer that changed, as it is now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) changed: Option<PeerView>,

@@ -5,7 +5,7 @@
 
 use prost::Message as _;
 
-use crate::model::{Change, ChangeKind, ChatId, MessageId, MessageKey, PeerId, Seq, Timestamp};
+use crate::model::{Change, ChangeKind, ChatId, FileId, FileKind, FileOrigin, MessageId, MessageKey, PeerId, Seq, Timestamp};
 
 use super::super::chain::{Link, Secret};
 use super::super::codec::{RecordError, StoredValue, WrittenValue};
@@ -57,7 +57,7 @@ struct LogEntryRecord {
 /// Changes of one kind in one chat, one after the other.
 #[derive(Clone, PartialEq, prost::Message)]
 struct RunRecord {
-    /// 1 new, 2 edited, 3 deleted, 4 peer changed, 5 peer joined, 6 peer left.
+    /// 1 new, 2 edited, 3 deleted, 4 peer changed, 5 peer joined, 6 peer left, 7 media stored, 8 media failed.
     #[prost(uint32, tag = "1")]
     kind: u32,
     #[prost(sint64, tag = "2")]
@@ -71,6 +71,19 @@ struct RunRecord {
     /// Whose ids they are, where they are an account's own; until format 3 nobody's.
     #[prost(string, tag = "5")]
     account: String,
+    /// Of kinds 7 and 8: the file. Each is a run of its own, whose one id is the message that it was seen in; none for an avatar.
+    #[prost(message, optional, tag = "6")]
+    file: Option<FileRecord>,
+}
+
+/// A file's id.
+#[derive(Clone, PartialEq, prost::Message)]
+struct FileRecord {
+    /// 0 a photo's, 1 a document's.
+    #[prost(uint32, tag = "1")]
+    kind: u32,
+    #[prost(sfixed64, tag = "2")]
+    id: i64,
 }
 
 /// Kind and version as they are stored.
@@ -82,6 +95,8 @@ fn numbers(kind: &ChangeKind) -> (u32, u32) {
         ChangeKind::PeerChanged { .. } => (4, 0),
         ChangeKind::PeerJoined { .. } => (5, 0),
         ChangeKind::PeerLeft { .. } => (6, 0),
+        ChangeKind::MediaStored { .. } => (7, 0),
+        ChangeKind::MediaFailed { .. } => (8, 0),
     }
 }
 
@@ -105,6 +120,10 @@ impl RunRecord {
         };
         let chat = ChatId::new(PeerId(self.peer), account);
         let at = |id| MessageKey { chat, id: MessageId(id) };
+        if let Some(file) = &self.file {
+            kinds.push(self.of_file(file, chat)?);
+            return Ok(());
+        }
         if self.ids.is_empty() {
             kinds.push(kind_of(self.kind, at(0), 0)?);
             return Ok(());
@@ -118,11 +137,42 @@ impl RunRecord {
     }
 }
 
+impl RunRecord {
+    fn of_file(&self, file: &FileRecord, chat: ChatId) -> Result<ChangeKind, RecordError> {
+        let origin = match *self.ids {
+            [] => FileOrigin::Avatar(chat.peer()),
+            [id] => FileOrigin::Message(MessageKey { chat, id: MessageId(id) }),
+            _ => return Err(RecordError::value("change", "a file in several messages")),
+        };
+        let kind = FileKind::ALL.get(file.kind as usize).copied();
+        let kind = kind.ok_or_else(|| RecordError::value("change", format!("unknown kind of file {}", file.kind)))?;
+        let file = FileId { kind, id: file.id };
+        match self.kind {
+            7 => Ok(ChangeKind::MediaStored { file, origin }),
+            8 => Ok(ChangeKind::MediaFailed { file, origin }),
+            other => Err(RecordError::value("change", format!("kind {other} with a file"))),
+        }
+    }
+
+    fn for_file(kind: u32, file: FileId, origin: FileOrigin) -> Self {
+        let file = Some(FileRecord { kind: file.kind.number(), id: file.id });
+        let of_peer = Self { kind, peer: origin.peer().0, file, ..Self::default() };
+        match origin {
+            FileOrigin::Avatar(_) => of_peer,
+            FileOrigin::Message(key) => Self { account: key.chat.account_name().to_owned(), ids: vec![key.id.0], ..of_peer },
+        }
+    }
+}
+
 fn runs(kinds: &[ChangeKind]) -> Vec<RunRecord> {
     let mut runs: Vec<RunRecord> = Vec::new();
     let mut before = 0_i32;
     for kind in kinds {
         let ((number, version), peer) = (numbers(kind), kind.peer().0);
+        if let Some((file, origin)) = kind.file() {
+            runs.push(RunRecord::for_file(number, file, origin));
+            continue;
+        }
         let Some(message) = kind.message() else {
             runs.push(RunRecord { kind: number, peer, ..RunRecord::default() });
             continue;
@@ -204,8 +254,15 @@ mod tests {
         let peer = prop_oneof![Just(PeerId(-1)), Just(PeerId(7)), any::<i64>().prop_map(PeerId)];
         let id = prop_oneof![1_i32..6, any::<i32>()].prop_map(MessageId);
         let account = prop::option::of("[ab]{1,2}").prop_map(|name| name.and_then(|name| name.parse().ok()));
-        (1_u32..=6, peer, account, id, 1_u32..4).prop_map(|(kind, peer, account, id, version)| {
-            kind_of(kind, MessageKey::new(ChatId::new(peer, account), id), version).expect("a known kind")
+        let file = prop_oneof![any::<i64>().prop_map(FileId::photo), any::<i64>().prop_map(FileId::document)];
+        (1_u32..=8, peer, account, id, 1_u32..4, file, any::<bool>()).prop_map(|(kind, peer, account, id, version, file, avatar)| {
+            let key = MessageKey::new(ChatId::new(peer, account), id);
+            let origin = if avatar { FileOrigin::Avatar(peer) } else { FileOrigin::Message(key) };
+            match kind {
+                7 => ChangeKind::MediaStored { file, origin },
+                8 => ChangeKind::MediaFailed { file, origin },
+                kind => kind_of(kind, key, version).expect("a known kind"),
+            }
         })
     }
 

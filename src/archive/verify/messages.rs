@@ -162,7 +162,11 @@ impl OfLog {
             ChangeKind::MessageNew { .. } => self.new += 1,
             ChangeKind::MessageEdited { .. } => self.edited += 1,
             ChangeKind::MessageDeleted { .. } => self.deleted += 1,
-            ChangeKind::PeerChanged { .. } | ChangeKind::PeerJoined { .. } | ChangeKind::PeerLeft { .. } => {}
+            ChangeKind::PeerChanged { .. }
+            | ChangeKind::PeerJoined { .. }
+            | ChangeKind::PeerLeft { .. }
+            | ChangeKind::MediaStored { .. }
+            | ChangeKind::MediaFailed { .. } => {}
         }
     }
 

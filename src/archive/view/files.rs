@@ -1,0 +1,63 @@
+//! Reading what is known of files, where they were seen, and what is still to be downloaded.
+
+use crate::model::{FileId, FileOrigin, FilePlace, Timestamp};
+
+use super::super::ArchiveError;
+use super::super::attachments::{StoredFile, StoredOrigin};
+use super::super::codec::StoredKey as _;
+use super::super::family::{ATTACHED, FILE, JUDGED_BY, KeyRange, ORIGIN, QUEUE};
+use super::super::key::{JudgedByKey, OriginKey, QueueKey};
+use super::{Order, View};
+
+impl<'a> View<'a> {
+    /// What is known of a file.
+    ///
+    /// # Errors
+    /// When the disk refuses. So do all readers below.
+    pub fn file(self, id: FileId) -> Result<Option<StoredFile>, ArchiveError> {
+        self.readable(&FILE, &id)
+    }
+
+    /// Every file, by id, from one on, lazily.
+    pub fn files(self, from: FileId) -> impl Iterator<Item = Result<StoredFile, ArchiveError>> + use<'a> {
+        self.scan(&FILE, KeyRange::from(&from), Order::OldestFirst).map(|entry| entry.map(|(_, file)| file))
+    }
+
+    /// By which rules every file was judged that is not stored; `None` where they never were, or not to the end.
+    ///
+    /// # Errors
+    /// See [`View::file`].
+    pub fn files_judged_by(self) -> Result<Option<u64>, ArchiveError> {
+        self.readable(&JUDGED_BY, &JudgedByKey)
+    }
+
+    /// Where a file was seen, in the order of the places, lazily.
+    pub fn file_origins(self, id: FileId) -> impl Iterator<Item = Result<StoredOrigin, ArchiveError>> + use<'a> {
+        self.scan(&ORIGIN, KeyRange::under(id.encode()), Order::OldestFirst).map(|entry| entry.map(|(_, origin)| origin))
+    }
+
+    /// A file at a place.
+    ///
+    /// # Errors
+    /// See [`View::file`].
+    pub fn file_origin(self, file: FileId, origin: FileOrigin) -> Result<Option<StoredOrigin>, ArchiveError> {
+        self.readable(&ORIGIN, &OriginKey { file, origin })
+    }
+
+    /// The files that were seen in a message, or as a peer's profile photo, by id.
+    ///
+    /// # Errors
+    /// See [`View::file`].
+    pub fn attached(self, origin: FileOrigin) -> Result<Vec<(FileId, FilePlace)>, ArchiveError> {
+        let entries = self.scan(&ATTACHED, KeyRange::under(origin.encode()), Order::OldestFirst);
+        entries.map(|entry| entry.map(|(key, place)| (key.file, place))).collect()
+    }
+
+    /// The small files that are not stored though they are wanted, or the large ones, and when each may be tried: those that may be tried first
+    /// before the others, and of these the ones that were posted last, lazily. The time is at the end of time for those that are not tried
+    /// again by themselves.
+    pub fn files_queued(self, large: bool) -> impl Iterator<Item = Result<(Timestamp, FileId), ArchiveError>> + use<'a> {
+        let entries = self.scan(&QUEUE, KeyRange::under(QueueKey::under(large)), Order::OldestFirst);
+        entries.map(|entry| entry.map(|(QueueKey { due, file, .. }, _)| (due, file)))
+    }
+}

@@ -1,0 +1,250 @@
+//! Media: every file once, whole, resumable.
+//!
+//! What is known of a file, and where it was seen, is archived with the message that tells of it. A reader of the change log asks the
+//! [rules](Rules) about each, and workers download what is wanted: each file once, however often it is posted, from whichever account and message
+//! can still give it, into `blob`, where its bytes are kept by their hash.
+//!
+//! # Guarantees
+//! - No file is without a state: seen, wanted, stored, skipped (which rule), failed (why, and when it is tried again).
+//! - New files are downloaded before old ones, because messages that are deleted cannot renew a reference; one that fails holds up no other.
+//! - Nothing that is live waits for files: requests for files have budgets and connections of their own.
+//! - A stop, a kill and a source that fails cost no more than the parts that were under way.
+//!
+//! It does not serve files (`http`), nor know what is in them.
+
+mod download;
+mod queue;
+mod rules;
+mod sources;
+mod wishes;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::accounts::Pool;
+use crate::archive::{Archive, ArchiveError, StoredFile};
+use crate::blob::Blobs;
+use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
+use crate::model::{AccountName, Clock, FileId, FileOrigin, FileState, Timestamp};
+use crate::telegram::Clients;
+use download::{Downloader, Parallel};
+use queue::{Next, Queue, Slots};
+use sources::Sources;
+use wishes::{Judge, Wishes};
+
+pub use rules::{Action, Rule, Rules, Verdict};
+pub use wishes::READER;
+
+/// Workers at most, of small files and of large ones: a worker waits more than it works.
+const WORKERS_MAX: usize = 64;
+
+/// How files are downloaded.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether any are.
+    pub enabled: bool,
+    /// Which.
+    pub rules: Rules,
+    /// Small files that an account downloads at once.
+    pub small_files_max: usize,
+    /// Large files that an account downloads at once.
+    pub large_files_max: usize,
+    /// Requests for parts of one file that are in flight at once.
+    pub parts: usize,
+    /// The same for an account with Telegram Premium.
+    pub premium_parts: usize,
+}
+
+/// A download that runs.
+#[derive(Clone, Debug)]
+pub struct RunningDownload {
+    /// Of which file.
+    pub file: FileId,
+    /// By which account.
+    pub account: AccountName,
+    /// Bytes that are there.
+    pub done: u64,
+    /// Bytes in all, as Telegram states them.
+    pub size: Option<u64>,
+    /// Bytes a second.
+    pub rate: f64,
+}
+
+/// The files' part of the program.
+pub struct Media {
+    archive: Arc<Archive>,
+    clock: Arc<dyn Clock>,
+    judge: Arc<Judge>,
+    queue: Arc<Queue>,
+}
+
+/// What somebody wants to be done with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// It is downloaded, whatever the rules say.
+    Fetch,
+    /// It is tried again now, if it has failed.
+    Retry,
+}
+
+impl std::fmt::Debug for Media {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Media").finish_non_exhaustive()
+    }
+}
+
+impl Media {
+    /// Starts the reader and the workers, if files are downloaded at all.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn start(
+        archive: &Arc<Archive>,
+        blobs: &Blobs,
+        (clients, pool): (&Arc<Clients>, &Arc<Pool>),
+        clock: &Arc<dyn Clock>,
+        settings: Settings,
+        lifecycle: &Lifecycle,
+    ) -> Result<Arc<Self>, ArchiveError> {
+        let sources = Sources::new(Arc::clone(archive), Arc::clone(clients), Arc::clone(pool));
+        let slots = Slots { small: settings.small_files_max, large: settings.large_files_max };
+        let queue = Queue::new(Arc::clone(archive), sources, Arc::clone(clock), slots);
+        let judge = Arc::new(Judge::new(settings.rules, Arc::clone(clock)));
+        let media = Arc::new(Self { archive: Arc::clone(archive), clock: Arc::clone(clock), judge, queue });
+        for name in ["telescribe_files_stored_total", "telescribe_file_bytes_stored_total", "telescribe_file_bytes_fetched_total"] {
+            // Shown from the start, so that the first one is seen as an increase.
+            metrics::counter!(name).increment(0);
+        }
+        if !settings.enabled {
+            return Ok(media);
+        }
+        // An error is seen at the start, and not in a worker that is made anew for ever.
+        drop(Wishes::new(archive, &media.judge, &media.queue)?);
+        lifecycle.work("media", {
+            let (archive, media) = (Arc::clone(archive), Arc::clone(&media));
+            move || WishesWorker(Wishes::new(&archive, &media.judge, &media.queue).map_err(Some))
+        });
+        let downloader = Arc::new(Downloader {
+            archive: Arc::clone(archive),
+            blobs: blobs.clone(),
+            clients: Arc::clone(clients),
+            pool: Arc::clone(pool),
+            clock: Arc::clone(clock),
+            lifecycle: lifecycle.clone(),
+            parallel: Parallel { parts: settings.parts, premium_parts: settings.premium_parts },
+        });
+        let accounts = clients.names().count();
+        for (large, of_account) in [(false, settings.small_files_max), (true, settings.large_files_max)] {
+            for number in 1..=(of_account * accounts).min(WORKERS_MAX) {
+                let name = format!("media-{}-{number}", if large { "large" } else { "small" });
+                let (downloader, queue, clients) = (Arc::clone(&downloader), Arc::clone(&media.queue), Arc::clone(clients));
+                clients.use_until_released();
+                lifecycle.work(name, move || DownloadWorker {
+                    downloader: Arc::clone(&downloader),
+                    queue: Arc::clone(&queue),
+                    clients: Arc::clone(&clients),
+                    large,
+                    not_before: None,
+                });
+            }
+        }
+        Ok(media)
+    }
+
+    /// What runs at present.
+    #[must_use]
+    pub fn running(&self) -> Vec<RunningDownload> {
+        let show = |(file, running): (FileId, Arc<queue::Running>)| RunningDownload {
+            file,
+            account: running.account,
+            done: running.done.load(Ordering::Relaxed),
+            size: running.size,
+            rate: running.rate(),
+        };
+        self.queue.each_running().into_iter().map(show).collect()
+    }
+
+    /// What the rules say of a file at each place where it was seen.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn explain(&self, file: &StoredFile) -> Result<Vec<(FileOrigin, Verdict)>, ArchiveError> {
+        self.judge.verdicts(self.archive.view(), file)
+    }
+
+    /// Has files downloaded; returns how many of them it is about. Those that are stored stay as they are.
+    ///
+    /// # Errors
+    /// When the archive cannot be written.
+    pub fn wish(&self, files: &[FileId], wish: Wish) -> Result<usize, ArchiveError> {
+        let mut write = self.archive.write(self.clock.timestamp());
+        let mut count = 0;
+        for id in files {
+            let Some(file) = self.archive.view().file(*id)? else { continue };
+            let is_meant = match (wish, &file.state) {
+                (_, FileState::Stored(_) | FileState::Wanted) => false,
+                (Wish::Fetch, _) | (Wish::Retry, FileState::Failed { .. }) => true,
+                (Wish::Retry, _) => false,
+            };
+            if is_meant {
+                count += 1;
+                write.file_state(*id, FileState::Wanted);
+            }
+        }
+        tokio::task::block_in_place(|| write.commit())?;
+        self.queue.wake();
+        Ok(count)
+    }
+}
+
+/// The reader, made anew where it could not be opened.
+struct WishesWorker(Result<Wishes, Option<ArchiveError>>);
+
+impl Worker for WishesWorker {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
+        match &mut self.0 {
+            Ok(wishes) => wishes.step().await,
+            Err(error) => Err(error.take().map_or_else(|| anyhow::anyhow!("the reader of files could not be opened"), Into::into)),
+        }
+    }
+
+    async fn wait(&mut self) {
+        match &mut self.0 {
+            Ok(wishes) => wishes.wait().await,
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// Downloads one file after the other.
+struct DownloadWorker {
+    downloader: Arc<Downloader>,
+    queue: Arc<Queue>,
+    clients: Arc<Clients>,
+    large: bool,
+    not_before: Option<Timestamp>,
+}
+
+impl Worker for DownloadWorker {
+    async fn step(&mut self) -> anyhow::Result<StepOutcome> {
+        match tokio::task::block_in_place(|| self.queue.claim(self.large))? {
+            Next::Claim(claim) => {
+                self.downloader.download(&claim).await?;
+                Ok(StepOutcome::Busy)
+            }
+            Next::NotBefore(at) => {
+                self.not_before = at;
+                Ok(StepOutcome::Idle)
+            }
+        }
+    }
+
+    async fn wait(&mut self) {
+        self.queue.wait(self.not_before).await;
+    }
+
+    async fn finish(&mut self) -> anyhow::Result<()> {
+        self.clients.release().await;
+        Ok(())
+    }
+}
