@@ -236,7 +236,10 @@ fn files_are_found_wherever_media_has_them() {
             vec!["item document:1", "cover photo:5", "alternative document:2", "alternative document:3", "item document:6"]
         }),
         (
-            made("messageMediaPaidMedia", &[("extended_media", list([unpaid, bought(photo_media(1)), bought(document_media(2))]))]),
+            made(
+                "messageMediaPaidMedia",
+                &[("extended_media", list([unpaid, bought(photo_media(1)), bought(document_media(2))]))],
+            ),
             vec!["item photo:1", "item document:2"],
         ),
         (made("messageMediaInvoice", &[("extended_media", bought(photo_media(1)))]), vec!["item photo:1"]),
@@ -405,7 +408,8 @@ fn a_full_profile_photo_has_every_size_and_how_it_moves() {
 
 #[test]
 fn neither_hash_nor_reference_of_a_file_is_shown_for_debugging() {
-    let fields = [("access_hash", long(987_654_321)), ("file_reference", bytes(b"reference")), ("sizes", list([size("x", 1, 1, 1)]))];
+    let fields =
+        [("access_hash", long(987_654_321)), ("file_reference", bytes(b"reference")), ("sizes", list([size("x", 1, 1, 1)]))];
     let shown = format!("{:?}", files(made("messageMediaPhoto", &[("photo", made("photo", &fields))])));
     assert!(shown.contains("dc: 0") && !shown.contains("987654321"), "{shown}");
     assert!(!shown.contains(&format!("{:?}", b"reference".to_vec())), "{shown}");

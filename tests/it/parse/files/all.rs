@@ -135,7 +135,8 @@ fn the_page_says_of_every_place_what_becomes_of_it() {
 
     let all: BTreeSet<&str> = ["Message", "Chat", "User"].into_iter().flat_map(reachable).collect();
     let words = page.split('`').skip(1).step_by(2);
-    let unknown: Vec<&str> = words.filter(|word| word.starts_with("message") && word.chars().all(char::is_alphanumeric)).collect();
+    let unknown: Vec<&str> =
+        words.filter(|word| word.starts_with("message") && word.chars().all(char::is_alphanumeric)).collect();
     let unknown: Vec<_> = unknown.into_iter().filter(|word| !all.contains(word)).collect();
     assert!(unknown.is_empty(), "docs/media.md names {unknown:?}, which layer {} does not have", layer());
 }
