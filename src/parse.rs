@@ -6,6 +6,7 @@
 mod button;
 mod entity;
 mod file;
+mod files;
 mod media;
 mod origin;
 mod peer;
@@ -15,8 +16,9 @@ mod service;
 
 use grammers_tl_types::{Serializable, enums, types};
 
-use crate::model::{Message, MessageId, MessageKey, PeerId, Reaction, Restriction, Timestamp};
+use crate::model::{Message, MessageId, MessageKey, PeerId, Reaction, Restriction, SeenFile, Timestamp};
 
+pub use files::{UnreadableRaw, chat_avatar, files, files_of_raw, full_photo, user_avatar};
 pub use peer::{chat, peer_id, user};
 
 /// A message as far as this version understands it.
@@ -30,6 +32,8 @@ pub struct Parsed {
     pub raw: Vec<u8>,
     /// TL names of the constructors that have no counterpart in the model, each once.
     pub not_understood: Vec<&'static str>,
+    /// The files that it tells of, with what the account that got it may ask for them.
+    pub files: Vec<SeenFile>,
 }
 
 /// Parses a message. `None` for an empty one: Telegram's way to say that an id holds nothing.
@@ -41,7 +45,7 @@ pub fn message(tl: &enums::Message) -> Option<Parsed> {
         enums::Message::Message(m) => (ordinary(m, &mut unknown), m.edit_date.map_or(0, i64::from)),
         enums::Message::Service(m) => (service::message(m, &mut unknown), 0),
     };
-    Some(Parsed { message, revision, raw: tl.to_bytes(), not_understood: unknown.names })
+    Some(Parsed { message, revision, raw: tl.to_bytes(), not_understood: unknown.names, files: files(tl) })
 }
 
 /// The constructors of one message that this version has no name for.

@@ -33,9 +33,8 @@ fn photo_size(tl: &enums::PhotoSize) -> Option<(i32, i32, i32)> {
     }
 }
 
-/// A document: what its attributes say it is.
+/// A document as media.
 pub(super) fn document(m: &types::MessageMediaDocument) -> Media {
-    use enums::DocumentAttribute as A;
     let Some(enums::Document::Document(d)) = &m.document else {
         // Expired or view-once media: only its kind is left.
         let kind = if m.voice {
@@ -49,11 +48,17 @@ pub(super) fn document(m: &types::MessageMediaDocument) -> Media {
         };
         return Media::new(kind);
     };
+    described(d, m.round, m.voice)
+}
+
+/// What the attributes of a document say it is; of a round video or a voice message, the message may say so too.
+pub(super) fn described(d: &types::Document, round: bool, voice: bool) -> Media {
+    use enums::DocumentAttribute as A;
     let mut media = Media::new(MediaKind::File);
     media.id = Some(d.id);
     media.mime = Some(d.mime_type.clone()).filter(|mime| !mime.is_empty());
     media.size = Some(d.size);
-    let (mut video, mut round, mut audio, mut voice) = (false, m.round, false, m.voice);
+    let (mut video, mut round, mut audio, mut voice) = (false, round, false, voice);
     let (mut sticker, mut animated) = (false, false);
     for attribute in &d.attributes {
         match attribute {

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
 
 mod arbitrary;
+mod files;
 mod media;
 mod origin;
 mod peer;

@@ -12,6 +12,7 @@ use telescribe::parse;
 use telescribe::show::{self, StoredView};
 
 use super::decoded;
+use super::files::all::are_sound;
 use super::schema::{Random, int, made, reachable};
 
 /// What the program parses.
@@ -47,6 +48,8 @@ impl Through {
         prop_assert_eq!(again.to_bytes(), parsed.raw.clone());
         let reparsed = parse::message(&again).unwrap();
         prop_assert_eq!(&reparsed, &parsed);
+        prop_assert_eq!(parse::files_of_raw(grammers_tl_types::LAYER, &parsed.raw), Ok(parsed.files.clone()));
+        are_sound(&parsed.files)?;
 
         let json = serde_json::to_string(&show::message(&parsed.message)).unwrap();
         let value: Value = serde_json::from_str(&json).unwrap();
@@ -87,7 +90,7 @@ impl Through {
     }
 }
 
-fn config(cases: u32) -> ProptestConfig {
+pub(super) fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
@@ -114,7 +117,7 @@ fn whatever_the_schema_allows_is_parsed_kept_and_shown() {
 }
 
 /// Changes bytes of a serialised message: words of a number's end, flipped bits, parts cut or doubled.
-fn mutate(tl: &mut Vec<u8>, random: &mut Random) {
+pub(super) fn mutate(tl: &mut Vec<u8>, random: &mut Random) {
     for _ in 0..=random.below(4) {
         let at = random.below(tl.len() / 4) * 4;
         match random.below(6) {
@@ -161,8 +164,16 @@ fn no_constructor_of_the_layer_is_left_out() {
                     assert_eq!(decoded.to_bytes(), tl, "the schema and grammers agree on {constructor}");
                     through.check(&decoded)
                 }
-                "User" => through.check_peer(parse::user(&enums::User::from_bytes(&tl).unwrap())),
-                _ => through.check_peer(parse::chat(&enums::Chat::from_bytes(&tl).unwrap())),
+                "User" => {
+                    let user = enums::User::from_bytes(&tl).unwrap();
+                    are_sound(parse::user_avatar(&user).as_slice()).unwrap();
+                    through.check_peer(parse::user(&user))
+                }
+                _ => {
+                    let chat = enums::Chat::from_bytes(&tl).unwrap();
+                    are_sound(parse::chat_avatar(&chat).as_slice()).unwrap();
+                    through.check_peer(parse::chat(&chat))
+                }
             };
             checked.unwrap_or_else(|e| panic!("a {root} with {constructor}: {e}"));
         }

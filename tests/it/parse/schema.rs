@@ -1,5 +1,7 @@
 //! TL values made from Telegram's own schema text, independently of the library that the program reads them with.
 
+pub(super) mod read;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::LazyLock;
