@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{SocketAddrV4, SocketAddrV6};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
@@ -140,6 +141,8 @@ pub struct Session {
     changed: Changes<watch::Sender<u64>>,
     /// What of its peers the archive does not have yet; `None` while there is no archive, and the file has all of them.
     unarchived: Mutex<Option<BTreeMap<PeerId, PeerNews>>>,
+    /// Whether the account pays for Telegram, as far as it was told since the start.
+    premium: AtomicBool,
     /// The revision that its file has. Locked while the file is replaced, so that an older revision never replaces a newer one.
     saved: Mutex<Changes<u64>>,
 }
@@ -196,7 +199,8 @@ impl Session {
 
     pub(super) fn of(name: AccountName, data: SessionData) -> Self {
         let changed = Changes { immediate: watch::Sender::new(0), coalesced: watch::Sender::new(0) };
-        Self { name, data: Mutex::new(data), changed, unarchived: Mutex::default(), saved: Mutex::default() }
+        let premium = AtomicBool::new(false);
+        Self { name, data: Mutex::new(data), changed, unarchived: Mutex::default(), premium, saved: Mutex::default() }
     }
 
     /// Writes a snapshot of the session to its file, one save at a time.
@@ -353,6 +357,21 @@ impl Session {
         kept
     }
 
+    /// Notes the key that was made with a data centre other than home in place of another, and says whether it did: where the place has
+    /// got another key meanwhile, that one stays.
+    pub fn replace_foreign_key(&self, id: i32, old: Option<&AuthKey>, new: AuthKey) -> bool {
+        self.change(SavePriority::Immediate, |data| {
+            let is_home = data.home == id;
+            match data.data_centres.get_mut(&id).filter(|dc| !is_home && dc.auth_key.as_ref() == old) {
+                Some(dc) => {
+                    dc.auth_key = Some(new);
+                    true
+                }
+                None => false,
+            }
+        })
+    }
+
     /// The fingerprints of its authorisation keys, in the order of their data centres. A key is random, so nobody finds it from them.
     #[must_use]
     pub fn key_fingerprints(&self) -> Vec<String> {
@@ -370,6 +389,17 @@ impl Session {
     /// Notes the user the account is.
     pub fn set_user_id(&self, id: i64) {
         self.change(SavePriority::Immediate, |data| data.user_id.replace(id) != Some(id));
+    }
+
+    /// Whether the account pays for Telegram (premium), as far as it was told since the start.
+    #[must_use]
+    pub fn is_premium(&self) -> bool {
+        self.premium.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether the account pays for Telegram. It is kept in memory only: the next start is told again.
+    pub fn set_premium(&self, premium: bool) {
+        self.premium.store(premium, Ordering::Relaxed);
     }
 
     /// How far the account has followed Telegram's updates outside channels.

@@ -396,7 +396,8 @@ impl Scheduler {
     fn start_planned(&self, at: usize, is_requested: bool, now: DateTime<Utc>) -> Result<(), ArchiveError> {
         let Some(run) = self.control.runs.get(at) else { return Ok(()) };
         self.start(run.job, &run.scope, &run.key(), if is_requested { "requested" } else { "due" })?;
-        let is_to_be_stored = is_requested || self.control.state().trackers.get(at).is_some_and(|tracker| tracker.is_to_be_stored(now));
+        let is_to_be_stored =
+            is_requested || self.control.state().trackers.get(at).is_some_and(|tracker| tracker.is_to_be_stored(now));
         if is_to_be_stored {
             self.mark_job(&run.key(), now)?;
         }

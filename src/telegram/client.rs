@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::files::{FileConnections, FileSettings};
 use super::kept::{ExportedAuthorization, Takeout};
 use super::method::method_of;
 use super::session::SessionAdapter;
@@ -54,7 +56,7 @@ const RECONNECT_MAX: Duration = Duration::from_secs(15);
 
 /// How long a stop waits for the answers to requests: what does not come within a moment may never come, and nothing is lost with it,
 /// because what was not archived is asked for again. Where nobody answers, it does not wait at all.
-const STOP_GRACE: Duration = Duration::from_millis(1_500);
+pub(super) const STOP_GRACE: Duration = Duration::from_millis(1_500);
 
 /// How long a request waits before it counts as one that gets no response: Telegram answers within a second or not at all, and a slow
 /// proxy adds some.
@@ -73,6 +75,7 @@ pub struct Client {
     pub(super) takeout: tokio::sync::Mutex<Takeout>,
     pub(super) exported: tokio::sync::Mutex<Option<ExportedAuthorization>>,
     pub(super) pool: Option<Arc<Pool>>,
+    pub(super) files: FileConnections,
 }
 
 /// The connection, and what its backoff counts.
@@ -132,7 +135,8 @@ impl Client {
     pub fn new(session: Arc<Session>, settings: Settings, lifecycle: Lifecycle, pushes: mpsc::Sender<Push>) -> Self {
         let (connection_state, closed, takeout) = (Mutex::default(), CancellationToken::new(), tokio::sync::Mutex::default());
         let (connecting, exported) = (tokio::sync::Mutex::default(), tokio::sync::Mutex::default());
-        Self { session, settings, lifecycle, pushes, connection_state, connecting, closed, takeout, exported, pool: None }
+        let (pool, files) = (None, FileConnections::new(FileSettings::default()));
+        Self { session, settings, lifecycle, pushes, connection_state, connecting, closed, takeout, exported, pool, files }
     }
 
     /// The account's session.
@@ -151,8 +155,18 @@ impl Client {
         &self.settings
     }
 
+    /// The program that its tasks belong to.
+    pub(super) fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
+
+    /// Cancelled when the connections are closed for good.
+    pub(super) fn closed(&self) -> &CancellationToken {
+        &self.closed
+    }
+
     /// The proxy of this account.
-    fn proxy(&self) -> Option<&Proxy> {
+    pub(super) fn proxy(&self) -> Option<&Proxy> {
         self.settings.proxies.get(self.session.name().as_str()).or(self.settings.proxy.as_ref())
     }
 
@@ -307,7 +321,7 @@ impl Client {
     }
 
     /// Where an answer should have come from.
-    fn place(&self, dc: i32) -> String {
+    pub(super) fn place(&self, dc: i32) -> String {
         let address = self.session.data_centre(dc).map(|dc| format!(" at {}", dc.ipv4)).unwrap_or_default();
         let proxy = self.proxy().map(|proxy| format!(" through {proxy}")).unwrap_or_default();
         format!("data centre {dc}{address}{proxy}")
@@ -351,8 +365,12 @@ impl Client {
 
     /// The exponential backoff after so many connections in a row that got no answer.
     fn backoff(&self, unanswered: u32) -> Duration {
+        self.backoff_up_to(RECONNECT_MAX.min(self.settings.request_timeout / 2), unanswered)
+    }
+
+    /// The same with another longest one.
+    pub(super) fn backoff_up_to(&self, max: Duration, unanswered: u32) -> Duration {
         let Some(doublings) = unanswered.checked_sub(2) else { return Duration::ZERO };
-        let max = RECONNECT_MAX.min(self.settings.request_timeout / 2);
         let mut hasher = DefaultHasher::new();
         self.session.name().hash(&mut hasher);
         // The jitter: accounts whose data centre comes back do not all reconnect at once.
@@ -366,19 +384,7 @@ impl Client {
 
     fn connect(&self, proxy_url: Option<String>) -> Connection {
         let adapter = Arc::new(SessionAdapter { session: Arc::clone(&self.session), reach: self.settings.reach });
-        let capacity = std::num::NonZeroUsize::new(UPDATES_IN_FLIGHT_MAX).unwrap_or(std::num::NonZeroUsize::MIN);
-        let params = ConnectionParams {
-            device_model: DEVICE.device_model.clone(),
-            system_version: DEVICE.system_version.clone(),
-            app_version: env!("CARGO_PKG_VERSION").to_owned(),
-            system_lang_code: DEVICE.system_lang_code.clone(),
-            lang_code: DEVICE.lang_code.clone(),
-            proxy_url,
-            use_ipv6: false,
-            retry_policy: Box::new(NoRetries),
-            updates_channel_capacity: capacity,
-            __non_exhaustive: (),
-        };
+        let params = connection_params(proxy_url, UPDATES_IN_FLIGHT_MAX);
         let SenderPool { runner, handle, mut updates } = SenderPool::with_configuration(adapter, self.settings.api_id, params);
         let ended = self.closed.child_token();
         // A panic of the runner ends the task, and with it the guard: the connection counts as ended.
@@ -414,6 +420,22 @@ impl Client {
         // What answers mention is learnt by our own session.
         let client = GrammersClient::with_configuration(handle, ClientConfiguration { auto_cache_peers: false });
         Connection { client, ended }
+    }
+}
+
+/// How a connection introduces itself, and which way it goes. Every connection of an account says the same.
+pub(super) fn connection_params(proxy_url: Option<String>, updates_in_flight_max: usize) -> ConnectionParams {
+    ConnectionParams {
+        device_model: DEVICE.device_model.clone(),
+        system_version: DEVICE.system_version.clone(),
+        app_version: env!("CARGO_PKG_VERSION").to_owned(),
+        system_lang_code: DEVICE.system_lang_code.clone(),
+        lang_code: DEVICE.lang_code.clone(),
+        proxy_url,
+        use_ipv6: false,
+        retry_policy: Box::new(NoRetries),
+        updates_channel_capacity: NonZeroUsize::new(updates_in_flight_max).unwrap_or(NonZeroUsize::MIN),
+        __non_exhaustive: (),
     }
 }
 

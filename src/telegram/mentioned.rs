@@ -29,6 +29,9 @@ pub(super) fn learn_mentioned(session: &Session, users: &[enums::User], chats: &
         if let enums::User::User(u) = user
             && !u.min
         {
+            if u.is_self {
+                session.set_premium(u.premium);
+            }
             seen.peers.extend(parse::user(user));
         }
     }

@@ -29,6 +29,16 @@ pub const INIT_TAKEOUT: &str = "account.initTakeoutSession";
 pub const FINISH_TAKEOUT: &str = "account.finishTakeoutSession";
 /// `users.getUsers`
 pub const USERS: &str = "users.getUsers";
+/// `channels.getMessages`
+pub const CHANNEL_MESSAGES: &str = "channels.getMessages";
+/// `messages.getMessages`
+pub const MESSAGES: &str = "messages.getMessages";
+/// `channels.getChannels`
+pub const CHANNELS: &str = "channels.getChannels";
+/// `messages.getChats`
+pub const CHATS: &str = "messages.getChats";
+/// `upload.getFile`
+pub const GET_FILE: &str = "upload.getFile";
 /// `updates.getState`
 pub const STATE: &str = "updates.getState";
 /// `auth.exportAuthorization`

@@ -71,7 +71,8 @@ impl Client {
         }
     }
 
-    fn park(&self, method: &'static str, error: &TelegramError) {
+    /// Parks a method where Telegram asks for a wait.
+    pub(super) fn park(&self, method: &'static str, error: &TelegramError) {
         if let (Some(pool), TelegramError::FloodWait { wait, name }) = (&self.pool, error) {
             let account = self.session().name();
             tracing::warn!(account.name = %account, method, "account `{account}`: {name} for {method}, {} s", wait.as_secs());

@@ -63,6 +63,9 @@ impl Client {
         if let Some(peer) = &peer {
             self.session().set_user_id(peer.id.bare());
         }
+        if let Some(enums::User::User(user)) = users.first() {
+            self.session().set_premium(user.premium);
+        }
         Ok(peer)
     }
 

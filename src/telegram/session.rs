@@ -19,6 +19,25 @@ pub(super) enum SessionAdapterError {
     HomeKey(#[from] HomeKeyKept),
     #[error("the server announced data centre {id} at {address}, which is not allowed for this kind of server")]
     Address { id: i32, address: String },
+    #[error("another connection has made a newer key with data centre {0}")]
+    NewerKey(i32),
+}
+
+impl SessionAdapterError {
+    /// Refuses an address that is out of reach.
+    pub(super) fn check(option: &DcOption, reach: NetworkScope) -> Result<(), Self> {
+        // An option of port 0 is grammers' placeholder for an address it was not told.
+        if option.ipv4.port() != 0 && !reach.allows(*option.ipv4.ip()) {
+            return Err(Self::Address { id: option.id, address: option.ipv4.to_string() });
+        }
+        Ok(())
+    }
+}
+
+/// A data centre of a session as grammers wants it, with a key.
+pub(super) fn dc_option(id: i32, dc: DataCentre, key: Option<AuthKey>) -> DcOption {
+    let ipv6 = dc.ipv6.unwrap_or_else(|| SocketAddrV6::new(dc.ipv4.ip().to_ipv6_mapped(), dc.ipv4.port(), 0, 0));
+    DcOption { id, ipv4: dc.ipv4, ipv6, auth_key: key.map(|key| *key.bytes()) }
 }
 
 /// The adapter: a simulated session never leads to the real network, and a real one never to this machine.
@@ -40,9 +59,9 @@ impl GrammersSession for SessionAdapter {
     }
 
     fn dc_option(&self, dc_id: i32) -> Result<Option<DcOption>, SessionAdapterError> {
-        let Some(dc) = self.session.data_centre(dc_id) else { return Ok(None) };
-        let ipv6 = dc.ipv6.unwrap_or_else(|| SocketAddrV6::new(dc.ipv4.ip().to_ipv6_mapped(), dc.ipv4.port(), 0, 0));
-        Ok(Some(DcOption { id: dc_id, ipv4: dc.ipv4, ipv6, auth_key: dc.auth_key.map(|k| *k.bytes()) }))
+        let Some(mut dc) = self.session.data_centre(dc_id) else { return Ok(None) };
+        let key = dc.auth_key.take();
+        Ok(Some(dc_option(dc_id, dc, key)))
     }
 
     fn set_dc_option(&self, option: &DcOption) -> BoxFuture<'_, Result<(), SessionAdapterError>> {
@@ -69,10 +88,7 @@ impl GrammersSession for SessionAdapter {
 
 impl SessionAdapter {
     fn store(&self, option: &DcOption) -> Result<(), SessionAdapterError> {
-        // An option of port 0 is grammers' placeholder for an address it was not told.
-        if option.ipv4.port() != 0 && !self.reach.allows(*option.ipv4.ip()) {
-            return Err(SessionAdapterError::Address { id: option.id, address: option.ipv4.to_string() });
-        }
+        SessionAdapterError::check(option, self.reach)?;
         let mapped = |ip: &Ipv6Addr| ip.to_ipv4_mapped().is_some() || ip.is_unspecified();
         let ipv6 = Some(option.ipv6).filter(|a| !mapped(a.ip()));
         let new = DataCentre { ipv4: option.ipv4, ipv6, auth_key: option.auth_key.map(AuthKey::new) };

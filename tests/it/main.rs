@@ -12,6 +12,7 @@ mod damaged;
 mod deletions;
 mod discovery;
 mod fetch;
+mod files;
 mod floods;
 mod follow;
 mod http;

@@ -15,7 +15,7 @@ use telescribe::cli::{self, Out};
 use telescribe::config::Span;
 use telescribe::lifecycle::Lifecycle;
 use telescribe::model::SystemClock;
-use telescribe::telegram::{Proxy, Settings, TelegramError};
+use telescribe::telegram::{FileError, FileLocation, PartRange, Proxy, Settings, TelegramError};
 use telescribe_simulator::{Fault, Rule, When};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -127,6 +127,22 @@ async fn an_account_uses_its_own_proxy_and_the_others_the_common_one() {
     }
     assert_eq!(own.connected(), [home("alpha")]);
     assert_eq!(common.connected(), [home("bravo")]);
+    drop(simulator);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_come_by_the_accounts_proxy_too() {
+    let (simulator, sessions) = simulated().await;
+    let own = Socks::start(true).await;
+    let proxies = BTreeMap::from([("alpha".to_owned(), own.url(&format!("{USER}:{PASSWORD}@")))]);
+    let caller = Caller::new(Arc::clone(&sessions["alpha"]), Settings { proxies, ..settings() });
+    let address = |dc: i32| caller.session.data_centre(dc).unwrap().ipv4;
+    let (home, away) = (caller.session.home(), (1..=3).find(|dc| *dc != caller.session.home()).unwrap());
+    let location = FileLocation::Document { id: 1, hash: 1, reference: Vec::new(), letter: String::new() };
+    let error = caller.client.get_part(&location, away, PartRange::new(0, 4096).unwrap()).await.unwrap_err();
+    assert!(matches!(error, FileError::Gone { .. }), "there is no such file: {error}");
+    assert_eq!(own.connected(), [address(away), address(home)], "the file, and what it takes to ask for it");
+    caller.end().await;
     drop(simulator);
 }
 

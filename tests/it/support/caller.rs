@@ -21,15 +21,20 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) struct Caller {
     pub(crate) client: Client,
     pub(crate) session: Arc<Session>,
-    lifecycle: Lifecycle,
+    pub(crate) lifecycle: Lifecycle,
     _inbox: mpsc::Receiver<telescribe::telegram::Push>,
 }
 
 impl Caller {
     pub(crate) fn new(session: Arc<Session>, settings: Settings) -> Self {
+        Self::with(session, settings, |client| client)
+    }
+
+    /// The same with more of what a client may have.
+    pub(crate) fn with(session: Arc<Session>, settings: Settings, more: impl FnOnce(Client) -> Client) -> Self {
         let lifecycle = Lifecycle::new();
         let (pushes, _inbox) = mpsc::channel(100);
-        let client = Client::new(Arc::clone(&session), settings, lifecycle.clone(), pushes);
+        let client = more(Client::new(Arc::clone(&session), settings, lifecycle.clone(), pushes));
         Self { client, session, lifecycle, _inbox }
     }
 

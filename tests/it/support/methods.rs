@@ -6,3 +6,4 @@ pub(crate) const PEER_DIALOGS: &str = "messages.getPeerDialogs";
 pub(crate) const EXPORT: &str = "auth.exportAuthorization";
 pub(crate) const IMPORT: &str = "auth.importAuthorization";
 pub(crate) const INIT_TAKEOUT: &str = "account.initTakeoutSession";
+pub(crate) const GET_FILE: &str = "upload.getFile";
