@@ -214,18 +214,26 @@ fn plainest(kind: &str) -> &'static Constructor {
 pub(super) struct Random {
     seed: u64,
     way: Option<Way>,
+    /// Where it goes on from the end of the way.
+    onwards: Option<Way>,
     /// The constructors that were used so far.
     pub(super) used: BTreeSet<&'static str>,
 }
 
 impl Random {
     pub(super) fn new(seed: u64) -> Self {
-        Self { seed, way: None, used: BTreeSet::new() }
+        Self { seed, way: None, onwards: None, used: BTreeSet::new() }
     }
 
     /// The next value of a type that can hold this constructor holds it.
     pub(super) fn towards(mut self, constructor: &'static str) -> Self {
         self.way = Some(Way::new(constructor));
+        self
+    }
+
+    /// The constructor that it leads to holds this one, if it can.
+    pub(super) fn and_on_to(mut self, constructor: &'static str) -> Self {
+        self.onwards = Some(Way::new(constructor));
         self
     }
 
@@ -297,7 +305,10 @@ impl Random {
     fn constructor(&mut self, constructor: &Constructor, depth: u32) -> Vec<u8> {
         self.used.insert(constructor.name);
         // The way goes on through one of the fields only.
-        let mut way = self.way.take().filter(|way| way.to != constructor.name);
+        let mut way = self.way.take();
+        if way.as_ref().is_some_and(|way| way.to == constructor.name) {
+            way = self.onwards.take();
+        }
         let onwards = way.as_ref().and_then(|way| way.field(constructor)).map(|(_, field)| field.name);
         write(constructor, &mut |field| {
             if onwards == Some(field.name) {
