@@ -21,12 +21,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::accounts::{LockedSessions, Pool, PoolStatePersister, Session, SessionLock, SessionWriter, Sessions};
+use crate::accounts::{LockedSessions, Pool, PoolSettings, PoolStatePersister, Session, SessionLock, SessionWriter, Sessions};
 use crate::archive::{Archive, DataFolder};
+use crate::blob::Blobs;
 use crate::config::{Config, OutputTarget, PlannedOutput, Server};
 use crate::crawl::{self, Crawler};
 use crate::http;
 use crate::lifecycle::Lifecycle;
+use crate::media::Media;
 use crate::model::{AccountName, Clock};
 use crate::output::rabbitmq::RabbitMq;
 use crate::output::{self, Delivery, Output};
@@ -70,6 +72,10 @@ pub struct App {
     pub index: ServingIndex,
     /// The crawler.
     pub crawler: Arc<Crawler>,
+    /// The files.
+    pub media: Arc<Media>,
+    /// Their bytes.
+    pub blobs: Blobs,
     /// The outputs that run, and how each is doing.
     pub outputs: Vec<RunningOutput>,
     /// Where HTTP answers.
@@ -172,6 +178,10 @@ impl App {
             };
             tokio::task::block_in_place(open)?
         };
+        let blobs = {
+            let (path, limits) = (folder.blobs(), config.media.limits(writing.free_min));
+            tokio::task::block_in_place(|| Blobs::open(&path, limits))?
+        };
         let http_settings = config.http.settings();
         let bound = http::Bound::bind(&http_settings, Some(&DataFolder::socket(data))).await?;
         let keys = http::Keys::open(&DataFolder::keys(data))?;
@@ -179,7 +189,11 @@ impl App {
         let lifecycle = Lifecycle::new();
 
         let names: Vec<AccountName> = sessions.keys().cloned().collect();
-        let pool = Pool::new(names.iter().cloned(), config.accounts.pool_settings(), Arc::clone(&environment.clock));
+        let pacing = PoolSettings {
+            downloads_in_flight_max: config.media.requests_in_flight_max(),
+            ..config.accounts.pool_settings()
+        };
+        let pool = Pool::new(names.iter().cloned(), pacing, Arc::clone(&environment.clock));
         PoolStatePersister::restore(&pool, &sessions, config.accounts.rest_after_crash.duration());
         let accounts = OpenAccounts {
             pool: Arc::clone(&pool),
@@ -208,6 +222,9 @@ impl App {
             crawl_settings(config, names.len())?,
             &lifecycle,
         )?;
+        let media = config.media.settings().map_err(|(key, why)| anyhow::anyhow!("`media.{key}` of the configuration {why}"))?;
+        let (asking, clock) = ((crawler.clients(), crawler.pool()), &environment.clock);
+        let media = Media::start(&archive, &blobs, asking, clock, media, &lifecycle)?;
         lifecycle.work(disk::DISK_WORKER, {
             let (archive, lifecycle) = (Arc::clone(&archive), lifecycle.clone());
             move || disk::Disk::new(Arc::clone(&archive), lifecycle.clone())
@@ -261,6 +278,7 @@ impl App {
         };
         let clock = Arc::clone(&environment.clock);
         let context = http::Context::new(Arc::clone(&archive), index.clone(), clock, lifecycle.clone())
+            .with_blobs(blobs.clone())
             .with_settings(http_settings)
             .with_keys(keys)
             .with_status(Arc::new(running))
@@ -272,6 +290,8 @@ impl App {
             archive,
             index,
             crawler,
+            media,
+            blobs,
             outputs,
             addresses,
             metrics_addresses,
@@ -364,5 +384,6 @@ fn crawl_settings(config: &Config, accounts: usize) -> anyhow::Result<crawl::Set
     // One worker for each request that may be in flight (one extra slot is reserved for live requests), and one that writes meanwhile.
     let workers = accounts * (config.accounts.requests_in_flight_max + 1) + 1;
     let settings = config.crawl.settings(resumed, workers);
-    settings.map_err(|(key, error)| anyhow::anyhow!("`crawl.{key}` of the configuration: {error}"))
+    let settings = settings.map_err(|(key, error)| anyhow::anyhow!("`crawl.{key}` of the configuration: {error}"))?;
+    Ok(crawl::Settings { files: config.media.connections(), ..settings })
 }

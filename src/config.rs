@@ -14,6 +14,7 @@ mod file_keys;
 mod http;
 mod jobs;
 mod log;
+mod media;
 mod outputs;
 mod read;
 mod search;
@@ -36,6 +37,7 @@ pub use file_keys::ConfigFile;
 pub use http::{HttpConfig, ListenerConfig, SealingConfig};
 pub use jobs::{BackupJobConfig, InvalidPlan, JobChange, JobConfig, JobsConfig, MissedConfig, OverrideConfig};
 pub use log::{LogConfig, LogFormat};
+pub use media::{MediaAction, MediaConfig, MediaRuleConfig};
 pub use outputs::{OutputConfig, OutputKind, OutputTarget, PUBLISH, PlannedOutput, PublishConfig};
 pub use search::SearchConfig;
 pub use secret_url::{BrokerUrl, ProxyUrl, SecretUrl};
@@ -56,6 +58,8 @@ pub struct Config {
     pub jobs: JobsConfig,
     /// The archive on disk.
     pub archive: ArchiveConfig,
+    /// Files: photos, videos, documents, and which of them are downloaded.
+    pub media: MediaConfig,
     /// The full-text index.
     pub search: SearchConfig,
     /// Publishing to RabbitMQ.
@@ -124,6 +128,7 @@ impl Config {
         self.accounts.check(self.telegram.server).map_err(|(key, why)| (format!("accounts.{key}"), why))?;
         self.crawl.check().map_err(|wrong| of("crawl", wrong))?;
         self.archive.check().map_err(|wrong| of("archive", wrong))?;
+        self.media.check().map_err(|(key, why)| (format!("media.{key}"), why))?;
         self.search.check().map_err(|wrong| of("search", wrong))?;
         self.http.settings().check().map_err(|error| ("http".to_owned(), error.to_string()))?;
         self.telegram.check().map_err(|wrong| of("telegram", wrong))?;

@@ -134,7 +134,7 @@ impl Crawler {
         let client = |session: Arc<crate::accounts::Session>| {
             let name = *session.name();
             let client = Client::new(session, telegram.clone(), lifecycle.clone(), pushes.clone());
-            (name, Arc::new(client.paced_by(Arc::clone(&pool))))
+            (name, Arc::new(client.with_files(settings.files.clone()).paced_by(Arc::clone(&pool))))
         };
         let clients = Arc::new(Clients::new(sessions.into_iter().map(client).collect()));
         // A session may be of a later moment than the archive, which a crash has taken back or a backup has restored.
@@ -188,6 +188,18 @@ impl Crawler {
             fetches,
             _performer: performer,
         }))
+    }
+
+    /// The clients of the accounts.
+    #[must_use]
+    pub fn clients(&self) -> &Arc<Clients> {
+        &self.clients
+    }
+
+    /// The accounts' pool.
+    #[must_use]
+    pub fn pool(&self) -> &Arc<Pool> {
+        &self.pool
     }
 
     /// Starts a job for the peers that a scope covers, with those accounts that have nothing left of the run before.

@@ -33,6 +33,7 @@ mod join;
 mod keys;
 mod lines;
 mod local;
+mod media;
 mod log;
 mod mentions;
 mod messages;
@@ -46,6 +47,7 @@ mod problem;
 mod query;
 mod search;
 mod server;
+mod serve;
 mod settings;
 pub(crate) mod socket;
 mod status;
@@ -74,7 +76,7 @@ pub use server::{Bound, ServeError};
 pub use settings::{Listener, Sealing, Settings, SettingsError};
 
 /// The documented paths, to suggest the nearest one for an unknown path.
-const PATHS: [&str; 12] = [
+const PATHS: [&str; 14] = [
     "/v1/backups",
     "/v1/join",
     "/v1/search",
@@ -85,6 +87,8 @@ const PATHS: [&str; 12] = [
     "/v1/status",
     "/v1/verify",
     "/v1/jobs",
+    "/v1/media",
+    "/v1/files",
     "/healthz",
     "/openapi.json",
 ];
@@ -115,6 +119,12 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(fetch::one))
         .routes(routes!(follow::follow))
         .routes(routes!(follow::unfollow))
+        .routes(routes!(media::list))
+        .routes(routes!(media::one))
+        .routes(routes!(media::fetch))
+        .routes(routes!(media::retry))
+        .routes(routes!(serve::blob))
+        .routes(routes!(serve::of_message))
         .routes(routes!(backups::make))
         .routes(routes!(backups::one))
         .routes(routes!(status::healthz))

@@ -44,11 +44,17 @@ pub mod dispatch;
 // What is true.
 pub mod archive;
 
+// The bytes of files, by their hash.
+pub mod blob;
+
 // A copy of it elsewhere, and the way back.
 pub mod backup;
 
 // The way from a question to what its answer makes true.
 pub mod crawl;
+
+// Which files are downloaded, and the way from a file to its bytes.
+pub mod media;
 
 // Readers of what changed.
 pub mod search;

@@ -179,6 +179,18 @@ impl DataFolder {
         index_of(&self.root)
     }
 
+    /// Where the bytes of files are.
+    #[must_use]
+    pub fn blobs(&self) -> PathBuf {
+        blobs_of(&self.root)
+    }
+
+    /// The same of the data folder at a path.
+    #[must_use]
+    pub fn blobs_at(root: &Path) -> PathBuf {
+        blobs_of(root)
+    }
+
     /// The socket on which a running daemon answers the commands of this machine's owner.
     #[must_use]
     pub fn socket(root: &Path) -> PathBuf {
@@ -233,6 +245,10 @@ fn archive_of(root: &Path) -> PathBuf {
 
 fn index_of(root: &Path) -> PathBuf {
     root.join("index")
+}
+
+fn blobs_of(root: &Path) -> PathBuf {
+    root.join("blobs")
 }
 
 fn make_private(root: &Path) -> io::Result<()> {

@@ -8,6 +8,7 @@ use crate::archive::MassDeletion;
 use crate::crawl::{JoinTarget, Rules, Settings};
 use crate::model::PeerKind;
 use crate::schedule::{InvalidSelector, Scope, Selector};
+use crate::telegram::FileSettings;
 
 /// Which peers are crawled, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -112,6 +113,7 @@ impl CrawlConfig {
             linked_groups: self.linked_groups,
             resumed,
             workers,
+            files: FileSettings::default(),
         })
     }
 

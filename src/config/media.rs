@@ -6,9 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Span;
+use crate::blob::BlobLimits;
 use crate::media::{Action, Rule, Rules, Settings};
 use crate::model::{FilePlace, MediaKind};
 use crate::schedule::{Scope, Selector};
+use crate::telegram::FileSettings;
 
 /// Which files are downloaded, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,7 +51,7 @@ pub struct MediaConfig {
 }
 
 /// A rule about files.
-#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MediaRuleConfig {
     /// What it is called where it decides.
@@ -81,6 +83,21 @@ pub enum MediaAction {
     OnDemand,
     /// Do not download.
     Skip,
+}
+
+impl Default for MediaRuleConfig {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            peers: Vec::new(),
+            except: Vec::new(),
+            kinds: Vec::new(),
+            places: Vec::new(),
+            size_max_mib: 0,
+            age_max: Span::seconds(0),
+            action: MediaAction::Download,
+        }
+    }
 }
 
 /// The kinds of media that are files.
@@ -201,6 +218,28 @@ impl MediaConfig {
             return Err((key.to_owned(), format!("must be 1 to {max}")));
         }
         self.rules().map(drop)
+    }
+
+    /// How connections for files are made.
+    #[must_use]
+    pub fn connections(&self) -> FileSettings {
+        FileSettings {
+            connections_max: self.connections,
+            connections_max_premium: self.premium_connections,
+            ..FileSettings::default()
+        }
+    }
+
+    /// How many requests for parts an account may have in flight.
+    #[must_use]
+    pub fn requests_in_flight_max(&self) -> usize {
+        self.small_files_max + self.large_files_max * self.parts.max(self.premium_parts)
+    }
+
+    /// How much may be stored; `free_min` is what is to stay free on the disk.
+    #[must_use]
+    pub fn limits(&self, free_min: u64) -> BlobLimits {
+        BlobLimits { free_min, bytes_max: limit(self.quota_mib) }
     }
 
     /// How files are downloaded.

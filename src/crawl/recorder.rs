@@ -8,7 +8,7 @@ use super::peers::Peers;
 use crate::accounts::{PeerNews, Session};
 use crate::archive::{Address, Archive, ArchiveError, Archived, MassDeletion, Raw, Write};
 use crate::dispatch::Dispatch;
-use crate::model::{AccountName, ChatId, Clock, Counters, IdSpace, MessageId, MessageKey, PeerId, Timestamp, UpdatesState};
+use crate::model::{AccountName, ChatId, Clock, Counters, FileOrigin, IdSpace, MessageId, MessageKey, PeerId, Timestamp, UpdatesState};
 use crate::parse::Parsed;
 use crate::telegram::{self, Clients, MentionedPeers};
 
@@ -96,6 +96,10 @@ impl Recorder {
                 *counts.entry(name).or_default() += 1;
                 metrics::counter!("telescribe_not_understood_total", "constructor" => *name).increment(1);
             }
+        }
+        let (key, posted_at) = (parsed.message.key, parsed.message.date);
+        for file in std::mem::take(&mut parsed.files) {
+            write.file_seen(FileOrigin::Message(key), posted_at, Some(*account), file);
         }
         write.message(parsed.message, Raw { layer: telegram::LAYER, tl: parsed.raw, account: None }, parsed.revision);
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::admission::Rules;
 use crate::archive::MassDeletion;
 use crate::schedule::Scope;
+use crate::telegram::FileSettings;
 
 /// How to crawl.
 #[derive(Clone, Debug)]
@@ -25,4 +26,6 @@ pub struct Settings {
     pub resumed: Vec<Scope>,
     /// How many workers fetch and write; one more than requests may be under way keeps fetching while another writes.
     pub workers: usize,
+    /// How the accounts' connections for files are made.
+    pub files: FileSettings,
 }

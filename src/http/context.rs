@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
 use crate::archive::Archive;
+use crate::blob::Blobs;
 use crate::lifecycle::Lifecycle;
 use crate::model::{ChatId, Clock};
 use crate::seal::Nonces;
@@ -71,6 +72,8 @@ pub struct Context {
     pub archive: Arc<Archive>,
     /// The full-text index.
     pub index: ServingIndex,
+    /// The bytes of files, where they can be served.
+    pub blobs: Option<Blobs>,
     /// The clients' keys.
     pub keys: Keys,
     /// The nonces of earlier requests, against replay.
@@ -106,6 +109,7 @@ impl Context {
         Self {
             archive,
             index,
+            blobs: None,
             keys: Keys::none(),
             nonces: Nonces::new(),
             clock,
@@ -125,6 +129,12 @@ impl Context {
     #[must_use]
     pub fn with_settings(self, settings: Settings) -> Self {
         Self { searches: Arc::new(Semaphore::new(settings.concurrent_searches_max)), settings, ..self }
+    }
+
+    /// The same with the bytes of files.
+    #[must_use]
+    pub fn with_blobs(self, blobs: Blobs) -> Self {
+        Self { blobs: Some(blobs), ..self }
     }
 
     /// The same with the clients' keys.

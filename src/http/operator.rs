@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::model::{FileId, FileOrigin};
 use crate::views::{BackupRunView, FetchBody, FetchView, FollowView, JobView, JoinView, StartView, UnfollowView};
 
 use super::problem::Problem;
@@ -44,6 +45,22 @@ pub trait Operator: Send + Sync {
     /// Waits so long for a fetch to end; `None` where there is none with this number, or it was long ago.
     fn fetched(&self, _run: u64, _patience: Duration) -> BoxFuture<'_, Result<Option<FetchView>, OperatorError>> {
         Box::pin(async { Ok(None) })
+    }
+
+    /// What the rules say of a file at each place where it was seen; nothing where the program does not run.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    fn explain_file(&self, _file: FileId) -> Result<Vec<(FileOrigin, String)>, OperatorError> {
+        Ok(Vec::new())
+    }
+
+    /// Has files downloaded, or tried again where they have failed; returns how many of them it is about.
+    ///
+    /// # Errors
+    /// When the program is not running.
+    fn wish_files(&self, _files: &[FileId], _retry: bool) -> Result<usize, OperatorError> {
+        Err(OperatorError::NotRunning)
     }
 
     /// Has a backup made in a folder, of which that many are kept. Returns the number of its run.
@@ -90,6 +107,9 @@ pub enum OperatorError {
     /// No folder is configured for the scheduled backups.
     #[error("set `jobs.backup.target` of the configuration, or name a folder: `telescribe backup FOLDER`")]
     NoBackupTarget,
+    /// The archive cannot be read or written.
+    #[error("{0}")]
+    Broken(String),
     /// Too many requests are pending.
     #[error("the queue of operator requests is full; retry in a moment")]
     Busy,
@@ -111,6 +131,7 @@ impl From<OperatorError> for Problem {
             OperatorError::BadWish(_) => Self::bad_body(detail),
             OperatorError::NotFetched(_) => Self::not_fetched(detail),
             OperatorError::NoBackupTarget => Self::no_backup_target(detail),
+            OperatorError::Broken(_) => Self::hidden(&detail),
             OperatorError::Busy => Self::busy(detail),
             OperatorError::NotRunning => Self::not_running(detail),
         }

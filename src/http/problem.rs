@@ -42,6 +42,12 @@ problems! {
     unknown_peer = NOT_FOUND, "unknown-peer", "The archive has no such peer";
     /// The archive has no such message.
     unknown_message = NOT_FOUND, "unknown-message", "The archive has no such message";
+    /// The archive has no such file.
+    unknown_file = NOT_FOUND, "unknown-file", "There is no such file";
+    /// No bytes are stored under this hash.
+    unknown_media = NOT_FOUND, "unknown-media", "No such file is stored";
+    /// The range begins behind the end.
+    bad_range = RANGE_NOT_SATISFIABLE, "bad-range", "The file has no such range";
     /// There is no such job.
     unknown_job = NOT_FOUND, "unknown-job", "There is no such job";
     /// A peer selector that is malformed, or an empty list of them.

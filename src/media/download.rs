@@ -18,7 +18,7 @@ use crate::archive::{Archive, ArchiveError, StoredFile};
 use crate::blob::{BlobError, Blobs, Partial, Stored};
 use crate::lifecycle::Lifecycle;
 use crate::model::{
-    AccountName, Clock, ContentHash, FileAccess, FileId, FileOrigin, FilePlace, FileState, Rendition, RenditionRole, StoredBytes,
+    AccountName, Clock, ContentHash, FileAccess, FileId, FileOrigin, FileState, Rendition, RenditionRole, StoredBytes,
     Timestamp,
 };
 use crate::parse;
@@ -200,8 +200,8 @@ impl Downloader {
         metrics::counter!("telescribe_file_references_renewed_total").increment(1);
         let seen = match &found {
             Refetched::Message(message) => parse::files(message),
-            Refetched::User(user) => parse::avatar_of_user(user).into_iter().collect(),
-            Refetched::Chat(chat) => parse::avatar_of_chat(chat).into_iter().collect(),
+            Refetched::User(user) => parse::user_avatar(user).into_iter().collect(),
+            Refetched::Chat(chat) => parse::chat_avatar(chat).into_iter().collect(),
         };
         let Some(seen) = seen.into_iter().find(|seen| seen.id == id) else {
             return Err(Failure::Source("the message that it was in has another file now".to_owned()));
@@ -300,8 +300,8 @@ impl Downloader {
         let ended = AtomicU64::new(u64::MAX);
         let unsynced = AtomicU64::new(0);
         let stated = size.unwrap_or(0);
-        let ranges = self.missing(&partial, stated);
-        let in_flight = if asked.client.is_premium() { self.parallel.premium_parts } else { self.parallel.parts };
+        let ranges = Self::missing(&partial, stated);
+        let in_flight = if asked.client.session().is_premium() { self.parallel.premium_parts } else { self.parallel.parts };
         let fetched = stream::iter(ranges.into_iter().map(Ok::<_, Failure>)).try_for_each_concurrent(in_flight, |range| {
             let (partial, ended, unsynced) = (&partial, &ended, &unsynced);
             async move {
@@ -330,8 +330,8 @@ impl Downloader {
     }
 
     /// The parts of a file that are not there yet.
-    fn missing(&self, partial: &Partial, size: u64) -> Vec<PartRange> {
-        let gaps = partial.missing_of(size);
+    fn missing(partial: &Partial, size: u64) -> Vec<PartRange> {
+        let gaps = partial.missing();
         let is_missing = |part: &PartRange| {
             let (first, end) = (part.offset(), (part.offset() + u64::from(part.limit())).min(size));
             gaps.iter().any(|gap| gap.start < end && gap.end > first)
@@ -390,7 +390,8 @@ impl Downloader {
 
     /// What a file has beyond the size that was stated, one part after the other; returns where it ends.
     async fn beyond(&self, claim: &Claim, asked: &Asked<'_>, partial: &Partial, stated: u64) -> Result<u64, Failure> {
-        let mut at = stated.max(partial.end());
+        // Behind the last byte that is there: of a download without a size, what is missing last has no end.
+        let mut at = partial.missing().last().map_or(0, |gap| gap.start).max(stated);
         loop {
             if self.is_end(asked, at).await? {
                 return Ok(at);

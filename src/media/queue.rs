@@ -1,6 +1,6 @@
 //! The queue: which file is downloaded next, by which account, and what runs. What waits is in the archive; what runs is in memory only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -86,7 +86,6 @@ impl Queue {
     /// When the archive cannot be read.
     pub(super) fn claim(self: &Arc<Self>, large: bool) -> Result<Next, ArchiveError> {
         let now = self.clock.timestamp();
-        let mut full = BTreeSet::new();
         for entry in self.archive.view().files_queued(large).take(LOOKED_AT_MAX) {
             let (due, id) = entry?;
             if due > now {
@@ -105,7 +104,6 @@ impl Queue {
             // Among those that may, the one with the least to do.
             let free = sources.iter().map(|source| (busy(&source.account, &running), source)).filter(|(busy, _)| *busy < most);
             let Some((_, source)) = free.min_by_key(|(busy, source)| (source.effort(), *busy)) else {
-                full.insert(id);
                 continue;
             };
             let account = source.account;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::archive::StoredFile;
+use crate::archive::{StoredFile, StoredOrigin};
 use crate::model::{FileState, Timestamp};
 
 /// A file.
@@ -85,4 +85,103 @@ impl FileView {
             posted: file.posted_at.to_string(),
         }
     }
+}
+
+/// A page of files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = FilesPage)]
+pub struct FilesPage {
+    pub(crate) files: Vec<FileView>,
+    /// Value of `after` for the next page; missing on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// A file, with where it was seen and what the rules say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = FileDetail)]
+pub struct FileDetail {
+    #[serde(flatten)]
+    pub(crate) file: FileView,
+    /// Some of the places where it was seen.
+    pub(crate) places: Vec<FilePlaceView>,
+}
+
+/// Where a file was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = FilePlace)]
+pub struct FilePlaceView {
+    /// The peer.
+    pub(crate) peer: i64,
+    /// The account whose message id is meant, in basic groups and private chats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) account: Option<String>,
+    /// The message; missing where it is the peer's profile photo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<i32>,
+    /// `media`, `item`, `cover`, `alternative`, `live_part`, `preview`, `page`, `service` or `avatar`.
+    pub(crate) place: String,
+    /// What the rules of the running program say of it there; missing where it does not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rules: Option<String>,
+}
+
+impl FilePlaceView {
+    /// A place, and what the rules say of it.
+    #[must_use]
+    pub fn of(origin: &StoredOrigin, rules: Option<String>) -> Self {
+        let message = origin.origin.message();
+        Self {
+            peer: origin.origin.peer().0,
+            account: message.and_then(|key| key.chat.account()).map(|account| account.to_string()),
+            message: message.map(|key| key.id.0),
+            place: origin.place.name().to_owned(),
+            rules,
+        }
+    }
+}
+
+/// Which files are to be downloaded, or tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[schema(as = MediaWish)]
+pub struct MediaWishBody {
+    /// Ids of files, such as `document:77`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) files: Vec<String>,
+    /// A peer: with `message`, the files of that message; alone, all its files that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) peer: Option<String>,
+    /// The id of a message of that peer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<i32>,
+    /// The account whose message id is meant, in basic groups and private chats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) account: Option<String>,
+}
+
+/// What became of a wish.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = MediaWished)]
+pub struct MediaWishView {
+    /// How many files are downloaded because of it.
+    pub(crate) files: usize,
+}
+
+/// Some bytes of a file; sealed responses only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = FileChunk)]
+pub struct FileChunkView {
+    /// The SHA-256 of all of it.
+    pub(crate) sha256: String,
+    /// Its size in bytes.
+    pub(crate) size: u64,
+    /// Where these bytes begin.
+    pub(crate) offset: u64,
+    /// The bytes, in base64.
+    pub(crate) data: String,
+    /// Where the next ones begin; missing at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<u64>,
+    /// The media type, as its first bytes say.
+    pub(crate) mime: String,
 }

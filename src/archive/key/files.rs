@@ -1,9 +1,9 @@
 //! Keys of files: by id, by where they were seen, and by when they are due.
 
-use crate::model::{FileId, FileKind, FileOrigin, MessageKey, PeerId, Timestamp};
+use crate::model::{ChatId, FileId, FileKind, FileOrigin, MessageKey, PeerId, Timestamp};
 
 use super::super::codec::{RecordError, StoredKey};
-use super::{TIME_LEN, read_time, time};
+use super::{TIME_LEN, read_time, time, under_chat};
 
 const FILE_LEN: usize = 9;
 /// What an origin begins with.
@@ -119,6 +119,13 @@ impl StoredKey for QueueKey {
     }
 }
 
+impl AttachedKey {
+    /// What the keys of all files of a chat's messages begin with, and no others.
+    pub(in crate::archive) fn under_chat(chat: ChatId) -> Vec<u8> {
+        [&[IN_MESSAGE], under_chat(chat).as_slice()].concat()
+    }
+}
+
 impl QueueKey {
     /// What the keys of all small files, or of all large ones, begin with, and no others.
     pub(in crate::archive) fn under(large: bool) -> [u8; 1] {
@@ -131,7 +138,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{ChatId, MessageId};
+    use crate::model::MessageId;
 
     fn file() -> impl Strategy<Value = FileId> {
         let id = prop_oneof![any::<i64>(), -3_i64..3];

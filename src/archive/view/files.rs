@@ -1,12 +1,12 @@
 //! Reading what is known of files, where they were seen, and what is still to be downloaded.
 
-use crate::model::{FileId, FileOrigin, FilePlace, Timestamp};
+use crate::model::{ChatId, FileId, FileOrigin, FilePlace, MessageKey, Timestamp};
 
 use super::super::ArchiveError;
 use super::super::attachments::{StoredFile, StoredOrigin};
 use super::super::codec::StoredKey as _;
 use super::super::family::{ATTACHED, FILE, JUDGED_BY, KeyRange, ORIGIN, QUEUE};
-use super::super::key::{JudgedByKey, OriginKey, QueueKey};
+use super::super::key::{AttachedKey, JudgedByKey, OriginKey, QueueKey};
 use super::{Order, View};
 
 impl<'a> View<'a> {
@@ -51,6 +51,15 @@ impl<'a> View<'a> {
     pub fn attached(self, origin: FileOrigin) -> Result<Vec<(FileId, FilePlace)>, ArchiveError> {
         let entries = self.scan(&ATTACHED, KeyRange::under(origin.encode()), Order::OldestFirst);
         entries.map(|entry| entry.map(|(key, place)| (key.file, place))).collect()
+    }
+
+    /// The files that were seen in the messages of a chat, by message, lazily.
+    pub fn attached_in(self, chat: ChatId) -> impl Iterator<Item = Result<(MessageKey, FileId, FilePlace), ArchiveError>> + use<'a> {
+        let entries = self.scan(&ATTACHED, KeyRange::under(AttachedKey::under_chat(chat)), Order::OldestFirst);
+        entries.filter_map(|entry| match entry {
+            Ok((key, place)) => key.origin.message().map(|message| Ok((message, key.file, place))),
+            Err(error) => Some(Err(error)),
+        })
     }
 
     /// The small files that are not stored though they are wanted, or the large ones, and when each may be tried: those that may be tried first

@@ -1,0 +1,255 @@
+//! `/v1/media`: the files that are known, in which state each is, and wishes about them.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use serde_json::Value;
+use utoipa::IntoParams;
+
+use crate::archive::{Snapshot, StoredFile};
+use crate::model::{AccountName, FileId, FileKind, FileOrigin, FileState, MessageId, MessageKey};
+use crate::views::{FileDetail, FilePlaceView, FileView, FilesPage, MediaWishBody, MediaWishView};
+
+use super::body::OperatorBody;
+use super::context::Context;
+use super::ingress::Ingress;
+use super::paging::PageBudget;
+use super::path::{chat, resolve};
+use super::problem::Problem;
+use super::query::{FromQuery, NoParams, Query, Values, unknown};
+
+/// Places of a file that are shown.
+const PLACES_MAX: usize = 50;
+/// Files of a peer that a wish is about at once: a write of some milliseconds.
+const WISHED_MAX: usize = 10_000;
+
+/// Which files.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListFilesParams {
+    /// Only files in this state: `seen`, `wanted`, `stored`, `skipped`, `failed`; `missing` is `wanted` and `failed`.
+    #[param(value_type = Option<String>)]
+    state: Option<StateWanted>,
+    /// `next` of the previous page.
+    #[param(value_type = Option<String>)]
+    after: Option<FileId>,
+    /// Maximum number of files.
+    #[param(value_type = Option<usize>, minimum = 1)]
+    limit: Option<NonZeroUsize>,
+}
+
+#[derive(Clone, Copy)]
+enum StateWanted {
+    One(&'static str),
+    Missing,
+}
+
+impl StateWanted {
+    fn is(self, state: &FileState) -> bool {
+        match self {
+            Self::One(name) => state.name() == name,
+            Self::Missing => matches!(state, FileState::Wanted | FileState::Failed { .. }),
+        }
+    }
+}
+
+impl FromQuery for ListFilesParams {
+    const NAMES: &'static [&'static str] = &["state", "after", "limit"];
+
+    fn from_query(values: &Values) -> Result<Self, Problem> {
+        let states = ["seen", "wanted", "stored", "skipped", "failed"].map(|name| (name, StateWanted::One(name)));
+        let choices: Vec<(&str, StateWanted)> = states.into_iter().chain([("missing", StateWanted::Missing)]).collect();
+        Ok(Self {
+            state: values.choice("state", &choices)?,
+            after: values.parsed("after", "the id of a file, such as `document:77`")?,
+            limit: values.limit()?,
+        })
+    }
+}
+
+/// Lists files, by id.
+#[utoipa::path(get, path = "/v1/media", tag = "media", params(ListFilesParams), responses((status = 200, body = FilesPage)))]
+pub(super) async fn list(
+    State(context): State<Arc<Context>>,
+    Extension(ingress): Extension<Ingress>,
+    Query(params): Query<ListFilesParams>,
+) -> Result<Json<FilesPage>, Problem> {
+    let budget = PageBudget::new(&context, &ingress, params.limit)?;
+    context.read(move |context| page(&context.archive.flushed(), &params, budget)).await.map(Json)
+}
+
+fn page(archive: &Snapshot, params: &ListFilesParams, budget: PageBudget) -> Result<FilesPage, Problem> {
+    let from = match params.after {
+        None => Some(FileId::photo(i64::MIN)),
+        Some(FileId { kind, id }) => match id.checked_add(1) {
+            Some(id) => Some(FileId { kind, id }),
+            None => (kind == FileKind::Photo).then_some(FileId::document(i64::MIN)),
+        },
+    };
+    let files = from.into_iter().flat_map(|from| archive.view().files(from));
+    let is_wanted = |file: &StoredFile| params.state.is_none_or(|wanted| wanted.is(&file.state));
+    let files = files.filter(|file| file.as_ref().is_ok_and(is_wanted) || file.is_err());
+    let page = budget.fill(files.map(|file| Ok(FileView::of(&file?))))?;
+    Ok(FilesPage { next: page.next(|last| last.id.clone()), files: page.entries })
+}
+
+/// Returns one file, with where it was seen and what the rules say of it there.
+#[utoipa::path(
+    get, path = "/v1/files/{file}", tag = "media",
+    params(("file" = String, Path, description = "Its id, such as `document:77`.")),
+    responses((status = 200, body = FileDetail), (status = 404, body = Problem, content_type = "application/problem+json")),
+)]
+pub(super) async fn one(
+    State(context): State<Arc<Context>>,
+    file: Result<Path<String>, PathRejection>,
+    _: Query<NoParams>,
+) -> Result<Json<FileDetail>, Problem> {
+    let Path(id) = file.map_err(|_| Problem::bad_parameter("the id of the file is not UTF-8"))?;
+    let id: FileId = id.parse().map_err(|error: crate::model::InvalidFileId| Problem::bad_parameter(error.to_string()))?;
+    let read = move |context: &Context| {
+        let archive = context.archive.flushed();
+        let unknown = || Problem::unknown_file("no message that is archived has this file");
+        let file = archive.view().file(id)?.ok_or_else(unknown)?;
+        let said = context.operator.explain_file(id)?;
+        let mut places = Vec::new();
+        for origin in archive.view().file_origins(id).take(PLACES_MAX) {
+            let origin = origin?;
+            let rules = said.iter().find(|(place, _)| *place == origin.origin).map(|(_, said)| said.clone());
+            places.push(FilePlaceView::of(&origin, rules));
+        }
+        Ok(FileDetail { file: FileView::of(&file), places })
+    };
+    context.read(read).await.map(Json)
+}
+
+const MEMBERS: [&str; 4] = ["files", "peer", "message", "account"];
+
+/// What a wish is about, read from its body.
+fn wish(members: serde_json::Map<String, Value>) -> Result<MediaWishBody, Problem> {
+    let mut body = MediaWishBody::default();
+    for (name, value) in members {
+        match (name.as_str(), value) {
+            ("peer" | "account" | "message" | "files", Value::Null) => {}
+            ("peer", Value::String(text)) => body.peer = Some(text),
+            ("account", Value::String(text)) => body.account = Some(text),
+            ("message", Value::Number(number)) => {
+                let id = number.as_i64().and_then(|id| i32::try_from(id).ok());
+                body.message = Some(id.ok_or_else(|| Problem::bad_body("`message` must be the id of a message"))?);
+            }
+            ("files", Value::Array(ids)) => {
+                let text = |id: Value| match id {
+                    Value::String(text) => Ok(text),
+                    _ => Err(Problem::bad_body("`files` must be a list of ids such as `document:77`")),
+                };
+                body.files = ids.into_iter().map(text).collect::<Result<_, _>>()?;
+            }
+            ("peer" | "account", _) => return Err(Problem::bad_body(format!("`{name}` must be a string"))),
+            ("message", _) => return Err(Problem::bad_body("`message` must be a number")),
+            ("files", _) => return Err(Problem::bad_body("`files` must be a list")),
+            (name, _) => return Err(Problem::bad_body(unknown(name, &MEMBERS))),
+        }
+    }
+    Ok(body)
+}
+
+/// The files that a wish is about.
+fn wished(archive: &Snapshot, body: &MediaWishBody, only_failed: bool) -> Result<Vec<FileId>, Problem> {
+    let mut files = Vec::new();
+    for id in &body.files {
+        files.push(id.parse().map_err(|error: crate::model::InvalidFileId| Problem::bad_body(error.to_string()))?);
+    }
+    let Some(text) = &body.peer else {
+        if body.message.is_some() || body.account.is_some() {
+            return Err(Problem::bad_body("`message` and `account` need a `peer`"));
+        }
+        return Ok(files);
+    };
+    let peer = resolve(archive, text)?;
+    let account: Option<AccountName> = match &body.account {
+        Some(name) => Some(name.parse().map_err(|_| Problem::bad_body("`account` is not the name of an account"))?),
+        None => None,
+    };
+    let chat = chat(archive, peer.id, account)?;
+    match body.message {
+        Some(id) => {
+            let key = MessageKey { chat, id: MessageId(id) };
+            let attached = archive.view().attached(FileOrigin::Message(key))?;
+            if attached.is_empty() {
+                return Err(Problem::unknown_message("the archive has no file of this message"));
+            }
+            files.extend(attached.into_iter().map(|(file, _)| file));
+        }
+        None if only_failed => {
+            for entry in archive.view().attached_in(chat) {
+                let (_, file, _) = entry?;
+                if files.len() < WISHED_MAX && !files.contains(&file) {
+                    files.push(file);
+                }
+            }
+        }
+        None => return Err(Problem::bad_body("`message` is missing: which message's files are meant?")),
+    }
+    Ok(files)
+}
+
+/// Has files downloaded, whatever the rules say.
+#[utoipa::path(
+    post, path = "/v1/media/fetch", tag = "media", request_body = MediaWishBody,
+    responses(
+        (status = 200, body = MediaWishView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The listener does not set `operate`.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The program is not running.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn fetch(
+    State(context): State<Arc<Context>>,
+    _: Query<NoParams>,
+    OperatorBody(members): OperatorBody,
+) -> Result<Json<MediaWishView>, Problem> {
+    let body = wish(members)?;
+    let read = move |context: &Context| {
+        let files = wished(&context.archive.flushed(), &body, false)?;
+        if files.is_empty() {
+            return Err(Problem::bad_body("name files: `{\"files\": [\"document:77\"]}`, or a message: `{\"peer\": \"@news\", \"message\": 5}`"));
+        }
+        Ok(context.operator.wish_files(&files, false)?)
+    };
+    context.read(read).await.map(|files| Json(MediaWishView { files }))
+}
+
+/// Tries files again now that have failed: those that are named, those of a peer, or all.
+#[utoipa::path(
+    post, path = "/v1/media/retry", tag = "media", request_body = MediaWishBody,
+    responses(
+        (status = 200, body = MediaWishView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The listener does not set `operate`.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The program is not running.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn retry(
+    State(context): State<Arc<Context>>,
+    _: Query<NoParams>,
+    OperatorBody(members): OperatorBody,
+) -> Result<Json<MediaWishView>, Problem> {
+    let body = wish(members)?;
+    let read = move |context: &Context| {
+        let archive = context.archive.flushed();
+        let mut files = wished(&archive, &body, true)?;
+        if body == MediaWishBody::default() {
+            for large in [false, true] {
+                for entry in archive.view().files_queued(large).take(WISHED_MAX) {
+                    files.push(entry?.1);
+                }
+            }
+        }
+        Ok(context.operator.wish_files(&files, true)?)
+    };
+    context.read(read).await.map(|files| Json(MediaWishView { files }))
+}
