@@ -44,6 +44,9 @@ pub mod dispatch;
 // What is true.
 pub mod archive;
 
+// The bytes of downloaded files.
+pub mod blob;
+
 // A copy of it elsewhere, and the way back.
 pub mod backup;
 
