@@ -1,0 +1,200 @@
+//! What the database has of each blob and of each download, as bytes. RocksDB's checksums guard them.
+
+use super::incoming;
+use super::ranges::ByteRanges;
+
+/// Where the bytes of a blob are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BlobPlace {
+    /// In the database.
+    Small,
+    /// In a file of its own.
+    Large,
+}
+
+/// The index's entry of a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BlobEntry {
+    pub(super) place: BlobPlace,
+    pub(super) size: u64,
+}
+
+impl BlobEntry {
+    /// One byte of where, eight of how large.
+    pub(super) fn encode(self) -> [u8; 9] {
+        let mut bytes = [0; 9];
+        bytes[0] = match self.place {
+            BlobPlace::Small => 1,
+            BlobPlace::Large => 2,
+        };
+        bytes[1..].copy_from_slice(&self.size.to_be_bytes());
+        bytes
+    }
+
+    pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
+        let place = match take::<1>(&mut bytes)? {
+            [1] => BlobPlace::Small,
+            [2] => BlobPlace::Large,
+            _ => return None,
+        };
+        let size = take_number(&mut bytes)?;
+        bytes.is_empty().then_some(Self { place, size })
+    }
+}
+
+/// How many blobs, and of how many bytes together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct BlobAmount {
+    /// Blobs.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl BlobAmount {
+    pub(super) fn add(&mut self, size: u64) {
+        self.count = self.count.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(size);
+    }
+
+    fn subtract(&mut self, size: u64) {
+        self.count = self.count.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(size);
+    }
+}
+
+/// What is stored, by where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct BlobTotals {
+    /// Blobs of at most [`SMALL_MAX`](super::SMALL_MAX) bytes, in the database.
+    pub small: BlobAmount,
+    /// Larger ones, each a file.
+    pub large: BlobAmount,
+}
+
+impl BlobTotals {
+    /// All blobs.
+    #[must_use]
+    pub fn all(&self) -> BlobAmount {
+        BlobAmount { count: self.small.count + self.large.count, bytes: self.small.bytes.saturating_add(self.large.bytes) }
+    }
+
+    fn of(&mut self, place: BlobPlace) -> &mut BlobAmount {
+        match place {
+            BlobPlace::Small => &mut self.small,
+            BlobPlace::Large => &mut self.large,
+        }
+    }
+
+    pub(super) fn with(mut self, entry: BlobEntry) -> Self {
+        self.of(entry.place).add(entry.size);
+        self
+    }
+
+    pub(super) fn without(mut self, entry: BlobEntry) -> Self {
+        self.of(entry.place).subtract(entry.size);
+        self
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let Self { small, large } = self;
+        [small.count, small.bytes, large.count, large.bytes].iter().flat_map(|number| number.to_be_bytes()).collect()
+    }
+
+    pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
+        let mut amount = || Some(BlobAmount { count: take_number(&mut bytes)?, bytes: take_number(&mut bytes)? });
+        let (small, large) = (amount()?, amount()?);
+        bytes.is_empty().then_some(Self { small, large })
+    }
+}
+
+/// What is there of a download.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PartialRecord {
+    /// The name of its file in `partial/`.
+    pub(super) file: String,
+    /// How large it will be, where that was said.
+    pub(super) size: Option<u64>,
+    /// The bytes that the disk has.
+    pub(super) synced: ByteRanges,
+}
+
+/// A size that nobody has said.
+const UNKNOWN: u64 = u64::MAX;
+
+impl PartialRecord {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(16 + self.file.len() + 16 * self.synced.count());
+        bytes.extend((self.file.len() as u64).to_be_bytes());
+        bytes.extend(self.file.as_bytes());
+        bytes.extend(self.size.unwrap_or(UNKNOWN).to_be_bytes());
+        for range in self.synced.iter() {
+            bytes.extend(range.start.to_be_bytes());
+            bytes.extend(range.end.to_be_bytes());
+        }
+        bytes
+    }
+
+    /// None where it is not what [`encode`](Self::encode) makes: then nothing of the download is believed to be there.
+    pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
+        let length = usize::try_from(take_number(&mut bytes)?).ok()?;
+        let (file, mut bytes) = bytes.split_at_checked(length)?;
+        let file = String::from_utf8(file.to_vec()).ok().filter(|name| incoming::is_ours(name))?;
+        let size = Some(take_number(&mut bytes)?).filter(|size| *size != UNKNOWN);
+        let mut synced = ByteRanges::default();
+        while !bytes.is_empty() {
+            synced.insert(take_number(&mut bytes)?..take_number(&mut bytes)?);
+        }
+        Some(Self { file, size, synced })
+    }
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, rest) = bytes.split_first_chunk::<N>()?;
+    *bytes = rest;
+    Some(*taken)
+}
+
+fn take_number(bytes: &mut &[u8]) -> Option<u64> {
+    take(bytes).map(u64::from_be_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn records_come_back_as_they_were_and_a_file_name_that_is_none_of_ours_is_never_followed() {
+        let mut synced = ByteRanges::default();
+        synced.insert(0..10);
+        synced.insert(4096..8192);
+        let file = "0123456789abcdef-aB3x9ZqW12cdEf45.part".to_owned();
+        for size in [None, Some(0), Some(9_000)] {
+            let record = PartialRecord { file: file.clone(), size, synced: synced.clone() };
+            assert_eq!(PartialRecord::decode(&record.encode()), Some(record));
+        }
+        for file in ["../../etc/passwd", "", "/0123456789abcdef-aB3x9ZqW12cdEf45.part", "0123456789abcdef-aB3x9ZqW12cd/f45.part"]
+        {
+            let record = PartialRecord { file: file.to_owned(), size: None, synced: ByteRanges::default() };
+            assert_eq!(PartialRecord::decode(&record.encode()), None, "{file}");
+        }
+        for entry in [BlobEntry { place: BlobPlace::Small, size: 0 }, BlobEntry { place: BlobPlace::Large, size: u64::MAX }] {
+            assert_eq!(BlobEntry::decode(&entry.encode()), Some(entry));
+            let totals = BlobTotals::default().with(entry);
+            assert_eq!((totals.all().bytes, BlobTotals::decode(&totals.encode())), (entry.size, Some(totals)));
+            assert_eq!(totals.without(entry), BlobTotals::default());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_record_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            // Numbers out of order and ranges without end are taken as they are, never a panic.
+            let _record = PartialRecord::decode(&bytes);
+            let _entry = BlobEntry::decode(&bytes);
+            let _totals = BlobTotals::decode(&bytes);
+        }
+    }
+}
