@@ -189,10 +189,8 @@ impl App {
         let lifecycle = Lifecycle::new();
 
         let names: Vec<AccountName> = sessions.keys().cloned().collect();
-        let pacing = PoolSettings {
-            downloads_in_flight_max: config.media.requests_in_flight_max(),
-            ..config.accounts.pool_settings()
-        };
+        let pacing =
+            PoolSettings { downloads_in_flight_max: config.media.requests_in_flight_max(), ..config.accounts.pool_settings() };
         let pool = Pool::new(names.iter().cloned(), pacing, Arc::clone(&environment.clock));
         PoolStatePersister::restore(&pool, &sessions, config.accounts.rest_after_crash.duration());
         let accounts = OpenAccounts {
@@ -250,12 +248,14 @@ impl App {
             let backups = Arc::clone(&backups);
             move || backups::BackupWorker::new(Arc::clone(&backups))
         });
-        let workers = jobs::JobWorkers { crawler: Arc::clone(&crawler), backups: Arc::clone(&backups) };
+        let workers =
+            jobs::JobWorkers { crawler: Arc::clone(&crawler), backups: Arc::clone(&backups), media: Arc::clone(&media) };
         let job_control = jobs::JobControl::new(config, Arc::clone(&archive), Arc::clone(&environment.clock), Some(workers))?;
         let job_control = Arc::new(job_control);
         lifecycle.work("schedule", {
             let job_control = Arc::clone(&job_control);
-            let workers = jobs::JobWorkers { crawler: Arc::clone(&crawler), backups: Arc::clone(&backups) };
+            let workers =
+                jobs::JobWorkers { crawler: Arc::clone(&crawler), backups: Arc::clone(&backups), media: Arc::clone(&media) };
             move || jobs::Scheduler::new(Arc::clone(&job_control), workers.clone())
         });
         let (addresses, metrics_addresses) = (bound.addresses(), bound.metrics_addresses());

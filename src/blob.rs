@@ -61,7 +61,7 @@ use room::Room;
 
 pub use collect::{Collected, Collection};
 pub use error::BlobError;
-pub use hash::{BlobHash, InvalidBlobHash};
+pub use hash::BlobHash;
 pub use partial::Partial;
 pub use pins::Pin;
 pub use reader::BlobReader;

@@ -21,6 +21,7 @@ pub mod join;
 mod key;
 mod log;
 mod login;
+pub mod media;
 mod output;
 pub mod peers;
 pub mod received;
@@ -82,6 +83,7 @@ enum Command {
     Counters(counters::Args),
     Join(join::Args),
     Fetch(fetch::Args),
+    Media(media::Args),
     Follow(follow::FollowArgs),
     Unfollow(follow::UnfollowArgs),
     Status(status::Args),
@@ -157,6 +159,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Counters(args) => counters::run(args, &globals).await,
         Command::Join(args) => join::run(args, &globals).await,
         Command::Fetch(args) => fetch::run(args, &globals).await,
+        Command::Media(args) => media::run(args, &globals).await,
         Command::Follow(args) => follow::follow(args, &globals).await,
         Command::Unfollow(args) => follow::unfollow(args, &globals).await,
         Command::Status(args) => status::run(args, &globals).await,

@@ -111,7 +111,8 @@ impl Media {
         let queue = Queue::new(Arc::clone(archive), sources, Arc::clone(clock), slots);
         let judge = Arc::new(Judge::new(settings.rules, Arc::clone(clock)));
         let media = Arc::new(Self { archive: Arc::clone(archive), clock: Arc::clone(clock), judge, queue });
-        for name in ["telescribe_files_stored_total", "telescribe_file_bytes_stored_total", "telescribe_file_bytes_fetched_total"] {
+        for name in ["telescribe_files_stored_total", "telescribe_file_bytes_stored_total", "telescribe_file_bytes_fetched_total"]
+        {
             // Shown from the start, so that the first one is seen as an increase.
             metrics::counter!(name).increment(0);
         }
@@ -204,7 +205,9 @@ impl Worker for WishesWorker {
     async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         match &mut self.0 {
             Ok(wishes) => wishes.step().await,
-            Err(error) => Err(error.take().map_or_else(|| anyhow::anyhow!("the reader of files could not be opened"), Into::into)),
+            Err(error) => {
+                Err(error.take().map_or_else(|| anyhow::anyhow!("the reader of files could not be opened"), Into::into))
+            }
         }
     }
 

@@ -20,7 +20,8 @@ use crate::crawl::{
 };
 use crate::http::{Operator, OperatorError};
 use crate::lifecycle::{StepOutcome, Worker};
-use crate::model::{AccountName, Clock, InvalidIds, Peer, PeerKind, Timestamp};
+use crate::media::{Media, Verdict, Wish};
+use crate::model::{AccountName, Clock, FileId, FileOrigin, InvalidIds, Peer, PeerKind, Timestamp};
 use crate::schedule::{Due, Job, Missed, Run, RunDecision, RunTracker, Scope, Selector, Zone, since};
 use crate::show;
 use crate::views::{
@@ -43,6 +44,8 @@ pub(super) struct JobWorkers {
     pub(super) crawler: Arc<Crawler>,
     /// Backups.
     pub(super) backups: Arc<Backups>,
+    /// Files.
+    pub(super) media: Arc<Media>,
 }
 
 impl JobWorkers {
@@ -214,6 +217,24 @@ impl Operator for JobControl {
             let peer = joining.peer.as_ref().map(show::peer);
             Ok(JoinView { account: joining.account.to_string(), peer, outcome: outcome.into() })
         })
+    }
+
+    fn explain_file(&self, file: FileId) -> Result<Vec<(FileOrigin, String)>, OperatorError> {
+        let Some(workers) = &self.workers else { return Ok(Vec::new()) };
+        let broken = |error: ArchiveError| OperatorError::Broken(error.to_string());
+        let Some(file) = self.archive.view().file(file).map_err(broken)? else { return Ok(Vec::new()) };
+        let said = |verdict| match verdict {
+            Verdict::Wanted { rule } => format!("rule `{rule}`: wanted"),
+            Verdict::Skipped { why } => why,
+        };
+        let verdicts = workers.media.explain(&file).map_err(broken)?;
+        Ok(verdicts.into_iter().map(|(origin, verdict)| (origin, said(verdict))).collect())
+    }
+
+    fn wish_files(&self, files: &[FileId], retry: bool) -> Result<usize, OperatorError> {
+        let workers = self.workers.as_ref().ok_or(OperatorError::NotRunning)?;
+        let wish = if retry { Wish::Retry } else { Wish::Fetch };
+        workers.media.wish(files, wish).map_err(|error| OperatorError::Broken(error.to_string()))
     }
 
     fn follow<'a>(&'a self, account: Option<&'a str>, target: &'a str) -> BoxFuture<'a, Result<FollowView, OperatorError>> {

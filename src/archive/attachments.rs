@@ -10,8 +10,8 @@
 use prost::Message as _;
 
 use crate::model::{
-    AccountName, ContentHash, FileAccess, FileId, FileOrigin, FilePlace, FileState, MediaKind, Rendition, RenditionRole, SeenFile,
-    StoredBytes, Timestamp,
+    AccountName, ContentHash, FileAccess, FileId, FileOrigin, FilePlace, FileState, MediaKind, Rendition, RenditionRole,
+    SeenFile, StoredBytes, Timestamp,
 };
 
 use super::codec::{RecordError, StoredValue, WrittenValue};

@@ -15,8 +15,8 @@ use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
 use super::epoch::Epochs;
 use super::key::{
-    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, EpochsKey, FormatKey, FormerOwnerKey, JobKey, JudgedByKey, MemberKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey,
-    UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey,
+    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, EpochsKey, FormatKey, FormerOwnerKey, JobKey, JudgedByKey, MemberKey,
+    OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey,
 };
 use super::members::Membership;
 use super::record::{Form, LogEntry, MessageRecord, Raw};

@@ -15,8 +15,8 @@ use crate::model::{AccountName, IdRange, MessageKey, Peer, PeerId, PeerKind, Pee
 
 use super::codec::{RecordError, StoredKey, StoredValue, WrittenValue};
 use super::key::{
-    ArchiveIdKey, FormatKey, FormerOwnerKey, JobKey, JudgedByKey, OwnKey, PositionKey, ProbeKey, UnknownUsernameKey, UpgradeKey, Username,
-    VersionKey, WalkedKey,
+    ArchiveIdKey, FormatKey, FormerOwnerKey, JobKey, JudgedByKey, OwnKey, PositionKey, ProbeKey, UnknownUsernameKey, UpgradeKey,
+    Username, VersionKey, WalkedKey,
 };
 
 pub use form::Raw;

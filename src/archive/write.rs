@@ -8,8 +8,8 @@ use rocksdb::{WriteBatch, WriteOptions};
 
 use crate::failpoints;
 use crate::model::{
-    AccountName, ChatId, Counters, FileId, FileOrigin, FileState, IdRange, Message, MessageId, MessageKey, Peer, PeerId, SeenFile, Seq,
-    StoredBytes, Timestamp, UpdatesState,
+    AccountName, ChatId, Counters, FileId, FileOrigin, FileState, IdRange, Message, MessageId, MessageKey, Peer, PeerId,
+    SeenFile, Seq, StoredBytes, Timestamp, UpdatesState,
 };
 
 use super::addresses::Address;
@@ -201,7 +201,13 @@ impl Write<'_> {
     }
 
     /// Adds a file that was seen somewhere, which was posted then, by this account; where that is `None`, by whoever got the answer.
-    pub fn file_seen(&mut self, origin: FileOrigin, posted_at: Timestamp, account: Option<AccountName>, seen: SeenFile) -> &mut Self {
+    pub fn file_seen(
+        &mut self,
+        origin: FileOrigin,
+        posted_at: Timestamp,
+        account: Option<AccountName>,
+        seen: SeenFile,
+    ) -> &mut Self {
         self.files_seen.push((origin, posted_at, account, seen));
         self
     }

@@ -1,17 +1,13 @@
 //! The name of a blob: the SHA-256 of its bytes (docs/decisions/0018).
 
-use std::fmt;
 use std::io::{self, Read};
-use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
+pub use crate::model::ContentHash as BlobHash;
+
 /// Bytes that are read at a time to be hashed: enough that the calls cost nothing beside the hash, and little memory.
 const CHUNK: usize = 256 << 10;
-
-/// The SHA-256 of a blob's bytes. As text it is 64 lower-case hexadecimal digits, as `sha256sum` prints it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BlobHash(pub [u8; 32]);
 
 impl BlobHash {
     /// Hashes bytes.
@@ -38,48 +34,10 @@ impl BlobHash {
     }
 }
 
-impl fmt::Display for BlobHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for BlobHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BlobHash({self})")
-    }
-}
-
-/// The text is not the name of a blob.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not the hash of a file: write the SHA-256 as 64 lower-case hexadecimal digits, as `sha256sum` prints it")]
-pub struct InvalidBlobHash;
-
-impl FromStr for BlobHash {
-    type Err = InvalidBlobHash;
-
-    /// Takes the one spelling that [`Display`](fmt::Display) writes, so that no blob has two names.
-    fn from_str(text: &str) -> Result<Self, InvalidBlobHash> {
-        let digit = |c: u8| match c {
-            b'0'..=b'9' => Some(c - b'0'),
-            b'a'..=b'f' => Some(c - b'a' + 10),
-            _ => None,
-        };
-        let mut hash = [0; 32];
-        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-        if pairs.len() != hash.len() || !rest.is_empty() {
-            return Err(InvalidBlobHash);
-        }
-        for (byte, [high, low]) in hash.iter_mut().zip(pairs) {
-            *byte = digit(*high).zip(digit(*low)).map(|(high, low)| high << 4 | low).ok_or(InvalidBlobHash)?;
-        }
-        Ok(Self(hash))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::InvalidContentHash;
 
     #[test]
     fn a_hash_is_written_as_sha256sum_prints_it_and_read_back_in_that_spelling_only() {
@@ -90,7 +48,7 @@ mod tests {
         assert_eq!(BlobHash::of_reader(&b"abc"[..], |count| counted += count).unwrap(), (hash, 3));
         assert_eq!(counted, 3);
         for wrong in ["", "ba78", &text.to_uppercase(), &format!("{text}0"), &text.replace('b', "g"), &"ä".repeat(32)] {
-            assert_eq!(wrong.parse::<BlobHash>(), Err(InvalidBlobHash), "{wrong}");
+            assert_eq!(wrong.parse::<BlobHash>(), Err(InvalidContentHash), "{wrong}");
         }
     }
 }

@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::views::{
-    ChangeLine, ChangesPage, CountersView, CoveragePage, CoverageView, DumpPage, HitView, HitsPage, JobView, JobsView, KnownPeer,
-    MemberCountView, MemberCountsPage, MessageCountersPage, PeersPage,
+    ChangeLine, ChangesPage, CountersView, CoveragePage, CoverageView, DumpPage, FileView, FilesPage, HitView, HitsPage, JobView,
+    JobsView, KnownPeer, MemberCountView, MemberCountsPage, MessageCountersPage, PeersPage,
 };
 
 /// A response.
@@ -78,6 +78,7 @@ pages! {
     MessageCountersPage, CountersView, counters;
     HitsPage, HitView, hits;
     DumpPage, Value, lines;
+    FilesPage, FileView, files;
 }
 
 /// Not in pages: all jobs are in one.

@@ -154,7 +154,12 @@ impl MediaRuleConfig {
                 only: selectors(&self.peers).map_err(of("peers"))?,
                 except: selectors(&self.except).map_err(of("except"))?,
             },
-            kinds: self.kinds.iter().map(|kind| named(&KINDS, MediaKind::name, kind)).collect::<Result<_, _>>().map_err(of("kinds"))?,
+            kinds: self
+                .kinds
+                .iter()
+                .map(|kind| named(&KINDS, MediaKind::name, kind))
+                .collect::<Result<_, _>>()
+                .map_err(of("kinds"))?,
             places: self
                 .places
                 .iter()

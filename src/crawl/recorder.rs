@@ -8,7 +8,9 @@ use super::peers::Peers;
 use crate::accounts::{PeerNews, Session};
 use crate::archive::{Address, Archive, ArchiveError, Archived, MassDeletion, Raw, Write};
 use crate::dispatch::Dispatch;
-use crate::model::{AccountName, ChatId, Clock, Counters, FileOrigin, IdSpace, MessageId, MessageKey, PeerId, Timestamp, UpdatesState};
+use crate::model::{
+    AccountName, ChatId, Clock, Counters, FileOrigin, IdSpace, MessageId, MessageKey, PeerId, Timestamp, UpdatesState,
+};
 use crate::parse::Parsed;
 use crate::telegram::{self, Clients, MentionedPeers};
 

@@ -215,7 +215,9 @@ pub(super) async fn fetch(
     let read = move |context: &Context| {
         let files = wished(&context.archive.flushed(), &body, false)?;
         if files.is_empty() {
-            return Err(Problem::bad_body("name files: `{\"files\": [\"document:77\"]}`, or a message: `{\"peer\": \"@news\", \"message\": 5}`"));
+            return Err(Problem::bad_body(
+                "name files: `{\"files\": [\"document:77\"]}`, or a message: `{\"peer\": \"@news\", \"message\": 5}`",
+            ));
         }
         Ok(context.operator.wish_files(&files, false)?)
     };

@@ -41,8 +41,23 @@ const MAGIC: usize = 8 << 10;
 const NAME_MAX: usize = 120;
 /// What browsers only show or play. SVG and HTML are not among them: they can hold programs.
 const SHOWN: [&str; 17] = [
-    "image/jpeg", "image/png", "image/gif", "image/webp", "image/bmp", "image/avif", "video/mp4", "video/webm", "video/quicktime", "audio/mpeg",
-    "audio/ogg", "audio/mp4", "audio/m4a", "audio/x-wav", "audio/x-flac", "audio/opus", "audio/aac",
+    "image/jpeg",
+    "image/png",
+    "image/gif",
+    "image/webp",
+    "image/bmp",
+    "image/avif",
+    "video/mp4",
+    "video/webm",
+    "video/quicktime",
+    "audio/mpeg",
+    "audio/ogg",
+    "audio/mp4",
+    "audio/m4a",
+    "audio/x-wav",
+    "audio/x-flac",
+    "audio/opus",
+    "audio/aac",
 ];
 /// What nobody can run, shown as a download.
 const UNKNOWN: &str = "application/octet-stream";
@@ -164,13 +179,15 @@ fn find(context: &Context, path: &MessagePath, params: &MessageMediaParams) -> R
     let file = archive.view().file(*id)?.ok_or_else(unknown)?;
     if params.thumbnail {
         let thumbnail = file.thumbnail.ok_or_else(|| Problem::unknown_media("no picture that stands for this file is stored"))?;
-        return Ok(Wanted { hash: BlobHash(thumbnail.hash.0), name: None, offset: None });
+        return Ok(Wanted { hash: thumbnail.hash, name: None, offset: None });
     }
     match &file.state {
-        FileState::Stored(bytes) => Ok(Wanted { hash: BlobHash(bytes.hash.0), name: file.name.clone(), offset: None }),
+        FileState::Stored(bytes) => Ok(Wanted { hash: bytes.hash, name: file.name.clone(), offset: None }),
         FileState::Seen => Err(Problem::unknown_media("the file is not stored: no rule was asked about it yet")),
         FileState::Wanted => Err(Problem::unknown_media("the file is not stored yet: it is to be downloaded")),
-        FileState::Skipped { why } => Err(Problem::unknown_media(format!("the file is not stored ({why}); `telescribe media fetch` downloads it"))),
+        FileState::Skipped { why } => {
+            Err(Problem::unknown_media(format!("the file is not stored ({why}); `telescribe media fetch` downloads it")))
+        }
         FileState::Failed { why, .. } => Err(Problem::unknown_media(format!("the file could not be downloaded ({why})"))),
     }
 }
@@ -211,7 +228,8 @@ async fn answer(context: &Arc<Context>, ingress: &Ingress, headers: &HeaderMap, 
     for (name, value) in common {
         response = response.header(name, HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static(UNKNOWN)));
     }
-    let built = |response: axum::http::response::Builder, body: Body| response.body(body).map_err(|error| Problem::hidden(&error));
+    let built =
+        |response: axum::http::response::Builder, body: Body| response.body(body).map_err(|error| Problem::hidden(&error));
     if is_known(&header::IF_NONE_MATCH) {
         return built(response.status(StatusCode::NOT_MODIFIED), Body::empty());
     }
@@ -292,7 +310,10 @@ fn disposition(mime: &str, name: Option<&str>) -> String {
     let kind = if mime == UNKNOWN { "attachment" } else { "inline" };
     match name.map(safe_name).filter(|name| !name.is_empty()) {
         None => kind.to_owned(),
-        Some(name) => format!("{kind}; filename*=UTF-8''{}", percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC)),
+        Some(name) => format!(
+            "{kind}; filename*=UTF-8''{}",
+            percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC)
+        ),
     }
 }
 
@@ -300,7 +321,8 @@ fn disposition(mime: &str, name: Option<&str>) -> String {
 fn safe_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let is_hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | ':' | '"')
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | ':' | '"')
     };
     let kept: Vec<char> = last.chars().filter(|c| !is_hidden(*c)).collect();
     let text: String = kept.iter().collect();
@@ -309,7 +331,8 @@ fn safe_name(name: &str) -> String {
     if count <= NAME_MAX {
         return trimmed.to_owned();
     }
-    let ending = trimmed.rsplit_once('.').map(|(_, ending)| ending).filter(|ending| ending.chars().count() <= 8).unwrap_or_default();
+    let ending =
+        trimmed.rsplit_once('.').map(|(_, ending)| ending).filter(|ending| ending.chars().count() <= 8).unwrap_or_default();
     let stem: String = trimmed.chars().take(NAME_MAX - 9).collect();
     format!("{stem}.{ending}")
 }
@@ -399,7 +422,13 @@ mod tests {
     fn what_can_run_is_a_download_of_unknown_type() {
         let jpeg = [0xff, 0xd8, 0xff, 0xe0, 0, 16];
         assert_eq!(media_type(&jpeg), "image/jpeg");
-        for content in ["<html><script>alert(1)</script></html>", "<svg xmlns=\"http://www.w3.org/2000/svg\"><script/></svg>", "%PDF-1.7", "", "MZ"] {
+        for content in [
+            "<html><script>alert(1)</script></html>",
+            "<svg xmlns=\"http://www.w3.org/2000/svg\"><script/></svg>",
+            "%PDF-1.7",
+            "",
+            "MZ",
+        ] {
             assert_eq!(media_type(content.as_bytes()), UNKNOWN, "{content}");
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures_util::stream::{self, TryStreamExt as _};
 
 use super::queue::Claim;
 use super::sources::Source;
@@ -18,8 +18,7 @@ use crate::archive::{Archive, ArchiveError, StoredFile};
 use crate::blob::{BlobError, Blobs, Partial, Stored};
 use crate::lifecycle::Lifecycle;
 use crate::model::{
-    AccountName, Clock, ContentHash, FileAccess, FileId, FileOrigin, FileState, Rendition, RenditionRole, StoredBytes,
-    Timestamp,
+    AccountName, Clock, FileAccess, FileId, FileOrigin, FileState, Rendition, RenditionRole, StoredBytes, Timestamp,
 };
 use crate::parse;
 use crate::telegram::{Client, Clients, FileError, FileLocation, PART_MAX, PartRange, Refetched, TelegramError, method, parts};
@@ -458,9 +457,11 @@ impl Downloader {
     fn of_telegram(&self, error: TelegramError) -> Failure {
         let why = error.to_string();
         match error {
-            TelegramError::FloodWait { wait, .. } => {
-                Failure::Later { why, not_before: self.after(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX)), is_failure: false }
-            }
+            TelegramError::FloodWait { wait, .. } => Failure::Later {
+                why,
+                not_before: self.after(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX)),
+                is_failure: false,
+            },
             TelegramError::RetryLater { .. } if self.lifecycle.stopping() => Failure::Stopping,
             TelegramError::Transient { .. } | TelegramError::ServerFault { .. } | TelegramError::RetryLater { .. } => {
                 Failure::Later { why, not_before: self.clock.timestamp(), is_failure: true }
@@ -521,5 +522,5 @@ fn thumbnail(file: &StoredFile) -> Option<&Rendition> {
 }
 
 fn bytes_of(stored: &Stored) -> StoredBytes {
-    StoredBytes { hash: ContentHash(stored.hash.0), size: stored.size }
+    StoredBytes { hash: stored.hash, size: stored.size }
 }

@@ -130,7 +130,8 @@ impl Queue {
     /// Returns when there may be something to do, at the latest at this time.
     pub(super) async fn wait(&self, until: Option<Timestamp>) {
         let now = self.clock.timestamp();
-        let wait = until.map_or(WAIT_MAX, |at| Duration::from_secs(u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0).max(1)));
+        let wait =
+            until.map_or(WAIT_MAX, |at| Duration::from_secs(u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0).max(1)));
         tokio::select! {
             () = self.woken.notified() => {}
             () = tokio::time::sleep(wait.min(WAIT_MAX)) => {}

@@ -37,7 +37,9 @@ impl Peers {
     fn facts(&mut self, view: View<'_>, id: PeerId, by_folder: bool) -> Result<Option<&(Peer, Vec<String>)>, ArchiveError> {
         if let std::collections::btree_map::Entry::Vacant(unread) = self.0.entry(id) {
             let folders = match by_folder {
-                true => view.members(id)?.into_iter().filter(|member| member.current()).flat_map(|member| member.folders).collect(),
+                true => {
+                    view.members(id)?.into_iter().filter(|member| member.current()).flat_map(|member| member.folders).collect()
+                }
                 false => Vec::new(),
             };
             unread.insert(view.peer(id)?.map(|peer| (peer, folders)));

@@ -63,7 +63,9 @@ impl FileView {
         let stored = file.state.stored();
         let (reason, tries, next_try) = match &file.state {
             FileState::Skipped { why } => (Some(why.clone()), None, None),
-            FileState::Failed { why, tries, next_try } => (Some(why.clone()), Some(*tries), next_try.as_ref().map(Timestamp::to_string)),
+            FileState::Failed { why, tries, next_try } => {
+                (Some(why.clone()), Some(*tries), next_try.as_ref().map(Timestamp::to_string))
+            }
             FileState::Seen | FileState::Wanted | FileState::Stored(_) => (None, None, None),
         };
         Self {

@@ -94,8 +94,7 @@ impl StoredKey for AttachedKey {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        let (origin, file) =
-            bytes.split_last_chunk::<FILE_LEN>().ok_or_else(|| RecordError::key("file of a message", bytes))?;
+        let (origin, file) = bytes.split_last_chunk::<FILE_LEN>().ok_or_else(|| RecordError::key("file of a message", bytes))?;
         Ok(Self { origin: FileOrigin::decode(origin)?, file: FileId::decode(file)? })
     }
 }
@@ -115,7 +114,12 @@ impl StoredKey for QueueKey {
         let (due, rest) = rest.split_at_checked(TIME_LEN).ok_or_else(foreign)?;
         let (posted_at, file) = rest.split_at_checked(TIME_LEN).ok_or_else(foreign)?;
         let (due, posted_at) = (read_time("queue of files", due)?, read_time("queue of files", posted_at)?);
-        Ok(Self { large: *large == 1, due, posted_at: Timestamp(!posted_at.0), file: FileId::decode(file).map_err(|_| foreign())? })
+        Ok(Self {
+            large: *large == 1,
+            due,
+            posted_at: Timestamp(!posted_at.0),
+            file: FileId::decode(file).map_err(|_| foreign())?,
+        })
     }
 }
 

@@ -255,15 +255,17 @@ mod tests {
         let id = prop_oneof![1_i32..6, any::<i32>()].prop_map(MessageId);
         let account = prop::option::of("[ab]{1,2}").prop_map(|name| name.and_then(|name| name.parse().ok()));
         let file = prop_oneof![any::<i64>().prop_map(FileId::photo), any::<i64>().prop_map(FileId::document)];
-        (1_u32..=8, peer, account, id, 1_u32..4, file, any::<bool>()).prop_map(|(kind, peer, account, id, version, file, avatar)| {
-            let key = MessageKey::new(ChatId::new(peer, account), id);
-            let origin = if avatar { FileOrigin::Avatar(peer) } else { FileOrigin::Message(key) };
-            match kind {
-                7 => ChangeKind::MediaStored { file, origin },
-                8 => ChangeKind::MediaFailed { file, origin },
-                kind => kind_of(kind, key, version).expect("a known kind"),
-            }
-        })
+        (1_u32..=8, peer, account, id, 1_u32..4, file, any::<bool>()).prop_map(
+            |(kind, peer, account, id, version, file, avatar)| {
+                let key = MessageKey::new(ChatId::new(peer, account), id);
+                let origin = if avatar { FileOrigin::Avatar(peer) } else { FileOrigin::Message(key) };
+                match kind {
+                    7 => ChangeKind::MediaStored { file, origin },
+                    8 => ChangeKind::MediaFailed { file, origin },
+                    kind => kind_of(kind, key, version).expect("a known kind"),
+                }
+            },
+        )
     }
 
     proptest! {

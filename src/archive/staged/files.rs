@@ -105,7 +105,9 @@ impl Staged<'_> {
         if known == Some(&file) {
             return;
         }
-        let at = |file: &StoredFile| file.due().map(|due| QueueKey { large: file.is_large(), due, posted_at: file.posted_at, file: file.id });
+        let at = |file: &StoredFile| {
+            file.due().map(|due| QueueKey { large: file.is_large(), due, posted_at: file.posted_at, file: file.id })
+        };
         let (before, after) = (known.and_then(at), at(&file));
         if before != after {
             if let Some(before) = before {

@@ -54,7 +54,10 @@ impl<'a> View<'a> {
     }
 
     /// The files that were seen in the messages of a chat, by message, lazily.
-    pub fn attached_in(self, chat: ChatId) -> impl Iterator<Item = Result<(MessageKey, FileId, FilePlace), ArchiveError>> + use<'a> {
+    pub fn attached_in(
+        self,
+        chat: ChatId,
+    ) -> impl Iterator<Item = Result<(MessageKey, FileId, FilePlace), ArchiveError>> + use<'a> {
         let entries = self.scan(&ATTACHED, KeyRange::under(AttachedKey::under_chat(chat)), Order::OldestFirst);
         entries.filter_map(|entry| match entry {
             Ok((key, place)) => key.origin.message().map(|message| Ok((message, key.file, place))),
