@@ -120,10 +120,10 @@ impl Media {
             return Ok(media);
         }
         // An error is seen at the start, and not in a worker that is made anew for ever.
-        drop(Wishes::new(archive, &media.judge, &media.queue)?);
+        drop(Wishes::new(archive, blobs, &media.judge, &media.queue)?);
         lifecycle.work("media", {
-            let (archive, media) = (Arc::clone(archive), Arc::clone(&media));
-            move || WishesWorker(Wishes::new(&archive, &media.judge, &media.queue).map_err(Some))
+            let (archive, blobs, media) = (Arc::clone(archive), blobs.clone(), Arc::clone(&media));
+            move || WishesWorker(Wishes::new(&archive, &blobs, &media.judge, &media.queue).map_err(Some))
         });
         let downloader = Arc::new(Downloader {
             archive: Arc::clone(archive),

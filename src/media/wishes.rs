@@ -1,13 +1,15 @@
 //! Wishes: the reader of the change log that asks the rules about each file that was seen.
 //!
 //! What it decides becomes true in the write that moves its position. Files of messages that were archived before format 5 are found in
-//! their bytes by it. When the rules are others than last time, it asks them about every file that is not stored, before it reads on.
+//! their bytes by it. At each start it looks through all files before it reads on: one whose bytes are gone (a restored backup has none) is
+//! wanted again, and where the rules are others than last time they are asked about every one that is not stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::queue::Queue;
 use super::rules::{Rules, Verdict};
+use crate::blob::Blobs;
 use crate::archive::{Archive, ArchiveError, ChangeBatch, Reader, StoredFile, View, Write};
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{ChangeKind, Clock, FileId, FileOrigin, FilePlace, FileState, MessageKey, Peer, PeerId};
@@ -104,20 +106,24 @@ pub(super) struct Wishes {
     reader: Reader,
     judge: Arc<Judge>,
     queue: Arc<Queue>,
-    /// Where judging anew goes on; `None` when it is done.
-    anew: Option<FileId>,
+    blobs: Blobs,
+    /// Where looking through all files goes on; `None` when it is done.
+    look_through: Option<FileId>,
+    /// Whether the rules are others than last time.
+    has_other_rules: bool,
 }
 
 impl Wishes {
-    pub(super) fn new(archive: &Arc<Archive>, judge: &Arc<Judge>, queue: &Arc<Queue>) -> Result<Self, ArchiveError> {
+    pub(super) fn new(archive: &Arc<Archive>, blobs: &Blobs, judge: &Arc<Judge>, queue: &Arc<Queue>) -> Result<Self, ArchiveError> {
         let reader = Reader::open(Arc::clone(archive), READER)?;
-        let is_judged = archive.view().files_judged_by()? == Some(judge.rules.fingerprint());
-        let anew = (!is_judged).then_some(FileId::photo(i64::MIN));
-        Ok(Self { reader, judge: Arc::clone(judge), queue: Arc::clone(queue), anew })
+        let has_other_rules = archive.view().files_judged_by()? != Some(judge.rules.fingerprint());
+        let look_through = Some(FileId::photo(i64::MIN));
+        let (judge, queue, blobs) = (Arc::clone(judge), Arc::clone(queue), blobs.clone());
+        Ok(Self { reader, judge, queue, blobs, look_through, has_other_rules })
     }
 
-    /// Asks the rules about the next files that are not stored.
-    fn judge_anew(&mut self, from: FileId) -> Result<StepOutcome, ArchiveError> {
+    /// Looks through the next files.
+    fn look_through(&mut self, from: FileId) -> anyhow::Result<StepOutcome> {
         let archive = Arc::clone(self.reader.archive());
         let (mut peers, mut write) = (Peers::default(), archive.write(self.judge.clock.timestamp()));
         let mut looked_at = 0;
@@ -126,7 +132,14 @@ impl Wishes {
             let file = file?;
             looked_at += 1;
             last = Some(file.id);
-            if !matches!(file.state, FileState::Seen | FileState::Wanted | FileState::Skipped { .. }) {
+            if let FileState::Stored(bytes) = &file.state {
+                if !self.blobs.contains(&bytes.hash)? {
+                    tracing::warn!(file.id = %file.id, "the bytes of file {} are gone; it is downloaded again", file.id);
+                    write.file_state(file.id, FileState::Wanted);
+                }
+                continue;
+            }
+            if !self.has_other_rules || !matches!(file.state, FileState::Seen | FileState::Wanted | FileState::Skipped { .. }) {
                 continue;
             }
             let verdicts = self.judge.verdicts_with(archive.view(), &mut peers, &file)?;
@@ -138,7 +151,7 @@ impl Wishes {
             };
             write.file_state(file.id, state);
         }
-        self.anew = match (looked_at == JUDGED_AT_ONCE, last.and_then(after)) {
+        self.look_through = match (looked_at == JUDGED_AT_ONCE, last.and_then(after)) {
             (true, Some(next)) => Some(next),
             _ => {
                 write.files_judged_by(self.judge.rules.fingerprint());
@@ -222,11 +235,11 @@ fn after(id: FileId) -> Option<FileId> {
 
 impl Worker for Wishes {
     async fn step(&mut self) -> anyhow::Result<StepOutcome> {
-        let outcome = match self.anew {
-            Some(from) => tokio::task::block_in_place(|| self.judge_anew(from)),
-            None => tokio::task::block_in_place(|| self.read()),
+        let outcome = match self.look_through {
+            Some(from) => tokio::task::block_in_place(|| self.look_through(from)),
+            None => tokio::task::block_in_place(|| Ok(self.read()?)),
         };
-        Ok(outcome?)
+        outcome
     }
 
     async fn wait(&mut self) {

@@ -96,7 +96,7 @@ const MODULES: [(&str, &[&str]); 27] = [
 const BACKWARDS: [(&str, &str, &str); 0] = [];
 
 /// Foreign libraries that only some modules may name, and which.
-const DOORS: [(&str, &[&str]); 48] = [
+const DOORS: [(&str, &[&str]); 49] = [
     // Telegram.
     ("grammers_client", &["telegram"]),
     ("grammers_crypto", &["telegram"]),
@@ -129,7 +129,9 @@ const DOORS: [(&str, &[&str]); 48] = [
     ("hyper_util", &["http", "cli"]),
     ("http_body_util", &["http", "cli"]),
     ("serde_urlencoded", &["http", "cli"]),
-    ("percent_encoding", &["cli", "output"]),
+    ("percent_encoding", &["cli", "http", "output"]),
+    // What a file is by its first bytes.
+    ("infer", &["http"]),
     // Sealing.
     ("aes", &["seal"]),
     ("cbc", &["seal"]),

@@ -11,9 +11,9 @@ use tempfile::TempDir;
 use crate::support::demo::{Own, demo};
 use crate::support::program::run_in;
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 28] = [
     "demo", "run", "simulate", "login", "account", "peers", "search", "show", "changes", "dump", "coverage", "counters", "join",
-    "fetch", "follow", "unfollow", "status", "schedule", "log", "verify", "backup", "restore", "repair", "reindex", "upgrade",
+    "fetch", "media", "follow", "unfollow", "status", "schedule", "log", "verify", "backup", "restore", "repair", "reindex", "upgrade",
     "key", "config",
 ];
 

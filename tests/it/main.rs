@@ -22,6 +22,7 @@ mod interop;
 mod live;
 mod login;
 mod loss;
+mod media;
 mod metrics;
 mod open_files;
 mod own_ids;

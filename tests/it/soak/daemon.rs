@@ -70,6 +70,7 @@ impl Daemon {
             .env("TELESCRIBE__CRAWL__MASS_DELETION_CONFIRM_AFTER", "2s")
             // Both mass deletions are in one channel, and where Telegram skips its events they are found only so far back.
             .env("TELESCRIBE__CRAWL__RECHECK_IDS_MAX", "20000")
+            .env("TELESCRIBE__MEDIA__ENABLED", "false")
             .env("TELESCRIBE__HTTP__LISTENERS", "[]")
             .env("TELESCRIBE__HTTP__METRICS", "[]")
             .env("TELESCRIBE__LOG__FILTER", "warn")

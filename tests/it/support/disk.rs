@@ -8,9 +8,9 @@ use std::path::Path;
 use rocksdb::{DB, Options};
 use telescribe::model::{MessageKey, PeerId};
 
-pub(crate) const FAMILIES: [&str; 14] = [
+pub(crate) const FAMILIES: [&str; 18] = [
     "meta", "message", "version", "change", "peer", "username", "coverage", "cursor", "member", "counters", "size", "topic",
-    "own", "hash",
+    "own", "hash", "file", "origin", "attached", "queue",
 ];
 
 pub(crate) fn raw_db(path: &Path) -> DB {

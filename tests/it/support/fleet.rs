@@ -55,6 +55,8 @@ impl Fleet {
         config.archive.sync = ArchiveSync::Always;
         config.http.listeners = Vec::new();
         config.http.metrics = Vec::new();
+        // Those who try files say so: the others count requests.
+        config.media.enabled = false;
         Self { simulator, config, folder }
     }
 

@@ -1,0 +1,137 @@
+//! Files: each is stored once and whole, whatever gets in the way, and none is without a state.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
+use telescribe::app::App;
+use telescribe::archive::StoredFile;
+use telescribe::config::{MediaAction, MediaRuleConfig};
+use telescribe::model::{FileId, FileKind, FileState, MediaKind};
+use telescribe_simulator::{Fault, Rule, When};
+
+use crate::support::fleet::{Fleet, small};
+
+/// A fleet whose files are downloaded.
+async fn fleet() -> Fleet {
+    let mut fleet = Fleet::new(small()).await;
+    fleet.config.media.enabled = true;
+    fleet.config.accounts.intervals.insert("upload.getFile".to_owned(), telescribe::config::Span::seconds(0));
+    fleet
+}
+
+/// Every file that the archive knows.
+fn files(app: &App) -> BTreeMap<FileId, StoredFile> {
+    app.archive.view().files(FileId::photo(i64::MIN)).map(Result::unwrap).map(|file| (file.id, file)).collect()
+}
+
+/// Waits until no file is left to be judged or downloaded.
+async fn until_settled(fleet: &Fleet, app: &App) -> BTreeMap<FileId, StoredFile> {
+    let is_settled = |file: &StoredFile| {
+        matches!(file.state, FileState::Stored(_) | FileState::Skipped { .. } | FileState::Failed { next_try: None, .. })
+    };
+    fleet.until("every file has come to an end", || !files(app).is_empty() && files(app).values().all(is_settled)).await;
+    files(app)
+}
+
+/// What the simulated Telegram has behind an id.
+fn content(fleet: &Fleet, id: FileId) -> Vec<u8> {
+    fleet.simulator.inspect(|world| world.file_content(id.id).unwrap())
+}
+
+/// Checks that a stored file is what Telegram has.
+fn check(fleet: &Fleet, app: &App, file: &StoredFile) {
+    let stored = file.state.stored().unwrap_or_else(|| panic!("{} is {:?}", file.id, file.state));
+    let truth = content(fleet, file.id);
+    let hash: [u8; 32] = Sha256::digest(&truth).into();
+    assert_eq!((stored.hash.0, stored.size), (hash, truth.len() as u64), "{}", file.id);
+    let reader = app.blobs.get(&stored.hash).unwrap().unwrap();
+    assert_eq!(reader.read_range(0, truth.len()).unwrap(), truth);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_file_of_every_message_is_stored_whole_and_none_is_forgotten() {
+    let fleet = fleet().await;
+    let app = fleet.start_and_finish().await;
+    let files = until_settled(&fleet, &app).await;
+    let known = fleet.simulator.inspect(|world| world.files.len());
+    assert!(files.len() > 20, "{}", files.len());
+    assert!(files.len() <= known);
+    for file in files.values() {
+        check(&fleet, &app, file);
+    }
+    let kinds: Vec<MediaKind> = files.values().map(|file| file.media).collect();
+    assert!(kinds.contains(&MediaKind::Photo) && kinds.contains(&MediaKind::Voice), "{kinds:?}");
+    // Every message that carries a file has it.
+    let missing: Vec<String> = fleet.simulator.inspect(|world| {
+        let of = |message: &telescribe_simulator::world::Message| match message.media() {
+            Some(telescribe_simulator::world::Media::Photo(photo)) => Some(FileId { kind: FileKind::Photo, id: photo.id }),
+            Some(telescribe_simulator::world::Media::Document(document)) => Some(FileId { kind: FileKind::Document, id: document.id }),
+            _ => None,
+        };
+        let crawled = world.chats.iter().filter(|chat| chat.peer.marked() < 0);
+        crawled.flat_map(|chat| chat.history.messages()).filter_map(of).filter(|id| !files.contains_key(id)).map(|id| id.to_string()).collect()
+    });
+    assert_eq!(missing, Vec::<String>::new());
+    fleet.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_reference_is_renewed_where_the_file_was_seen() {
+    let fleet = fleet().await;
+    let refused = fleet.simulator.fault(
+        Rule::new(Fault::Error { code: 400, name: "FILE_REFERENCE_EXPIRED".to_owned() }, When::Share { share: 0.5, seed: 3 })
+            .method("upload.getFile"),
+    );
+    let app = fleet.start_and_finish().await;
+    fleet.until("references are renewed", || fleet.simulator.request_count("channels.getMessages") > 3).await;
+    fleet.simulator.remove_fault(refused);
+    fleet.until("some are stored", || files(&app).values().filter(|file| file.state.stored().is_some()).count() > 10).await;
+    // What met it twice was given up at that place; a person may ask again.
+    let given_up: Vec<FileId> = files(&app).values().filter(|file| matches!(file.state, FileState::Failed { .. })).map(|f| f.id).collect();
+    app.media.wish(&given_up, telescribe::media::Wish::Retry).unwrap();
+    for file in until_settled(&fleet, &app).await.values() {
+        if file.state.stored().is_some() {
+            check(&fleet, &app, file);
+        }
+    }
+    fleet.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_say_what_is_downloaded_and_other_rules_pick_up_what_they_want() {
+    let mut fleet = fleet().await;
+    let rule = |name: &str, kinds: &[&str], action: MediaAction| MediaRuleConfig {
+        name: name.to_owned(),
+        kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
+        action,
+        ..MediaRuleConfig::default()
+    };
+    fleet.config.media.rules = vec![rule("photos", &["photo"], MediaAction::Download), rule("rest", &[], MediaAction::OnDemand)];
+    let app = fleet.start_and_finish().await;
+    let files = until_settled(&fleet, &app).await;
+    for file in files.values() {
+        match file.media {
+            MediaKind::Photo => check(&fleet, &app, file),
+            _ => assert_eq!(file.state, FileState::Skipped { why: "rule `rest`: only on demand".to_owned() }, "{}", file.id),
+        }
+    }
+    let skipped = files.values().find(|file| file.media == MediaKind::Voice).unwrap().id;
+    assert_eq!(app.media.wish(&[skipped], telescribe::media::Wish::Fetch).unwrap(), 1);
+    fleet.until("what was asked for is stored", || self::files(&app)[&skipped].state.stored().is_some()).await;
+    fleet.stop(app).await;
+
+    fleet.config.media.rules = vec![rule("voices", &["voice"], MediaAction::Download), rule("rest", &[], MediaAction::Skip)];
+    let app = fleet.start_and_finish().await;
+    fleet.until("voices are stored", || {
+        self::files(&app).values().filter(|file| file.media == MediaKind::Voice).all(|file| file.state.stored().is_some())
+    })
+    .await;
+    for file in until_settled(&fleet, &app).await.values() {
+        // What is stored stays.
+        let is_wanted = matches!(file.media, MediaKind::Photo | MediaKind::Voice);
+        assert_eq!(file.state.stored().is_some(), is_wanted, "{} {:?}", file.id, file.state);
+    }
+    fleet.stop(app).await;
+}
