@@ -12,6 +12,7 @@
 //!
 //! It does not serve files (`http`), nor know what is in them.
 
+mod collector;
 mod download;
 mod queue;
 mod rules;
@@ -27,6 +28,7 @@ use crate::blob::Blobs;
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
 use crate::model::{AccountName, Clock, FileId, FileOrigin, FileState, Timestamp};
 use crate::telegram::Clients;
+use collector::Collector;
 use download::{Downloader, Parallel};
 use queue::{Next, Queue, Slots};
 use sources::Sources;
@@ -124,6 +126,10 @@ impl Media {
         lifecycle.work("media", {
             let (archive, blobs, media) = (Arc::clone(archive), blobs.clone(), Arc::clone(&media));
             move || WishesWorker(Wishes::new(&archive, &blobs, &media.judge, &media.queue).map_err(Some))
+        });
+        lifecycle.work("media-collector", {
+            let (archive, blobs, clock) = (Arc::clone(archive), blobs.clone(), Arc::clone(clock));
+            move || Collector::new(&archive, &blobs, &clock)
         });
         let downloader = Arc::new(Downloader {
             archive: Arc::clone(archive),

@@ -34,7 +34,7 @@ pub struct MediaConfig {
     pub premium_parts: usize,
     /// Maximum size of all stored files together, in MiB; 0 for no limit. At it, downloads wait.
     pub quota_mib: u64,
-    /// Rules: the first one that is about a file decides; where none is, the file is downloaded if `size_max_mib` allows. Instead of the line below:
+    /// Rules: the first one that is about a file decides; where none is, the file is downloaded if `size_max_mib` allows. Another one looks so:
     ///
     ///     [[media.rules]]
     ///     name = "large videos"
@@ -125,7 +125,14 @@ impl Default for MediaConfig {
             parts: 4,
             premium_parts: 32,
             quota_mib: 0,
-            rules: Vec::new(),
+            // Every sender has one, and few are ever looked at.
+            rules: vec![MediaRuleConfig {
+                name: "profile photos of people".to_owned(),
+                peers: vec!["kind:user".to_owned()],
+                places: vec!["avatar".to_owned()],
+                action: MediaAction::OnDemand,
+                ..MediaRuleConfig::default()
+            }],
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The recorder: how an answer becomes part of an archive write, the same for every kind of unit.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use lru::LruCache;
 
 use super::lost_peers::LostPeers;
 use super::peers::Peers;
@@ -9,10 +12,13 @@ use crate::accounts::{PeerNews, Session};
 use crate::archive::{Address, Archive, ArchiveError, Archived, MassDeletion, Raw, Write};
 use crate::dispatch::Dispatch;
 use crate::model::{
-    AccountName, ChatId, Clock, Counters, FileOrigin, IdSpace, MessageId, MessageKey, PeerId, Timestamp, UpdatesState,
+    AccountName, ChatId, Clock, Counters, FileId, FileOrigin, IdSpace, MessageId, MessageKey, PeerId, Timestamp, UpdatesState,
 };
 use crate::parse::Parsed;
 use crate::telegram::{self, Clients, MentionedPeers};
+
+/// Profile photos that are known to be written, of about 30 bytes each: more than the answers of a busy minute show.
+const AVATARS_KEPT: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
 
 /// Writes answers into the archive.
 pub(super) struct Recorder {
@@ -27,6 +33,8 @@ pub(super) struct Recorder {
     turn: tokio::sync::Mutex<()>,
     /// Constructors that this version has no name for, and how often they came.
     not_understood: Mutex<BTreeMap<&'static str, u64>>,
+    /// Profile photos that were written not long ago.
+    avatars_seen: Mutex<LruCache<(PeerId, FileId), ()>>,
 }
 
 /// The turn to commit: one at a time has it. Where hundreds blocked a thread each, those threads were kept, with half a gigabyte of memory.
@@ -55,6 +63,7 @@ impl Recorder {
             mass_deletion,
             turn: tokio::sync::Mutex::default(),
             not_understood: Mutex::default(),
+            avatars_seen: Mutex::new(LruCache::new(AVATARS_KEPT)),
         }
     }
 
@@ -165,6 +174,12 @@ impl Recorder {
         self.lost_peers.found(account, &seen)?;
         for peer in seen.peers {
             write.peer(peer);
+        }
+        for (peer, avatar) in seen.avatars {
+            // Every answer shows the same ones again.
+            if self.avatars_seen.lock().unwrap_or_else(PoisonError::into_inner).put((peer, avatar.id), ()).is_none() {
+                write.file_seen(FileOrigin::Avatar(peer), self.now(), Some(*account), avatar);
+            }
         }
         for peer in seen.left {
             write.left(peer, account);

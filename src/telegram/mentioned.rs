@@ -3,7 +3,7 @@
 use grammers_tl_types::enums;
 
 use crate::accounts::Session;
-use crate::model::{Peer, PeerId};
+use crate::model::{Peer, PeerId, SeenFile};
 use crate::parse;
 
 /// Peers that an answer mentions.
@@ -19,6 +19,8 @@ pub struct MentionedPeers {
     pub lost: Vec<PeerId>,
     /// Groups and channels that this account can address from now on, and could not before.
     pub learned: Vec<PeerId>,
+    /// Their profile photos.
+    pub avatars: Vec<(PeerId, SeenFile)>,
 }
 
 /// Learns the access hashes of an answer's peers. Raw calls remember nothing by themselves.
@@ -33,6 +35,7 @@ pub(super) fn learn_mentioned(session: &Session, users: &[enums::User], chats: &
                 session.set_premium(u.premium);
             }
             seen.peers.extend(parse::user(user));
+            seen.avatars.extend(parse::user_avatar(user).map(|avatar| (PeerId::user(u.id), avatar)));
         }
     }
     for chat in chats {
@@ -68,6 +71,7 @@ pub(super) fn learn_mentioned(session: &Session, users: &[enums::User], chats: &
                 seen.lost.push(peer.id);
             }
         }
+        seen.avatars.extend(parse::chat_avatar(chat).map(|avatar| (peer.id, avatar)));
         seen.peers.push(peer);
     }
     seen
