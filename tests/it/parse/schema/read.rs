@@ -116,10 +116,13 @@ pub(in crate::parse) fn holders(root: &'static str, kinds: &[&str]) -> BTreeSet<
     SCHEMA.constructors.iter().filter(holds).map(|c| c.name).collect()
 }
 
-/// The constructors of a type that can hold one of another type, at whatever depth.
-pub(in crate::parse) fn leading_to(result: &'static str, constructor: &str) -> BTreeSet<&'static str> {
-    let leads = |c: &&super::Constructor| c.fields.iter().any(|f| super::reachable(inner(f.kind)).contains(constructor));
-    SCHEMA.of[result].iter().map(|at| &SCHEMA.constructors[*at]).filter(leads).map(|c| c.name).collect()
+/// The constructors, of those that a value of a type may hold, that can hold this one, at whatever depth.
+pub(in crate::parse) fn leading_to(root: &'static str, constructor: &str) -> BTreeSet<&'static str> {
+    let reachable = super::reachable(root);
+    let leads = |c: &&super::Constructor| {
+        reachable.contains(c.name) && c.fields.iter().any(|f| super::reachable(inner(f.kind)).contains(constructor))
+    };
+    SCHEMA.constructors.iter().filter(leads).map(|c| c.name).collect()
 }
 
 /// The layer that the schema text says it is of.
