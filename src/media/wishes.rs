@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::queue::Queue;
 use super::rules::{Rules, Verdict};
-use crate::blob::Blobs;
 use crate::archive::{Archive, ArchiveError, ChangeBatch, Reader, StoredFile, View, Write};
+use crate::blob::Blobs;
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{ChangeKind, Clock, FileId, FileOrigin, FilePlace, FileState, MessageKey, Peer, PeerId};
 use crate::parse;
@@ -114,7 +114,12 @@ pub(super) struct Wishes {
 }
 
 impl Wishes {
-    pub(super) fn new(archive: &Arc<Archive>, blobs: &Blobs, judge: &Arc<Judge>, queue: &Arc<Queue>) -> Result<Self, ArchiveError> {
+    pub(super) fn new(
+        archive: &Arc<Archive>,
+        blobs: &Blobs,
+        judge: &Arc<Judge>,
+        queue: &Arc<Queue>,
+    ) -> Result<Self, ArchiveError> {
         let reader = Reader::open(Arc::clone(archive), READER)?;
         let has_other_rules = archive.view().files_judged_by()? != Some(judge.rules.fingerprint());
         let look_through = Some(FileId::photo(i64::MIN));

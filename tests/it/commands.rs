@@ -13,8 +13,8 @@ use crate::support::program::run_in;
 
 const COMMANDS: [&str; 28] = [
     "demo", "run", "simulate", "login", "account", "peers", "search", "show", "changes", "dump", "coverage", "counters", "join",
-    "fetch", "media", "follow", "unfollow", "status", "schedule", "log", "verify", "backup", "restore", "repair", "reindex", "upgrade",
-    "key", "config",
+    "fetch", "media", "follow", "unfollow", "status", "schedule", "log", "verify", "backup", "restore", "repair", "reindex",
+    "upgrade", "key", "config",
 ];
 
 #[test]

@@ -67,11 +67,18 @@ async fn every_file_of_every_message_is_stored_whole_and_none_is_forgotten() {
     let missing: Vec<String> = fleet.simulator.inspect(|world| {
         let of = |message: &telescribe_simulator::world::Message| match message.media() {
             Some(telescribe_simulator::world::Media::Photo(photo)) => Some(FileId { kind: FileKind::Photo, id: photo.id }),
-            Some(telescribe_simulator::world::Media::Document(document)) => Some(FileId { kind: FileKind::Document, id: document.id }),
+            Some(telescribe_simulator::world::Media::Document(document)) => {
+                Some(FileId { kind: FileKind::Document, id: document.id })
+            }
             _ => None,
         };
         let crawled = world.chats.iter().filter(|chat| chat.peer.marked() < 0);
-        crawled.flat_map(|chat| chat.history.messages()).filter_map(of).filter(|id| !files.contains_key(id)).map(|id| id.to_string()).collect()
+        crawled
+            .flat_map(|chat| chat.history.messages())
+            .filter_map(of)
+            .filter(|id| !files.contains_key(id))
+            .map(|id| id.to_string())
+            .collect()
     });
     assert_eq!(missing, Vec::<String>::new());
     fleet.stop(app).await;
@@ -89,7 +96,8 @@ async fn an_expired_reference_is_renewed_where_the_file_was_seen() {
     fleet.simulator.remove_fault(refused);
     fleet.until("some are stored", || files(&app).values().filter(|file| file.state.stored().is_some()).count() > 10).await;
     // What met it twice was given up at that place; a person may ask again.
-    let given_up: Vec<FileId> = files(&app).values().filter(|file| matches!(file.state, FileState::Failed { .. })).map(|f| f.id).collect();
+    let given_up: Vec<FileId> =
+        files(&app).values().filter(|file| matches!(file.state, FileState::Failed { .. })).map(|f| f.id).collect();
     app.media.wish(&given_up, telescribe::media::Wish::Retry).unwrap();
     for file in until_settled(&fleet, &app).await.values() {
         if file.state.stored().is_some() {
@@ -124,10 +132,11 @@ async fn rules_say_what_is_downloaded_and_other_rules_pick_up_what_they_want() {
 
     fleet.config.media.rules = vec![rule("voices", &["voice"], MediaAction::Download), rule("rest", &[], MediaAction::Skip)];
     let app = fleet.start_and_finish().await;
-    fleet.until("voices are stored", || {
-        self::files(&app).values().filter(|file| file.media == MediaKind::Voice).all(|file| file.state.stored().is_some())
-    })
-    .await;
+    fleet
+        .until("voices are stored", || {
+            self::files(&app).values().filter(|file| file.media == MediaKind::Voice).all(|file| file.state.stored().is_some())
+        })
+        .await;
     for file in until_settled(&fleet, &app).await.values() {
         // What is stored stays.
         let is_wanted = matches!(file.media, MediaKind::Photo | MediaKind::Voice);
