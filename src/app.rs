@@ -28,7 +28,7 @@ use crate::config::{Config, OutputTarget, PlannedOutput, Server};
 use crate::crawl::{self, Crawler};
 use crate::http;
 use crate::lifecycle::Lifecycle;
-use crate::media::Media;
+use crate::media::Downloads;
 use crate::model::{AccountName, Clock};
 use crate::output::rabbitmq::RabbitMq;
 use crate::output::{self, Delivery, Output};
@@ -73,7 +73,7 @@ pub struct App {
     /// The crawler.
     pub crawler: Arc<Crawler>,
     /// The files.
-    pub media: Arc<Media>,
+    pub media: Arc<Downloads>,
     /// Their bytes.
     pub blobs: Blobs,
     /// The outputs that run, and how each is doing.
@@ -222,7 +222,7 @@ impl App {
         )?;
         let media = config.media.settings().map_err(|(key, why)| anyhow::anyhow!("`media.{key}` of the configuration {why}"))?;
         let (asking, clock) = ((crawler.clients(), crawler.pool()), &environment.clock);
-        let media = Media::start(&archive, &blobs, asking, clock, media, &lifecycle)?;
+        let media = Downloads::start(&archive, &blobs, asking, clock, media, &lifecycle)?;
         lifecycle.work(disk::DISK_WORKER, {
             let (archive, lifecycle) = (Arc::clone(&archive), lifecycle.clone());
             move || disk::Disk::new(Arc::clone(&archive), lifecycle.clone())

@@ -70,7 +70,7 @@ use rocksdb::{ColumnFamily, DB};
 use tokio::sync::watch;
 
 pub use addresses::Address;
-pub use attachments::{StoredFile, StoredOrigin};
+pub use attachments::{ArchivedFile, ArchivedOrigin};
 pub use backup::{ArchivePosition, FrozenArchive};
 pub use bench_support::EncodingStore;
 pub use chain::Link;

@@ -1,7 +1,7 @@
 //! Media: every file once, whole, resumable.
 //!
 //! What is known of a file, and where it was seen, is archived with the message that tells of it. A reader of the change log asks the
-//! [rules](Rules) about each, and workers download what is wanted: each file once, however often it is posted, from whichever account and message
+//! [rules](DownloadRules) about each, and workers download what is wanted: each file once, however often it is posted, from whichever account and message
 //! can still give it, into `blob`, where its bytes are kept by their hash.
 //!
 //! # Guarantees
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::accounts::Pool;
-use crate::archive::{Archive, ArchiveError, StoredFile};
+use crate::archive::{Archive, ArchiveError, ArchivedFile};
 use crate::blob::Blobs;
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
 use crate::model::{AccountName, Clock, FileId, FileOrigin, FileState, Timestamp};
@@ -34,7 +34,7 @@ use queue::{Next, Queue, Slots};
 use sources::Sources;
 use wishes::{Judge, Wishes};
 
-pub use rules::{Action, Rule, Rules, Verdict};
+pub use rules::{Action, DownloadRule, DownloadRules, Verdict};
 pub use wishes::READER;
 
 /// Workers at most, of small files and of large ones: a worker waits more than it works.
@@ -46,7 +46,7 @@ pub struct Settings {
     /// Whether any are.
     pub enabled: bool,
     /// Which.
-    pub rules: Rules,
+    pub rules: DownloadRules,
     /// Small files that an account downloads at once.
     pub small_files_max: usize,
     /// Large files that an account downloads at once.
@@ -73,7 +73,7 @@ pub struct RunningDownload {
 }
 
 /// The files' part of the program.
-pub struct Media {
+pub struct Downloads {
     archive: Arc<Archive>,
     clock: Arc<dyn Clock>,
     judge: Arc<Judge>,
@@ -89,13 +89,13 @@ pub enum Wish {
     Retry,
 }
 
-impl std::fmt::Debug for Media {
+impl std::fmt::Debug for Downloads {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Media").finish_non_exhaustive()
+        f.debug_struct("Downloads").finish_non_exhaustive()
     }
 }
 
-impl Media {
+impl Downloads {
     /// Starts the reader and the workers, if files are downloaded at all.
     ///
     /// # Errors
@@ -175,7 +175,7 @@ impl Media {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub fn explain(&self, file: &StoredFile) -> Result<Vec<(FileOrigin, Verdict)>, ArchiveError> {
+    pub fn explain(&self, file: &ArchivedFile) -> Result<Vec<(FileOrigin, Verdict)>, ArchiveError> {
         self.judge.verdicts(self.archive.view(), file)
     }
 

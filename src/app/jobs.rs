@@ -20,7 +20,7 @@ use crate::crawl::{
 };
 use crate::http::{Operator, OperatorError};
 use crate::lifecycle::{StepOutcome, Worker};
-use crate::media::{Media, Verdict, Wish};
+use crate::media::{Downloads, Verdict, Wish};
 use crate::model::{AccountName, Clock, FileId, FileOrigin, InvalidIds, Peer, PeerKind, Timestamp};
 use crate::schedule::{Due, Job, Missed, Run, RunDecision, RunTracker, Scope, Selector, Zone, since};
 use crate::show;
@@ -45,7 +45,7 @@ pub(super) struct JobWorkers {
     /// Backups.
     pub(super) backups: Arc<Backups>,
     /// Files.
-    pub(super) media: Arc<Media>,
+    pub(super) media: Arc<Downloads>,
 }
 
 impl JobWorkers {

@@ -1,7 +1,7 @@
 //! Files: what is known of each, where it was seen, and what has become of it. Their bytes are in `blob`.
 //!
-//! One record a file ([`StoredFile`]), however often it is posted, and one a (file, origin) with what an account needs to ask for it there
-//! ([`StoredOrigin`]). Both become true in the write of the message that tells of them, so that no later edit takes them back.
+//! One record a file ([`ArchivedFile`]), however often it is posted, and one a (file, origin) with what an account needs to ask for it there
+//! ([`ArchivedOrigin`]). Both become true in the write of the message that tells of them, so that no later edit takes them back.
 //!
 //! # Invariants
 //! A file is in the queue as long as it is wanted or has failed, once, under the time from which on it may be tried; so what is missing is
@@ -23,7 +23,7 @@ const LARGE_MIN: u64 = 10 << 20;
 
 /// A file.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StoredFile {
+pub struct ArchivedFile {
     /// Its id.
     pub id: FileId,
     /// What kind of media it is.
@@ -56,7 +56,7 @@ pub struct StoredFile {
     pub thumbnail: Option<StoredBytes>,
 }
 
-impl StoredFile {
+impl ArchivedFile {
     /// A file that is seen for the first time, in something that was posted then.
     #[must_use]
     pub fn first_seen(seen: &SeenFile, posted_at: Timestamp, now: Timestamp) -> Self {
@@ -127,7 +127,7 @@ impl StoredFile {
 
 /// Where a file was seen, and what an account needs to ask for it there.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StoredOrigin {
+pub struct ArchivedOrigin {
     /// The message, or the peer whose profile photo it was.
     pub origin: FileOrigin,
     /// Where in the message.
@@ -234,7 +234,7 @@ impl BytesRecord {
     }
 }
 
-impl WrittenValue<FileId> for StoredFile {
+impl WrittenValue<FileId> for ArchivedFile {
     fn to_bytes(&self) -> Vec<u8> {
         let (mut stored, mut why, mut tries, mut next_try) = (None, String::new(), 0, None);
         let state = match &self.state {
@@ -284,7 +284,7 @@ impl WrittenValue<FileId> for StoredFile {
     }
 }
 
-impl StoredValue<FileId> for StoredFile {
+impl StoredValue<FileId> for ArchivedFile {
     fn from_bytes(id: &FileId, bytes: &[u8]) -> Result<Self, RecordError> {
         let r: FileRecord = decode("file", bytes)?;
         let state = match r.state {
@@ -319,7 +319,7 @@ impl StoredValue<FileId> for StoredFile {
     }
 }
 
-impl WrittenValue<OriginKey> for StoredOrigin {
+impl WrittenValue<OriginKey> for ArchivedOrigin {
     fn to_bytes(&self) -> Vec<u8> {
         let record = OriginRecord {
             place: number_of(&FilePlace::ALL, self.place),
@@ -333,7 +333,7 @@ impl WrittenValue<OriginKey> for StoredOrigin {
     }
 }
 
-impl StoredValue<OriginKey> for StoredOrigin {
+impl StoredValue<OriginKey> for ArchivedOrigin {
     fn from_bytes(key: &OriginKey, bytes: &[u8]) -> Result<Self, RecordError> {
         let r: OriginRecord = decode("origin of a file", bytes)?;
         let account = match r.account.as_str() {
@@ -407,20 +407,20 @@ mod tests {
             preview in prop::option::of(prop::collection::vec(any::<u8>(), 0..50)), kind in prop::sample::select(MediaKind::ALL.to_vec()),
         ) {
             let id = FileId::document(7);
-            let file = StoredFile {
+            let file = ArchivedFile {
                 id, media: kind, name, mime: Some("video/mp4".to_owned()), duration: Some(1.5), sticker_set: None, ttl: Some(i32::MAX), dc: 4,
                 renditions: vec![Rendition { letter: "y".to_owned(), role, width: Some(1), height: None, size }], preview,
                 seen_at: Timestamp(times[0]), posted_at: Timestamp(times[1]), state, state_since: Timestamp(times[2]), thumbnail,
             };
-            prop_assert_eq!(StoredFile::from_bytes(&id, &file.to_bytes()).expect("own bytes"), file);
+            prop_assert_eq!(ArchivedFile::from_bytes(&id, &file.to_bytes()).expect("own bytes"), file);
         }
 
         #[test]
         fn foreign_bytes_are_refused_not_panicked_on(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
             let id = FileId::photo(1);
-            drop(StoredFile::from_bytes(&id, &bytes));
+            drop(ArchivedFile::from_bytes(&id, &bytes));
             let origin = FileOrigin::Avatar(crate::model::PeerId(1));
-            drop(StoredOrigin::from_bytes(&OriginKey { file: id, origin }, &bytes));
+            drop(ArchivedOrigin::from_bytes(&OriginKey { file: id, origin }, &bytes));
             drop(FilePlace::from_bytes(&AttachedKey { origin, file: id }, &bytes));
         }
     }

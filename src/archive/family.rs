@@ -9,7 +9,7 @@ use rocksdb::{DB, WriteBatch};
 use crate::model::{AccountName, ChatId, FileId, FilePlace, MessageKey, Peer, PeerId, Seq, Timestamp};
 
 use super::addresses::Address;
-use super::attachments::{StoredFile, StoredOrigin, There};
+use super::attachments::{ArchivedFile, ArchivedOrigin, There};
 use super::codec::{RecordError, StoredKey, StoredValue, WrittenValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
@@ -79,9 +79,9 @@ pub(super) const OWN: Family<OwnKey, PeerId> = Family::new(Cf::Own);
 pub(super) const ACCESS_HASH: Family<AddressKey, Address> = Family::new(Cf::Hash);
 pub(super) const TOPIC: Family<MessageKey, Topic> = Family::new(Cf::Topic);
 /// What is known of each file, and what has become of it.
-pub(super) const FILE: Family<FileId, StoredFile> = Family::new(Cf::File);
+pub(super) const FILE: Family<FileId, ArchivedFile> = Family::new(Cf::File);
 /// Where each was seen.
-pub(super) const ORIGIN: Family<OriginKey, StoredOrigin> = Family::new(Cf::Origin);
+pub(super) const ORIGIN: Family<OriginKey, ArchivedOrigin> = Family::new(Cf::Origin);
 /// The same the other way round.
 pub(super) const ATTACHED: Family<AttachedKey, FilePlace> = Family::new(Cf::Attached);
 /// The files that are wanted, or have failed.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Span;
 use crate::blob::BlobLimits;
-use crate::media::{Action, Rule, Rules, Settings};
+use crate::media::{Action, DownloadRule, DownloadRules, Settings};
 use crate::model::{FilePlace, MediaKind};
 use crate::schedule::{Scope, Selector};
 use crate::telegram::FileSettings;
@@ -34,7 +34,7 @@ pub struct MediaConfig {
     pub premium_parts: usize,
     /// Maximum size of all stored files together, in MiB; 0 for no limit. At it, downloads wait.
     pub quota_mib: u64,
-    /// Rules: the first one that is about a file decides; where none is, the file is downloaded if `size_max_mib` allows. Another one looks so:
+    /// DownloadRules: the first one that is about a file decides; where none is, the file is downloaded if `size_max_mib` allows. Another one looks so:
     ///
     ///     [[media.rules]]
     ///     name = "large videos"
@@ -150,12 +150,12 @@ fn selectors(texts: &[String]) -> Result<Vec<Selector>, String> {
 }
 
 impl MediaRuleConfig {
-    fn rule(&self) -> Result<Rule, (&'static str, String)> {
+    fn rule(&self) -> Result<DownloadRule, (&'static str, String)> {
         if self.name.trim().is_empty() {
             return Err(("name", "must not be empty: it is shown where the rule decides".to_owned()));
         }
         let of = |key: &'static str| move |why: String| (key, why);
-        Ok(Rule {
+        Ok(DownloadRule {
             name: self.name.clone(),
             peers: Scope {
                 only: selectors(&self.peers).map_err(of("peers"))?,
@@ -194,7 +194,7 @@ impl MediaConfig {
     ///
     /// # Errors
     /// With the key and what is wrong with it.
-    pub fn rules(&self) -> Result<Rules, (String, String)> {
+    pub fn rules(&self) -> Result<DownloadRules, (String, String)> {
         let mut names = BTreeSet::new();
         let mut rules = Vec::new();
         for (at, rule) in self.rules.iter().enumerate() {
@@ -204,7 +204,7 @@ impl MediaConfig {
             }
             rules.push(rule.rule().map_err(of)?);
         }
-        rules.push(Rule {
+        rules.push(DownloadRule {
             name: "media.size_max_mib".to_owned(),
             peers: Scope::all(),
             kinds: Vec::new(),
@@ -213,7 +213,7 @@ impl MediaConfig {
             age_max: None,
             action: Action::Download,
         });
-        Ok(Rules(rules))
+        Ok(DownloadRules(rules))
     }
 
     /// What is wrong, and with which key.

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::archive::{Epoch, StoredFile, StoredMessage};
+use crate::archive::{Epoch, ArchivedFile, StoredMessage};
 use crate::model::{Change, ChangeKind, FileId, FileState, MessageKey, Peer, Seq, Timestamp};
 use crate::show::{MessageView, PeerView};
 
@@ -93,7 +93,7 @@ struct EventFile {
 }
 
 impl EventFile {
-    fn of(id: FileId, file: Option<&StoredFile>) -> Self {
+    fn of(id: FileId, file: Option<&ArchivedFile>) -> Self {
         let stored = file.and_then(|file| file.state.stored());
         let reason = file.and_then(|file| match &file.state {
             FileState::Failed { why, .. } => Some(why.clone()),
@@ -119,7 +119,7 @@ pub struct About {
     /// The peer.
     pub peer: Option<Peer>,
     /// The file.
-    pub file: Option<StoredFile>,
+    pub file: Option<ArchivedFile>,
 }
 
 impl Event {

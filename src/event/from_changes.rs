@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::archive::{ArchiveError, Snapshot, StoredFile, StoredMessage};
+use crate::archive::{ArchiveError, Snapshot, ArchivedFile, StoredMessage};
 use crate::model::{Change, ChangeKind, MessageKey, Peer, PeerId, Seq};
 
 use super::Event;
@@ -72,7 +72,7 @@ fn version_of(
 }
 
 /// The file that a change is about, as it is now.
-fn file(archive: &Snapshot, change: &Change) -> Result<Option<StoredFile>, ArchiveError> {
+fn file(archive: &Snapshot, change: &Change) -> Result<Option<ArchivedFile>, ArchiveError> {
     match change.kind.file() {
         Some((file, _)) => archive.view().file(file),
         None => Ok(None),

@@ -9,7 +9,7 @@ use axum::{Extension, Json};
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use crate::archive::{Snapshot, StoredFile};
+use crate::archive::{Snapshot, ArchivedFile};
 use crate::model::{AccountName, FileId, FileKind, FileOrigin, FileState, MessageId, MessageKey};
 use crate::views::{FileDetail, FilePlaceView, FileView, FilesPage, MediaWishBody, MediaWishView};
 
@@ -90,7 +90,7 @@ fn page(archive: &Snapshot, params: &ListFilesParams, budget: PageBudget) -> Res
         },
     };
     let files = from.into_iter().flat_map(|from| archive.view().files(from));
-    let is_wanted = |file: &StoredFile| params.state.is_none_or(|wanted| wanted.is(&file.state));
+    let is_wanted = |file: &ArchivedFile| params.state.is_none_or(|wanted| wanted.is(&file.state));
     let files = files.filter(|file| file.as_ref().is_ok_and(is_wanted) || file.is_err());
     let page = budget.fill(files.map(|file| Ok(FileView::of(&file?))))?;
     Ok(FilesPage { next: page.next(|last| last.id.clone()), files: page.entries })

@@ -14,7 +14,7 @@ use futures_util::stream::{self, TryStreamExt as _};
 use super::queue::Claim;
 use super::sources::Source;
 use crate::accounts::{Lease, LeaseOutcome, Pool, Urgency};
-use crate::archive::{Archive, ArchiveError, StoredFile};
+use crate::archive::{Archive, ArchiveError, ArchivedFile};
 use crate::blob::{BlobError, Blobs, Partial, Stored};
 use crate::lifecycle::Lifecycle;
 use crate::model::{
@@ -131,7 +131,7 @@ impl Downloader {
         self.note(claim.file.id, state)
     }
 
-    fn failed(&self, file: &StoredFile, why: String, next_try: Option<Timestamp>, is_failure: bool) -> FileState {
+    fn failed(&self, file: &ArchivedFile, why: String, next_try: Option<Timestamp>, is_failure: bool) -> FileState {
         let before = match &file.state {
             FileState::Failed { tries, .. } => *tries,
             _ => 0,
@@ -154,7 +154,7 @@ impl Downloader {
         Ok(())
     }
 
-    fn note_stored(&self, file: &StoredFile, stored: Stored) -> anyhow::Result<()> {
+    fn note_stored(&self, file: &ArchivedFile, stored: Stored) -> anyhow::Result<()> {
         // The pin goes when the archive refers to it.
         let bytes = bytes_of(&stored);
         tokio::task::block_in_place(|| self.blobs.flush())?;
@@ -515,7 +515,7 @@ fn stated_size(rendition: &Rendition) -> Option<u64> {
 }
 
 /// The picture that is to stand for a file: the largest of its thumbnails; of a photo, the smallest of its sizes.
-fn thumbnail(file: &StoredFile) -> Option<&Rendition> {
+fn thumbnail(file: &ArchivedFile) -> Option<&Rendition> {
     let of = |role| file.renditions.iter().filter(move |rendition| rendition.role == role);
     let pixels = |rendition: &&Rendition| i64::from(rendition.width.unwrap_or(0)) * i64::from(rendition.height.unwrap_or(0));
     of(RenditionRole::Thumbnail).max_by_key(pixels).or_else(|| of(RenditionRole::Reduced).min_by_key(pixels))

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::sources::{Source, Sources};
-use crate::archive::{Archive, ArchiveError, StoredFile};
+use crate::archive::{Archive, ArchiveError, ArchivedFile};
 use crate::model::{AccountName, Clock, FileId, Timestamp};
 
 /// Entries of the queue that are looked at for one that can be begun: behind so many that cannot, none is looked for.
@@ -47,7 +47,7 @@ pub(super) struct Queue {
 
 /// A file that is being downloaded; it is free for others when this is dropped.
 pub(super) struct Claim {
-    pub(super) file: StoredFile,
+    pub(super) file: ArchivedFile,
     /// Where it may be got, the first one first.
     pub(super) sources: Vec<Source>,
     pub(super) running: Arc<Running>,

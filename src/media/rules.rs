@@ -1,9 +1,9 @@
-//! Rules: which files are downloaded. A pure function of what is known of a file, where it was seen, and the time.
+//! DownloadRules: which files are downloaded. A pure function of what is known of a file, where it was seen, and the time.
 
 use std::fmt;
 use std::time::Duration;
 
-use crate::archive::StoredFile;
+use crate::archive::ArchivedFile;
 use crate::model::{FilePlace, MediaKind, Timestamp};
 use crate::schedule::{PeerFacts, Scope};
 
@@ -20,7 +20,7 @@ pub enum Action {
 
 /// A rule. It is about the files that it names by peer, kind and place; of these, the ones that are too large or too old are skipped.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Rule {
+pub struct DownloadRule {
     /// What the operator calls it.
     pub name: String,
     /// In which peers.
@@ -39,7 +39,7 @@ pub struct Rule {
 
 /// All rules. The first that is about a file, where it was seen, decides.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Rules(pub Vec<Rule>);
+pub struct DownloadRules(pub Vec<DownloadRule>);
 
 /// What the rules say of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,15 +70,15 @@ impl fmt::Display for Bytes {
     }
 }
 
-impl Rule {
+impl DownloadRule {
     /// Whether it is about a file that was seen in this place of this peer.
-    fn is_about(&self, file: &StoredFile, place: FilePlace, peer: &PeerFacts<'_>) -> bool {
+    fn is_about(&self, file: &ArchivedFile, place: FilePlace, peer: &PeerFacts<'_>) -> bool {
         (self.kinds.is_empty() || self.kinds.contains(&file.media))
             && (self.places.is_empty() || self.places.contains(&place))
             && self.peers.covers(peer)
     }
 
-    fn verdict(&self, file: &StoredFile, now: Timestamp) -> Verdict {
+    fn verdict(&self, file: &ArchivedFile, now: Timestamp) -> Verdict {
         let skipped = |why: String| Verdict::Skipped { why: format!("rule `{}`: {why}", self.name) };
         match self.action {
             Action::Skip => return skipped("not wanted".to_owned()),
@@ -100,10 +100,10 @@ impl Rule {
     }
 }
 
-impl Rules {
+impl DownloadRules {
     /// What is to become of a file that was seen in this place of this peer.
     #[must_use]
-    pub fn judge(&self, file: &StoredFile, place: FilePlace, peer: &PeerFacts<'_>, now: Timestamp) -> Verdict {
+    pub fn judge(&self, file: &ArchivedFile, place: FilePlace, peer: &PeerFacts<'_>, now: Timestamp) -> Verdict {
         match self.0.iter().find(|rule| rule.is_about(file, place, peer)) {
             Some(rule) => rule.verdict(file, now),
             None => Verdict::Skipped { why: "no rule is about it".to_owned() },
@@ -133,9 +133,9 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_800_000_000);
 
-    fn file(media: MediaKind, size: Option<i64>, days_old: i64) -> StoredFile {
+    fn file(media: MediaKind, size: Option<i64>, days_old: i64) -> ArchivedFile {
         let original = Rendition { letter: String::new(), role: RenditionRole::Original, width: None, height: None, size };
-        StoredFile {
+        ArchivedFile {
             id: FileId::document(1),
             media,
             name: None,
@@ -154,8 +154,8 @@ mod tests {
         }
     }
 
-    fn rule(name: &str, action: Action) -> Rule {
-        Rule {
+    fn rule(name: &str, action: Action) -> DownloadRule {
+        DownloadRule {
             name: name.to_owned(),
             peers: Scope::all(),
             kinds: Vec::new(),
@@ -166,9 +166,9 @@ mod tests {
         }
     }
 
-    fn judged(rules: &[Rule], file: &StoredFile, place: FilePlace, title: &str) -> String {
+    fn judged(rules: &[DownloadRule], file: &ArchivedFile, place: FilePlace, title: &str) -> String {
         let peer = PeerFacts { id: PeerId(-100), usernames: &[], title, kind: PeerKind::Channel, folders: &[] };
-        match Rules(rules.to_vec()).judge(file, place, &peer, NOW) {
+        match DownloadRules(rules.to_vec()).judge(file, place, &peer, NOW) {
             Verdict::Wanted { rule } => format!("wanted by {rule}"),
             Verdict::Skipped { why } => why,
         }
@@ -178,17 +178,17 @@ mod tests {
     fn the_first_rule_that_is_about_a_file_decides() {
         let news = Scope { only: vec!["title:*news*".parse().unwrap()], except: Vec::new() };
         let rules = [
-            Rule { peers: news, ..rule("news", Action::Download) },
-            Rule { kinds: vec![MediaKind::Sticker], ..rule("stickers", Action::Skip) },
-            Rule { places: vec![FilePlace::Preview, FilePlace::Page], ..rule("previews", Action::OnDemand) },
-            Rule {
+            DownloadRule { peers: news, ..rule("news", Action::Download) },
+            DownloadRule { kinds: vec![MediaKind::Sticker], ..rule("stickers", Action::Skip) },
+            DownloadRule { places: vec![FilePlace::Preview, FilePlace::Page], ..rule("previews", Action::OnDemand) },
+            DownloadRule {
                 kinds: vec![MediaKind::Video],
                 size_max: Some(50 << 20),
                 age_max: Some(Duration::from_secs(30 * 86_400)),
                 ..rule("videos", Action::Download)
             },
         ];
-        let judged = |file: &StoredFile, place, title: &str| judged(&rules, file, place, title);
+        let judged = |file: &ArchivedFile, place, title: &str| judged(&rules, file, place, title);
         let sticker = file(MediaKind::Sticker, Some(1), 0);
         assert_eq!(judged(&sticker, FilePlace::Media, "World NEWS"), "wanted by news");
         assert_eq!(judged(&sticker, FilePlace::Media, "Chat"), "rule `stickers`: not wanted");
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn other_rules_have_another_fingerprint() {
         let (one, other) = (rule("a", Action::Download), rule("a", Action::Skip));
-        let fingerprint = |rules: &[Rule]| Rules(rules.to_vec()).fingerprint();
+        let fingerprint = |rules: &[DownloadRule]| DownloadRules(rules.to_vec()).fingerprint();
         assert_eq!(fingerprint(&[one.clone()]), fingerprint(&[one.clone()]));
         assert_ne!(fingerprint(&[one.clone()]), fingerprint(&[other.clone()]));
         assert_ne!(fingerprint(&[one.clone(), other.clone()]), fingerprint(&[other, one]));

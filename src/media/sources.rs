@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::accounts::Pool;
-use crate::archive::{Archive, ArchiveError, StoredFile, StoredOrigin};
+use crate::archive::{Archive, ArchiveError, ArchivedFile, ArchivedOrigin};
 use crate::model::{AccountName, FileAccess, FileOrigin};
 use crate::telegram::Clients;
 
@@ -42,10 +42,10 @@ impl Sources {
     ///
     /// # Errors
     /// When the archive cannot be read.
-    pub(super) fn of(&self, file: &StoredFile) -> Result<Vec<Source>, ArchiveError> {
+    pub(super) fn of(&self, file: &ArchivedFile) -> Result<Vec<Source>, ArchiveError> {
         let ready = self.pool.ready();
         let may = |account: &AccountName| ready.contains(account) && self.clients.has(account);
-        let places: Vec<StoredOrigin> = self.archive.view().file_origins(file.id).take(PLACES_MAX).collect::<Result<_, _>>()?;
+        let places: Vec<ArchivedOrigin> = self.archive.view().file_origins(file.id).take(PLACES_MAX).collect::<Result<_, _>>()?;
         let mut sources: Vec<Source> = Vec::new();
         for place in &places {
             if let Some(account) = place.account.filter(may) {

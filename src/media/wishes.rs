@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::queue::Queue;
-use super::rules::{Rules, Verdict};
-use crate::archive::{Archive, ArchiveError, ChangeBatch, Reader, StoredFile, View, Write};
+use super::rules::{DownloadRules, Verdict};
+use crate::archive::{Archive, ArchiveError, ChangeBatch, Reader, ArchivedFile, View, Write};
 use crate::blob::Blobs;
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{ChangeKind, Clock, FileId, FileOrigin, FilePlace, FileState, MessageKey, Peer, PeerId};
@@ -27,7 +27,7 @@ const PLACES_MAX: usize = 200;
 
 /// Asks the rules.
 pub(super) struct Judge {
-    rules: Rules,
+    rules: DownloadRules,
     clock: Arc<dyn Clock>,
 }
 
@@ -51,7 +51,7 @@ impl Peers {
 }
 
 impl Judge {
-    pub(super) fn new(rules: Rules, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(rules: DownloadRules, clock: Arc<dyn Clock>) -> Self {
         Self { rules, clock }
     }
 
@@ -59,7 +59,7 @@ impl Judge {
         &self,
         view: View<'_>,
         peers: &mut Peers,
-        file: &StoredFile,
+        file: &ArchivedFile,
         place: FilePlace,
         peer: PeerId,
     ) -> Result<Verdict, ArchiveError> {
@@ -72,7 +72,7 @@ impl Judge {
     }
 
     /// What the rules say of a file at each place where it was seen.
-    pub(super) fn verdicts(&self, view: View<'_>, file: &StoredFile) -> Result<Vec<(FileOrigin, Verdict)>, ArchiveError> {
+    pub(super) fn verdicts(&self, view: View<'_>, file: &ArchivedFile) -> Result<Vec<(FileOrigin, Verdict)>, ArchiveError> {
         self.verdicts_with(view, &mut Peers::default(), file)
     }
 
@@ -80,7 +80,7 @@ impl Judge {
         &self,
         view: View<'_>,
         peers: &mut Peers,
-        file: &StoredFile,
+        file: &ArchivedFile,
     ) -> Result<Vec<(FileOrigin, Verdict)>, ArchiveError> {
         let mut verdicts = Vec::new();
         for origin in view.file_origins(file.id).take(PLACES_MAX) {
@@ -217,7 +217,7 @@ impl Wishes {
         }
         let Some(raw) = view.raw(key)? else { return Ok(()) };
         for seen in parse::files_of_raw(raw.layer, &raw.tl).unwrap_or_default() {
-            let file = StoredFile::first_seen(&seen, stored.message.date, self.judge.clock.timestamp());
+            let file = ArchivedFile::first_seen(&seen, stored.message.date, self.judge.clock.timestamp());
             let verdict = self.judge.judge(view, &mut Peers::default(), &file, seen.place, key.peer())?;
             let id = seen.id;
             write.file_seen(FileOrigin::Message(key), stored.message.date, raw.account, seen);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::archive::{StoredFile, StoredOrigin};
+use crate::archive::{ArchivedFile, ArchivedOrigin};
 use crate::model::{FileState, Timestamp};
 
 /// A file.
@@ -58,7 +58,7 @@ pub struct FileView {
 impl FileView {
     /// A file as the archive knows it.
     #[must_use]
-    pub fn of(file: &StoredFile) -> Self {
+    pub fn of(file: &ArchivedFile) -> Self {
         let original = file.original();
         let stored = file.state.stored();
         let (reason, tries, next_try) = match &file.state {
@@ -131,7 +131,7 @@ pub struct FilePlaceView {
 impl FilePlaceView {
     /// A place, and what the rules say of it.
     #[must_use]
-    pub fn of(origin: &StoredOrigin, rules: Option<String>) -> Self {
+    pub fn of(origin: &ArchivedOrigin, rules: Option<String>) -> Self {
         let message = origin.origin.message();
         Self {
             peer: origin.origin.peer().0,

@@ -33,16 +33,17 @@ const MODULES: [(&str, &[&str]); 27] = [
     ("blob", &["model", "atomic_file"]),
     ("backup", &["model", "atomic_file", "accounts", "archive"]),
     ("crawl", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "dispatch", "archive"]),
+    ("media", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "archive", "blob"]),
     ("search", &["lifecycle", "model", "failpoints", "archive"]),
     ("verification", &["model", "archive", "search"]),
     ("show", &["model", "archive"]),
     ("views", &["model", "archive", "verification", "show"]),
     ("event", &["model", "archive", "show"]),
     ("output", &["lifecycle", "model", "archive", "event"]),
-    ("http", &["lifecycle", "model", "archive", "search", "verification", "show", "views", "event", "seal"]),
+    ("http", &["lifecycle", "model", "archive", "blob", "search", "verification", "show", "views", "event", "seal"]),
     (
         "config",
-        &["span", "model", "schedule", "accounts", "telegram", "archive", "crawl", "search", "verification", "output", "http"],
+        &["span", "model", "schedule", "accounts", "telegram", "archive", "blob", "crawl", "media", "search", "verification", "output", "http"],
     ),
     ("telemetry", &["config"]),
     (
@@ -57,8 +58,10 @@ const MODULES: [(&str, &[&str]); 27] = [
             "schedule",
             "accounts",
             "archive",
+            "blob",
             "backup",
             "crawl",
+            "media",
             "search",
             "verification",
             "show",
@@ -159,11 +162,11 @@ const DOORS: [(&str, &[&str]); 49] = [
     // Logs and metrics.
     ("tracing_subscriber", &["telemetry"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
-    ("metrics", &["archive", "dispatch", "crawl", "http", "telemetry", "app"]),
+    ("metrics", &["archive", "dispatch", "crawl", "media", "http", "telemetry", "app"]),
     // Tasks are spawned in one place; `telegram` needs the token that stops them.
     ("tokio_util", &["lifecycle", "telegram"]),
     // Errors without a type, at the edge and where a worker ends.
-    ("anyhow", &["accounts", "app", "cli", "crawl", "dispatch", "event", "lifecycle", "output", "search", "telemetry"]),
+    ("anyhow", &["accounts", "app", "cli", "crawl", "dispatch", "event", "lifecycle", "media", "output", "search", "telemetry"]),
 ];
 
 /// Files that say what code is made of and not what it promises.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 use telescribe::app::App;
-use telescribe::archive::StoredFile;
+use telescribe::archive::ArchivedFile;
 use telescribe::config::{MediaAction, MediaRuleConfig};
 use telescribe::model::{FileId, FileKind, FileState, MediaKind};
 use telescribe_simulator::{Fault, Rule, When};
@@ -22,13 +22,13 @@ async fn fleet() -> Fleet {
 }
 
 /// Every file that the archive knows.
-fn files(app: &App) -> BTreeMap<FileId, StoredFile> {
+fn files(app: &App) -> BTreeMap<FileId, ArchivedFile> {
     app.archive.view().files(FileId::photo(i64::MIN)).map(Result::unwrap).map(|file| (file.id, file)).collect()
 }
 
 /// Waits until no file is left to be judged or downloaded.
-async fn until_settled(fleet: &Fleet, app: &App) -> BTreeMap<FileId, StoredFile> {
-    let is_settled = |file: &StoredFile| {
+async fn until_settled(fleet: &Fleet, app: &App) -> BTreeMap<FileId, ArchivedFile> {
+    let is_settled = |file: &ArchivedFile| {
         matches!(file.state, FileState::Stored(_) | FileState::Skipped { .. } | FileState::Failed { next_try: None, .. })
     };
     fleet.until("every file has come to an end", || !files(app).is_empty() && files(app).values().all(is_settled)).await;
@@ -41,7 +41,7 @@ fn content(fleet: &Fleet, id: FileId) -> Vec<u8> {
 }
 
 /// Checks that a stored file is what Telegram has.
-fn check(fleet: &Fleet, app: &App, file: &StoredFile) {
+fn check(fleet: &Fleet, app: &App, file: &ArchivedFile) {
     let stored = file.state.stored().unwrap_or_else(|| panic!("{} is {:?}", file.id, file.state));
     let truth = content(fleet, file.id);
     let hash: [u8; 32] = Sha256::digest(&truth).into();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::{AccountName, ChangeKind, FileId, FileOrigin, FileState, SeenFile, StoredBytes, Timestamp};
 
 use super::super::ArchiveError;
-use super::super::attachments::{StoredFile, StoredOrigin, There};
+use super::super::attachments::{ArchivedFile, ArchivedOrigin, There};
 use super::super::family::{ATTACHED, FILE, ORIGIN, QUEUE};
 use super::super::key::{AttachedKey, OriginKey, QueueKey};
 use super::Staged;
@@ -13,8 +13,8 @@ use super::Staged;
 /// The files of a write, as it leaves them.
 #[derive(Default)]
 pub(super) struct StagedFiles {
-    files: BTreeMap<FileId, Option<StoredFile>>,
-    origins: BTreeMap<OriginKey, StoredOrigin>,
+    files: BTreeMap<FileId, Option<ArchivedFile>>,
+    origins: BTreeMap<OriginKey, ArchivedOrigin>,
 }
 
 impl Staged<'_> {
@@ -37,14 +37,14 @@ impl Staged<'_> {
         let is_settled = known.as_ref().is_some_and(|file| file.due().is_none() && file.state != FileState::Seen);
         let is_fresh = known_origin.as_ref().is_none_or(|known| !is_settled && known.access != seen.access);
         if is_fresh {
-            let told = StoredOrigin { origin, place: seen.place, account, access: seen.access.clone(), told_at: self.now };
+            let told = ArchivedOrigin { origin, place: seen.place, account, access: seen.access.clone(), told_at: self.now };
             self.put(&ORIGIN, &key, &told);
             self.files.origins.insert(key, told);
         }
         if known_origin.is_none() {
             self.put(&ATTACHED, &AttachedKey { origin, file: id }, &seen.place);
         }
-        let mut file = known.clone().unwrap_or_else(|| StoredFile::first_seen(&seen, posted_at, self.now));
+        let mut file = known.clone().unwrap_or_else(|| ArchivedFile::first_seen(&seen, posted_at, self.now));
         file.learn(&seen);
         if known_origin.is_none() {
             file.posted_at = file.posted_at.max(posted_at);
@@ -73,7 +73,7 @@ impl Staged<'_> {
         if let Some(told) = told {
             self.change(told);
         }
-        let file = StoredFile { state, state_since: self.now, ..known.clone() };
+        let file = ArchivedFile { state, state_since: self.now, ..known.clone() };
         self.put_file(Some(&known), file);
         Ok(())
     }
@@ -81,13 +81,13 @@ impl Staged<'_> {
     /// The picture that stands for a file is stored.
     pub(in crate::archive) fn file_thumbnail(&mut self, id: FileId, thumbnail: StoredBytes) -> Result<(), ArchiveError> {
         let Some(known) = self.file(id)? else { return Ok(()) };
-        let file = StoredFile { thumbnail: Some(thumbnail), ..known.clone() };
+        let file = ArchivedFile { thumbnail: Some(thumbnail), ..known.clone() };
         self.put_file(Some(&known), file);
         Ok(())
     }
 
     /// A file as this write leaves it.
-    fn file(&self, id: FileId) -> Result<Option<StoredFile>, ArchiveError> {
+    fn file(&self, id: FileId) -> Result<Option<ArchivedFile>, ArchiveError> {
         match self.files.files.get(&id) {
             Some(staged) => Ok(staged.clone()),
             None => self.view().readable(&FILE, &id),
@@ -101,11 +101,11 @@ impl Staged<'_> {
         Ok(stored.map(|origin| origin.origin).or(staged))
     }
 
-    fn put_file(&mut self, known: Option<&StoredFile>, file: StoredFile) {
+    fn put_file(&mut self, known: Option<&ArchivedFile>, file: ArchivedFile) {
         if known == Some(&file) {
             return;
         }
-        let at = |file: &StoredFile| {
+        let at = |file: &ArchivedFile| {
             file.due().map(|due| QueueKey { large: file.is_large(), due, posted_at: file.posted_at, file: file.id })
         };
         let (before, after) = (known.and_then(at), at(&file));

@@ -3,7 +3,7 @@
 use crate::model::{ChatId, FileId, FileOrigin, FilePlace, MessageKey, Timestamp};
 
 use super::super::ArchiveError;
-use super::super::attachments::{StoredFile, StoredOrigin};
+use super::super::attachments::{ArchivedFile, ArchivedOrigin};
 use super::super::codec::StoredKey as _;
 use super::super::family::{ATTACHED, FILE, JUDGED_BY, KeyRange, ORIGIN, QUEUE};
 use super::super::key::{AttachedKey, JudgedByKey, OriginKey, QueueKey};
@@ -14,12 +14,12 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// When the disk refuses. So do all readers below.
-    pub fn file(self, id: FileId) -> Result<Option<StoredFile>, ArchiveError> {
+    pub fn file(self, id: FileId) -> Result<Option<ArchivedFile>, ArchiveError> {
         self.readable(&FILE, &id)
     }
 
     /// Every file, by id, from one on, lazily.
-    pub fn files(self, from: FileId) -> impl Iterator<Item = Result<StoredFile, ArchiveError>> + use<'a> {
+    pub fn files(self, from: FileId) -> impl Iterator<Item = Result<ArchivedFile, ArchiveError>> + use<'a> {
         self.scan(&FILE, KeyRange::from(&from), Order::OldestFirst).map(|entry| entry.map(|(_, file)| file))
     }
 
@@ -32,7 +32,7 @@ impl<'a> View<'a> {
     }
 
     /// Where a file was seen, in the order of the places, lazily.
-    pub fn file_origins(self, id: FileId) -> impl Iterator<Item = Result<StoredOrigin, ArchiveError>> + use<'a> {
+    pub fn file_origins(self, id: FileId) -> impl Iterator<Item = Result<ArchivedOrigin, ArchiveError>> + use<'a> {
         self.scan(&ORIGIN, KeyRange::under(id.encode()), Order::OldestFirst).map(|entry| entry.map(|(_, origin)| origin))
     }
 
@@ -40,7 +40,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// See [`View::file`].
-    pub fn file_origin(self, file: FileId, origin: FileOrigin) -> Result<Option<StoredOrigin>, ArchiveError> {
+    pub fn file_origin(self, file: FileId, origin: FileOrigin) -> Result<Option<ArchivedOrigin>, ArchiveError> {
         self.readable(&ORIGIN, &OriginKey { file, origin })
     }
 
