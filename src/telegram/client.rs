@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::files::{FileConnections, FileSettings};
+use super::file_connections::{FileConnections, FileSettings};
 use super::kept::{ExportedAuthorization, Takeout};
 use super::method::method_of;
 use super::session::SessionAdapter;

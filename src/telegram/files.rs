@@ -23,59 +23,25 @@
 mod authorization;
 mod connections;
 mod error;
-mod keys;
 mod location;
 mod origin;
 mod parts;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use grammers_client::InvocationError;
 use grammers_tl_types::{Identifiable as _, RemoteCall, enums, functions};
 use tokio::time::Instant;
 
 use super::client::STOP_GRACE;
+use super::file_connections::{DataCentreConnections, FileConnections, FileSettings};
 use super::{Client, TelegramError, method};
-use authorization::{Authorization, name_of};
-use connections::DataCentreConnections;
+use authorization::name_of;
 
 pub use error::FileError;
 pub use location::{FileLocation, Part};
 pub use origin::Refetched;
 pub use parts::{PART_MAX, PartRange, parts};
-
-/// How an account's connections for files are made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileSettings {
-    /// Connections of an account with one data centre. Two is what Telegram's own library has: with more requests than that in flight the
-    /// second one hides the first one's way there and back.
-    pub connections_max: usize,
-    /// The same for an account that pays for Telegram.
-    pub connections_max_premium: usize,
-    /// After how long without a request a connection closes: longer than the pauses of a download, short enough for nobody to mind the
-    /// two megabytes that an open one holds.
-    pub idle_after: Duration,
-}
-
-impl Default for FileSettings {
-    fn default() -> Self {
-        Self { connections_max: 2, connections_max_premium: 8, idle_after: Duration::from_secs(60) }
-    }
-}
-
-/// An account's connections for files, by data centre.
-pub(super) struct FileConnections {
-    settings: FileSettings,
-    by_dc: Mutex<BTreeMap<i32, Arc<DataCentreConnections>>>,
-}
-
-impl FileConnections {
-    pub(super) fn new(settings: FileSettings) -> Self {
-        Self { settings, by_dc: Mutex::default() }
-    }
-}
 
 /// Why a request over a connection for files has no result.
 enum CallError {
@@ -221,13 +187,7 @@ impl Client {
 
     /// The connections to a data centre.
     fn files_of(&self, dc: i32) -> Arc<DataCentreConnections> {
-        let mut by_dc = self.files.by_dc.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_dc = by_dc.entry(dc).or_insert_with(|| {
-            let has_key = self.session().data_centre(dc).is_some_and(|dc| dc.auth_key.is_some());
-            let authorization = if has_key { Authorization::default() } else { Authorization::missing() };
-            Arc::new(DataCentreConnections::new(dc, authorization))
-        });
-        Arc::clone(of_dc)
+        self.files.to(dc, || self.session().data_centre(dc).is_some_and(|dc| dc.auth_key.is_some()))
     }
 }
 

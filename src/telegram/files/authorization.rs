@@ -11,34 +11,16 @@ use grammers_tl_types::{enums, functions};
 use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 
+use super::super::file_connections::{Authorization, DataCentreConnections};
 use super::super::kept::ExportedAuthorization;
 use super::super::{Client, TelegramError, method};
-use super::connections::DataCentreConnections;
 use super::{CallError, FileError};
 
 /// The wait before an authorisation that was refused is tried again: what is wrong is nothing that passes quickly, and each try costs an
 /// export, of which an account has one a minute.
 const AUTHORIZE_AGAIN_AFTER: Duration = Duration::from_secs(600);
 
-/// Whether a data centre lets an account in.
-#[derive(Default)]
-pub(super) struct Authorization {
-    /// Whether it is known not to.
-    missing: bool,
-    /// How often it has been authorised, so that what was refused before that is asked again and not authorised again.
-    generation: u64,
-    /// What home has given out and the data centre has not seen.
-    exported: Option<ExportedAuthorization>,
-    /// Before when it is not tried again, and Telegram's error name.
-    refused: Option<(Instant, String)>,
-}
-
 impl Authorization {
-    /// Of a data centre with which no key was made yet.
-    pub(super) fn missing() -> Self {
-        Self { missing: true, ..Self::default() }
-    }
-
     fn refuse(&mut self, dc: i32, name: &str) -> FileError {
         self.missing = true;
         self.exported = None;

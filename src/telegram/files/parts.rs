@@ -65,9 +65,9 @@ mod tests {
 
     /// Telegram's rules as its page has them.
     fn is_served(offset: u64, limit: u64, precise: bool) -> bool {
-        let (unit, mib) = (if precise { 1024 } else { 4096 }, 1_048_576);
-        let divides = if precise { limit <= mib } else { mib % limit == 0 };
-        offset % unit == 0 && limit % unit == 0 && divides && offset / mib == (offset + limit - 1) / mib
+        let (unit, mib) = (if precise { 1024_u64 } else { 4096 }, 1_048_576_u64);
+        let divides = if precise { limit <= mib } else { mib.is_multiple_of(limit) };
+        offset.is_multiple_of(unit) && limit.is_multiple_of(unit) && divides && offset / mib == (offset + limit - 1) / mib
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::super::session::{SessionAdapterError, dc_option};
 use crate::accounts::{AuthKey, HomeKeyKept, Session};
 
 /// The adapter of one connection to one data centre.
-pub(super) struct FileSessionAdapter {
+pub(in crate::telegram) struct FileSessionAdapter {
     session: Arc<Session>,
     reach: NetworkScope,
     dc: i32,
@@ -23,13 +23,13 @@ pub(super) struct FileSessionAdapter {
 }
 
 impl FileSessionAdapter {
-    pub(super) fn new(session: Arc<Session>, reach: NetworkScope, dc: i32) -> Self {
+    pub(in crate::telegram) fn new(session: Arc<Session>, reach: NetworkScope, dc: i32) -> Self {
         let key = session.data_centre(dc).and_then(|known| known.auth_key.clone());
         Self { session, reach, dc, key: Mutex::new(key) }
     }
 
     /// Whether the connection has the key that the session has.
-    pub(super) fn has_current_key(&self) -> bool {
+    pub(in crate::telegram) fn has_current_key(&self) -> bool {
         self.key() == self.session.data_centre(self.dc).and_then(|dc| dc.auth_key.clone())
     }
 
