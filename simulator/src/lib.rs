@@ -47,6 +47,6 @@ pub use faults::{Fault, Rule, RuleId, When};
 pub use ledger::{EarlyCall, LedgerEntry, Outcome};
 pub use limits::{Limit, Limits};
 pub use script::{AccountScript, Post, ScriptError};
-pub use seed::WorldSpec;
+pub use seed::{FileSizes, WorldSpec};
 pub use simulator::{Simulator, Stopped};
 pub use world::{PeerId, World};

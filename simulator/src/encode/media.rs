@@ -3,7 +3,7 @@
 use grammers_tl_types::{enums, types};
 
 use super::AccountView;
-use crate::world::{Document, DocumentKind, Media, PeerId, Photo, mix};
+use crate::world::{Document, DocumentKind, Media, PeerId, Photo, PhotoSize, mix};
 
 /// How long a file reference is: an epoch and a check value.
 const REFERENCE_LENGTH: usize = 12;
@@ -111,7 +111,13 @@ impl AccountView<'_> {
     }
 
     fn document(&self, document: &Document, date: i32) -> enums::Document {
-        let visible = matches!(document.kind, DocumentKind::Video | DocumentKind::Animation | DocumentKind::Round);
+        let stripped = matches!(document.kind, DocumentKind::Video | DocumentKind::Animation | DocumentKind::Round);
+        let stripped = stripped.then(|| stripped_thumbnail(document.id));
+        let thumbnail = document.thumbnail.map(|of| {
+            let PhotoSize { letter, width: w, height: h, size } = of;
+            types::PhotoSize { r#type: letter.to_string(), w, h, size }.into()
+        });
+        let thumbs: Vec<enums::PhotoSize> = stripped.into_iter().chain(thumbnail).collect();
         enums::Document::Document(types::Document {
             id: document.id,
             access_hash: self.file_hash(document.id),
@@ -119,7 +125,7 @@ impl AccountView<'_> {
             date,
             mime_type: document.mime.clone(),
             size: document.size,
-            thumbs: visible.then(|| vec![stripped_thumbnail(document.id)]),
+            thumbs: Some(thumbs).filter(|thumbs| !thumbs.is_empty()),
             video_thumbs: None,
             dc_id: self.file_dc(document.id),
             attributes: attributes(document),

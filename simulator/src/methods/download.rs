@@ -37,9 +37,9 @@ impl Call<'_> {
         let bytes = world
             .read_file(id, &size, request.offset, i64::from(request.limit))
             .map_err(|_| RpcError::new(400, "LOCATION_INVALID"))?;
-        let r#type = match entry.photo {
-            Some(_) => enums::storage::FileType::FileJpeg,
-            None => enums::storage::FileType::FileUnknown,
+        let r#type = match entry.is_photo() || !size.is_empty() {
+            true => enums::storage::FileType::FileJpeg,
+            false => enums::storage::FileType::FileUnknown,
         };
         let mtime = crate::world::BASE_DATE;
         Ok(enums::upload::File::File(types::upload::File { r#type, mtime, bytes }).to_bytes())

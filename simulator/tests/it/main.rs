@@ -9,6 +9,7 @@ mod downloads;
 mod endurance;
 mod exports;
 mod faults;
+mod files;
 mod forums;
 mod histories;
 mod joining;
