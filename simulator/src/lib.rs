@@ -28,6 +28,7 @@ mod export;
 mod faults;
 mod files;
 mod hub;
+mod late;
 mod ledger;
 mod limits;
 mod methods;

@@ -10,6 +10,7 @@
 mod account_state;
 mod by_account;
 mod delivery;
+mod files;
 mod membership;
 mod push;
 
@@ -54,6 +55,9 @@ pub enum ScriptError {
     /// The basic group has become a supergroup, and nothing is posted in it any more.
     #[error("the basic group `{0}` has become a supergroup")]
     Migrated(PeerId),
+    /// The world has no such file.
+    #[error("the world has no file `{0}`")]
+    NoSuchFile(i64),
     /// The chat is no forum.
     #[error("`{0}` is no forum")]
     NoForum(PeerId),

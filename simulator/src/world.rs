@@ -58,6 +58,10 @@ pub struct World {
     pub users: Vec<User>,
     /// Every file by photo or document id.
     pub files: HashMap<i64, FileEntry>,
+    /// How often the references to a file were made to expire, for all accounts.
+    pub(crate) reference_epochs: HashMap<i64, u32>,
+    /// The files whose references are not renewed by reading a message again.
+    pub(crate) stale_files: HashSet<i64>,
     /// The folder that files of an export are read from.
     pub file_root: Option<PathBuf>,
     /// Where channels and groups are; of a basic group, the copy that was there first.
@@ -77,6 +81,8 @@ impl World {
             chats: Vec::new(),
             users: Vec::new(),
             files: HashMap::new(),
+            reference_epochs: HashMap::new(),
+            stale_files: HashSet::new(),
             file_root: None,
             chat_of: HashMap::new(),
             copies_of_group: HashMap::new(),

@@ -5,6 +5,7 @@
 mod client;
 mod copies;
 mod dialogs;
+mod download_faults;
 mod downloads;
 mod endurance;
 mod exports;
@@ -14,6 +15,8 @@ mod forums;
 mod histories;
 mod joining;
 mod malformed;
+mod media_addresses;
+mod references;
 mod signing_in;
 mod updates;
 mod worlds;
