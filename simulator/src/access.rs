@@ -44,6 +44,8 @@ pub struct AccountAccess {
     pub signed_in: bool,
     /// Every data centre.
     pub data_centres: Vec<DataCentreAccess>,
+    /// The addresses of the same data centres, with the same keys, that serve files and nothing else.
+    pub media_data_centres: Vec<DataCentreAccess>,
 }
 
 impl fmt::Debug for DataCentreAccess {
@@ -67,6 +69,16 @@ fn hexadecimal<S: serde::Serializer>(bytes: &[u8; 256], serializer: S) -> Result
     serializer.serialize_str(&digits)
 }
 
+fn data_centres(core: &Core, seed: u64, user_id: i64, media_only: bool) -> Vec<DataCentreAccess> {
+    let listeners = core.listeners.iter().filter(|(address, _)| address.media_only == media_only);
+    let access = listeners.map(|(address, port)| DataCentreAccess {
+        id: address.dc,
+        address: SocketAddrV4::new(Ipv4Addr::LOCALHOST, *port),
+        auth_key: *AuthKey::derive(seed, user_id, address.dc).bytes(),
+    });
+    access.collect()
+}
+
 /// The access of every account.
 pub(crate) fn of_accounts(core: &Core) -> Vec<AccountAccess> {
     let world = core.world();
@@ -82,15 +94,8 @@ pub(crate) fn of_accounts(core: &Core) -> Vec<AccountAccess> {
             code: account.code.clone(),
             password: account.password.clone(),
             signed_in: account.state == AccountState::SignedIn,
-            data_centres: core
-                .ports
-                .iter()
-                .map(|(id, port)| DataCentreAccess {
-                    id: *id,
-                    address: SocketAddrV4::new(Ipv4Addr::LOCALHOST, *port),
-                    auth_key: *AuthKey::derive(world.seed, account.user_id, *id).bytes(),
-                })
-                .collect(),
+            data_centres: data_centres(core, world.seed, account.user_id, false),
+            media_data_centres: data_centres(core, world.seed, account.user_id, true),
         })
         .collect()
 }

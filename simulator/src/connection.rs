@@ -4,7 +4,6 @@
 //! end with the connection's token, which the data centre cancels to restart and the simulator to stop.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use thiserror::Error;
 use tokio::io::{AsyncWriteExt, BufReader};
@@ -13,21 +12,15 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::answer::Answer;
-use crate::core::Core;
+use crate::core::{Address, Core};
 use crate::hub::PUSHES_MAX;
-use crate::ledger::WaitId;
+use crate::late::LateAnswers;
 use crate::methods::{Caller, Response};
 use crate::wire::session::{Opened, Request, Session, SessionError};
 use crate::wire::transport::{PacketReader, PacketWriter, TransportError};
 
 /// The bound of the queue of packets: enough to keep the reader busy, few enough that a flood of requests waits in TCP (back-pressure).
 const PACKETS_AHEAD_MAX: usize = 64;
-/// Answers that wait to be sent late; a fault that delays more than this many at once drops the rest.
-const DELAYED_MAX: usize = 1024;
-
-/// An answer that is sent late: to which request, what it says, and the wait that it asks for.
-type LateAnswer = (i64, Answer, Option<WaitId>);
 
 /// Why a connection ended.
 #[derive(Debug, Error)]
@@ -47,18 +40,18 @@ enum ConnectionEnd {
 }
 
 /// Serves a connection until it ends or the token is cancelled.
-pub(crate) async fn serve(core: Arc<Core>, dc: i32, stream: TcpStream, token: CancellationToken) {
+pub(crate) async fn serve(core: Arc<Core>, address: Address, stream: TcpStream, token: CancellationToken) {
     let _stop_reader = token.clone().drop_guard();
-    let ended = token.run_until_cancelled(run(core, dc, stream, token.clone())).await;
+    let ended = token.run_until_cancelled(run(core, address, stream, token.clone())).await;
     match ended {
-        Some(Err(reason)) => tracing::debug!(dc, %reason, "connection ended"),
-        Some(Ok(())) | None => tracing::debug!(dc, "connection closed"),
+        Some(Err(reason)) => tracing::debug!(dc = address.dc, %reason, "connection ended"),
+        Some(Ok(())) | None => tracing::debug!(dc = address.dc, "connection closed"),
     }
 }
 
-async fn run(core: Arc<Core>, dc: i32, stream: TcpStream, token: CancellationToken) -> Result<(), ConnectionEnd> {
+async fn run(core: Arc<Core>, address: Address, stream: TcpStream, token: CancellationToken) -> Result<(), ConnectionEnd> {
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(dc, %error, "cannot set TCP_NODELAY");
+        tracing::debug!(dc = address.dc, %error, "cannot set TCP_NODELAY");
     }
     let (read, write) = stream.into_split();
     let mut reader = PacketReader::detect(BufReader::new(read)).await?;
@@ -68,8 +61,8 @@ async fn run(core: Arc<Core>, dc: i32, stream: TcpStream, token: CancellationTok
         session: None,
         caller: None,
         core: Arc::clone(&core),
-        dc,
-        token: token.clone(),
+        address,
+        late: LateAnswers::default(),
     };
     let (packet_tx, mut packets) = mpsc::channel(PACKETS_AHEAD_MAX);
     let reader_token = token.clone();
@@ -87,11 +80,10 @@ async fn run(core: Arc<Core>, dc: i32, stream: TcpStream, token: CancellationTok
             .await;
     });
     let (push_tx, mut pushes) = mpsc::channel(PUSHES_MAX);
-    let (late_tx, mut late) = mpsc::channel(DELAYED_MAX);
     loop {
         tokio::select! {
-            packet = packets.recv() => match packet {
-                Some(packet) => connection.receive(packet?, &push_tx, &late_tx).await?,
+            packet = packets.recv(), if !connection.late.is_full() => match packet {
+                Some(packet) => connection.receive(packet?, &push_tx).await?,
                 None => return Ok(()),
             },
             Some(update) = pushes.recv() => {
@@ -102,9 +94,11 @@ async fn run(core: Arc<Core>, dc: i32, stream: TcpStream, token: CancellationTok
                     }
                 }
             }
-            Some((message_id, answer, wait)) = late.recv() => {
-                if let Some(session) = &mut connection.session {
-                    session.answer(message_id, answer, wait);
+            () = connection.late.due() => {
+                for (message_id, answer, wait) in connection.late.take_due() {
+                    if let Some(session) = &mut connection.session {
+                        session.answer(message_id, answer, wait);
+                    }
                 }
             }
         }
@@ -118,24 +112,19 @@ struct Connection {
     session: Option<Session>,
     caller: Option<Caller>,
     core: Arc<Core>,
-    dc: i32,
-    token: CancellationToken,
+    address: Address,
+    late: LateAnswers,
 }
 
 impl Connection {
-    async fn receive(
-        &mut self,
-        mut packet: Vec<u8>,
-        push_tx: &mpsc::Sender<Vec<u8>>,
-        late_tx: &mpsc::Sender<LateAnswer>,
-    ) -> Result<(), ConnectionEnd> {
+    async fn receive(&mut self, mut packet: Vec<u8>, push_tx: &mpsc::Sender<Vec<u8>>) -> Result<(), ConnectionEnd> {
         let key_id = *packet.first_chunk::<8>().ok_or(SessionError::Truncated("key id"))?;
         if key_id == [0; 8] {
             return Err(ConnectionEnd::Plain);
         }
         if self.session.as_ref().is_none_or(|session| session.key_id() != key_id) {
-            let Some((account, key)) = self.core.key(self.dc, key_id) else {
-                if self.core.is_silent(self.dc) {
+            let Some((account, key)) = self.core.key(self.address.dc, key_id) else {
+                if self.core.is_silent(self.address) {
                     return Ok(());
                 }
                 // Telegram says so in the open, and then hangs up.
@@ -143,9 +132,9 @@ impl Connection {
                 self.write.write_all(&refusal).await.map_err(ConnectionEnd::Write)?;
                 return Err(ConnectionEnd::UnknownKey);
             };
-            let salt = self.core.salt(self.dc);
+            let salt = self.core.salt(self.address.dc);
             self.session = Some(Session::new(key, salt, self.core.options.gzip_above));
-            self.caller = Some(Caller::new(account, self.dc, push_tx.clone()));
+            self.caller = Some(Caller::new(account, self.address, push_tx.clone()));
         }
         let (Some(session), Some(caller)) = (&mut self.session, &mut self.caller) else { return Ok(()) };
         let Opened { requests, acknowledged } = session.open(&mut packet)?;
@@ -157,11 +146,15 @@ impl Connection {
             match response {
                 Response::Answer(answer) => session.answer(message_id, answer, wait),
                 Response::Late(delay, answer) => {
-                    send_late(&self.core, &self.token, late_tx.clone(), delay, (message_id, answer, wait));
+                    self.late.add(delay, (message_id, answer, wait));
                 }
                 Response::WrongSession(answer) => {
                     session.use_wrong_session_id_once();
                     session.answer(message_id, answer, wait);
+                }
+                Response::Cut(answer) => {
+                    session.answer(message_id, answer, wait);
+                    return self.cut_off().await;
                 }
                 Response::Silence => {}
                 Response::Close => return Err(ConnectionEnd::Fault),
@@ -170,9 +163,18 @@ impl Connection {
         Ok(())
     }
 
+    /// Sends half of what is queued, and no more.
+    async fn cut_off(&mut self) -> Result<(), ConnectionEnd> {
+        let packets = self.session.as_mut().map(Session::flush).unwrap_or_default();
+        let framed: Vec<u8> = packets.iter().flat_map(|packet| self.writer.frame(packet)).collect();
+        let half = framed.get(..framed.len() / 2).unwrap_or_default();
+        self.write.write_all(half).await.map_err(ConnectionEnd::Write)?;
+        Err(ConnectionEnd::Fault)
+    }
+
     async fn flush(&mut self) -> Result<(), ConnectionEnd> {
         let Some(session) = &mut self.session else { return Ok(()) };
-        if self.core.is_silent(self.dc) {
+        if self.core.is_silent(self.address) {
             session.discard();
             return Ok(());
         }
@@ -182,19 +184,4 @@ impl Connection {
         }
         Ok(())
     }
-}
-
-fn send_late(core: &Core, token: &CancellationToken, late_tx: mpsc::Sender<LateAnswer>, delay: Duration, answer: LateAnswer) {
-    let token = token.clone();
-    core.tasks.spawn(async move {
-        let sent = token
-            .run_until_cancelled(async {
-                tokio::time::sleep(delay).await;
-                late_tx.send(answer).await
-            })
-            .await;
-        if !matches!(sent, Some(Ok(()))) {
-            tracing::debug!("the connection ended before a late answer");
-        }
-    });
 }

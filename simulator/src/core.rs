@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio_util::task::TaskTracker;
 
-use crate::faults::Faults;
+use crate::faults::{Faults, Latencies};
 use crate::hub::Hub;
 use crate::ledger::Ledger;
 use crate::limits::{Limits, RateLimits};
@@ -18,6 +18,8 @@ use crate::world::{World, mix};
 pub struct Options {
     /// A port for each data centre in order; those that are missing or 0 are chosen by the system.
     pub ports: Vec<u16>,
+    /// The same for the addresses that serve files and nothing else.
+    pub media_ports: Vec<u16>,
     /// Answers above so many bytes are compressed; none by default.
     pub gzip_above: Option<usize>,
     /// `updates.getDifference` over more pts than this answers `differenceTooLong`.
@@ -35,6 +37,7 @@ impl Default for Options {
         // Telegram does not say its bounds; these are in the range that clients report.
         Self {
             ports: Vec::new(),
+            media_ports: Vec::new(),
             gzip_above: None,
             difference_gap_max: 5_000,
             channel_difference_gap_max: 1_000,
@@ -49,19 +52,36 @@ pub(crate) struct Core {
     world: RwLock<World>,
     pub(crate) options: Options,
     pub(crate) faults: Faults,
+    pub(crate) latencies: Latencies,
     pub(crate) ledger: Ledger,
     pub(crate) hub: Hub,
     pub(crate) limits: RateLimits,
-    pub(crate) ports: Vec<(i32, u16)>,
+    /// Where it listens: the addresses and their ports.
+    pub(crate) listeners: Vec<(Address, u16)>,
     pub(crate) tasks: TaskTracker,
     keys: HashMap<(i32, [u8; 8]), (usize, AuthKey)>,
     salts: HashMap<i32, Arc<AtomicI64>>,
-    silent: HashMap<i32, AtomicBool>,
+    silent: HashMap<Address, AtomicBool>,
+}
+
+/// One of the two addresses of a data centre.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Address {
+    pub dc: i32,
+    /// Whether it serves files and nothing else.
+    pub media_only: bool,
+}
+
+impl Address {
+    /// Both addresses of every data centre, first all the ones that serve everything.
+    pub(crate) fn of_all(data_centres: &[i32]) -> Vec<Self> {
+        [false, true].into_iter().flat_map(|media_only| data_centres.iter().map(move |dc| Self { dc: *dc, media_only })).collect()
+    }
 }
 
 impl Core {
-    /// A world to be served at these ports, one a data centre.
-    pub(crate) fn new(mut world: World, options: Options, ports: Vec<(i32, u16)>) -> Self {
+    /// A world to be served at these ports, one an address.
+    pub(crate) fn new(mut world: World, options: Options, listeners: Vec<(Address, u16)>) -> Self {
         world.order_dialogs();
         let keys = world
             .data_centres
@@ -74,30 +94,31 @@ impl Core {
             .collect();
         let salt = |dc: i32| Arc::new(AtomicI64::new(mix(world.seed ^ mix(dc as u64)) as i64));
         Self {
-            silent: world.data_centres.iter().map(|dc| (*dc, AtomicBool::new(false))).collect(),
+            silent: Address::of_all(&world.data_centres).into_iter().map(|at| (at, AtomicBool::new(false))).collect(),
             salts: world.data_centres.iter().map(|dc| (*dc, salt(*dc))).collect(),
             keys,
             limits: RateLimits::new(&options.limits),
             options,
             faults: Faults::default(),
+            latencies: Latencies::default(),
             ledger: Ledger::new(),
             hub: Hub::default(),
-            ports,
+            listeners,
             tasks: TaskTracker::new(),
             world: RwLock::new(world),
         }
     }
 
-    /// Makes a data centre fall silent, or speak again.
-    pub(crate) fn silence(&self, dc: i32, silent: bool) {
-        if let Some(is_silent) = self.silent.get(&dc) {
+    /// Makes an address fall silent, or speak again.
+    pub(crate) fn silence(&self, at: Address, silent: bool) {
+        if let Some(is_silent) = self.silent.get(&at) {
             is_silent.store(silent, Ordering::Relaxed);
         }
     }
 
-    /// Whether a data centre answers nothing at the moment.
-    pub(crate) fn is_silent(&self, dc: i32) -> bool {
-        self.silent.get(&dc).is_some_and(|silent| silent.load(Ordering::Relaxed))
+    /// Whether nothing is answered at an address at the moment.
+    pub(crate) fn is_silent(&self, at: Address) -> bool {
+        self.silent.get(&at).is_some_and(|silent| silent.load(Ordering::Relaxed))
     }
 
     pub(crate) fn world(&self) -> RwLockReadGuard<'_, World> {

@@ -10,13 +10,14 @@ mod media;
 mod mentioned;
 mod message;
 mod peer;
+mod reference;
 mod topic;
 
 pub(crate) use config::config;
 pub(crate) use dialog::notify_settings;
-pub(crate) use media::reference_epoch;
 pub(crate) use mentioned::MentionedPeers;
 pub(crate) use message::replies_of;
+pub(crate) use reference::ReferenceState;
 
 use crate::world::World;
 

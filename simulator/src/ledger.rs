@@ -40,6 +40,8 @@ pub struct LedgerEntry {
     pub account: String,
     /// The data centre that was asked.
     pub dc: i32,
+    /// Whether it was asked at the address that serves files only.
+    pub media_only: bool,
     /// The method as in the schema, such as `messages.getHistory`.
     pub method: &'static str,
     /// Its parameters in short, such as `peer=-1001234 offset_id=0 limit=100`.
@@ -191,7 +193,8 @@ mod tests {
 
     fn entry(at_millis: u64, account: &str, outcome: Outcome) -> LedgerEntry {
         let at = Duration::from_millis(at_millis);
-        LedgerEntry { at, account: account.into(), dc: 1, method: "messages.getHistory", parameters: String::new(), outcome }
+        let (account, method, parameters) = (account.into(), "messages.getHistory", String::new());
+        LedgerEntry { at, account, dc: 1, media_only: false, method, parameters, outcome }
     }
 
     #[test]

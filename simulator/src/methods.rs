@@ -25,7 +25,7 @@ use grammers_tl_types::{self as tl, Cursor, Deserializable, Identifiable, Serial
 
 use crate::answer::{Answer, RpcError};
 use crate::clock;
-use crate::core::Core;
+use crate::core::{Address, Core};
 use crate::encode;
 use crate::faults::Fault;
 use crate::hub::PushSender;
@@ -35,18 +35,27 @@ use crate::world::AccountState;
 /// What is answered when a request does not decode.
 pub(crate) const INPUT_FETCH_ERROR: RpcError = RpcError::new(400, "INPUT_FETCH_ERROR");
 const AUTH_KEY_UNREGISTERED: RpcError = RpcError::new(401, "AUTH_KEY_UNREGISTERED");
+/// What is answered to anything but files where only files are served. Telegram does not say what it answers; this name is our own.
+const MEDIA_ADDRESS_ONLY: RpcError = RpcError::new(400, "MEDIA_ADDRESS_ONLY");
+/// What is answered at the address of a data centre that serves files only.
+const MEDIA_METHODS: [u32; 4] = [
+    f::help::GetConfig::CONSTRUCTOR_ID,
+    f::help::GetNearestDc::CONSTRUCTOR_ID,
+    f::auth::ImportAuthorization::CONSTRUCTOR_ID,
+    f::upload::GetFile::CONSTRUCTOR_ID,
+];
 
 /// Who asks, over which connection.
 pub(crate) struct Caller {
     pub account: usize,
-    pub dc: i32,
+    pub address: Address,
     pushes: PushSender,
     subscribed: bool,
 }
 
 impl Caller {
-    pub(crate) fn new(account: usize, dc: i32, pushes: PushSender) -> Self {
-        Self { account, dc, pushes, subscribed: false }
+    pub(crate) fn new(account: usize, address: Address, pushes: PushSender) -> Self {
+        Self { account, address, pushes, subscribed: false }
     }
 }
 
@@ -61,8 +70,21 @@ pub(crate) enum Response {
     WrongSession(Answer),
     /// It is never answered.
     Silence,
+    /// The connection is closed in the middle of the answer.
+    Cut(Answer),
     /// The connection is closed.
     Close,
+}
+
+impl Response {
+    /// The same with so much more delay.
+    fn later(self, latency: Duration) -> Self {
+        match self {
+            Self::Answer(answer) if !latency.is_zero() => Self::Late(latency, answer),
+            Self::Late(delay, answer) => Self::Late(delay.saturating_add(latency), answer),
+            other => other,
+        }
+    }
 }
 
 /// A request, unwrapped, on its way through the methods.
@@ -70,13 +92,15 @@ pub(crate) struct Call<'c> {
     pub core: &'c Core,
     pub account: usize,
     pub dc: i32,
+    /// Whether the request came to the address that serves files only.
+    pub media_only: bool,
     /// Where updates go that the answer itself tells already.
     pub pushes: &'c PushSender,
     pub method: &'static str,
     /// The takeout session that it says it is part of.
     pub takeout: Option<i64>,
-    /// Whether a fault wants a difference to be too long.
-    pub too_long: bool,
+    /// The fault that is injected, for those that change what is answered.
+    pub fault: Option<Fault>,
     /// The parameters, without the method's constructor.
     body: &'c [u8],
 }
@@ -110,42 +134,50 @@ impl Core {
         };
         // As with Telegram, updates go to the home data centre's connections that did not ask to be spared; and whoever shows a
         // QR code, wherever, is told when it was accepted.
-        let wants_updates = caller.dc == home_dc && state == AccountState::SignedIn;
+        let Address { dc, media_only } = caller.address;
+        let wants_updates = dc == home_dc && !media_only && state == AccountState::SignedIn;
         let shows_code = unwrapped.constructor == f::auth::ExportLoginToken::CONSTRUCTOR_ID;
         if !caller.subscribed && !unwrapped.without_updates && (wants_updates || shows_code) {
             caller.subscribed = true;
             self.hub.subscribe(caller.account, caller.pushes.clone());
         }
-        let fault = if self.is_silent(caller.dc) { Some(Fault::Silence) } else { self.faults.next_fault(&account, method) };
+        let fault = if self.is_silent(caller.address) {
+            Some(Fault::Silence)
+        } else {
+            self.faults.next_fault(&account, method, &parameters)
+        };
         let call = Call {
             core: self,
             account: caller.account,
-            dc: caller.dc,
+            dc,
+            media_only,
             pushes: &caller.pushes,
             method,
             takeout: unwrapped.takeout,
-            too_long: fault == Some(Fault::TooLong),
+            fault: fault.clone(),
             body: unwrapped.body,
         };
         let response = match fault {
             Some(Fault::Drop) => Response::Close,
+            Some(Fault::Cut) => Response::Cut(call.answer(unwrapped.constructor)),
             Some(Fault::Silence) => Response::Silence,
             Some(Fault::Delay(delay)) => Response::Late(delay, call.answer(unwrapped.constructor)),
             Some(Fault::WrongSession) => Response::WrongSession(call.answer(unwrapped.constructor)),
             Some(fault) if fault.error().is_some() => Response::Answer(fault.error().map_or(Ok(vec![]), Err)),
             Some(_) | None => Response::Answer(call.answer(unwrapped.constructor)),
         };
+        let response = response.later(self.latencies.of(method));
         let outcome = match &response {
             Response::Answer(answer) | Response::Late(_, answer) | Response::WrongSession(answer) => match answer {
                 Ok(_) => Outcome::Ok,
                 Err(error) => Outcome::Error(error.name.to_string()),
             },
             Response::Silence => Outcome::Silent,
-            Response::Close => Outcome::Closed,
+            Response::Close | Response::Cut(_) => Outcome::Closed,
         };
-        tracing::trace!(account.name = account, dc = caller.dc, method, ?outcome, "request");
+        tracing::trace!(account.name = account, dc, media_only, method, ?outcome, "request");
         let delay = if let Response::Late(delay, _) = &response { *delay } else { Duration::ZERO };
-        let wait = self.ledger.write(LedgerEntry { at, account, dc: caller.dc, method, parameters, outcome }, delay);
+        let wait = self.ledger.write(LedgerEntry { at, account, dc, media_only, method, parameters, outcome }, delay);
         (response, wait)
     }
 }
@@ -153,6 +185,9 @@ impl Core {
 impl Call<'_> {
     /// Refuses what an account may not ask in its state, or in this data centre.
     fn refuse(&self, constructor: u32) -> Result<(), RpcError> {
+        if self.media_only && !MEDIA_METHODS.contains(&constructor) {
+            return Err(MEDIA_ADDRESS_ONLY);
+        }
         let open = [
             f::help::GetConfig::CONSTRUCTOR_ID,
             f::help::GetNearestDc::CONSTRUCTOR_ID,
@@ -193,7 +228,9 @@ impl Call<'_> {
         self.check_takeout()?;
         self.core.limits.take(self.account, self.method, self.takeout.is_some(), self.core.ledger.now())?;
         match constructor {
-            f::help::GetConfig::CONSTRUCTOR_ID => Ok(encode::config(self.dc, &self.core.ports, clock::unix_seconds()).to_bytes()),
+            f::help::GetConfig::CONSTRUCTOR_ID => {
+                Ok(encode::config(self.dc, &self.core.listeners, clock::unix_seconds()).to_bytes())
+            }
             f::help::GetNearestDc::CONSTRUCTOR_ID => self.get_nearest_dc(),
             f::users::GetUsers::CONSTRUCTOR_ID => self.get_users(),
             f::users::GetFullUser::CONSTRUCTOR_ID => self.get_full_user(),

@@ -10,13 +10,14 @@
 mod account_state;
 mod by_account;
 mod delivery;
+mod files;
 mod membership;
 mod push;
 
 use thiserror::Error;
 
 use crate::simulator::Simulator;
-use crate::world::{BareId, Entity, Forward, Media, Message, PeerId, Reply, Service, World};
+use crate::world::{BareId, Document, DocumentKind, Entity, Forward, Media, Message, PeerId, Photo, Reply, Service, World};
 
 pub use by_account::AccountScript;
 
@@ -54,6 +55,9 @@ pub enum ScriptError {
     /// The basic group has become a supergroup, and nothing is posted in it any more.
     #[error("the basic group `{0}` has become a supergroup")]
     Migrated(PeerId),
+    /// The world has no such file.
+    #[error("the world has no file `{0}`")]
+    NoSuchFile(i64),
     /// The chat is no forum.
     #[error("`{0}` is no forum")]
     NoForum(PeerId),
@@ -74,8 +78,10 @@ pub struct Post {
     pub reply: Option<Reply>,
     /// Where it is forwarded from.
     pub forward: Option<Forward>,
-    /// What it carries; a file that is new to the world gets bytes derived from its id, and lives in the first data centre.
+    /// What it carries; a file that is new to the world gets an id if it has none, and bytes derived from that.
     pub media: Option<Media>,
+    /// The data centre that new files live in; the first where none, or no such one, is named.
+    pub dc: Option<i32>,
     /// The album it is part of.
     pub album: Option<i64>,
     /// What it reports, for a service message.
@@ -87,6 +93,38 @@ impl Post {
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
+    }
+
+    /// A message that carries something.
+    #[must_use]
+    pub fn media(media: Media) -> Self {
+        Self { media: Some(media), ..Self::default() }
+    }
+
+    /// A file of this name, MIME type and number of bytes.
+    #[must_use]
+    pub fn document(name: impl Into<String>, mime: impl Into<String>, size: i64) -> Self {
+        Self::media(Media::Document(Box::new(Document::new(DocumentKind::File, mime, size).named(name))))
+    }
+
+    /// A photo of these dimensions and, in its largest size, this number of bytes.
+    #[must_use]
+    pub fn photo(width: i32, height: i32, size: i32) -> Self {
+        Self::media(Media::Photo(Photo::new(width, height, size)))
+    }
+
+    /// The same with its new files in this data centre.
+    #[must_use]
+    pub fn in_dc(mut self, dc: i32) -> Self {
+        self.dc = Some(dc);
+        self
+    }
+
+    /// The same with this text.
+    #[must_use]
+    pub fn captioned(mut self, text: impl Into<String>) -> Self {
+        self.text = text.into();
+        self
     }
 }
 

@@ -14,7 +14,38 @@ mod phrases;
 mod text;
 mod topics;
 
-use crate::world::World;
+use crate::world::{World, mix};
+
+/// How large the documents of a generated world are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileSizes {
+    /// As people send them: from a few hundred bytes to a few megabytes.
+    #[default]
+    Typical,
+    /// Between these two numbers of bytes, both among them; small ones are as frequent as large ones, and one in sixteen is as small as
+    /// can be: empty, where that is 0.
+    Between {
+        /// The smallest.
+        min: i64,
+        /// The largest; Telegram's own bound is 4 GB.
+        max: i64,
+    },
+}
+
+impl FileSizes {
+    /// The size of a file that would otherwise have a typical one; nothing is taken from any generator, so that nothing else moves.
+    fn size_of(self, seed: u64, id: i64, typical: i64) -> i64 {
+        let Self::Between { min, max } = self else { return typical };
+        let (min, max) = (min.max(0), max.max(min.max(0)));
+        let chance = mix(seed ^ mix(id as u64 ^ 0x51_2e));
+        if chance.is_multiple_of(16) {
+            return min;
+        }
+        let share = (chance >> 11) as f64 / (1u64 << 53) as f64;
+        let size = (min.max(1) as f64) * (max.max(1) as f64 / min.max(1) as f64).powf(share);
+        (size as i64).clamp(min, max)
+    }
+}
 
 /// What a generated world is like.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +81,8 @@ pub struct WorldSpec {
     pub forums: bool,
     /// Whether several accounts are in some basic groups, each with ids and a copy of its own.
     pub shared_groups: bool,
+    /// How large documents are.
+    pub file_sizes: FileSizes,
 }
 
 impl Default for WorldSpec {
@@ -70,6 +103,7 @@ impl Default for WorldSpec {
             linked: false,
             forums: false,
             shared_groups: false,
+            file_sizes: FileSizes::Typical,
         }
     }
 }
@@ -84,7 +118,6 @@ impl WorldSpec {
 
 /// A generator for one purpose and one subject, independent of all others.
 fn generator(seed: u64, purpose: u64, subject: u64) -> rand_chacha::ChaCha8Rng {
-    use crate::world::mix;
     use rand::SeedableRng;
     rand_chacha::ChaCha8Rng::seed_from_u64(mix(seed ^ mix(purpose ^ mix(subject))))
 }

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{self, AccountAccess};
-use crate::core::{Core, Options};
+use crate::core::{Address, Core, Options};
 use crate::faults::{Rule, RuleId};
 use crate::ledger::{EarlyCall, LedgerEntry};
 use crate::world::{World, mix};
@@ -25,35 +25,36 @@ const REBIND_PAUSE: Duration = Duration::from_millis(50);
 pub struct Simulator {
     pub(crate) core: Arc<Core>,
     stop: CancellationToken,
-    /// The token of each data centre's connections; replaced when it restarts.
-    connections: Arc<Mutex<HashMap<i32, CancellationToken>>>,
+    /// The token of each address's connections; replaced when it restarts.
+    connections: Arc<Mutex<HashMap<Address, CancellationToken>>>,
 }
 
 impl Simulator {
-    /// Starts to serve a world: one listener a data centre on 127.0.0.1.
+    /// Starts to serve a world: two listeners a data centre on 127.0.0.1, one of which serves files and nothing else.
     ///
     /// # Errors
     /// When a port cannot be bound.
     pub async fn start(world: World, options: Options) -> io::Result<Self> {
         let mut listeners = Vec::new();
-        for (at, dc) in world.data_centres.iter().enumerate() {
-            let port = options.ports.get(at).copied().unwrap_or(0);
+        for (at, address) in Address::of_all(&world.data_centres).into_iter().enumerate() {
+            let ports = if address.media_only { &options.media_ports } else { &options.ports };
+            let port = ports.get(at % world.data_centres.len().max(1)).copied().unwrap_or(0);
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-            listeners.push((*dc, listener.local_addr()?.port(), listener));
+            listeners.push((address, listener.local_addr()?.port(), listener));
         }
-        let ports = listeners.iter().map(|(dc, port, _)| (*dc, *port)).collect();
+        let ports = listeners.iter().map(|(address, port, _)| (*address, *port)).collect();
         let core = Arc::new(Core::new(world, options, ports));
         Ok(Self::listen(core, listeners))
     }
 
-    fn listen(core: Arc<Core>, listeners: Vec<(i32, u16, TcpListener)>) -> Self {
+    fn listen(core: Arc<Core>, listeners: Vec<(Address, u16, TcpListener)>) -> Self {
         let stop = CancellationToken::new();
         let connections =
-            Arc::new(Mutex::new(core.ports.iter().map(|(dc, _)| (*dc, stop.child_token())).collect::<HashMap<_, _>>()));
-        for (dc, port, listener) in listeners {
-            tracing::info!(dc, port, "simulated data centre listens");
+            Arc::new(Mutex::new(core.listeners.iter().map(|(at, _)| (*at, stop.child_token())).collect::<HashMap<_, _>>()));
+        for (address, port, listener) in listeners {
+            tracing::info!(dc = address.dc, media_only = address.media_only, port, "simulated data centre listens");
             let (core, stop, connections) = (Arc::clone(&core), stop.clone(), Arc::clone(&connections));
-            core.tasks.clone().spawn(accept(core, dc, listener, connections, stop));
+            core.tasks.clone().spawn(accept(core, address, listener, connections, stop));
         }
         Self { core, stop, connections }
     }
@@ -126,10 +127,25 @@ impl Simulator {
         self.core.faults.clear();
     }
 
+    /// Has every answer of a method come so much later, faults or not: a round trip. Zero takes it back.
+    pub fn set_latency(&self, method: &str, latency: Duration) {
+        self.core.latencies.set(method, latency);
+    }
+
     /// Restarts a data centre: every connection to it is closed, new ones are accepted at once.
     pub fn restart_dc(&self, dc: i32) {
+        self.restart(Address { dc, media_only: false });
+        self.restart(Address { dc, media_only: true });
+    }
+
+    /// Restarts the address of a data centre that serves files only.
+    pub fn restart_media_dc(&self, dc: i32) {
+        self.restart(Address { dc, media_only: true });
+    }
+
+    fn restart(&self, address: Address) {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(token) = connections.insert(dc, self.stop.child_token()) {
+        if let Some(token) = connections.insert(address, self.stop.child_token()) {
             token.cancel();
         }
     }
@@ -137,7 +153,13 @@ impl Simulator {
     /// Makes a data centre fall silent, or speak again: it accepts connections and reads requests, but answers and pushes
     /// nothing, not even to a ping. What was asked meanwhile is never answered, and is in the ledger as such.
     pub fn silence_dc(&self, dc: i32, silent: bool) {
-        self.core.silence(dc, silent);
+        self.core.silence(Address { dc, media_only: false }, silent);
+        self.core.silence(Address { dc, media_only: true }, silent);
+    }
+
+    /// Makes only the address of a data centre fall silent, or speak again, that serves files.
+    pub fn silence_media_dc(&self, dc: i32, silent: bool) {
+        self.core.silence(Address { dc, media_only: true }, silent);
     }
 
     /// Changes the salt of a data centre: the next request of every session is answered `bad_server_salt`.
@@ -199,8 +221,8 @@ impl Stopped {
     /// When a port cannot be bound within two seconds.
     pub async fn start_again(self) -> io::Result<Simulator> {
         let mut listeners = Vec::new();
-        for (dc, port) in &self.core.ports {
-            listeners.push((*dc, *port, bind_again(*port).await?));
+        for (address, port) in &self.core.listeners {
+            listeners.push((*address, *port, bind_again(*port).await?));
         }
         self.core.tasks.reopen();
         Ok(Simulator::listen(self.core, listeners))
@@ -231,16 +253,16 @@ impl Drop for Simulator {
 
 async fn accept(
     core: Arc<Core>,
-    dc: i32,
+    address: Address,
     listener: TcpListener,
-    connections: Arc<Mutex<HashMap<i32, CancellationToken>>>,
+    connections: Arc<Mutex<HashMap<Address, CancellationToken>>>,
     stop: CancellationToken,
 ) {
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!(dc, %error, "cannot accept a connection");
+                tracing::warn!(dc = address.dc, %error, "cannot accept a connection");
                 // Out of file descriptors, most likely: give others the time to close some.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
@@ -248,8 +270,8 @@ async fn accept(
         };
         let token = {
             let connections = connections.lock().unwrap_or_else(PoisonError::into_inner);
-            connections.get(&dc).map_or_else(|| stop.child_token(), CancellationToken::child_token)
+            connections.get(&address).map_or_else(|| stop.child_token(), CancellationToken::child_token)
         };
-        core.tasks.spawn(connection::serve(Arc::clone(&core), dc, stream, token));
+        core.tasks.spawn(connection::serve(Arc::clone(&core), address, stream, token));
     }
 }

@@ -8,6 +8,7 @@
 mod account;
 mod chat;
 mod copies;
+mod file;
 mod folder;
 mod history;
 mod identity;
@@ -26,13 +27,13 @@ pub(crate) use account::NO_CHAT;
 pub use account::{Account, AccountState};
 pub(crate) use chat::GENERAL_TOPIC;
 pub use chat::{Chat, ChatKind};
+pub use file::{FileEntry, FileForm, FileRendition, FileSource, PhotoSize};
 pub use folder::Folder;
 pub use history::History;
 pub(crate) use identity::BareId;
 pub use identity::PeerId;
 pub use journal::{Event, Journal};
-pub(crate) use media::photo_sizes;
-pub use media::{Document, DocumentKind, FileEntry, FileSource, Media, Photo, PhotoSize};
+pub use media::{Document, DocumentKind, Media, Photo};
 pub use message::{Entity, EntityKind, Extra, Forward, Message, Reaction, Reply, Service};
 pub(crate) use order::{DialogOrder, DialogSortKey, Listing};
 pub use topic::Topic;
@@ -57,6 +58,10 @@ pub struct World {
     pub users: Vec<User>,
     /// Every file by photo or document id.
     pub files: HashMap<i64, FileEntry>,
+    /// How often the references to a file were made to expire, for all accounts.
+    pub(crate) reference_epochs: HashMap<i64, u32>,
+    /// The files whose references are not renewed by reading a message again.
+    pub(crate) stale_files: HashSet<i64>,
     /// The folder that files of an export are read from.
     pub file_root: Option<PathBuf>,
     /// Where channels and groups are; of a basic group, the copy that was there first.
@@ -76,6 +81,8 @@ impl World {
             chats: Vec::new(),
             users: Vec::new(),
             files: HashMap::new(),
+            reference_epochs: HashMap::new(),
+            stale_files: HashSet::new(),
             file_root: None,
             chat_of: HashMap::new(),
             copies_of_group: HashMap::new(),

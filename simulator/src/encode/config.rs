@@ -2,12 +2,14 @@
 
 use grammers_tl_types::{enums, types};
 
-/// The configuration, naming every data centre's listener on loopback: a client that follows it cannot leave the machine.
-pub(crate) fn config(this_dc: i32, ports: &[(i32, u16)], now: i32) -> enums::Config {
-    let option = |&(id, port): &(i32, u16)| {
+use crate::core::Address;
+
+/// The configuration, naming the listeners of every data centre on loopback: a client that follows it cannot leave the machine.
+pub(crate) fn config(this_dc: i32, listeners: &[(Address, u16)], now: i32) -> enums::Config {
+    let option = |&(Address { dc: id, media_only }, port): &(Address, u16)| {
         enums::DcOption::Option(types::DcOption {
             ipv6: false,
-            media_only: false,
+            media_only,
             tcpo_only: false,
             cdn: false,
             r#static: true,
@@ -28,7 +30,7 @@ pub(crate) fn config(this_dc: i32, ports: &[(i32, u16)], now: i32) -> enums::Con
         expires: now + 3600,
         test_mode: false,
         this_dc,
-        dc_options: ports.iter().map(option).collect(),
+        dc_options: listeners.iter().map(option).collect(),
         dc_txt_domain_name: String::new(),
         chat_size_max: 200,
         megagroup_size_max: 200_000,

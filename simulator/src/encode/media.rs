@@ -3,36 +3,9 @@
 use grammers_tl_types::{enums, types};
 
 use super::AccountView;
-use crate::world::{Document, DocumentKind, Media, PeerId, Photo, mix};
-
-/// How long a file reference is: an epoch and a check value.
-const REFERENCE_LENGTH: usize = 12;
-
-/// The file reference that an account gets in an epoch.
-fn reference_of(view: AccountView<'_>, file: i64) -> Vec<u8> {
-    let epoch = view.world.accounts.get(view.account).map_or(0, |account| account.reference_epoch);
-    let mut reference = Vec::with_capacity(REFERENCE_LENGTH);
-    reference.extend(epoch.to_le_bytes());
-    reference.extend(check_value(view, file).to_le_bytes());
-    reference
-}
-
-/// The epoch of a file reference that this account was given for this file; nothing if it was not.
-pub(crate) fn reference_epoch(view: AccountView<'_>, file: i64, reference: &[u8]) -> Option<u32> {
-    let (epoch, check) = reference.split_first_chunk::<4>()?;
-    (check == check_value(view, file).to_le_bytes()).then(|| u32::from_le_bytes(*epoch))
-}
-
-fn check_value(view: AccountView<'_>, file: i64) -> u64 {
-    mix(view.world.access_hash(view.account, PeerId::user(view.own_id())) as u64 ^ mix(file as u64))
-}
+use crate::world::{Document, DocumentKind, Media, Photo, PhotoSize, mix};
 
 impl AccountView<'_> {
-    /// The hash that the account needs beside a photo's or document's id.
-    pub(crate) fn file_hash(&self, file: i64) -> i64 {
-        mix(check_value(*self, file)) as i64
-    }
-
     fn file_dc(&self, file: i64) -> i32 {
         self.world.files.get(&file).map_or(1, |entry| entry.dc)
     }
@@ -102,7 +75,7 @@ impl AccountView<'_> {
             has_stickers: false,
             id: photo.id,
             access_hash: self.file_hash(photo.id),
-            file_reference: reference_of(*self, photo.id),
+            file_reference: self.reference(photo.id),
             date,
             sizes,
             video_sizes: None,
@@ -111,15 +84,21 @@ impl AccountView<'_> {
     }
 
     fn document(&self, document: &Document, date: i32) -> enums::Document {
-        let visible = matches!(document.kind, DocumentKind::Video | DocumentKind::Animation | DocumentKind::Round);
+        let stripped = matches!(document.kind, DocumentKind::Video | DocumentKind::Animation | DocumentKind::Round);
+        let stripped = stripped.then(|| stripped_thumbnail(document.id));
+        let thumbnail = document.thumbnail.map(|of| {
+            let PhotoSize { letter, width: w, height: h, size } = of;
+            types::PhotoSize { r#type: letter.to_string(), w, h, size }.into()
+        });
+        let thumbs: Vec<enums::PhotoSize> = stripped.into_iter().chain(thumbnail).collect();
         enums::Document::Document(types::Document {
             id: document.id,
             access_hash: self.file_hash(document.id),
-            file_reference: reference_of(*self, document.id),
+            file_reference: self.reference(document.id),
             date,
             mime_type: document.mime.clone(),
             size: document.size,
-            thumbs: visible.then(|| vec![stripped_thumbnail(document.id)]),
+            thumbs: Some(thumbs).filter(|thumbs| !thumbs.is_empty()),
             video_thumbs: None,
             dc_id: self.file_dc(document.id),
             attributes: attributes(document),

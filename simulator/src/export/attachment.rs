@@ -29,9 +29,9 @@ pub(super) fn attachment_of(
         let size = found.or_else(|| fields::number(message, "photo_file_size")).unwrap_or(0);
         let (width, height) = dimensions(message).unwrap_or((800, 600));
         let size = i32::try_from(size).unwrap_or(i32::MAX);
-        let media = Media::Photo(Photo { id, width, height, size, progressive: false });
-        let entry = FileEntry { size: i64::from(size), photo: Some((width, height)), dc, source };
-        return Some(ExportedAttachment { media, file: Some((id, entry)) });
+        let photo = Photo { id, ..Photo::new(width, height, size) };
+        let entry = FileEntry { source, ..photo.file(dc) };
+        return Some(ExportedAttachment { media: Media::Photo(photo), file: Some((id, entry)) });
     }
     if let Some(path) = fields::text(message, "file") {
         return Some(document(message, path, id, dc, root, warnings));
@@ -113,8 +113,10 @@ fn document(message: &Value, path: &str, id: i64, dc: i32, root: &Path, warnings
         title: owned("title").filter(|_| kind == DocumentKind::Audio),
         performer: owned("performer"),
         emoji: owned("sticker_emoji"),
+        // An export has its own, which are not read.
+        thumbnail: None,
     };
-    let entry = FileEntry { size, photo: None, dc, source };
+    let entry = FileEntry { source, ..document.file(dc) };
     ExportedAttachment { media: Media::Document(Box::new(document)), file: Some((id, entry)) }
 }
 

@@ -5,45 +5,82 @@ use grammers_tl_types::{Serializable, enums, functions as f, types};
 
 use super::Call;
 use crate::answer::{Answer, RpcError};
-use crate::encode::{AccountView, reference_epoch};
+use crate::encode::{AccountView, ReferenceState};
+use crate::faults::Fault;
+use crate::world::{BASE_DATE, FileEntry, World, mix};
 
 const MIB: i64 = 1 << 20;
+/// Where a redirect to the content delivery network leads: to Telegram's own number for it. Nothing listens there.
+const CDN_DC: i32 = 203;
+
+const LOCATION_INVALID: RpcError = RpcError::new(400, "LOCATION_INVALID");
+const FILE_ID_INVALID: RpcError = RpcError::new(400, "FILE_ID_INVALID");
+
+/// The rendition of a file that is asked for.
+struct Wanted<'w> {
+    id: i64,
+    entry: &'w FileEntry,
+    letter: String,
+}
 
 impl Call<'_> {
     pub(super) fn get_file(&self) -> Answer {
         let request: f::upload::GetFile = self.request()?;
-        let (id, hash, reference, size) = match request.location {
-            enums::InputFileLocation::InputDocumentFileLocation(l) => (l.id, l.access_hash, l.file_reference, l.thumb_size),
-            enums::InputFileLocation::InputPhotoFileLocation(l) => (l.id, l.access_hash, l.file_reference, l.thumb_size),
-            _ => return Err(RpcError::new(400, "LOCATION_INVALID")),
-        };
         check_range(request.precise, request.offset, i64::from(request.limit))?;
         let world = self.core.world();
-        let view = AccountView::new(&world, self.account);
-        let entry = world.files.get(&id).ok_or(RpcError::new(400, "FILE_ID_INVALID"))?;
-        if hash != view.file_hash(id) {
-            return Err(RpcError::new(400, "LOCATION_INVALID"));
-        }
-        let current = world.accounts.get(self.account).map_or(0, |account| account.reference_epoch);
-        match reference_epoch(view, id, &reference) {
-            None if reference.is_empty() => return Err(RpcError::new(400, "FILE_REFERENCE_EMPTY")),
-            None => return Err(RpcError::new(400, "FILE_REFERENCE_INVALID")),
-            Some(epoch) if epoch < current => return Err(RpcError::new(400, "FILE_REFERENCE_EXPIRED")),
-            Some(_) => {}
-        }
+        let Wanted { id, entry, letter } = self.wanted(&world, &request.location)?;
         if entry.dc != self.dc {
             return Err(RpcError { code: 303, name: format!("FILE_MIGRATE_{}", entry.dc).into() });
         }
-        let bytes = world
-            .read_file(id, &size, request.offset, i64::from(request.limit))
-            .map_err(|_| RpcError::new(400, "LOCATION_INVALID"))?;
-        let r#type = match entry.photo {
-            Some(_) => enums::storage::FileType::FileJpeg,
-            None => enums::storage::FileType::FileUnknown,
+        if request.cdn_supported || self.fault == Some(Fault::CdnRedirect) {
+            return Ok(cdn_redirect(&world, id).to_bytes());
+        }
+        let limit = match self.fault {
+            Some(Fault::ShortRead { bytes }) => i64::from(request.limit).min(i64::try_from(bytes).unwrap_or(i64::MAX)),
+            _ => i64::from(request.limit),
         };
-        let mtime = crate::world::BASE_DATE;
-        Ok(enums::upload::File::File(types::upload::File { r#type, mtime, bytes }).to_bytes())
+        let bytes = world.read_file(id, &letter, request.offset, limit).map_err(|_| LOCATION_INVALID)?;
+        let is_picture = entry.is_photo() || !letter.is_empty();
+        let r#type = if is_picture { enums::storage::FileType::FileJpeg } else { enums::storage::FileType::FileUnknown };
+        Ok(enums::upload::File::File(types::upload::File { r#type, mtime: BASE_DATE, bytes }).to_bytes())
     }
+
+    /// What a location means, if the account may have it.
+    fn wanted<'w>(&self, world: &'w World, location: &enums::InputFileLocation) -> Result<Wanted<'w>, RpcError> {
+        let (id, hash, reference, letter, is_photo) = match location {
+            enums::InputFileLocation::InputDocumentFileLocation(l) => {
+                (l.id, l.access_hash, &l.file_reference, &l.thumb_size, false)
+            }
+            enums::InputFileLocation::InputPhotoFileLocation(l) => (l.id, l.access_hash, &l.file_reference, &l.thumb_size, true),
+            _ => return Err(LOCATION_INVALID),
+        };
+        let view = AccountView::new(world, self.account);
+        let entry = world.files.get(&id).filter(|entry| entry.is_photo() == is_photo).ok_or(FILE_ID_INVALID)?;
+        if hash != view.file_hash(id) {
+            return Err(LOCATION_INVALID);
+        }
+        match view.reference_state(id, reference) {
+            ReferenceState::Empty => Err(RpcError::new(400, "FILE_REFERENCE_EMPTY")),
+            ReferenceState::Invalid => Err(RpcError::new(400, "FILE_REFERENCE_INVALID")),
+            ReferenceState::Expired => Err(RpcError::new(400, "FILE_REFERENCE_EXPIRED")),
+            ReferenceState::Good => Ok(Wanted { id, entry, letter: letter.clone() }),
+        }
+    }
+}
+
+/// A redirect to the content delivery network; what the token stands for is not simulated.
+fn cdn_redirect(world: &World, id: i64) -> enums::upload::File {
+    let derived = |purpose: u64, length: usize| {
+        let blocks = (0..).flat_map(|block: u64| mix(world.seed ^ mix(id as u64 ^ mix(purpose ^ (block << 8)))).to_le_bytes());
+        blocks.take(length).collect::<Vec<u8>>()
+    };
+    enums::upload::File::CdnRedirect(types::upload::FileCdnRedirect {
+        dc_id: CDN_DC,
+        file_token: derived(1, 32),
+        encryption_key: derived(2, 32),
+        encryption_iv: derived(3, 16),
+        file_hashes: vec![],
+    })
 }
 
 /// Offset and limit are multiples of 4 KiB (1 KiB where precise), and a part never crosses a border of 1 MiB.

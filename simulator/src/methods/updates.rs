@@ -6,6 +6,7 @@ use super::Call;
 use crate::answer::{Answer, RpcError};
 use crate::clock;
 use crate::encode::{AccountView, MentionedPeers};
+use crate::faults::Fault;
 use crate::world::{Event, World};
 
 /// The page size of a difference, in events; the client asks again for the rest.
@@ -44,7 +45,7 @@ impl Call<'_> {
         let account = world.accounts.get(self.account).ok_or(RpcError::new(401, "AUTH_KEY_UNREGISTERED"))?;
         let now = account.journal.pts();
         let gap = now.saturating_sub(request.pts);
-        if self.too_long || request.pts_total_limit.unwrap_or(self.core.options.difference_gap_max) < gap {
+        if self.fault == Some(Fault::TooLong) || request.pts_total_limit.unwrap_or(self.core.options.difference_gap_max) < gap {
             let too_long = types::updates::DifferenceTooLong { pts: now.max(1) };
             return Ok(enums::updates::Difference::TooLong(too_long).to_bytes());
         }
@@ -112,7 +113,7 @@ impl Call<'_> {
         let mut gathered = DifferenceEvents { pts: request.pts, ..DifferenceEvents::default() };
         gathered.mentioned.add(chat.peer);
         let gap = now.saturating_sub(request.pts);
-        if self.too_long || gap > self.core.options.channel_difference_gap_max {
+        if self.fault == Some(Fault::TooLong) || gap > self.core.options.channel_difference_gap_max {
             if let Some(newest) = chat.newest_shown(self.account) {
                 gathered.mentioned.add_message(chat, newest);
                 gathered.new_messages.push(view.message(chat, newest));

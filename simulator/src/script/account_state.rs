@@ -131,14 +131,6 @@ impl Simulator {
         self.with_account(account, |account| account.muted = withheld)
     }
 
-    /// Makes every file reference that an account was given so far expire.
-    ///
-    /// # Errors
-    /// When there is no such account.
-    pub fn expire_file_references(&self, account: &str) -> Result<(), ScriptError> {
-        self.with_account(account, |account| account.reference_epoch += 1)
-    }
-
     fn with_account(&self, name: &str, change: impl FnOnce(&mut Account)) -> Result<(), ScriptError> {
         let mut world = self.core.world_mut();
         let account = world.accounts.iter_mut().find(|account| account.name == name);

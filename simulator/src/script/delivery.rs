@@ -7,14 +7,14 @@ use super::push::PushedEvent;
 use super::{Post, ScriptError};
 use crate::clock;
 use crate::core::Core;
-use crate::world::{Chat, ChatKind, Event, FileEntry, FileSource, Media, Message, PeerId, Reaction, Service, World};
+use crate::world::{Chat, ChatKind, Event, Media, Message, PeerId, Reaction, Service, World, mix};
 
 /// Messages that one deletion names, as with Telegram; more of them are several deletions.
 const DELETED_MAX: usize = 100;
 
 impl Core {
     /// Posts a message and returns its id in the named copy.
-    pub(crate) fn post(&self, world: &mut World, index: u32, post: Post) -> Result<i32, ScriptError> {
+    pub(crate) fn post(&self, world: &mut World, index: u32, mut post: Post) -> Result<i32, ScriptError> {
         let chat = world.chats.get(index as usize).ok_or(ScriptError::NoSuchPeer(PeerId::from_marked(0)))?;
         let is_last = matches!(post.service, Some(Service::ChatMigrateTo { .. }));
         if chat.migrated_to.is_some() && !is_last {
@@ -22,7 +22,7 @@ impl Core {
         }
         world.open_other_side(index);
         let copies = reached(world, index)?;
-        add_file(world, post.media.as_ref());
+        add_files(world, &mut post);
         let message = compose(world, index, post)?;
         let (number, mut named) = (world.next_number(index), 0);
         for copy in copies {
@@ -173,13 +173,27 @@ fn compose(world: &World, index: u32, post: Post) -> Result<Message, ScriptError
     Ok(message)
 }
 
-/// Makes the file of a new photo or document downloadable.
-fn add_file(world: &mut World, media: Option<&Media>) {
-    let (id, size, photo) = match media {
-        Some(Media::Photo(photo)) => (photo.id, i64::from(photo.size), Some((photo.width, photo.height))),
-        Some(Media::Document(document)) => (document.id, document.size, None),
-        _ => return,
-    };
-    let dc = world.data_centres.first().copied().unwrap_or(1);
-    world.files.entry(id).or_insert(FileEntry { size, photo, dc, source: FileSource::Derived });
+/// Gives the new files of a message their ids, and makes them downloadable.
+fn add_files(world: &mut World, post: &mut Post) {
+    let dc = post.dc.filter(|dc| world.data_centres.contains(dc)).or_else(|| world.data_centres.first().copied()).unwrap_or(1);
+    match &mut post.media {
+        Some(Media::Photo(photo)) => {
+            photo.id = named(world, photo.id);
+            world.files.entry(photo.id).or_insert_with(|| photo.file(dc));
+        }
+        Some(Media::Document(document)) => {
+            document.id = named(world, document.id);
+            world.files.entry(document.id).or_insert_with(|| document.file(dc));
+        }
+        _ => {}
+    }
+}
+
+/// The id of a file: a new one for a file that has none.
+fn named(world: &World, id: i64) -> i64 {
+    if id != 0 {
+        return id;
+    }
+    let candidates = (world.files.len() as u64..).map(|at| (mix(world.seed ^ mix(at ^ 0xf11e)) >> 2) as i64);
+    candidates.into_iter().find(|id| *id != 0 && !world.files.contains_key(id)).unwrap_or(1)
 }

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use super::WorldSpec;
 use super::language::Language;
 use super::phrases::{PLACES, file_stem, one, person};
-use crate::world::{Document, DocumentKind, FileEntry, FileSource, Media, Photo, World, mix};
+use crate::world::{Document, DocumentKind, FileEntry, Media, Photo, World, mix};
 
 /// The share of messages that carry something.
 const SHARE: f64 = 0.16;
@@ -105,15 +105,10 @@ pub(super) fn photo(world: &World, spec: &WorldSpec, rng: &mut ChaCha8Rng) -> At
     let (width, height) = *one(&SHAPES, rng);
     let size = width * height / rng.random_range(5..20);
     let id = file_id(rng);
-    let entry = FileEntry {
-        size: i64::from(size),
-        photo: Some((width, height)),
-        dc: file_dc(world, spec, id),
-        source: FileSource::Derived,
-    };
+    let photo = Photo { id, width, height, size, progressive: rng.random_bool(0.3), profile: false };
     Attachment {
-        media: Media::Photo(Photo { id, width, height, size, progressive: rng.random_bool(0.3) }),
-        file: Some((id, entry)),
+        file: Some((id, photo.file(file_dc(world, spec, id)))),
+        media: Media::Photo(photo),
         stands_alone: false,
         may_be_album: true,
     }
@@ -182,11 +177,13 @@ fn document(world: &World, spec: &WorldSpec, kind: DocumentKind, rng: &mut ChaCh
     let title = is_audio.then(|| file_stem(rng));
     let performer = is_audio.then(|| person(rng).0);
     let emoji = (kind == DocumentKind::Sticker).then(|| "😀".to_owned());
-    let document = Document { id, kind, name, mime: mime.into(), size, dimensions, duration, title, performer, emoji };
-    let entry = FileEntry { size, photo: None, dc: file_dc(world, spec, id), source: FileSource::Derived };
+    let size = spec.file_sizes.size_of(spec.seed, id, size);
+    let (mime, thumbnail) = (mime.into(), None);
+    let mut document = Document { id, kind, name, mime, size, dimensions, duration, title, performer, emoji, thumbnail };
+    document.add_thumbnail();
     Attachment {
+        file: Some((id, document.file(file_dc(world, spec, id)))),
         media: Media::Document(Box::new(document)),
-        file: Some((id, entry)),
         stands_alone: matches!(kind, DocumentKind::Sticker | DocumentKind::Round | DocumentKind::Voice),
         may_be_album: false,
     }

@@ -1,6 +1,6 @@
-//! Media and the files behind it.
+//! Media: what messages carry.
 
-use std::path::PathBuf;
+use super::file::{FileEntry, FileForm, FileSource, PhotoSize, photo_sizes, thumbnail};
 
 /// A photo.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,44 +15,29 @@ pub struct Photo {
     pub size: i32,
     /// Whether the largest size is a progressive JPEG.
     pub progressive: bool,
-}
-
-/// One of a photo's sizes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PhotoSize {
-    /// Telegram's one-letter type.
-    pub letter: char,
-    /// Pixels.
-    pub width: i32,
-    /// Pixels.
-    pub height: i32,
-    /// Bytes.
-    pub size: i32,
+    /// Whether it is the photo of a peer, which has other sizes.
+    pub profile: bool,
 }
 
 impl Photo {
+    /// A photo without an id; it gets one when it is posted.
+    #[must_use]
+    pub fn new(width: i32, height: i32, size: i32) -> Self {
+        Self { id: 0, width, height, size, progressive: false, profile: false }
+    }
+
     /// The sizes that can be downloaded, smallest first; the last one is the photo itself.
     #[must_use]
     pub fn sizes(&self) -> Vec<PhotoSize> {
-        photo_sizes(self.width, self.height, self.size)
+        photo_sizes(self.width, self.height, self.size, self.profile)
     }
-}
 
-/// The sizes of a photo of these dimensions.
-pub(crate) fn photo_sizes(width: i32, height: i32, size: i32) -> Vec<PhotoSize> {
-    let longest = width.max(height).max(1);
-    let mut sizes: Vec<_> = [('m', 320), ('x', 800)]
-        .into_iter()
-        .filter(|(_, side)| *side < longest)
-        .map(|(letter, side)| PhotoSize {
-            letter,
-            width: (width * side / longest).max(1),
-            height: (height * side / longest).max(1),
-            size: (size / (longest / side + 1)).max(1),
-        })
-        .collect();
-    sizes.push(PhotoSize { letter: 'y', width, height, size });
-    sizes
+    /// The file behind it.
+    pub(crate) fn file(&self, dc: i32) -> FileEntry {
+        let Self { width, height, progressive, profile, .. } = *self;
+        let form = FileForm::Photo { width, height, progressive, profile };
+        FileEntry { size: i64::from(self.size), form, dc, source: FileSource::Derived }
+    }
 }
 
 /// What kind of document it is.
@@ -91,6 +76,57 @@ pub struct Document {
     pub performer: Option<String>,
     /// The emoji of a sticker.
     pub emoji: Option<String>,
+    /// The thumbnail that can be downloaded by its letter.
+    pub thumbnail: Option<PhotoSize>,
+}
+
+impl Document {
+    /// A document without a name, and without an id; it gets one when it is posted.
+    #[must_use]
+    pub fn new(kind: DocumentKind, mime: impl Into<String>, size: i64) -> Self {
+        let dimensions = match kind {
+            DocumentKind::Video => Some((1280, 720)),
+            DocumentKind::Animation => Some((480, 270)),
+            DocumentKind::Round => Some((400, 400)),
+            DocumentKind::Sticker => Some((512, 512)),
+            DocumentKind::File | DocumentKind::Audio | DocumentKind::Voice => None,
+        };
+        let is_played = !matches!(kind, DocumentKind::File | DocumentKind::Sticker);
+        let mut document = Self {
+            id: 0,
+            kind,
+            name: None,
+            mime: mime.into(),
+            size,
+            dimensions,
+            duration: is_played.then_some(3.0),
+            title: None,
+            performer: None,
+            emoji: (kind == DocumentKind::Sticker).then(|| "😀".into()),
+            thumbnail: None,
+        };
+        document.add_thumbnail();
+        document
+    }
+
+    /// The same with a file name.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Gives it a thumbnail where it is of a kind that has one.
+    pub(crate) fn add_thumbnail(&mut self) {
+        let is_seen = !matches!(self.kind, DocumentKind::File | DocumentKind::Audio | DocumentKind::Voice);
+        self.thumbnail = self.dimensions.filter(|_| is_seen).map(|(width, height)| thumbnail(self.id, width, height));
+    }
+
+    /// The file behind it.
+    pub(crate) fn file(&self, dc: i32) -> FileEntry {
+        let form = FileForm::Document { thumbnail: self.thumbnail };
+        FileEntry { size: self.size, form, dc, source: FileSource::Derived }
+    }
 }
 
 /// What a message carries.
@@ -107,26 +143,14 @@ pub enum Media {
     Dice { emoji: String, value: i32 },
 }
 
-/// Where a file's bytes come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FileSource {
-    /// Derived from the world's seed and the file's id.
-    Derived,
-    /// A file below [`World::file_root`](super::World::file_root).
-    Disk(PathBuf),
-    /// It was mentioned by an export but is not there.
-    Missing,
-}
-
-/// A file that can be downloaded.
-#[derive(Clone, Debug)]
-pub struct FileEntry {
-    /// Bytes; of the largest size, for a photo.
-    pub size: i64,
-    /// Dimensions, for a photo.
-    pub photo: Option<(i32, i32)>,
-    /// The data centre that holds it.
-    pub dc: i32,
-    /// Where its bytes come from.
-    pub source: FileSource,
+impl Media {
+    /// The id of the photo or document that it is.
+    #[must_use]
+    pub fn file_id(&self) -> Option<i64> {
+        match self {
+            Self::Photo(photo) => Some(photo.id),
+            Self::Document(document) => Some(document.id),
+            _ => None,
+        }
+    }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grammers_mtsender::{ConnectionParams, InvocationError, NoRetries, SenderPool, SenderPoolFatHandle};
-use grammers_session::SessionData;
 use grammers_session::storages::MemorySession;
-use grammers_session::types::DcOption;
+use grammers_session::types::{DcOption, PeerId as SessionPeerId, PeerInfo, UpdateState, UpdatesState};
 use grammers_session::updates::UpdatesLike;
+use grammers_session::{BoxFuture, Session, SessionData};
 use grammers_tl_types::{RemoteCall, enums, functions as f, types};
-use telescribe_simulator::{AccountAccess, Options, PeerId, Simulator, World, WorldSpec};
+use telescribe_simulator::{AccountAccess, DataCentreAccess, Options, PeerId, Simulator, World, WorldSpec};
 use tokio::sync::mpsc;
 
 /// Nothing on loopback takes this long.
@@ -22,6 +22,45 @@ pub(crate) struct Client {
     pub(crate) updates: mpsc::Receiver<UpdatesLike>,
 }
 
+/// A session that stays at the addresses that it was given: what `help.getConfig` says would lead it away from those that serve files.
+struct FixedAddresses(MemorySession);
+
+impl Session for FixedAddresses {
+    type Error = <MemorySession as Session>::Error;
+
+    fn home_dc_id(&self) -> Result<i32, Self::Error> {
+        self.0.home_dc_id()
+    }
+
+    fn set_home_dc_id(&self, dc_id: i32) -> BoxFuture<'_, Result<(), Self::Error>> {
+        self.0.set_home_dc_id(dc_id)
+    }
+
+    fn dc_option(&self, dc_id: i32) -> Result<Option<DcOption>, Self::Error> {
+        self.0.dc_option(dc_id)
+    }
+
+    fn set_dc_option(&self, _: &DcOption) -> BoxFuture<'_, Result<(), Self::Error>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn peer(&self, peer: SessionPeerId) -> BoxFuture<'_, Result<Option<PeerInfo>, Self::Error>> {
+        self.0.peer(peer)
+    }
+
+    fn cache_peer(&self, peer: PeerInfo) -> BoxFuture<'_, Result<(), Self::Error>> {
+        self.0.cache_peer(peer)
+    }
+
+    fn updates_state(&self) -> BoxFuture<'_, Result<UpdatesState, Self::Error>> {
+        self.0.updates_state()
+    }
+
+    fn set_update_state(&self, update: UpdateState) -> BoxFuture<'_, Result<(), Self::Error>> {
+        self.0.set_update_state(update)
+    }
+}
+
 pub(crate) fn spec() -> WorldSpec {
     WorldSpec { seed: 11, accounts: 3, peers: 10, messages: 1_000, shared_groups: true, ..WorldSpec::default() }
 }
@@ -31,18 +70,27 @@ pub(crate) async fn start(spec: &WorldSpec) -> Simulator {
 }
 
 impl Client {
-    #[expect(clippy::disallowed_methods, reason = "the client is not part of what counts its tasks")]
     pub(crate) fn connect(simulator: &Simulator, name: &str) -> Self {
+        Self::connect_to(simulator, name, |access| &access.data_centres)
+    }
+
+    /// The same over the addresses that serve files only.
+    pub(crate) fn connect_to_media(simulator: &Simulator, name: &str) -> Self {
+        Self::connect_to(simulator, name, |access| &access.media_data_centres)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the client is not part of what counts its tasks")]
+    fn connect_to(simulator: &Simulator, name: &str, addresses: impl Fn(&AccountAccess) -> &Vec<DataCentreAccess>) -> Self {
         let access = simulator.accounts().into_iter().find(|account| account.name == name).unwrap();
         let mut data = SessionData { home_dc: access.home_dc, ..SessionData::default() };
         data.dc_options.clear();
-        for dc in &access.data_centres {
+        for dc in addresses(&access) {
             let ipv6 = SocketAddrV6::new(Ipv6Addr::LOCALHOST, dc.address.port(), 0, 0);
             data.dc_options.insert(dc.id, DcOption { id: dc.id, ipv4: dc.address, ipv6, auth_key: Some(dc.auth_key) });
         }
         let parameters = ConnectionParams { retry_policy: Box::new(NoRetries), ..ConnectionParams::default() };
         let SenderPool { runner, handle, updates } =
-            SenderPool::with_configuration(Arc::new(MemorySession::from(data)), 1, parameters);
+            SenderPool::with_configuration(Arc::new(FixedAddresses(MemorySession::from(data))), 1, parameters);
         tokio::spawn(runner.run());
         Self { access, handle, updates }
     }

@@ -1,10 +1,11 @@
 //! Files come whole, from the data centre that holds them, for as long as the reference is good.
 
-use grammers_tl_types::{enums, functions as f, types};
+use grammers_tl_types::enums;
 use telescribe_simulator::world::Media;
 use telescribe_simulator::{PeerId, Simulator};
 
-use crate::client::{Client, history, input_peer, messages_in, refusal, spec, start};
+use crate::client::{Client, refusal, spec, start};
+use crate::files::{download, let_in, location, part};
 
 /// A document that alpha can see: where it is, and in which data centre.
 fn document(simulator: &Simulator, away: bool) -> (PeerId, i32, i64, i32) {
@@ -24,26 +25,6 @@ fn document(simulator: &Simulator, away: bool) -> (PeerId, i32, i64, i32) {
     })
 }
 
-async fn location(simulator: &Simulator, client: &Client, peer: PeerId, id: i32) -> enums::InputFileLocation {
-    let mut request = history(simulator.inspect(|world| input_peer(world, "alpha", peer)));
-    (request.offset_id, request.limit) = (id + 1, 1);
-    let messages = messages_in(client.call(&request).await.unwrap());
-    let enums::Message::Message(message) = &messages[0] else { panic!("a message") };
-    let Some(enums::MessageMedia::Document(media)) = &message.media else { panic!("a document") };
-    let Some(enums::Document::Document(document)) = &media.document else { panic!("a document") };
-    types::InputDocumentFileLocation {
-        id: document.id,
-        access_hash: document.access_hash,
-        file_reference: document.file_reference.clone(),
-        thumb_size: String::new(),
-    }
-    .into()
-}
-
-fn part(location: enums::InputFileLocation, offset: i64) -> f::upload::GetFile {
-    f::upload::GetFile { precise: true, cdn_supported: false, location, offset, limit: 65_536 }
-}
-
 #[tokio::test]
 async fn a_file_is_downloaded_whole_from_another_data_centre() {
     let simulator = start(&spec()).await;
@@ -52,19 +33,8 @@ async fn a_file_is_downloaded_whole_from_another_data_centre() {
     let location = location(&simulator, &client, peer, id).await;
     assert_eq!(client.refusal(&part(location.clone(), 0)).await, format!("FILE_MIGRATE_{dc}"));
     assert_eq!(refusal(client.call_in(dc, &part(location.clone(), 0)).await), "AUTH_KEY_UNREGISTERED");
-    let exported = client.call(&f::auth::ExportAuthorization { dc_id: dc }).await.unwrap();
-    let enums::auth::ExportedAuthorization::Authorization(exported) = exported;
-    let import = f::auth::ImportAuthorization { id: exported.id, bytes: exported.bytes };
-    client.call_in(dc, &import).await.unwrap();
-    let mut content: Vec<u8> = Vec::new();
-    loop {
-        let answer = client.call_in(dc, &part(location.clone(), content.len() as i64)).await.unwrap();
-        let enums::upload::File::File(answer) = answer else { panic!("no CDN") };
-        content.extend(&answer.bytes);
-        if answer.bytes.len() < 65_536 {
-            break;
-        }
-    }
+    let_in(&client, dc).await;
+    let content = download(&client, dc, &location).await;
     assert!(simulator.inspect(|world| world.file_content(file)).unwrap() == content);
     simulator.stop().await;
 }

@@ -1,0 +1,78 @@
+//! What happens to files: their references expire, their bytes are not what was said.
+
+use super::ScriptError;
+use crate::simulator::Simulator;
+use crate::world::World;
+
+impl Simulator {
+    /// Makes every file reference that an account was given so far expire. Reading what carries a file again gives a new one.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub fn expire_file_references(&self, account: &str) -> Result<(), ScriptError> {
+        let mut world = self.core.world_mut();
+        let found = world.accounts.iter_mut().find(|of| of.name == account);
+        found.ok_or_else(|| ScriptError::NoSuchAccount(account.into()))?.reference_epoch += 1;
+        Ok(())
+    }
+
+    /// Makes every reference to one file expire that any account was given so far.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn expire_file(&self, file: i64) -> Result<(), ScriptError> {
+        self.with_file(file, |world| *world.reference_epochs.entry(file).or_default() += 1)
+    }
+
+    /// Has reading a message again give references to a file that have expired already, or good ones again. Those that are good now stay
+    /// good until [`Simulator::expire_file`].
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn withhold_file_references(&self, file: i64, withheld: bool) -> Result<(), ScriptError> {
+        self.with_file(file, |world| {
+            if withheld {
+                world.stale_files.insert(file);
+            } else {
+                world.stale_files.remove(&file);
+            }
+        })
+    }
+
+    /// Gives a file another length than messages say: the data ends earlier, or goes on. What [`World::file_size`], [`World::file_hash`]
+    /// and their kin tell is what is served.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn set_file_size(&self, file: i64, size: i64) -> Result<(), ScriptError> {
+        self.with_file(file, |world| {
+            if let Some(entry) = world.files.get_mut(&file) {
+                entry.size = size.max(0);
+            }
+        })
+    }
+
+    /// Moves a file to another data centre; messages that are read from now on say so.
+    ///
+    /// # Errors
+    /// When there is no such file or data centre.
+    pub fn move_file(&self, file: i64, dc: i32) -> Result<(), ScriptError> {
+        if !self.core.world().data_centres.contains(&dc) {
+            return Err(ScriptError::NoSuchDataCentre(dc));
+        }
+        self.with_file(file, |world| {
+            if let Some(entry) = world.files.get_mut(&file) {
+                entry.dc = dc;
+            }
+        })
+    }
+
+    fn with_file(&self, file: i64, change: impl FnOnce(&mut World)) -> Result<(), ScriptError> {
+        let mut world = self.core.world_mut();
+        if !world.files.contains_key(&file) {
+            return Err(ScriptError::NoSuchFile(file));
+        }
+        change(&mut world);
+        Ok(())
+    }
+}
