@@ -52,7 +52,8 @@ fn main() -> anyhow::Result<()> {
     let mut all: BTreeMap<&str, Vec<Figures>> = BTreeMap::new();
     for round in 0..rounds {
         let mut order: [&str; 4] = ["ours", "ours_sync_each", "files", "blobdb"];
-        order.rotate_left(round % order.len());
+        let ways = order.len();
+        order.rotate_left(round % ways);
         for name in order {
             let folder = tempfile::tempdir()?;
             let mut way: Box<dyn Way> = match name {

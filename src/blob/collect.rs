@@ -20,12 +20,14 @@
 
 use std::collections::HashSet;
 
+use crate::model::Timestamp;
+
 use super::database::PartialKey;
 use super::error::BlobError;
 use super::hash::BlobHash;
 use super::record::{BlobAmount, BlobEntry, BlobPlace};
+use super::verify::DAMAGED_MAX;
 use super::{Blobs, large};
-use crate::model::Timestamp;
 
 /// Large blobs that are forgotten before one flush, and their files removed: a flush for each would be most of the time.
 const FORGOTTEN_MAX: usize = 1_024;
@@ -43,7 +45,7 @@ pub struct Collected {
     pub unknown: BlobAmount,
     /// The same, but referred to: the database knows them again.
     pub adopted: BlobAmount,
-    /// Files that the database does not know, that are referred to, and whose bytes are not those of their name. They are left.
+    /// Files that the database does not know, that are referred to, and whose bytes are not those of their name: the first thousand. They are left.
     pub damaged: Vec<BlobHash>,
     /// Files that are not ours, which are left.
     pub foreign: u64,
@@ -166,7 +168,8 @@ impl Collection {
                     inner.database.add(&hash, BlobEntry { place: BlobPlace::Large, size }, None, None)?;
                     collected.adopted.add(size);
                 }
-                _ => collected.damaged.push(hash),
+                _ if collected.damaged.len() < DAMAGED_MAX => collected.damaged.push(hash),
+                _ => {}
             }
             Ok(())
         })

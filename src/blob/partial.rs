@@ -2,8 +2,8 @@
 //!
 //! # Correctness
 //! What is there is known in two steps. A range that was written is *done*: this process may rely on it. The disk is asked for the data (fdatasync) of all
-//! done ranges together, and only after that they are noted in the database as *synced*; another process believes nothing else. A note that a power cut
-//! loses costs its ranges and no more. It names the download's file, whose name is never given twice (`incoming.rs`), so no note of one file is ever
+//! done ranges together, and only after that they are noted in the database as *synced*; another process believes nothing else. The note itself is durable with
+//! the next flush of the store, of whatever thread: one that a power cut loses costs its ranges and no more. It names the download's file, whose name is never given twice (`incoming.rs`), so no note of one file is ever
 //! believed of another; and where the file is shorter than its note says, what lies behind its end is not believed.
 //!
 //! Nobody can write while a download is finished: [`Partial::finish`] takes it, so that there are no other references.
@@ -24,7 +24,7 @@ use super::record::PartialRecord;
 use super::store::Stored;
 use super::{Blobs, SMALL_MAX};
 
-/// Bytes that are done and not synced, from which on they are synced: what a killed process fetches again at most, for two syncs each 16 MiB.
+/// Bytes that are done and not synced, from which on they are synced: about what a killed process fetches again, for one sync each 16 MiB.
 const UNSYNCED_MAX: u64 = 16 << 20;
 /// Bytes that are done and not synced at which writers wait for a sync that is under way (back-pressure): four times as many, so that they seldom do.
 const UNSYNCED_WAIT: u64 = 4 * UNSYNCED_MAX;
@@ -210,12 +210,12 @@ impl Partial {
             written.unsynced.bytes()
         };
         match unsynced {
-            UNSYNCED_WAIT.. => self.sync(),
+            UNSYNCED_WAIT.. => self.note_under(self.synced()),
             UNSYNCED_MAX.. => match self.synced.try_lock() {
-                Ok(synced) => self.sync_under(synced),
+                Ok(synced) => self.note_under(synced),
                 // Another thread is at it.
                 Err(TryLockError::WouldBlock) => Ok(()),
-                Err(TryLockError::Poisoned(poisoned)) => self.sync_under(poisoned.into_inner()),
+                Err(TryLockError::Poisoned(poisoned)) => self.note_under(poisoned.into_inner()),
             },
             _ => Ok(()),
         }
@@ -226,10 +226,12 @@ impl Partial {
     /// # Errors
     /// When the disk refuses: then it must be opened again, because nobody knows what of it the disk has.
     pub fn sync(&self) -> Result<(), BlobError> {
-        self.sync_under(self.synced())
+        self.note_under(self.synced())?;
+        self.blobs.flush()
     }
 
-    fn sync_under(&self, mut synced: MutexGuard<'_, ByteRanges>) -> Result<(), BlobError> {
+    /// Has the disk take what was written, and then notes it.
+    fn note_under(&self, mut synced: MutexGuard<'_, ByteRanges>) -> Result<(), BlobError> {
         self.unfailed()?;
         let fresh = std::mem::take(&mut self.written().unsynced);
         if !fresh.is_empty() {
@@ -243,8 +245,7 @@ impl Partial {
             let record = PartialRecord { file: incoming.name.clone(), size: self.size, synced: synced.clone() };
             self.blobs.inner.database.put_partial(&self.key, &record)?;
         }
-        drop(synced);
-        self.blobs.flush()
+        Ok(())
     }
 
     /// Ends the download: checks that it is whole, hashes it and stores it. Reads the whole file once.

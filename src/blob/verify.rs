@@ -6,7 +6,7 @@ use super::hash::BlobHash;
 use super::record::{BlobAmount, BlobEntry, BlobPlace};
 
 /// Damaged blobs that a report names: more than that is a broken disk, and what helps is a backup.
-const DAMAGED_MAX: usize = 1_000;
+pub(super) const DAMAGED_MAX: usize = 1_000;
 
 /// What a verification has found.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
