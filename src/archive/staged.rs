@@ -17,9 +17,9 @@ use super::codec::{StoredKey, WrittenValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
 use super::family::{
-    ACCESS_HASH, COUNTERS, COVERAGE, CRAWL_STATE, EARLIER_FORM, FORM, Family, LOG, MEMBER, OWN, PEER, SIZE, TOPIC, USERNAME,
+    ACCESS_HASH, COUNTERS, COVERAGE, CRAWL_STATE, EARLIER_FORM, FORM, Family, LOG, OWN, PEER, SIZE, TOPIC, USERNAME,
 };
-use super::key::{AddressKey, MemberKey, OwnKey, Username, VersionKey};
+use super::key::{AddressKey, OwnKey, Username, VersionKey};
 use super::log_end::LogEnd;
 use super::members::Membership;
 use super::outcome::{Archived, MassDeletion};

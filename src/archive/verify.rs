@@ -6,6 +6,7 @@
 //! hashing), because the one is in the order of time and the other in that of keys; a chat whose sums differ is looked at message by message.
 
 mod coverage;
+mod files;
 mod log;
 mod messages;
 mod peers;
@@ -140,7 +141,7 @@ type ByChat<T> = BTreeMap<ChatId, T>;
 
 impl<'a> View<'a> {
     /// Compares messages with the change log, with their earlier versions and raw bytes, and with coverage and its counts; peers with their
-    /// usernames; and the change log with its hash chain.
+    /// usernames; files with the queue and with where they were seen; and the change log with its hash chain.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -161,6 +162,7 @@ impl<'a> View<'a> {
         view.compare_log(&told, &stored, &mut findings)?;
         view.check_coverage(stored, &mut findings)?;
         view.check_peers(&mut findings)?;
+        view.check_files(&mut findings)?;
         view.check_readable(&mut findings)?;
         Ok(findings.report)
     }

@@ -116,7 +116,8 @@ async fn all(api: &Api, args: &Args, globals: &Globals, out: &mut Out) -> anyhow
             summary.held,
             if summary.hidden > 0 { format!(", {} ids hidden from all accounts", summary.hidden) } else { String::new() },
         ))?;
-        let failed = if summary.files_failed > 0 { format!(", {} could not be downloaded", summary.files_failed) } else { String::new() };
+        let failed =
+            if summary.files_failed > 0 { format!(", {} could not be downloaded", summary.files_failed) } else { String::new() };
         match summary.files_missing {
             0 => out.line(format_args!("files complete{failed}"))?,
             missing => out.line(format_args!("{missing} files to be downloaded{failed}; `telescribe media` lists them"))?,

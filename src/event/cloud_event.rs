@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::archive::{Epoch, ArchivedFile, StoredMessage};
+use crate::archive::{ArchivedFile, Epoch, StoredMessage};
 use crate::model::{Change, ChangeKind, FileId, FileState, MessageKey, Peer, Seq, Timestamp};
 use crate::show::{MessageView, PeerView};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::archive::{ArchiveError, Snapshot, ArchivedFile, StoredMessage};
+use crate::archive::{ArchiveError, ArchivedFile, Snapshot, StoredMessage};
 use crate::model::{Change, ChangeKind, MessageKey, Peer, PeerId, Seq};
 
 use super::Event;

@@ -9,7 +9,7 @@ use axum::{Extension, Json};
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use crate::archive::{Snapshot, ArchivedFile};
+use crate::archive::{ArchivedFile, Snapshot};
 use crate::model::{AccountName, FileId, FileKind, FileOrigin, FileState, MessageId, MessageKey};
 use crate::views::{FileDetail, FilePlaceView, FileView, FilesPage, MediaWishBody, MediaWishView};
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::queue::Queue;
 use super::rules::{DownloadRules, Verdict};
-use crate::archive::{Archive, ArchiveError, ChangeBatch, Reader, ArchivedFile, View, Write};
+use crate::archive::{Archive, ArchiveError, ArchivedFile, ChangeBatch, Reader, View, Write};
 use crate::blob::Blobs;
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{ChangeKind, Clock, FileId, FileOrigin, FilePlace, FileState, MessageKey, Peer, PeerId};

@@ -247,6 +247,9 @@ impl From<Totals> for CoverageSummary {
             hidden,
             recheck,
             held,
+            // Told by the queue, not by the totals.
+            files_missing: 0,
+            files_failed: 0,
         }
     }
 }

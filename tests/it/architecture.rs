@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use crate::support::files::{project, project_files};
 
 /// Each module of `src/`, in the order of `lib.rs`, and what it may use of the crate.
-const MODULES: [(&str, &[&str]); 27] = [
+const MODULES: [(&str, &[&str]); 28] = [
     ("lifecycle", &[]),
     ("model", &[]),
     ("span", &[]),
@@ -43,7 +43,21 @@ const MODULES: [(&str, &[&str]); 27] = [
     ("http", &["lifecycle", "model", "archive", "blob", "search", "verification", "show", "views", "event", "seal"]),
     (
         "config",
-        &["span", "model", "schedule", "accounts", "telegram", "archive", "blob", "crawl", "media", "search", "verification", "output", "http"],
+        &[
+            "span",
+            "model",
+            "schedule",
+            "accounts",
+            "telegram",
+            "archive",
+            "blob",
+            "crawl",
+            "media",
+            "search",
+            "verification",
+            "output",
+            "http",
+        ],
     ),
     ("telemetry", &["config"]),
     (

@@ -240,6 +240,7 @@ fn a_start_without_enough_open_files_leaves_the_index_as_it_is() {
             .env("TELESCRIBE__ACCOUNTS__SESSIONS", "sessions")
             .env("TELESCRIBE__HTTP__LISTENERS", "[]")
             .env("TELESCRIBE__HTTP__METRICS", "[]")
+            .env("TELESCRIBE__MEDIA__ENABLED", "false")
             .env("TELESCRIBE__LOG__FILTER", "off")
             .current_dir(own.path(""))
             .stdin(Stdio::null())

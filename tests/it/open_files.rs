@@ -27,6 +27,7 @@ fn daemon(folder: &Path, limits: &str) -> Child {
         .env("TELESCRIBE__TELEGRAM__SERVER", "simulated")
         .env("TELESCRIBE__HTTP__LISTENERS", "[]")
         .env("TELESCRIBE__HTTP__METRICS", "[]")
+        .env("TELESCRIBE__MEDIA__ENABLED", "false")
         .env("TELESCRIBE__LOG__FILTER", "warn")
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -25,6 +25,7 @@ fn daemon(folder: &Path, data: &str) -> Command {
     command
         .env("TELESCRIBE__HTTP__LISTENERS", "[]")
         .env("TELESCRIBE__HTTP__METRICS", "[]")
+        .env("TELESCRIBE__MEDIA__ENABLED", "false")
         .env("TELESCRIBE__LOG__FILTER", "info")
         .stdin(Stdio::null())
         .stdout(Stdio::null());

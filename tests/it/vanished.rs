@@ -22,6 +22,7 @@ fn daemon(folder: &Path) -> Command {
     command
         .env("TELESCRIBE__HTTP__LISTENERS", "[]")
         .env("TELESCRIBE__HTTP__METRICS", "[]")
+        .env("TELESCRIBE__MEDIA__ENABLED", "false")
         .env("TELESCRIBE__LOG__FILTER", "warn")
         .env("TELESCRIBE__ACCOUNTS__REST_AFTER_CRASH", "0s")
         .stdin(Stdio::null())

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use prost::Message as _;
 use rocksdb::{DB, IteratorMode};
 use telescribe::archive::{Archive, ArchiveError, Durability, Order};
-use telescribe::model::{ChangeKind, IdRange, PeerId, Seq, Timestamp};
+use telescribe::model::{ChangeKind, FileId, FileOrigin, FileState, IdRange, PeerId, Seq, Timestamp};
 
-use crate::support::archives::furnished;
+use crate::support::archives::{furnished, seen};
 use crate::support::disk::{FAMILIES, delete, get, put, raw_db, stored_at, stored_peer, stored_time};
 use crate::support::messages::{CHAT, NOW, at, peer, range, raw, text};
 
@@ -65,9 +65,16 @@ fn read_everything(archive: &Archive) -> Result<(), ArchiveError> {
     note(archive.view().topics(CHAT).map(drop));
     note(archive.view().verify().map(drop));
     note(archive.view().chats(PeerId(-9)).map(drop));
+    archive.view().files(FileId::photo(i64::MIN)).for_each(|f| note(f.map(drop)));
+    archive.view().file_origins(FileId::photo(7)).for_each(|o| note(o.map(drop)));
+    note(archive.view().attached(FileOrigin::Message(at(42))).map(drop));
+    archive.view().attached_in(CHAT.into()).for_each(|a| note(a.map(drop)));
+    [false, true].into_iter().for_each(|large| archive.view().files_queued(large).for_each(|f| note(f.map(drop))));
+    note(archive.view().files_judged_by().map(drop));
     archive.view().addresses("alpha".parse().expect("a name")).for_each(|a| note(a.map(drop)));
     let mut write = archive.write(NOW);
     write.message(text(42, "again"), raw("b"), 99).delete(at(1)).covered(CHAT, range(1, 50)).peer(peer(CHAT.0, Some("new")));
+    write.file_state(FileId::document(-8), FileState::Seen).file_seen(FileOrigin::Message(at(1)), NOW, None, seen(FileId::photo(7), 1));
     note(write.commit().map(drop));
     first
 }
@@ -219,6 +226,8 @@ proptest! {
             match how {
                 // Noise instead of the value, one byte changed, or a foreign key.
                 0 => put(&db, family, &key, &noise),
+                // That an entry of the queue is there says all.
+                1 if value.is_empty() => put(&db, family, &key, &noise),
                 1 => {
                     let at = place.index(value.len());
                     value[at] ^= noise.first().copied().unwrap_or(1) | 1;

@@ -115,7 +115,7 @@ fn who_only_reads_does_not_upgrade() {
     let before = files(&path);
     let refused = Archive::open_to_read(&path, None).unwrap_err();
     let expected = format!(
-        "archive at `{}` has format 2, this version reads format 4; `telescribe upgrade` or the next `telescribe run` upgrades it",
+        "archive at `{}` has format 2, this version reads format 5; `telescribe upgrade` or the next `telescribe run` upgrades it",
         path.display()
     );
     assert_eq!(refused.to_string(), expected);
@@ -146,7 +146,7 @@ fn the_upgraded_archive_is_dumped_as_the_older_version_dumped_it() {
     let refused = run_in(folder.path(), &["--data", data, "dump", "--all"]);
     assert!(refused.status == 2 && refused.err.contains("`telescribe upgrade`"), "{}", refused.err);
     let upgraded = run_in(folder.path(), &["--data", data, "upgrade"]).well();
-    assert!(upgraded.err.contains("the archive has format 4, with 515 changes"), "{}", upgraded.err);
+    assert!(upgraded.err.contains("the archive has format 5, with 515 changes"), "{}", upgraded.err);
     let dumped = run_in(folder.path(), &["--data", data, "dump", "--all"]).well().out;
     let before = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/archive/format-2/dump.ndjson")).unwrap();
     // What has come since: whose ids they are, outside channels.

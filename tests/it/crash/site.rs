@@ -167,6 +167,7 @@ impl Site {
             .env("TELESCRIBE__ARCHIVE__FREE_MIN_MIB", "0")
             .env("TELESCRIBE__HTTP__LISTENERS", "[]")
             .env("TELESCRIBE__HTTP__METRICS", "[]")
+            .env("TELESCRIBE__MEDIA__ENABLED", "false")
             .env("TELESCRIBE__LOG__FILTER", "warn")
             .env("RUST_BACKTRACE", "0");
         for (name, value) in &self.settings {

@@ -1,11 +1,13 @@
 //! The trouble: what happens to the fleet, in the order of how far the crawl has got.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use telescribe_simulator::world::{Chat, ChatKind};
 use telescribe_simulator::{Fault, PeerId, Post, Rule, Simulator, When};
+use tokio::time::Instant;
 
 use super::daemon::Daemon;
 use crate::support::methods::HISTORY;
@@ -78,10 +80,13 @@ pub(super) struct Trouble {
     restart_wanted: bool,
     fresh: Vec<(PeerId, i32)>,
     rng: StdRng,
+    /// When the simulated Telegram began, and how long after that the program was killed each time.
+    began: Instant,
+    pub(super) killed_at: Vec<Duration>,
 }
 
 impl Trouble {
-    pub(super) fn new(simulator: Simulator, daemon: Daemon, pages: u64, wiped: usize) -> Self {
+    pub(super) fn new(simulator: Simulator, began: Instant, daemon: Daemon, pages: u64, wiped: usize) -> Self {
         Self {
             simulator: Some(simulator),
             daemon,
@@ -94,6 +99,8 @@ impl Trouble {
             restart_wanted: false,
             fresh: Vec::new(),
             rng: StdRng::seed_from_u64(7),
+            began,
+            killed_at: Vec::new(),
         }
     }
 
@@ -210,6 +217,7 @@ impl Trouble {
     }
 
     fn killed(&mut self) {
+        self.killed_at.push(self.began.elapsed());
         self.daemon.kill();
         self.stir(5);
         self.daemon.start_again();

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use rocksdb::{DB, IteratorMode};
 use telescribe::archive::{Address, Archive, Archived, Durability, Order, StoredMessage, View, Write};
 use telescribe::model::{
-    ChangeKind, ChatId, Counters, IdRange, Message, MessageKey, Peer, PeerId, PeerKind, Reaction, Seq, Timestamp,
+    ChangeKind, ChatId, ContentHash, Counters, FileAccess, FileId, FileOrigin, FilePlace, FileState, IdRange, MediaKind, Message, MessageKey, Peer, PeerId, PeerKind, Reaction, Rendition, RenditionRole, SeenFile,
+    Seq, StoredBytes, Timestamp,
 };
 use tempfile::TempDir;
 
@@ -121,7 +122,43 @@ pub(crate) fn furnished() -> Kept {
     kept.commit(|w| {
         w.job_started("discover");
     });
+    kept.commit(|w| {
+        let alpha = "alpha".parse().unwrap();
+        for (id, size) in [(FileId::photo(7), 9_000), (FileId::document(-8), 50 << 20), (FileId::document(9), 1)] {
+            w.file_seen(FileOrigin::Message(at(42)), NOW, Some(alpha), seen(id, size));
+        }
+        w.file_seen(FileOrigin::Avatar(CHAT), NOW, Some(alpha), SeenFile { place: FilePlace::Avatar, ..seen(FileId::photo(7), 9_000) });
+        w.file_state(FileId::photo(7), FileState::Stored(StoredBytes { hash: ContentHash([7; 32]), size: 9_000 }));
+        w.file_thumbnail(FileId::photo(7), StoredBytes { hash: ContentHash([8; 32]), size: 90 });
+        w.file_state(FileId::document(-8), FileState::Wanted);
+        w.file_state(FileId::document(9), FileState::Failed { why: "gone".to_owned(), tries: 2, next_try: None });
+        w.files_judged_by(77);
+    });
     kept
+}
+
+/// A file as an answer tells of it.
+pub(crate) fn seen(id: FileId, size: i64) -> SeenFile {
+    let rendition = |letter: &str, role, size| Rendition {
+        letter: letter.to_owned(),
+        role,
+        width: Some(640),
+        height: Some(480),
+        size: Some(size),
+    };
+    SeenFile {
+        id,
+        place: FilePlace::Media,
+        media: MediaKind::File,
+        name: Some("../отчёт.pdf".to_owned()),
+        mime: Some("application/pdf".to_owned()),
+        duration: None,
+        sticker_set: None,
+        ttl: None,
+        renditions: vec![rendition("", RenditionRole::Original, size), rendition("m", RenditionRole::Thumbnail, 90)],
+        preview: Some(vec![1, 2, 3]),
+        access: FileAccess { dc: 2, hash: -5, reference: b"ref".to_vec() },
+    }
 }
 
 /// Adds a message to each of several peers, in one write that has read them up to it.

@@ -131,6 +131,7 @@ impl Fleet {
             .env("TELESCRIBE__JOBS__BACKFILL__CRON", "* * * * * *")
             .env("TELESCRIBE__HTTP__LISTENERS", "[]")
             .env("TELESCRIBE__HTTP__METRICS", "[]")
+            .env("TELESCRIBE__MEDIA__ENABLED", self.config.media.enabled.to_string())
             .env("TELESCRIBE__LOG__FILTER", "error")
             .current_dir(self.path(""))
             .stdin(std::process::Stdio::null());
