@@ -78,6 +78,7 @@ pub struct Downloads {
     clock: Arc<dyn Clock>,
     judge: Arc<Judge>,
     queue: Arc<Queue>,
+    is_enabled: bool,
 }
 
 /// What somebody wants to be done with a file.
@@ -111,8 +112,9 @@ impl Downloads {
         let sources = Sources::new(Arc::clone(archive), Arc::clone(clients), Arc::clone(pool));
         let slots = Slots { small: settings.small_files_max, large: settings.large_files_max };
         let queue = Queue::new(Arc::clone(archive), sources, Arc::clone(clock), slots);
+        let is_enabled = settings.enabled;
         let judge = Arc::new(Judge::new(settings.rules, Arc::clone(clock)));
-        let media = Arc::new(Self { archive: Arc::clone(archive), clock: Arc::clone(clock), judge, queue });
+        let media = Arc::new(Self { archive: Arc::clone(archive), clock: Arc::clone(clock), judge, queue, is_enabled });
         // Shown from the start, so that the first one is seen as an increase.
         metrics::counter!("telescribe_files_stored_total").increment(0);
         metrics::counter!("telescribe_file_bytes_stored_total").increment(0);
@@ -169,6 +171,29 @@ impl Downloads {
             rate: running.rate(),
         };
         self.queue.each_running().into_iter().map(show).collect()
+    }
+
+    /// Whether every file that was seen was judged, and none that is wanted is missing but those that are given up.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn is_caught_up(&self) -> Result<bool, ArchiveError> {
+        if !self.is_enabled {
+            return Ok(true);
+        }
+        let view = self.archive.view();
+        if view.position(READER)? < self.archive.last_seq() || view.files_judged_by()?.is_none() {
+            return Ok(false);
+        }
+        for large in [false, true] {
+            // Those that are given up are the last ones.
+            if let Some(first) = view.files_queued(large).next()
+                && first?.0 < Timestamp(i64::MAX)
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// What the rules say of a file at each place where it was seen.

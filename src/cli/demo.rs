@@ -137,6 +137,9 @@ fn config(args: &Args) -> Config {
     // No real account: the simulated Telegram needs no rate limit.
     config.accounts.request_interval = Span::seconds(0);
     config.accounts.rest_after_crash = Span::seconds(0);
+    // Small files only: the disk of whoever tries it is no place for gigabytes of noise.
+    config.media.size_max_mib = 1;
+    config.accounts.intervals.insert("upload.getFile".to_owned(), Span::seconds(0));
     config.jobs.catch_up = JobConfig::every("*/5 * * * * *");
     config.jobs.backfill = JobConfig::every("*/10 * * * * *");
     // Plain for the browser on this machine, sealed for everyone else.

@@ -3,13 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use telescribe::app::App;
 use telescribe::archive::ArchivedFile;
 use telescribe::config::{MediaAction, MediaRuleConfig};
 use telescribe::model::{FileId, FileKind, FileState, MediaKind};
-use telescribe_simulator::{Fault, Rule, When};
+use telescribe_simulator::{Fault, FileSizes, Rule, When, WorldSpec};
 
 use crate::support::fleet::{Fleet, small};
 
@@ -141,6 +143,102 @@ async fn rules_say_what_is_downloaded_and_other_rules_pick_up_what_they_want() {
         // What is stored stays.
         let is_wanted = matches!(file.media, MediaKind::Photo | MediaKind::Voice);
         assert_eq!(file.state.stored().is_some(), is_wanted, "{} {:?}", file.id, file.state);
+    }
+    fleet.stop(app).await;
+}
+
+/// A fleet with files of up to some megabytes in three data centres, in which much goes wrong.
+async fn troubled() -> Fleet {
+    let mut fleet = Fleet::new(WorldSpec {
+        messages: 900,
+        media_everywhere: true,
+        file_sizes: FileSizes::Between { min: 0, max: 4_000_000 },
+        ..small()
+    })
+    .await;
+    fleet.config.media.enabled = true;
+    fleet.config.accounts.intervals.insert("upload.getFile".to_owned(), telescribe::config::Span::seconds(0));
+    let error = |code: i32, name: &str| Fault::Error { code, name: name.to_owned() };
+    for (fault, share, seed) in [
+        (Fault::ShortRead { bytes: 5_000 }, 0.05, 1),
+        (Fault::FloodPremiumWait { seconds: 1 }, 0.01, 2),
+        (error(500, "INTERDC_2_CALL_ERROR"), 0.02, 3),
+        (error(-503, "Timeout"), 0.01, 4),
+        (error(400, "FILE_REFERENCE_EXPIRED"), 0.02, 5),
+        (Fault::Drop, 0.01, 6),
+        (Fault::Cut, 0.01, 7),
+        (Fault::Delay(Duration::from_millis(50)), 0.1, 8),
+    ] {
+        fleet.simulator.fault(Rule::new(fault, When::Share { share, seed }).method("upload.getFile"));
+    }
+    fleet
+}
+
+/// Has files tried again that have failed, as a person would, until none is left.
+async fn until_stored(fleet: &Fleet, app: &App) -> BTreeMap<FileId, ArchivedFile> {
+    fleet
+        .until("every file is stored", || {
+            let all = files(app);
+            let failed: Vec<FileId> =
+                all.values().filter(|file| matches!(file.state, FileState::Failed { .. })).map(|file| file.id).collect();
+            app.media.wish(&failed, telescribe::media::Wish::Retry).unwrap();
+            !all.is_empty() && all.values().all(|file| matches!(file.state, FileState::Stored(_) | FileState::Skipped { .. }))
+        })
+        .await;
+    files(app)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_goes_wrong_and_however_often_it_is_killed_every_file_is_stored_whole() {
+    let fleet = troubled().await;
+    for kill in 1..=4_u64 {
+        let mut program = fleet.daemon().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let parts = fleet.simulator.request_count("upload.getFile") + 15 * kill;
+        fleet.until("files are under way", || fleet.simulator.request_count("upload.getFile") > parts).await;
+        program.kill().unwrap();
+        program.wait().unwrap();
+        for account in fleet.simulator.accounts() {
+            fleet.simulator.expire_file_references(&account.name).unwrap();
+        }
+    }
+    let app = fleet.start_and_finish().await;
+    let stored = until_stored(&fleet, &app).await;
+    let wanted: Vec<&ArchivedFile> = stored.values().filter(|file| file.state.stored().is_some()).collect();
+    assert!(wanted.len() > 20, "{}", wanted.len());
+    for file in wanted {
+        check(&fleet, &app, file);
+    }
+    // Once each, and nothing half done stays.
+    let mut contents: Vec<_> = stored.values().filter_map(|file| file.state.stored()).map(|bytes| bytes.hash).collect();
+    contents.extend(stored.values().filter_map(|file| file.thumbnail).map(|bytes| bytes.hash));
+    contents.sort_unstable();
+    contents.dedup();
+    assert_eq!(app.blobs.totals().all().count, contents.len() as u64);
+    assert_eq!(app.blobs.partial_bytes(), 0);
+    let found = app.archive.view().verify().unwrap();
+    assert_eq!(found.differences, Vec::<String>::new());
+    fleet.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_what_telegram_has_and_not_what_it_says_of_its_size() {
+    let fleet = troubled().await;
+    fleet.simulator.clear_faults();
+    let documents: Vec<(i64, i64)> = fleet.simulator.inspect(|world| {
+        world.files.iter().filter(|(_, entry)| !entry.is_photo()).map(|(id, entry)| (*id, entry.size)).collect()
+    });
+    for (at, (id, size)) in documents.iter().enumerate() {
+        let lie = match at % 4 {
+            0 => *size,
+            1 => size + 700_000,
+            2 => size / 2,
+            _ => 524_288,
+        };
+        fleet.simulator.set_file_size(*id, lie).unwrap();
+    }
+    let app = fleet.start_and_finish().await;
+    for file in until_stored(&fleet, &app).await.values().filter(|file| file.state.stored().is_some()) {
+        check(&fleet, &app, file);
     }
     fleet.stop(app).await;
 }

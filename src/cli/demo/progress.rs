@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use crate::app::App;
 use crate::cli::output::tell;
@@ -13,7 +13,8 @@ const LOOK: Duration = Duration::from_millis(200);
 /// How many looks pass between two plain lines.
 const LINE_EVERY: u32 = 10;
 
-/// Shows progress until everything that the accounts can see is archived, indexed and published, or a stop is requested.
+/// Shows progress until everything that the accounts can see is archived, indexed and published, files that are wanted too, or a stop is
+/// requested.
 pub(super) async fn until_caught_up(app: &App) -> anyhow::Result<()> {
     let style = ProgressStyle::with_template("   {prefix:9} {wide_bar} {pos}/{len}")?;
     let bars = indicatif::MultiProgress::new();
@@ -42,7 +43,8 @@ pub(super) async fn until_caught_up(app: &App) -> anyhow::Result<()> {
         looks += 1;
         let (waiting, working) = app.crawler.backlog();
         let crawled = progress.peers > 0 && progress.ids_missing == 0 && waiting + working == 0;
-        if crawled && position == last && confirmed.is_none_or(|confirmed| confirmed == last) {
+        let has_files = app.media.is_caught_up()?;
+        if crawled && has_files && position == last && confirmed.is_none_or(|confirmed| confirmed == last) {
             archived.finish();
             indexed.finish();
             if confirmed.is_some() {
@@ -51,6 +53,8 @@ pub(super) async fn until_caught_up(app: &App) -> anyhow::Result<()> {
                 published.finish_and_clear();
             }
             tell(format_args!("   {} messages archived, {} indexed", progress.messages, app.index.document_count()));
+            let stored = app.blobs.totals().all();
+            tell(format_args!("   {} files stored, {}", stored.count, HumanBytes(stored.bytes)));
             break;
         }
         tokio::time::sleep(LOOK).await;

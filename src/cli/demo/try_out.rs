@@ -14,6 +14,7 @@ pub(super) fn print(app: &App, data: &Path, key: &Path) -> anyhow::Result<()> {
         ("find a Chinese word inside a sentence", format!("{program} --data {data} search 今天天气")),
         ("find every form of a Russian word", format!("{program} --data {data} search Москва")),
         ("follow the changes", format!("{program} --data {data} changes --follow")),
+        ("see which files are stored", format!("{program} --data {data} media list --state stored")),
         ("see that nothing is missing", format!("{program} --data {data} coverage")),
         ("see how it is doing", format!("{program} --data {data} status")),
     ];
