@@ -74,7 +74,12 @@ fn read_everything(archive: &Archive) -> Result<(), ArchiveError> {
     archive.view().addresses("alpha".parse().expect("a name")).for_each(|a| note(a.map(drop)));
     let mut write = archive.write(NOW);
     write.message(text(42, "again"), raw("b"), 99).delete(at(1)).covered(CHAT, range(1, 50)).peer(peer(CHAT.0, Some("new")));
-    write.file_state(FileId::document(-8), FileState::Seen).file_seen(FileOrigin::Message(at(1)), NOW, None, seen(FileId::photo(7), 1));
+    write.file_state(FileId::document(-8), FileState::Seen).file_seen(
+        FileOrigin::Message(at(1)),
+        NOW,
+        None,
+        seen(FileId::photo(7), 1),
+    );
     note(write.commit().map(drop));
     first
 }

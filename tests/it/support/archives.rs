@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use rocksdb::{DB, IteratorMode};
 use telescribe::archive::{Address, Archive, Archived, Durability, Order, StoredMessage, View, Write};
 use telescribe::model::{
-    ChangeKind, ChatId, ContentHash, Counters, FileAccess, FileId, FileOrigin, FilePlace, FileState, IdRange, MediaKind, Message, MessageKey, Peer, PeerId, PeerKind, Reaction, Rendition, RenditionRole, SeenFile,
-    Seq, StoredBytes, Timestamp,
+    ChangeKind, ChatId, ContentHash, Counters, FileAccess, FileId, FileOrigin, FilePlace, FileState, IdRange, MediaKind, Message,
+    MessageKey, Peer, PeerId, PeerKind, Reaction, Rendition, RenditionRole, SeenFile, Seq, StoredBytes, Timestamp,
 };
 use tempfile::TempDir;
 
@@ -127,7 +127,12 @@ pub(crate) fn furnished() -> Kept {
         for (id, size) in [(FileId::photo(7), 9_000), (FileId::document(-8), 50 << 20), (FileId::document(9), 1)] {
             w.file_seen(FileOrigin::Message(at(42)), NOW, Some(alpha), seen(id, size));
         }
-        w.file_seen(FileOrigin::Avatar(CHAT), NOW, Some(alpha), SeenFile { place: FilePlace::Avatar, ..seen(FileId::photo(7), 9_000) });
+        w.file_seen(
+            FileOrigin::Avatar(CHAT),
+            NOW,
+            Some(alpha),
+            SeenFile { place: FilePlace::Avatar, ..seen(FileId::photo(7), 9_000) },
+        );
         w.file_state(FileId::photo(7), FileState::Stored(StoredBytes { hash: ContentHash([7; 32]), size: 9_000 }));
         w.file_thumbnail(FileId::photo(7), StoredBytes { hash: ContentHash([8; 32]), size: 90 });
         w.file_state(FileId::document(-8), FileState::Wanted);
