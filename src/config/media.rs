@@ -34,7 +34,7 @@ pub struct MediaConfig {
     pub premium_parts: usize,
     /// Maximum size of all stored files together, in MiB; 0 for no limit. At it, downloads wait.
     pub quota_mib: u64,
-    /// DownloadRules: the first one that is about a file decides; where none is, the file is downloaded if `size_max_mib` allows. Another one looks so:
+    /// Rules: the first one that is about a file decides; where none is, the file is downloaded if `size_max_mib` allows. Another one looks so:
     ///
     ///     [[media.rules]]
     ///     name = "large videos"

@@ -1,4 +1,4 @@
-//! DownloadRules: which files are downloaded. A pure function of what is known of a file, where it was seen, and the time.
+//! Rules: which files are downloaded. A pure function of what is known of a file, where it was seen, and the time.
 
 use std::fmt;
 use std::time::Duration;
