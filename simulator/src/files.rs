@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::picture;
+use crate::tone;
 use crate::world::{FileEntry, FileRendition, FileSource, World, mix};
 
 /// How much of a file is read at a time to hash it: as much as Telegram would serve at once.
@@ -91,7 +93,14 @@ impl World {
     fn content(&self, id: i64, letter: &str) -> Result<Content, FileError> {
         let entry = self.files.get(&id).ok_or(FileError::Missing)?;
         let size = entry.size_of(letter).ok_or(FileError::Missing)?.max(0);
+        let picture = entry.pictures().into_iter().rev().find(|size| letter.is_empty() || size.letter.to_string() == letter);
+        let picture = picture.filter(|_| self.real_media && (entry.is_photo() || !letter.is_empty()));
         let source = match &entry.source {
+            FileSource::Derived | FileSource::Tone if picture.is_some() => {
+                let drawn = picture.and_then(|of| picture::jpeg(id, of.width, of.height, entry.is_progressive(of), size));
+                Bytes::Made(drawn.ok_or(FileError::Missing)?)
+            }
+            FileSource::Tone if size > tone::HEADER => Bytes::Tone(id),
             FileSource::Derived | FileSource::Tone => Bytes::Derived(derivation_key(self.seed, id, letter_of(entry, letter))),
             FileSource::Disk(path) => Bytes::Disk(self.file_root.as_deref().unwrap_or(Path::new("")).join(path)),
             FileSource::Missing => return Err(FileError::Missing),
@@ -107,6 +116,10 @@ struct Content {
 }
 
 enum Bytes {
+    /// These.
+    Made(Vec<u8>),
+    /// The sound of this id.
+    Tone(i64),
     /// From this key.
     Derived(u64),
     /// In this file.
@@ -117,6 +130,8 @@ impl Content {
     fn read(&self, offset: i64, limit: i64) -> io::Result<Vec<u8>> {
         let (from, to) = (offset.clamp(0, self.size), offset.saturating_add(limit).clamp(0, self.size));
         match &self.bytes {
+            Bytes::Made(bytes) => Ok(bytes.get(from as usize..to.max(from) as usize).unwrap_or_default().to_vec()),
+            Bytes::Tone(id) => Ok(tone::wave(*id, self.size, from, to)),
             Bytes::Derived(key) => Ok(derive(*key, from, to)),
             Bytes::Disk(path) => {
                 let mut file = File::open(path)?;

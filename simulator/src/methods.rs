@@ -234,6 +234,7 @@ impl Call<'_> {
             f::help::GetNearestDc::CONSTRUCTOR_ID => self.get_nearest_dc(),
             f::users::GetUsers::CONSTRUCTOR_ID => self.get_users(),
             f::users::GetFullUser::CONSTRUCTOR_ID => self.get_full_user(),
+            f::photos::GetUserPhotos::CONSTRUCTOR_ID => self.get_user_photos(),
             f::updates::GetState::CONSTRUCTOR_ID => Ok(self.state().to_bytes()),
             f::updates::GetDifference::CONSTRUCTOR_ID => self.get_difference(),
             f::updates::GetChannelDifference::CONSTRUCTOR_ID => self.get_channel_difference(),

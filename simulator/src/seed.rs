@@ -83,6 +83,11 @@ pub struct WorldSpec {
     pub shared_groups: bool,
     /// How large documents are.
     pub file_sizes: FileSizes,
+    /// Whether most groups, channels and users have a photo.
+    pub peer_photos: bool,
+    /// Whether photos and thumbnails are pictures that can be looked at, and sounds can be played. Videos, stickers and files are noise
+    /// all the same.
+    pub real_media: bool,
 }
 
 impl Default for WorldSpec {
@@ -104,6 +109,8 @@ impl Default for WorldSpec {
             forums: false,
             shared_groups: false,
             file_sizes: FileSizes::Typical,
+            peer_photos: false,
+            real_media: false,
         }
     }
 }

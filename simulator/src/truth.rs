@@ -471,12 +471,14 @@ struct ServiceLine<'w> {
     migrated: Option<PeerId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'w str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    photo: Option<i64>,
 }
 
 impl<'w> ServiceLine<'w> {
     fn of(service: &'w Service) -> Self {
         let (mut title, mut users, mut message) = (None, Vec::new(), None);
-        let (mut migrated, mut text) = (None, None);
+        let (mut migrated, mut text, mut photo) = (None, None, None);
         let action = match service {
             Service::ChatCreate { title: of, users: added } => {
                 title = Some(of.as_str());
@@ -486,6 +488,10 @@ impl<'w> ServiceLine<'w> {
             Service::ChatEditTitle { title: of } => {
                 title = Some(of.as_str());
                 "chat_edit_title"
+            }
+            Service::ChatEditPhoto { photo: of } => {
+                photo = Some(of.id);
+                "chat_edit_photo"
             }
             Service::ChatDeletePhoto => "chat_delete_photo",
             Service::ChatAddUser { users: added } => {
@@ -528,6 +534,6 @@ impl<'w> ServiceLine<'w> {
                 "topic_create"
             }
         };
-        Self { action, title, users, message, migrated, text }
+        Self { action, title, users, message, migrated, text, photo }
     }
 }

@@ -33,6 +33,7 @@ pub use history::History;
 pub(crate) use identity::BareId;
 pub use identity::PeerId;
 pub use journal::{Event, Journal};
+pub(crate) use media::WAVE;
 pub use media::{Document, DocumentKind, Media, Photo};
 pub use message::{Entity, EntityKind, Extra, Forward, Message, Reaction, Reply, Service};
 pub(crate) use order::{DialogOrder, DialogSortKey, Listing};
@@ -58,10 +59,14 @@ pub struct World {
     pub users: Vec<User>,
     /// Every file by photo or document id.
     pub files: HashMap<i64, FileEntry>,
+    /// Whether photos and thumbnails are pictures that can be looked at, and not noise.
+    pub real_media: bool,
     /// How often the references to a file were made to expire, for all accounts.
     pub(crate) reference_epochs: HashMap<i64, u32>,
     /// The files whose references are not renewed by reading a message again.
     pub(crate) stale_files: HashSet<i64>,
+    /// The photos of peers that have one.
+    pub(crate) peer_photos: HashMap<PeerId, Photo>,
     /// The folder that files of an export are read from.
     pub file_root: Option<PathBuf>,
     /// Where channels and groups are; of a basic group, the copy that was there first.
@@ -81,6 +86,8 @@ impl World {
             chats: Vec::new(),
             users: Vec::new(),
             files: HashMap::new(),
+            real_media: false,
+            peer_photos: HashMap::new(),
             reference_epochs: HashMap::new(),
             stale_files: HashSet::new(),
             file_root: None,
@@ -122,6 +129,12 @@ impl World {
     #[must_use]
     pub fn chat_seen_by(&self, account: usize, peer: PeerId) -> Option<&Chat> {
         self.chats.get(self.chat_index(account, peer)? as usize)
+    }
+
+    /// The photo that a user, group or channel shows.
+    #[must_use]
+    pub fn photo_of(&self, peer: PeerId) -> Option<&Photo> {
+        self.peer_photos.get(&peer)
     }
 
     /// The position of an account by its name.

@@ -3,7 +3,8 @@
 use grammers_tl_types::{enums, types};
 
 use super::AccountView;
-use crate::world::{Document, DocumentKind, Media, Photo, PhotoSize, mix};
+use crate::picture;
+use crate::world::{BASE_DATE, Document, DocumentKind, Media, PeerId, Photo, PhotoSize, mix};
 
 impl AccountView<'_> {
     fn file_dc(&self, file: i64) -> i32 {
@@ -57,15 +58,30 @@ impl AccountView<'_> {
         }
     }
 
-    fn photo(&self, photo: &Photo, date: i32) -> enums::Photo {
-        let mut sizes = vec![stripped_thumbnail(photo.id)];
+    /// A tiny inline preview; its first three bytes are the version and the dimensions, as in the real one.
+    fn stripped(&self, id: i64, width: i32, height: i32) -> enums::PhotoSize {
+        types::PhotoStrippedSize { r#type: "i".into(), bytes: self.stripped_bytes(id, width, height) }.into()
+    }
+
+    /// The bytes of the same.
+    fn stripped_bytes(&self, id: i64, width: i32, height: i32) -> Vec<u8> {
+        if self.world.real_media {
+            return picture::stripped(id, width, height);
+        }
+        let noise = (0..10).flat_map(|block: u64| mix(id as u64 ^ block).to_le_bytes());
+        [1, 40, 30].into_iter().chain(noise).collect()
+    }
+
+    pub(crate) fn photo(&self, photo: &Photo, date: i32) -> enums::Photo {
+        let mut sizes = vec![self.stripped(photo.id, photo.width, photo.height)];
         let downloadable = photo.sizes();
         let last = downloadable.len().saturating_sub(1);
         for (at, size) in downloadable.iter().enumerate() {
             let r#type = size.letter.to_string();
             sizes.push(if at == last && photo.progressive {
                 // The bytes after which each further scan of a progressive JPEG is complete.
-                let sizes = [8, 4, 2, 1].map(|part| size.size / part).to_vec();
+                let noise = [8, 4, 2, 1].map(|part| size.size / part);
+                let sizes = if self.world.real_media { picture::scan_ends(size.size) } else { noise }.to_vec();
                 types::PhotoSizeProgressive { r#type, w: size.width, h: size.height, sizes }.into()
             } else {
                 types::PhotoSize { r#type, w: size.width, h: size.height, size: size.size }.into()
@@ -83,9 +99,31 @@ impl AccountView<'_> {
         })
     }
 
+    /// The photo of a user as everybody sees it.
+    pub(super) fn user_photo(&self, peer: PeerId) -> Option<enums::UserProfilePhoto> {
+        let photo = self.world.photo_of(peer)?;
+        let (photo_id, dc_id) = (photo.id, self.file_dc(photo.id));
+        let stripped_thumb = Some(self.stripped_bytes(photo.id, photo.width, photo.height));
+        Some(types::UserProfilePhoto { has_video: false, personal: false, photo_id, stripped_thumb, dc_id }.into())
+    }
+
+    /// The photo of a group or channel as everybody sees it.
+    pub(super) fn chat_photo(&self, peer: PeerId) -> enums::ChatPhoto {
+        let Some(photo) = self.world.photo_of(peer) else { return enums::ChatPhoto::Empty };
+        let (photo_id, dc_id) = (photo.id, self.file_dc(photo.id));
+        let stripped_thumb = Some(self.stripped_bytes(photo.id, photo.width, photo.height));
+        types::ChatPhoto { has_video: false, photo_id, stripped_thumb, dc_id }.into()
+    }
+
+    /// The photo of a peer with all its sizes and a reference, as only those are told who ask for everything.
+    pub(crate) fn full_photo(&self, peer: PeerId) -> Option<enums::Photo> {
+        self.world.photo_of(peer).map(|photo| self.photo(photo, BASE_DATE))
+    }
+
     fn document(&self, document: &Document, date: i32) -> enums::Document {
         let stripped = matches!(document.kind, DocumentKind::Video | DocumentKind::Animation | DocumentKind::Round);
-        let stripped = stripped.then(|| stripped_thumbnail(document.id));
+        let (width, height) = document.dimensions.unwrap_or_default();
+        let stripped = stripped.then(|| self.stripped(document.id, width, height));
         let thumbnail = document.thumbnail.map(|of| {
             let PhotoSize { letter, width: w, height: h, size } = of;
             types::PhotoSize { r#type: letter.to_string(), w, h, size }.into()
@@ -162,13 +200,6 @@ fn attributes(document: &Document) -> Vec<enums::DocumentAttribute> {
         attributes.push(types::DocumentAttributeFilename { file_name: name.clone() }.into());
     }
     attributes
-}
-
-/// A tiny inline preview; its first three bytes are the version and the dimensions, as in the real one.
-fn stripped_thumbnail(id: i64) -> enums::PhotoSize {
-    let mut bytes = vec![1, 40, 30];
-    bytes.extend((0..10).flat_map(|block: u64| mix(id as u64 ^ block).to_le_bytes()));
-    types::PhotoStrippedSize { r#type: "i".into(), bytes }.into()
 }
 
 fn geo_point(lat: f64, long: f64) -> enums::GeoPoint {

@@ -112,32 +112,33 @@ impl AccountView<'_> {
             saved_peer_id: None,
             reply_to: pinned,
             date: message.date,
-            action: action(service),
+            action: self.action(service, message.date),
             reactions: message.extra.as_ref().and_then(|extra| reactions(&extra.reactions)),
             ttl_period: None,
         })
     }
-}
 
-fn action(service: &Service) -> enums::MessageAction {
-    match service.clone() {
-        Service::ChatCreate { title, users } => types::MessageActionChatCreate { title, users }.into(),
-        Service::ChatEditTitle { title } => types::MessageActionChatEditTitle { title }.into(),
-        Service::ChatDeletePhoto => enums::MessageAction::ChatDeletePhoto,
-        Service::ChatAddUser { users } => types::MessageActionChatAddUser { users }.into(),
-        Service::ChatDeleteUser { user } => types::MessageActionChatDeleteUser { user_id: user }.into(),
-        Service::ChatJoinedByLink { inviter } => types::MessageActionChatJoinedByLink { inviter_id: inviter }.into(),
-        Service::ChatJoinedByRequest => enums::MessageAction::ChatJoinedByRequest,
-        Service::ChannelCreate { title } => types::MessageActionChannelCreate { title }.into(),
-        Service::ChatMigrateTo { channel } => types::MessageActionChatMigrateTo { channel_id: channel }.into(),
-        Service::ChannelMigrateFrom { title, chat } => types::MessageActionChannelMigrateFrom { title, chat_id: chat }.into(),
-        Service::PinMessage { .. } => enums::MessageAction::PinMessage,
-        Service::HistoryClear => enums::MessageAction::HistoryClear,
-        Service::TopicCreate { title } => {
-            types::MessageActionTopicCreate { title_missing: false, title, icon_color: TOPIC_ICON_COLOR, icon_emoji_id: None }
-                .into()
+    fn action(&self, service: &Service, date: i32) -> enums::MessageAction {
+        match service.clone() {
+            Service::ChatEditPhoto { photo } => types::MessageActionChatEditPhoto { photo: self.photo(&photo, date) }.into(),
+            Service::ChatCreate { title, users } => types::MessageActionChatCreate { title, users }.into(),
+            Service::ChatEditTitle { title } => types::MessageActionChatEditTitle { title }.into(),
+            Service::ChatDeletePhoto => enums::MessageAction::ChatDeletePhoto,
+            Service::ChatAddUser { users } => types::MessageActionChatAddUser { users }.into(),
+            Service::ChatDeleteUser { user } => types::MessageActionChatDeleteUser { user_id: user }.into(),
+            Service::ChatJoinedByLink { inviter } => types::MessageActionChatJoinedByLink { inviter_id: inviter }.into(),
+            Service::ChatJoinedByRequest => enums::MessageAction::ChatJoinedByRequest,
+            Service::ChannelCreate { title } => types::MessageActionChannelCreate { title }.into(),
+            Service::ChatMigrateTo { channel } => types::MessageActionChatMigrateTo { channel_id: channel }.into(),
+            Service::ChannelMigrateFrom { title, chat } => types::MessageActionChannelMigrateFrom { title, chat_id: chat }.into(),
+            Service::PinMessage { .. } => enums::MessageAction::PinMessage,
+            Service::HistoryClear => enums::MessageAction::HistoryClear,
+            Service::TopicCreate { title } => {
+                types::MessageActionTopicCreate { title_missing: false, title, icon_color: TOPIC_ICON_COLOR, icon_emoji_id: None }
+                    .into()
+            }
+            Service::CustomAction { text } => types::MessageActionCustomAction { message: text }.into(),
         }
-        Service::CustomAction { text } => types::MessageActionCustomAction { message: text }.into(),
     }
 }
 

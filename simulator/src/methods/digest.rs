@@ -87,6 +87,9 @@ fn digest_of(constructor: u32, body: &[u8]) -> Option<String> {
             let (id, size) = match r.location {
                 enums::InputFileLocation::InputDocumentFileLocation(location) => (location.id, location.thumb_size),
                 enums::InputFileLocation::InputPhotoFileLocation(location) => (location.id, location.thumb_size),
+                enums::InputFileLocation::InputPeerPhotoFileLocation(location) => {
+                    (location.photo_id, if location.big { "big".into() } else { "small".into() })
+                }
                 _ => (0, String::new()),
             };
             format!("file={id} size={size} offset={} limit={}", r.offset, r.limit)

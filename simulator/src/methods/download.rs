@@ -52,6 +52,7 @@ impl Call<'_> {
                 (l.id, l.access_hash, &l.file_reference, &l.thumb_size, false)
             }
             enums::InputFileLocation::InputPhotoFileLocation(l) => (l.id, l.access_hash, &l.file_reference, &l.thumb_size, true),
+            enums::InputFileLocation::InputPeerPhotoFileLocation(l) => return self.peer_photo(world, l),
             _ => return Err(LOCATION_INVALID),
         };
         let view = AccountView::new(world, self.account);
@@ -66,7 +67,22 @@ impl Call<'_> {
             ReferenceState::Good => Ok(Wanted { id, entry, letter: letter.clone() }),
         }
     }
+
+    /// The photo that a peer shows now: who may see the peer may see it, and needs no reference.
+    fn peer_photo<'w>(&self, world: &'w World, wanted: &types::InputPeerPhotoFileLocation) -> Result<Wanted<'w>, RpcError> {
+        let peer = self.peer_of(world, &wanted.peer)?;
+        let photo = world.photo_of(peer).filter(|photo| photo.id == wanted.photo_id).ok_or(LOCATION_INVALID)?;
+        let entry = world.files.get(&photo.id).ok_or(LOCATION_INVALID)?;
+        let letter = if wanted.big { BIG } else { SMALL };
+        // A photo that is small itself has no smaller size.
+        let letter = if entry.size_of(letter).is_some() { letter } else { "" };
+        Ok(Wanted { id: photo.id, entry, letter: letter.to_owned() })
+    }
 }
+
+/// The sizes of a peer's photo that are served without a reference.
+const BIG: &str = "c";
+const SMALL: &str = "a";
 
 /// A redirect to the content delivery network; what the token stands for is not simulated.
 fn cdn_redirect(world: &World, id: i64) -> enums::upload::File {

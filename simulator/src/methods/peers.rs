@@ -55,7 +55,7 @@ impl Call<'_> {
             about: None,
             settings: peer_settings(),
             personal_photo: None,
-            profile_photo: None,
+            profile_photo: view.full_photo(PeerId::user(user.id)),
             fallback_photo: None,
             notify_settings: notify_settings(),
             bot_info: None,
@@ -92,6 +92,18 @@ impl Call<'_> {
         };
         let answer = types::users::UserFull { full_user: full_user.into(), chats: vec![], users: vec![view.user(user)] };
         Ok(enums::users::UserFull::Full(answer).to_bytes())
+    }
+
+    /// The photos of a user: the one that is shown now.
+    pub(super) fn get_user_photos(&self) -> Answer {
+        let request: f::photos::GetUserPhotos = self.request()?;
+        let world = self.core.world();
+        let view = AccountView::new(&world, self.account);
+        let user = self.user_of(&world, &request.user_id).and_then(|id| world.user(id));
+        let user = user.ok_or(RpcError::new(400, "USER_ID_INVALID"))?;
+        let photos = view.full_photo(PeerId::user(user.id)).into_iter().skip(usize::try_from(request.offset).unwrap_or(0));
+        let answer = types::photos::Photos { photos: photos.collect(), users: vec![view.user(user)] };
+        Ok(enums::photos::Photos::Photos(answer).to_bytes())
     }
 
     pub(super) fn get_channels(&self) -> Answer {

@@ -34,6 +34,20 @@ impl Call<'_> {
         }
     }
 
+    /// Any peer that the account may see, a user without a chat too.
+    pub(super) fn peer_of(&self, world: &World, peer: &enums::InputPeer) -> Result<PeerId, RpcError> {
+        match peer {
+            enums::InputPeer::User(user) => {
+                let peer = PeerId::user(user.user_id);
+                let is_known = user.access_hash == world.access_hash(self.account, peer) && world.user(user.user_id).is_some();
+                is_known.then_some(peer).ok_or(PEER_ID_INVALID)
+            }
+            enums::InputPeer::UserFromMessage(from) => Ok(PeerId::user(from.user_id)),
+            enums::InputPeer::PeerSelf => Ok(PeerId::user(world.accounts.get(self.account).map_or(0, |account| account.user_id))),
+            other => self.chat_of(world, other).map(|(_, chat)| chat.peer),
+        }
+    }
+
     /// A channel or supergroup that the account may read.
     pub(super) fn channel_of<'w>(&self, world: &'w World, channel: &enums::InputChannel) -> Result<(u32, &'w Chat), RpcError> {
         match channel {

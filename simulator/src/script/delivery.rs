@@ -3,11 +3,12 @@
 //! An event names a chat by the place of one copy, and messages by the ids of that copy. Every other copy has it under its own ids and
 //! its own pts, and its owner's connections are told so. What a copy lacks, because its owner came later, does not happen there.
 
+use super::files::new_file_id;
 use super::push::PushedEvent;
 use super::{Post, ScriptError};
 use crate::clock;
 use crate::core::Core;
-use crate::world::{Chat, ChatKind, Event, Media, Message, PeerId, Reaction, Service, World, mix};
+use crate::world::{Chat, ChatKind, Event, Media, Message, PeerId, Reaction, Service, World};
 
 /// Messages that one deletion names, as with Telegram; more of them are several deletions.
 const DELETED_MAX: usize = 100;
@@ -179,6 +180,9 @@ fn add_files(world: &mut World, post: &mut Post) {
     match &mut post.media {
         Some(Media::Photo(photo)) => {
             photo.id = named(world, photo.id);
+            if world.real_media && !world.files.contains_key(&photo.id) {
+                photo.make_room();
+            }
             world.files.entry(photo.id).or_insert_with(|| photo.file(dc));
         }
         Some(Media::Document(document)) => {
@@ -191,9 +195,5 @@ fn add_files(world: &mut World, post: &mut Post) {
 
 /// The id of a file: a new one for a file that has none.
 fn named(world: &World, id: i64) -> i64 {
-    if id != 0 {
-        return id;
-    }
-    let candidates = (world.files.len() as u64..).map(|at| (mix(world.seed ^ mix(at ^ 0xf11e)) >> 2) as i64);
-    candidates.into_iter().find(|id| *id != 0 && !world.files.contains_key(id)).unwrap_or(1)
+    if id == 0 { new_file_id(world) } else { id }
 }

@@ -1,8 +1,17 @@
 //! What happens to files: their references expire, their bytes are not what was said.
 
-use super::ScriptError;
+use super::{Post, ScriptError, chat_at};
 use crate::simulator::Simulator;
-use crate::world::World;
+use crate::world::{BareId, PeerId, Photo, Service, World, mix};
+
+/// Bytes of a photo that a script gives to a peer.
+const PEER_PHOTO_SIZE: i32 = 40_000;
+
+/// An id that no file has yet.
+pub(super) fn new_file_id(world: &World) -> i64 {
+    let candidates = (world.files.len() as u64..).map(|at| (mix(world.seed ^ mix(at ^ 0xf11e)) >> 2) as i64);
+    candidates.into_iter().find(|id| *id != 0 && !world.files.contains_key(id)).unwrap_or(1)
+}
 
 impl Simulator {
     /// Makes every file reference that an account was given so far expire. Reading what carries a file again gives a new one.
@@ -65,6 +74,42 @@ impl Simulator {
                 entry.dc = dc;
             }
         })
+    }
+
+    /// Gives a user, group or channel another photo and returns its id. In a group or channel a service message says so.
+    ///
+    /// # Errors
+    /// When there is no such peer, or it is a basic group that nobody is in any more or that became a supergroup.
+    pub fn set_photo(&self, peer: PeerId) -> Result<i64, ScriptError> {
+        let mut world = self.core.world_mut();
+        let photo = Photo { id: new_file_id(&world), ..Photo::of_peer(PEER_PHOTO_SIZE) };
+        let dc = world.data_centres.first().copied().unwrap_or(1);
+        if let BareId::User(id) = peer.bare() {
+            world.user(id).ok_or(ScriptError::NoSuchPeer(peer))?;
+        } else {
+            let index = chat_at(&world, peer)?;
+            let service = Some(Service::ChatEditPhoto { photo: photo.clone() });
+            world.files.insert(photo.id, photo.file(dc));
+            self.core.post(&mut world, index, Post { service, ..Post::default() })?;
+        }
+        let id = photo.id;
+        world.files.insert(id, photo.file(dc));
+        world.peer_photos.insert(peer, photo);
+        Ok(id)
+    }
+
+    /// Takes the photo of a user, group or channel away; in a group or channel a service message says so.
+    ///
+    /// # Errors
+    /// When there is no such peer, or it is a basic group that nobody is in any more or that became a supergroup.
+    pub fn remove_photo(&self, peer: PeerId) -> Result<(), ScriptError> {
+        let mut world = self.core.world_mut();
+        if !matches!(peer.bare(), BareId::User(_)) {
+            let index = chat_at(&world, peer)?;
+            self.core.post(&mut world, index, Post { service: Some(Service::ChatDeletePhoto), ..Post::default() })?;
+        }
+        world.peer_photos.remove(&peer);
+        Ok(())
     }
 
     fn with_file(&self, file: i64, change: impl FnOnce(&mut World)) -> Result<(), ScriptError> {

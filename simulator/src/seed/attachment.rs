@@ -6,10 +6,14 @@ use rand_chacha::ChaCha8Rng;
 use super::WorldSpec;
 use super::language::Language;
 use super::phrases::{PLACES, file_stem, one, person};
-use crate::world::{Document, DocumentKind, FileEntry, Media, Photo, World, mix};
+use crate::tone;
+use crate::world::{Document, DocumentKind, FileEntry, Media, Photo, WAVE, World, mix};
 
 /// The share of messages that carry something.
 const SHARE: f64 = 0.16;
+
+/// The longest side of the smallest photo that is progressive, where photos are real.
+const PROGRESSIVE_SIDE_MIN: i32 = 800;
 
 /// Something attached.
 pub(super) struct Attachment {
@@ -90,7 +94,7 @@ fn file_id(rng: &mut ChaCha8Rng) -> i64 {
     (rng.random::<u64>() >> 2) as i64
 }
 
-fn file_dc(world: &World, spec: &WorldSpec, id: i64) -> i32 {
+pub(super) fn file_dc(world: &World, spec: &WorldSpec, id: i64) -> i32 {
     let home = world.accounts.first().map_or(1, |account| account.home_dc);
     if !spec.media_everywhere {
         return home;
@@ -105,7 +109,11 @@ pub(super) fn photo(world: &World, spec: &WorldSpec, rng: &mut ChaCha8Rng) -> At
     let (width, height) = *one(&SHAPES, rng);
     let size = width * height / rng.random_range(5..20);
     let id = file_id(rng);
-    let photo = Photo { id, width, height, size, progressive: rng.random_bool(0.3), profile: false };
+    let mut photo = Photo { id, width, height, size, progressive: rng.random_bool(0.3), profile: false };
+    if spec.real_media {
+        // Small ones are never progressive, in the wild neither.
+        photo.progressive &= width.max(height) >= PROGRESSIVE_SIDE_MIN;
+    }
     Attachment {
         file: Some((id, photo.file(file_dc(world, spec, id)))),
         media: Media::Photo(photo),
@@ -177,6 +185,13 @@ fn document(world: &World, spec: &WorldSpec, kind: DocumentKind, rng: &mut ChaCh
     let title = is_audio.then(|| file_stem(rng));
     let performer = is_audio.then(|| person(rng).0);
     let emoji = (kind == DocumentKind::Sticker).then(|| "😀".to_owned());
+    let is_sound = spec.real_media && matches!(kind, DocumentKind::Voice | DocumentKind::Audio);
+    let (name, mime, size) = if is_sound {
+        let samples = duration.unwrap_or_default() as i64 * tone::SAMPLE_RATE;
+        (name.map(|name| name.replace(".mp3", ".wav")), WAVE, tone::HEADER + samples)
+    } else {
+        (name, mime, size)
+    };
     let size = spec.file_sizes.size_of(spec.seed, id, size);
     let (mime, thumbnail) = (mime.into(), None);
     let mut document = Document { id, kind, name, mime, size, dimensions, duration, title, performer, emoji, thumbnail };

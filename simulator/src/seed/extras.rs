@@ -3,7 +3,8 @@
 //! None of it takes from the generators of the rest, so that a world without it stays what it was.
 
 use super::WorldSpec;
-use crate::world::{Chat, ChatKind, Folder, PeerId, World, mix};
+use super::attachment::file_dc;
+use crate::world::{Chat, ChatKind, Folder, PeerId, Photo, World, mix};
 
 /// Peers that a folder of a generated world names; Telegram allows a hundred.
 const FOLDER_PEERS: usize = 20;
@@ -36,6 +37,23 @@ pub(super) fn found_forums(world: &mut World, spec: &WorldSpec) {
             chat.make_forum();
             is_first = false;
         }
+    }
+}
+
+/// Gives a photo to two of three groups, channels and users.
+pub(super) fn add_photos(world: &mut World, spec: &WorldSpec) {
+    let users = world.users.iter().map(|user| PeerId::user(user.id));
+    let peers: Vec<PeerId> = world.peers().into_iter().chain(users).collect();
+    for peer in peers {
+        let chance = mix(spec.seed ^ mix(peer.marked() as u64 ^ 0xfaced));
+        if chance.is_multiple_of(3) {
+            continue;
+        }
+        let id = (mix(chance) >> 2) as i64;
+        let photo = Photo { id, ..Photo::of_peer(30_000 + (chance % 50_000) as i32) };
+        let dc = file_dc(world, spec, id);
+        world.files.insert(id, photo.file(dc));
+        world.peer_photos.insert(peer, photo);
     }
 }
 

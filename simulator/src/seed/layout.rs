@@ -43,6 +43,7 @@ pub(super) fn generate(spec: &WorldSpec) -> World {
     let mut rng = generator(spec.seed, 1, 0);
     let data_centres: Vec<i32> = (1..=spec.data_centres.max(2) as i32).collect();
     let mut world = World::empty(spec.seed, data_centres);
+    world.real_media = spec.real_media;
     people::add_users(&mut world, spec);
     add_accounts(&mut world, spec);
     let first_private = spec.peers;
@@ -68,6 +69,9 @@ pub(super) fn generate(spec: &WorldSpec) -> World {
     history::fill(&mut world, plans, spec);
     if spec.archive_folder {
         archive_some(&mut world, spec);
+    }
+    if spec.peer_photos {
+        extras::add_photos(&mut world, spec);
     }
     if spec.folders {
         extras::add_folders(&mut world);

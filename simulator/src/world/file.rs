@@ -129,6 +129,12 @@ impl FileEntry {
         }
     }
 
+    /// Whether a size of it is a progressive JPEG: only the largest is.
+    pub(crate) fn is_progressive(&self, of: PhotoSize) -> bool {
+        let FileForm::Photo { progressive, .. } = self.form else { return false };
+        progressive && self.pictures().last() == Some(&of)
+    }
+
     /// The size of a rendition; the whole document or the largest size of a photo where no letter is named.
     #[must_use]
     pub fn size_of(&self, letter: &str) -> Option<i64> {

@@ -1,9 +1,11 @@
 //! Media: what messages carry.
 
+use crate::picture;
+
 use super::file::{FileEntry, FileForm, FileSource, PhotoSize, photo_sizes, thumbnail};
 
 /// A photo.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Photo {
     /// Telegram's photo id.
     pub id: i64,
@@ -24,6 +26,28 @@ impl Photo {
     #[must_use]
     pub fn new(width: i32, height: i32, size: i32) -> Self {
         Self { id: 0, width, height, size, progressive: false, profile: false }
+    }
+
+    /// A photo for a peer, without an id.
+    #[must_use]
+    pub fn of_peer(size: i32) -> Self {
+        Self { profile: true, ..Self::new(640, 640, size) }
+    }
+
+    /// Makes it large enough, in bytes, for real pictures in all its sizes; dimensions that no picture has stay noise.
+    pub(crate) fn make_room(&mut self) {
+        // A photo that grows by half each time is never far from what it needs.
+        for _ in 0..64 {
+            let is_short = |(at, of): (usize, &PhotoSize)| {
+                let progressive = self.progressive && at == self.sizes().len() - 1;
+                let min = picture::size_min(self.id, of.width, of.height, progressive);
+                min.is_some_and(|min| min > i64::from(of.size))
+            };
+            if !self.sizes().iter().enumerate().any(is_short) {
+                return;
+            }
+            self.size = self.size.max(512).saturating_add(self.size / 2);
+        }
     }
 
     /// The sizes that can be downloaded, smallest first; the last one is the photo itself.
@@ -125,9 +149,13 @@ impl Document {
     /// The file behind it.
     pub(crate) fn file(&self, dc: i32) -> FileEntry {
         let form = FileForm::Document { thumbnail: self.thumbnail };
-        FileEntry { size: self.size, form, dc, source: FileSource::Derived }
+        let source = if self.mime == WAVE { FileSource::Tone } else { FileSource::Derived };
+        FileEntry { size: self.size, form, dc, source }
     }
 }
+
+/// The MIME type of sounds that can be played.
+pub(crate) const WAVE: &str = "audio/wav";
 
 /// What a message carries.
 #[derive(Clone, Debug, PartialEq)]

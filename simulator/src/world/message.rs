@@ -1,6 +1,6 @@
 //! Messages, kept small: what most of them lack is behind one pointer.
 
-use super::{Media, PeerId};
+use super::{Media, PeerId, Photo};
 
 /// How a part of the text is marked up; the names are those of the dump.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +78,7 @@ pub struct Reaction {
 pub enum Service {
     ChatCreate { title: String, users: Vec<i64> },
     ChatEditTitle { title: String },
+    ChatEditPhoto { photo: Photo },
     ChatDeletePhoto,
     ChatAddUser { users: Vec<i64> },
     ChatDeleteUser { user: i64 },

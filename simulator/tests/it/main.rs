@@ -16,6 +16,8 @@ mod histories;
 mod joining;
 mod malformed;
 mod media_addresses;
+mod peer_photos;
+mod real_media;
 mod references;
 mod signing_in;
 mod updates;
