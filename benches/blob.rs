@@ -128,6 +128,8 @@ trait Way {
 /// Seconds for each file or range.
 fn measured(way: &mut dyn Way, small: usize, large: usize, content: &mut [u8], random: &mut StdRng) -> anyhow::Result<Figures> {
     let mut figures = Figures::new();
+    // Other contents each time: what is known already is not written again.
+    let salt: u64 = random.random();
     // The large ones first: after many small ones the disk still works off what they have written.
     let (mut writing, mut hashes) = (0.0, Vec::new());
     for n in 0..large {

@@ -125,6 +125,8 @@ fn spec(args: &Args) -> anyhow::Result<WorldSpec> {
         accounts: usize::from(args.accounts),
         peers: usize::try_from(args.peers)?,
         messages: usize::try_from(args.messages)?,
+        // Pictures that can be looked at, and sounds that can be heard.
+        real_media: true,
         ..WorldSpec::default()
     })
 }

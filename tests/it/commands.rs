@@ -34,7 +34,8 @@ fn the_demo_ends_well_and_archives_everything() {
     assert!(verified.out.starts_with("600 messages archived, 600 indexed, "), "{}", verified.out);
     assert!(verified.out.ends_with("\nno differences\n"), "{}", verified.out);
     let covered = own.run(&["coverage"]).well();
-    let summary = "6 of 6 peers complete, 600 messages, 0 ids missing, 0 to be read again, 0 deletions to be confirmed\nfiles complete\n";
+    let summary =
+        "6 of 6 peers complete, 600 messages, 0 ids missing, 0 to be read again, 0 deletions to be confirmed\nfiles complete\n";
     assert!(covered.out.ends_with(summary), "{}", covered.out);
     assert_eq!(own.run(&["coverage", "--incomplete"]).well().out.lines().count(), 2);
 }
