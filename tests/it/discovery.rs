@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use telescribe::app::App;
@@ -13,6 +14,7 @@ use telescribe::config::Kind;
 use telescribe::model::{ChangeKind, Seq};
 use telescribe_simulator::world::Chat;
 use telescribe_simulator::{Options, PeerId, WorldSpec};
+use tokio::time::sleep;
 
 use crate::support::commands::Written;
 use crate::support::fleet::{Fleet, empty, small};
@@ -22,9 +24,15 @@ const RESOLVE: &str = "contacts.resolveUsername";
 /// What `telescribe join` writes and how it ends; the error is what a person reads.
 async fn joins(fleet: &Fleet, peer: &str, account: Option<&str>) -> Result<(String, ExitCode), String> {
     let args = join::Args { peer: peer.to_owned(), account: account.map(str::to_owned) };
-    let written = Written::default();
-    let ended = join::write(&args, &fleet.globals(), &mut Out::to(written.clone())).await;
-    ended.map(|code| (written.text(), code)).map_err(|error| error.to_string())
+    loop {
+        let written = Written::default();
+        let ended = join::write(&args, &fleet.globals(), &mut Out::to(written.clone())).await;
+        match ended.map(|code| (written.text(), code)).map_err(|error| error.to_string()) {
+            // As a person would.
+            Err(why) if why.ends_with("is busy; retry") => sleep(Duration::from_millis(50)).await,
+            ended => return ended,
+        }
+    }
 }
 
 /// Groups and channels that fit, in the world's order; basic groups cannot be joined by others.
