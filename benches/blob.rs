@@ -128,7 +128,7 @@ trait Way {
 /// Seconds for each file or range.
 fn measured(way: &mut dyn Way, small: usize, large: usize, content: &mut [u8], random: &mut StdRng) -> anyhow::Result<Figures> {
     let mut figures = Figures::new();
-    // Other contents each time: what is known already is not written again.
+    // Contents that differ, of bytes that no compression makes smaller.
     let salt: u64 = random.random();
     // The large ones first: after many small ones the disk still works off what they have written.
     let (mut writing, mut hashes) = (0.0, Vec::new());
@@ -151,8 +151,6 @@ fn measured(way: &mut dyn Way, small: usize, large: usize, content: &mut [u8], r
         ensure!(range[..] == content[offset..offset + RANGE], "a range has other bytes");
     }
     figures.insert("read_range", began.elapsed().as_secs_f64() / RANGES as f64);
-    // Contents that differ, of bytes that no compression makes smaller.
-    let salt: u64 = random.random();
     let pieces = content.len() - SMALL_SIZE - 8;
     let mut contents = (0..small).map(|n| {
         let from = n * 7_919 % pieces;
