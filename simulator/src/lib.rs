@@ -33,6 +33,7 @@ mod ledger;
 mod limits;
 mod methods;
 mod migrate;
+mod mixing;
 mod password;
 mod picture;
 mod script;

@@ -1,6 +1,6 @@
 //! Tones: a sound file (WAV, 8 kHz, 8 bits, one channel) whose pitch follows from an id.
 
-use crate::world::mix;
+use crate::mixing::mix;
 
 /// Samples, and bytes, a second.
 pub(crate) const SAMPLE_RATE: i64 = 8_000;

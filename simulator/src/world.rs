@@ -23,6 +23,7 @@ mod user;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+pub(crate) use crate::mixing::mix;
 pub(crate) use account::NO_CHAT;
 pub use account::{Account, AccountState};
 pub(crate) use chat::GENERAL_TOPIC;
@@ -189,12 +190,4 @@ impl World {
             .chain(self.users.iter().filter_map(|user| Some((user.username.as_deref()?.to_lowercase(), PeerId::user(user.id)))))
             .collect();
     }
-}
-
-/// A well-known integer hash (the finaliser of splitmix64): cheap, and good enough for numbers that nobody attacks.
-pub(crate) fn mix(mut x: u64) -> u64 {
-    x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }

@@ -47,7 +47,7 @@ mod tests {
         let mut counted = 0;
         assert_eq!(BlobHash::of_reader(&b"abc"[..], |count| counted += count).unwrap(), (hash, 3));
         assert_eq!(counted, 3);
-        for wrong in ["", "ba78", &text.to_uppercase(), &format!("{text}0"), &text.replace('b', "g"), &"ä".repeat(32)] {
+        for wrong in ["", "0178", &text.to_uppercase(), &format!("{text}0"), &text.replace('b', "g"), &"ä".repeat(32)] {
             assert_eq!(wrong.parse::<BlobHash>(), Err(InvalidContentHash), "{wrong}");
         }
     }

@@ -99,7 +99,7 @@ impl Downloader {
         let mut reasons: Vec<String> = Vec::new();
         let mut later: Option<(String, Timestamp, bool)> = None;
         for source in &claim.sources {
-            match self.from_source(claim, source).await {
+            match self.try_source(claim, source).await {
                 Ok(stored) => return self.note_stored(&claim.file, stored),
                 Err(Failure::Stopping) => return Ok(()),
                 Err(Failure::Local(error)) => return Err(error),
@@ -166,7 +166,7 @@ impl Downloader {
     }
 
     /// Downloads from one place through one account, whose reference is renewed where it has run out.
-    async fn from_source(&self, claim: &Claim, source: &Source) -> Result<Stored, Failure> {
+    async fn try_source(&self, claim: &Claim, source: &Source) -> Result<Stored, Failure> {
         let Some(client) = self.clients.get(&source.account) else {
             return Err(Failure::Source("the account is not signed in any more".to_owned()));
         };

@@ -207,8 +207,8 @@ mod tests {
     fn other_rules_have_another_fingerprint() {
         let (one, other) = (rule("a", Action::Download), rule("a", Action::Skip));
         let fingerprint = |rules: &[DownloadRule]| DownloadRules(rules.to_vec()).fingerprint();
-        assert_eq!(fingerprint(&[one.clone()]), fingerprint(&[one.clone()]));
-        assert_ne!(fingerprint(&[one.clone()]), fingerprint(&[other.clone()]));
+        assert_eq!(fingerprint(std::slice::from_ref(&one)), fingerprint(std::slice::from_ref(&one)));
+        assert_ne!(fingerprint(std::slice::from_ref(&one)), fingerprint(std::slice::from_ref(&other)));
         assert_ne!(fingerprint(&[one.clone(), other.clone()]), fingerprint(&[other, one]));
     }
 }

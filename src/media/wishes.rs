@@ -240,11 +240,10 @@ fn after(id: FileId) -> Option<FileId> {
 
 impl Worker for Wishes {
     async fn step(&mut self) -> anyhow::Result<StepOutcome> {
-        let outcome = match self.look_through {
+        match self.look_through {
             Some(from) => tokio::task::block_in_place(|| self.look_through(from)),
             None => tokio::task::block_in_place(|| Ok(self.read()?)),
-        };
-        outcome
+        }
     }
 
     async fn wait(&mut self) {

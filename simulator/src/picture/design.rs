@@ -3,7 +3,7 @@
 //! It is described block by block (8 by 8 pixels) and not pixel by pixel: a block is one brightness, perhaps with a slope, so that its
 //! cosine transform is known without computing any, and a picture of a megapixel takes a millisecond.
 
-use crate::world::mix;
+use crate::mixing::mix;
 
 /// Squares of the pattern in each direction; the right half mirrors the left one.
 const SQUARES: i32 = 5;
