@@ -10,7 +10,7 @@ mod huffman;
 use design::Design;
 use huffman::{BitWriter, CHROMA_AC, CHROMA_DC, Codes, LUMA_AC, LUMA_DC, Table};
 
-use crate::world::mix;
+use crate::mixing::mix;
 
 /// Pixels of the largest picture that is drawn; larger ones are no pictures of any message.
 const PIXELS_MAX: i64 = 50_000_000;
