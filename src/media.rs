@@ -62,8 +62,8 @@ pub struct Settings {
 pub struct RunningDownload {
     /// Of which file.
     pub file: FileId,
-    /// By which account.
-    pub account: AccountName,
+    /// By which account; `None` where none can have it.
+    pub account: Option<AccountName>,
     /// Bytes that are there.
     pub done: u64,
     /// Bytes in all, as Telegram states them.

@@ -264,14 +264,17 @@ impl Downloader {
         }
     }
 
-    /// A file that one request may bring.
+    /// A file that one request may bring. Where it brings less or more than was stated, it is taken for a large one: its size is not known.
     async fn in_one_part(&self, claim: &Claim, asked: &Asked<'_>, size: u64) -> Result<Stored, Failure> {
-        let bytes = self.whole(asked, Some(size), size.saturating_add(EXCESS_MAX)).await?;
-        claim.running.add(bytes.len() as u64);
+        let bytes = self.part(asked, 0, PART_MAX).await?;
+        if bytes.len() as u64 != size {
+            return self.in_parts(claim, asked, Some(size)).await;
+        }
+        claim.running.add(size);
         Ok(tokio::task::block_in_place(|| self.blobs.put(&bytes))?)
     }
 
-    /// Everything that Telegram has of something small, however long it said that it is.
+    /// Everything that Telegram has of a picture that stands for a file, however long it said that it is.
     async fn whole(&self, asked: &Asked<'_>, stated: Option<u64>, most: u64) -> Result<Vec<u8>, Failure> {
         let mut bytes = Vec::new();
         loop {

@@ -26,7 +26,8 @@ pub(super) struct Slots {
 /// A download that runs, for those who look on.
 #[derive(Debug)]
 pub(super) struct Running {
-    pub(super) account: AccountName,
+    /// By which account; `None` where none can have it, which is noted.
+    pub(super) account: Option<AccountName>,
     pub(super) large: bool,
     pub(super) size: Option<u64>,
     pub(super) since: Instant,
@@ -98,15 +99,16 @@ impl Queue {
             let sources = self.sources.of(&file)?;
             let mut running = self.running();
             let busy = |account: &AccountName, running: &BTreeMap<FileId, Arc<Running>>| {
-                running.values().filter(|other| other.large == large && other.account == *account).count()
+                running.values().filter(|other| other.large == large && other.account.as_ref() == Some(account)).count()
             };
             let most = if large { self.slots.large } else { self.slots.small };
             // Among those that may, the one with the least to do.
             let free = sources.iter().map(|source| (busy(&source.account, &running), source)).filter(|(busy, _)| *busy < most);
-            let Some((_, source)) = free.min_by_key(|(busy, source)| (source.effort(), *busy)) else {
+            let account = free.min_by_key(|(busy, source)| (source.effort(), *busy)).map(|(_, source)| source.account);
+            // One that nobody can have is taken too: noted as such it is put off, and does not stand before the others for ever.
+            if account.is_none() && !sources.is_empty() {
                 continue;
-            };
-            let account = source.account;
+            }
             let entry = Arc::new(Running {
                 account,
                 large,
@@ -121,7 +123,7 @@ impl Queue {
             running.insert(id, Arc::clone(&entry));
             drop(running);
             let (mut sources, chosen) = (sources, account);
-            sources.sort_by_key(|source| (source.account != chosen, source.effort()));
+            sources.sort_by_key(|source| (Some(source.account) != chosen, source.effort()));
             return Ok(Next::Claim(Box::new(Claim { file, sources, running: entry, queue: Arc::clone(self) })));
         }
         Ok(Next::NotBefore(None))

@@ -242,3 +242,21 @@ async fn a_file_is_what_telegram_has_and_not_what_it_says_of_its_size() {
     }
     fleet.stop(app).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_no_account_can_have_any_more_is_put_off_with_the_reason() {
+    let mut fleet = fleet().await;
+    let rest = MediaRuleConfig { name: "all".to_owned(), action: MediaAction::OnDemand, ..MediaRuleConfig::default() };
+    fleet.config.media.rules = vec![rest];
+    let app = fleet.start_and_finish().await;
+    let id = *until_settled(&fleet, &app).await.keys().next().unwrap();
+    for account in fleet.simulator.accounts() {
+        fleet.simulator.ban(&account.name).unwrap();
+    }
+    fleet.until("every account is known to be lost", || !app.crawler.pool().any_ready()).await;
+    assert_eq!(app.media.wish(&[id], telescribe::media::Wish::Fetch).unwrap(), 1);
+    let is_put_off =
+        || matches!(&files(&app)[&id].state, FileState::Failed { why, next_try: Some(_), .. } if why.contains("no account"));
+    fleet.until("it does not stand before the others", is_put_off).await;
+    fleet.stop(app).await;
+}
