@@ -5,7 +5,7 @@
 //!
 //! # Invariants
 //! A file is in the queue as long as it is wanted or has failed, once, under the time from which on it may be tried; so what is missing is
-//! read off the queue, and nothing has to be counted. What is stored, skipped or not decided is not in it.
+//! read off the queue. What is stored, skipped or not decided is not in it.
 
 use prost::Message as _;
 

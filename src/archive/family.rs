@@ -14,9 +14,11 @@ use super::codec::{RecordError, StoredKey, StoredValue, WrittenValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
 use super::epoch::Epochs;
+use super::file_totals::FileTotals;
 use super::key::{
-    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, EpochsKey, FormatKey, FormerOwnerKey, JobKey, JudgedByKey, MemberKey,
-    OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey,
+    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, EpochsKey, FileTotalsKey, FormatKey, FormerOwnerKey, JobKey, JudgedByKey,
+    MemberKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey,
+    WalkedKey,
 };
 use super::members::Membership;
 use super::record::{Form, LogEntry, MessageRecord, Raw};
@@ -53,6 +55,8 @@ pub(super) const UNKNOWN_USERNAME: Family<UnknownUsernameKey, Timestamp> = Famil
 pub(super) const FORMER_OWNER: Family<FormerOwnerKey, AccountName> = Family::new(Cf::Meta);
 /// By which rules every file was judged that is not stored: their fingerprint.
 pub(super) const JUDGED_BY: Family<JudgedByKey, u64> = Family::new(Cf::Meta);
+/// Sums over all files.
+pub(super) const FILE_TOTALS: Family<FileTotalsKey, FileTotals> = Family::new(Cf::Meta);
 /// The newest forms of messages, whole.
 pub(super) const FORM: Family<MessageKey, Form> = Family::new(Cf::Message);
 /// What was understood of them, without Telegram's bytes.
@@ -191,6 +195,12 @@ impl KeyRange {
         let mut end = last.encode().as_ref().to_vec();
         end.push(0);
         Self { first: first.encode().as_ref().to_vec(), end: Some(end) }
+    }
+
+    /// Of these keys, the ones before another one.
+    pub(super) fn before<K: StoredKey>(self, key: &K) -> Self {
+        let key = key.encode().as_ref().to_vec();
+        Self { end: Some(self.end.map_or_else(|| key.clone(), |end| end.min(key.clone()))), ..self }
     }
 
     /// Every key that begins with the bytes of another one.

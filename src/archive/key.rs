@@ -115,6 +115,10 @@ pub(super) struct FormerOwnerKey(pub(super) PeerId);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct JudgedByKey;
 
+/// Where the sums over all files are kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FileTotalsKey;
+
 /// A username that nobody has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct UnknownUsernameKey(pub(super) Username);
@@ -345,6 +349,18 @@ impl StoredKey for UpgradeKey {
 
     fn encode(&self) -> Self::Bytes {
         "upgrade"
+    }
+
+    fn decode(_: &[u8]) -> Result<Self, RecordError> {
+        Ok(Self)
+    }
+}
+
+impl StoredKey for FileTotalsKey {
+    type Bytes = &'static str;
+
+    fn encode(&self) -> Self::Bytes {
+        "file_totals"
     }
 
     fn decode(_: &[u8]) -> Result<Self, RecordError> {

@@ -116,7 +116,7 @@ impl<'a> Staged<'a> {
             own: BTreeMap::new(),
             members: BTreeMap::new(),
             topics: BTreeMap::new(),
-            files: StagedFiles::default(),
+            files: StagedFiles::new(after.files),
             coverage: BTreeMap::new(),
             crawl_states: BTreeMap::new(),
             totals: after.totals,
@@ -529,6 +529,7 @@ impl<'a> Staged<'a> {
             self.before.get(chat).and_then(|before| before.crawled) != Some(standing(state))
         };
         let moves_crawled = self.moves_crawled || self.crawl_states.iter().any(is_moved);
+        let files = self.new_file_totals();
         self.log();
         let db = &self.archive.db;
         for (name, holder) in &self.usernames {
@@ -543,7 +544,7 @@ impl<'a> Staged<'a> {
         for (chat, state) in &self.crawl_states {
             CRAWL_STATE.put(db, &mut self.batch, chat, state);
         }
-        let end = LogEnd { next: self.next, link: self.link, at: self.changed_at, totals };
+        let end = LogEnd { next: self.next, link: self.link, at: self.changed_at, totals, files };
         Ok(WorkedOut { batch: self.batch, end, archived: self.archived, peers: self.peers, moves_crawled })
     }
 }

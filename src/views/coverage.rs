@@ -118,10 +118,10 @@ pub struct CoverageSummary {
     pub(crate) recheck: u64,
     /// How many messages of mass deletions await confirmation by a second request.
     pub(crate) held: u64,
-    /// How many files are wanted and not stored, those aside that are not tried again by themselves; counted up to 100,000.
+    /// How many files are wanted and not stored, those aside that are not tried again by themselves.
     #[serde(default)]
     pub(crate) files_missing: u64,
-    /// How many files could not be downloaded and are not tried again by themselves; counted up to 100,000.
+    /// How many files could not be downloaded and are not tried again by themselves.
     #[serde(default)]
     pub(crate) files_failed: u64,
 }

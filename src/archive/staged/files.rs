@@ -6,8 +6,9 @@ use crate::model::{AccountName, ChangeKind, FileId, FileOrigin, FileState, SeenF
 
 use super::super::ArchiveError;
 use super::super::attachments::{ArchivedFile, ArchivedOrigin, There};
-use super::super::family::{ATTACHED, FILE, ORIGIN, QUEUE};
-use super::super::key::{AttachedKey, OriginKey, QueueKey};
+use super::super::family::{ATTACHED, FILE, FILE_TOTALS, ORIGIN, QUEUE};
+use super::super::file_totals::FileTotals;
+use super::super::key::{AttachedKey, FileTotalsKey, OriginKey, QueueKey};
 use super::Staged;
 
 /// The files of a write, as it leaves them.
@@ -15,6 +16,16 @@ use super::Staged;
 pub(super) struct StagedFiles {
     files: BTreeMap<FileId, Option<ArchivedFile>>,
     origins: BTreeMap<OriginKey, ArchivedOrigin>,
+    /// The sums over all files as they were before it, and as it leaves them.
+    totals: (FileTotals, FileTotals),
+    /// Whether a damaged file was counted that this write replaces: nobody knows as what, so the sums are to be worked out anew.
+    is_sum_lost: bool,
+}
+
+impl StagedFiles {
+    pub(super) fn new(before: FileTotals) -> Self {
+        Self { totals: (before, before), ..Self::default() }
+    }
 }
 
 impl Staged<'_> {
@@ -44,6 +55,7 @@ impl Staged<'_> {
         if known_origin.is_none() {
             self.put(&ATTACHED, &AttachedKey { origin, file: id }, &seen.place);
         }
+        self.files.is_sum_lost |= known.is_none() && self.view().bytes(&FILE, &id)?.is_some();
         let mut file = known.clone().unwrap_or_else(|| ArchivedFile::first_seen(&seen, posted_at, self.now));
         file.learn(&seen);
         if known_origin.is_none() {
@@ -86,6 +98,17 @@ impl Staged<'_> {
         Ok(())
     }
 
+    /// The sums over all files after this write, which has them too. Without them the next opening sums up.
+    pub(super) fn new_file_totals(&mut self) -> FileTotals {
+        let (before, after) = self.files.totals;
+        if self.files.is_sum_lost {
+            FILE_TOTALS.delete(&self.archive.db, &mut self.batch, &FileTotalsKey);
+        } else if after != before {
+            self.put(&FILE_TOTALS, &FileTotalsKey, &after);
+        }
+        after
+    }
+
     /// A file as this write leaves it.
     fn file(&self, id: FileId) -> Result<Option<ArchivedFile>, ArchiveError> {
         match self.files.files.get(&id) {
@@ -117,6 +140,7 @@ impl Staged<'_> {
                 self.put(&QUEUE, &after, &There);
             }
         }
+        self.files.totals.1.replace(known, Some(&file));
         self.put(&FILE, &file.id, &file);
         self.files.files.insert(file.id, Some(file));
     }
