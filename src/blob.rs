@@ -137,7 +137,7 @@ impl Blobs {
     fn with(folder: BlobFolder, database: Database, room: Room, is_writable: bool) -> Result<Self, BlobError> {
         let mut partial_bytes = 0;
         for partial in database.partials() {
-            partial_bytes += partial?.1.map_or(0, |record| record.synced.bytes());
+            partial_bytes += partial?.1.map_or(0, |record| record.bytes());
         }
         let inner = Inner {
             database,

@@ -213,7 +213,7 @@ impl Collection {
                 None if path.exists() => return Ok(()),
                 None => {}
             }
-            self.blobs.count_partial(0, record.synced.bytes());
+            self.blobs.count_partial(0, record.bytes());
         }
         inner.database.remove_partial(key)
     }

@@ -1,5 +1,7 @@
 //! What the database has of each blob and of each download, as bytes. RocksDB's checksums guard them.
 
+use std::ops::Range;
+
 use super::incoming;
 use super::ranges::ByteRanges;
 
@@ -108,6 +110,14 @@ impl BlobTotals {
     }
 }
 
+/// Bytes that were written and that the disk was not asked for yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct UnsyncedRange {
+    pub(super) bytes: Range<u64>,
+    /// Their CRC-32: whoever goes on believes of them what has it.
+    pub(super) checksum: u32,
+}
+
 /// What is there of a download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PartialRecord {
@@ -117,35 +127,60 @@ pub(super) struct PartialRecord {
     pub(super) size: Option<u64>,
     /// The bytes that the disk has.
     pub(super) synced: ByteRanges,
+    /// Those that it may have: a killed process leaves them to the system, a power cut may take them.
+    pub(super) unsynced: Vec<UnsyncedRange>,
 }
 
 /// A size that nobody has said.
 const UNKNOWN: u64 = u64::MAX;
+/// Set in the length that a record begins with where ranges that are not synced follow those that are: until then none did.
+const WITH_UNSYNCED: u64 = 1 << 63;
 
 impl PartialRecord {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(16 + self.file.len() + 16 * self.synced.count());
-        bytes.extend((self.file.len() as u64).to_be_bytes());
+        let mut bytes = Vec::with_capacity(24 + self.file.len() + 16 * self.synced.count() + 20 * self.unsynced.len());
+        bytes.extend((self.file.len() as u64 | WITH_UNSYNCED).to_be_bytes());
         bytes.extend(self.file.as_bytes());
         bytes.extend(self.size.unwrap_or(UNKNOWN).to_be_bytes());
+        bytes.extend((self.synced.count() as u64).to_be_bytes());
         for range in self.synced.iter() {
             bytes.extend(range.start.to_be_bytes());
             bytes.extend(range.end.to_be_bytes());
         }
+        for UnsyncedRange { bytes: range, checksum } in &self.unsynced {
+            bytes.extend(range.start.to_be_bytes());
+            bytes.extend(range.end.to_be_bytes());
+            bytes.extend(checksum.to_be_bytes());
+        }
         bytes
+    }
+
+    /// How many bytes there are, if the disk has them all.
+    pub(super) fn bytes(&self) -> u64 {
+        let mut all = self.synced.clone();
+        self.unsynced.iter().for_each(|range| all.insert(range.bytes.clone()));
+        all.bytes()
     }
 
     /// None where it is not what [`encode`](Self::encode) makes: then nothing of the download is believed to be there.
     pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
-        let length = usize::try_from(take_number(&mut bytes)?).ok()?;
+        let length = take_number(&mut bytes)?;
+        let has_unsynced = length & WITH_UNSYNCED != 0;
+        let length = usize::try_from(length & !WITH_UNSYNCED).ok()?;
         let (file, mut bytes) = bytes.split_at_checked(length)?;
         let file = String::from_utf8(file.to_vec()).ok().filter(|name| incoming::is_ours(name))?;
         let size = Some(take_number(&mut bytes)?).filter(|size| *size != UNKNOWN);
-        let mut synced = ByteRanges::default();
-        while !bytes.is_empty() {
+        let count = if has_unsynced { take_number(&mut bytes)? } else { bytes.len().div_ceil(16) as u64 };
+        let (mut synced, mut unsynced) = (ByteRanges::default(), Vec::new());
+        for _ in 0..count {
             synced.insert(take_number(&mut bytes)?..take_number(&mut bytes)?);
         }
-        Some(Self { file, size, synced })
+        while !bytes.is_empty() {
+            let range = take_number(&mut bytes)?..take_number(&mut bytes)?;
+            let range = Some(range).filter(|range| !range.is_empty())?;
+            unsynced.push(UnsyncedRange { bytes: range, checksum: u32::from_be_bytes(take(&mut bytes)?) });
+        }
+        Some(Self { file, size, synced, unsynced })
     }
 }
 
@@ -172,12 +207,19 @@ mod tests {
         synced.insert(4096..8192);
         let file = "0123456789abcdef-aB3x9ZqW12cdEf45.part".to_owned();
         for size in [None, Some(0), Some(9_000)] {
-            let record = PartialRecord { file: file.clone(), size, synced: synced.clone() };
+            let unsynced = vec![UnsyncedRange { bytes: 8192..8200, checksum: 7 }];
+            let record = PartialRecord { file: file.clone(), size, synced: synced.clone(), unsynced };
+            assert_eq!(record.bytes(), 10 + 4096 + 8);
             assert_eq!(PartialRecord::decode(&record.encode()), Some(record));
         }
+        // As they were noted until there were ranges that are not synced.
+        let older =
+            [&(file.len() as u64).to_be_bytes(), file.as_bytes(), &9_000_u64.to_be_bytes(), &[0; 8], &10_u64.to_be_bytes()];
+        let read = PartialRecord::decode(&older.concat()).unwrap();
+        assert_eq!((read.size, read.synced.bytes(), read.unsynced.len()), (Some(9_000), 10, 0));
         for file in ["../../etc/passwd", "", "/0123456789abcdef-aB3x9ZqW12cdEf45.part", "0123456789abcdef-aB3x9ZqW12cd/f45.part"]
         {
-            let record = PartialRecord { file: file.to_owned(), size: None, synced: ByteRanges::default() };
+            let record = PartialRecord { file: file.to_owned(), size: None, synced: ByteRanges::default(), unsynced: Vec::new() };
             assert_eq!(PartialRecord::decode(&record.encode()), None, "{file}");
         }
         for entry in [BlobEntry { place: BlobPlace::Small, size: 0 }, BlobEntry { place: BlobPlace::Large, size: u64::MAX }] {

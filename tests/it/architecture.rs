@@ -128,7 +128,7 @@ const DOORS: [(&str, &[&str]); 49] = [
     ("arrayvec", &["archive", "model"]),
     // Search.
     ("tantivy", &["search"]),
-    ("crc32fast", &["search"]),
+    ("crc32fast", &["search", "blob"]),
     ("frostem", &["search"]),
     ("unicode_normalization", &["search"]),
     ("unicode_segmentation", &["search"]),
