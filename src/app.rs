@@ -9,6 +9,7 @@ mod disk;
 mod gauges;
 mod jobs;
 mod known;
+mod media;
 mod open_files;
 mod retention;
 mod scrub;

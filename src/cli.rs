@@ -159,7 +159,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Counters(args) => counters::run(args, &globals).await,
         Command::Join(args) => join::run(args, &globals).await,
         Command::Fetch(args) => fetch::run(args, &globals).await,
-        Command::Media(args) => media::run(args, &globals).await,
+        Command::Media(args) => media::run(args, &globals, config).await,
         Command::Follow(args) => follow::follow(args, &globals).await,
         Command::Unfollow(args) => follow::unfollow(args, &globals).await,
         Command::Status(args) => status::run(args, &globals).await,

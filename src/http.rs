@@ -35,6 +35,7 @@ mod lines;
 mod local;
 mod log;
 mod media;
+mod media_rules;
 mod mentions;
 mod messages;
 mod openapi;
@@ -123,6 +124,9 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(media::one))
         .routes(routes!(media::fetch))
         .routes(routes!(media::retry))
+        .routes(routes!(media_rules::rules))
+        .routes(routes!(media_rules::explain))
+        .routes(routes!(media_rules::progress))
         .routes(routes!(serve::blob))
         .routes(routes!(serve::of_message))
         .routes(routes!(backups::make))

@@ -23,19 +23,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::accounts::Pool;
-use crate::archive::{Archive, ArchiveError, ArchivedFile};
+use crate::archive::{Archive, ArchiveError};
 use crate::blob::Blobs;
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
-use crate::model::{AccountName, Clock, FileId, FileOrigin, FileState, Timestamp};
+use crate::model::{AccountName, Clock, FileId, FileState, Timestamp};
 use crate::telegram::Clients;
 use collector::Collector;
-use download::{Downloader, Parallel};
+use download::{Downloader, Parallel, Renewals};
 use queue::{Next, Queue, Slots};
 use sources::Sources;
-use wishes::{Judge, Wishes};
+use wishes::Wishes;
 
-pub use rules::{Action, DownloadRule, DownloadRules, Verdict};
-pub use wishes::READER;
+pub use rules::{Action, DownloadRule, DownloadRules, Explanation, RuleStep, Verdict};
+pub use wishes::{Judge, READER};
 
 /// Workers at most, of small files and of large ones: a worker waits more than it works.
 const WORKERS_MAX: usize = 64;
@@ -76,7 +76,6 @@ pub struct RunningDownload {
 pub struct Downloads {
     archive: Arc<Archive>,
     clock: Arc<dyn Clock>,
-    judge: Arc<Judge>,
     queue: Arc<Queue>,
     is_enabled: bool,
 }
@@ -114,7 +113,7 @@ impl Downloads {
         let queue = Queue::new(Arc::clone(archive), sources, Arc::clone(clock), slots);
         let is_enabled = settings.enabled;
         let judge = Arc::new(Judge::new(settings.rules, Arc::clone(clock)));
-        let media = Arc::new(Self { archive: Arc::clone(archive), clock: Arc::clone(clock), judge, queue, is_enabled });
+        let media = Arc::new(Self { archive: Arc::clone(archive), clock: Arc::clone(clock), queue, is_enabled });
         // Shown from the start, so that the first one is seen as an increase.
         metrics::counter!("telescribe_files_stored_total").increment(0);
         metrics::counter!("telescribe_file_bytes_stored_total").increment(0);
@@ -124,10 +123,10 @@ impl Downloads {
             return Ok(media);
         }
         // An error is seen at the start, and not in a worker that is made anew for ever.
-        drop(Wishes::new(archive, blobs, &media.judge, &media.queue)?);
+        drop(Wishes::new(archive, blobs, &judge, &media.queue)?);
         lifecycle.work("media", {
-            let (archive, blobs, media) = (Arc::clone(archive), blobs.clone(), Arc::clone(&media));
-            move || WishesWorker(Wishes::new(&archive, &blobs, &media.judge, &media.queue).map_err(Some))
+            let (archive, blobs, queue) = (Arc::clone(archive), blobs.clone(), Arc::clone(&media.queue));
+            move || WishesWorker(Wishes::new(&archive, &blobs, &judge, &queue).map_err(Some))
         });
         lifecycle.work("media-collector", {
             let (archive, blobs, clock) = (Arc::clone(archive), blobs.clone(), Arc::clone(clock));
@@ -140,6 +139,7 @@ impl Downloads {
             pool: Arc::clone(pool),
             clock: Arc::clone(clock),
             lifecycle: lifecycle.clone(),
+            renewals: Renewals::new(),
             parallel: Parallel { parts: settings.parts, premium_parts: settings.premium_parts },
         });
         let accounts = clients.names().count();
@@ -194,14 +194,6 @@ impl Downloads {
             }
         }
         Ok(true)
-    }
-
-    /// What the rules say of a file at each place where it was seen.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    pub fn explain(&self, file: &ArchivedFile) -> Result<Vec<(FileOrigin, Verdict)>, ArchiveError> {
-        self.judge.verdicts(self.archive.view(), file)
     }
 
     /// Has files downloaded; returns how many of them it is about. Those that are stored stay as they are.

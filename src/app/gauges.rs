@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::backups::Backups;
 use super::{RunningOutput, open_files};
 use crate::accounts::AccountState;
-use crate::archive::Archive;
+use crate::archive::{Archive, FileTotals};
 use crate::crawl::{Crawler, Progress};
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
 use crate::search::{INDEX_READER, ServingIndex};
@@ -54,6 +54,7 @@ impl Gauges {
         self.set_accounts();
         self.backups.set_gauges();
         let last = self.archive.last_seq();
+        self.set_files();
         let lag = last.0.saturating_sub(self.index.position().0);
         metrics::gauge!("telescribe_reader_lag_changes", "reader" => INDEX_READER).set(lag as f64);
         let rebuild = self.index.rebuild();
@@ -71,6 +72,16 @@ impl Gauges {
             metrics::gauge!("telescribe_open_files").set(files.open as f64);
             metrics::gauge!("telescribe_open_files_limit").set(files.limit as f64);
         }
+    }
+
+    fn set_files(&self) {
+        let FileTotals { seen, wanted, stored, skipped, failed, missing_bytes, .. } = self.archive.flushed().file_totals();
+        for (state, count) in
+            [("seen", seen), ("wanted", wanted), ("stored", stored), ("skipped", skipped), ("failed", failed)]
+        {
+            metrics::gauge!("telescribe_files", "state" => state).set(count as f64);
+        }
+        metrics::gauge!("telescribe_files_missing_bytes").set(missing_bytes as f64);
     }
 
     fn set_accounts(&self) {

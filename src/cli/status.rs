@@ -12,8 +12,8 @@ use super::output::{Out, ended, one_line};
 use super::received::Received;
 use super::schedule;
 use crate::views::{
-    AccountStatusView, BackupFailureView, BackupStatusView, CrawlView, IndexRebuild, NoResponseView, OutputView, StatusView,
-    WorkerView,
+    AccountStatusView, BackupFailureView, BackupStatusView, CrawlView, FileTotalsView, IndexRebuild, NoResponseView, OutputView,
+    StatusView, WorkerView,
 };
 
 /// Show the state of the archive, the index and a running daemon
@@ -24,11 +24,12 @@ use crate::views::{
 pub struct Args {}
 
 /// Members with an output of their own.
-const TOLD: [&str; 13] = [
+const TOLD: [&str; 14] = [
     "version",
     "now",
     "archive",
     "index",
+    "files",
     "running",
     "crawl",
     "publish",
@@ -64,7 +65,7 @@ pub async fn write(_: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result
 }
 
 fn for_people(received: &Received<StatusView>, out: &mut Out) -> std::io::Result<()> {
-    let StatusView { version, archive, index, program, .. } = &received.view;
+    let StatusView { version, archive, index, files, program, .. } = &received.view;
     let version = one_line(version);
     head(out, "program", &format!("telescribe {version} {}", if program.running { "is running" } else { "is not running" }))?;
     head(out, "archive", &format!("{} changes, {}", archive.last, size(archive.disk_size)))?;
@@ -77,6 +78,9 @@ fn for_people(received: &Received<StatusView>, out: &mut Out) -> std::io::Result
     }
     if let Some(why) = &index.error {
         out.line(format_args!("  {}", one_line(why)))?;
+    }
+    if *files != FileTotalsView::default() {
+        head(out, "files", &super::media::summary(files))?;
     }
     if let Some(crawl) = &program.crawl {
         crawled(crawl, out)?;

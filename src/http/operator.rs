@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::archive::ArchivedFile;
 use crate::model::{FileId, FileOrigin};
-use crate::views::{BackupRunView, FetchBody, FetchView, FollowView, JobView, JoinView, StartView, UnfollowView};
+use crate::views::{
+    BackupRunView, DownloadView, FetchBody, FetchView, FileRulesView, FollowView, JobView, JoinView, RulesSaidView, StartView,
+    UnfollowView,
+};
 
 use super::problem::Problem;
 
@@ -47,12 +51,25 @@ pub trait Operator: Send + Sync {
         Box::pin(async { Ok(None) })
     }
 
-    /// What the rules say of a file at each place where it was seen; nothing where the program does not run.
+    /// The rules about files, and whether any are downloaded.
+    ///
+    /// # Errors
+    /// When no configuration was read.
+    fn file_rules(&self) -> Result<FileRulesView, OperatorError> {
+        Err(OperatorError::NotRunning)
+    }
+
+    /// What the rules say of a file at each place where it was seen, of so many of these at most; nothing where no configuration was read.
     ///
     /// # Errors
     /// When the archive cannot be read.
-    fn explain_file(&self, _file: FileId) -> Result<Vec<(FileOrigin, String)>, OperatorError> {
+    fn explain_file(&self, _file: &ArchivedFile, _places_max: usize) -> Result<Vec<(FileOrigin, RulesSaidView)>, OperatorError> {
         Ok(Vec::new())
+    }
+
+    /// The downloads that run.
+    fn downloads(&self) -> Vec<DownloadView> {
+        Vec::new()
     }
 
     /// Has files downloaded, or tried again where they have failed; returns how many of them it is about.
