@@ -121,7 +121,7 @@ impl Walks {
         let newest = if from.is_none() { unpinned_dates(&page).max() } else { newest };
         let is_to_go_on = reach == Reach::Everything || news.iter().any(|top| !top.pinned);
         let next = self.next_page(&mut write, &account, &page, is_to_go_on, newest)?;
-        let is_quiet = is_first_for_news && next.is_none() && news.is_empty() && fresh.is_empty() && outside.is_empty();
+        let is_quiet = is_first_for_news && next.is_none() && news.is_empty() && fresh.is_empty();
         let quiet = is_quiet.then(|| page.clone());
         self.recorder.mention(&mut write, &account, page.seen)?;
         let told: Vec<PeerId> = page.tops.iter().map(|top| top.peer).collect();
