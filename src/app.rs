@@ -6,6 +6,7 @@
 
 mod backups;
 mod disk;
+mod erasures;
 mod gauges;
 mod jobs;
 mod known;
@@ -26,6 +27,7 @@ use crate::archive::{Archive, DataFolder};
 use crate::blob::Blobs;
 use crate::config::{Config, OutputTarget, PlannedOutput, Server};
 use crate::crawl::{self, Crawler};
+use crate::erasure::Eraser;
 use crate::http;
 use crate::lifecycle::Lifecycle;
 use crate::media::Downloads;
@@ -248,14 +250,28 @@ impl App {
             let backups = Arc::clone(&backups);
             move || backups::BackupWorker::new(Arc::clone(&backups))
         });
-        let workers =
-            jobs::JobWorkers { crawler: Arc::clone(&crawler), backups: Arc::clone(&backups), media: Arc::clone(&media) };
-        let job_control = jobs::JobControl::new(config, Arc::clone(&archive), Arc::clone(&environment.clock), Some(workers))?;
+        let erasures = {
+            let (archive, clock) = (Arc::clone(&archive), Arc::clone(&environment.clock));
+            Arc::new(erasures::Erasures::new(archive, clock, lifecycle.clone()))
+        };
+        lifecycle.work("erasure", {
+            let (archive, index, blobs) = (Arc::clone(&archive), index.clone(), blobs.clone());
+            let (clock, erasures) = (Arc::clone(&environment.clock), Arc::clone(&erasures));
+            move || {
+                let eraser = Eraser::new(Arc::clone(&archive), index.clone(), blobs.clone(), Arc::clone(&clock));
+                erasures::ErasureWorker::new(Arc::clone(&erasures), eraser)
+            }
+        });
+        let workers = jobs::JobWorkers {
+            crawler: Arc::clone(&crawler),
+            backups: Arc::clone(&backups),
+            media: Arc::clone(&media),
+            erasures,
+        };
+        let job_control = jobs::JobControl::new(config, Arc::clone(&archive), Arc::clone(&environment.clock), Some(workers.clone()))?;
         let job_control = Arc::new(job_control);
         lifecycle.work("schedule", {
             let job_control = Arc::clone(&job_control);
-            let workers =
-                jobs::JobWorkers { crawler: Arc::clone(&crawler), backups: Arc::clone(&backups), media: Arc::clone(&media) };
             move || jobs::Scheduler::new(Arc::clone(&job_control), workers.clone())
         });
         let (addresses, metrics_addresses) = (bound.addresses(), bound.metrics_addresses());

@@ -1,6 +1,6 @@
 //! What a write does to files: where they were seen, and what becomes of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{AccountName, ChangeKind, FileId, FileOrigin, FileState, SeenFile, StoredBytes, Timestamp};
 
@@ -13,8 +13,10 @@ use super::Staged;
 /// The files of a write, as it leaves them.
 #[derive(Default)]
 pub(super) struct StagedFiles {
-    files: BTreeMap<FileId, Option<ArchivedFile>>,
+    pub(super) files: BTreeMap<FileId, Option<ArchivedFile>>,
     origins: BTreeMap<OriginKey, ArchivedOrigin>,
+    /// Where they are seen no more.
+    pub(super) gone: BTreeSet<OriginKey>,
 }
 
 impl Staged<'_> {
@@ -26,6 +28,9 @@ impl Staged<'_> {
         account: Option<AccountName>,
         seen: SeenFile,
     ) -> Result<(), ArchiveError> {
+        if self.is_kept_out_at(origin)? {
+            return Ok(());
+        }
         let id = seen.id;
         let known = self.file(id)?;
         let key = OriginKey { file: id, origin };
@@ -87,7 +92,7 @@ impl Staged<'_> {
     }
 
     /// A file as this write leaves it.
-    fn file(&self, id: FileId) -> Result<Option<ArchivedFile>, ArchiveError> {
+    pub(super) fn file(&self, id: FileId) -> Result<Option<ArchivedFile>, ArchiveError> {
         match self.files.files.get(&id) {
             Some(staged) => Ok(staged.clone()),
             None => self.view().readable(&FILE, &id),
@@ -105,10 +110,7 @@ impl Staged<'_> {
         if known == Some(&file) {
             return;
         }
-        let at = |file: &ArchivedFile| {
-            file.due().map(|due| QueueKey { large: file.is_large(), due, posted_at: file.posted_at, file: file.id })
-        };
-        let (before, after) = (known.and_then(at), at(&file));
+        let (before, after) = (known.and_then(queued_at), queued_at(&file));
         if before != after {
             if let Some(before) = before {
                 QUEUE.delete(&self.archive.db, &mut self.batch, &before);
@@ -120,4 +122,9 @@ impl Staged<'_> {
         self.put(&FILE, &file.id, &file);
         self.files.files.insert(file.id, Some(file));
     }
+}
+
+/// Where a file is in the queue, if it is.
+pub(super) fn queued_at(file: &ArchivedFile) -> Option<QueueKey> {
+    file.due().map(|due| QueueKey { large: file.is_large(), due, posted_at: file.posted_at, file: file.id })
 }
