@@ -27,7 +27,7 @@ use crate::archive::{Archive, DataFolder};
 use crate::blob::Blobs;
 use crate::config::{Config, OutputTarget, PlannedOutput, Server};
 use crate::crawl::{self, Crawler};
-use crate::erasure::Eraser;
+use crate::erasure::{self, Eraser};
 use crate::http;
 use crate::lifecycle::Lifecycle;
 use crate::media::Downloads;
@@ -172,9 +172,14 @@ impl App {
         let writing = config.archive.writing();
         let (archive, index) = {
             let (path, index) = (folder.archive(), IndexFolders::at(&folder.index()));
+            let (root, now) = (data.to_owned(), environment.clock.timestamp());
             let open = move || {
                 let archive = Arc::new(Archive::open_seen(&path, writing, index.seen()?.as_ref())?);
                 archive.check_positions()?;
+                let again = erasure::order_again(&archive, &root, now)?;
+                if again > 0 {
+                    tracing::warn!("the archive went back behind {again} erasures: they are carried out again");
+                }
                 let index = ServingIndex::open(index, &archive)?;
                 anyhow::Ok((archive, index))
             };
@@ -252,7 +257,7 @@ impl App {
         });
         let erasures = {
             let (archive, clock) = (Arc::clone(&archive), Arc::clone(&environment.clock));
-            Arc::new(erasures::Erasures::new(archive, clock, lifecycle.clone()))
+            Arc::new(erasures::Erasures::new(archive, data, clock, lifecycle.clone()))
         };
         lifecycle.work("erasure", {
             let (archive, index, blobs) = (Arc::clone(&archive), index.clone(), blobs.clone());

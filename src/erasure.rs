@@ -7,11 +7,14 @@
 //! - It ends when the bytes are gone, too: from the index's files, the store of files, RocksDB's tables and logs. Until then it is open, and shown so.
 //!
 //! # What this does not do
-//! It does not reach into what left the archive: events that were published, dumps, copies, backups.
+//! It does not reach into what left the archive: events that were published, dumps, copies, backups. The list beside the archive has what was erased
+//! erased again from an older archive that is put back.
 
+mod list;
 mod request;
 
 use std::collections::{HashSet, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::archive::{Archive, ArchiveError, Erasure, ErasureNumber, ErasureStage, Expunge, ToldIn};
@@ -19,6 +22,7 @@ use crate::blob::{BlobError, Blobs};
 use crate::model::{Clock, ContentHash, ErasureSelection, FileId, FileState, MessageKey, Seq, Timestamp};
 use crate::search::{Index, SearchError, ServingIndex};
 
+pub use list::{note_erasures, order_again};
 pub use request::{ErasureRequest, InvalidErasure};
 
 /// Messages that one write erases: some tens of milliseconds under the writer's lock.
@@ -94,6 +98,21 @@ impl std::fmt::Debug for Eraser {
     }
 }
 
+/// Orders an erasure from the archive of a data folder; returns its number. Nothing of what it is of is archived from then on, and the lists have it.
+///
+/// # Errors
+/// When the archive or the list in the data folder cannot be written.
+pub fn order_listed(
+    archive: &Archive,
+    data: &Path,
+    selection: ErasureSelection,
+    now: Timestamp,
+) -> Result<ErasureNumber, ArchiveError> {
+    let number = order(archive, selection, now)?;
+    note_erasures(archive, data)?;
+    Ok(number)
+}
+
 /// Orders an erasure; returns its number. Nothing of what it is of is archived from then on.
 ///
 /// # Errors
@@ -101,7 +120,7 @@ impl std::fmt::Debug for Eraser {
 pub fn order(archive: &Archive, selection: ErasureSelection, now: Timestamp) -> Result<ErasureNumber, ArchiveError> {
     let id = uuid::Uuid::new_v4().simple().to_string();
     let mut write = archive.write(now);
-    write.order_erasure(&id, selection);
+    write.order_erasure(&id, selection, now);
     write.commit()?;
     // Before anything is erased: what is half erased is known to be.
     archive.sync()?;

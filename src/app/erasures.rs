@@ -3,6 +3,7 @@
 //! One erasure is carried out at a time, in bounded steps; one that a stop or a crash interrupts goes on at the next start.
 
 use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ pub(super) struct Erasures {
     archive: Arc<Archive>,
     clock: Arc<dyn Clock>,
     lifecycle: Lifecycle,
+    data: PathBuf,
     state: Mutex<State>,
     requested: Notify,
 }
@@ -72,8 +74,8 @@ impl From<InvalidErasure> for OperatorError {
 }
 
 impl Erasures {
-    pub(super) fn new(archive: Arc<Archive>, clock: Arc<dyn Clock>, lifecycle: Lifecycle) -> Self {
-        Self { archive, clock, lifecycle, state: Mutex::default(), requested: Notify::new() }
+    pub(super) fn new(archive: Arc<Archive>, data: &Path, clock: Arc<dyn Clock>, lifecycle: Lifecycle) -> Self {
+        Self { archive, clock, lifecycle, data: data.to_owned(), state: Mutex::default(), requested: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -125,7 +127,9 @@ impl Erasures {
     fn take_next(&self) -> bool {
         let Some(run) = self.next_waiting() else { return false };
         let done = match run.confirmed {
-            true => erasure::order(&self.archive, run.selection, self.clock.timestamp()).map(Stage::Ordered),
+            true => {
+                erasure::order_listed(&self.archive, &self.data, run.selection, self.clock.timestamp()).map(Stage::Ordered)
+            }
             false => {
                 let snapshot = self.archive.flushed();
                 snapshot.view().weigh_erasure(&run.selection, &mut || !self.lifecycle.stopping()).map(Stage::Counted)

@@ -20,7 +20,7 @@ use super::crawl_state::CrawlState;
 use super::family::{
     ACCESS_HASH, COUNTERS, COVERAGE, CRAWL_STATE, EARLIER_FORM, FORM, Family, LOG, OWN, PEER, SIZE, TOPIC, USERNAME,
 };
-use super::key::{AddressKey, OwnKey, Username, VersionKey};
+use super::key::{AddressKey, ErasureNumber, OwnKey, Username, VersionKey};
 use super::log_end::LogEnd;
 use super::members::Membership;
 use super::outcome::{Archived, MassDeletion};
@@ -68,6 +68,8 @@ pub(super) struct Staged<'a> {
     files: StagedFiles,
     /// What this write erases, or keeps out.
     erased: BTreeSet<MessageKey>,
+    /// The erasure that it has ordered last.
+    last_ordered: Option<ErasureNumber>,
     /// Earlier entries of the change log that it changes what they are proved by.
     entries: BTreeMap<Seq, LogEntry>,
     coverage: BTreeMap<ChatId, Coverage>,
@@ -124,6 +126,7 @@ impl<'a> Staged<'a> {
             topics: BTreeMap::new(),
             files: StagedFiles::default(),
             erased: BTreeSet::new(),
+            last_ordered: None,
             entries: BTreeMap::new(),
             coverage: BTreeMap::new(),
             crawl_states: BTreeMap::new(),

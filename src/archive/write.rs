@@ -56,7 +56,7 @@ pub struct Write<'a> {
     file_states: Vec<(FileId, FileState)>,
     thumbnails: Vec<(FileId, StoredBytes)>,
     judged_by: Option<u64>,
-    orders: Vec<(String, ErasureSelection)>,
+    orders: Vec<(String, ErasureSelection, Timestamp)>,
     erasures: Vec<ErasureStep>,
 }
 
@@ -236,9 +236,10 @@ impl Write<'_> {
         self
     }
 
-    /// Orders an erasure: from then on nothing of what it is of is archived. `id` names it in every copy of the archive.
-    pub fn order_erasure(&mut self, id: &str, selection: ErasureSelection) -> &mut Self {
-        self.orders.push((id.to_owned(), selection));
+    /// Orders an erasure: from then on nothing of what it is of is archived. `id` names it in every copy
+    /// of the archive.
+    pub fn order_erasure(&mut self, id: &str, selection: ErasureSelection, ordered_at: Timestamp) -> &mut Self {
+        self.orders.push((id.to_owned(), selection, ordered_at));
         self
     }
 
@@ -372,8 +373,8 @@ impl Write<'_> {
             staged.put(&UNKNOWN_USERNAME, &UnknownUsernameKey(name), &self.now);
         }
         let mut ordered = Vec::new();
-        for (id, selection) in self.orders {
-            ordered.push(staged.order_erasure(id, selection)?);
+        for (id, selection, ordered_at) in self.orders {
+            ordered.push(staged.order_erasure(id, selection, ordered_at)?);
         }
         for step in self.erasures {
             staged.erase(step)?;

@@ -151,7 +151,7 @@ async fn here(args: &Args, folder: &DataFolder, config: &Config) -> anyhow::Resu
     let selection = args.request().resolve(archive.view(), SystemClock.now())?;
     let index = ServingIndex::open(folders, &archive)?;
     let blobs = Blobs::open(&folder.blobs(), config.media.limits(0))?;
-    let number = erasure::order(&archive, selection, SystemClock.timestamp())?;
+    let number = erasure::order_listed(&archive, folder.root(), selection, SystemClock.timestamp())?;
     let mut eraser = Eraser::new(Arc::clone(&archive), index.clone(), blobs, Arc::new(SystemClock));
     let mut indexing = IndexSupervisor::new(index, config.search.indexer_settings());
     loop {
@@ -176,8 +176,8 @@ async fn here(args: &Args, folder: &DataFolder, config: &Config) -> anyhow::Resu
 fn show(outcome: &Outcome, args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<()> {
     if globals.json {
         match outcome {
-            Outcome::Counted(counts) => out.json(counts)?,
-            Outcome::Erased(erasure) => out.json(erasure)?,
+            Outcome::Counted(counts) => out.json(&serde_json::to_value(counts)?)?,
+            Outcome::Erased(erasure) => out.json(&serde_json::to_value(erasure)?)?,
         }
     } else {
         match outcome {
@@ -219,7 +219,7 @@ async fn list(globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
     let received = api.get::<ErasuresView>(&Target::new("/v1/erasures")).await?;
     for erasure in &received.view.erasures {
         if globals.json {
-            out.json(erasure)?;
+            out.json(&serde_json::to_value(erasure)?)?;
             continue;
         }
         let ErasureView { number, scope, peer, before, ordered_at, state, erased, .. } = erasure;

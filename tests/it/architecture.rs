@@ -36,7 +36,7 @@ const MODULES: [(&str, &[&str]); 29] = [
     ("media", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "archive", "blob"]),
     ("search", &["lifecycle", "model", "failpoints", "archive"]),
     ("verification", &["model", "archive", "search"]),
-    ("erasure", &["model", "schedule", "archive", "blob", "search"]),
+    ("erasure", &["model", "atomic_file", "schedule", "archive", "blob", "backup", "search"]),
     ("show", &["model", "archive"]),
     ("views", &["model", "archive", "verification", "show"]),
     ("event", &["model", "archive", "show"]),

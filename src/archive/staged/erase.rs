@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{ChangeKind, ErasureScope, ErasureSelection, FileId, FileOrigin, FileState, IdRange, Message, MessageKey, Peer, PeerId, PeerKind};
+use crate::model::{ChangeKind, ErasureScope, ErasureSelection, FileId, FileOrigin, FileState, IdRange, Message, MessageKey, Peer, PeerId, PeerKind, Timestamp};
 
 use super::super::ArchiveError;
 use super::super::chain::{Leaf, Proof};
@@ -307,19 +307,26 @@ impl Staged<'_> {
     }
 
     /// Orders an erasure.
-    pub(in crate::archive) fn order_erasure(&mut self, id: String, selection: ErasureSelection) -> Result<Erasure, ArchiveError> {
-        let last = self.view().erasures()?.last().map_or(0, |erasure| erasure.number.0);
+    pub(in crate::archive) fn order_erasure(
+        &mut self,
+        id: String,
+        selection: ErasureSelection,
+        ordered_at: Timestamp,
+    ) -> Result<Erasure, ArchiveError> {
+        let stored = self.view().erasures()?.last().map_or(0, |erasure| erasure.number.0);
+        let last = self.last_ordered.unwrap_or(ErasureNumber(stored)).0;
         let erasure = Erasure {
             number: ErasureNumber(last.saturating_add(1)),
             id,
             selection,
-            ordered_at: self.now,
+            ordered_at,
             stage: ErasureStage::Messages,
             cursor: None,
             counts: ErasedCounts::default(),
             ended_at: None,
         };
         self.put(&ERASURE, &erasure.number, &erasure);
+        self.last_ordered = Some(erasure.number);
         Ok(erasure)
     }
 }

@@ -141,7 +141,7 @@ pub(crate) fn furnished() -> Kept {
     });
     // One of whom nothing is kept, and a message of theirs that was kept out.
     kept.commit(|w| {
-        w.order_erasure("0a1b", ErasureSelection { scope: ErasureScope::Sender(PeerId(66)), before: None });
+        w.order_erasure("0a1b", ErasureSelection { scope: ErasureScope::Sender(PeerId(66)), before: None }, NOW);
     });
     kept.commit(|w| {
         w.message(Message { sender: Some(PeerId(66)), ..text(41, "nothing of this") }, raw("nothing"), 0);
