@@ -256,8 +256,10 @@ impl App {
             move || backups::BackupWorker::new(Arc::clone(&backups))
         });
         let erasures = {
+            let rules = config.archive.retention_rules();
+            let rules = rules.map_err(|(key, why)| anyhow::anyhow!("`archive.{key}` of the configuration {why}"))?;
             let (archive, clock) = (Arc::clone(&archive), Arc::clone(&environment.clock));
-            Arc::new(erasures::Erasures::new(archive, data, clock, lifecycle.clone()))
+            Arc::new(erasures::Erasures::new(archive, data, rules, clock, lifecycle.clone()))
         };
         lifecycle.work("erasure", {
             let (archive, index, blobs) = (Arc::clone(&archive), index.clone(), blobs.clone());
@@ -273,7 +275,8 @@ impl App {
             media: Arc::clone(&media),
             erasures,
         };
-        let job_control = jobs::JobControl::new(config, Arc::clone(&archive), Arc::clone(&environment.clock), Some(workers.clone()))?;
+        let job_control =
+            jobs::JobControl::new(config, Arc::clone(&archive), Arc::clone(&environment.clock), Some(workers.clone()))?;
         let job_control = Arc::new(job_control);
         lifecycle.work("schedule", {
             let job_control = Arc::clone(&job_control);

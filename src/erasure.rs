@@ -12,6 +12,7 @@
 
 mod list;
 mod request;
+mod rules;
 
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
@@ -24,6 +25,7 @@ use crate::search::{Index, SearchError, ServingIndex};
 
 pub use list::{note_erasures, order_again};
 pub use request::{ErasureRequest, InvalidErasure};
+pub use rules::{RetentionRule, weigh_rules};
 
 /// Messages that one write erases: some tens of milliseconds under the writer's lock.
 const STEP_MESSAGES: usize = 500;
@@ -204,7 +206,11 @@ impl Eraser {
         }
         let now = self.clock.timestamp();
         (erasure.stage, erasure.ended_at) = (ErasureStage::Ended, Some(now));
-        tracing::info!("erasure {of} has ended: {} messages and {} files are gone", erasure.counts.messages, erasure.counts.files);
+        tracing::info!(
+            "erasure {of} has ended: {} messages and {} files are gone",
+            erasure.counts.messages,
+            erasure.counts.files
+        );
         let mut write = self.archive.write(now);
         write.erase(erasure, Vec::new(), ToldIn::default());
         write.commit()?;

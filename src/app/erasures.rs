@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::archive::{Archive, ArchiveError, ErasedCounts, ErasureNumber};
-use crate::erasure::{self, Erased, Eraser, ErasureRequest, InvalidErasure};
+use crate::erasure::{self, Erased, Eraser, ErasureRequest, InvalidErasure, RetentionRule};
 use crate::http::OperatorError;
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
 use crate::model::{Clock, ErasureSelection};
@@ -22,6 +23,10 @@ const WAITING_MAX: usize = 16;
 const ENDED_MAX: usize = 64;
 /// The pause where others have to read on, or to let go of what they read.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// How often rules are applied: what is a day older than it may be is no more than that.
+const RULES_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+/// The first time after a start, which has other things to do.
+const RULES_FIRST: Duration = Duration::from_secs(10 * 60);
 
 /// What was asked to be erased, and what became of it.
 pub(super) struct Erasures {
@@ -29,6 +34,7 @@ pub(super) struct Erasures {
     clock: Arc<dyn Clock>,
     lifecycle: Lifecycle,
     data: PathBuf,
+    rules: Vec<RetentionRule>,
     state: Mutex<State>,
     requested: Notify,
 }
@@ -42,9 +48,16 @@ struct State {
 #[derive(Clone, Debug)]
 struct EraseRun {
     number: u64,
-    selection: ErasureSelection,
+    wanted: WantedErasure,
     confirmed: bool,
     stage: Stage,
+}
+
+#[derive(Clone, Debug)]
+enum WantedErasure {
+    Selection(ErasureSelection),
+    /// What the rules of the configuration would erase.
+    Retention,
 }
 
 #[derive(Clone, Debug)]
@@ -74,8 +87,14 @@ impl From<InvalidErasure> for OperatorError {
 }
 
 impl Erasures {
-    pub(super) fn new(archive: Arc<Archive>, data: &Path, clock: Arc<dyn Clock>, lifecycle: Lifecycle) -> Self {
-        Self { archive, clock, lifecycle, data: data.to_owned(), state: Mutex::default(), requested: Notify::new() }
+    pub(super) fn new(
+        archive: Arc<Archive>,
+        data: &Path,
+        rules: Vec<RetentionRule>,
+        clock: Arc<dyn Clock>,
+        lifecycle: Lifecycle,
+    ) -> Self {
+        Self { archive, clock, lifecycle, data: data.to_owned(), rules, state: Mutex::default(), requested: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -84,9 +103,16 @@ impl Erasures {
 
     /// Has something erased, or counted. Returns the number of the request.
     pub(super) fn ask(&self, body: &EraseBody) -> Result<u64, OperatorError> {
-        let EraseBody { peer, messages, account, sender, before, confirmed } = body.clone();
+        let EraseBody { peer, messages, account, sender, before, retention, confirmed } = body.clone();
         let request = ErasureRequest { peer, messages, account, sender, before };
-        let selection = request.resolve(self.archive.flushed().view(), self.clock.now())?;
+        let wanted = match retention {
+            true if confirmed || request != ErasureRequest::default() => {
+                let why = "`retention` only counts what the rules would erase, which they do once a day; send it alone";
+                return Err(OperatorError::BadWish(why.to_owned()));
+            }
+            true => WantedErasure::Retention,
+            false => WantedErasure::Selection(request.resolve(self.archive.flushed().view(), self.clock.now())?),
+        };
         let mut state = self.state();
         if state.runs.iter().filter(|run| matches!(run.stage, Stage::Waiting)).count() >= WAITING_MAX {
             return Err(OperatorError::Busy);
@@ -98,7 +124,7 @@ impl Erasures {
         }
         state.last += 1;
         let number = state.last;
-        state.runs.push_back(EraseRun { number, selection, confirmed, stage: Stage::Waiting });
+        state.runs.push_back(EraseRun { number, wanted, confirmed, stage: Stage::Waiting });
         drop(state);
         self.requested.notify_one();
         Ok(number)
@@ -107,7 +133,8 @@ impl Erasures {
     /// How a request is doing; `None` where its number is unknown or long forgotten.
     pub(super) fn run(&self, number: u64) -> Option<EraseRunView> {
         let run = self.state().runs.iter().find(|run| run.number == number)?.clone();
-        let blank = |state: &'static str| EraseRunView { run: number, state: state.into(), counted: None, erasure: None, error: None };
+        let blank =
+            |state: &'static str| EraseRunView { run: number, state: state.into(), counted: None, erasure: None, error: None };
         Some(match run.stage {
             Stage::Waiting => blank(EraseRunView::WAITING),
             Stage::Counted(counts) => EraseRunView { counted: Some(counts.into()), ..blank(EraseRunView::COUNTED) },
@@ -126,13 +153,17 @@ impl Erasures {
     /// Counts, or orders; whether there was anything to do.
     fn take_next(&self) -> bool {
         let Some(run) = self.next_waiting() else { return false };
-        let done = match run.confirmed {
-            true => {
-                erasure::order_listed(&self.archive, &self.data, run.selection, self.clock.timestamp()).map(Stage::Ordered)
+        let (now, mut go_on) = (self.clock.timestamp(), || !self.lifecycle.stopping());
+        let done = match (&run.wanted, run.confirmed) {
+            (WantedErasure::Selection(selection), true) => {
+                erasure::order_listed(&self.archive, &self.data, selection.clone(), now).map(Stage::Ordered)
             }
-            false => {
+            (WantedErasure::Selection(selection), false) => {
+                self.archive.flushed().view().weigh_erasure(selection, &mut go_on).map(Stage::Counted)
+            }
+            (WantedErasure::Retention, _) => {
                 let snapshot = self.archive.flushed();
-                snapshot.view().weigh_erasure(&run.selection, &mut || !self.lifecycle.stopping()).map(Stage::Counted)
+                erasure::weigh_rules(&self.rules, snapshot.view(), now, &mut go_on).map(Stage::Counted)
             }
         };
         let stage = match done {
@@ -151,16 +182,33 @@ impl Erasures {
     }
 }
 
+impl Erasures {
+    /// Has every rule order what it is to erase now.
+    fn apply_rules(&self) -> Result<(), ArchiveError> {
+        for rule in &self.rules {
+            match rule.order(&self.archive, self.clock.timestamp(), &mut || !self.lifecycle.stopping()) {
+                Ok(None) => {}
+                Ok(Some(_)) => erasure::note_erasures(&self.archive, &self.data)?,
+                Err(ArchiveError::Stopped) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The worker that counts and erases.
 pub(super) struct ErasureWorker {
     erasures: Arc<Erasures>,
     eraser: Eraser,
     is_waiting: bool,
+    /// When the rules are applied next.
+    rules_due: Instant,
 }
 
 impl ErasureWorker {
     pub(super) fn new(erasures: Arc<Erasures>, eraser: Eraser) -> Self {
-        Self { erasures, eraser, is_waiting: false }
+        Self { erasures, eraser, is_waiting: false, rules_due: Instant::now() + RULES_FIRST }
     }
 }
 
@@ -170,6 +218,10 @@ impl Worker for ErasureWorker {
         if tokio::task::block_in_place(|| erasures.take_next()) {
             return Ok(StepOutcome::Busy);
         }
+        if !erasures.rules.is_empty() && self.rules_due <= Instant::now() {
+            tokio::task::block_in_place(|| erasures.apply_rules())?;
+            self.rules_due = Instant::now() + RULES_INTERVAL;
+        }
         let erased = tokio::task::block_in_place(|| eraser.step(&|| erasures.lifecycle.stopping()))?;
         self.is_waiting = erased == Erased::Waiting;
         Ok(if erased == Erased::Some { StepOutcome::Busy } else { StepOutcome::Idle })
@@ -177,11 +229,8 @@ impl Worker for ErasureWorker {
 
     async fn wait(&mut self) {
         let requested = self.erasures.requested.notified();
-        if self.is_waiting {
-            // Whichever comes first.
-            drop(tokio::time::timeout(PATIENCE, requested).await);
-        } else {
-            requested.await;
-        }
+        // Whichever comes first.
+        let patience = if self.is_waiting { PATIENCE } else { self.rules_due.saturating_duration_since(Instant::now()) };
+        drop(tokio::time::timeout(patience.max(PATIENCE), requested).await);
     }
 }

@@ -26,7 +26,8 @@ use crate::model::{AccountName, Clock, FileId, FileOrigin, InvalidIds, Peer, Pee
 use crate::schedule::{Due, Job, Missed, Run, RunDecision, RunTracker, Scope, Selector, Zone, since};
 use crate::show;
 use crate::views::{
-    AccountWaitView, BackupRunView, EraseBody, EraseRunView, FetchBody, FetchView, FollowView, JobPeersView, JobView, JoinView, StartView, UnfollowView,
+    AccountWaitView, BackupRunView, EraseBody, EraseRunView, FetchBody, FetchView, FollowView, JobPeersView, JobView, JoinView,
+    StartView, UnfollowView,
 };
 
 /// The longest time between two ticks of the scheduler: the clock may have been set, or the machine may have slept.

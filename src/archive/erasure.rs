@@ -7,7 +7,7 @@
 
 use prost::Message as _;
 
-use crate::model::{ErasureScope, ErasureSelection, ChatId, MessageId, MessageKey, PeerId, Timestamp};
+use crate::model::{ChatId, ErasureScope, ErasureSelection, MessageId, MessageKey, PeerId, Timestamp};
 
 use super::chain::Leaf;
 use super::codec::{RecordError, StoredKey as _, StoredValue, WrittenValue};
@@ -48,7 +48,7 @@ pub struct ErasedCounts {
 pub struct Erasure {
     /// Its number in this archive.
     pub number: ErasureNumber,
-    /// What names it in every copy of the archive: 32 hexadecimal digits.
+    /// What names it in every copy of the archive: 32 hexadecimal digits; of a rule `rule/` and its name.
     pub id: String,
     /// What is erased.
     pub selection: ErasureSelection,
@@ -89,7 +89,7 @@ impl Tombstone {
 struct ErasureRecord {
     #[prost(string, tag = "1")]
     id: String,
-    /// 1 a peer, 2 messages, 3 a sender, 4 everything.
+    /// 1 a peer, 2 messages, 3 a sender, 4 everything, 5 several peers.
     #[prost(uint32, tag = "2")]
     scope: u32,
     #[prost(sint64, tag = "3")]
@@ -118,6 +118,8 @@ struct ErasureRecord {
     bytes: u64,
     #[prost(int64, optional, tag = "14")]
     ended_at: Option<i64>,
+    #[prost(sint64, repeated, tag = "15")]
+    peers: Vec<i64>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -134,7 +136,7 @@ struct TombstoneRecord {
 
 impl WrittenValue<ErasureNumber> for Erasure {
     fn to_bytes(&self) -> Vec<u8> {
-        let (mut peer, mut account, mut ids) = (0, String::new(), Vec::new());
+        let (mut peer, mut account, mut ids, mut peers) = (0, String::new(), Vec::new(), Vec::new());
         let scope = match &self.selection.scope {
             ErasureScope::Peer(whole) => {
                 peer = whole.0;
@@ -150,6 +152,10 @@ impl WrittenValue<ErasureNumber> for Erasure {
                 3
             }
             ErasureScope::Everything => 4,
+            ErasureScope::Peers(several) => {
+                peers = several.iter().map(|peer| peer.0).collect();
+                5
+            }
         };
         let ErasedCounts { messages, versions, files, bytes } = self.counts;
         let record = ErasureRecord {
@@ -167,6 +173,7 @@ impl WrittenValue<ErasureNumber> for Erasure {
             files,
             bytes,
             ended_at: self.ended_at.map(|at| at.0),
+            peers,
         };
         record.encode_to_vec()
     }
@@ -185,6 +192,7 @@ impl StoredValue<ErasureNumber> for Erasure {
             2 => ErasureScope::Messages { chat: ChatId::new(peer, account), ids: r.ids.into_iter().map(MessageId).collect() },
             3 => ErasureScope::Sender(peer),
             4 => ErasureScope::Everything,
+            5 => ErasureScope::Peers(r.peers.into_iter().map(PeerId).collect()),
             other => return Err(RecordError::value("erasure", format!("unknown scope {other}"))),
         };
         let stage = super::record::numbered(&ErasureStage::ALL, r.stage);
@@ -230,6 +238,7 @@ mod tests {
             any::<i64>().prop_map(|peer| ErasureScope::Peer(PeerId(peer))),
             any::<i64>().prop_map(|peer| ErasureScope::Sender(PeerId(peer))),
             Just(ErasureScope::Everything),
+            prop::collection::vec(any::<i64>().prop_map(PeerId), 1..4).prop_map(ErasureScope::Peers),
             prop::collection::vec(any::<i32>().prop_map(MessageId), 1..4)
                 .prop_map(move |ids| ErasureScope::Messages { chat, ids }),
         ]

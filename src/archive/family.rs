@@ -16,8 +16,9 @@ use super::crawl_state::CrawlState;
 use super::epoch::Epochs;
 use super::erasure::{Erasure, Tombstone};
 use super::key::{
-    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, EpochsKey, ErasureNumber, FormatKey, FormerOwnerKey, JobKey, JudgedByKey, MemberKey,
-    OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey,
+    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, EpochsKey, ErasureNumber, FormatKey, FormerOwnerKey, JobKey, JudgedByKey,
+    MemberKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey,
+    WalkedKey,
 };
 use super::members::Membership;
 use super::record::{Form, LogEntry, MessageRecord, Raw};

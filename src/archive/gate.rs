@@ -53,7 +53,9 @@ fn kept_out(erasure: &Erasure) -> ErasureSelection {
     let selection = erasure.selection.clone();
     let before = match selection.scope {
         ErasureScope::Sender(_) | ErasureScope::Messages { .. } => selection.before,
-        ErasureScope::Peer(_) | ErasureScope::Everything => selection.before.or(Some(after(erasure.ordered_at))),
+        ErasureScope::Peer(_) | ErasureScope::Peers(_) | ErasureScope::Everything => {
+            selection.before.or(Some(after(erasure.ordered_at)))
+        }
     };
     ErasureSelection { before, ..selection }
 }

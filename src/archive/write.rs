@@ -8,17 +8,17 @@ use rocksdb::{WriteBatch, WriteOptions};
 
 use crate::failpoints;
 use crate::model::{
-    AccountName, ChatId, Counters, ErasureSelection, FileId, FileOrigin, FileState, IdRange, Message, MessageId, MessageKey, Peer, PeerId,
-    SeenFile, Seq, StoredBytes, Timestamp, UpdatesState,
+    AccountName, ChatId, Counters, ErasureSelection, FileId, FileOrigin, FileState, IdRange, Message, MessageId, MessageKey,
+    Peer, PeerId, SeenFile, Seq, StoredBytes, Timestamp, UpdatesState,
 };
 
 use super::addresses::Address;
 use super::crawl_state::CrawlState;
-use super::family::{JOB_START, JUDGED_BY, POSITION, UNKNOWN_USERNAME, UPDATES, WALKED};
+use super::erasure::{Erasure, ErasureStage};
+use super::family::{ERASURE, JOB_START, JUDGED_BY, POSITION, UNKNOWN_USERNAME, UPDATES, WALKED};
 use super::key::{AccountKey, AddressKey, JobKey, JudgedByKey, PositionKey, UnknownUsernameKey, Username, WalkedKey};
 use super::outcome::{Archived, MassDeletion};
 use super::record::Raw;
-use super::erasure::{Erasure, ErasureStage};
 use super::staged::{ErasureStep, MembershipChange, Staged, WorkedOut};
 use super::updates::AccountUpdates;
 use super::view::ToldIn;
@@ -56,6 +56,7 @@ pub struct Write<'a> {
     file_states: Vec<(FileId, FileState)>,
     thumbnails: Vec<(FileId, StoredBytes)>,
     judged_by: Option<u64>,
+    renewed: Vec<Erasure>,
     orders: Vec<(String, ErasureSelection, Timestamp)>,
     erasures: Vec<ErasureStep>,
 }
@@ -90,6 +91,7 @@ impl Archive {
             file_states: Vec::new(),
             thumbnails: Vec::new(),
             judged_by: None,
+            renewed: Vec::new(),
             orders: Vec::new(),
             erasures: Vec::new(),
         }
@@ -243,6 +245,12 @@ impl Write<'_> {
         self
     }
 
+    /// Orders an erasure that has ended once more, as given: what it is of may have become another.
+    pub fn renew_erasure(&mut self, erasure: Erasure) -> &mut Self {
+        self.renewed.push(erasure);
+        self
+    }
+
     /// Takes a step of an erasure, which is to be as given afterwards: these messages are erased. `told` says where the change log tells of them.
     /// With the step that ends [`ErasureStage::Messages`] goes what is no message.
     pub fn erase(&mut self, erasure: Erasure, messages: Vec<MessageKey>, told: ToldIn) -> &mut Self {
@@ -373,6 +381,10 @@ impl Write<'_> {
             staged.put(&UNKNOWN_USERNAME, &UnknownUsernameKey(name), &self.now);
         }
         let mut ordered = Vec::new();
+        for erasure in self.renewed {
+            staged.put(&ERASURE, &erasure.number, &erasure);
+            ordered.push(erasure);
+        }
         for (id, selection, ordered_at) in self.orders {
             ordered.push(staged.order_erasure(id, selection, ordered_at)?);
         }

@@ -30,6 +30,7 @@ const ASK_INTERVAL: Duration = Duration::from_millis(200);
   telescribe erase -1001500000001 17 42 --yes            two messages of it
   telescribe erase @example_channel --before 2020-01-01 --yes
   telescribe erase --sender @example_user --yes          what somebody sent, in all chats, and their name; for good
+  telescribe erase --retention                           counts what the rules of the configuration would erase now
   telescribe erase --list                                what was erased
 
 Nothing of it is archived again. A running telescribe does it beside its work and the command waits; a stopped one's data
@@ -54,8 +55,11 @@ pub struct Args {
     /// Erase it; without this, it is only counted
     #[arg(long)]
     pub yes: bool,
-    /// List everything that was erased
+    /// Count what the rules of `archive.retention` would erase now, which they do once a day
     #[arg(long, conflicts_with_all = ["peer", "messages", "account", "sender", "before", "yes"])]
+    pub retention: bool,
+    /// List everything that was erased
+    #[arg(long, conflicts_with_all = ["peer", "messages", "account", "sender", "before", "yes", "retention"])]
     pub list: bool,
 }
 
@@ -71,7 +75,11 @@ impl Args {
     }
 }
 
-pub(super) async fn run(args: Args, globals: &Globals, config: impl FnOnce() -> anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(
+    args: Args,
+    globals: &Globals,
+    config: impl FnOnce() -> anyhow::Result<Config>,
+) -> anyhow::Result<ExitCode> {
     ended(write(&args, globals, config, &mut Out::stdout()).await)
 }
 
@@ -121,7 +129,7 @@ fn locked(globals: &Globals) -> anyhow::Result<Option<DataFolder>> {
 /// Asks a running program.
 async fn there(args: &Args, globals: &Globals) -> anyhow::Result<Outcome> {
     let ErasureRequest { peer, messages, account, sender, before } = args.request();
-    let body = EraseBody { peer, messages, account, sender, before, confirmed: args.yes };
+    let body = EraseBody { peer, messages, account, sender, before, retention: args.retention, confirmed: args.yes };
     let api = Api::open(globals).await?;
     let run = api.post::<EraseStartView>(&Target::new("/v1/erasures"), &body).await?.view.run;
     loop {
@@ -142,6 +150,13 @@ async fn here(args: &Args, folder: &DataFolder, config: &Config) -> anyhow::Resu
     let seen = folders.seen()?;
     if !args.yes {
         let archive = Archive::open_to_read(&folder.archive(), seen.as_ref())?;
+        if args.retention {
+            let rules = config.archive.retention_rules();
+            let rules = rules.map_err(|(key, why)| anyhow::anyhow!("`archive.{key}` of the configuration {why}"))?;
+            let (view, now) = (archive.view(), SystemClock.timestamp());
+            let counts = tokio::task::block_in_place(|| erasure::weigh_rules(&rules, view, now, &mut || true))?;
+            return Ok(Outcome::Counted(counts.into()));
+        }
         let selection = args.request().resolve(archive.view(), SystemClock.now())?;
         let counts = tokio::task::block_in_place(|| archive.view().weigh_erasure(&selection, &mut || true))?;
         return Ok(Outcome::Counted(counts.into()));
@@ -183,7 +198,8 @@ fn show(outcome: &Outcome, args: &Args, globals: &Globals, out: &mut Out) -> any
         match outcome {
             Outcome::Counted(counts) => {
                 out.line(format_args!("would erase {}", amount(counts)))?;
-                out.line("nothing was changed; `--yes` erases it for good")?;
+                let way = if args.retention { "the rules do it once a day" } else { "`--yes` erases it for good" };
+                out.line(format_args!("nothing was changed; {way}"))?;
             }
             Outcome::Erased(erasure) => {
                 out.line(format_args!("erasure {}: erased {}", erasure.number, amount(&erasure.erased)))?;

@@ -26,6 +26,8 @@ struct ListedErasure {
     scope: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     peer: Option<i64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    peers: Vec<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -47,6 +49,7 @@ impl ListedErasure {
             ordered_at: erasure.ordered_at.0,
             scope: scope.to_owned(),
             peer,
+            peers: Vec::new(),
             account: None,
             messages: Vec::new(),
             before: erasure.selection.before.map(|at| at.0),
@@ -55,6 +58,7 @@ impl ListedErasure {
             ErasureScope::Peer(peer) => blank("peer", Some(peer.0)),
             ErasureScope::Sender(sender) => blank("sender", Some(sender.0)),
             ErasureScope::Everything => blank("everything", None),
+            ErasureScope::Peers(peers) => Self { peers: peers.iter().map(|peer| peer.0).collect(), ..blank("peers", None) },
             ErasureScope::Messages { chat, ids } => Self {
                 account: chat.account().map(|account| account.to_string()),
                 messages: ids.iter().map(|id| id.0).collect(),
@@ -68,10 +72,14 @@ impl ListedErasure {
         let scope = match (self.scope.as_str(), self.peer.map(PeerId)) {
             ("peer", Some(peer)) => ErasureScope::Peer(peer),
             ("sender", Some(peer)) => ErasureScope::Sender(peer),
+            ("peers", None) => ErasureScope::Peers(self.peers.iter().copied().map(PeerId).collect()),
             ("everything", None) => ErasureScope::Everything,
             ("messages", Some(peer)) => {
                 let account = self.account.as_deref().map(str::parse).transpose().ok()?;
-                ErasureScope::Messages { chat: ChatId::new(peer, account), ids: self.messages.iter().copied().map(MessageId).collect() }
+                ErasureScope::Messages {
+                    chat: ChatId::new(peer, account),
+                    ids: self.messages.iter().copied().map(MessageId).collect(),
+                }
             }
             _ => return None,
         };
@@ -145,7 +153,10 @@ pub fn order_again(archive: &Archive, folder: &Path, now: Timestamp) -> Result<u
     let mut count = 0;
     for listed in unknown {
         let Some(selection) = listed.selection() else {
-            tracing::error!("erasure `{}` of the list was ordered by a newer version, and cannot be applied by this one", listed.id);
+            tracing::error!(
+                "erasure `{}` of the list was ordered by a newer version, and cannot be applied by this one",
+                listed.id
+            );
             continue;
         };
         let mut write = archive.write(now);
@@ -172,6 +183,7 @@ mod tests {
             ErasureScope::Peer(PeerId(-7)),
             ErasureScope::Sender(PeerId(7)),
             ErasureScope::Everything,
+            ErasureScope::Peers(vec![PeerId(-9), PeerId(-7)]),
             ErasureScope::Messages { chat, ids: vec![MessageId(3), MessageId(5)] },
         ];
         let mut write = archive.write(Timestamp(1_000));
@@ -193,7 +205,7 @@ mod tests {
         assert_eq!(order_again(&other, data, Timestamp(2_000)).unwrap(), 0, "they are another archive's");
         list.erasures.iter_mut().for_each(|listed| listed.archive = other.id().to_owned());
         list.write(data).unwrap();
-        assert_eq!(order_again(&other, data, Timestamp(2_000)).unwrap(), 4);
+        assert_eq!(order_again(&other, data, Timestamp(2_000)).unwrap(), 5);
         assert_eq!(other.view().erasures().unwrap(), ordered);
     }
 }

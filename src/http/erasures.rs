@@ -15,7 +15,7 @@ use super::context::Context;
 use super::problem::Problem;
 use super::query::{NoParams, Query, unknown};
 
-const MEMBERS: [&str; 6] = ["peer", "messages", "account", "sender", "before", "confirmed"];
+const MEMBERS: [&str; 7] = ["peer", "messages", "account", "sender", "before", "retention", "confirmed"];
 /// Messages that one request may name: more are a peer, or a time.
 const MESSAGES_MAX: usize = 10_000;
 
@@ -73,6 +73,8 @@ fn read(members: Map<String, Value>) -> Result<EraseBody, Problem> {
             ("sender", Value::String(text)) => body.sender = Some(text),
             ("before", Value::String(text)) => body.before = Some(text),
             ("confirmed", Value::Bool(confirmed)) => body.confirmed = confirmed,
+            ("retention", Value::Bool(retention)) => body.retention = retention,
+            ("retention", _) => return Err(Problem::bad_body("`retention` must be `true` or `false`")),
             ("confirmed", _) => return Err(Problem::bad_body("`confirmed` must be `true` or `false`")),
             ("messages", Value::Array(ids)) => body.messages = message_ids(&ids)?,
             ("messages", _) => return Err(Problem::bad_body("`messages` must be a list of message ids")),
@@ -85,7 +87,9 @@ fn read(members: Map<String, Value>) -> Result<EraseBody, Problem> {
 
 fn message_ids(ids: &[Value]) -> Result<Vec<i32>, Problem> {
     if ids.len() > MESSAGES_MAX {
-        return Err(Problem::bad_body(format!("`messages` may have {MESSAGES_MAX} ids; name the peer alone, or a time, for more")));
+        return Err(Problem::bad_body(format!(
+            "`messages` may have {MESSAGES_MAX} ids; name the peer alone, or a time, for more"
+        )));
     }
     let id = |id: &Value| id.as_i64().and_then(|id| i32::try_from(id).ok());
     let ids: Option<Vec<i32>> = ids.iter().map(id).collect();

@@ -8,7 +8,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::model::{FileId, FileOrigin};
-use crate::views::{BackupRunView, EraseBody, EraseRunView, FetchBody, FetchView, FollowView, JobView, JoinView, StartView, UnfollowView};
+use crate::views::{
+    BackupRunView, EraseBody, EraseRunView, FetchBody, FetchView, FollowView, JobView, JoinView, StartView, UnfollowView,
+};
 
 use super::problem::Problem;
 

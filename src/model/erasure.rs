@@ -7,6 +7,8 @@ use super::{ChatId, Message, MessageId, PeerId, Timestamp};
 pub enum ErasureScope {
     /// All of a peer, whichever account archived them.
     Peer(PeerId),
+    /// All of several peers, ascending.
+    Peers(Vec<PeerId>),
     /// Some of a chat.
     Messages {
         /// The chat.
@@ -35,6 +37,7 @@ impl ErasureSelection {
     pub fn selects(&self, message: &Message) -> bool {
         let is_in_scope = match &self.scope {
             ErasureScope::Peer(peer) => message.key.peer() == *peer,
+            ErasureScope::Peers(peers) => peers.binary_search(&message.key.peer()).is_ok(),
             ErasureScope::Messages { chat, ids } => message.key.chat == *chat && ids.binary_search(&message.key.id).is_ok(),
             ErasureScope::Sender(sender) => is_from(message, *sender),
             ErasureScope::Everything => true,

@@ -131,7 +131,15 @@ impl Index {
         inner.set_tokenizers(schema::tokenizers());
         // The indexer reloads after each of its commits; nobody else commits.
         let reader = inner.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        let index = Self { path: path.to_owned(), inner, reader, fields, position: AtomicU64::new(0), fault, expunges: ExpungeRequests::default() };
+        let index = Self {
+            path: path.to_owned(),
+            inner,
+            reader,
+            fields,
+            position: AtomicU64::new(0),
+            fault,
+            expunges: ExpungeRequests::default(),
+        };
         index.note_position()?;
         Ok(index)
     }

@@ -28,6 +28,10 @@ pub struct EraseBody {
     /// Only what was sent before: RFC 3339, a date (UTC), or how long ago, such as `365d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
+    /// What the rules of `archive.retention` would erase now; nothing else is named then, and it is only counted.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub retention: bool,
     /// Whether it is to be erased; without, it is only counted.
     #[serde(default)]
     #[schema(required = false)]
@@ -62,13 +66,17 @@ pub struct ErasedCountsView {
 pub struct ErasureView {
     /// Its number in this archive.
     pub number: u32,
-    /// What names it in every copy of the archive.
+    /// What names it in every copy of the archive; of a rule of `archive.retention` `rule/` and its name.
     pub id: String,
-    /// `peer`, `messages`, `sender` or `everything`.
+    /// `peer`, `peers`, `messages`, `sender` or `everything`.
     pub scope: Cow<'static, str>,
     /// The peer, or the sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer: Option<i64>,
+    /// The peers, where there are several: of a rule of `archive.retention`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub peers: Vec<i64>,
     /// The messages that were named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -150,6 +158,11 @@ impl From<&Erasure> for ErasureView {
             }
             ErasureScope::Sender(sender) => ("sender", Some(sender.0), Vec::new(), None),
             ErasureScope::Everything => ("everything", None, Vec::new(), None),
+            ErasureScope::Peers(_) => ("peers", None, Vec::new(), None),
+        };
+        let peers = match &erasure.selection.scope {
+            ErasureScope::Peers(peers) => peers.iter().map(|peer| peer.0).collect(),
+            _ => Vec::new(),
         };
         let state = match erasure.stage {
             ErasureStage::Messages => "erasing",
@@ -161,6 +174,7 @@ impl From<&Erasure> for ErasureView {
             id: erasure.id.clone(),
             scope: scope.into(),
             peer,
+            peers,
             messages,
             account,
             before: erasure.selection.before.map(|at| at.to_string()),

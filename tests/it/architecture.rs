@@ -56,6 +56,7 @@ const MODULES: [(&str, &[&str]); 29] = [
             "media",
             "search",
             "verification",
+            "erasure",
             "output",
             "http",
         ],

@@ -8,8 +8,8 @@ mod program;
 use telescribe::archive::{Archive, Erasure, ErasureNumber, ErasureStage};
 use telescribe::erasure::order;
 use telescribe::model::{
-    ChangeKind, ChatId, Counters, ErasureScope, ErasureSelection, FileId, FileOrigin, FileState, Forward, Message, MessageId,
-    MessageKey, Peer, PeerId, PeerKind, Seq, StoredBytes, ContentHash, Timestamp,
+    ChangeKind, ChatId, ContentHash, Counters, ErasureScope, ErasureSelection, FileId, FileOrigin, FileState, Forward, Message,
+    MessageId, MessageKey, Peer, PeerId, PeerKind, Seq, StoredBytes, Timestamp,
 };
 
 use crate::support::archives::{Kept, all_versions, furnished, seen};
@@ -61,7 +61,8 @@ fn sent(chat: PeerId, id: i32, sender: PeerId, words: &str) -> Message {
 fn an_erased_message_is_gone_with_all_its_versions_and_the_log_stays_whole() {
     let kept = furnished();
     let (before, head) = (kept.kinds(), (kept.last_seq(), kept.snapshot().link()));
-    let others: Vec<_> = [at(1), at(30)].iter().map(|key| (kept.view().message(*key).unwrap(), kept.view().raw(*key).unwrap())).collect();
+    let others: Vec<_> =
+        [at(1), at(30)].iter().map(|key| (kept.view().message(*key).unwrap(), kept.view().raw(*key).unwrap())).collect();
     let erasure = erase(&kept, some(CHAT, &[42]));
     assert_eq!((erasure.counts.messages, erasure.counts.versions), (1, 2));
     assert_eq!((kept.view().message(at(42)).unwrap(), kept.view().raw(at(42)).unwrap()), (None, None));
@@ -308,4 +309,41 @@ fn an_edit_that_comes_between_the_look_and_the_write_goes_too() {
     assert_eq!(kept.view().erasure(number).unwrap().unwrap().counts.versions, 2);
     assert_eq!(kept.differences(), [""; 0], "the hash chain has digests for both forms");
     assert_eq!(kept.last_seq(), Seq(3));
+}
+
+#[test]
+fn a_rule_erases_what_is_older_than_it_keeps_by_the_clock_that_it_is_given_and_goes_on_each_day() {
+    let kept = Kept::new();
+    let day = |days: i64| Timestamp(NOW.0 + days * 86_400);
+    let posted = |chat: PeerId, id: i32| Message { date: day(i64::from(id)), ..message(chat, id, "a") };
+    kept.commit(|w| {
+        w.peer(titled(CHAT, PeerKind::Supergroup, "chatter")).peer(titled(OTHER, PeerKind::Channel, "news"));
+        (1..=9).for_each(|id| drop(w.message(posted(CHAT, id), raw("a"), 0).message(posted(OTHER, id), raw("a"), 0)));
+    });
+    let peers = telescribe::schedule::Scope { only: vec!["title:chatter".parse().unwrap()], except: Vec::new() };
+    let keep = std::time::Duration::from_secs(30 * 86_400);
+    let rule = telescribe::erasure::RetentionRule { name: "chatter".to_owned(), peers, keep };
+    let mut go_on = || true;
+    assert_eq!(rule.order(&kept, day(20), &mut go_on).unwrap(), None, "nothing is so old");
+    let weighed = rule.weigh(kept.view(), day(35), &mut go_on).unwrap();
+    assert_eq!(weighed.messages, 4, "those of the days 1 to 4");
+    let number = rule.order(&kept, day(35), &mut go_on).unwrap().unwrap();
+    assert_eq!(rule.order(&kept, day(36), &mut go_on).unwrap(), None, "the one before is not done");
+    while step(&kept, number, 3) {}
+    let erasure = kept.view().erasure(number).unwrap().unwrap();
+    assert_eq!(erasure.counts.messages, 4);
+    let ended = Erasure { stage: ErasureStage::Ended, ..erasure };
+    kept.commit(|w| {
+        w.erase(ended, Vec::new(), telescribe::archive::ToldIn::default());
+    });
+    // History that is read only now.
+    kept.commit(|w| {
+        w.message(Message { date: day(0), ..message(CHAT, 20, "old") }, raw("old"), 0);
+    });
+    assert_eq!(kept.view().message(at(20)).unwrap(), None);
+    assert_eq!(rule.order(&kept, day(37), &mut go_on).unwrap(), Some(number), "a rule has one erasure, which goes on");
+    while step(&kept, number, 3) {}
+    let left = |chat: PeerId| kept.view().live_ids(chat, range(1, 99)).unwrap().len();
+    assert_eq!((left(CHAT), left(OTHER)), (3, 9));
+    assert_eq!(kept.differences(), [""; 0]);
 }

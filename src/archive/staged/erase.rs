@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{ChangeKind, ErasureScope, ErasureSelection, FileId, FileOrigin, FileState, IdRange, Message, MessageKey, Peer, PeerId, PeerKind, Timestamp};
+use crate::model::{
+    ChangeKind, ErasureScope, ErasureSelection, FileId, FileOrigin, FileState, IdRange, Message, MessageKey, Peer, PeerId,
+    PeerKind, Timestamp,
+};
 
 use super::super::ArchiveError;
 use super::super::chain::{Leaf, Proof};
 use super::super::codec::StoredKey as _;
 use super::super::erasure::{ErasedCounts, Erasure, ErasureStage, Tombstone};
 use super::super::family::{
-    ACCESS_HASH, ATTACHED, COUNTERS, EARLIER_FORM, ERASED, ERASURE, FILE, FORM, KeyRange, LOG, ORIGIN, OWN, PEER, QUEUE, SIZE, TOPIC,
+    ACCESS_HASH, ATTACHED, COUNTERS, EARLIER_FORM, ERASED, ERASURE, FILE, FORM, KeyRange, LOG, ORIGIN, OWN, PEER, QUEUE, SIZE,
+    TOPIC,
 };
 use super::super::key::{AttachedKey, ErasureNumber, OriginKey, OwnKey, Username};
 use super::super::record::LogEntry;

@@ -93,16 +93,17 @@ impl<'a> View<'a> {
         (seen_max, found_max): (usize, usize),
     ) -> Result<SelectedMessages, ArchiveError> {
         let mut selected = SelectedMessages { cursor: after, ..SelectedMessages::default() };
-        let mut keys = match &selection.scope {
-            ErasureScope::Peer(peer) => KeyRange::under(peer.encode()),
+        let ranges: Vec<KeyRange> = match &selection.scope {
+            ErasureScope::Peer(peer) => vec![KeyRange::under(peer.encode())],
+            ErasureScope::Peers(peers) => peers.iter().map(|peer| KeyRange::under(peer.encode())).collect(),
             ErasureScope::Messages { chat, ids } => return self.select_named(selection, *chat, ids),
-            ErasureScope::Sender(_) | ErasureScope::Everything => KeyRange::all(),
+            ErasureScope::Sender(_) | ErasureScope::Everything => vec![KeyRange::all()],
         };
-        if let Some(after) = after {
-            let next = [after.encode().as_slice(), &[0]].concat();
-            keys.first = keys.first.max(next);
-        }
-        let mut rows = self.lenient(&MESSAGE, keys, Order::OldestFirst);
+        let next = after.map(|after| [after.encode().as_slice(), &[0]].concat()).unwrap_or_default();
+        let left = ranges.into_iter().map(|keys| KeyRange { first: keys.first.max(next.clone()), ..keys });
+        // Bounds that are the wrong way round are an error to RocksDB.
+        let left = left.filter(|keys| keys.end.as_ref().is_none_or(|end| keys.first < *end));
+        let mut rows = left.flat_map(|keys| self.lenient(&MESSAGE, keys, Order::OldestFirst));
         for _ in 0..seen_max {
             let Some(row) = rows.next().transpose()? else {
                 selected.is_end = true;
@@ -243,7 +244,7 @@ fn is_by_key(selection: &ErasureSelection, key: MessageKey) -> bool {
     match &selection.scope {
         ErasureScope::Peer(peer) => key.peer() == *peer,
         ErasureScope::Everything => true,
-        ErasureScope::Messages { .. } | ErasureScope::Sender(_) => false,
+        ErasureScope::Messages { .. } | ErasureScope::Peers(_) | ErasureScope::Sender(_) => false,
     }
 }
 

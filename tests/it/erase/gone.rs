@@ -74,7 +74,7 @@ impl Own {
         let size = bytes.len() as u64;
         let mut write = self.archive.write(NOW);
         write.file_seen(FileOrigin::Message(at(message)), NOW, None, seen(FileId::photo(id), bytes.len() as i64));
-        write.file_state(FileId::photo(id), FileState::Stored(StoredBytes { hash: *stored.hash(), size }));
+        write.file_state(FileId::photo(id), FileState::Stored(StoredBytes { hash: stored.hash, size }));
         write.commit().unwrap();
     }
 

@@ -11,8 +11,9 @@ use std::path::PathBuf;
 use rocksdb::{DB, IteratorMode};
 use telescribe::archive::{Address, Archive, Archived, Durability, Order, StoredMessage, View, Write};
 use telescribe::model::{
-    ChangeKind, ChatId, ContentHash, Counters, ErasureScope, ErasureSelection, FileAccess, FileId, FileOrigin, FilePlace, FileState, IdRange, MediaKind, Message,
-    MessageKey, Peer, PeerId, PeerKind, Reaction, Rendition, RenditionRole, SeenFile, Seq, StoredBytes, Timestamp,
+    ChangeKind, ChatId, ContentHash, Counters, ErasureScope, ErasureSelection, FileAccess, FileId, FileOrigin, FilePlace,
+    FileState, IdRange, MediaKind, Message, MessageKey, Peer, PeerId, PeerKind, Reaction, Rendition, RenditionRole, SeenFile,
+    Seq, StoredBytes, Timestamp,
 };
 use tempfile::TempDir;
 
