@@ -35,12 +35,12 @@ pub(super) struct Erasures {
     lifecycle: Lifecycle,
     data: PathBuf,
     rules: Vec<RetentionRule>,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     requested: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     runs: VecDeque<EraseRun>,
     last: u64,
 }
@@ -50,7 +50,7 @@ struct EraseRun {
     number: u64,
     wanted: WantedErasure,
     confirmed: bool,
-    stage: Stage,
+    stage: EraseRunStage,
 }
 
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ enum WantedErasure {
 }
 
 #[derive(Clone, Debug)]
-enum Stage {
+enum EraseRunStage {
     Waiting,
     Counted(ErasedCounts),
     Ordered(ErasureNumber),
@@ -97,7 +97,7 @@ impl Erasures {
         Self { archive, clock, lifecycle, data: data.to_owned(), rules, state: Mutex::default(), requested: Notify::new() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -114,17 +114,17 @@ impl Erasures {
             false => WantedErasure::Selection(request.resolve(self.archive.flushed().view(), self.clock.now())?),
         };
         let mut state = self.state();
-        if state.runs.iter().filter(|run| matches!(run.stage, Stage::Waiting)).count() >= WAITING_MAX {
+        if state.runs.iter().filter(|run| matches!(run.stage, EraseRunStage::Waiting)).count() >= WAITING_MAX {
             return Err(OperatorError::Busy);
         }
         while state.runs.len() >= WAITING_MAX + ENDED_MAX
-            && state.runs.front().is_some_and(|run| !matches!(run.stage, Stage::Waiting))
+            && state.runs.front().is_some_and(|run| !matches!(run.stage, EraseRunStage::Waiting))
         {
             state.runs.pop_front();
         }
         state.last += 1;
         let number = state.last;
-        state.runs.push_back(EraseRun { number, wanted, confirmed, stage: Stage::Waiting });
+        state.runs.push_back(EraseRun { number, wanted, confirmed, stage: EraseRunStage::Waiting });
         drop(state);
         self.requested.notify_one();
         Ok(number)
@@ -136,10 +136,10 @@ impl Erasures {
         let blank =
             |state: &'static str| EraseRunView { run: number, state: state.into(), counted: None, erasure: None, error: None };
         Some(match run.stage {
-            Stage::Waiting => blank(EraseRunView::WAITING),
-            Stage::Counted(counts) => EraseRunView { counted: Some(counts.into()), ..blank(EraseRunView::COUNTED) },
-            Stage::Failed(why) => EraseRunView { error: Some(why), ..blank(EraseRunView::FAILED) },
-            Stage::Ordered(of) => {
+            EraseRunStage::Waiting => blank(EraseRunView::WAITING),
+            EraseRunStage::Counted(counts) => EraseRunView { counted: Some(counts.into()), ..blank(EraseRunView::COUNTED) },
+            EraseRunStage::Failed(why) => EraseRunView { error: Some(why), ..blank(EraseRunView::FAILED) },
+            EraseRunStage::Ordered(of) => {
                 let erasure = self.archive.view().erasure(of).ok().flatten();
                 EraseRunView { erasure: erasure.as_ref().map(ErasureView::from), ..blank(EraseRunView::ORDERED) }
             }
@@ -147,7 +147,7 @@ impl Erasures {
     }
 
     fn next_waiting(&self) -> Option<EraseRun> {
-        self.state().runs.iter().find(|run| matches!(run.stage, Stage::Waiting)).cloned()
+        self.state().runs.iter().find(|run| matches!(run.stage, EraseRunStage::Waiting)).cloned()
     }
 
     /// Counts, or orders; whether there was anything to do.
@@ -156,14 +156,14 @@ impl Erasures {
         let (now, mut go_on) = (self.clock.timestamp(), || !self.lifecycle.stopping());
         let done = match (&run.wanted, run.confirmed) {
             (WantedErasure::Selection(selection), true) => {
-                erasure::order_listed(&self.archive, &self.data, selection.clone(), now).map(Stage::Ordered)
+                erasure::order_listed(&self.archive, &self.data, selection.clone(), now).map(EraseRunStage::Ordered)
             }
             (WantedErasure::Selection(selection), false) => {
-                self.archive.flushed().view().weigh_erasure(selection, &mut go_on).map(Stage::Counted)
+                self.archive.flushed().view().weigh_erasure(selection, &mut go_on).map(EraseRunStage::Counted)
             }
             (WantedErasure::Retention, _) => {
                 let snapshot = self.archive.flushed();
-                erasure::weigh_rules(&self.rules, snapshot.view(), now, &mut go_on).map(Stage::Counted)
+                erasure::weigh_rules(&self.rules, snapshot.view(), now, &mut go_on).map(EraseRunStage::Counted)
             }
         };
         let stage = match done {
@@ -171,7 +171,7 @@ impl Erasures {
             Err(ArchiveError::Stopped) => return false,
             Err(error) => {
                 tracing::error!("nothing was erased: {error}");
-                Stage::Failed("the archive could not be read or written; the log has it".to_owned())
+                EraseRunStage::Failed("the archive could not be read or written; the log has it".to_owned())
             }
             Ok(stage) => stage,
         };

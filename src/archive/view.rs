@@ -111,6 +111,16 @@ impl<'a> View<'a> {
         Ok(Some(noted?))
     }
 
+    /// Whether there is anything under a key, also where it is damaged.
+    pub(super) fn has<K: StoredKey, V: StoredValue<K>>(self, family: &Family<K, V>, key: &K) -> Result<bool, ArchiveError> {
+        let (cf, bytes) = (schema::handle(self.db, family.cf()), key.encode());
+        let found = match self.snapshot {
+            Some(snapshot) => snapshot.get_pinned_cf(cf, bytes),
+            None => self.db.get_pinned_cf(cf, bytes),
+        };
+        Ok(found.map_err(|e| self.store(e))?.is_some())
+    }
+
     /// The bytes under a key, as they are.
     pub(super) fn bytes<K: StoredKey, V: StoredValue<K>>(
         self,

@@ -69,12 +69,12 @@ impl<'a> View<'a> {
         self.readable(&ERASED, &key)
     }
 
-    /// Whether a message was erased.
+    /// Whether a message was erased; also where what is left of it is damaged, so that no damage brings it back.
     ///
     /// # Errors
     /// See [`View::erasures`].
     pub fn is_erased(self, key: MessageKey) -> Result<bool, ArchiveError> {
-        Ok(self.tombstone(key)?.is_some())
+        self.has(&ERASED, &key)
     }
 
     /// Whether anything ever was.
