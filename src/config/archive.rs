@@ -28,7 +28,7 @@ pub struct ArchiveConfig {
     /// How many MiB a scrub reads in a second, at most.
     pub scrub_mib_per_second: u64,
     /// Rules by which messages are erased for good, once a day; none by default. `telescribe erase --retention` counts what they would erase now.
-    /// One looks so:
+    /// One looks so, instead of the line below:
     ///
     ///     [[archive.retention]]
     ///     name = "chatter"

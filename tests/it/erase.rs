@@ -233,7 +233,9 @@ fn an_account_s_own_messages_are_erased_as_any_other() {
     let kept = Kept::new();
     let chats = ["alpha", "bravo"].map(|name| ChatId::seen_by(name.parse().unwrap(), PeerId(-42)));
     kept.commit(|w| {
-        chats.iter().for_each(|chat| drop(w.message(message(*chat, 5, "own"), raw("own"), 0)));
+        for chat in chats {
+            w.message(message(chat, 5, "own"), raw("own"), 0);
+        }
     });
     let named = erase(&kept, some(chats[0], &[5]));
     assert_eq!(named.counts.messages, 1);
@@ -247,7 +249,9 @@ fn an_account_s_own_messages_are_erased_as_any_other() {
 fn only_what_was_sent_before_the_time_is_erased() {
     let kept = Kept::new();
     kept.commit(|w| {
-        (1..=9).for_each(|id| drop(w.message(text(id, "a"), raw("a"), 0)));
+        for id in 1..=9 {
+            w.message(text(id, "a"), raw("a"), 0);
+        }
     });
     let before = Some(Timestamp(NOW.0 + 5));
     let erasure = erase(&kept, ErasureSelection { scope: ErasureScope::Everything, before });
@@ -270,7 +274,9 @@ fn a_message_that_is_damaged_can_be_erased() {
 fn an_erasure_that_is_cut_short_anywhere_is_consistent_and_goes_on() {
     let mut kept = Kept::new();
     kept.commit(|w| {
-        (1..=7).for_each(|id| drop(w.message(text(id, "a"), raw("a"), 0)));
+        for id in 1..=7 {
+            w.message(text(id, "a"), raw("a"), 0);
+        }
         w.file_seen(FileOrigin::Message(at(3)), NOW, None, seen(FileId::photo(3), 10));
     });
     kept.commit(|w| {
@@ -318,7 +324,9 @@ fn a_rule_erases_what_is_older_than_it_keeps_by_the_clock_that_it_is_given_and_g
     let posted = |chat: PeerId, id: i32| Message { date: day(i64::from(id)), ..message(chat, id, "a") };
     kept.commit(|w| {
         w.peer(titled(CHAT, PeerKind::Supergroup, "chatter")).peer(titled(OTHER, PeerKind::Channel, "news"));
-        (1..=9).for_each(|id| drop(w.message(posted(CHAT, id), raw("a"), 0).message(posted(OTHER, id), raw("a"), 0)));
+        for id in 1..=9 {
+            w.message(posted(CHAT, id), raw("a"), 0).message(posted(OTHER, id), raw("a"), 0);
+        }
     });
     let peers = telescribe::schedule::Scope { only: vec!["title:chatter".parse().unwrap()], except: Vec::new() };
     let keep = std::time::Duration::from_secs(30 * 86_400);
