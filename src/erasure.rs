@@ -144,11 +144,14 @@ impl Eraser {
     /// # Errors
     /// When archive, index or the store of files refuse; the next step tries again.
     pub fn step(&mut self, stop: &dyn Fn() -> bool) -> Result<Erased, EraseError> {
-        let open = self.archive.view().erasures()?.into_iter().find(|erasure| erasure.stage != ErasureStage::Ended);
-        let Some(erasure) = open else { return Ok(Erased::Nothing) };
-        match erasure.stage {
-            ErasureStage::Messages => self.erase_messages(erasure),
-            ErasureStage::Traces | ErasureStage::Ended => self.remove_traces(erasure, stop),
+        let mut open = self.archive.view().erasures()?;
+        open.retain(|erasure| erasure.stage != ErasureStage::Ended);
+        // The messages of all go before what is left of any: that may have to wait for who reads.
+        let messages = open.iter().position(|erasure| erasure.stage == ErasureStage::Messages);
+        match (messages, open.is_empty()) {
+            (_, true) => Ok(Erased::Nothing),
+            (Some(at), _) => self.erase_messages(open.swap_remove(at)),
+            (None, _) => self.remove_traces(open.swap_remove(0), stop),
         }
     }
 
