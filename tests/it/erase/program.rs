@@ -34,7 +34,7 @@ async fn a_chat(fleet: &Fleet) -> (String, u64) {
 }
 
 async fn messages(fleet: &Fleet, peer: &str) -> u64 {
-    fleet.get(&format!("/v1/coverage/{peer}")).await["messages"].as_u64().unwrap()
+    fleet.get(&format!("/v1/peers/{peer}/coverage")).await["messages"].as_u64().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,7 +57,7 @@ async fn a_running_program_counts_first_and_then_erases_what_a_full_recheck_does
     let all = typed(&fleet, &[&peer, "--yes"]).await.unwrap();
     assert!(all.starts_with(&format!("erasure 2: erased {} messages in ", before - 1)), "{all}");
     fleet.run_job(&app, "recheck", "messages.getHistory").await;
-    let coverage = fleet.get(&format!("/v1/coverage/{peer}")).await;
+    let coverage = fleet.get(&format!("/v1/peers/{peer}/coverage")).await;
     assert_eq!((&coverage["messages"], &coverage["erased"], &coverage["missing"]), (&json!(0), &json!(before), &json!(0)));
     let dump = fleet.dump().await;
     let of_peer = format!("{{\"type\":\"message\",\"peer\":{peer},");
