@@ -44,7 +44,7 @@ impl Staged<'_> {
         let is_erased = self.is_erased(key)?;
         let by = self.archive.gate.keeps_out(message).filter(|_| !is_erased);
         // What is archived and is to be erased goes with the erasure itself.
-        let by = by.filter(|_| !self.messages.contains_key(&key));
+        let by = by.filter(|_| !matches!(self.messages.get(&key), Some(Some(_))));
         let by = if by.is_some() && self.view().bytes(&FORM, &key)?.is_some() { None } else { by };
         if !is_erased && by.is_none() {
             return Ok(false);
