@@ -188,7 +188,9 @@ impl Staged<'_> {
         let mut leaf_of_newest = None;
         for last in told.entries(key) {
             if !self.entries.contains_key(&last) {
-                let Some(entry) = self.view().readable(&LOG, &last)? else { continue };
+                // What was archived before format 3 has no links, and stays as it is.
+                let entry = self.view().readable(&LOG, &last)?.filter(|entry| entry.seal.is_some());
+                let Some(entry) = entry else { continue };
                 self.entries.insert(last, entry);
             }
             let Some(LogEntry { kinds, seal: Some(seal), .. }) = self.entries.get_mut(&last) else { continue };

@@ -269,7 +269,7 @@ fn verify_finds_each_kind_of_damage() {
         }),
         ("message -1001500000001/41 was erased, and its files are still listed", |db| {
             let file = [&[0_u8][..], &(7_i64 ^ i64::MIN).to_be_bytes()].concat();
-            put(db, "attached", &[&[1], &stored_at(at(41))[..], &file].concat(), &[0]);
+            put(db, "attached", &[&[1_u8][..], &stored_at(at(41)), &file].concat(), &[0]);
         }),
         ("message -1001500000001/41 was erased by erasure 1, which is not known", |db| {
             delete(db, "erasure", &1_u32.to_be_bytes());

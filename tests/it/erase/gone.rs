@@ -119,7 +119,8 @@ fn grep(folder: &Path, needle: &[u8], holding: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             grep(&path, needle, holding);
-        } else if fs::read(&path).unwrap().windows(needle.len()).any(|part| part == needle) {
+        // One that is removed meanwhile holds nothing.
+        } else if fs::read(&path).is_ok_and(|bytes| bytes.windows(needle.len()).any(|part| part == needle)) {
             holding.push(path);
         }
     }

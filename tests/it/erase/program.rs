@@ -27,8 +27,8 @@ async fn typed(fleet: &Fleet, words: &[&str]) -> Result<String, String> {
 async fn a_chat(fleet: &Fleet) -> (String, u64) {
     let peers = fleet.get("/v1/peers").await;
     let peers = peers["peers"].as_array().unwrap();
-    let of = |peer: &Value| peer["peer"]["id"].as_i64().or_else(|| peer["id"].as_i64()).unwrap();
-    let peer = peers.iter().map(of).find(|id| *id < -1_000_000_000_000).unwrap();
+    let is_meant = |peer: &&Value| peer["id"].as_i64() < Some(-1_000_000_000_000) && peer["messages"].as_u64() > Some(5);
+    let peer = peers.iter().find(is_meant).unwrap()["id"].as_i64().unwrap();
     let page = fleet.get(&format!("/v1/peers/{peer}/messages?limit=1")).await;
     (peer.to_string(), page["messages"][0]["id"].as_u64().unwrap())
 }
