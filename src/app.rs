@@ -6,6 +6,7 @@
 
 mod backups;
 mod disk;
+mod erasures;
 mod gauges;
 mod jobs;
 mod known;
@@ -27,6 +28,7 @@ use crate::archive::{Archive, DataFolder};
 use crate::blob::Blobs;
 use crate::config::{Config, OutputTarget, PlannedOutput, Server};
 use crate::crawl::{self, Crawler};
+use crate::erasure::{self, Eraser};
 use crate::http;
 use crate::lifecycle::Lifecycle;
 use crate::media::Downloads;
@@ -171,9 +173,14 @@ impl App {
         let writing = config.archive.writing();
         let (archive, index) = {
             let (path, index) = (folder.archive(), IndexFolders::at(&folder.index()));
+            let (root, now) = (data.to_owned(), environment.clock.timestamp());
             let open = move || {
                 let archive = Arc::new(Archive::open_seen(&path, writing, index.seen()?.as_ref())?);
                 archive.check_positions()?;
+                let again = erasure::order_again(&archive, &root, now)?;
+                if again > 0 {
+                    tracing::warn!("the archive went back behind {again} erasures: they are carried out again");
+                }
                 let index = ServingIndex::open(index, &archive)?;
                 anyhow::Ok((archive, index))
             };
@@ -249,14 +256,31 @@ impl App {
             let backups = Arc::clone(&backups);
             move || backups::BackupWorker::new(Arc::clone(&backups))
         });
-        let workers =
-            jobs::JobWorkers { crawler: Arc::clone(&crawler), backups: Arc::clone(&backups), media: Arc::clone(&media) };
-        let job_control = jobs::JobControl::new(config, Arc::clone(&archive), Arc::clone(&environment.clock), Some(workers))?;
+        let erasures = {
+            let rules = config.archive.retention_rules();
+            let rules = rules.map_err(|(key, why)| anyhow::anyhow!("`archive.{key}` of the configuration {why}"))?;
+            let (archive, clock) = (Arc::clone(&archive), Arc::clone(&environment.clock));
+            Arc::new(erasures::Erasures::new(archive, data, rules, clock, lifecycle.clone()))
+        };
+        lifecycle.work("erasure", {
+            let (archive, index, blobs) = (Arc::clone(&archive), index.clone(), blobs.clone());
+            let (clock, erasures) = (Arc::clone(&environment.clock), Arc::clone(&erasures));
+            move || {
+                let eraser = Eraser::new(Arc::clone(&archive), index.clone(), blobs.clone(), Arc::clone(&clock));
+                erasures::ErasureWorker::new(Arc::clone(&erasures), eraser)
+            }
+        });
+        let workers = jobs::JobWorkers {
+            crawler: Arc::clone(&crawler),
+            backups: Arc::clone(&backups),
+            media: Arc::clone(&media),
+            erasures,
+        };
+        let job_control =
+            jobs::JobControl::new(config, Arc::clone(&archive), Arc::clone(&environment.clock), Some(workers.clone()))?;
         let job_control = Arc::new(job_control);
         lifecycle.work("schedule", {
             let job_control = Arc::clone(&job_control);
-            let workers =
-                jobs::JobWorkers { crawler: Arc::clone(&crawler), backups: Arc::clone(&backups), media: Arc::clone(&media) };
             move || jobs::Scheduler::new(Arc::clone(&job_control), workers.clone())
         });
         let (addresses, metrics_addresses) = (bound.addresses(), bound.metrics_addresses());

@@ -238,6 +238,16 @@ impl Blobs {
         Ok(Some(entry.size))
     }
 
+    /// Has the bytes of small blobs that were removed leave the disk, though it may cost as much as writing all others anew: for what is to be
+    /// erased. A [`collect`](Blobs::collect) does so only where it is worth it.
+    ///
+    /// # Errors
+    /// When there is no room for that, or the disk refuses.
+    pub fn expunge(&self) -> Result<(), BlobError> {
+        self.writable()?;
+        self.inner.database.reclaim_all(|bytes| self.inner.room.check_disk(bytes))
+    }
+
     fn writable(&self) -> Result<(), BlobError> {
         let path = &self.inner.folder.root;
         if self.inner.is_writable { Ok(()) } else { Err(BlobError::ReadOnly { path: path.clone() }) }

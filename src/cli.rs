@@ -15,6 +15,7 @@ pub mod counters;
 pub mod coverage;
 mod demo;
 pub mod dump;
+pub mod erase;
 pub mod fetch;
 pub mod follow;
 pub mod join;
@@ -92,6 +93,7 @@ enum Command {
     Verify(verify::Args),
     Backup(backup::Args),
     Restore(restore::Args),
+    Erase(erase::Args),
     Repair(repair::Args),
     Reindex(reindex::Args),
     Upgrade(upgrade::Args),
@@ -168,6 +170,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Verify(args) => verify::run(args, &globals).await,
         Command::Backup(args) => backup::run(args, &globals, config).await,
         Command::Restore(args) => restore::run(args, &globals, &config()?),
+        Command::Erase(args) => erase::run(args, &globals, config).await,
         Command::Repair(args) => repair::run(args, &globals),
         Command::Upgrade(args) => upgrade::run(args, &globals),
         Command::Reindex(args) => reindex::run(args, &globals, &config()?).await,

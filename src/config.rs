@@ -127,7 +127,7 @@ impl Config {
         self.jobs.runs().map_err(|error| (error.key, error.why))?;
         self.accounts.check(self.telegram.server).map_err(|(key, why)| (format!("accounts.{key}"), why))?;
         self.crawl.check().map_err(|wrong| of("crawl", wrong))?;
-        self.archive.check().map_err(|wrong| of("archive", wrong))?;
+        self.archive.check().map_err(|(key, why)| (format!("archive.{key}"), why))?;
         self.media.check().map_err(|(key, why)| (format!("media.{key}"), why))?;
         self.search.check().map_err(|wrong| of("search", wrong))?;
         self.http.settings().check().map_err(|error| ("http".to_owned(), error.to_string()))?;

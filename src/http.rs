@@ -12,7 +12,7 @@
 //!
 //! The way of a request: `server` accepts the connection and notes its `ingress`; `log` is the outermost layer; `envelope` opens and seals;
 //! then one file per resource (`search`, `peers`, `messages`, `accounts`, `topics`, `counters`, `coverage`, `changes`, `dump`, `status`,
-//! `jobs`, `join`, `backups`, `page`, `openapi`), with shared state in `context`. What a request says is read by extractors (`path`, `query`, `body`);
+//! `jobs`, `join`, `backups`, `erasures`, `page`, `openapi`), with shared state in `context`. What a request says is read by extractors (`path`, `query`, `body`);
 //! what is answered is a type of [`views`](crate::views), with what several resources need in `paging`, `lines` and `mentions`, or a
 //! `problem`. Operator requests go to the `operator`. `local` is the router without a network, for commands.
 
@@ -25,6 +25,7 @@ mod counters;
 mod coverage;
 mod dump;
 mod envelope;
+mod erasures;
 mod fetch;
 mod follow;
 mod ingress;
@@ -77,7 +78,8 @@ pub use server::{Bound, ServeError};
 pub use settings::{Listener, Sealing, Settings, SettingsError};
 
 /// The documented paths, to suggest the nearest one for an unknown path.
-const PATHS: [&str; 14] = [
+const PATHS: [&str; 15] = [
+    "/v1/erasures",
     "/v1/backups",
     "/v1/join",
     "/v1/search",
@@ -131,6 +133,8 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(serve::of_message))
         .routes(routes!(backups::make))
         .routes(routes!(backups::one))
+        .routes(routes!(erasures::list, erasures::erase))
+        .routes(routes!(erasures::one))
         .routes(routes!(status::healthz))
         .routes(routes!(status::readyz))
         .split_for_parts();

@@ -61,6 +61,9 @@ pub mod search;
 
 pub mod verification;
 
+// What an operator has ordered to be erased leaves archive, index, files and disk.
+pub mod erasure;
+
 pub mod show;
 
 pub mod views;

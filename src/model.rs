@@ -7,6 +7,7 @@ mod button;
 mod change;
 mod clock;
 mod entity;
+mod erasure;
 mod file;
 mod id;
 mod link;
@@ -23,6 +24,7 @@ pub use button::{Button, ButtonKind};
 pub use change::{Change, ChangeKind, Seq};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use entity::{Entity, EntityKind};
+pub use erasure::{ErasureScope, ErasureSelection};
 pub use file::{
     ContentHash, FileAccess, FileId, FileKind, FileOrigin, FilePlace, FileState, InvalidContentHash, InvalidFileId, Rendition,
     RenditionRole, SeenFile, StoredBytes,

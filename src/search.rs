@@ -31,6 +31,7 @@ mod collect;
 mod compile;
 mod cursor;
 mod directory;
+mod expunge;
 mod failure;
 mod find;
 mod fold;

@@ -14,6 +14,7 @@ mod change;
 mod counters;
 mod coverage;
 mod dump;
+mod erasure;
 mod fetch;
 mod job;
 mod media;
@@ -31,6 +32,7 @@ pub use change::{ChangeLine, ChangeView, ChangesPage, LogHeadView};
 pub use counters::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
 pub use coverage::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView, HoleView};
 pub use dump::DumpPage;
+pub use erasure::{EraseBody, EraseRunView, EraseStartView, ErasedCountsView, ErasureView, ErasuresView};
 pub use fetch::{FetchBody, FetchView};
 pub use job::{
     AccountWaitView, FollowBody, FollowView, JobPeersView, JobView, JobsView, JoinBody, JoinView, RunJobBody, StartView,

@@ -76,9 +76,7 @@ impl Gauges {
 
     fn set_files(&self) {
         let FileTotals { seen, wanted, stored, skipped, failed, missing_bytes, .. } = self.archive.flushed().file_totals();
-        for (state, count) in
-            [("seen", seen), ("wanted", wanted), ("stored", stored), ("skipped", skipped), ("failed", failed)]
-        {
+        for (state, count) in [("seen", seen), ("wanted", wanted), ("stored", stored), ("skipped", skipped), ("failed", failed)] {
             metrics::gauge!("telescribe_files", "state" => state).set(count as f64);
         }
         metrics::gauge!("telescribe_files_missing_bytes").set(missing_bytes as f64);

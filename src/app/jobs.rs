@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 use super::backups::Backups;
+use super::erasures::Erasures;
 use super::media;
 use crate::archive::{Archive, ArchiveError, ArchivedFile};
 use crate::config::{Config, InvalidPlan};
@@ -26,8 +27,8 @@ use crate::model::{AccountName, Clock, FileId, FileOrigin, InvalidIds, Peer, Pee
 use crate::schedule::{Due, Job, Missed, Run, RunDecision, RunTracker, Scope, Selector, Zone, since};
 use crate::show;
 use crate::views::{
-    AccountWaitView, BackupRunView, DownloadView, FetchBody, FetchView, FileRulesView, FollowView, JobPeersView, JobView,
-    JoinView, RulesSaidView, StartView, UnfollowView,
+    AccountWaitView, BackupRunView, DownloadView, EraseBody, EraseRunView, FetchBody, FetchView, FileRulesView, FollowView,
+    JobPeersView, JobView, JoinView, RulesSaidView, StartView, UnfollowView,
 };
 
 /// The longest time between two ticks of the scheduler: the clock may have been set, or the machine may have slept.
@@ -48,6 +49,8 @@ pub(super) struct JobWorkers {
     pub(super) backups: Arc<Backups>,
     /// Files.
     pub(super) media: Arc<Downloads>,
+    /// What is to be erased.
+    pub(super) erasures: Arc<Erasures>,
 }
 
 impl JobWorkers {
@@ -324,6 +327,14 @@ impl Operator for JobControl {
 
     fn backup_run(&self, run: u64) -> Option<BackupRunView> {
         self.workers.as_ref()?.backups.run(run)
+    }
+
+    fn erase(&self, wanted: &EraseBody) -> Result<u64, OperatorError> {
+        self.workers.as_ref().ok_or(OperatorError::NotRunning)?.erasures.ask(wanted)
+    }
+
+    fn erase_run(&self, run: u64) -> Option<EraseRunView> {
+        self.workers.as_ref()?.erasures.run(run)
     }
 
     fn jobs(&self) -> Vec<JobView> {

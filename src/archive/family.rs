@@ -14,11 +14,12 @@ use super::codec::{RecordError, StoredKey, StoredValue, WrittenValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
 use super::epoch::Epochs;
+use super::erasure::{Erasure, Tombstone};
 use super::file_totals::FileTotals;
 use super::key::{
-    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, EpochsKey, FileTotalsKey, FormatKey, FormerOwnerKey, JobKey, JudgedByKey,
-    MemberKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey,
-    WalkedKey,
+    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, EpochsKey, ErasureNumber, FileTotalsKey, FormatKey, FormerOwnerKey,
+    JobKey, JudgedByKey, MemberKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey, UnknownUsernameKey, UpgradeKey, Username,
+    VersionKey, WalkedKey,
 };
 use super::members::Membership;
 use super::record::{Form, LogEntry, MessageRecord, Raw};
@@ -90,6 +91,10 @@ pub(super) const ORIGIN: Family<OriginKey, ArchivedOrigin> = Family::new(Cf::Ori
 pub(super) const ATTACHED: Family<AttachedKey, FilePlace> = Family::new(Cf::Attached);
 /// The files that are wanted, or have failed.
 pub(super) const QUEUE: Family<QueueKey, There> = Family::new(Cf::Queue);
+/// The erasures that were ordered.
+pub(super) const ERASURE: Family<ErasureNumber, Erasure> = Family::new(Cf::Erasure);
+/// The messages that were erased, and those that an erasure has kept out.
+pub(super) const ERASED: Family<MessageKey, Tombstone> = Family::new(Cf::Erased);
 
 impl<K: StoredKey, V: StoredValue<K>> Family<K, V> {
     const fn new(cf: Cf) -> Self {

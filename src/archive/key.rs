@@ -1,5 +1,6 @@
 //! Order-preserving keys: their byte order is their logical order. Big-endian numbers, sign bit flipped so that negative ids sort first.
 
+mod erasures;
 mod files;
 
 use arrayvec::ArrayVec;
@@ -8,6 +9,7 @@ use crate::model::{AccountName, ChatId, MessageId, MessageKey, PeerId, Seq, Time
 
 use super::codec::{RecordError, StoredKey};
 
+pub use erasures::ErasureNumber;
 pub(super) use files::{AttachedKey, OriginKey, QueueKey};
 
 const PEER_LEN: usize = 8;

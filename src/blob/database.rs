@@ -242,6 +242,24 @@ impl Database {
         {
             return Ok(());
         }
+        self.rewrite_bytes()
+    }
+
+    /// Has the bytes of removed blobs leave the disk, whatever that costs. `check_room` is asked whether there is room for so many bytes.
+    pub(super) fn reclaim_all(&self, check_room: impl FnOnce(u64) -> Result<(), BlobError>) -> Result<(), BlobError> {
+        let number = |name: &str| self.db.property_int_value_cf(self.family(BYTES), name).map(Option::unwrap_or_default);
+        FAMILIES.iter().try_for_each(|name| self.db.flush_cf(self.family(name))).map_err(|e| self.failed(e))?;
+        FAMILIES.iter().for_each(|name| self.compact(name));
+        let live = number("rocksdb.live-blob-file-size").map_err(|e| self.failed(e))?;
+        let garbage = number("rocksdb.live-blob-file-garbage-size").map_err(|e| self.failed(e))?;
+        if garbage == 0 {
+            return Ok(());
+        }
+        check_room(live.saturating_sub(garbage))?;
+        self.rewrite_bytes()
+    }
+
+    fn rewrite_bytes(&self) -> Result<(), BlobError> {
         let rewriting = |on| self.db.set_options_cf(self.family(BYTES), &[("enable_blob_garbage_collection", on)]);
         rewriting("true").map_err(|e| self.failed(e))?;
         self.compact(BYTES);

@@ -224,6 +224,18 @@ mod tests {
                 "accounts.proxies.alpha` must have both user and password",
             ),
             (
+                "[[archive.retention]]\nname = \"a\"\nkeep = \"30d\"\n",
+                "`archive.retention[0].peers` must name peers; a rule that erases the old messages of every peer has `everything = true`",
+            ),
+            (
+                "[[archive.retention]]\nname = \"a\"\npeers = [\"@a_channel\"]\nkeep = \"30m\"\n",
+                "`archive.retention[0].keep` must be at least 1d, not `30m`",
+            ),
+            (
+                "[[archive.retention]]\nname = \"a\"\npeers = [\"what is this\"]\nkeep = \"30d\"\n",
+                "`archive.retention[0].peers` `what is this` is not a peer selector",
+            ),
+            (
                 "[archive]\nseries_retention = \"30m\"\n",
                 "line 2: `archive.series_retention` must be at least 1d, or \"0s\" to keep",
             ),

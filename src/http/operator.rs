@@ -10,8 +10,8 @@ use futures_util::future::BoxFuture;
 use crate::archive::ArchivedFile;
 use crate::model::{FileId, FileOrigin};
 use crate::views::{
-    BackupRunView, DownloadView, FetchBody, FetchView, FileRulesView, FollowView, JobView, JoinView, RulesSaidView, StartView,
-    UnfollowView,
+    BackupRunView, DownloadView, EraseBody, EraseRunView, FetchBody, FetchView, FileRulesView, FollowView, JobView, JoinView,
+    RulesSaidView, StartView, UnfollowView,
 };
 
 use super::problem::Problem;
@@ -92,6 +92,19 @@ pub trait Operator: Send + Sync {
     fn backup_run(&self, _run: u64) -> Option<BackupRunView> {
         None
     }
+
+    /// Has something erased, or counted only. Returns the number of the request. May read the disk.
+    ///
+    /// # Errors
+    /// When it is not said what, or the archive has nothing of it, or too many are pending, or the program is not running.
+    fn erase(&self, _wanted: &EraseBody) -> Result<u64, OperatorError> {
+        Err(OperatorError::NotRunning)
+    }
+
+    /// How a request to erase is doing; `None` where there was none with this number, or it was long ago. May read the disk.
+    fn erase_run(&self, _run: u64) -> Option<EraseRunView> {
+        None
+    }
 }
 
 /// An operator request is refused. Each kind has a stable code.
@@ -118,6 +131,12 @@ pub enum OperatorError {
     /// What is to be fetched is not said as it must be.
     #[error("{0}")]
     BadWish(String),
+    /// The archive has no such peer.
+    #[error("{0}")]
+    UnknownPeer(String),
+    /// The archive has no such messages.
+    #[error("{0}")]
+    UnknownMessages(String),
     /// Nothing can be fetched, or not yet.
     #[error("{0}")]
     NotFetched(String),
@@ -146,6 +165,8 @@ impl From<OperatorError> for Problem {
             OperatorError::NotJoined(_) => Self::not_joined(detail),
             OperatorError::NotFollowed(_) => Self::not_followed(detail),
             OperatorError::BadWish(_) => Self::bad_body(detail),
+            OperatorError::UnknownPeer(_) => Self::unknown_peer(detail),
+            OperatorError::UnknownMessages(_) => Self::unknown_message(detail),
             OperatorError::NotFetched(_) => Self::not_fetched(detail),
             OperatorError::NoBackupTarget => Self::no_backup_target(detail),
             OperatorError::Broken(_) => Self::hidden(&detail),

@@ -42,6 +42,10 @@ problems! {
     unknown_peer = NOT_FOUND, "unknown-peer", "The archive has no such peer";
     /// The archive has no such message.
     unknown_message = NOT_FOUND, "unknown-message", "The archive has no such message";
+    /// The message was erased.
+    erased_message = GONE, "erased-message", "The message was erased";
+    /// Nothing was asked to be erased under this number.
+    unknown_erasure = NOT_FOUND, "unknown-erasure", "There is no such request to erase";
     /// The archive has no such file.
     unknown_file = NOT_FOUND, "unknown-file", "There is no such file";
     /// No bytes are stored under this hash.

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use crate::support::files::{project, project_files};
 
 /// Each module of `src/`, in the order of `lib.rs`, and what it may use of the crate.
-const MODULES: [(&str, &[&str]); 28] = [
+const MODULES: [(&str, &[&str]); 29] = [
     ("lifecycle", &[]),
     ("model", &[]),
     ("span", &[]),
@@ -36,6 +36,7 @@ const MODULES: [(&str, &[&str]); 28] = [
     ("media", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "archive", "blob"]),
     ("search", &["lifecycle", "model", "failpoints", "archive"]),
     ("verification", &["model", "archive", "search"]),
+    ("erasure", &["model", "atomic_file", "schedule", "archive", "blob", "backup", "search"]),
     ("show", &["model", "archive"]),
     ("views", &["model", "archive", "verification", "show"]),
     ("event", &["model", "archive", "show"]),
@@ -55,6 +56,7 @@ const MODULES: [(&str, &[&str]); 28] = [
             "media",
             "search",
             "verification",
+            "erasure",
             "output",
             "http",
         ],
@@ -78,6 +80,7 @@ const MODULES: [(&str, &[&str]); 28] = [
             "media",
             "search",
             "verification",
+            "erasure",
             "show",
             "views",
             "output",
@@ -94,10 +97,12 @@ const MODULES: [(&str, &[&str]); 28] = [
             "accounts",
             "telegram",
             "archive",
+            "blob",
             "backup",
             "crawl",
             "search",
             "verification",
+            "erasure",
             "show",
             "views",
             "seal",

@@ -11,6 +11,7 @@ mod damage;
 mod damaged;
 mod deletions;
 mod discovery;
+mod erase;
 mod fetch;
 mod files;
 mod floods;

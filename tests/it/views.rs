@@ -13,9 +13,9 @@ use telescribe::http::Sealing;
 use telescribe::model::{IdRange, PeerId, PeerKind, RangeSet};
 use telescribe::views::{
     AccountStatusView, BackupFailureView, BackupStatusView, BackupView, ChangeView, CoverageDetail, CoveragePage, CrawlView,
-    HitsPage, JobsView, KnownPeer, MemberCountsPage, MessageCountersPage, MessageDetail, MessagesPage, NoResponseView,
-    OpenFilesView, OutputView, PeerAccountsView, PeerTopicsView, PeersPage, Problem, ProgramView, PublishView, StatusView,
-    WorkerView,
+    ErasuresView, HitsPage, JobsView, KnownPeer, MemberCountsPage, MessageCountersPage, MessageDetail, MessagesPage,
+    NoResponseView, OpenFilesView, OutputView, PeerAccountsView, PeerTopicsView, PeersPage, Problem, ProgramView, PublishView,
+    StatusView, WorkerView,
 };
 
 use crate::support::archives::add_to_each;
@@ -34,7 +34,7 @@ fn again<T: DeserializeOwned + Serialize>(text: &str) -> String {
 #[tokio::test]
 async fn what_the_server_writes_is_what_a_client_reads() {
     let served = Served::start_with(listening(Sealing::Off), furnish).await;
-    let resources: [(&str, Reread); 17] = [
+    let resources: [(&str, Reread); 18] = [
         ("/v1/search?q=report&sort=relevance", again::<HitsPage>),
         ("/v1/search?q=number&limit=2", again::<HitsPage>),
         ("/v1/peers", again::<PeersPage>),
@@ -49,6 +49,7 @@ async fn what_the_server_writes_is_what_a_client_reads() {
         ("/v1/peers/-1001500000002/coverage", again::<CoverageDetail>),
         ("/v1/coverage?limit=1", again::<CoveragePage>),
         ("/v1/jobs", again::<JobsView>),
+        ("/v1/erasures", again::<ErasuresView>),
         ("/v1/status", again::<StatusView>),
         ("/v1/peers/@nobody", again::<Problem>),
         ("/nowhere", again::<Problem>),

@@ -1,6 +1,6 @@
 //! What a write does to files: where they were seen, and what becomes of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{AccountName, ChangeKind, FileId, FileOrigin, FileState, SeenFile, StoredBytes, Timestamp};
 
@@ -14,8 +14,10 @@ use super::Staged;
 /// The files of a write, as it leaves them.
 #[derive(Default)]
 pub(super) struct StagedFiles {
-    files: BTreeMap<FileId, Option<ArchivedFile>>,
+    pub(super) files: BTreeMap<FileId, Option<ArchivedFile>>,
     origins: BTreeMap<OriginKey, ArchivedOrigin>,
+    /// Where they are seen no more.
+    pub(super) gone: BTreeSet<OriginKey>,
     /// The sums over all files as they were before it, and as it leaves them.
     totals: (FileTotals, FileTotals),
     /// Whether a damaged file was counted that this write replaces: nobody knows as what, so the sums are to be worked out anew.
@@ -25,6 +27,12 @@ pub(super) struct StagedFiles {
 impl StagedFiles {
     pub(super) fn new(before: FileTotals) -> Self {
         Self { totals: (before, before), ..Self::default() }
+    }
+
+    /// A file is known no more; where it is there all the same, it is damaged.
+    pub(super) fn forget(&mut self, known: Option<&ArchivedFile>, is_there: bool) {
+        self.totals.1.replace(known, None);
+        self.is_sum_lost |= known.is_none() && is_there;
     }
 }
 
@@ -37,6 +45,9 @@ impl Staged<'_> {
         account: Option<AccountName>,
         seen: SeenFile,
     ) -> Result<(), ArchiveError> {
+        if self.is_kept_out_at(origin)? {
+            return Ok(());
+        }
         let id = seen.id;
         let known = self.file(id)?;
         let key = OriginKey { file: id, origin };
@@ -110,7 +121,7 @@ impl Staged<'_> {
     }
 
     /// A file as this write leaves it.
-    fn file(&self, id: FileId) -> Result<Option<ArchivedFile>, ArchiveError> {
+    pub(super) fn file(&self, id: FileId) -> Result<Option<ArchivedFile>, ArchiveError> {
         match self.files.files.get(&id) {
             Some(staged) => Ok(staged.clone()),
             None => self.view().readable(&FILE, &id),
@@ -128,10 +139,7 @@ impl Staged<'_> {
         if known == Some(&file) {
             return;
         }
-        let at = |file: &ArchivedFile| {
-            file.due().map(|due| QueueKey { large: file.is_large(), due, posted_at: file.posted_at, file: file.id })
-        };
-        let (before, after) = (known.and_then(at), at(&file));
+        let (before, after) = (known.and_then(queued_at), queued_at(&file));
         if before != after {
             if let Some(before) = before {
                 QUEUE.delete(&self.archive.db, &mut self.batch, &before);
@@ -144,4 +152,9 @@ impl Staged<'_> {
         self.put(&FILE, &file.id, &file);
         self.files.files.insert(file.id, Some(file));
     }
+}
+
+/// Where a file is in the queue, if it is.
+pub(super) fn queued_at(file: &ArchivedFile) -> Option<QueueKey> {
+    file.due().map(|due| QueueKey { large: file.is_large(), due, posted_at: file.posted_at, file: file.id })
 }
