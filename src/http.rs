@@ -12,7 +12,7 @@
 //!
 //! The way of a request: `server` accepts the connection and notes its `ingress`; `log` is the outermost layer; `envelope` opens and seals;
 //! then one file per resource (`search`, `peers`, `messages`, `accounts`, `topics`, `counters`, `coverage`, `changes`, `dump`, `status`,
-//! `jobs`, `join`, `backups`, `page`, `openapi`), with shared state in `context`. What a request says is read by extractors (`path`, `query`, `body`);
+//! `jobs`, `join`, `backups`, `media`, `serve`, `message_files`, `page`, `openapi`), with shared state in `context`. What a request says is read by extractors (`path`, `query`, `body`);
 //! what is answered is a type of [`views`](crate::views), with what several resources need in `paging`, `lines` and `mentions`, or a
 //! `problem`. Operator requests go to the `operator`. `local` is the router without a network, for commands.
 
@@ -36,6 +36,7 @@ mod local;
 mod log;
 mod media;
 mod mentions;
+mod message_files;
 mod messages;
 mod openapi;
 mod operator;
@@ -45,6 +46,8 @@ mod path;
 mod peers;
 mod problem;
 mod query;
+mod ranges;
+mod sealed_stream;
 mod search;
 mod serve;
 mod server;
@@ -125,6 +128,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(media::retry))
         .routes(routes!(serve::blob))
         .routes(routes!(serve::of_message))
+        .routes(routes!(message_files::list))
         .routes(routes!(backups::make))
         .routes(routes!(backups::one))
         .routes(routes!(status::healthz))
@@ -135,6 +139,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
     let routes = routes
         .route("/", get(page::html))
         .route("/page.js", get(page::script))
+        .route("/files.js", get(page::files_script))
         .route("/page.css", get(page::style))
         .route("/openapi.json", get(move || async move { openapi::answer(&description) }));
     around(routes.fallback(unknown_path).method_not_allowed_fallback(wrong_method), context)

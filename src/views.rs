@@ -36,7 +36,10 @@ pub use job::{
     AccountWaitView, FollowBody, FollowView, JobPeersView, JobView, JobsView, JoinBody, JoinView, RunJobBody, StartView,
     StartsView, UnfollowBody, UnfollowView,
 };
-pub use media::{FileChunkView, FileDetail, FilePlaceView, FileView, FilesPage, MediaWishBody, MediaWishView};
+pub use media::{
+    FileDetail, FilePlaceView, FileStreamView, FileView, FilesPage, MediaWishBody, MediaWishView, MessageFileView,
+    MessageFilesView,
+};
 pub use member::{MembershipView, PeerAccountsView, PeerTopicsView, TopicView};
 pub use message::{MessageDetail, MessagesPage, RawView};
 pub use peer::{KnownPeer, PeersPage};
