@@ -1,5 +1,7 @@
 //! `telescribe media`: which files are known, in which state each is, and wishes about them.
 
+mod get;
+
 use std::process::ExitCode;
 
 use super::client::{Api, Globals, Target};
@@ -15,6 +17,7 @@ use crate::views::{FileDetail, FileView, FilesPage, MediaWishBody, MediaWishView
   telescribe media list --state failed
   telescribe media show document:5301020304050607
   telescribe media fetch @example_channel 120
+  telescribe media get @example_channel 120
   telescribe media retry
 
 Which files are downloaded is configured: see `[media]` of the configuration. The exit status of a list is 1 while files that are wanted are
@@ -30,6 +33,8 @@ enum Command {
     List(ListArgs),
     /// Show one file: its state, where it was seen, and what the rules say of it there
     Show(ShowArgs),
+    /// Save a stored file under a path
+    Get(get::GetArgs),
     /// Download files now, whatever the rules say
     Fetch(FetchArgs),
     /// Try files again that could not be downloaded
@@ -87,6 +92,7 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
     match args.command.as_ref().unwrap_or(&default) {
         Command::List(list) => write_list(list, globals, out).await,
         Command::Show(show) => write_one(show, globals, out).await,
+        Command::Get(get) => get::write(get, globals, out).await,
         Command::Fetch(fetch) => {
             let body = meant(&fetch.what, fetch.account.clone())?;
             wish("/v1/media/fetch", &body, globals, out).await
