@@ -45,7 +45,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
-use crate::open_files;
+use crate::{open_files, pictures};
 use client::Globals;
 pub use output::Out;
 use signals::Signals;
@@ -99,6 +99,14 @@ enum Command {
     Upgrade(upgrade::Args),
     Key(key::Args),
     Config(check_config::Args),
+}
+
+/// Decodes a picture, where this process was started for that and for nothing else: before there is a runtime, a log, or anything open.
+#[must_use]
+pub fn as_decoder() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    let is_asked = arguments.next().is_some_and(|first| first == pictures::ARGUMENT) && arguments.next().is_none();
+    is_asked.then(pictures::decode_stdin)
 }
 
 /// Runs the command of this process's arguments.

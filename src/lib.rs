@@ -27,6 +27,8 @@ pub mod atomic_file;
 
 pub mod open_files;
 
+pub mod pictures;
+
 pub mod seal;
 
 // What is due (schedule), which account may ask (rate limits), what Telegram's answers mean, and how to ask.

@@ -10,6 +10,8 @@
 //! - Nothing that is live waits for files: requests for files have budgets and connections of their own.
 //! - A stop, a kill and a source that fails cost no more than the parts that were under way.
 //!
+//! Pictures that Telegram has no small form of get one (`thumbnails`), decoded outside of this process.
+//!
 //! It does not serve files (`http`), nor know what is in them.
 
 mod collector;
@@ -17,8 +19,10 @@ mod download;
 mod queue;
 mod rules;
 mod sources;
+mod thumbnails;
 mod wishes;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -27,11 +31,13 @@ use crate::archive::{Archive, ArchiveError};
 use crate::blob::Blobs;
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
 use crate::model::{AccountName, Clock, FileId, FileState, Timestamp};
+use crate::pictures::Decoder;
 use crate::telegram::Clients;
 use collector::Collector;
 use download::{Downloader, Parallel, Renewals};
 use queue::{Next, Queue, Slots};
 use sources::Sources;
+use thumbnails::Thumbnails;
 use wishes::Wishes;
 
 pub use rules::{Action, DownloadRule, DownloadRules, Explanation, RuleStep, Verdict};
@@ -55,6 +61,8 @@ pub struct Settings {
     pub parts: usize,
     /// The same for an account with Telegram Premium.
     pub premium_parts: usize,
+    /// The program that decodes pictures, to make small ones of them; none are made without it.
+    pub decoder: Option<PathBuf>,
 }
 
 /// A download that runs.
@@ -126,12 +134,22 @@ impl Downloads {
         drop(Wishes::new(archive, blobs, &judge, &media.queue)?);
         lifecycle.work("media", {
             let (archive, blobs, queue) = (Arc::clone(archive), blobs.clone(), Arc::clone(&media.queue));
-            move || WishesWorker(Wishes::new(&archive, &blobs, &judge, &queue).map_err(Some))
+            move || ReaderWorker(Wishes::new(&archive, &blobs, &judge, &queue).map_err(Some))
         });
         lifecycle.work("media-collector", {
             let (archive, blobs, clock) = (Arc::clone(archive), blobs.clone(), Arc::clone(clock));
             move || Collector::new(&archive, &blobs, &clock)
         });
+        if let Some(program) = &settings.decoder {
+            let decoder = Decoder::new(program);
+            drop(Thumbnails::new(archive, blobs, clock, &decoder, lifecycle)?);
+            metrics::counter!("telescribe_thumbnails_total", "outcome" => "made").increment(0);
+            lifecycle.work("media-thumbnails", {
+                let (archive, blobs, clock, lifecycle) =
+                    (Arc::clone(archive), blobs.clone(), Arc::clone(clock), lifecycle.clone());
+                move || ReaderWorker(Thumbnails::new(&archive, &blobs, &clock, &decoder, &lifecycle).map_err(Some))
+            });
+        }
         let downloader = Arc::new(Downloader {
             archive: Arc::clone(archive),
             blobs: blobs.clone(),
@@ -221,13 +239,13 @@ impl Downloads {
     }
 }
 
-/// The reader, made anew where it could not be opened.
-struct WishesWorker(Result<Wishes, Option<ArchiveError>>);
+/// A reader, made anew where it could not be opened.
+struct ReaderWorker<R>(Result<R, Option<ArchiveError>>);
 
-impl Worker for WishesWorker {
+impl<R: Worker> Worker for ReaderWorker<R> {
     async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         match &mut self.0 {
-            Ok(wishes) => wishes.step().await,
+            Ok(reader) => reader.step().await,
             Err(error) => {
                 Err(error.take().map_or_else(|| anyhow::anyhow!("the reader of files could not be opened"), Into::into))
             }
@@ -236,7 +254,7 @@ impl Worker for WishesWorker {
 
     async fn wait(&mut self) {
         match &mut self.0 {
-            Ok(wishes) => wishes.wait().await,
+            Ok(reader) => reader.wait().await,
             Err(_) => std::future::pending().await,
         }
     }

@@ -9,6 +9,7 @@ mod clock;
 mod entity;
 mod erasure;
 mod file;
+mod file_name;
 mod id;
 mod link;
 mod media;
@@ -29,6 +30,7 @@ pub use file::{
     ContentHash, FileAccess, FileId, FileKind, FileOrigin, FilePlace, FileState, InvalidContentHash, InvalidFileId, Rendition,
     RenditionRole, SeenFile, StoredBytes,
 };
+pub use file_name::safe_file_name;
 pub use id::{AccountName, ChatId, IdSpace, InvalidAccountName, InvalidChatId, MessageId, MessageKey, PeerId};
 pub use link::{InvalidLink, PeerLink};
 pub use media::{GeoPlace, Giveaway, Media, PagePreview, Payment, Poll, PollResult, Story, TodoTask};

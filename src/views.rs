@@ -39,8 +39,9 @@ pub use job::{
     StartsView, UnfollowBody, UnfollowView,
 };
 pub use media::{
-    DownloadView, FileChunkView, FileDetail, FileExplainedView, FilePlaceView, FileRuleView, FileRulesView, FileTotalsView,
-    FileView, FilesExplainedView, FilesPage, MediaProgressView, MediaWishBody, MediaWishView, RuleStepView, RulesSaidView,
+    DownloadView, FileDetail, FileExplainedView, FilePlaceView, FileRuleView, FileRulesView, FileStreamView, FileTotalsView,
+    FileView, FilesExplainedView, FilesPage, MediaProgressView, MediaWishBody, MediaWishView, MessageFileView, MessageFilesView,
+    RuleStepView, RulesSaidView,
 };
 pub use member::{MembershipView, PeerAccountsView, PeerTopicsView, TopicView};
 pub use message::{MessageDetail, MessagesPage, RawView};

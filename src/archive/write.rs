@@ -54,7 +54,7 @@ pub struct Write<'a> {
     unknown_usernames: Vec<Username>,
     files_seen: Vec<(FileOrigin, Timestamp, Option<AccountName>, SeenFile)>,
     file_states: Vec<(FileId, FileState)>,
-    thumbnails: Vec<(FileId, StoredBytes)>,
+    thumbnails: Vec<(FileId, Result<StoredBytes, String>)>,
     judged_by: Option<u64>,
     renewed: Vec<Erasure>,
     orders: Vec<(String, ErasureSelection, Timestamp)>,
@@ -234,7 +234,13 @@ impl Write<'_> {
 
     /// Notes that the picture which stands for a file is stored.
     pub fn file_thumbnail(&mut self, id: FileId, thumbnail: StoredBytes) -> &mut Self {
-        self.thumbnails.push((id, thumbnail));
+        self.thumbnails.push((id, Ok(thumbnail)));
+        self
+    }
+
+    /// Notes why no picture can be made that stands for a file.
+    pub fn no_file_thumbnail(&mut self, id: FileId, why: String) -> &mut Self {
+        self.thumbnails.push((id, Err(why)));
         self
     }
 

@@ -1,5 +1,6 @@
 //! `telescribe media`: which files are known, in which state each is, and wishes about them.
 
+mod get;
 mod progress;
 mod rules;
 
@@ -25,6 +26,7 @@ use rules::RulesArgs;
   telescribe media rules --explain @example_channel 120
   telescribe media show document:5301020304050607
   telescribe media fetch @example_channel 120
+  telescribe media get @example_channel 120
   telescribe media retry
 
 Which files are downloaded is configured: see `[media]` of the configuration. The exit status of a list is 1 while files that are wanted are
@@ -43,6 +45,8 @@ enum Command {
     List(ListArgs),
     /// Show one file: its state, where it was seen, and what the rules say of it there
     Show(ShowArgs),
+    /// Save a stored file under a path
+    Get(get::GetArgs),
     /// Download files now, whatever the rules say
     Fetch(FetchArgs),
     /// Try files again that could not be downloaded
@@ -121,6 +125,7 @@ pub async fn write(
     match command {
         Command::List(list) => write_list(list, globals, out).await,
         Command::Show(show) => write_one(&Api::open_with(globals, &planned).await?, show, globals, out).await,
+        Command::Get(get) => get::write(get, globals, out).await,
         Command::Progress(progress) => progress::write(progress, globals, out).await,
         Command::Rules(rules) => rules::write(&Api::open_with(globals, &planned).await?, rules, globals, out).await,
         Command::Fetch(fetch) => {

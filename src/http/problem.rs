@@ -76,6 +76,8 @@ problems! {
     unknown_fetch = NOT_FOUND, "unknown-fetch", "There is no such fetch";
     /// The configuration names no folder for backups.
     no_backup_target = CONFLICT, "no-backup-target", "No backup folder is configured";
+    /// What the client has, or expects, is not what is there.
+    precondition_failed = PRECONDITION_FAILED, "precondition-failed", "Precondition failed";
     /// Too many operator requests are pending.
     busy = SERVICE_UNAVAILABLE, "busy", "Too many pending requests";
     /// Only a running program can do it.

@@ -42,6 +42,8 @@ const EXCESS_MAX: u64 = 1 << 30;
 const UNIT: u64 = 1 << 10;
 /// Bytes of a picture that stands for a file: such pictures are a few dozen KiB.
 const THUMBNAIL_MAX: u64 = 1 << 20;
+/// Pixels of the longest side that such a picture should have, where there is a choice: smaller ones are blurred in a list.
+const THUMBNAIL_SIDE: i32 = 200;
 
 /// How many parts are in flight at once.
 #[derive(Clone, Copy, Debug)]
@@ -552,13 +554,17 @@ fn stated_size(rendition: &Rendition) -> Option<u64> {
     rendition.size.and_then(|size| u64::try_from(size).ok())
 }
 
-/// The picture that is to stand for a file: the largest of its thumbnails; of a photo, the smallest of its sizes.
+/// The picture that is to stand for a file: the largest of its thumbnails; of a photo, the smallest of its sizes that is large enough for a list, or else
+/// the largest of those that are not.
 fn thumbnail(file: &ArchivedFile) -> Option<&Rendition> {
     let of = |role| file.renditions.iter().filter(move |rendition| rendition.role == role);
     let pixels = |rendition: &&Rendition| i64::from(rendition.width.unwrap_or(0)) * i64::from(rendition.height.unwrap_or(0));
-    of(RenditionRole::Thumbnail).max_by_key(pixels).or_else(|| of(RenditionRole::Reduced).min_by_key(pixels))
+    let is_enough = |rendition: &&Rendition| rendition.width.max(rendition.height).unwrap_or(0) >= THUMBNAIL_SIDE;
+    let reduced = || of(RenditionRole::Reduced).filter(is_enough).min_by_key(pixels);
+    let largest = || of(RenditionRole::Reduced).max_by_key(pixels);
+    of(RenditionRole::Thumbnail).max_by_key(pixels).or_else(reduced).or_else(largest)
 }
 
-fn bytes_of(stored: &Stored) -> StoredBytes {
+pub(super) fn bytes_of(stored: &Stored) -> StoredBytes {
     StoredBytes { hash: stored.hash, size: stored.size }
 }

@@ -201,6 +201,7 @@ mod tests {
             state: FileState::Seen,
             state_since: NOW,
             thumbnail: None,
+            no_thumbnail: None,
         }
     }
 

@@ -31,7 +31,7 @@ pub struct Metric {
 const WRITE_SECONDS: &[f64] = &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// Every metric of the program, in the order of the page.
-pub const CATALOGUE: [Metric; 37] = [
+pub const CATALOGUE: [Metric; 38] = [
     counter("telescribe_requests_total", "Requests of the crawl to Telegram, by method and outcome."),
     counter("telescribe_messages_total", "Messages that were archived, by what became of them."),
     counter(
@@ -46,6 +46,7 @@ pub const CATALOGUE: [Metric; 37] = [
         "telescribe_file_references_renewed_total",
         "Places of files that were read again, because a file reference had run out.",
     ),
+    counter("telescribe_thumbnails_total", "Small pictures of stored pictures that were made or could not be, by outcome."),
     counter("telescribe_jobs_started_total", "Runs of scheduled jobs that were started."),
     counter("telescribe_jobs_skipped_total", "Runs of scheduled jobs that were skipped, because the one before had not ended."),
     gauge("telescribe_files", "Files that the archive knows, by state."),

@@ -54,6 +54,9 @@ pub struct FileView {
     /// The SHA-256 of the picture that stands for it, where that is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) thumbnail: Option<String>,
+    /// Why there is no such picture, where one could not be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) no_thumbnail: Option<String>,
     /// When the newest message was posted that it was seen in.
     pub(crate) posted: String,
     /// The message that it is in; only where the files of a peer are listed.
@@ -90,6 +93,7 @@ impl FileView {
             next_try,
             sha256: stored.map(|bytes| bytes.hash.to_string()),
             thumbnail: file.thumbnail.map(|bytes| bytes.hash.to_string()),
+            no_thumbnail: file.no_thumbnail.clone(),
             posted: file.posted_at.to_string(),
             message: None,
         }
@@ -313,21 +317,39 @@ pub struct MediaWishView {
     pub(crate) files: usize,
 }
 
-/// Some bytes of a file; sealed responses only.
+/// Which bytes of which file follow; sealed responses only. The chunks come after it, sealed one by one (docs/sealing.md).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = FileChunk)]
-pub struct FileChunkView {
+#[schema(as = FileStream)]
+pub struct FileStreamView {
     /// The SHA-256 of all of it.
     pub(crate) sha256: String,
     /// Its size in bytes.
     pub(crate) size: u64,
-    /// Where these bytes begin.
+    /// The first byte that follows.
     pub(crate) offset: u64,
-    /// The bytes, in base64.
-    pub(crate) data: String,
-    /// Where the next ones begin; missing at the end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) next: Option<u64>,
+    /// How many follow.
+    pub(crate) length: u64,
     /// The media type, as its first bytes say.
     pub(crate) mime: String,
+    /// A name to save it under, made safe; missing where its sender gave none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+}
+
+/// The files of a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = MessageFiles)]
+pub struct MessageFilesView {
+    /// What it carries comes before what is beside it.
+    pub(crate) files: Vec<MessageFileView>,
+}
+
+/// A file of a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = MessageFile)]
+pub struct MessageFileView {
+    #[serde(flatten)]
+    pub(crate) file: FileView,
+    /// `media`, `item`, `cover`, `alternative`, `live_part`, `preview`, `page` or `service`.
+    pub(crate) place: String,
 }

@@ -23,6 +23,7 @@ const MODULES: [(&str, &[&str]); 29] = [
     ("failpoints", &[]),
     ("atomic_file", &["failpoints"]),
     ("open_files", &[]),
+    ("pictures", &[]),
     ("seal", &["atomic_file"]),
     ("schedule", &["model"]),
     ("accounts", &["lifecycle", "model", "failpoints", "atomic_file", "seal"]),
@@ -33,7 +34,7 @@ const MODULES: [(&str, &[&str]); 29] = [
     ("blob", &["model", "atomic_file"]),
     ("backup", &["model", "atomic_file", "accounts", "archive"]),
     ("crawl", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "dispatch", "archive"]),
-    ("media", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "archive", "blob"]),
+    ("media", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "archive", "blob", "pictures"]),
     ("search", &["lifecycle", "model", "failpoints", "archive"]),
     ("verification", &["model", "archive", "search"]),
     ("erasure", &["model", "atomic_file", "schedule", "archive", "blob", "backup", "search"]),
@@ -94,6 +95,7 @@ const MODULES: [(&str, &[&str]); 29] = [
             "lifecycle",
             "model",
             "open_files",
+            "pictures",
             "accounts",
             "telegram",
             "archive",
@@ -118,7 +120,7 @@ const MODULES: [(&str, &[&str]); 29] = [
 const BACKWARDS: [(&str, &str, &str); 0] = [];
 
 /// Foreign libraries that only some modules may name, and which.
-const DOORS: [(&str, &[&str]); 49] = [
+const DOORS: [(&str, &[&str]); 50] = [
     // Telegram.
     ("grammers_client", &["telegram"]),
     ("grammers_crypto", &["telegram"]),
@@ -154,15 +156,17 @@ const DOORS: [(&str, &[&str]); 49] = [
     ("percent_encoding", &["cli", "http", "output"]),
     // What a file is by its first bytes.
     ("infer", &["http"]),
+    // Pictures, decoded in a process of its own.
+    ("image", &["pictures"]),
     // Sealing.
     ("aes", &["seal"]),
     ("cbc", &["seal"]),
     ("hmac", &["seal"]),
-    ("sha2", &["archive", "blob", "backup", "seal"]),
+    ("sha2", &["archive", "blob", "backup", "seal", "cli"]),
     ("rand", &["archive", "seal"]),
     ("zeroize", &["seal", "accounts", "backup", "app", "cli"]),
     // The limit of open files.
-    ("rlimit", &["open_files"]),
+    ("rlimit", &["open_files", "pictures"]),
     // Other programs' sessions.
     ("rusqlite", &["accounts"]),
     // Time.

@@ -3,6 +3,7 @@
 mod architecture;
 mod archive;
 mod backup;
+mod browser;
 mod client;
 mod commands;
 mod config_file;
@@ -44,6 +45,7 @@ mod scrub;
 mod sealed;
 mod seams;
 mod search;
+mod serving;
 mod sessions;
 mod show;
 mod soak;

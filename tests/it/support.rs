@@ -13,6 +13,7 @@ pub(crate) mod disk;
 pub(crate) mod faulty_disk;
 pub(crate) mod files;
 pub(crate) mod fleet;
+pub(crate) mod gallery;
 pub(crate) mod index_files;
 pub(crate) mod indexed;
 pub(crate) mod killed;

@@ -101,10 +101,17 @@ impl Staged<'_> {
         Ok(())
     }
 
-    /// The picture that stands for a file is stored.
-    pub(in crate::archive) fn file_thumbnail(&mut self, id: FileId, thumbnail: StoredBytes) -> Result<(), ArchiveError> {
+    /// The picture that stands for a file is stored, or cannot be made.
+    pub(in crate::archive) fn file_thumbnail(
+        &mut self,
+        id: FileId,
+        thumbnail: Result<StoredBytes, String>,
+    ) -> Result<(), ArchiveError> {
         let Some(known) = self.file(id)? else { return Ok(()) };
-        let file = ArchivedFile { thumbnail: Some(thumbnail), ..known.clone() };
+        let file = match thumbnail {
+            Ok(bytes) => ArchivedFile { thumbnail: Some(bytes), no_thumbnail: None, ..known.clone() },
+            Err(why) => ArchivedFile { no_thumbnail: Some(why), ..known.clone() },
+        };
         self.put_file(Some(&known), file);
         Ok(())
     }
