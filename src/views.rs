@@ -19,6 +19,7 @@ mod job;
 mod media;
 mod member;
 mod message;
+mod mirror;
 mod peer;
 mod problem;
 mod program;
@@ -39,6 +40,7 @@ pub use job::{
 pub use media::{FileChunkView, FileDetail, FilePlaceView, FileView, FilesPage, MediaWishBody, MediaWishView};
 pub use member::{MembershipView, PeerAccountsView, PeerTopicsView, TopicView};
 pub use message::{MessageDetail, MessagesPage, RawView};
+pub use mirror::{AmountView, MirrorView};
 pub use peer::{KnownPeer, PeersPage};
 pub use problem::Problem;
 pub use program::{

@@ -118,6 +118,7 @@ impl FromQuery for MessageMediaParams {
         (status = 304, description = "The client has it already."),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 416, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn blob(
@@ -142,6 +143,7 @@ pub(super) async fn blob(
         (status = 304, description = "The client has it already."),
         (status = 404, description = "There is no such file, or it is not stored; the detail says why.", body = Problem, content_type = "application/problem+json"),
         (status = 416, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn of_message(
@@ -197,8 +199,8 @@ async fn answer(context: &Arc<Context>, ingress: &Ingress, headers: &HeaderMap, 
     let open = move |context: &Context| {
         let blobs = blobs(context)?;
         let missing = || Problem::unknown_media("nothing is stored under this hash");
-        let reader = blobs.get(&hash).map_err(|error| Problem::hidden(&error))?.ok_or_else(missing)?;
-        let magic = reader.read_range(0, MAGIC).map_err(|error| Problem::hidden(&error))?;
+        let reader = blobs.get(&hash)?.ok_or_else(missing)?;
+        let magic = reader.read_range(0, MAGIC)?;
         Ok((reader, media_type(&magic)))
     };
     let (reader, mime) = context.read(open).await?;
@@ -270,7 +272,7 @@ fn body(context: Arc<Context>, reader: BlobReader, from: u64, end: u64) -> Body 
                 return Ok::<_, std::io::Error>(None);
             }
             let length = usize::try_from(end - at).unwrap_or(CHUNK).min(CHUNK);
-            let read = move |_: &Context| reader.read_range(at, length).map_err(|error| Problem::hidden(&error));
+            let read = move |_: &Context| reader.read_range(at, length).map_err(Problem::from);
             let bytes = context.read(read).await.map_err(|_| std::io::Error::other("the file cannot be read"))?;
             if bytes.is_empty() {
                 return Err(std::io::Error::other("the file ended too early"));
@@ -287,7 +289,7 @@ fn chunk(reader: &BlobReader, mime: &str, offset: u64) -> Result<FileChunkView, 
     if offset > size {
         return Err(Problem::bad_range(format!("the file has {size} bytes")));
     }
-    let bytes = reader.read_range(offset, SEALED_CHUNK).map_err(|error| Problem::hidden(&error))?;
+    let bytes = reader.read_range(offset, SEALED_CHUNK)?;
     let end = offset + bytes.len() as u64;
     Ok(FileChunkView {
         sha256: reader.hash().to_string(),

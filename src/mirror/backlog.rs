@@ -31,7 +31,7 @@ const WALK_EVERY: Duration = Duration::from_secs(24 * 3_600);
 #[derive(Debug)]
 struct Batch {
     number: u64,
-    /// Of changes: the last of them.
+    /// Of changes: the last of them; of the walk's last files: the last change before which all is done with them.
     end: Option<Seq>,
     left: usize,
 }
@@ -40,6 +40,8 @@ struct Batch {
 #[derive(Debug)]
 pub(super) struct Backlog {
     reader: Reader,
+    /// The position as it was when this was made.
+    stored: Seq,
     blobs: Blobs,
     drops: bool,
     /// Where the walk goes on; `None` when it is done.
@@ -59,12 +61,14 @@ impl Backlog {
     /// When the archive cannot be read or written.
     pub(super) fn new(archive: &Arc<Archive>, blobs: &Blobs, drops: bool) -> Result<Self, ArchiveError> {
         let mut reader = Reader::open(Arc::clone(archive), MIRROR_READER)?;
-        if reader.read() == Seq(0) {
+        let stored = reader.read();
+        if stored == Seq(0) {
             // What the log tells up to here, the walk finds.
             reader.seek(archive.flushed().last_seq());
         }
         Ok(Self {
             reader,
+            stored,
             blobs: blobs.clone(),
             drops,
             walk: Some(FileId::photo(i64::MIN)),
@@ -79,6 +83,11 @@ impl Backlog {
     /// The reader of the log.
     pub(super) fn reader(&mut self) -> &mut Reader {
         &mut self.reader
+    }
+
+    /// The position from which it goes on.
+    pub(super) fn stored(&self) -> Seq {
+        self.stored
     }
 
     /// Whether the walk begins anew; where it does, what was given up is forgotten.
@@ -112,7 +121,9 @@ impl Backlog {
             (true, Some(last)) => after(last.id),
             _ => None,
         };
-        self.add(files.iter().flat_map(contents), None)
+        // When the walk is done, so is everything that the log has told before.
+        let end = self.walk.is_none().then(|| self.reader.read());
+        self.add(files.iter().flat_map(contents), end)
     }
 
     fn read_on(&mut self) -> anyhow::Result<bool> {

@@ -31,8 +31,8 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 const TRIES: u32 = 3;
 /// How often it is looked whether something is to be removed; that is a seek in the database.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Objects that are removed in one go, before uploads have their turn.
-const REMOVED_AT_ONCE: usize = 256;
+/// Objects that are removed in one go: meanwhile the uploads that are under way stand still.
+const REMOVED_AT_ONCE: usize = 32;
 /// How long a stop may take to discard what uploads have left at the server; what it does not come to, the next start does.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 /// Under this name it is noted which bucket the marks of blobs are about.
@@ -179,7 +179,7 @@ impl MirrorWorker {
     }
 
     /// What became of an upload.
-    fn ended(&mut self, hash: BlobHash, outcome: Result<Mirrored, MirrorFailure>) -> anyhow::Result<()> {
+    fn ended(&mut self, hash: BlobHash, outcome: Result<Mirrored, MirrorFailure>) -> Result<(), MirrorFailure> {
         let failure = match outcome {
             Ok(_) => None,
             Err(MirrorFailure::Store(error @ (StoreError::Unreachable(_) | StoreError::Refused(_)))) => {
@@ -188,7 +188,7 @@ impl MirrorWorker {
             }
             Err(MirrorFailure::Disk(error)) => {
                 self.give_back(hash, true);
-                return Err(error.into());
+                return Err(MirrorFailure::Disk(error));
             }
             Err(MirrorFailure::Damaged(why)) => Some((why, TRIES)),
             Err(MirrorFailure::Store(error)) => Some((error.to_string(), 1)),
@@ -245,20 +245,25 @@ impl MirrorWorker {
         let MirrorParts { blobs, store, removes, .. } = &self.parts;
         let some: Vec<BlobHash> =
             tokio::task::block_in_place(|| blobs.unreferred().take(REMOVED_AT_ONCE).collect::<Result<_, _>>())?;
+        let mut settled = 0;
         for hash in &some {
-            let is_uploaded = self.backlog.as_ref().is_some_and(|backlog| backlog.has(hash));
+            if self.backlog.as_ref().is_some_and(|backlog| backlog.has(hash)) {
+                // Whatever becomes of it, afterwards.
+                continue;
+            }
+            settled += 1;
             let is_stored = tokio::task::block_in_place(|| blobs.contains(hash))?;
             // One that is there again keeps its object, or has it made anew.
-            if *removes && !is_uploaded && !is_stored {
+            if *removes && !is_stored {
                 store.remove(hash).await?;
                 metrics::counter!("telescribe_mirror_removed_total").increment(1);
             }
             tokio::task::block_in_place(|| blobs.settle_unreferred(hash))?;
         }
-        if some.len() < REMOVED_AT_ONCE {
+        if settled < REMOVED_AT_ONCE {
             self.look_at = Instant::now() + LOOK_EVERY;
         }
-        Ok(!some.is_empty())
+        Ok(settled > 0)
     }
 
     /// A step while the server answers.
@@ -269,10 +274,7 @@ impl MirrorWorker {
         self.start_uploads();
         match self.running.next().await {
             Some((hash, outcome)) => {
-                self.ended(hash, outcome).map_err(|error| match error.downcast() {
-                    Ok(error) => MirrorFailure::Disk(error),
-                    Err(error) => MirrorFailure::Damaged(error.to_string()),
-                })?;
+                self.ended(hash, outcome)?;
                 Ok(StepOutcome::Busy)
             }
             None => Ok(StepOutcome::Idle),
@@ -285,15 +287,20 @@ impl MirrorWorker {
             Some(backlog) => backlog,
             None => {
                 let MirrorParts { archive, blobs, drops, status, .. } = &self.parts;
-                let mut backlog = Backlog::new(archive, blobs, *drops)?;
-                let position = backlog.reader().read();
+                let backlog = Backlog::new(archive, blobs, *drops)?;
+                let position = backlog.stored();
                 status.note(|report| report.position = position.0);
                 self.backlog.insert(backlog)
             }
         };
         if backlog.begin_walk() {
             self.tries.clear();
-            self.parts.status.note(|report| report.failed = 0);
+            self.parts.status.note(|report| {
+                report.failed = 0;
+                if report.state == MirrorState::Connected {
+                    report.last_error = None;
+                }
+            });
         }
         backlog.fill()
     }

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use crate::support::files::{project, project_files};
 
 /// Each module of `src/`, in the order of `lib.rs`, and what it may use of the crate.
-const MODULES: [(&str, &[&str]); 28] = [
+const MODULES: [(&str, &[&str]); 29] = [
     ("lifecycle", &[]),
     ("model", &[]),
     ("span", &[]),
@@ -34,6 +34,7 @@ const MODULES: [(&str, &[&str]); 28] = [
     ("backup", &["model", "atomic_file", "accounts", "archive"]),
     ("crawl", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "dispatch", "archive"]),
     ("media", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "archive", "blob"]),
+    ("mirror", &["lifecycle", "model", "archive", "blob"]),
     ("search", &["lifecycle", "model", "failpoints", "archive"]),
     ("verification", &["model", "archive", "search"]),
     ("show", &["model", "archive"]),
@@ -53,6 +54,7 @@ const MODULES: [(&str, &[&str]); 28] = [
             "blob",
             "crawl",
             "media",
+            "mirror",
             "search",
             "verification",
             "output",
@@ -76,6 +78,7 @@ const MODULES: [(&str, &[&str]); 28] = [
             "backup",
             "crawl",
             "media",
+            "mirror",
             "search",
             "verification",
             "show",
@@ -113,7 +116,7 @@ const MODULES: [(&str, &[&str]); 28] = [
 const BACKWARDS: [(&str, &str, &str); 0] = [];
 
 /// Foreign libraries that only some modules may name, and which.
-const DOORS: [(&str, &[&str]); 49] = [
+const DOORS: [(&str, &[&str]); 51] = [
     // Telegram.
     ("grammers_client", &["telegram"]),
     ("grammers_crypto", &["telegram"]),
@@ -135,6 +138,9 @@ const DOORS: [(&str, &[&str]); 49] = [
     ("fast2s", &["search"]),
     // RabbitMQ.
     ("lapin", &["output"]),
+    // Storage servers; the mirror is their client over hyper.
+    ("object_store", &["mirror"]),
+    ("hyper_rustls", &["mirror"]),
     // HTTP; the commands are its client.
     ("axum", &["http"]),
     ("tower", &["http"]),
@@ -143,8 +149,8 @@ const DOORS: [(&str, &[&str]); 49] = [
     // `ToSchema` says how a type looks in the OpenAPI page, next to `Serialize`.
     ("utoipa", &["http", "show", "views"]),
     ("hyper", &["http", "cli"]),
-    ("hyper_util", &["http", "cli"]),
-    ("http_body_util", &["http", "cli"]),
+    ("hyper_util", &["http", "cli", "mirror"]),
+    ("http_body_util", &["http", "cli", "mirror"]),
     ("serde_urlencoded", &["http", "cli"]),
     ("percent_encoding", &["cli", "http", "output"]),
     // What a file is by its first bytes.
@@ -176,11 +182,11 @@ const DOORS: [(&str, &[&str]); 49] = [
     // Logs and metrics.
     ("tracing_subscriber", &["telemetry"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
-    ("metrics", &["archive", "dispatch", "crawl", "media", "http", "telemetry", "app"]),
+    ("metrics", &["archive", "dispatch", "crawl", "media", "mirror", "http", "telemetry", "app"]),
     // Tasks are spawned in one place; `telegram` needs the token that stops them.
     ("tokio_util", &["lifecycle", "telegram"]),
     // Errors without a type, at the edge and where a worker ends.
-    ("anyhow", &["accounts", "app", "cli", "crawl", "dispatch", "event", "lifecycle", "media", "output", "search", "telemetry"]),
+    ("anyhow", &["accounts", "app", "cli", "crawl", "dispatch", "event", "lifecycle", "media", "mirror", "output", "search", "telemetry"]),
 ];
 
 /// Files that say what code is made of and not what it promises.
