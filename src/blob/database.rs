@@ -216,11 +216,11 @@ impl Database {
     }
 
     /// What the mirror has noted under names that begin so: what follows in the name, and the note.
-    pub(super) fn notes(&self, of: &str) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), BlobError>> + '_ {
+    pub(super) fn notes(&self, of: &str) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), BlobError>> + use<'_> {
         self.meta_behind(&behind(NOTE, of.as_bytes()))
     }
 
-    fn meta_behind(&self, prefix: &[u8]) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), BlobError>> + '_ {
+    fn meta_behind(&self, prefix: &[u8]) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), BlobError>> + use<'_> {
         let from = prefix.to_vec();
         let rows = self.db.iterator_cf(self.family(META), IteratorMode::From(prefix, Direction::Forward));
         rows.map_while(move |row| match row {

@@ -216,7 +216,7 @@ impl Blobs {
     }
 
     /// What the mirror has noted under names that begin so: what follows in the name, and the note.
-    pub fn mirror_notes(&self, of: &str) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), BlobError>> + '_ {
+    pub fn mirror_notes(&self, of: &str) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), BlobError>> + use<'_> {
         self.inner.database.notes(of)
     }
 

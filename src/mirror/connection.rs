@@ -89,7 +89,7 @@ impl StorageConnection {
             let response = self.client.request(request).await.map_err(|error| unanswered(&error))?;
             let (parts, body) = response.into_parts();
             let body = Limited::new(body, ANSWER_MAX).collect().await;
-            Ok((parts, body.map_err(|error| unanswered(error.as_ref()))?.to_bytes()))
+            Ok::<_, HttpError>((parts, body.map_err(|error| unanswered(error.as_ref()))?.to_bytes()))
         };
         let Ok(answered) = tokio::time::timeout(limit, answered).await else {
             return Err(failed(Unanswered(format!("it has not answered for {limit:?}"))));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum};
 use object_store::multipart::{MultipartStore as _, PartId};
 use object_store::path::Path;
@@ -115,7 +116,10 @@ impl Store {
     }
 
     /// Asks again a few times what gets no answer.
-    async fn retried<T>(&self, mut ask: impl AsyncFnMut() -> Result<T, object_store::Error>) -> Result<T, StoreError> {
+    async fn retried<'a, T>(
+        &'a self,
+        ask: impl Fn() -> BoxFuture<'a, object_store::Result<T>> + Send,
+    ) -> Result<T, StoreError> {
         let mut failures = 0;
         loop {
             match ask().await.map_err(|error| self.error(error)) {
@@ -158,11 +162,7 @@ impl Store {
     async fn create_at(&self, path: &Path, bytes: Vec<u8>) -> Result<Written, StoreError> {
         let payload = PutPayload::from(bytes);
         if self.is_conditional.load(Ordering::Relaxed) {
-            let create = async || {
-                let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-                self.s3.put_opts(path, payload.clone(), options).await
-            };
-            match self.retried(create).await {
+            match self.put(path, &payload, PutMode::Create).await {
                 Ok(result) => return Ok(Written::New { is_confirmed: is_confirmed(&result) }),
                 Err(StoreError::Exists) => return Ok(Written::WasThere),
                 Err(StoreError::Unconditional) => self.is_conditional.store(false, Ordering::Relaxed),
@@ -173,14 +173,26 @@ impl Store {
         if self.size_at(path).await?.is_some() {
             return Ok(Written::WasThere);
         }
-        let result = self.retried(async || self.s3.put(path, payload.clone()).await).await?;
+        let result = self.put(path, &payload, PutMode::Overwrite).await?;
         Ok(Written::New { is_confirmed: is_confirmed(&result) })
+    }
+
+    async fn put(&self, path: &Path, payload: &PutPayload, mode: PutMode) -> Result<PutResult, StoreError> {
+        self.retried(|| {
+            let (path, payload, mode) = (path.clone(), payload.clone(), mode.clone());
+            Box::pin(async move { self.s3.put_opts(&path, payload, PutOptions { mode, ..PutOptions::default() }).await })
+        })
+        .await
     }
 
     /// Begins an object in parts; returns the upload's id.
     pub(super) async fn begin(&self, hash: &BlobHash) -> Result<String, StoreError> {
         let path = self.path_of(hash);
-        self.retried(async || self.s3.create_multipart(&path).await).await
+        self.retried(|| {
+            let path = path.clone();
+            Box::pin(async move { self.s3.create_multipart(&path).await })
+        })
+        .await
     }
 
     /// Uploads a part, of which the first has the number 0.
@@ -192,7 +204,11 @@ impl Store {
         bytes: Vec<u8>,
     ) -> Result<UploadedPart, StoreError> {
         let (path, upload, payload) = (self.path_of(hash), upload.to_owned(), PutPayload::from(bytes));
-        let id = self.retried(async || self.s3.put_part(&path, &upload, number, payload.clone()).await).await?;
+        let put = || -> BoxFuture<'_, _> {
+            let (path, upload, payload) = (path.clone(), upload.clone(), payload.clone());
+            Box::pin(async move { self.s3.put_part(&path, &upload, number, payload).await })
+        };
+        let id = self.retried(put).await?;
         // What the server confirms stands in it, beside the part's tag.
         let is_confirmed = id.content_id.contains("checksum_sha256");
         Ok(UploadedPart { id, is_confirmed })
@@ -201,8 +217,11 @@ impl Store {
     /// Completes an object in parts, unless it is there already: then the parts stay, and are to be discarded.
     pub(super) async fn complete(&self, hash: &BlobHash, upload: &str, parts: &[UploadedPart]) -> Result<Written, StoreError> {
         let (path, upload) = (self.path_of(hash), upload.to_owned());
-        let ids = || parts.iter().map(|part| part.id.clone()).collect();
-        let complete = async || self.s3.complete_multipart(&path, &upload, ids()).await;
+        let ids: Vec<PartId> = parts.iter().map(|part| part.id.clone()).collect();
+        let complete = || -> BoxFuture<'_, _> {
+            let (path, upload, ids) = (path.clone(), upload.clone(), ids.clone());
+            Box::pin(async move { self.s3.complete_multipart(&path, &upload, ids).await })
+        };
         let completed = match self.retried(complete).await {
             Err(StoreError::Unconditional) => {
                 self.is_conditional.store(false, Ordering::Relaxed);
@@ -220,7 +239,11 @@ impl Store {
     /// Discards an object in parts; nothing happens where it is not there any more.
     pub(super) async fn abort(&self, hash: &BlobHash, upload: &str) -> Result<(), StoreError> {
         let (path, upload) = (self.path_of(hash), upload.to_owned());
-        match self.retried(async || self.s3.abort_multipart(&path, &upload).await).await {
+        let abort = || -> BoxFuture<'_, _> {
+            let (path, upload) = (path.clone(), upload.clone());
+            Box::pin(async move { self.s3.abort_multipart(&path, &upload).await })
+        };
+        match self.retried(abort).await {
             Err(StoreError::Missing | StoreError::Object(_)) => Ok(()),
             outcome => outcome,
         }
@@ -232,9 +255,9 @@ impl Store {
     }
 
     async fn size_at(&self, path: &Path) -> Result<Option<u64>, StoreError> {
-        let head = async || {
-            let options = GetOptions { head: true, ..GetOptions::default() };
-            self.s3.get_opts(path, options).await
+        let head = || -> BoxFuture<'_, _> {
+            let (path, options) = (path.clone(), GetOptions { head: true, ..GetOptions::default() });
+            Box::pin(async move { self.s3.get_opts(&path, options).await })
         };
         match self.retried(head).await {
             Ok(found) => Ok(Some(found.meta.size)),
@@ -249,9 +272,10 @@ impl Store {
     }
 
     async fn read_at(&self, path: &Path, range: Range<u64>) -> Result<Option<Vec<u8>>, StoreError> {
-        let read = async || {
-            let options = GetOptions { range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
-            self.s3.get_opts(path, options).await?.bytes().await
+        let read = || -> BoxFuture<'_, _> {
+            let range = Some(GetRange::Bounded(range.clone()));
+            let (path, options) = (path.clone(), GetOptions { range, ..GetOptions::default() });
+            Box::pin(async move { self.s3.get_opts(&path, options).await?.bytes().await })
         };
         match self.retried(read).await {
             Ok(bytes) => Ok(Some(bytes.into())),
@@ -281,7 +305,11 @@ impl Store {
     /// Removes a blob's object; nothing happens where there is none.
     pub(super) async fn remove(&self, hash: &BlobHash) -> Result<(), StoreError> {
         let path = self.path_of(hash);
-        match self.retried(async || self.s3.delete(&path).await).await {
+        let delete = || -> BoxFuture<'_, _> {
+            let path = path.clone();
+            Box::pin(async move { self.s3.delete(&path).await })
+        };
+        match self.retried(delete).await {
             Err(StoreError::Missing) => Ok(()),
             outcome => outcome,
         }

@@ -10,10 +10,10 @@
 //! A blob is pinned while it is mirrored, so that no collection takes it meanwhile. An upload in parts is noted durably before its first part is sent, and
 //! forgotten when it is completed or discarded: what a killed process leaves at the server is known to the next.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use tokio::sync::Semaphore;
+use futures_util::stream::{FuturesOrdered, StreamExt as _};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::StoreError;
 use super::settings::MirrorSettings;
@@ -39,6 +39,9 @@ pub(super) enum Mirrored {
     /// It is not stored any more.
     Gone,
 }
+
+/// Room in memory for a part, given back when it is dropped.
+type Memory<'a> = Option<SemaphorePermit<'a>>;
 
 /// Why a blob is not mirrored.
 #[derive(Debug)]
@@ -109,11 +112,11 @@ impl Uploader {
 
     /// Uploads a blob and verifies its object; says whether it was read back. One that is there with other bytes is damaged, and made anew once.
     async fn upload(&self, reader: BlobReader) -> Result<bool, MirrorFailure> {
-        let (hash, size, reader) = (reader.hash(), reader.size(), Arc::new(reader));
+        let (hash, size, reader) = (reader.hash(), reader.size(), &reader);
         for _ in 0..2 {
             let written = match size <= PART_SIZE {
-                true => self.in_one_piece(&reader).await?,
-                false => self.in_parts(&reader).await?,
+                true => self.in_one_piece(reader).await?,
+                false => self.in_parts(reader).await?,
             };
             if written == (Written::New { is_confirmed: true }) {
                 metrics::counter!("telescribe_mirror_uploaded_total").increment(1);
@@ -139,7 +142,7 @@ impl Uploader {
         Ok(self.store.create(&reader.hash(), bytes).await?)
     }
 
-    async fn in_parts(&self, reader: &Arc<BlobReader>) -> Result<Written, MirrorFailure> {
+    async fn in_parts(&self, reader: &BlobReader) -> Result<Written, MirrorFailure> {
         let hash = reader.hash();
         if let Some(found) = self.store.size(&hash).await? {
             if found == reader.size() {
@@ -166,32 +169,30 @@ impl Uploader {
     }
 
     /// Sends all parts, in order, a few at once, and completes the object.
-    async fn send_parts(&self, reader: &Arc<BlobReader>, upload: &str) -> Result<Written, MirrorFailure> {
+    async fn send_parts(&self, reader: &BlobReader, upload: &str) -> Result<Written, MirrorFailure> {
         let (hash, size) = (reader.hash(), reader.size());
         let part_size = part_size(size);
-        let hasher = Mutex::new(Some(BlobHash::hasher()));
-        let read = async |number: u64| {
-            let (from, end) = (number * part_size, size.min((number + 1) * part_size));
-            let memory = self.memory(end - from).await;
-            let bytes = tokio::task::block_in_place(|| {
-                let bytes = reader.read_range(from, usize::try_from(end - from).unwrap_or(usize::MAX))?;
-                if let Some(hasher) = hasher.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                    hasher.update(&bytes);
+        let (mut at, mut hasher) = (0, BlobHash::hasher());
+        let (mut sending, mut parts) = (FuturesOrdered::new(), Vec::new());
+        while at < size || !sending.is_empty() {
+            let length = part_size.min(size - at);
+            let is_free = at < size && sending.len() < PARTS_AT_ONCE;
+            // Both at once: those that are sent give back the memory that the next one waits for.
+            tokio::select! {
+                Some(part) = sending.next(), if !sending.is_empty() => parts.push(part?),
+                memory = self.memory(length), if is_free => {
+                    let bytes = tokio::task::block_in_place(|| {
+                        let bytes = reader.read_range(at, usize::try_from(length).unwrap_or(usize::MAX))?;
+                        hasher.update(&bytes);
+                        Ok::<_, MirrorFailure>(bytes)
+                    })?;
+                    sending.push_back(self.send_part(hash, upload, parts.len() + sending.len(), bytes, memory));
+                    at += length;
                 }
-                Ok::<_, MirrorFailure>(bytes)
-            })?;
-            Ok::<_, MirrorFailure>((number, bytes, memory))
-        };
-        let send = |(number, bytes, memory)| async move {
-            let number = usize::try_from(number).unwrap_or(usize::MAX);
-            let part = self.store.part(&hash, upload, number, bytes).await;
-            drop(memory);
-            Ok::<_, MirrorFailure>(part?)
-        };
-        let sent = stream::iter(0..size.div_ceil(part_size)).then(read).map_ok(send).try_buffered(PARTS_AT_ONCE);
-        let parts: Vec<UploadedPart> = sent.try_collect().await?;
-        let found = hasher.into_inner().unwrap_or_else(PoisonError::into_inner);
-        checked(hash, found.unwrap_or_else(BlobHash::hasher).finish())?;
+            }
+        }
+        drop(sending);
+        checked(hash, hasher.finish())?;
         let written = self.store.complete(&hash, upload, &parts).await?;
         match written {
             Written::New { .. } if self.store.size(&hash).await? != Some(size) => Ok(Written::New { is_confirmed: false }),
@@ -199,8 +200,19 @@ impl Uploader {
         }
     }
 
+    async fn send_part(
+        &self,
+        hash: BlobHash,
+        upload: &str,
+        number: usize,
+        bytes: Vec<u8>,
+        _memory: Memory<'_>,
+    ) -> Result<UploadedPart, MirrorFailure> {
+        Ok(self.store.part(&hash, upload, number, bytes).await?)
+    }
+
     /// Waits until there is room in memory for so many bytes.
-    async fn memory(&self, bytes: u64) -> Option<tokio::sync::SemaphorePermit<'_>> {
+    async fn memory(&self, bytes: u64) -> Memory<'_> {
         let mib = usize::try_from(bytes.div_ceil(1 << 20)).unwrap_or(MEMORY_MIB).clamp(1, MEMORY_MIB);
         // It is never closed.
         self.memory.acquire_many(u32::try_from(mib).unwrap_or(1)).await.ok()

@@ -54,6 +54,41 @@ pub(super) struct MirrorParts {
     pub(super) seed: u64,
 }
 
+impl MirrorParts {
+    /// The marks of blobs are about one bucket. Where another one is configured, what is here is mirrored anew; what was only in the former one must be in
+    /// this one before anything is written.
+    async fn adopt_target(&self) -> Result<(), MirrorFailure> {
+        let Self { blobs, store, .. } = self;
+        let target = store.target();
+        let former = tokio::task::block_in_place(|| blobs.mirror_note(TARGET_NOTE))?;
+        if former.as_deref() == Some(target.as_bytes()) {
+            return Ok(());
+        }
+        let marked: Vec<(BlobHash, u64, BlobCopies)> = tokio::task::block_in_place(|| blobs.mirrored().collect::<Result<_, _>>())?;
+        let mut missing = 0_u64;
+        for (hash, size, _) in marked.iter().filter(|(.., copies)| *copies == BlobCopies::Mirror) {
+            if store.size(hash).await? != Some(*size) {
+                missing += 1;
+            }
+        }
+        if missing > 0 {
+            let former = former.map(|former| String::from_utf8_lossy(&former).into_owned()).unwrap_or_default();
+            return Err(StoreError::Refused(format!(
+                "{missing} files are only in the former mirror, {former}, and not in this one: set `mirror` as it was, or copy its objects here"
+            ))
+            .into());
+        }
+        tokio::task::block_in_place(|| {
+            for (hash, ..) in &marked {
+                blobs.forget_mirrored(hash)?;
+            }
+            blobs.set_mirror_note(TARGET_NOTE, Some(target.as_bytes()))?;
+            blobs.flush()
+        })?;
+        Ok(())
+    }
+}
+
 type RunningUpload = BoxFuture<'static, (BlobHash, Result<Mirrored, MirrorFailure>)>;
 
 /// The worker.
@@ -92,7 +127,7 @@ impl MirrorWorker {
     async fn connect(&mut self) -> Result<(), MirrorFailure> {
         let MirrorParts { archive, store, uploader, .. } = &self.parts;
         store.claim(archive.id()).await?;
-        self.adopt_target().await?;
+        self.parts.adopt_target().await?;
         uploader.discard_abandoned().await?;
         let target = self.parts.store.target();
         let was = self.parts.status.note(|report| {
@@ -105,39 +140,6 @@ impl MirrorWorker {
         }
         self.parts.lifecycle.show_trouble(MIRROR_READER, None);
         (self.is_connected, self.failures) = (true, 0);
-        Ok(())
-    }
-
-    /// The marks of blobs are about one bucket. Where another one is configured, what is here is mirrored anew; what was only in the former one must be in
-    /// this one before anything is written.
-    async fn adopt_target(&self) -> Result<(), MirrorFailure> {
-        let MirrorParts { blobs, store, .. } = &self.parts;
-        let target = store.target();
-        let former = tokio::task::block_in_place(|| blobs.mirror_note(TARGET_NOTE))?;
-        if former.as_deref() == Some(target.as_bytes()) {
-            return Ok(());
-        }
-        let marked: Vec<(BlobHash, u64, BlobCopies)> = tokio::task::block_in_place(|| blobs.mirrored().collect::<Result<_, _>>())?;
-        let mut missing = 0_u64;
-        for (hash, size, _) in marked.iter().filter(|(.., copies)| *copies == BlobCopies::Mirror) {
-            if store.size(hash).await? != Some(*size) {
-                missing += 1;
-            }
-        }
-        if missing > 0 {
-            let former = former.map(|former| String::from_utf8_lossy(&former).into_owned()).unwrap_or_default();
-            return Err(StoreError::Refused(format!(
-                "{missing} files are only in the former mirror, {former}, and not in this one: set `mirror` as it was, or copy its objects here"
-            ))
-            .into());
-        }
-        tokio::task::block_in_place(|| {
-            for (hash, ..) in &marked {
-                blobs.forget_mirrored(hash)?;
-            }
-            blobs.set_mirror_note(TARGET_NOTE, Some(target.as_bytes()))?;
-            blobs.flush()
-        })?;
         Ok(())
     }
 
