@@ -391,7 +391,9 @@ fn start_mirror(
     let Some(settings) = settings else {
         let elsewhere = blobs.totals().elsewhere.count;
         if elsewhere > 0 {
-            tracing::warn!("{elsewhere} files are in a mirror only and cannot be served, because none is configured: set `mirror` as it was");
+            tracing::warn!(
+                "{elsewhere} files are in a mirror only and cannot be served, because none is configured: set `mirror` as it was"
+            );
         }
         return Ok(None);
     };

@@ -10,6 +10,7 @@
 //! - One that cannot be mirrored holds up no other. An outage is a state in log and status; what was under way is taken up again.
 //! - A stop waits for no upload. What it leaves at the server (parts of a multipart upload) is noted before it is there, and removed by the next start.
 //! - A bucket and prefix are one archive's: where another archive has claimed them, nothing is written.
+//! - What the bucket loses is noticed within a day (`audit.rs`), and mirrored again where it is here.
 //! - A key or a token never reaches a log, an error or a status, and no text of the server does but its error's code.
 //!
 //! # Correctness
@@ -21,6 +22,7 @@
 //! Uploading and removing an object are done by one worker, never both for one hash at a time. So an object is not removed that has just been found to
 //! be there.
 
+mod audit;
 mod backlog;
 mod backoff;
 mod connection;
@@ -33,6 +35,8 @@ mod upload;
 mod worker;
 
 use std::sync::Arc;
+
+use tokio::sync::Notify;
 
 use crate::archive::Archive;
 use crate::blob::{BlobTotals, Blobs};
@@ -80,8 +84,8 @@ impl Mirror {
         lifecycle: &Lifecycle,
     ) -> anyhow::Result<Arc<Self>> {
         let store = Arc::new(Store::new(&settings, seed)?);
-        let status = Arc::new(Status::default());
-        blobs.read_from(Arc::new(MirrorReads::new(&store, lifecycle)));
+        let (status, suspicion) = (Arc::new(Status::default()), Arc::new(Notify::new()));
+        blobs.read_from(Arc::new(MirrorReads::new(&store, lifecycle, &suspicion)));
         let mirror = Self {
             target: store.target().to_owned(),
             status: Arc::clone(&status),
@@ -97,6 +101,7 @@ impl Mirror {
             store,
             uploader,
             status,
+            suspicion,
             uploads: settings.uploads,
             removes: settings.delete,
             drops: settings.drop_local,

@@ -190,6 +190,13 @@ impl Database {
         self.write(batch, |totals| totals.without(from).with(to))
     }
 
+    /// Forgets a blob whose lock the caller has, and that is nowhere any more.
+    pub(super) fn forget(&self, hash: &BlobHash, entry: BlobEntry) -> Result<(), BlobError> {
+        let mut batch = WriteBatch::default();
+        batch.delete_cf(self.family(INDEX), hash.0);
+        self.write(batch, |totals| totals.without(entry))
+    }
+
     /// What was mirrored and is referred to no more.
     pub(super) fn unreferred(&self) -> impl Iterator<Item = Result<BlobHash, BlobError>> + '_ {
         self.meta_behind(UNREFERRED).map(|row| Ok(BlobHash(row?.0.try_into().map_err(|_| self.unreadable())?)))
@@ -241,7 +248,12 @@ impl Database {
 
     /// Every blob, in the order of hashes, as it is when this is called.
     pub(super) fn entries(&self) -> impl Iterator<Item = Result<(BlobHash, BlobEntry), BlobError>> + '_ {
-        self.db.iterator_cf(self.family(INDEX), IteratorMode::Start).map(|row| {
+        self.entries_from(0)
+    }
+
+    /// The same from those on whose hash begins with this byte.
+    pub(super) fn entries_from(&self, first: u8) -> impl Iterator<Item = Result<(BlobHash, BlobEntry), BlobError>> + '_ {
+        self.db.iterator_cf(self.family(INDEX), IteratorMode::From(&[first], Direction::Forward)).map(|row| {
             let (key, value) = row.map_err(|e| self.failed(e))?;
             let hash = BlobHash(key.as_ref().try_into().map_err(|_| self.unreadable())?);
             Ok((hash, decoded(&hash, &value)?))

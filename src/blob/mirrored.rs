@@ -102,9 +102,7 @@ impl Blobs {
         let content = if size == 0 { Vec::new() } else { bytes.fetch(0..size)? };
         match BlobHash::of(&content) == *hash {
             true => Ok(BlobReader::small(*hash, content)),
-            false => {
-                Err(BlobError::DamagedBlob { hash: *hash, why: "the mirror has other bytes under its name".to_owned() })
-            }
+            false => Err(BlobError::DamagedBlob { hash: *hash, why: "the mirror has other bytes under its name".to_owned() }),
         }
     }
 
@@ -172,9 +170,29 @@ impl Blobs {
         }
     }
 
+    /// Gives up a blob that was in the mirror only, which has lost it: it is not stored any more.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn give_up_mirrored(&self, hash: &BlobHash) -> Result<(), BlobError> {
+        self.writable()?;
+        let _lock = self.inner.pins.lock(*hash);
+        match self.inner.database.find(hash)? {
+            Some(entry) if entry.place == BlobPlace::Elsewhere => self.inner.database.forget(hash, entry),
+            _ => Ok(()),
+        }
+    }
+
     /// Every blob that a mirror has, with its size and where it is, in the order of hashes.
     pub fn mirrored(&self) -> impl Iterator<Item = Result<(BlobHash, u64, BlobCopies), BlobError>> + '_ {
-        self.inner.database.entries().filter_map(|entry| match entry {
+        (0..=u8::MAX).flat_map(|first| self.mirrored_in(first))
+    }
+
+    /// The same of those whose hash begins with this byte.
+    pub fn mirrored_in(&self, first: u8) -> impl Iterator<Item = Result<(BlobHash, u64, BlobCopies), BlobError>> + '_ {
+        let entries = self.inner.database.entries_from(first);
+        let of_first = entries.take_while(move |entry| entry.as_ref().map_or(true, |(hash, _)| hash.0[0] == first));
+        of_first.filter_map(|entry| match entry {
             Ok((hash, BlobEntry { place, size, mirrored: true })) => {
                 let copies = if place == BlobPlace::Elsewhere { BlobCopies::Mirror } else { BlobCopies::Both };
                 Some(Ok((hash, size, copies)))

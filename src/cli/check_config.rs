@@ -32,7 +32,10 @@ pub(super) fn run(args: Args, globals: &Globals, load: impl Fn() -> anyhow::Resu
         let mirror = mirror_settings(&config)?;
         tell("the configuration is valid");
         if let Some(mirror) = mirror {
-            tell(format_args!("files are mirrored to {}; whether that can be reached is seen when the program runs", mirror.target()));
+            tell(format_args!(
+                "files are mirrored to {}; whether that can be reached is seen when the program runs",
+                mirror.target()
+            ));
         }
         return Ok(ExitCode::SUCCESS);
     }

@@ -96,7 +96,8 @@ impl MirrorConfig {
         match endpoint {
             Some(endpoint) if !endpoint.is_secure() && !endpoint.is_loopback() && !self.allow_http => Err((
                 "endpoint",
-                "must start with https://: files would cross the network in clear; set `allow_http` if that network is trusted".to_owned(),
+                "must start with https://: files would cross the network in clear; set `allow_http` if that network is trusted"
+                    .to_owned(),
             )),
             _ => Ok(()),
         }

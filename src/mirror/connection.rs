@@ -121,7 +121,8 @@ impl object_store::client::HttpService for StorageConnection {
 
 /// The bytes of the range that a request asks for.
 fn asked_for(request: &HttpRequest) -> u64 {
-    let range = request.headers().get("range").and_then(|range| range.to_str().ok()).and_then(|range| range.strip_prefix("bytes="));
+    let range =
+        request.headers().get("range").and_then(|range| range.to_str().ok()).and_then(|range| range.strip_prefix("bytes="));
     let ends = range.and_then(|range| range.split_once('-'));
     let ends = ends.and_then(|(first, last)| Some((first.parse::<u64>().ok()?, last.parse::<u64>().ok()?)));
     ends.map_or(0, |(first, last)| last.saturating_sub(first))

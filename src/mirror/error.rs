@@ -56,9 +56,11 @@ impl Refusal {
     fn into_error(self, bucket: &str) -> StoreError {
         let told = self.told();
         match (self.status, self.code.as_str()) {
-            (412 | 304, _) | (409, "ConditionalRequestConflict" | "") => StoreError::Exists,
+            (412 | 304, _) => StoreError::Exists,
             (501, _) => StoreError::Unconditional,
-            (_, "NoSuchBucket") => StoreError::Refused(format!("there is no bucket `{bucket}`: create it, or set `mirror.bucket`")),
+            (_, "NoSuchBucket") => {
+                StoreError::Refused(format!("there is no bucket `{bucket}`: create it, or set `mirror.bucket`"))
+            }
             (404, "NoSuchUpload") => StoreError::Object("the server has forgotten the upload".to_owned()),
             (404, _) => StoreError::Missing,
             (_, "RequestTimeTooSkewed") => {

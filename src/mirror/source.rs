@@ -5,7 +5,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use super::store::Store;
@@ -24,14 +24,16 @@ const REST: Duration = Duration::from_secs(2);
 pub(super) struct MirrorReads {
     store: Arc<Store>,
     lifecycle: Lifecycle,
+    /// Told of a read that got no answer, so that the worker looks whether the server is there.
+    suspicion: Arc<Notify>,
     places: Arc<Semaphore>,
     rest: Mutex<Option<(Instant, String)>>,
 }
 
 impl MirrorReads {
-    pub(super) fn new(store: &Arc<Store>, lifecycle: &Lifecycle) -> Self {
+    pub(super) fn new(store: &Arc<Store>, lifecycle: &Lifecycle, suspicion: &Arc<Notify>) -> Self {
         let (store, places) = (Arc::clone(store), Arc::new(Semaphore::new(READS_AT_ONCE)));
-        Self { store, lifecycle: lifecycle.clone(), places, rest: Mutex::default() }
+        Self { store, lifecycle: lifecycle.clone(), suspicion: Arc::clone(suspicion), places, rest: Mutex::default() }
     }
 
     fn set_rest(&self, why: Option<&str>) {
@@ -74,6 +76,9 @@ impl MirrorSource for MirrorReads {
                 Ok(bytes)
             }
             Err((rests, why)) => {
+                if rests {
+                    self.suspicion.notify_one();
+                }
                 self.set_rest(rests.then_some(why.as_str()));
                 Err(why)
             }

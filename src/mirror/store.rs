@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use futures_util::future::BoxFuture;
 use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum};
 use object_store::multipart::{MultipartStore as _, PartId};
 use object_store::path::Path;
 use object_store::{
-    ClientOptions, GetOptions, GetRange, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, PutResult, RetryConfig,
+    ClientOptions, GetOptions, GetRange, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, PutResult,
+    RetryConfig,
 };
 
 use super::backoff::{Jitter, doubled};
@@ -87,7 +89,9 @@ impl Store {
         if let Some(token) = &credentials.token {
             builder = builder.with_token(token);
         }
-        let s3 = builder.build().map_err(|_| anyhow::anyhow!("the settings of `mirror` make no connection: check `mirror.endpoint`"))?;
+        let s3 = builder
+            .build()
+            .map_err(|_| anyhow::anyhow!("the settings of `mirror` make no connection: check `mirror.endpoint`"))?;
         let (bucket, prefix, target) = (settings.bucket.clone(), settings.prefix.clone(), settings.target());
         Ok(Self { s3, bucket, prefix, target, is_conditional, jitter: Jitter::new(seed) })
     }
@@ -116,10 +120,7 @@ impl Store {
     }
 
     /// Asks again a few times what gets no answer.
-    async fn retried<'a, T>(
-        &'a self,
-        ask: impl Fn() -> BoxFuture<'a, object_store::Result<T>> + Send,
-    ) -> Result<T, StoreError> {
+    async fn retried<'a, T>(&'a self, ask: impl Fn() -> BoxFuture<'a, object_store::Result<T>> + Send) -> Result<T, StoreError> {
         let mut failures = 0;
         loop {
             match ask().await.map_err(|error| self.error(error)) {
@@ -300,6 +301,18 @@ impl Store {
             at = end;
         }
         Ok(hasher.finish() == *hash)
+    }
+
+    /// The blobs whose hash begins with this byte and that have an object, with its size.
+    pub(super) async fn list(&self, first: u8) -> Result<Vec<(BlobHash, u64)>, StoreError> {
+        let folder = Path::from(self.below(&format!("{first:02x}")));
+        let list = || -> BoxFuture<'_, _> {
+            let folder = folder.clone();
+            Box::pin(async move { self.s3.list(Some(&folder)).try_collect::<Vec<_>>().await })
+        };
+        let found = self.retried(list).await?;
+        let named = found.into_iter().filter_map(|object| Some((object.location.filename()?.parse().ok()?, object.size)));
+        Ok(named.collect())
     }
 
     /// Removes a blob's object; nothing happens where there is none.

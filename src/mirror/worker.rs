@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::MIRROR_READER;
+use super::audit::{Audited, audit};
 use super::backlog::Backlog;
 use super::backoff::{Jitter, doubled};
 use super::error::StoreError;
@@ -48,6 +50,7 @@ pub(super) struct MirrorParts {
     pub(super) store: Arc<Store>,
     pub(super) uploader: Arc<Uploader>,
     pub(super) status: Arc<Status>,
+    pub(super) suspicion: Arc<Notify>,
     pub(super) uploads: usize,
     pub(super) removes: bool,
     pub(super) drops: bool,
@@ -64,7 +67,8 @@ impl MirrorParts {
         if former.as_deref() == Some(target.as_bytes()) {
             return Ok(());
         }
-        let marked: Vec<(BlobHash, u64, BlobCopies)> = tokio::task::block_in_place(|| blobs.mirrored().collect::<Result<_, _>>())?;
+        let marked: Vec<(BlobHash, u64, BlobCopies)> =
+            tokio::task::block_in_place(|| blobs.mirrored().collect::<Result<_, _>>())?;
         let mut missing = 0_u64;
         for (hash, size, _) in marked.iter().filter(|(.., copies)| *copies == BlobCopies::Mirror) {
             if store.size(hash).await? != Some(*size) {
@@ -104,6 +108,8 @@ pub(super) struct MirrorWorker {
     failures: u32,
     retry_at: Instant,
     look_at: Instant,
+    /// The folder of the bucket that is audited next; `None` when all are.
+    audit: Option<u8>,
 }
 
 impl MirrorWorker {
@@ -120,6 +126,7 @@ impl MirrorWorker {
             failures: 0,
             retry_at: now,
             look_at: now,
+            audit: Some(0),
         }
     }
 
@@ -135,6 +142,8 @@ impl MirrorWorker {
             std::mem::replace(&mut report.state, MirrorState::Connected)
         });
         match was {
+            // Somebody could not read, and now it answers.
+            MirrorState::Connected => {}
             MirrorState::Starting => tracing::info!("files are mirrored to {target}"),
             _ => tracing::info!("files are mirrored again, to {target}"),
         }
@@ -268,12 +277,34 @@ impl MirrorWorker {
         Ok(settled > 0)
     }
 
+    /// Audits the next folder of the bucket. Before the walk, which finds again what is missing there.
+    async fn audit_on(&mut self, first: u8) -> Result<(), MirrorFailure> {
+        let Audited { lost, .. } = audit(&self.parts.store, &self.parts.blobs, first).await?;
+        if lost > 0 {
+            self.parts.status.note(|report| {
+                report.failed += lost;
+                report.last_error =
+                    Some("the mirror has lost files of which there is no other copy: the log names them".to_owned());
+            });
+        }
+        self.audit = first.checked_add(1);
+        Ok(())
+    }
+
     /// A step while the server answers.
     async fn work(&mut self) -> Result<StepOutcome, MirrorFailure> {
         if self.remove_unreferred().await? {
             return Ok(StepOutcome::Busy);
         }
-        self.start_uploads();
+        match self.audit {
+            // Uploads that are under way would stand still meanwhile.
+            Some(first) if self.running.is_empty() => {
+                self.audit_on(first).await?;
+                return Ok(StepOutcome::Busy);
+            }
+            Some(_) => {}
+            None => self.start_uploads(),
+        }
         match self.running.next().await {
             Some((hash, outcome)) => {
                 self.ended(hash, outcome)?;
@@ -296,6 +327,7 @@ impl MirrorWorker {
             }
         };
         if backlog.begin_walk() {
+            self.audit = Some(0);
             self.tries.clear();
             self.parts.status.note(|report| {
                 report.failed = 0;
@@ -304,7 +336,8 @@ impl MirrorWorker {
                 }
             });
         }
-        backlog.fill()
+        // The walk is to find what the audit misses.
+        if self.audit.is_some() { Ok(false) } else { backlog.fill() }
     }
 }
 
@@ -341,7 +374,10 @@ impl Worker for MirrorWorker {
         }
         let Some(backlog) = self.backlog.as_mut() else { return };
         let until = self.look_at.min(backlog.next_walk());
-        drop(tokio::time::timeout_at(until, backlog.reader().wait()).await);
+        tokio::select! {
+            _ = tokio::time::timeout_at(until, backlog.reader().wait()) => {}
+            () = self.parts.suspicion.notified() => (self.is_connected, self.retry_at) = (false, Instant::now()),
+        }
     }
 
     async fn finish(&mut self) -> anyhow::Result<()> {

@@ -186,7 +186,23 @@ const DOORS: [(&str, &[&str]); 51] = [
     // Tasks are spawned in one place; `telegram` needs the token that stops them.
     ("tokio_util", &["lifecycle", "telegram"]),
     // Errors without a type, at the edge and where a worker ends.
-    ("anyhow", &["accounts", "app", "cli", "crawl", "dispatch", "event", "lifecycle", "media", "mirror", "output", "search", "telemetry"]),
+    (
+        "anyhow",
+        &[
+            "accounts",
+            "app",
+            "cli",
+            "crawl",
+            "dispatch",
+            "event",
+            "lifecycle",
+            "media",
+            "mirror",
+            "output",
+            "search",
+            "telemetry",
+        ],
+    ),
 ];
 
 /// Files that say what code is made of and not what it promises.

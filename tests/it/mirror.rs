@@ -92,7 +92,8 @@ async fn what_only_a_person_can_repair_is_said_with_the_way_out_and_goes_on_by_i
     vault.check(&running, storage).await;
     running.stop().await;
 
-    for credentials in [Credentials::new("nobody", &storage.secret, None), Credentials::new(&storage.key_id, "S3CRETwrong", None)] {
+    for credentials in [Credentials::new("nobody", &storage.secret, None), Credentials::new(&storage.key_id, "S3CRETwrong", None)]
+    {
         vault.settings.credentials = credentials.unwrap();
         let running = vault.mirror();
         running.until("that the keys are wrong", |report| report.state == MirrorState::Refused).await;

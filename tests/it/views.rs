@@ -14,8 +14,8 @@ use telescribe::model::{IdRange, PeerId, PeerKind, RangeSet};
 use telescribe::views::{
     AccountStatusView, AmountView, BackupFailureView, BackupStatusView, BackupView, ChangeView, CoverageDetail, CoveragePage,
     CrawlView, HitsPage, JobsView, KnownPeer, MemberCountsPage, MessageCountersPage, MessageDetail, MessagesPage, MirrorView,
-    NoResponseView, OpenFilesView, OutputView, PeerAccountsView, PeerTopicsView, PeersPage, Problem, ProgramView, PublishView, StatusView,
-    WorkerView,
+    NoResponseView, OpenFilesView, OutputView, PeerAccountsView, PeerTopicsView, PeersPage, Problem, ProgramView, PublishView,
+    StatusView, WorkerView,
 };
 
 use crate::support::archives::add_to_each;

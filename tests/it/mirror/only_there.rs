@@ -52,9 +52,11 @@ async fn copies_here_go_after_they_were_read_back_and_ranges_come_from_the_mirro
     until("it is dropped too", || vault.blobs.copies(&fresh).unwrap() == Some(BlobCopies::Mirror)).await;
 
     storage.kill("server");
-    running.until("that it is down", |_| true).await;
     let told = read(&vault.blobs, hashes[3], 1 << 20, 10).await.unwrap_err();
     assert!(matches!(&told, BlobError::Unreachable { why, .. } if why.contains("does not answer")), "{told}");
+    running
+        .until("that it is down, although there is nothing to mirror", |report| report.state == MirrorState::Unreachable)
+        .await;
     storage.start_again("server");
     let start = std::time::Instant::now();
     while read(&vault.blobs, hashes[3], 1 << 20, 10).await.is_err() {
@@ -95,6 +97,46 @@ async fn what_is_only_in_the_former_mirror_is_not_given_up_for_another() {
     storage.ask("latter", &["copy", "former", vault.objects().keys().next().unwrap()]);
     vault.check(&running, storage).await;
     assert_eq!(read(&vault.blobs, hash, 0, 5_000).await.unwrap(), bytes);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_bucket_loses_is_mirrored_again_or_no_longer_counts_as_stored() {
+    let storage = Storage::shared();
+    storage.make("lost");
+    let mut vault = Vault::new(storage, "lost");
+    let here: Vec<BlobHash> = (1..=6).map(|seed| vault.store(&content(seed, 30_000 + seed as usize))).collect();
+    let running = vault.mirror();
+    vault.check(&running, storage).await;
+    running.stop().await;
+    let name =
+        |vault: &Vault, hash: &BlobHash| vault.objects().into_keys().find(|name| name.ends_with(&hash.to_string())).unwrap();
+    storage.ask("lost", &["delete", &name(&vault, &here[0])]);
+    storage.ask("lost", &["put", &name(&vault, &here[1]), "cut"]);
+    let vault = vault.open_again();
+    let running = vault.mirror();
+    running.until("it is audited", |report| report.lag == 0 && report.objects.count == 6).await;
+    until("it is mirrored again", || storage.objects("lost").len() == 7).await;
+    vault.check(&running, storage).await;
+    running.stop().await;
+
+    let mut vault = vault.open_again();
+    vault.settings.drop_local = true;
+    let running = vault.mirror();
+    let only_there = |hash: &BlobHash| vault.blobs.copies(hash).unwrap() == Some(BlobCopies::Mirror);
+    until("they are dropped", || here.iter().all(only_there)).await;
+    running.stop().await;
+    storage.ask("lost", &["delete", &name(&vault, &here[2])]);
+    let mut vault = vault.open_again();
+    let running = vault.mirror();
+    running.until("the loss is told", |report| report.failed == 1).await;
+    let told = running.mirror.report().last_error.unwrap();
+    assert!(told.contains("has lost files of which there is no other copy"), "{told}");
+    assert_eq!(vault.blobs.copies(&here[2]).unwrap(), None, "it counts as stored no more");
+    // And is mirrored like any other when it comes again.
+    vault.store(&content(3, 30_003));
+    until("it is there again", || vault.blobs.copies(&here[2]).unwrap() == Some(BlobCopies::Mirror)).await;
+    vault.check(&running, storage).await;
     running.stop().await;
 }
 

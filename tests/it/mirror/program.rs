@@ -58,7 +58,8 @@ async fn until_mirrored(fleet: &Fleet, app: &App, copies: BlobCopies) {
     };
     fleet
         .until("every file has come to an end", || {
-            let mut files = app.archive.view().files(FileId::photo(i64::MIN)).map(Result::unwrap).peekable();
+            let view = app.archive.view();
+            let mut files = view.files(FileId::photo(i64::MIN)).map(Result::unwrap).peekable();
             files.peek().is_some() && files.all(|file| is_settled(&file.state))
         })
         .await;
@@ -105,7 +106,11 @@ async fn files_that_are_only_in_the_mirror_are_served_whole_and_in_ranges_and_50
     }
     let status = fleet.get("/v1/status").await;
     let mirror = &status["mirror"];
-    assert_eq!((mirror["state"].as_str(), mirror["objects"]["count"].as_u64()), (Some("connected"), Some(all.len() as u64)), "{mirror}");
+    assert_eq!(
+        (mirror["state"].as_str(), mirror["objects"]["count"].as_u64()),
+        (Some("connected"), Some(all.len() as u64)),
+        "{mirror}"
+    );
     assert_eq!(mirror["only_there"], mirror["objects"], "{mirror}");
     assert!(mirror["target"].as_str().unwrap().starts_with("s3://served at http://127.0.0.1:"), "{mirror}");
     let shown = run_in(&fleet.path(""), &["--data", fleet.data().to_str().unwrap(), "status"]).well().out;
@@ -141,7 +146,9 @@ async fn however_often_it_is_killed_every_file_is_in_the_bucket_once_and_whole()
         for (name, value) in variables {
             program.env(format!("TELESCRIBE__MIRROR__{name}"), value);
         }
-        program.env("TELESCRIBE_MIRROR_ACCESS_KEY_ID", &storage.key_id).env("TELESCRIBE_MIRROR_SECRET_ACCESS_KEY", &storage.secret);
+        program
+            .env("TELESCRIBE_MIRROR_ACCESS_KEY_ID", &storage.key_id)
+            .env("TELESCRIBE_MIRROR_SECRET_ACCESS_KEY", &storage.secret);
         let mut program = program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let objects = || storage.objects("killed").len() as u64;
         let more = objects() + 3 * kill;
@@ -183,7 +190,10 @@ async fn keys_that_are_missing_or_lie_open_are_refused_before_anything_starts() 
     assert!(told.contains("no keys are") && !fleet.data().exists(), "{told}");
 
     let folder = tempfile::tempdir().unwrap();
-    let text = format!("[mirror]\nbucket = \"refused\"\nendpoint = \"{}\"\nprefix = \"a/b\"\ncredentials_file = \"keys\"\n", storage.endpoint);
+    let text = format!(
+        "[mirror]\nbucket = \"refused\"\nendpoint = \"{}\"\nprefix = \"a/b\"\ncredentials_file = \"keys\"\n",
+        storage.endpoint
+    );
     std::fs::write(folder.path().join("config.toml"), text).unwrap();
     std::fs::copy(fleet.path("keys-600"), folder.path().join("keys")).unwrap();
     let checked = run_in(folder.path(), &["config", "--check"]).well();
