@@ -133,7 +133,8 @@ impl Backlog {
             return Ok(false);
         }
         let stored = changes.iter().filter_map(|change| match change.kind {
-            ChangeKind::MediaStored { file, .. } => Some(file),
+            // Of one that failed there may be a picture.
+            ChangeKind::MediaStored { file, .. } | ChangeKind::MediaFailed { file, .. } => Some(file),
             _ => None,
         });
         let files = stored.filter_map(|id| snapshot.view().file(id).transpose()).collect::<Result<Vec<_>, _>>();

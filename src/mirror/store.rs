@@ -179,21 +179,33 @@ impl Store {
     }
 
     async fn put(&self, path: &Path, payload: &PutPayload, mode: PutMode) -> Result<PutResult, StoreError> {
-        self.retried(|| {
-            let (path, payload, mode) = (path.clone(), payload.clone(), mode.clone());
-            Box::pin(async move { self.s3.put_opts(&path, payload, PutOptions { mode, ..PutOptions::default() }).await })
-        })
-        .await
+        let put = || -> BoxFuture<'_, _> {
+            let (path, payload) = (path.clone(), payload.clone());
+            let options = PutOptions { mode: mode.clone(), ..PutOptions::default() };
+            Box::pin(async move { self.s3.put_opts(&path, payload, options).await })
+        };
+        self.retried(put).await.map_err(|error| self.no_bucket(error))
+    }
+
+    /// Where something new is not found, it is the bucket that is not.
+    fn no_bucket(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Missing => StoreError::Refused(format!(
+                "the storage server finds no bucket `{}` (404): check `mirror.bucket`, `mirror.endpoint` and `mirror.path_style`",
+                self.bucket
+            )),
+            error => error,
+        }
     }
 
     /// Begins an object in parts; returns the upload's id.
     pub(super) async fn begin(&self, hash: &BlobHash) -> Result<String, StoreError> {
         let path = self.path_of(hash);
-        self.retried(|| {
+        let begin = || -> BoxFuture<'_, _> {
             let path = path.clone();
             Box::pin(async move { self.s3.create_multipart(&path).await })
-        })
-        .await
+        };
+        self.retried(begin).await.map_err(|error| self.no_bucket(error))
     }
 
     /// Uploads a part, of which the first has the number 0.

@@ -205,7 +205,7 @@ impl MirrorWorker {
             Err(MirrorFailure::Store(error)) => Some((error.to_string(), 1)),
         };
         let Some((why, counts)) = failure else {
-            self.finish(&hash);
+            self.is_done(&hash);
             return Ok(());
         };
         let tries = self.tries.entry(hash).or_default();
@@ -219,7 +219,7 @@ impl MirrorWorker {
             report.failed += 1;
             report.last_error = Some(format!("file {hash}: {why}"));
         });
-        self.finish(&hash);
+        self.is_done(&hash);
         Ok(())
     }
 
@@ -230,7 +230,7 @@ impl MirrorWorker {
         }
     }
 
-    fn finish(&mut self, hash: &BlobHash) {
+    fn is_done(&mut self, hash: &BlobHash) {
         self.busy.remove(hash);
         self.tries.remove(hash);
         if let Some(backlog) = self.backlog.as_mut() {

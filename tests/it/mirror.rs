@@ -32,9 +32,9 @@ async fn every_stored_file_is_in_the_bucket_once_with_the_right_bytes() {
     for seed in 100..160 {
         vault.store(&content(seed, 3_000 + seed as usize));
     }
-    vault.store_picture(&content(500, 900));
+    vault.store_with_picture(&content(400, 70_000), Some(&content(500, 900)));
     vault.store(&content(101, 3_101));
-    vault.store_picture(&content(102, 3_102));
+    vault.store_with_picture(&content(401, 70_000), Some(&content(102, 3_102)));
     vault.check(&running, storage).await;
     assert_eq!(storage.uploads("once"), Vec::<String>::new());
     assert_eq!(vault.archive.view().position(MIRROR_READER).unwrap(), vault.archive.last_seq());

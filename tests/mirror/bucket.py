@@ -1,8 +1,8 @@
 """What is in a bucket, as Amazon's own client (boto3) sees it.
 
-usage: bucket.py ENDPOINT KEY_ID SECRET BUCKET make | list | uploads | put NAME TEXT | copy FROM NAME | delete NAME
+usage: bucket.py ENDPOINT KEY_ID SECRET BUCKET make | list | names | uploads | put NAME TEXT | copy FROM NAME | delete NAME
 
-`list` prints the size and SHA-256 of each object by its name, after reading it; `uploads` the names of uploads in parts that have not ended.
+`list` prints the size and SHA-256 of each object by its name, after reading it; `names` the names alone; `uploads` the names of uploads in parts that have not ended.
 """
 
 import hashlib
@@ -29,6 +29,9 @@ def main(endpoint, key_id, secret, bucket, word, *rest):
     elif word == "uploads":
         found = s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
         print(json.dumps([upload["Key"] for upload in found]))
+    elif word == "names":
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        print(json.dumps([entry["Key"] for page in pages for entry in page.get("Contents", [])]))
     elif word == "list":
         objects = {}
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):

@@ -139,8 +139,8 @@ async fn files_that_are_only_in_the_mirror_are_served_whole_and_in_ranges_and_50
 async fn however_often_it_is_killed_every_file_is_in_the_bucket_once_and_whole() {
     let storage = Storage::shared();
     storage.make("killed");
-    let fleet = fleet(storage, "killed", FileSizes::Between { min: 0, max: 12_000_000 }).await;
-    for kill in 1..=4_u64 {
+    let fleet = fleet(storage, "killed", FileSizes::Between { min: 0, max: 10_000_000 }).await;
+    for kill in 1..=3 {
         let mut program = fleet.daemon();
         let variables = [("BUCKET", "killed"), ("ENDPOINT", &storage.endpoint), ("UPLOADS", "8")];
         for (name, value) in variables {
@@ -150,9 +150,8 @@ async fn however_often_it_is_killed_every_file_is_in_the_bucket_once_and_whole()
             .env("TELESCRIBE_MIRROR_ACCESS_KEY_ID", &storage.key_id)
             .env("TELESCRIBE_MIRROR_SECRET_ACCESS_KEY", &storage.secret);
         let mut program = program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let objects = || storage.objects("killed").len() as u64;
-        let more = objects() + 3 * kill;
-        fleet.until("files are under way", || objects() > more).await;
+        let names = |storage: &Storage| storage.names("killed").len();
+        fleet.until("files are under way", || names(storage) > 4 * kill * kill).await;
         program.kill().unwrap();
         program.wait().unwrap();
     }

@@ -15,11 +15,11 @@ async fn a_stop_waits_for_no_upload_and_what_it_cuts_off_is_taken_up_again() {
     let storage = Storage::shared();
     storage.make("stopped");
     let mut vault = Vault::new(storage, "stopped");
-    for seed in 1..=6 {
-        vault.store(&content(seed, 3 * LARGE));
+    for seed in 1..=4 {
+        vault.store(&content(seed, 2 * LARGE));
     }
     // In the middle of it, a bit later each time.
-    for after in 0..6 {
+    for after in 0..5 {
         let running = vault.mirror();
         until("something is under way", || running.mirror.report().uploading > 0).await;
         tokio::time::sleep(Duration::from_millis(30 * after)).await;

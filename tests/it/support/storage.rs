@@ -85,6 +85,11 @@ impl Storage {
         serde_json::from_str(&self.ask(bucket, &["list"])).unwrap()
     }
 
+    /// The names of the objects in a bucket.
+    pub(crate) fn names(&self, bucket: &str) -> Vec<String> {
+        serde_json::from_str(&self.ask(bucket, &["names"])).unwrap()
+    }
+
     /// The names of objects whose upload in parts has not ended.
     pub(crate) fn uploads(&self, bucket: &str) -> Vec<String> {
         serde_json::from_str(&self.ask(bucket, &["uploads"])).unwrap()

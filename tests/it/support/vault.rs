@@ -80,23 +80,23 @@ impl Vault {
 
     /// Stores a file as a download does. Returns the name of its bytes.
     pub(crate) fn store(&mut self, bytes: &[u8]) -> BlobHash {
+        self.store_with_picture(bytes, None)
+    }
+
+    /// The same with a picture that stands for it.
+    pub(crate) fn store_with_picture(&mut self, bytes: &[u8], picture: Option<&[u8]>) -> BlobHash {
+        let picture = picture.map(|picture| self.blobs.put(picture).unwrap());
         let stored = self.blobs.put(bytes).unwrap();
         self.blobs.flush().unwrap();
         let (id, origin) = (FileId::document(self.next), FileOrigin::Message(at(self.next as i32)));
         self.next += 1;
         let mut write = self.archive.write(NOW);
         write.file_seen(origin, NOW, None, seen(id, bytes.len() as i64));
+        if let Some(picture) = picture {
+            write.file_thumbnail(id, StoredBytes { hash: picture.hash, size: picture.size });
+            self.stored.insert(picture.hash, picture.size);
+        }
         write.file_state(id, FileState::Stored(StoredBytes { hash: stored.hash, size: stored.size }));
-        write.commit().unwrap();
-        self.stored.insert(stored.hash, stored.size);
-        stored.hash
-    }
-
-    /// Has a file's picture stored, too.
-    pub(crate) fn store_picture(&mut self, bytes: &[u8]) -> BlobHash {
-        let stored = self.blobs.put(bytes).unwrap();
-        let mut write = self.archive.write(NOW);
-        write.file_thumbnail(FileId::document(self.next - 1), StoredBytes { hash: stored.hash, size: stored.size });
         write.commit().unwrap();
         self.stored.insert(stored.hash, stored.size);
         stored.hash
