@@ -43,6 +43,7 @@ mod ranges;
 mod reader;
 mod record;
 mod room;
+mod source;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -64,12 +65,13 @@ use room::Room;
 pub use collect::{Collected, Collection};
 pub use error::BlobError;
 pub use hash::{BlobHash, BlobHasher};
-pub use mirrored::{BlobCopies, MirrorSource};
+pub use mirrored::BlobCopies;
 pub use partial::Partial;
 pub use pins::Pin;
 pub use reader::BlobReader;
 pub use record::{BlobAmount, BlobTotals};
 pub use room::BlobLimits;
+pub use source::MirrorSource;
 pub use store::Stored;
 pub use verify::{BlobDamage, BlobVerification};
 

@@ -7,19 +7,15 @@
 //! - Whoever removes a blob that has a mark notes in the same batch that the mirror's copy is to go. Storing the content again takes nothing back: the mirror
 //!   asks, before it removes its copy, whether the blob is there again.
 
-use std::fmt::Debug;
-use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::BlobError;
 use super::hash::BlobHash;
 use super::reader::BlobReader;
 use super::record::{BlobEntry, BlobPlace};
+use super::source::{MirrorSource, MirroredBytes};
 use super::{Blobs, SMALL_MAX};
-
-/// Bytes that are asked of the mirror at least: whoever plays a video reads on, and each request costs a way there and back.
-const READ_MIN: usize = 1 << 20;
 
 /// Where the bytes of a blob are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,56 +26,6 @@ pub enum BlobCopies {
     Both,
     /// In the mirror only.
     Mirror,
-}
-
-/// Where what is in the mirror only is read from.
-pub trait MirrorSource: Debug + Send + Sync {
-    /// Reads a range of a blob, all of it or nothing. Blocks, for a few seconds at most.
-    ///
-    /// # Errors
-    /// Why not, as it follows behind "the file is in the mirror only, and".
-    fn read(&self, hash: &BlobHash, range: Range<u64>) -> Result<Vec<u8>, String>;
-}
-
-/// The bytes of a blob in the mirror, and the piece that was read last.
-#[derive(Debug)]
-pub(super) struct MirroredBytes {
-    hash: BlobHash,
-    size: u64,
-    source: Arc<dyn MirrorSource>,
-    piece: Mutex<(u64, Vec<u8>)>,
-}
-
-impl MirroredBytes {
-    /// Reads so many bytes, which are there, from an offset.
-    pub(super) fn read_range(&self, offset: u64, length: usize) -> Result<Vec<u8>, BlobError> {
-        let mut piece = self.piece.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = part_of(&piece, offset, length) {
-            return Ok(found);
-        }
-        let end = offset.saturating_add(length.max(READ_MIN) as u64).min(self.size);
-        let bytes = self.fetch(offset..end)?;
-        *piece = (offset, bytes);
-        part_of(&piece, offset, length).ok_or_else(|| self.unreachable("it gave another range than it was asked for".to_owned()))
-    }
-
-    fn fetch(&self, range: Range<u64>) -> Result<Vec<u8>, BlobError> {
-        let wanted = range.end - range.start;
-        let bytes = self.source.read(&self.hash, range).map_err(|why| self.unreachable(why))?;
-        match bytes.len() as u64 == wanted {
-            true => Ok(bytes),
-            false => Err(self.unreachable(format!("it gave {} bytes instead of {wanted}", bytes.len()))),
-        }
-    }
-
-    fn unreachable(&self, why: String) -> BlobError {
-        BlobError::Unreachable { hash: self.hash, why }
-    }
-}
-
-fn part_of((start, bytes): &(u64, Vec<u8>), offset: u64, length: usize) -> Option<Vec<u8>> {
-    let from = usize::try_from(offset.checked_sub(*start)?).ok()?;
-    bytes.get(from..from.checked_add(length)?).map(<[u8]>::to_vec)
 }
 
 impl Blobs {
@@ -95,7 +41,7 @@ impl Blobs {
             let why = "no mirror is configured: set `mirror` as it was".to_owned();
             return Err(BlobError::Unreachable { hash: *hash, why });
         };
-        let bytes = MirroredBytes { hash: *hash, size, source: Arc::clone(source), piece: Mutex::default() };
+        let bytes = MirroredBytes::new(*hash, size, Arc::clone(source));
         if size > SMALL_MAX as u64 {
             return Ok(BlobReader::mirrored(*hash, bytes, size));
         }

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::error::BlobError;
 use super::hash::BlobHash;
-use super::mirrored::MirroredBytes;
+use super::source::MirroredBytes;
 
 /// A blob that is open for reading. A small one is in memory (at most [`SMALL_MAX`](super::SMALL_MAX) bytes), a large one is not.
 #[derive(Debug)]

@@ -27,7 +27,7 @@ pub struct MirrorConfig {
     pub path_style: bool,
     /// Whether a server elsewhere may be asked without encryption. On this machine it may always be.
     pub allow_http: bool,
-    /// Uploads at once, 1 to 32; each has up to 24 MiB in memory.
+    /// Uploads at once, 1 to 32; each has up to 16 MiB in memory, all together 96 MiB.
     pub uploads: usize,
     /// Whether copies on this machine are removed once they are in the mirror and were read back from there. Files are then served through the mirror.
     pub drop_local: bool,

@@ -91,7 +91,9 @@ impl Store {
         }
         let s3 = builder
             .build()
-            .map_err(|_| anyhow::anyhow!("the settings of `mirror` make no connection: check `mirror.endpoint`"))?;
+            .map_err(|_| anyhow::anyhow!(
+                "no connection to storage servers can be made: this system has no certificates (install ca-certificates), or `mirror.endpoint` is none"
+            ))?;
         let (bucket, prefix, target) = (settings.bucket.clone(), settings.prefix.clone(), settings.target());
         Ok(Self { s3, bucket, prefix, target, is_conditional, jitter: Jitter::new(seed) })
     }
