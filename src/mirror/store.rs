@@ -325,7 +325,8 @@ impl Store {
             Box::pin(async move { self.s3.list(Some(&folder)).try_collect::<Vec<_>>().await })
         };
         let found = self.retried(list).await?;
-        let named = found.into_iter().filter_map(|object| Some((object.location.filename()?.parse().ok()?, object.size)));
+        let named =
+            found.into_iter().filter_map(|object| Some((object.location.filename()?.parse::<BlobHash>().ok()?, object.size)));
         Ok(named.collect())
     }
 
