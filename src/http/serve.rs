@@ -118,7 +118,6 @@ impl FromQuery for MessageMediaParams {
         (status = 304, description = "The client has it already."),
         (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 416, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn blob(
@@ -143,7 +142,6 @@ pub(super) async fn blob(
         (status = 304, description = "The client has it already."),
         (status = 404, description = "There is no such file, or it is not stored; the detail says why.", body = Problem, content_type = "application/problem+json"),
         (status = 416, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn of_message(
