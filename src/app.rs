@@ -11,6 +11,7 @@ mod gauges;
 mod jobs;
 mod known;
 mod media;
+mod mirror;
 mod open_files;
 mod retention;
 mod scrub;
@@ -32,6 +33,7 @@ use crate::erasure::{self, Eraser};
 use crate::http;
 use crate::lifecycle::Lifecycle;
 use crate::media::Downloads;
+use crate::mirror::{Mirror, MirrorSettings};
 use crate::model::{AccountName, Clock};
 use crate::output::rabbitmq::RabbitMq;
 use crate::output::{self, Delivery, Output};
@@ -41,6 +43,7 @@ use crate::search::{IndexFolders, IndexSupervisor, IndexerSettings, ServingIndex
 
 pub use backups::{StoppedProgram, backup_view, check_backup_target};
 pub use known::Known;
+pub use mirror::mirror_settings;
 pub use sessions::{MASTER_KEY_VARIABLE, open_sessions};
 
 use gauges::Gauges;
@@ -79,6 +82,8 @@ pub struct App {
     pub media: Arc<Downloads>,
     /// Their bytes.
     pub blobs: Blobs,
+    /// Their mirror, where there is one.
+    pub mirror: Option<Arc<Mirror>>,
     /// The outputs that run, and how each is doing.
     pub outputs: Vec<RunningOutput>,
     /// Where HTTP answers.
@@ -152,6 +157,7 @@ impl App {
         config.check()?;
         check_backup_target(config, data)?;
         let planned = config.planned_outputs().map_err(|(key, why)| anyhow::anyhow!("`{key}` of the configuration {why}"))?;
+        let mirror = mirror_settings(config)?;
         let folder = DataFolder::lock_within(data, FOLDER_LOCK_TIMEOUT).await?;
         folder.clear_leftovers()?;
         let store = open_sessions(config)?;
@@ -231,6 +237,7 @@ impl App {
         let media = config.media.settings().map_err(|(key, why)| anyhow::anyhow!("`media.{key}` of the configuration {why}"))?;
         let (asking, clock) = ((crawler.clients(), crawler.pool()), &environment.clock);
         let media = Downloads::start(&archive, &blobs, asking, clock, media, &lifecycle)?;
+        let mirror = start_mirror(mirror, &archive, &blobs, clock, &lifecycle)?;
         lifecycle.work(disk::DISK_WORKER, {
             let (archive, lifecycle) = (Arc::clone(&archive), lifecycle.clone());
             move || disk::Disk::new(Arc::clone(&archive), lifecycle.clone())
@@ -291,6 +298,7 @@ impl App {
             lifecycle: lifecycle.clone(),
             job_control: Arc::clone(&job_control),
             backups: Arc::clone(&backups),
+            mirror: mirror.clone(),
             clock: Arc::clone(&environment.clock),
         };
         let gauges = Gauges {
@@ -299,6 +307,7 @@ impl App {
             index: index.clone(),
             outputs: outputs.clone(),
             backups,
+            mirror: mirror.clone(),
             lifecycle: lifecycle.clone(),
         };
         let clock = Arc::clone(&environment.clock);
@@ -317,6 +326,7 @@ impl App {
             crawler,
             media,
             blobs,
+            mirror,
             outputs,
             addresses,
             metrics_addresses,
@@ -392,6 +402,29 @@ fn check_accounts(config: &Config, sessions: &BTreeMap<AccountName, Arc<Session>
         );
     }
     Ok(())
+}
+
+/// Starts mirroring, where that is configured; says so where files are in a mirror only, and none is.
+fn start_mirror(
+    settings: Option<MirrorSettings>,
+    archive: &Arc<Archive>,
+    blobs: &Blobs,
+    clock: &Arc<dyn Clock>,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Option<Arc<Mirror>>> {
+    Mirror::show_counters();
+    let Some(settings) = settings else {
+        let elsewhere = blobs.totals().elsewhere.count;
+        if elsewhere > 0 {
+            tracing::warn!(
+                "{elsewhere} files are in a mirror only and cannot be served, because none is configured: set `mirror` as it was"
+            );
+        }
+        return Ok(None);
+    };
+    // Programs that were started together do not come back together.
+    let seed = u64::from(clock.now().timestamp_subsec_nanos()) << 32 | u64::from(std::process::id());
+    Mirror::start(archive, blobs, clock, settings, seed, lifecycle).map(Some)
 }
 
 fn start_outputs(planned: Vec<PlannedOutput>, archive: &Arc<Archive>, lifecycle: &Lifecycle) -> Vec<RunningOutput> {

@@ -20,6 +20,7 @@ mod job;
 mod media;
 mod member;
 mod message;
+mod mirror;
 mod peer;
 mod problem;
 mod program;
@@ -45,6 +46,7 @@ pub use media::{
 };
 pub use member::{MembershipView, PeerAccountsView, PeerTopicsView, TopicView};
 pub use message::{MessageDetail, MessagesPage, RawView};
+pub use mirror::{AmountView, MirrorView};
 pub use peer::{KnownPeer, PeersPage};
 pub use problem::Problem;
 pub use program::{

@@ -12,6 +12,8 @@ pub(super) enum BlobPlace {
     Small,
     /// In a file of its own.
     Large,
+    /// Not here: in the mirror only.
+    Elsewhere,
 }
 
 /// The index's entry of a blob.
@@ -19,28 +21,41 @@ pub(super) enum BlobPlace {
 pub(super) struct BlobEntry {
     pub(super) place: BlobPlace,
     pub(super) size: u64,
+    /// Whether the mirror has it too; always where it is nowhere else.
+    pub(super) mirrored: bool,
 }
 
 impl BlobEntry {
+    /// A blob that is here, and not known to be in a mirror.
+    pub(super) fn here(place: BlobPlace, size: u64) -> Self {
+        Self { place, size, mirrored: false }
+    }
+
     /// One byte of where, eight of how large.
     pub(super) fn encode(self) -> [u8; 9] {
         let mut bytes = [0; 9];
-        bytes[0] = match self.place {
-            BlobPlace::Small => 1,
-            BlobPlace::Large => 2,
+        bytes[0] = match (self.place, self.mirrored) {
+            (BlobPlace::Small, false) => 1,
+            (BlobPlace::Large, false) => 2,
+            (BlobPlace::Small, true) => 3,
+            (BlobPlace::Large, true) => 4,
+            (BlobPlace::Elsewhere, _) => 5,
         };
         bytes[1..].copy_from_slice(&self.size.to_be_bytes());
         bytes
     }
 
     pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
-        let place = match take::<1>(&mut bytes)? {
-            [1] => BlobPlace::Small,
-            [2] => BlobPlace::Large,
+        let (place, mirrored) = match take::<1>(&mut bytes)? {
+            [1] => (BlobPlace::Small, false),
+            [2] => (BlobPlace::Large, false),
+            [3] => (BlobPlace::Small, true),
+            [4] => (BlobPlace::Large, true),
+            [5] => (BlobPlace::Elsewhere, true),
             _ => return None,
         };
         let size = take_number(&mut bytes)?;
-        bytes.is_empty().then_some(Self { place, size })
+        bytes.is_empty().then_some(Self { place, size, mirrored })
     }
 }
 
@@ -59,6 +74,10 @@ impl BlobAmount {
         self.bytes = self.bytes.saturating_add(size);
     }
 
+    fn plus(self, other: Self) -> Self {
+        Self { count: self.count.saturating_add(other.count), bytes: self.bytes.saturating_add(other.bytes) }
+    }
+
     fn subtract(&mut self, size: u64) {
         self.count = self.count.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(size);
@@ -72,41 +91,64 @@ pub struct BlobTotals {
     pub small: BlobAmount,
     /// Larger ones, each a file.
     pub large: BlobAmount,
+    /// Those that are in the mirror only, and take no room here.
+    pub elsewhere: BlobAmount,
+    /// All that the mirror has, those that are nowhere else included.
+    pub mirrored: BlobAmount,
 }
 
 impl BlobTotals {
-    /// All blobs.
+    /// All blobs, wherever they are.
     #[must_use]
     pub fn all(&self) -> BlobAmount {
-        BlobAmount { count: self.small.count + self.large.count, bytes: self.small.bytes.saturating_add(self.large.bytes) }
+        self.here().plus(self.elsewhere)
+    }
+
+    /// The blobs whose bytes are here.
+    #[must_use]
+    pub fn here(&self) -> BlobAmount {
+        self.small.plus(self.large)
     }
 
     fn of(&mut self, place: BlobPlace) -> &mut BlobAmount {
         match place {
             BlobPlace::Small => &mut self.small,
             BlobPlace::Large => &mut self.large,
+            BlobPlace::Elsewhere => &mut self.elsewhere,
         }
     }
 
     pub(super) fn with(mut self, entry: BlobEntry) -> Self {
         self.of(entry.place).add(entry.size);
+        if entry.mirrored {
+            self.mirrored.add(entry.size);
+        }
         self
     }
 
     pub(super) fn without(mut self, entry: BlobEntry) -> Self {
         self.of(entry.place).subtract(entry.size);
+        if entry.mirrored {
+            self.mirrored.subtract(entry.size);
+        }
         self
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let Self { small, large } = self;
-        [small.count, small.bytes, large.count, large.bytes].iter().flat_map(|number| number.to_be_bytes()).collect()
+        let Self { small, large, elsewhere, mirrored } = self;
+        let numbers = [small, large, elsewhere, mirrored].into_iter().flat_map(|amount| [amount.count, amount.bytes]);
+        numbers.flat_map(u64::to_be_bytes).collect()
     }
 
+    /// What format 1 wrote ends behind the large ones.
     pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
-        let mut amount = || Some(BlobAmount { count: take_number(&mut bytes)?, bytes: take_number(&mut bytes)? });
-        let (small, large) = (amount()?, amount()?);
-        bytes.is_empty().then_some(Self { small, large })
+        let amount = |bytes: &mut &[u8]| Some(BlobAmount { count: take_number(bytes)?, bytes: take_number(bytes)? });
+        let (small, large) = (amount(&mut bytes)?, amount(&mut bytes)?);
+        let (elsewhere, mirrored) = match bytes.is_empty() {
+            true => Default::default(),
+            false => (amount(&mut bytes)?, amount(&mut bytes)?),
+        };
+        bytes.is_empty().then_some(Self { small, large, elsewhere, mirrored })
     }
 }
 
@@ -222,11 +264,17 @@ mod tests {
             let record = PartialRecord { file: file.to_owned(), size: None, synced: ByteRanges::default(), unsynced: Vec::new() };
             assert_eq!(PartialRecord::decode(&record.encode()), None, "{file}");
         }
-        for entry in [BlobEntry { place: BlobPlace::Small, size: 0 }, BlobEntry { place: BlobPlace::Large, size: u64::MAX }] {
+        let here = [BlobEntry::here(BlobPlace::Small, 0), BlobEntry::here(BlobPlace::Large, u64::MAX)];
+        let mirrored = here.map(|entry| BlobEntry { mirrored: true, ..entry });
+        let elsewhere = BlobEntry { place: BlobPlace::Elsewhere, ..mirrored[1] };
+        for entry in here.into_iter().chain(mirrored).chain([elsewhere]) {
             assert_eq!(BlobEntry::decode(&entry.encode()), Some(entry));
             let totals = BlobTotals::default().with(entry);
             assert_eq!((totals.all().bytes, BlobTotals::decode(&totals.encode())), (entry.size, Some(totals)));
             assert_eq!(totals.without(entry), BlobTotals::default());
+            // As format 1 wrote them.
+            let (before, after) = (totals.encode(), BlobTotals::decode(&totals.encode()[..32]).unwrap());
+            assert_eq!((before.len(), after.here()), (64, totals.here()));
         }
     }
 

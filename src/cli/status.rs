@@ -12,8 +12,8 @@ use super::output::{Out, ended, one_line};
 use super::received::Received;
 use super::schedule;
 use crate::views::{
-    AccountStatusView, BackupFailureView, BackupStatusView, CrawlView, FileTotalsView, IndexRebuild, NoResponseView, OutputView,
-    StatusView, WorkerView,
+    AccountStatusView, BackupFailureView, BackupStatusView, CrawlView, FileTotalsView, IndexRebuild, MirrorView, NoResponseView,
+    OutputView, StatusView, WorkerView,
 };
 
 /// Show the state of the archive, the index and a running daemon
@@ -37,6 +37,7 @@ const TOLD: [&str; 14] = [
     "accounts",
     "jobs",
     "backup",
+    "mirror",
     "workers",
     "open_files",
 ];
@@ -110,6 +111,9 @@ fn for_people(received: &Received<StatusView>, out: &mut Out) -> std::io::Result
     if let Some(state) = &program.backup {
         head(out, "backup", &backup(state))?;
     }
+    if let Some(state) = &program.mirror {
+        head(out, "mirror", &mirror(state))?;
+    }
     if let Some(workers) = &program.workers {
         let ill: Vec<String> = workers.iter().filter_map(complaint).collect();
         head(out, "workers", &if ill.is_empty() { format!("{}, all well", workers.len()) } else { String::new() })?;
@@ -154,6 +158,16 @@ fn backup(BackupStatusView { state, newest, failures }: &BackupStatusView) -> St
     let failures: String = failures.iter().map(failed).collect();
     let running = (state == "running").then_some("; one is being made");
     format!("{newest}{failures}{}", running.unwrap_or_default())
+}
+
+fn mirror(view: &MirrorView) -> String {
+    let MirrorView { target, state, objects, only_there, waiting, failed, last_error, .. } = view;
+    let only = (only_there.count > 0).then(|| format!(", {} of them only there ({})", only_there.count, size(only_there.bytes)));
+    let waiting = (*waiting > 0).then(|| format!("; {waiting} are not there yet"));
+    let failed = (*failed > 0).then(|| format!("; {failed} could not be mirrored"));
+    let error = last_error.as_deref().map(|error| format!("; {}", one_line(error)));
+    let rest: String = only.into_iter().chain(waiting).chain(failed).chain(error).collect();
+    format!("{}, {}: {} files ({}){rest}", one_line(target), one_line(state), objects.count, size(objects.bytes))
 }
 
 /// A time span in the unit that leaves it few digits.
@@ -257,7 +271,30 @@ fn outline(value: &Value, depth: usize, out: &mut Out) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::views::PublishView;
+    use crate::views::{AmountView, PublishView};
+
+    #[test]
+    fn a_mirror_is_one_line_with_what_is_wrong() {
+        let view = MirrorView {
+            target: "s3://files/a at https://s3.example.org".to_owned(),
+            state: "unreachable".into(),
+            position: 7,
+            lag: 2,
+            objects: AmountView { count: 5, bytes: 50 << 20 },
+            only_there: AmountView { count: 2, bytes: 20 << 10 },
+            waiting: 3,
+            uploading: 0,
+            failed: 1,
+            last_error: Some("the storage server\ndoes not answer".to_owned()),
+        };
+        let line = mirror(&view);
+        let head = "s3://files/a at https://s3.example.org, unreachable: 5 files (50 MiB), 2 of them only there (20 KiB); 3 are not there yet; \
+                    1 could not be mirrored; the storage server";
+        assert!(line.starts_with(head) && line.lines().count() == 1, "{line}");
+        let none = AmountView::default();
+        let well = MirrorView { state: "connected".into(), only_there: none, waiting: 0, failed: 0, last_error: None, ..view };
+        assert_eq!(mirror(&well), "s3://files/a at https://s3.example.org, connected: 5 files (50 MiB)");
+    }
 
     #[test]
     fn an_output_is_one_line_with_what_is_wrong() {

@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::archive::ArchiveError;
+use crate::blob::BlobError;
 pub use crate::views::Problem;
 
 /// The prefix of every `type`: a name, not an address, because there is no page to fetch.
@@ -92,6 +93,8 @@ problems! {
     internal = INTERNAL_SERVER_ERROR, "internal", "Internal error";
     /// The index is not open or still being built.
     unready = SERVICE_UNAVAILABLE, "not-ready", "The server is not ready";
+    /// The file is in the mirror only, which cannot be asked at present.
+    mirror_unreachable = SERVICE_UNAVAILABLE, "mirror-unreachable", "The mirror cannot be reached";
     /// It took longer than the server's limit.
     timed_out = GATEWAY_TIMEOUT, "timed-out", "The request timed out";
 }
@@ -121,6 +124,19 @@ impl Problem {
 impl From<ArchiveError> for Problem {
     fn from(error: ArchiveError) -> Self {
         Self::hidden(&error)
+    }
+}
+
+impl From<BlobError> for Problem {
+    fn from(error: BlobError) -> Self {
+        match error {
+            // Not why: that is the operator's, and may name the server.
+            BlobError::Unreachable { hash, why } => {
+                tracing::debug!("file {hash} is in the mirror only, and {why}");
+                Self::mirror_unreachable("the file is in the mirror only, which does not answer at present; try again later")
+            }
+            error => Self::hidden(&error),
+        }
     }
 }
 

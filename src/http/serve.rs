@@ -211,8 +211,8 @@ async fn answer(
     let name = name.as_deref().map(safe_file_name).filter(|name| !name.is_empty());
     let open = move |context: &Context| {
         let missing = || Problem::unknown_media("nothing is stored under this hash");
-        let reader = blobs(context)?.get(&hash).map_err(|error| Problem::hidden(&error))?.ok_or_else(missing)?;
-        let magic = reader.read_range(0, MAGIC).map_err(|error| Problem::hidden(&error))?;
+        let reader = blobs(context)?.get(&hash)?.ok_or_else(missing)?;
+        let magic = reader.read_range(0, MAGIC)?;
         Ok((reader, media_type(&magic)))
     };
     let (reader, mime) = context.read(open).await?;
@@ -302,7 +302,7 @@ fn body(context: Arc<Context>, reader: BlobReader, from: u64, end: u64) -> Body 
                 return Ok::<_, std::io::Error>(None);
             }
             let length = usize::try_from(end - at).unwrap_or(CHUNK).min(CHUNK);
-            let read = move |_: &Context| reader.read_range(at, length).map_err(|error| Problem::hidden(&error));
+            let read = move |_: &Context| reader.read_range(at, length).map_err(Problem::from);
             let bytes = context.read(read).await.map_err(|_| std::io::Error::other("the file cannot be read"))?;
             if bytes.is_empty() {
                 return Err(std::io::Error::other("the file ended too early"));

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use crate::support::files::{project, project_files};
 
 /// Each module of `src/`, in the order of `lib.rs`, and what it may use of the crate.
-const MODULES: [(&str, &[&str]); 29] = [
+const MODULES: [(&str, &[&str]); 31] = [
     ("lifecycle", &[]),
     ("model", &[]),
     ("span", &[]),
@@ -35,6 +35,7 @@ const MODULES: [(&str, &[&str]); 29] = [
     ("backup", &["model", "atomic_file", "accounts", "archive"]),
     ("crawl", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "dispatch", "archive"]),
     ("media", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "archive", "blob", "pictures"]),
+    ("mirror", &["lifecycle", "model", "archive", "blob"]),
     ("search", &["lifecycle", "model", "failpoints", "archive"]),
     ("verification", &["model", "archive", "search"]),
     ("erasure", &["model", "atomic_file", "schedule", "archive", "blob", "backup", "search"]),
@@ -55,6 +56,7 @@ const MODULES: [(&str, &[&str]); 29] = [
             "blob",
             "crawl",
             "media",
+            "mirror",
             "search",
             "verification",
             "erasure",
@@ -79,6 +81,7 @@ const MODULES: [(&str, &[&str]); 29] = [
             "backup",
             "crawl",
             "media",
+            "mirror",
             "search",
             "verification",
             "erasure",
@@ -120,7 +123,7 @@ const MODULES: [(&str, &[&str]); 29] = [
 const BACKWARDS: [(&str, &str, &str); 0] = [];
 
 /// Foreign libraries that only some modules may name, and which.
-const DOORS: [(&str, &[&str]); 50] = [
+const DOORS: [(&str, &[&str]); 52] = [
     // Telegram.
     ("grammers_client", &["telegram"]),
     ("grammers_crypto", &["telegram"]),
@@ -142,6 +145,9 @@ const DOORS: [(&str, &[&str]); 50] = [
     ("fast2s", &["search"]),
     // RabbitMQ.
     ("lapin", &["output"]),
+    // Storage servers; the mirror is their client over hyper.
+    ("object_store", &["mirror"]),
+    ("hyper_rustls", &["mirror"]),
     // HTTP; the commands are its client.
     ("axum", &["http"]),
     ("tower", &["http"]),
@@ -150,8 +156,8 @@ const DOORS: [(&str, &[&str]); 50] = [
     // `ToSchema` says how a type looks in the OpenAPI page, next to `Serialize`.
     ("utoipa", &["http", "show", "views"]),
     ("hyper", &["http", "cli"]),
-    ("hyper_util", &["http", "cli"]),
-    ("http_body_util", &["http", "cli"]),
+    ("hyper_util", &["http", "cli", "mirror"]),
+    ("http_body_util", &["http", "cli", "mirror"]),
     ("serde_urlencoded", &["http", "cli"]),
     ("percent_encoding", &["cli", "http", "output"]),
     // What a file is by its first bytes.
@@ -185,11 +191,27 @@ const DOORS: [(&str, &[&str]); 50] = [
     // Logs and metrics.
     ("tracing_subscriber", &["telemetry"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
-    ("metrics", &["archive", "dispatch", "crawl", "media", "http", "telemetry", "app"]),
+    ("metrics", &["archive", "dispatch", "crawl", "media", "mirror", "http", "telemetry", "app"]),
     // Tasks are spawned in one place; `telegram` needs the token that stops them.
     ("tokio_util", &["lifecycle", "telegram"]),
     // Errors without a type, at the edge and where a worker ends.
-    ("anyhow", &["accounts", "app", "cli", "crawl", "dispatch", "event", "lifecycle", "media", "output", "search", "telemetry"]),
+    (
+        "anyhow",
+        &[
+            "accounts",
+            "app",
+            "cli",
+            "crawl",
+            "dispatch",
+            "event",
+            "lifecycle",
+            "media",
+            "mirror",
+            "output",
+            "search",
+            "telemetry",
+        ],
+    ),
 ];
 
 /// Files that say what code is made of and not what it promises.

@@ -26,6 +26,7 @@ mod login;
 mod loss;
 mod media;
 mod metrics;
+mod mirror;
 mod open_files;
 mod own_ids;
 mod parked;

@@ -23,4 +23,6 @@ pub(crate) mod program;
 pub(crate) mod python;
 pub(crate) mod rabbit;
 pub(crate) mod served;
+pub(crate) mod storage;
+pub(crate) mod vault;
 pub(crate) mod waiting;

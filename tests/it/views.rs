@@ -12,10 +12,10 @@ use telescribe::crawl::Progress;
 use telescribe::http::Sealing;
 use telescribe::model::{IdRange, PeerId, PeerKind, RangeSet};
 use telescribe::views::{
-    AccountStatusView, BackupFailureView, BackupStatusView, BackupView, ChangeView, CoverageDetail, CoveragePage, CrawlView,
-    ErasuresView, HitsPage, JobsView, KnownPeer, MemberCountsPage, MessageCountersPage, MessageDetail, MessagesPage,
-    NoResponseView, OpenFilesView, OutputView, PeerAccountsView, PeerTopicsView, PeersPage, Problem, ProgramView, PublishView,
-    StatusView, WorkerView,
+    AccountStatusView, AmountView, BackupFailureView, BackupStatusView, BackupView, ChangeView, CoverageDetail, CoveragePage,
+    CrawlView, ErasuresView, HitsPage, JobsView, KnownPeer, MemberCountsPage, MessageCountersPage, MessageDetail, MessagesPage,
+    MirrorView, NoResponseView, OpenFilesView, OutputView, PeerAccountsView, PeerTopicsView, PeersPage, Problem, ProgramView,
+    PublishView, StatusView, WorkerView,
 };
 
 use crate::support::archives::add_to_each;
@@ -160,6 +160,7 @@ fn the_status_of_a_running_program_is_read_as_it_was_written() {
         outputs: Some(vec![OutputView { name: "publish".to_owned(), kind: "rabbitmq".into(), report: publish.clone() }]),
         publish: Some(Some(publish)),
         backup: Some(backup_status()),
+        mirror: Some(mirror()),
         workers: Some(vec![worker]),
         open_files: Some(OpenFilesView { open: 60, limit: 4_096, archive_max: 2_048 }),
     };
@@ -169,6 +170,21 @@ fn the_status_of_a_running_program_is_read_as_it_was_written() {
     }
     let stopped: Value = serde_json::to_value(ProgramView::default()).unwrap();
     assert_eq!(stopped, serde_json::json!({ "running": false }));
+}
+
+fn mirror() -> MirrorView {
+    MirrorView {
+        target: "s3://files at https://s3.example.org".to_owned(),
+        state: "connected".into(),
+        position: 5,
+        lag: 0,
+        objects: AmountView { count: 3, bytes: 300 },
+        only_there: AmountView { count: 1, bytes: 100 },
+        waiting: 0,
+        uploading: 0,
+        failed: 0,
+        last_error: None,
+    }
 }
 
 fn backup_status() -> BackupStatusView {
