@@ -24,7 +24,7 @@ use crate::views::{
 pub struct Args {}
 
 /// Members with an output of their own.
-const TOLD: [&str; 14] = [
+const TOLD: [&str; 15] = [
     "version",
     "now",
     "archive",
