@@ -64,7 +64,12 @@ async fn until_mirrored(fleet: &Fleet, app: &App, copies: BlobCopies) {
         })
         .await;
     let is_there = |hash| app.blobs.copies(hash).unwrap() == Some(copies);
-    fleet.until("every file is mirrored", || contents(app).keys().all(is_there)).await;
+    fleet
+        .until("every file is mirrored", || {
+            let all = contents(app);
+            all.keys().all(is_there)
+        })
+        .await;
 }
 
 async fn ask(address: SocketAddr, target: &str, headers: &str) -> (String, Vec<u8>) {
