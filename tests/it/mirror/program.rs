@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 use telescribe::app::App;
-use telescribe::blob::BlobCopies;
+use telescribe::blob::{BlobCopies, BlobHash};
 use telescribe::config::{EndpointUrl, ListenerConfig, SealingConfig, Span};
 use telescribe::model::{FileId, FileState};
 use telescribe_simulator::{FileSizes, WorldSpec};
@@ -63,13 +63,8 @@ async fn until_mirrored(fleet: &Fleet, app: &App, copies: BlobCopies) {
             files.peek().is_some() && files.all(|file| is_settled(&file.state))
         })
         .await;
-    let is_there = |hash| app.blobs.copies(hash).unwrap() == Some(copies);
-    fleet
-        .until("every file is mirrored", || {
-            let all = contents(app);
-            all.keys().all(is_there)
-        })
-        .await;
+    let is_there = |hash: &BlobHash| app.blobs.copies(hash).unwrap() == Some(copies);
+    fleet.until("every file is mirrored", || contents(app).keys().all(is_there)).await;
 }
 
 async fn ask(address: SocketAddr, target: &str, headers: &str) -> (String, Vec<u8>) {
