@@ -17,6 +17,7 @@ mod retention;
 mod scrub;
 mod sessions;
 mod status;
+mod zones;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -92,7 +92,7 @@ impl Mirror {
             archive: Arc::clone(archive),
             blobs: blobs.clone(),
         };
-        let uploader = Arc::new(Uploader::new(&store, blobs, &settings));
+        let uploader = Arc::new(Uploader::new(&store, blobs, &settings, lifecycle));
         let parts = MirrorParts {
             archive: Arc::clone(archive),
             blobs: blobs.clone(),

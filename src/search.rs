@@ -32,6 +32,7 @@ mod compile;
 mod cursor;
 mod directory;
 mod expunge;
+mod expunge_requests;
 mod failure;
 mod find;
 mod fold;

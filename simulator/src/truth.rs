@@ -444,7 +444,7 @@ impl<'w> MediaLine<'w> {
         Self {
             kind,
             id: Some(document.id),
-            name: document.name.as_deref(),
+            name: document.name.as_deref().filter(|name| !name.is_empty()),
             mime: Some(&document.mime),
             size: Some(document.size),
             width: document.dimensions.map(|(width, _)| width),

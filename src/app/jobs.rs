@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use super::backups::Backups;
 use super::erasures::Erasures;
 use super::media;
+use super::zones::warn_of_old_time_zones;
 use crate::archive::{Archive, ArchiveError, ArchivedFile};
 use crate::config::{Config, InvalidPlan};
 use crate::crawl::{
@@ -24,7 +25,7 @@ use crate::http::{Operator, OperatorError};
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::media::{Downloads, Judge, Wish};
 use crate::model::{AccountName, Clock, FileId, FileOrigin, InvalidIds, Peer, PeerKind, Timestamp};
-use crate::schedule::{Due, Job, Missed, Run, RunDecision, RunTracker, Scope, Selector, Zone, since};
+use crate::schedule::{Due, Job, Missed, Run, RunDecision, RunTracker, Scope, Selector, since};
 use crate::show;
 use crate::views::{
     AccountWaitView, BackupRunView, DownloadView, EraseBody, EraseRunView, FetchBody, FetchView, FileRulesView, FollowView,
@@ -184,17 +185,6 @@ impl JobControl {
     /// The runs of a job that a manual run without peers means: its own, and those of the overrides that do not switch it off.
     fn planned(&self, job: Job) -> impl Iterator<Item = (usize, &Run)> {
         self.runs.iter().enumerate().filter(move |(_, run)| run.job == job && (run.plan.enabled || run.name.is_none()))
-    }
-}
-
-/// Governments change their clocks at short notice, so a run by an old database may be an hour off.
-fn warn_of_old_time_zones(runs: &[Run], now: DateTime<Utc>) {
-    let zone = runs.iter().map(|run| &run.plan).find(|plan| plan.enabled && plan.zone != Zone::utc()).map(|plan| &plan.zone);
-    if let (Some(zone), Some(version)) = (zone, Zone::outdated_database(now)) {
-        tracing::warn!(
-            "the time zone database is of {version}, so the clock of `{zone}` and others may be wrong by it: update the system's tzdata, \
-             or this program"
-        );
     }
 }
 

@@ -35,6 +35,9 @@ impl MirroredBytes {
 
     /// Reads so many bytes, which are there, from an offset.
     pub(super) fn read_range(&self, offset: u64, length: usize) -> Result<Vec<u8>, BlobError> {
+        if length == 0 {
+            return Ok(Vec::new());
+        }
         let mut piece = self.piece.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = part_of(&piece, offset, length) {
             return Ok(found);

@@ -5,27 +5,17 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use anyhow::Context as _;
 use tantivy::IndexWriter;
 use tantivy::index::SegmentId;
-use tokio::sync::Notify;
 
 use super::Index;
+use super::expunge_requests::ExpungeRequests;
 
 /// How often segments are merged that have deleted documents: a merge that runs already may have taken one away meanwhile.
 const ROUNDS_MAX: usize = 10;
-
-/// What was asked for.
-#[derive(Debug, Default)]
-pub(super) struct ExpungeRequests {
-    asked: AtomicU64,
-    tried: AtomicU64,
-    /// The newest request after which nothing was left.
-    done: AtomicU64,
-    woken: Notify,
-}
 
 impl Index {
     /// Asks the indexer to read on, and to write those parts of the index anew that hold deleted documents. Returns the number of the request.

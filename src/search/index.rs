@@ -12,7 +12,7 @@ use tantivy::{Directory as _, IndexReader, ReloadPolicy, Searcher, TantivyError}
 
 use super::SearchError;
 use super::directory::{Access, IndexDirectory, META, files_of_an_index, is_vacant};
-use super::expunge::ExpungeRequests;
+use super::expunge_requests::ExpungeRequests;
 use super::failure::{caught, failed, is_damage_of_a_file, not_opened, refused, unusable};
 use super::integrity::{IntegrityCheck, first_fault};
 use super::schema::{self, Fields};

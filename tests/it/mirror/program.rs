@@ -139,7 +139,7 @@ async fn files_that_are_only_in_the_mirror_are_served_whole_and_in_ranges_and_50
 async fn however_often_it_is_killed_every_file_is_in_the_bucket_once_and_whole() {
     let storage = Storage::shared();
     storage.make("killed");
-    let fleet = fleet(storage, "killed", FileSizes::Between { min: 0, max: 10_000_000 }).await;
+    let fleet = fleet(storage, "killed", FileSizes::Between { min: 0, max: 25_000_000 }).await;
     for kill in 1..=3 {
         let mut program = fleet.daemon();
         let variables = [("BUCKET", "killed"), ("ENDPOINT", &storage.endpoint), ("UPLOADS", "8")];

@@ -109,18 +109,28 @@ def up(a, b):
     try:
         while data := a.recv(65536):
             b.sendall(data)
+        b.shutdown(socket.SHUT_WR)
     except OSError:
         pass
-while True:
-    client, _ = server.accept()
+def serve(client):
     upstream = socket.create_connection(to)
     threading.Thread(target=up, args=(client, upstream), daemon=True).start()
     left = after
-    while left > 0 and (data := upstream.recv(min(left, 65536))):
-        client.sendall(data)
-        left -= len(data)
-    client.close()
-    upstream.close()
+    try:
+        while left > 0 and (data := upstream.recv(min(left, 65536))):
+            client.sendall(data)
+            left -= len(data)
+    except OSError:
+        pass
+    for end in (client, upstream):
+        try:
+            end.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        end.close()
+while True:
+    client, _ = server.accept()
+    threading.Thread(target=serve, args=(client,), daemon=True).start()
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
