@@ -160,7 +160,7 @@ async fn no_file_of_the_data_folder_holds_anything_of_what_was_erased() {
     order(&own.archive, some(CHAT, &[1, 3]), NOW).unwrap();
     assert!(own.erase(10_000).await);
     for needle in &gone {
-        assert_eq!(own.holding(needle), [PathBuf::new(); 0], "{}", String::from_utf8_lossy(needle));
+        assert_eq!(own.holding(needle), Vec::<PathBuf>::new(), "{}", String::from_utf8_lossy(needle));
     }
     for needle in &stays {
         assert!(!own.holding(needle).is_empty());
@@ -191,7 +191,7 @@ async fn an_erasure_that_was_cut_short_ends_after_the_next_start_with_nothing_le
     }
     assert!(starts > 3, "it was cut short {starts} times");
     for needle in &gone {
-        assert_eq!(own.holding(needle), [PathBuf::new(); 0]);
+        assert_eq!(own.holding(needle), Vec::<PathBuf>::new());
     }
 }
 
@@ -209,7 +209,7 @@ async fn a_person_s_name_is_in_no_file_either() {
     order(&own.archive, selection(ErasureScope::Sender(ALICE)), NOW).unwrap();
     assert!(own.erase(10_000).await);
     for needle in [name.into_bytes(), word(22).into_bytes(), noise(22, 64)] {
-        assert_eq!(own.holding(&needle), [PathBuf::new(); 0]);
+        assert_eq!(own.holding(&needle), Vec::<PathBuf>::new());
     }
 }
 

@@ -95,6 +95,7 @@ async fn what_is_only_in_the_former_mirror_is_not_given_up_for_another() {
     assert!(told.contains("1 files are only in the former mirror, s3://former/files at"), "{told}");
     // Somebody copies it.
     storage.ask("latter", &["copy", "former", vault.objects().keys().next().unwrap()]);
+    running.until("that it is there", |report| report.state == MirrorState::Connected).await;
     vault.check(&running, storage).await;
     assert_eq!(read(&vault.blobs, hash, 0, 5_000).await.unwrap(), bytes);
     running.stop().await;
