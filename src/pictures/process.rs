@@ -30,7 +30,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// With a program that calls [`decode_stdin`](super::decode_stdin) when its one argument is [`ARGUMENT`](super::ARGUMENT).
+    /// With a program that calls [`decode_stdin`](super::decode_stdin) when its one argument is [`ARGUMENT`].
     #[must_use]
     pub fn new(program: &Path) -> Self {
         Self { program: program.to_owned() }
