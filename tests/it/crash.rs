@@ -237,7 +237,7 @@ async fn what_a_disk_takes_back_that_says_it_has_it_is_seen_by_those_who_follow(
         return;
     }
     // What was not synced may survive all the same, and a start that sees what is torn begins a new epoch, of which who follows is told.
-    for seed in 1..=40 {
+    for seed in 1..=150 {
         let lied_to = PowerCut { seed, sync: "os", lying: true }.run(None, 600).await;
         if lied_to.is_err_and(|error| format!("{error:#}").contains("follower")) {
             return;
