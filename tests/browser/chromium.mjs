@@ -272,7 +272,15 @@ async function readPage(browser, { base, peer, key, shots, name }) {
     await page.until(`!document.querySelector("#history .sealed > button:not(.save)")`);
   }
   seen.played = await page.run(`(${playAll})()`);
-  await page.run(`document.querySelector("#history button.photo").click()`);
+  // The photo that stands nearest to this caption: which one is the first is the page's own affair.
+  await page.run(`(() => {
+    const far = (button) => {
+      let depth = 0;
+      for (let node = button; node && !node.textContent.includes("A photo with a caption"); node = node.parentElement) depth += 1;
+      return depth;
+    };
+    [...document.querySelectorAll("#history button.photo")].sort((a, b) => far(a) - far(b))[0].click();
+  })()`);
   seen.viewed = await page.until(`document.querySelector("#viewer img")?.complete && document.querySelector("#viewer img").naturalWidth`);
   if (shots) await page.shot(join(shots, `${name}-viewer.png`));
   await page.close();
