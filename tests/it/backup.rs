@@ -40,6 +40,14 @@ impl Own {
         Self { kept: furnished(), sessions, folder }
     }
 
+    /// With the archive closed: an open one may put another table in the place of any of its tables between two backups.
+    fn closed() -> Self {
+        let mut own = Self::new();
+        own.kept.flush().unwrap();
+        own.kept.archive = None;
+        own
+    }
+
     fn data(&self) -> PathBuf {
         self.kept.path().parent().unwrap().to_owned()
     }
@@ -58,7 +66,11 @@ impl Own {
     fn source(&self) -> BackupSource {
         let data = self.data();
         let secrets = Secrets::read(&DataFolder::keys(&data), &self.sessions);
-        BackupSource { data, secrets, archive: self.kept.freeze().unwrap() }
+        let archive = match &self.kept.archive {
+            Some(archive) => archive.freeze().unwrap(),
+            None => FrozenArchive::of_closed(&self.kept.path(), None).unwrap(),
+        };
+        BackupSource { data, secrets, archive }
     }
 
     fn back_up(&self, keep: Option<u32>) -> BackedUp {
@@ -203,8 +215,7 @@ fn a_table_that_the_backup_before_has_is_not_copied_again() {
 
 #[test]
 fn what_vanished_from_the_target_is_copied_again() {
-    let own = Own::new();
-    own.kept.compact().unwrap();
+    let own = Own::closed();
     own.back_up(None);
     let first = tables(&own.target(), "20240131T120000Z-1");
     for (.., content) in &first {
@@ -221,8 +232,7 @@ fn what_vanished_from_the_target_is_copied_again() {
 
 #[test]
 fn a_table_of_the_same_name_and_length_that_another_process_wrote_is_not_taken_for_it() {
-    let own = Own::new();
-    own.kept.compact().unwrap();
+    let own = Own::closed();
     own.back_up(None);
     // As if a copy of the archive had gone on elsewhere and been backed up here.
     let (name, size, digest) = tables(&own.target(), "20240131T120000Z-1").remove(0);

@@ -224,16 +224,8 @@ async fn verified(own: &Own) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_was_damaged_in_the_target_is_whole_again_in_all_backups_after_what_verify_says() {
-    let mut own = Own::new();
-    // Closed, as an open archive may put another table in the place of any of its tables between two backups.
-    own.kept.flush().unwrap();
-    own.kept.archive = None;
-    let back_up_closed = || {
-        let secrets = Secrets::read(&DataFolder::keys(&own.data()), &own.sessions);
-        let archive = FrozenArchive::of_closed(&own.kept.path(), None).unwrap();
-        back_up(&BackupSource { data: own.data(), secrets, archive }, &own.target(), OPTIONS, &Watch::nobody()).unwrap()
-    };
-    back_up_closed();
+    let own = Own::closed();
+    own.back_up(None);
     let (.., content) = tables(&own.target(), "20240131T120000Z-1").remove(0);
     let path = own.target().join("files").join(&content);
     let mut bytes = fs::read(&path).unwrap();
@@ -242,7 +234,7 @@ async fn a_table_that_was_damaged_in_the_target_is_whole_again_in_all_backups_af
     let told = verified(&own).await;
     assert!(told.contains(&format!("remove `{}`", path.display())), "{told}");
     fs::remove_file(path).unwrap();
-    back_up_closed();
+    own.back_up(None);
     assert_eq!(whole(&own.target()), [true, true]);
     let told = verified(&own).await;
     assert!(!told.contains("remove"), "{told}");
