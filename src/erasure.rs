@@ -14,13 +14,13 @@ mod list;
 mod request;
 mod rules;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::archive::{Archive, ArchiveError, Erasure, ErasureNumber, ErasureStage, Expunge, ToldIn};
 use crate::blob::{BlobError, Blobs};
-use crate::model::{Clock, ContentHash, ErasureSelection, FileId, FileState, MessageKey, Seq, Timestamp};
+use crate::model::{Clock, ErasureSelection, MessageKey, Seq, Timestamp};
 use crate::search::{Index, SearchError, ServingIndex};
 
 pub use list::{note_erasures, order_again};
@@ -257,14 +257,8 @@ impl Eraser {
             Err(BlobError::CollectionRunning) => return Ok(false),
             collection => collection?,
         };
-        let mut referred: HashSet<ContentHash> = HashSet::new();
-        for file in self.archive.view().files(FileId::photo(i64::MIN)) {
-            let file = file?;
-            if let FileState::Stored(bytes) = &file.state {
-                referred.insert(bytes.hash);
-            }
-            referred.extend(file.thumbnail.map(|bytes| bytes.hash));
-        }
+        // What a damaged record refers to goes too: it may be what was erased, and is downloaded again where it was not.
+        let (referred, _) = self.archive.view().stored_content()?;
         // However young: what is there of a download that nobody has open may be of what was erased.
         let collected = collection.sweep(|hash| referred.contains(hash), Timestamp(i64::MAX))?;
         if collected.pinned > 0 {

@@ -153,6 +153,14 @@ impl Blobs {
         }
     }
 
+    /// Whether something is there of a download.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn has_partial(&self, key: &str) -> Result<bool, BlobError> {
+        Ok(self.inner.database.partial(&BlobHash::of(key.as_bytes()).0)?.is_some())
+    }
+
     /// What was there before, where it is of the same file.
     fn resumed(&self, mut record: PartialRecord, size: Option<u64>) -> Result<Option<(IncomingFile, PartialRecord)>, BlobError> {
         let fits = match (record.size, size) {

@@ -1,6 +1,5 @@
 //! Collecting what no file refers to any more (garbage collection by mark and sweep): once a day, and what a killed process left.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use tokio::time::Instant;
 use crate::archive::Archive;
 use crate::blob::Blobs;
 use crate::lifecycle::{StepOutcome, Worker};
-use crate::model::{Clock, ContentHash, FileId, FileState, Timestamp};
+use crate::model::{Clock, Timestamp};
 
 /// How often: what is not referred to is rare.
 const EVERY: Duration = Duration::from_secs(24 * 3_600);
@@ -38,13 +37,10 @@ impl Collector {
     /// The collection begins before the archive is read: what is stored from then on it leaves alone.
     fn collect(&self) -> anyhow::Result<()> {
         let collection = self.blobs.begin_collection()?;
-        let mut referred: HashSet<ContentHash> = HashSet::new();
-        for file in self.archive.view().files(FileId::photo(i64::MIN)) {
-            let file = file?;
-            if let FileState::Stored(bytes) = &file.state {
-                referred.insert(bytes.hash);
-            }
-            referred.extend(file.thumbnail.map(|bytes| bytes.hash));
+        let (referred, is_all) = self.archive.view().stored_content()?;
+        if !is_all {
+            tracing::warn!("the record of a file is damaged, and what it refers to nobody can tell: nothing is collected today");
+            return Ok(());
         }
         let older_than = Timestamp(self.clock.timestamp().0.saturating_sub(AGE_MIN));
         let collected = collection.sweep(|hash| referred.contains(hash), older_than)?;

@@ -306,8 +306,12 @@ impl Downloader {
         }
     }
 
-    /// A file that one request may bring. Where it brings less or more than was stated, it is taken for a large one: its size is not known.
+    /// A file that one request may bring. Where it brings less or more than was stated, it is taken for a large one: its size is not known; and so is
+    /// one that was taken for it before, of which something is there.
     async fn in_one_part(&self, claim: &Claim, asked: &Asked<'_>, size: u64) -> Result<Stored, Failure> {
+        if tokio::task::block_in_place(|| self.blobs.has_partial(&key_of(&claim.file)))? {
+            return self.in_parts(claim, asked, Some(size)).await;
+        }
         let bytes = self.part(asked, 0, PART_MAX).await?;
         if bytes.len() as u64 != size {
             return self.in_parts(claim, asked, Some(size)).await;
@@ -338,8 +342,7 @@ impl Downloader {
 
     /// A large file, many parts at once.
     async fn in_parts(&self, claim: &Claim, asked: &Asked<'_>, size: Option<u64>) -> Result<Stored, Failure> {
-        let key = format!("{}.{}", claim.file.id, claim.file.original().map_or("", |original| original.letter.as_str()));
-        let partial = tokio::task::block_in_place(|| self.blobs.partial(&key, None))?;
+        let partial = tokio::task::block_in_place(|| self.blobs.partial(&key_of(&claim.file), None))?;
         claim.running.resumes(partial.bytes_done());
         let ended = AtomicU64::new(u64::MAX);
         let stated = size.unwrap_or(0);
@@ -547,6 +550,11 @@ fn aligned(at: u64) -> (u64, u32) {
     let offset = at / UNIT * UNIT;
     let to_border = u64::from(PART_MAX) - offset % u64::from(PART_MAX);
     (offset, u32::try_from(to_border).unwrap_or(PART_MAX))
+}
+
+/// Under which a download is gone on with.
+fn key_of(file: &ArchivedFile) -> String {
+    format!("{}.{}", file.id, file.original().map_or("", |original| original.letter.as_str()))
 }
 
 /// Bytes of a rendition as Telegram states them.

@@ -229,6 +229,33 @@ async fn a_file_is_what_telegram_has_and_not_what_it_says_of_its_size() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_small_file_that_came_in_pieces_first_leaves_none_behind() {
+    let mut fleet = fleet().await;
+    let rest = MediaRuleConfig { name: "all".to_owned(), action: MediaAction::OnDemand, ..MediaRuleConfig::default() };
+    fleet.config.media.rules = vec![rest];
+    let app = fleet.start_and_finish().await;
+    let all = until_settled(&fleet, &app).await;
+    let is_small = |file: &&ArchivedFile| {
+        let size = file.original().and_then(|original| original.size).unwrap_or(0);
+        file.media == MediaKind::Voice && (6_000..500_000).contains(&size)
+    };
+    let voices: Vec<FileId> = all.values().filter(is_small).map(|file| file.id).collect();
+    assert!(!voices.is_empty());
+    for voice in &voices {
+        // Short twice, of which the second answer is kept as a piece, and then no answer to what it goes on with.
+        fleet.simulator.fault(Rule::new(Fault::ShortRead { bytes: 5_000 }, When::Next(2)).file(voice.id));
+        let fault = Fault::Error { code: 500, name: "INTERDC_2_CALL_ERROR".to_owned() };
+        fleet.simulator.fault(Rule::new(fault, When::Next(1)).file(voice.id));
+    }
+    assert_eq!(app.media.wish(&voices, telescribe::media::Wish::Fetch).unwrap(), voices.len());
+    for file in until_stored(&fleet, &app).await.values().filter(|file| voices.contains(&file.id)) {
+        check(&fleet, &app, file);
+    }
+    assert_eq!(app.blobs.partial_bytes(), 0);
+    fleet.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_no_account_can_have_any_more_is_put_off_with_the_reason() {
     let mut fleet = fleet().await;
     let rest = MediaRuleConfig { name: "all".to_owned(), action: MediaAction::OnDemand, ..MediaRuleConfig::default() };

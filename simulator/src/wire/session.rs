@@ -26,8 +26,10 @@ const RPC_RESULT: u32 = 0xf35c_6d01;
 const CONTAINER_LENGTH_MAX: i32 = 1020;
 /// Bytes after decompression; the largest message is 1 MiB, and a bomb must not get further than this.
 const UNPACKED_SIZE_MAX: u64 = 4 << 20;
-/// Bytes in one packet to a client, above which the rest goes into the next one.
-const PACKET_SIZE_MAX: usize = 1 << 20;
+/// Bytes of all messages in one container, above which the rest goes into the next packet: what clients take. A message that is longer goes alone.
+const CONTAINER_SIZE_MAX: usize = 1_044_000;
+/// What a message in a container has before its body: its id, its sequence number and its length.
+const MESSAGE_HEAD_SIZE: usize = 16;
 /// Session ids that one connection may use; a client uses one or two.
 const SESSIONS_MAX: usize = 1000;
 
@@ -278,12 +280,13 @@ impl Session {
         let mut packets = Vec::new();
         let mut outgoing = std::mem::take(&mut self.outgoing).into_iter().peekable();
         while let Some(first) = outgoing.next() {
-            let mut size = first.body.len();
+            let size_of = |message: &Outgoing| MESSAGE_HEAD_SIZE + message.body.len();
+            let mut size = size_of(&first);
             let mut batch = vec![first];
-            while let Some(next) =
-                outgoing.next_if(|next| size + next.body.len() <= PACKET_SIZE_MAX && batch.len() < CONTAINER_LENGTH_MAX as usize)
+            while let Some(next) = outgoing
+                .next_if(|next| size + size_of(next) <= CONTAINER_SIZE_MAX && batch.len() < CONTAINER_LENGTH_MAX as usize)
             {
-                size += next.body.len();
+                size += size_of(&next);
                 batch.push(next);
             }
             packets.push(self.pack(batch, size));
@@ -293,13 +296,13 @@ impl Session {
 
     fn pack(&mut self, batch: Vec<Outgoing>, size: usize) -> Vec<u8> {
         let in_container = batch.len() > 1;
-        let mut plain = Vec::with_capacity(size + 16 * batch.len() + 96);
+        let mut plain = Vec::with_capacity(size + 96);
         plain.extend(self.salt.load(Ordering::Relaxed).to_le_bytes());
         let wrong = self.wrong_ids > 0;
         self.wrong_ids = self.wrong_ids.saturating_sub(1);
         plain.extend((self.id ^ i64::from(wrong)).to_le_bytes());
         let count = batch.len() as u32;
-        let mut inner = Vec::with_capacity(if in_container { size + 16 * batch.len() } else { 0 });
+        let mut inner = Vec::with_capacity(if in_container { size } else { 0 });
         let target = if in_container { &mut inner } else { &mut plain };
         for message in batch {
             let id = self.next_message_id(message.response);

@@ -1,6 +1,8 @@
 //! Reading what is known of files, where they were seen, and what is still to be downloaded.
 
-use crate::model::{ChatId, FileId, FileOrigin, FilePlace, MessageId, MessageKey, Timestamp};
+use std::collections::HashSet;
+
+use crate::model::{ChatId, ContentHash, FileId, FileOrigin, FilePlace, MessageId, MessageKey, Timestamp};
 
 use super::super::ArchiveError;
 use super::super::attachments::{ArchivedFile, ArchivedOrigin};
@@ -22,6 +24,29 @@ impl<'a> View<'a> {
     /// Every file, by id, from one on, lazily.
     pub fn files(self, from: FileId) -> impl Iterator<Item = Result<ArchivedFile, ArchiveError>> + use<'a> {
         self.scan(&FILE, KeyRange::from(&from), Order::OldestFirst).map(|entry| entry.map(|(_, file)| file))
+    }
+
+    /// The hashes of all content that files refer to, their own and that of their thumbnails, and whether that is all of it: what a file refers to
+    /// whose record is damaged nobody can tell.
+    ///
+    /// # Errors
+    /// See [`View::file`].
+    pub fn stored_content(self) -> Result<(HashSet<ContentHash>, bool), ArchiveError> {
+        let (mut content, mut is_all) = (HashSet::new(), true);
+        for row in self.lenient(&FILE, KeyRange::from(&FileId::photo(i64::MIN)), Order::OldestFirst) {
+            let row = row?;
+            match row.entry() {
+                Ok((_, file)) => {
+                    content.extend(file.state.stored().map(|bytes| bytes.hash));
+                    content.extend(file.thumbnail.map(|bytes| bytes.hash));
+                }
+                Err(error) => {
+                    self.note_damage(FILE.cf(), row.key_bytes(), &error);
+                    is_all = false;
+                }
+            }
+        }
+        Ok((content, is_all))
     }
 
     /// By which rules every file was judged that is not stored; `None` where they never were, or not to the end.

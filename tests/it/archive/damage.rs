@@ -1,10 +1,14 @@
 //! Damaged bytes in the archive are a clear error, never a panic, and `verify` finds what contradicts itself.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use prost::Message as _;
 use rocksdb::{DB, IteratorMode};
 use telescribe::archive::{Archive, ArchiveError, Durability, Order};
-use telescribe::model::{ChangeKind, FileId, FileOrigin, FileState, IdRange, PeerId, Seq, Timestamp};
+use telescribe::model::{
+    ChangeKind, ContentHash, FileId, FileKind, FileOrigin, FileState, IdRange, PeerId, Seq, StoredBytes, Timestamp,
+};
 
 use crate::support::archives::{furnished, seen};
 use crate::support::disk::{FAMILIES, delete, get, put, raw_db, stored_at, stored_peer, stored_time};
@@ -164,6 +168,32 @@ fn a_damaged_message_is_replaced_by_what_telegram_says_now_and_its_bytes_are_kep
         found.iter().any(|difference| difference.starts_with("an earlier version of message -1001500000001/42 is damaged (")),
         "{found:#?}"
     );
+}
+
+#[test]
+fn of_a_damaged_file_nobody_says_that_it_refers_to_nothing() {
+    let mut kept = furnished();
+    // After all others.
+    let id = |number: u8| FileId { kind: FileKind::Document, id: i64::MAX - 9 + i64::from(number) };
+    let stored = |byte| StoredBytes { hash: ContentHash([byte; 32]), size: 7 };
+    let before = kept.view().stored_content().unwrap();
+    assert!(before.1);
+    for number in [1, 2_u8] {
+        let mut write = kept.write(NOW);
+        write.file_seen(FileOrigin::Message(at(42)), NOW, Some("alpha".parse().unwrap()), seen(id(number), 7));
+        write.file_state(id(number), FileState::Stored(stored(number)));
+        write.file_thumbnail(id(number), stored(number + 10));
+        write.commit().unwrap();
+    }
+    let (all, is_all) = kept.view().stored_content().unwrap();
+    let fresh: Vec<u8> = all.difference(&before.0).map(|hash| hash.0[0]).collect::<BTreeSet<_>>().into_iter().collect();
+    assert_eq!((fresh, is_all), (vec![1, 2, 11, 12], true));
+    kept.meddle(|db| {
+        let last = db.iterator_cf(db.cf_handle("file").unwrap(), IteratorMode::End).next().unwrap().unwrap().0;
+        put(db, "file", &last, &NOISE);
+    });
+    let (left, is_all) = kept.view().stored_content().unwrap();
+    assert_eq!((left.len(), is_all), (all.len() - 2, false));
 }
 
 #[test]
