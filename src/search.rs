@@ -25,6 +25,7 @@
 //! damage from a system that says no; `folders` and `rebuild` replace an index, `serving` is the one that answers meanwhile, and
 //! `supervisor` is the worker that does what is due.
 
+mod affixes;
 mod analyser;
 mod bench_support;
 mod collect;
@@ -35,10 +36,14 @@ mod failure;
 mod find;
 mod fold;
 mod folders;
+mod han_variants;
 mod index;
 mod indexer;
 mod integrity;
+mod lemmas;
+mod letters;
 mod lex;
+mod numbers;
 mod operator;
 mod parse;
 mod query;
@@ -48,6 +53,7 @@ mod schema;
 mod serving;
 mod snippet;
 mod supervisor;
+mod unicode_tables;
 mod units;
 mod verify;
 

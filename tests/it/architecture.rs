@@ -132,7 +132,6 @@ const DOORS: [(&str, &[&str]); 49] = [
     ("frostem", &["search"]),
     ("unicode_normalization", &["search"]),
     ("unicode_segmentation", &["search"]),
-    ("fast2s", &["search"]),
     // RabbitMQ.
     ("lapin", &["output"]),
     // HTTP; the commands are its client.
