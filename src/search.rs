@@ -52,6 +52,7 @@ mod request;
 mod schema;
 mod serving;
 mod snippet;
+mod spelling;
 mod supervisor;
 mod unicode_tables;
 mod units;

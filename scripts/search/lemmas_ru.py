@@ -17,12 +17,12 @@ import msgpack
 import pymorphy3
 import Stemmer
 
-# How many words of the list are looked at.
+# How many words of the list are looked at, each with all of its forms that are anywhere in the list.
 WORDS = 120_000
 # What is neither: pronouns, prepositions and the like are everywhere, and found by nobody.
 POS = {"NOUN", "VERB", "INFN", "ADJF", "ADJS", "GRND", "COMP"}
-# A reading of a form that is rarer than this among all of its readings is left out.
-SHARE_MIN = 0.02
+# A word that is rarer than this among all that have the form is left out.
+SHARE_MIN = 0.1
 # What everybody writes in every message.
 TOO_FREQUENT = {"быть", "мочь", "весь", "этот", "который", "свой", "такой", "какой", "самый", "другой", "каждый", "мой", "твой", "наш", "ваш"}
 
@@ -32,30 +32,40 @@ def main():
     stem = Stemmer.Stemmer("russian").stemWord
     fold = lambda form: form.lower().replace("ё", "е")
     buckets = msgpack.unpack(gzip.open(files("wordfreq") / "data" / "large_ru.msgpack.gz"), raw=False)[1:]
-    words = [w for bucket in buckets for w in bucket if w.isalpha() and "а" <= w[0] <= "я"][:WORDS]
+    words = [w for bucket in buckets for w in bucket if w.isalpha() and "а" <= w[0] <= "я"]
+    seen = {fold(word) for word in words}
 
     lexemes = {}
-    for word in words:
+    for word in words[:WORDS]:
         for parse in morph.parse(word):
-            if parse.is_known and parse.tag.POS in POS and parse.score >= SHARE_MIN and parse.normal_form not in TOO_FREQUENT:
+            if parse.is_known and parse.tag.POS in POS and parse.normal_form not in TOO_FREQUENT:
                 base = parse.normalized
                 lexemes.setdefault((base.word, str(base.tag)), base)
 
-    keys = defaultdict(set)
+    keys = defaultdict(lambda: defaultdict(set))
     for base in lexemes.values():
-        forms = {fold(p.word) for p in base.lexeme if p.tag.POS in POS and not {"Arch", "Dist", "V-oy", "V-ey"} & p.tag.grammemes}
+        forms = {fold(p.word) for p in base.lexeme if p.tag.POS in POS and not {"Arch", "Dist", "Cmp2"} & p.tag.grammemes}
+        forms &= seen
+        if not forms:
+            continue
         count = Counter(stem(f) for f in forms)
         most = max(count.values())
         of_base = stem(fold(base.word))
         key = of_base if count[of_base] == most else max((c, s) for s, c in count.items())[1]
         for form in forms:
-            keys[form].add(key)
+            keys[form][key].add(base.normal_form)
 
     lines = defaultdict(list)
     for form, of in keys.items():
-        if of == {stem(form)}:
+        if set(of) == {stem(form)}:
             continue
-        for key in sorted(of):
+        share = defaultdict(float)
+        for parse in morph.parse(form):
+            share[parse.normal_form] += parse.score
+        kept = [key for key in sorted(of) if sum(share[word] for word in of[key]) >= SHARE_MIN] or sorted(of)
+        if kept == [stem(form)]:
+            continue
+        for key in kept:
             length = len(key)
             while not form.startswith(key[:length]):
                 length -= 1
