@@ -139,7 +139,9 @@ impl Compiler<'_> {
         let Some(first) = run.first() else { return };
         let mut push = |offset, term| places.push(Place { offset, terms: vec![term], exact: None });
         match before {
-            Some(before) if before.kind == UnitKind::Dense => push(before.position, self.text(&pair_apart(&before.text, &first.text))),
+            Some(before) if before.kind == UnitKind::Dense => {
+                push(before.position, self.text(&pair_apart(&before.text, &first.text)))
+            }
             _ => {}
         }
         let is_word = |unit: Option<&PhraseUnit>| unit.is_some_and(|unit| unit.kind == UnitKind::Word);
@@ -211,7 +213,9 @@ fn phrases(places: Vec<Place<'_>>) -> Box<dyn Asked> {
     for place in places {
         let count = if all.len() * place.terms.len() > PHRASES_MAX { 1 } else { place.terms.len() };
         let chosen = &place.terms[..count];
-        let extended = |phrase: Vec<(usize, Term)>| chosen.iter().map(move |term| [phrase.clone(), vec![(place.offset, term.clone())]].concat());
+        let extended = |phrase: Vec<(usize, Term)>| {
+            chosen.iter().map(move |term| [phrase.clone(), vec![(place.offset, term.clone())]].concat())
+        };
         all = all.into_iter().flat_map(extended).collect();
     }
     any_of(all.into_iter().map(|phrase| -> Box<dyn Asked> { Box::new(PhraseQuery::new_with_offset(phrase)) }).collect())

@@ -149,6 +149,9 @@ fn decoded(text: &str, start: usize) -> String {
         bytes.push(byte);
         rest = after;
     }
+    if bytes.is_empty() {
+        return String::new();
+    }
     let valid = match std::str::from_utf8(&bytes) {
         Ok(valid) => valid,
         Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),

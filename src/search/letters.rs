@@ -30,8 +30,21 @@ pub(super) fn fold_letter<S: FoldSink>(c: char, from: Range<usize>, sink: &mut S
         'ħ' => "h",
         'ς' => "σ",
         // Apostrophes, half rings and primes that stand for a letter; the Hebrew geresh.
-        '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{2032}' | '\u{2b9}' | '\u{2bb}'..='\u{2bf}' | '\u{2c8}' | '\u{2ca}' | '\u{2cb}'
-        | '\u{55a}' | '\u{5f3}' | '\u{a78b}' | '\u{a78c}' | '\u{1fbf}' | '`' => "'",
+        '\u{2018}'
+        | '\u{2019}'
+        | '\u{201b}'
+        | '\u{2032}'
+        | '\u{2b9}'
+        | '\u{2bb}'..='\u{2bf}'
+        | '\u{2c8}'
+        | '\u{2ca}'
+        | '\u{2cb}'
+        | '\u{55a}'
+        | '\u{5f3}'
+        | '\u{a78b}'
+        | '\u{a78c}'
+        | '\u{1fbf}'
+        | '`' => "'",
         // Quotes that are also written for the Hebrew gershayim, which is one of them.
         '\u{201c}'..='\u{201f}' | '\u{2033}' | '\u{5f4}' | '\u{301d}'..='\u{301f}' => "\"",
         '\u{61c}'..='\u{6ff}' => return arabic(c, from, sink),
@@ -66,7 +79,14 @@ fn arabic<S: FoldSink>(c: char, from: Range<usize>, sink: &mut S) {
         'ک' | 'ڪ' | 'ػ' | 'ؼ' => 'ك',
         'ة' | 'ہ' | 'ھ' | 'ۀ' | 'ۂ' | 'ۃ' | 'ە' => 'ه',
         'ۓ' => 'ے',
-        'ء' | 'ٴ' | '\u{61c}' | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6dc}' | '\u{6df}'..='\u{6e8}'
+        'ء'
+        | 'ٴ'
+        | '\u{61c}'
+        | '\u{640}'
+        | '\u{64b}'..='\u{65f}'
+        | '\u{670}'
+        | '\u{6d6}'..='\u{6dc}'
+        | '\u{6df}'..='\u{6e8}'
         | '\u{6ea}'..='\u{6ed}' => return,
         _ => ascii_digit(c).unwrap_or(c),
     };
@@ -114,10 +134,14 @@ pub(super) fn is_emoji(c: char) -> bool {
 pub(super) fn is_sign(c: char) -> bool {
     match c {
         '\0'..='\u{20ff}' => false,
-        '\u{2100}' | '\u{2101}' | '\u{2103}' | '\u{2105}' | '\u{2106}' | '\u{2109}' | '\u{2116}' | '\u{2120}' | '\u{2121}' => true,
-        '\u{213b}' | '\u{2460}'..='\u{24ff}' | '\u{3200}'..='\u{33ff}' | '\u{1f100}'..='\u{1f1e5}' | '\u{1f200}'..='\u{1f2ff}' => {
-            !is_emoji(c)
+        '\u{2100}' | '\u{2101}' | '\u{2103}' | '\u{2105}' | '\u{2106}' | '\u{2109}' | '\u{2116}' | '\u{2120}' | '\u{2121}' => {
+            true
         }
+        '\u{213b}'
+        | '\u{2460}'..='\u{24ff}'
+        | '\u{3200}'..='\u{33ff}'
+        | '\u{1f100}'..='\u{1f1e5}'
+        | '\u{1f200}'..='\u{1f2ff}' => !is_emoji(c),
         _ => false,
     }
 }
@@ -182,7 +206,8 @@ mod tests {
 
     #[test]
     fn digits_of_every_script_have_their_value() {
-        for (digits, value) in [("٠٩", "09"), ("۰۹", "09"), ("०९", "09"), ("๐๙", "09"), ("𞥐𞥙", "09"), ("߀߉", "09")] {
+        for (digits, value) in [("٠٩", "09"), ("۰۹", "09"), ("०९", "09"), ("๐๙", "09"), ("𞥐𞥙", "09"), ("߀߉", "09")]
+        {
             assert_eq!(digits.chars().filter_map(ascii_digit).collect::<String>(), value);
         }
         assert_eq!("½Ⅷ①百a".chars().filter_map(ascii_digit).count(), 0);

@@ -132,7 +132,8 @@ fn number_end(chars: &[char], start: usize) -> Option<usize> {
     if !is_digit(chars[first]) || first > start + 2 {
         return None;
     }
-    let is_part = |c: &char| is_digit(*c) || matches!(c, ' ' | '(' | ')' | '.' | '-' | '\u{a0}' | '\u{2010}'..='\u{2013}' | '\u{2212}');
+    let is_part =
+        |c: &char| is_digit(*c) || matches!(c, ' ' | '(' | ')' | '.' | '-' | '\u{a0}' | '\u{2010}'..='\u{2013}' | '\u{2212}');
     let length = chars[first..].iter().take_while(|c| is_part(c)).count();
     let mut folded = String::new();
     // Each of these characters folds to one; the letter after them may be of the last group.
@@ -143,7 +144,8 @@ fn number_end(chars: &[char], start: usize) -> Option<usize> {
     let spaced = !chars[start..end].iter().any(|c| matches!(c, '+' | '(' | '-'));
     let digits = numbers.iter().map(|number| number.digits.len()).max()?;
     // The parenthesis that opened before the first group is closed after it, or is none of the number.
-    let closed = chars[start..end].iter().filter(|c| **c == '(').count() == chars[start..end].iter().filter(|c| **c == ')').count();
+    let closed =
+        chars[start..end].iter().filter(|c| **c == '(').count() == chars[start..end].iter().filter(|c| **c == ')').count();
     (closed && (!spaced || digits >= SPACED_DIGITS_MIN)).then_some(end)
 }
 

@@ -31,7 +31,10 @@ fn parse(text: &str) -> Result<Node, QueryError> {
     }
     let lexemes = lex(text)?;
     check_limits(&lexemes)?;
-    let searches = lexemes.iter().find(|l| matches!(l.kind, LexemeKind::Text(_) | LexemeKind::Phrase(_) | LexemeKind::Number(_))).map(|l| l.at);
+    let searches = lexemes
+        .iter()
+        .find(|l| matches!(l.kind, LexemeKind::Text(_) | LexemeKind::Phrase(_) | LexemeKind::Number(_)))
+        .map(|l| l.at);
     let mut parser = Parser { lexemes: &lexemes, next: 0 };
     let root = parser.any()?;
     match (root, searches) {

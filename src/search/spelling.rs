@@ -10,6 +10,8 @@ const ENDINGS: [(&str, &str, &[&str]); 4] = [
     ("ll", "l", &["ed", "ing", "er", "ers"]),
     ("ogue", "og", &["", "s"]),
 ];
+/// Fewest letters of a word that has another spelling: grey.
+const BRITISH_LENGTH_MIN: usize = 4;
 /// Fewest letters before an ending: wise, rising and filled are not meant.
 const BEFORE_ENDING_MIN: usize = 4;
 /// Beginnings of words, and what they are in American spelling.
@@ -62,8 +64,18 @@ const BEGINNINGS: [(&str, &str); 44] = [
 
 /// An English word as it is spelled in America.
 pub(super) fn american(word: &str) -> Cow<'_, str> {
-    if let Some((british, spelled)) = BEGINNINGS.iter().find(|(british, _)| word.starts_with(british)) {
+    // Most words are none of these.
+    if word.len() < BRITISH_LENGTH_MIN {
+        return Cow::Borrowed(word);
+    }
+    let first = word.as_bytes().first();
+    let begins = |(british, _): &&(&str, &str)| british.as_bytes().first() == first && word.starts_with(british);
+    if let Some((british, spelled)) = BEGINNINGS.iter().find(begins) {
         return Cow::Owned(format!("{spelled}{}", &word[british.len()..]));
+    }
+    let rest = word.as_bytes().get(BEFORE_ENDING_MIN..).unwrap_or_default();
+    if !rest.windows(2).any(|pair| matches!(pair, b"is" | b"ys" | b"ll" | b"og")) {
+        return Cow::Borrowed(word);
     }
     for (british, spelled, suffixes) in ENDINGS {
         let before = |suffix: &str| word.strip_suffix(suffix)?.strip_suffix(british).filter(|b| b.len() >= BEFORE_ENDING_MIN);

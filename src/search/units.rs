@@ -170,8 +170,12 @@ fn is_break(folded: &str, between: Range<usize>, dense_before: bool, dense_after
             SEPARATOR => {}
             '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => return true,
             _ if c.is_whitespace() => spaces = true,
-            '"' | '\'' | '«' | '»' | '‹' | '›' | '‚' | '„' | '「' | '」' | '『' | '』' => spaces |= dense_before && dense_after,
-            '.' | ':' | '/' | '_' | '-' | '@' | '&' | '=' | '+' | '~' | '%' | '\\' | '$' | '\u{2010}' | '\u{2011}' | '·' => signs += 1,
+            '"' | '\'' | '«' | '»' | '‹' | '›' | '‚' | '„' | '「' | '」' | '『' | '』' => {
+                spaces |= dense_before && dense_after
+            }
+            '.' | ':' | '/' | '_' | '-' | '@' | '&' | '=' | '+' | '~' | '%' | '\\' | '$' | '\u{2010}' | '\u{2011}' | '·' => {
+                signs += 1
+            }
             ',' if digits => signs += 1,
             _ => return true,
         }
@@ -188,6 +192,9 @@ fn is_break(folded: &str, between: Range<usize>, dense_before: bool, dense_after
 
 /// How many bytes of signs belong to a word: `C++`, `notepad++`, `C#`.
 fn signs_after(after: &str, word: &str) -> usize {
+    if !after.starts_with(['+', '#']) {
+        return 0;
+    }
     let latin = word.bytes().all(|b| b.is_ascii_alphanumeric());
     let alone = |rest: &str| !rest.starts_with(['+', '#']);
     if latin && word.len() <= PLUS_WORD_MAX && after.strip_prefix("++").is_some_and(alone) {
@@ -200,7 +207,7 @@ fn signs_after(after: &str, word: &str) -> usize {
 
 /// A word without the quotes in it, which only Hebrew has (gershayim); it is written without them as well.
 fn without_quotes(word: &str) -> Cow<'_, str> {
-    if word.contains('"') || word.contains("''") {
+    if !word.is_ascii() && (word.contains('"') || word.contains("''")) {
         Cow::Owned(word.replace('"', "").replace("''", ""))
     } else {
         Cow::Borrowed(word)
@@ -289,7 +296,9 @@ fn emoji_end(text: &str, at: usize, first: char) -> Option<usize> {
     match first {
         '0'..='9' | '#' | '*' => (after.next() == Some(KEYCAP)).then(|| end + KEYCAP.len_utf8()),
         _ if !is_emoji(first) => None,
-        TAGGED_FLAG => Some(end + after.take_while(|c| matches!(c, '\u{e0020}'..='\u{e007f}')).map(char::len_utf8).sum::<usize>()),
+        TAGGED_FLAG => {
+            Some(end + after.take_while(|c| matches!(c, '\u{e0020}'..='\u{e007f}')).map(char::len_utf8).sum::<usize>())
+        }
         _ => Some(end + after.next().filter(|c| is_flag_letter(&first) && is_flag_letter(c)).map_or(0, char::len_utf8)),
     }
 }

@@ -63,7 +63,16 @@ async fn no_phrase_reaches_from_a_text_into_a_button_an_option_or_a_name() {
     file.media = Some(Media { name: Some("A.pdf".to_owned()), ..Media::new(MediaKind::File) });
     world.archive([button, poll, file]);
     world.index().await;
-    for query in ["今天很好", "\"今天，很好\"", "\"choose your\"", "\"colour red\"", "\"choose, your\"", "\"one blue\"", "股A", "\"股，A\""] {
+    for query in [
+        "今天很好",
+        "\"今天，很好\"",
+        "\"choose your\"",
+        "\"colour red\"",
+        "\"choose, your\"",
+        "\"one blue\"",
+        "股A",
+        "\"股，A\"",
+    ] {
         assert!(world.ids(query).is_empty(), "{query}");
     }
     assert_eq!(world.ids("今天 很好"), [1]);

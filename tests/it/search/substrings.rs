@@ -32,7 +32,8 @@ async fn dense_texts_are_found_by_what_stands_in_them_and_never_across_punctuati
                 if query.is_empty() {
                     continue;
                 }
-                let expected: Vec<i32> = texts.iter().zip(1..).filter(|(text, _)| text.contains(&query)).map(|(_, id)| id).collect();
+                let expected: Vec<i32> =
+                    texts.iter().zip(1..).filter(|(text, _)| text.contains(&query)).map(|(_, id)| id).collect();
                 assert_eq!(world.ids(&query), expected, "`{query}` of `{text}`");
                 crossing += usize::from(query.chars().count() < to - from);
             }
