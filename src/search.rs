@@ -34,6 +34,7 @@ mod collect;
 mod compile;
 mod cursor;
 mod directory;
+mod excluded;
 mod failure;
 mod find;
 mod fold;

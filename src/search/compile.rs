@@ -14,6 +14,7 @@ use tantivy::query::{
 use tantivy::schema::{Field, IndexRecordOption};
 
 use super::analyser::pair_apart;
+use super::excluded::Excluded;
 use super::query::{Filter, Node, PeerRef, Phrase, PhraseUnit, Prefix, QueryError, SearchQuery};
 use super::schema::{Fields, IS_DELETED};
 use super::units::UnitKind;
@@ -62,10 +63,10 @@ impl Compiler<'_> {
     }
 
     fn all(&self, nodes: &[Node]) -> Result<Box<dyn Asked>, SearchError> {
-        let mut clauses = Vec::with_capacity(nodes.len() + 1);
+        let mut clauses: Vec<(Occur, Box<dyn Asked>)> = Vec::with_capacity(nodes.len() + 1);
         for node in nodes {
             clauses.push(match node {
-                Node::Not(not) => (Occur::MustNot, self.node(not)?),
+                Node::Not(not) => (Occur::MustNot, Box::new(Excluded(self.node(not)?))),
                 other => (Occur::Must, self.node(other)?),
             });
         }

@@ -52,6 +52,17 @@ async fn the_labelled_set_is_found_as_it_is_labelled() {
 }
 
 #[tokio::test]
+async fn a_phrase_is_left_out_wherever_its_first_message_is() {
+    let mut world = Indexed::new();
+    world.archive([text(1, "one"), text(2, "one two"), text(3, "one two three"), text(4, "three two")]);
+    world.index().await;
+    assert_eq!(world.ids("one -\"two three\""), [1, 2]);
+    assert_eq!(world.ids("-\"two three\""), [1, 2, 4]);
+    assert_eq!(world.ids("one -(\"two three\" OR \"no such\")"), [1, 2]);
+    assert_eq!(world.ids("-(-\"two three\" one) two"), [3, 4]);
+}
+
+#[tokio::test]
 async fn no_phrase_reaches_from_a_text_into_a_button_an_option_or_a_name() {
     let mut world = Indexed::new();
     let mut button = text(1, "今天");
