@@ -75,7 +75,7 @@ mod tests {
             ("dell'italia", "italia"),
             ("erdogan'in", "erdogan"),
             ("tbmm'de", "tbmm"),
-            ("turkiye'nin", "turkiye"),
+            ("turkiye'nin", "turkiye"), // typos: ignore
             ("ankara'dan", "ankara"),
             ("istanbul'daki", "istanbul"),
             ("kerimov'un", "kerimov"),

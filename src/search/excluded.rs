@@ -30,7 +30,7 @@ struct ExcludedWeight(Box<dyn Weight>);
 
 impl Weight for ExcludedWeight {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        Ok(Box::new(Forward(self.0.scorer(reader, boost)?)))
+        Ok(Box::new(ForwardOnly(self.0.scorer(reader, boost)?)))
     }
 
     fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
@@ -39,9 +39,9 @@ impl Weight for ExcludedWeight {
 }
 
 /// A scorer whose `seek_danger` is the one that [`DocSet`] provides: it looks where it stands first, and never seeks back.
-struct Forward(Box<dyn Scorer>);
+struct ForwardOnly(Box<dyn Scorer>);
 
-impl DocSet for Forward {
+impl DocSet for ForwardOnly {
     fn advance(&mut self) -> DocId {
         self.0.advance()
     }
@@ -63,7 +63,7 @@ impl DocSet for Forward {
     }
 }
 
-impl Scorer for Forward {
+impl Scorer for ForwardOnly {
     fn score(&mut self) -> Score {
         self.0.score()
     }

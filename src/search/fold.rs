@@ -190,7 +190,7 @@ fn composed<S: FoldSink>(text: &str, at: usize, next: usize, c: char, sink: &mut
         '\u{b4}' => sink.push('\'', at..end),
         _ => {
             for c in text[at..end].nfkc().flat_map(char::to_lowercase) {
-                fold_letter(c, at..end, sink);
+                fold_letter(c, |folded| sink.push(folded, at..end));
             }
         }
     }

@@ -4,19 +4,17 @@
 //! look alike across scripts (Latin and Cyrillic a) stay apart.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::LazyLock;
 
 use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 
-use super::fold::FoldSink;
 use super::han_variants::HAN_CLASSES;
 use super::unicode_tables::{DECIMAL_ZEROES, EMOJI};
 
 /// Folds a character that NFKC and lower case were applied to.
-pub(super) fn fold_letter<S: FoldSink>(c: char, from: Range<usize>, sink: &mut S) {
+pub(super) fn fold_letter(c: char, mut push: impl FnMut(char)) {
     let several = match c {
-        'а'..='я' => return sink.push(c, from),
+        'а'..='я' => return push(c),
         'ё' | 'ѐ' => "е",
         'ѝ' => "и",
         'ß' => "ss",
@@ -47,7 +45,7 @@ pub(super) fn fold_letter<S: FoldSink>(c: char, from: Range<usize>, sink: &mut S
         | '`' => "'",
         // Quotes that are also written for the Hebrew gershayim, which is one of them.
         '\u{201c}'..='\u{201f}' | '\u{2033}' | '\u{5f4}' | '\u{301d}'..='\u{301f}' => "\"",
-        '\u{61c}'..='\u{6ff}' => return arabic(c, from, sink),
+        '\u{61c}'..='\u{6ff}' => return arabic(c).into_iter().for_each(push),
         // Devanagari letters that NFKC composes with a dot below (nukta).
         '\u{929}' => "\u{928}",
         '\u{931}' => "\u{930}",
@@ -56,23 +54,21 @@ pub(super) fn fold_letter<S: FoldSink>(c: char, from: Range<usize>, sink: &mut S
         '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}' | '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}' => {
             decompose_canonical(c, |c| {
                 if !is_combining_mark(c) {
-                    sink.push(c, from.clone());
+                    push(c);
                 }
             });
             return;
         }
         // Also the Chinese characters that NFKC made of compatibility ideographs and radicals.
-        _ => return sink.push(one_of_its_class(c).or_else(|| ascii_digit(c)).unwrap_or(c), from),
+        _ => return push(one_of_its_class(c).or_else(|| ascii_digit(c)).unwrap_or(c)),
     };
-    for c in several.chars() {
-        sink.push(c, from.clone());
-    }
+    several.chars().for_each(push);
 }
 
 /// Letters of Arabic, Persian, Urdu and their kin are one where keyboards and habits differ: hamza and madda on a letter, kaf, yeh, heh and
 /// teh marbuta. Marks, the lengthening stroke and a hamza of its own are dropped.
-fn arabic<S: FoldSink>(c: char, from: Range<usize>, sink: &mut S) {
-    let letter = match c {
+fn arabic(c: char) -> Option<char> {
+    Some(match c {
         'أ' | 'إ' | 'آ' | 'ٱ' | 'ٲ' | 'ٳ' | 'ٵ' => 'ا',
         'ؤ' | 'ٶ' => 'و',
         'ى' | 'ئ' | 'ی' | 'ٸ' | 'ۍ' | 'ؽ' | 'ؾ' | 'ؿ' => 'ي',
@@ -87,10 +83,9 @@ fn arabic<S: FoldSink>(c: char, from: Range<usize>, sink: &mut S) {
         | '\u{670}'
         | '\u{6d6}'..='\u{6dc}'
         | '\u{6df}'..='\u{6e8}'
-        | '\u{6ea}'..='\u{6ed}' => return,
+        | '\u{6ea}'..='\u{6ed}' => return None,
         _ => ascii_digit(c).unwrap_or(c),
-    };
-    sink.push(letter, from);
+    })
 }
 
 /// Diacritics, vowel points, and what has no shape of its own.
