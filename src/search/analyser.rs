@@ -74,6 +74,11 @@ pub(super) fn pair_apart(first: &str, second: &str) -> String {
     format!("{first} {second}")
 }
 
+/// Whether a text can have a dense character: percent escapes are ASCII, and may be some.
+pub(super) fn may_be_dense(text: &str) -> bool {
+    !text.is_ascii() || text.contains('%')
+}
+
 /// The tokenizer of single dense characters (unigrams).
 #[derive(Clone, Default)]
 pub(super) struct CharTokenizer {
@@ -85,8 +90,8 @@ impl Tokenizer for CharTokenizer {
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> BufferedTokenStream<'a> {
         self.tokens.clear();
-        // Without positions there is nothing to gain from a text without a single dense character; escapes are ASCII, and may be some.
-        if !text.is_ascii() || text.contains('%') {
+        // Without positions there is nothing to gain from a text without a single dense character.
+        if may_be_dense(text) {
             fold(text, &mut self.tokens);
         }
         BufferedTokenStream::over(&self.tokens)
