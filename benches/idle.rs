@@ -180,6 +180,8 @@ async fn program(
     config.accounts.intervals = BTreeMap::new();
     config.http.listeners = Vec::new();
     config.http.metrics = Vec::new();
+    // Files would be downloaded for hours.
+    config.media.enabled = false;
     change(&mut config);
     let store = Sessions::new(&config.accounts.sessions, Server::Simulated.name());
     for session in sessions {

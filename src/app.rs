@@ -6,9 +6,12 @@
 
 mod backups;
 mod disk;
+mod erasures;
 mod gauges;
 mod jobs;
 mod known;
+mod media;
+mod mirror;
 mod open_files;
 mod retention;
 mod scrub;
@@ -26,9 +29,11 @@ use crate::archive::{Archive, DataFolder};
 use crate::blob::Blobs;
 use crate::config::{Config, OutputTarget, PlannedOutput, Server};
 use crate::crawl::{self, Crawler};
+use crate::erasure::{self, Eraser};
 use crate::http;
 use crate::lifecycle::Lifecycle;
 use crate::media::Downloads;
+use crate::mirror::{Mirror, MirrorSettings};
 use crate::model::{AccountName, Clock};
 use crate::output::rabbitmq::RabbitMq;
 use crate::output::{self, Delivery, Output};
@@ -38,6 +43,7 @@ use crate::search::{IndexFolders, IndexSupervisor, IndexerSettings, ServingIndex
 
 pub use backups::{StoppedProgram, backup_view, check_backup_target};
 pub use known::Known;
+pub use mirror::mirror_settings;
 pub use sessions::{MASTER_KEY_VARIABLE, open_sessions};
 
 use gauges::Gauges;
@@ -76,6 +82,8 @@ pub struct App {
     pub media: Arc<Downloads>,
     /// Their bytes.
     pub blobs: Blobs,
+    /// Their mirror, where there is one.
+    pub mirror: Option<Arc<Mirror>>,
     /// The outputs that run, and how each is doing.
     pub outputs: Vec<RunningOutput>,
     /// Where HTTP answers.
@@ -149,6 +157,7 @@ impl App {
         config.check()?;
         check_backup_target(config, data)?;
         let planned = config.planned_outputs().map_err(|(key, why)| anyhow::anyhow!("`{key}` of the configuration {why}"))?;
+        let mirror = mirror_settings(config)?;
         let folder = DataFolder::lock_within(data, FOLDER_LOCK_TIMEOUT).await?;
         folder.clear_leftovers()?;
         let store = open_sessions(config)?;
@@ -170,9 +179,14 @@ impl App {
         let writing = config.archive.writing();
         let (archive, index) = {
             let (path, index) = (folder.archive(), IndexFolders::at(&folder.index()));
+            let (root, now) = (data.to_owned(), environment.clock.timestamp());
             let open = move || {
                 let archive = Arc::new(Archive::open_seen(&path, writing, index.seen()?.as_ref())?);
                 archive.check_positions()?;
+                let again = erasure::order_again(&archive, &root, now)?;
+                if again > 0 {
+                    tracing::warn!("the archive went back behind {again} erasures: they are carried out again");
+                }
                 let index = ServingIndex::open(index, &archive)?;
                 anyhow::Ok((archive, index))
             };
@@ -223,6 +237,7 @@ impl App {
         let media = config.media.settings().map_err(|(key, why)| anyhow::anyhow!("`media.{key}` of the configuration {why}"))?;
         let (asking, clock) = ((crawler.clients(), crawler.pool()), &environment.clock);
         let media = Downloads::start(&archive, &blobs, asking, clock, media, &lifecycle)?;
+        let mirror = start_mirror(mirror, &archive, &blobs, clock, &lifecycle)?;
         lifecycle.work(disk::DISK_WORKER, {
             let (archive, lifecycle) = (Arc::clone(&archive), lifecycle.clone());
             move || disk::Disk::new(Arc::clone(&archive), lifecycle.clone())
@@ -248,14 +263,31 @@ impl App {
             let backups = Arc::clone(&backups);
             move || backups::BackupWorker::new(Arc::clone(&backups))
         });
-        let workers =
-            jobs::JobWorkers { crawler: Arc::clone(&crawler), backups: Arc::clone(&backups), media: Arc::clone(&media) };
-        let job_control = jobs::JobControl::new(config, Arc::clone(&archive), Arc::clone(&environment.clock), Some(workers))?;
+        let erasures = {
+            let rules = config.archive.retention_rules();
+            let rules = rules.map_err(|(key, why)| anyhow::anyhow!("`archive.{key}` of the configuration {why}"))?;
+            let (archive, clock) = (Arc::clone(&archive), Arc::clone(&environment.clock));
+            Arc::new(erasures::Erasures::new(archive, data, rules, clock, lifecycle.clone()))
+        };
+        lifecycle.work("erasure", {
+            let (archive, index, blobs) = (Arc::clone(&archive), index.clone(), blobs.clone());
+            let (clock, erasures) = (Arc::clone(&environment.clock), Arc::clone(&erasures));
+            move || {
+                let eraser = Eraser::new(Arc::clone(&archive), index.clone(), blobs.clone(), Arc::clone(&clock));
+                erasures::ErasureWorker::new(Arc::clone(&erasures), eraser)
+            }
+        });
+        let workers = jobs::JobWorkers {
+            crawler: Arc::clone(&crawler),
+            backups: Arc::clone(&backups),
+            media: Arc::clone(&media),
+            erasures,
+        };
+        let job_control =
+            jobs::JobControl::new(config, Arc::clone(&archive), Arc::clone(&environment.clock), Some(workers.clone()))?;
         let job_control = Arc::new(job_control);
         lifecycle.work("schedule", {
             let job_control = Arc::clone(&job_control);
-            let workers =
-                jobs::JobWorkers { crawler: Arc::clone(&crawler), backups: Arc::clone(&backups), media: Arc::clone(&media) };
             move || jobs::Scheduler::new(Arc::clone(&job_control), workers.clone())
         });
         let (addresses, metrics_addresses) = (bound.addresses(), bound.metrics_addresses());
@@ -266,6 +298,7 @@ impl App {
             lifecycle: lifecycle.clone(),
             job_control: Arc::clone(&job_control),
             backups: Arc::clone(&backups),
+            mirror: mirror.clone(),
             clock: Arc::clone(&environment.clock),
         };
         let gauges = Gauges {
@@ -274,6 +307,7 @@ impl App {
             index: index.clone(),
             outputs: outputs.clone(),
             backups,
+            mirror: mirror.clone(),
             lifecycle: lifecycle.clone(),
         };
         let clock = Arc::clone(&environment.clock);
@@ -292,6 +326,7 @@ impl App {
             crawler,
             media,
             blobs,
+            mirror,
             outputs,
             addresses,
             metrics_addresses,
@@ -367,6 +402,29 @@ fn check_accounts(config: &Config, sessions: &BTreeMap<AccountName, Arc<Session>
         );
     }
     Ok(())
+}
+
+/// Starts mirroring, where that is configured; says so where files are in a mirror only, and none is.
+fn start_mirror(
+    settings: Option<MirrorSettings>,
+    archive: &Arc<Archive>,
+    blobs: &Blobs,
+    clock: &Arc<dyn Clock>,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Option<Arc<Mirror>>> {
+    Mirror::show_counters();
+    let Some(settings) = settings else {
+        let elsewhere = blobs.totals().elsewhere.count;
+        if elsewhere > 0 {
+            tracing::warn!(
+                "{elsewhere} files are in a mirror only and cannot be served, because none is configured: set `mirror` as it was"
+            );
+        }
+        return Ok(None);
+    };
+    // Programs that were started together do not come back together.
+    let seed = u64::from(clock.now().timestamp_subsec_nanos()) << 32 | u64::from(std::process::id());
+    Mirror::start(archive, blobs, clock, settings, seed, lifecycle).map(Some)
 }
 
 fn start_outputs(planned: Vec<PlannedOutput>, archive: &Arc<Archive>, lifecycle: &Lifecycle) -> Vec<RunningOutput> {

@@ -5,7 +5,8 @@
 //! reads the change log with a position of its own (its checkpoint) and can be thrown away and rebuilt.
 //!
 //! Invariants:
-//! - nothing is overwritten (append-only): an edit adds a version, a deletion marks;
+//! - nothing is overwritten (append-only): an edit adds a version, a deletion marks; only what an operator has erased is gone, and stays known as
+//!   erased (a tombstone);
 //! - change numbers are gapless and in commit order;
 //! - what [`Write::commit`] returned is durable: it survives `kill -9`, and with [`Durability::Always`] also a power cut;
 //! - an answer that Telegram gave earlier never replaces one that it gave later, whatever the order in which they arrive;
@@ -16,7 +17,8 @@
 //! The way through: [`schema`](self) lists the column families and `family` their types, `key` has the keys, `record`, `coverage`,
 //! `crawl_state`, `members`, `series` and `topics` the values, `totals` their sums; `write` collects a batch and `staged` works it out; [`View`] reads it back;
 //! `folder` locks the data folder; `open` makes an archive, opens it, and refuses one that has lost something (`files` looks before RocksDB
-//! does, `loss` continues without what is lost); `upgrade` migrates an older archive to this format, `backup` has its files
+//! does, `loss` continues without what is lost); `erasure` has what was ordered to be erased and what is left of it, `gate` keeps it from coming
+//! back, `erase` has its bytes leave the disk; `upgrade` migrates an older archive to this format, `backup` has its files
 //! at one position.
 
 mod addresses;
@@ -30,10 +32,14 @@ mod coverage;
 mod crawl_state;
 mod damage;
 mod epoch;
+mod erase;
+mod erasure;
 mod family;
+mod file_totals;
 mod files;
 mod flush;
 mod folder;
+mod gate;
 mod health;
 mod key;
 mod log_end;
@@ -79,8 +85,12 @@ pub use coverage::{Completeness, Coverage};
 pub use crawl_state::CrawlState;
 pub use damage::Damage;
 pub use epoch::{Began, Epoch, LogPosition, PositionError};
+pub use erase::Expunge;
+pub use erasure::{ErasedCounts, Erasure, ErasureStage, Tombstone};
+pub use file_totals::FileTotals;
 pub use folder::{DataFolder, FolderError};
 pub use health::Health;
+pub use key::ErasureNumber;
 pub use loss::Loss;
 pub use marker::seen as seen_by_marker;
 pub use members::Membership;
@@ -94,12 +104,13 @@ pub use snapshot::Snapshot;
 pub use topics::Topic;
 pub use totals::Totals;
 pub use verify::{ArchiveReport, VerifyProgress};
-pub use view::{Order, StoredMessage, View};
+pub use view::{Order, SelectedMessages, StoredMessage, ToldIn, View};
 pub use witness::{ExternalPosition, Witness};
 pub use write::Write;
 
 use crate::model::Seq;
 use flush::{Flush, Flusher};
+use gate::Gate;
 use opened::Identity;
 use recent_peers::RecentPeers;
 use schema::Cf;
@@ -249,6 +260,8 @@ pub struct Archive {
     damage: Arc<Damage>,
     durability: Durability,
     recent_peers: RecentPeers,
+    /// What was erased, and is not to come back.
+    gate: Gate,
     /// Moves whenever it may change which chats are crawled, or what rules go by: peers, memberships, what can be read.
     crawled_generation: AtomicU64,
     flush: Arc<Flush>,

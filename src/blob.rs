@@ -26,7 +26,8 @@
 //! index, remove the file (`collect.rs` says why a sweep loses nothing).
 //!
 //! # What this does not do
-//! It knows nothing of messages, documents or mirrors, starts no thread, and every call blocks: async callers use a thread for blocking work.
+//! It knows nothing of messages and documents, and of a mirror only what it has and that it can be read from; it starts no thread, and every call
+//! blocks: async callers use a thread for blocking work.
 
 mod collect;
 mod database;
@@ -35,12 +36,14 @@ mod folder;
 mod hash;
 mod incoming;
 mod large;
+mod mirrored;
 mod partial;
 mod pins;
 mod ranges;
 mod reader;
 mod record;
 mod room;
+mod source;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -48,8 +51,8 @@ mod verify;
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use database::{Database, Opening, PartialKey};
 use folder::BlobFolder;
@@ -61,12 +64,14 @@ use room::Room;
 
 pub use collect::{Collected, Collection};
 pub use error::BlobError;
-pub use hash::BlobHash;
+pub use hash::{BlobHash, BlobHasher};
+pub use mirrored::BlobCopies;
 pub use partial::Partial;
 pub use pins::Pin;
 pub use reader::BlobReader;
 pub use record::{BlobAmount, BlobTotals};
 pub use room::BlobLimits;
+pub use source::MirrorSource;
 pub use store::Stored;
 pub use verify::{BlobDamage, BlobVerification};
 
@@ -92,6 +97,12 @@ struct Inner {
     downloads: Mutex<HashSet<PartialKey>>,
     /// Bytes that incomplete downloads take.
     partial_bytes: AtomicU64,
+    /// Whether small blobs were dropped here since the last collection, because the mirror has them.
+    has_dropped_small: AtomicBool,
+    /// Whether the folder is known to be marked as one that is mirrored.
+    is_mirrored: AtomicBool,
+    /// Where what is in the mirror only is read from.
+    source: OnceLock<Arc<dyn MirrorSource>>,
     /// Last, so that the lock goes when everything else is closed.
     folder: BlobFolder,
 }
@@ -137,7 +148,7 @@ impl Blobs {
     fn with(folder: BlobFolder, database: Database, room: Room, is_writable: bool) -> Result<Self, BlobError> {
         let mut partial_bytes = 0;
         for partial in database.partials() {
-            partial_bytes += partial?.1.map_or(0, |record| record.synced.bytes());
+            partial_bytes += partial?.1.map_or(0, |record| record.bytes());
         }
         let inner = Inner {
             database,
@@ -148,6 +159,9 @@ impl Blobs {
             is_writable,
             downloads: Mutex::default(),
             partial_bytes: AtomicU64::new(partial_bytes),
+            has_dropped_small: AtomicBool::new(false),
+            is_mirrored: AtomicBool::new(false),
+            source: OnceLock::new(),
             folder,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -190,15 +204,27 @@ impl Blobs {
     /// Opens a blob for reading; `None` where it is not stored. It stays readable when the blob is deleted.
     ///
     /// # Errors
-    /// [`BlobError::DamagedBlob`] where its bytes are missing or damaged.
+    /// [`BlobError::DamagedBlob`] where its bytes are missing or damaged; [`BlobError::Unreachable`] where only the mirror has them, and does not
+    /// answer.
     pub fn get(&self, hash: &BlobHash) -> Result<Option<BlobReader>, BlobError> {
         // Under the lock: between index and bytes it could be deleted, and would look damaged.
-        let _lock = self.inner.pins.lock(*hash);
+        let lock = self.inner.pins.lock(*hash);
         let Some(entry) = self.inner.database.find(hash)? else { return Ok(None) };
-        Ok(Some(match entry.place {
-            BlobPlace::Small => BlobReader::small(*hash, self.inner.database.bytes(hash, entry.size)?),
-            BlobPlace::Large => BlobReader::large(*hash, self.inner.large.open(hash, entry.size)?, entry.size),
-        }))
+        let opened = match entry.place {
+            BlobPlace::Small => self.inner.database.bytes(hash, entry.size).map(|bytes| BlobReader::small(*hash, bytes)),
+            BlobPlace::Large => self.inner.large.open(hash, entry.size).map(|file| BlobReader::large(*hash, file, entry.size)),
+            BlobPlace::Elsewhere => {
+                drop(lock);
+                return self.open_mirrored(hash, entry.size).map(Some);
+            }
+        };
+        match opened {
+            Err(BlobError::DamagedBlob { .. }) if entry.mirrored && self.inner.source.get().is_some() => {
+                drop(lock);
+                self.open_mirrored(hash, entry.size).map(Some)
+            }
+            opened => opened.map(Some),
+        }
     }
 
     /// Every blob with its size, in the order of hashes, as the store is when this is called.
@@ -236,6 +262,25 @@ impl Blobs {
             self.inner.large.remove(hash)?;
         }
         Ok(Some(entry.size))
+    }
+
+    /// Has the bytes of small blobs that were removed leave the disk, though it may cost as much as writing all others anew: for what is to be
+    /// erased. A [`collect`](Blobs::collect) does so only where it is worth it.
+    ///
+    /// # Errors
+    /// When there is no room for that, or the disk refuses.
+    pub fn expunge(&self) -> Result<(), BlobError> {
+        self.writable()?;
+        self.inner.database.reclaim_all(|bytes| self.inner.room.check_disk(bytes))
+    }
+
+    /// Gives back the disk space of small blobs that are not here any more, where that is worth its writing.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    fn reclaim(&self) -> Result<(), BlobError> {
+        let room = &self.inner.room;
+        self.inner.database.reclaim(|bytes| room.check_disk(bytes).is_ok())
     }
 
     fn writable(&self) -> Result<(), BlobError> {

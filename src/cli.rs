@@ -15,6 +15,7 @@ pub mod counters;
 pub mod coverage;
 mod demo;
 pub mod dump;
+pub mod erase;
 pub mod fetch;
 pub mod follow;
 pub mod join;
@@ -44,7 +45,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
-use crate::open_files;
+use crate::{open_files, pictures};
 use client::Globals;
 pub use output::Out;
 use signals::Signals;
@@ -92,11 +93,20 @@ enum Command {
     Verify(verify::Args),
     Backup(backup::Args),
     Restore(restore::Args),
+    Erase(erase::Args),
     Repair(repair::Args),
     Reindex(reindex::Args),
     Upgrade(upgrade::Args),
     Key(key::Args),
     Config(check_config::Args),
+}
+
+/// Decodes a picture, where this process was started for that and for nothing else: before there is a runtime, a log, or anything open.
+#[must_use]
+pub fn as_decoder() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    let is_asked = arguments.next().is_some_and(|first| first == pictures::ARGUMENT) && arguments.next().is_none();
+    is_asked.then(pictures::decode_stdin)
 }
 
 /// Runs the command of this process's arguments.
@@ -159,7 +169,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Counters(args) => counters::run(args, &globals).await,
         Command::Join(args) => join::run(args, &globals).await,
         Command::Fetch(args) => fetch::run(args, &globals).await,
-        Command::Media(args) => media::run(args, &globals).await,
+        Command::Media(args) => media::run(args, &globals, config).await,
         Command::Follow(args) => follow::follow(args, &globals).await,
         Command::Unfollow(args) => follow::unfollow(args, &globals).await,
         Command::Status(args) => status::run(args, &globals).await,
@@ -168,6 +178,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Verify(args) => verify::run(args, &globals).await,
         Command::Backup(args) => backup::run(args, &globals, config).await,
         Command::Restore(args) => restore::run(args, &globals, &config()?),
+        Command::Erase(args) => erase::run(args, &globals, config).await,
         Command::Repair(args) => repair::run(args, &globals),
         Command::Upgrade(args) => upgrade::run(args, &globals),
         Command::Reindex(args) => reindex::run(args, &globals, &config()?).await,

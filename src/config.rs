@@ -15,6 +15,7 @@ mod http;
 mod jobs;
 mod log;
 mod media;
+mod mirror;
 mod outputs;
 mod read;
 mod search;
@@ -38,9 +39,10 @@ pub use http::{HttpConfig, ListenerConfig, SealingConfig};
 pub use jobs::{BackupJobConfig, InvalidPlan, JobChange, JobConfig, JobsConfig, MissedConfig, OverrideConfig};
 pub use log::{LogConfig, LogFormat};
 pub use media::{MediaAction, MediaConfig, MediaRuleConfig};
+pub use mirror::MirrorConfig;
 pub use outputs::{OutputConfig, OutputKind, OutputTarget, PUBLISH, PlannedOutput, PublishConfig};
 pub use search::SearchConfig;
-pub use secret_url::{BrokerUrl, ProxyUrl, SecretUrl};
+pub use secret_url::{BrokerUrl, EndpointUrl, ProxyUrl, SecretUrl};
 pub use telegram::{DataCentreConfig, Server, TelegramConfig};
 pub use template::template;
 
@@ -60,6 +62,8 @@ pub struct Config {
     pub archive: ArchiveConfig,
     /// Files: photos, videos, documents, and which of them are downloaded.
     pub media: MediaConfig,
+    /// Mirror: every stored file once more, in a bucket of a storage server that speaks S3. Off unless a bucket is named (docs/mirror.md).
+    pub mirror: MirrorConfig,
     /// The full-text index.
     pub search: SearchConfig,
     /// Publishing to RabbitMQ.
@@ -127,8 +131,9 @@ impl Config {
         self.jobs.runs().map_err(|error| (error.key, error.why))?;
         self.accounts.check(self.telegram.server).map_err(|(key, why)| (format!("accounts.{key}"), why))?;
         self.crawl.check().map_err(|wrong| of("crawl", wrong))?;
-        self.archive.check().map_err(|wrong| of("archive", wrong))?;
+        self.archive.check().map_err(|(key, why)| (format!("archive.{key}"), why))?;
         self.media.check().map_err(|(key, why)| (format!("media.{key}"), why))?;
+        self.mirror.check().map_err(|wrong| of("mirror", wrong))?;
         self.search.check().map_err(|wrong| of("search", wrong))?;
         self.http.settings().check().map_err(|error| ("http".to_owned(), error.to_string()))?;
         self.telegram.check().map_err(|wrong| of("telegram", wrong))?;

@@ -46,6 +46,7 @@ mod peers;
 mod planner;
 mod polls;
 mod progress;
+mod quiet_pages;
 mod recorder;
 mod resumption;
 mod settings;

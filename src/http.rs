@@ -12,7 +12,7 @@
 //!
 //! The way of a request: `server` accepts the connection and notes its `ingress`; `log` is the outermost layer; `envelope` opens and seals;
 //! then one file per resource (`search`, `peers`, `messages`, `accounts`, `topics`, `counters`, `coverage`, `changes`, `dump`, `status`,
-//! `jobs`, `join`, `backups`, `page`, `openapi`), with shared state in `context`. What a request says is read by extractors (`path`, `query`, `body`);
+//! `jobs`, `join`, `backups`, `erasures`, `media`, `serve`, `message_files`, `page`, `openapi`), with shared state in `context`. What a request says is read by extractors (`path`, `query`, `body`);
 //! what is answered is a type of [`views`](crate::views), with what several resources need in `paging`, `lines` and `mentions`, or a
 //! `problem`. Operator requests go to the `operator`. `local` is the router without a network, for commands.
 
@@ -25,6 +25,7 @@ mod counters;
 mod coverage;
 mod dump;
 mod envelope;
+mod erasures;
 mod fetch;
 mod follow;
 mod ingress;
@@ -35,7 +36,9 @@ mod lines;
 mod local;
 mod log;
 mod media;
+mod media_rules;
 mod mentions;
+mod message_files;
 mod messages;
 mod openapi;
 mod operator;
@@ -45,6 +48,8 @@ mod path;
 mod peers;
 mod problem;
 mod query;
+mod ranges;
+mod sealed_stream;
 mod search;
 mod serve;
 mod server;
@@ -76,7 +81,8 @@ pub use server::{Bound, ServeError};
 pub use settings::{Listener, Sealing, Settings, SettingsError};
 
 /// The documented paths, to suggest the nearest one for an unknown path.
-const PATHS: [&str; 14] = [
+const PATHS: [&str; 15] = [
+    "/v1/erasures",
     "/v1/backups",
     "/v1/join",
     "/v1/search",
@@ -123,10 +129,16 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(media::one))
         .routes(routes!(media::fetch))
         .routes(routes!(media::retry))
+        .routes(routes!(media_rules::rules))
+        .routes(routes!(media_rules::explain))
+        .routes(routes!(media_rules::progress))
         .routes(routes!(serve::blob))
         .routes(routes!(serve::of_message))
+        .routes(routes!(message_files::list))
         .routes(routes!(backups::make))
         .routes(routes!(backups::one))
+        .routes(routes!(erasures::list, erasures::erase))
+        .routes(routes!(erasures::one))
         .routes(routes!(status::healthz))
         .routes(routes!(status::readyz))
         .split_for_parts();
@@ -135,6 +147,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
     let routes = routes
         .route("/", get(page::html))
         .route("/page.js", get(page::script))
+        .route("/files.js", get(page::files_script))
         .route("/page.css", get(page::style))
         .route("/openapi.json", get(move || async move { openapi::answer(&description) }));
     around(routes.fallback(unknown_path).method_not_allowed_fallback(wrong_method), context)

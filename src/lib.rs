@@ -5,8 +5,8 @@
 //!
 //! ```text
 //!  schedule ─► accounts ─► telegram ─► parse ─► ARCHIVE ─┬─► search  (Tantivy)  ─┐
-//!   "is due"    "who may"   "ask"      "mean"    "true"  └─► output  (RabbitMQ) ─┴─► http ─► people, programs
-//!                              └──────── crawl ────┘
+//!   "is due"    "who may"   "ask"      "mean"    "true"  ├─► output  (RabbitMQ) ─┴─► http ─► people, programs
+//!                              └──────── crawl ────┘      └─► mirror  (S3)
 //! ```
 //!
 //! One page of history, or one live update, becomes true in ONE archive write (atomic). Everything right of the archive reads its
@@ -26,6 +26,8 @@ pub mod failpoints;
 pub mod atomic_file;
 
 pub mod open_files;
+
+pub mod pictures;
 
 pub mod seal;
 
@@ -56,10 +58,16 @@ pub mod crawl;
 // Which files are downloaded, and the way from a file to its bytes.
 pub mod media;
 
+// The stored files once more, at a storage server.
+pub mod mirror;
+
 // Readers of what changed.
 pub mod search;
 
 pub mod verification;
+
+// What an operator has ordered to be erased leaves archive, index, files and disk.
+pub mod erasure;
 
 pub mod show;
 

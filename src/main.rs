@@ -10,6 +10,9 @@ const BLOCKING_THREADS_MAX: usize = 64;
 const KEPT: Duration = Duration::from_secs(2);
 
 fn main() -> std::io::Result<ExitCode> {
+    if let Some(code) = telescribe::cli::as_decoder() {
+        return Ok(code);
+    }
     // Nothing but in a build that tests (`FAILPOINTS`).
     let _failpoints = fail::has_failpoints().then(fail::FailScenario::setup);
     let mut threads = tokio::runtime::Builder::new_multi_thread();

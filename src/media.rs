@@ -10,6 +10,8 @@
 //! - Nothing that is live waits for files: requests for files have budgets and connections of their own.
 //! - A stop, a kill and a source that fails cost no more than the parts that were under way.
 //!
+//! Pictures that Telegram has no small form of get one (`thumbnails`), decoded outside of this process.
+//!
 //! It does not serve files (`http`), nor know what is in them.
 
 mod collector;
@@ -17,25 +19,29 @@ mod download;
 mod queue;
 mod rules;
 mod sources;
+mod thumbnails;
 mod wishes;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::accounts::Pool;
-use crate::archive::{Archive, ArchiveError, ArchivedFile};
+use crate::archive::{Archive, ArchiveError};
 use crate::blob::Blobs;
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
-use crate::model::{AccountName, Clock, FileId, FileOrigin, FileState, Timestamp};
+use crate::model::{AccountName, Clock, FileId, FileState, Timestamp};
+use crate::pictures::Decoder;
 use crate::telegram::Clients;
 use collector::Collector;
-use download::{Downloader, Parallel};
+use download::{Downloader, Parallel, Renewals};
 use queue::{Next, Queue, Slots};
 use sources::Sources;
-use wishes::{Judge, Wishes};
+use thumbnails::Thumbnails;
+use wishes::Wishes;
 
-pub use rules::{Action, DownloadRule, DownloadRules, Verdict};
-pub use wishes::READER;
+pub use rules::{Action, DownloadRule, DownloadRules, Explanation, RuleStep, Verdict};
+pub use wishes::{Judge, READER};
 
 /// Workers at most, of small files and of large ones: a worker waits more than it works.
 const WORKERS_MAX: usize = 64;
@@ -55,6 +61,8 @@ pub struct Settings {
     pub parts: usize,
     /// The same for an account with Telegram Premium.
     pub premium_parts: usize,
+    /// The program that decodes pictures, to make small ones of them; none are made without it.
+    pub decoder: Option<PathBuf>,
 }
 
 /// A download that runs.
@@ -76,7 +84,6 @@ pub struct RunningDownload {
 pub struct Downloads {
     archive: Arc<Archive>,
     clock: Arc<dyn Clock>,
-    judge: Arc<Judge>,
     queue: Arc<Queue>,
     is_enabled: bool,
 }
@@ -114,7 +121,7 @@ impl Downloads {
         let queue = Queue::new(Arc::clone(archive), sources, Arc::clone(clock), slots);
         let is_enabled = settings.enabled;
         let judge = Arc::new(Judge::new(settings.rules, Arc::clone(clock)));
-        let media = Arc::new(Self { archive: Arc::clone(archive), clock: Arc::clone(clock), judge, queue, is_enabled });
+        let media = Arc::new(Self { archive: Arc::clone(archive), clock: Arc::clone(clock), queue, is_enabled });
         // Shown from the start, so that the first one is seen as an increase.
         metrics::counter!("telescribe_files_stored_total").increment(0);
         metrics::counter!("telescribe_file_bytes_stored_total").increment(0);
@@ -124,15 +131,25 @@ impl Downloads {
             return Ok(media);
         }
         // An error is seen at the start, and not in a worker that is made anew for ever.
-        drop(Wishes::new(archive, blobs, &media.judge, &media.queue)?);
+        drop(Wishes::new(archive, blobs, &judge, &media.queue)?);
         lifecycle.work("media", {
-            let (archive, blobs, media) = (Arc::clone(archive), blobs.clone(), Arc::clone(&media));
-            move || WishesWorker(Wishes::new(&archive, &blobs, &media.judge, &media.queue).map_err(Some))
+            let (archive, blobs, queue) = (Arc::clone(archive), blobs.clone(), Arc::clone(&media.queue));
+            move || ReaderWorker(Wishes::new(&archive, &blobs, &judge, &queue).map_err(Some))
         });
         lifecycle.work("media-collector", {
             let (archive, blobs, clock) = (Arc::clone(archive), blobs.clone(), Arc::clone(clock));
             move || Collector::new(&archive, &blobs, &clock)
         });
+        if let Some(program) = &settings.decoder {
+            let decoder = Decoder::new(program);
+            drop(Thumbnails::new(archive, blobs, clock, &decoder, lifecycle)?);
+            metrics::counter!("telescribe_thumbnails_total", "outcome" => "made").increment(0);
+            lifecycle.work("media-thumbnails", {
+                let (archive, blobs, clock, lifecycle) =
+                    (Arc::clone(archive), blobs.clone(), Arc::clone(clock), lifecycle.clone());
+                move || ReaderWorker(Thumbnails::new(&archive, &blobs, &clock, &decoder, &lifecycle).map_err(Some))
+            });
+        }
         let downloader = Arc::new(Downloader {
             archive: Arc::clone(archive),
             blobs: blobs.clone(),
@@ -140,6 +157,7 @@ impl Downloads {
             pool: Arc::clone(pool),
             clock: Arc::clone(clock),
             lifecycle: lifecycle.clone(),
+            renewals: Renewals::new(),
             parallel: Parallel { parts: settings.parts, premium_parts: settings.premium_parts },
         });
         let accounts = clients.names().count();
@@ -196,14 +214,6 @@ impl Downloads {
         Ok(true)
     }
 
-    /// What the rules say of a file at each place where it was seen.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    pub fn explain(&self, file: &ArchivedFile) -> Result<Vec<(FileOrigin, Verdict)>, ArchiveError> {
-        self.judge.verdicts(self.archive.view(), file)
-    }
-
     /// Has files downloaded; returns how many of them it is about. Those that are stored stay as they are.
     ///
     /// # Errors
@@ -229,13 +239,13 @@ impl Downloads {
     }
 }
 
-/// The reader, made anew where it could not be opened.
-struct WishesWorker(Result<Wishes, Option<ArchiveError>>);
+/// A reader, made anew where it could not be opened.
+struct ReaderWorker<R>(Result<R, Option<ArchiveError>>);
 
-impl Worker for WishesWorker {
+impl<R: Worker> Worker for ReaderWorker<R> {
     async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         match &mut self.0 {
-            Ok(wishes) => wishes.step().await,
+            Ok(reader) => reader.step().await,
             Err(error) => {
                 Err(error.take().map_or_else(|| anyhow::anyhow!("the reader of files could not be opened"), Into::into))
             }
@@ -244,7 +254,7 @@ impl Worker for WishesWorker {
 
     async fn wait(&mut self) {
         match &mut self.0 {
-            Ok(wishes) => wishes.wait().await,
+            Ok(reader) => reader.wait().await,
             Err(_) => std::future::pending().await,
         }
     }

@@ -7,7 +7,9 @@ mod button;
 mod change;
 mod clock;
 mod entity;
+mod erasure;
 mod file;
+mod file_name;
 mod id;
 mod link;
 mod media;
@@ -23,10 +25,12 @@ pub use button::{Button, ButtonKind};
 pub use change::{Change, ChangeKind, Seq};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use entity::{Entity, EntityKind};
+pub use erasure::{ErasureScope, ErasureSelection};
 pub use file::{
     ContentHash, FileAccess, FileId, FileKind, FileOrigin, FilePlace, FileState, InvalidContentHash, InvalidFileId, Rendition,
     RenditionRole, SeenFile, StoredBytes,
 };
+pub use file_name::safe_file_name;
 pub use id::{AccountName, ChatId, IdSpace, InvalidAccountName, InvalidChatId, MessageId, MessageKey, PeerId};
 pub use link::{InvalidLink, PeerLink};
 pub use media::{GeoPlace, Giveaway, Media, PagePreview, Payment, Poll, PollResult, Story, TodoTask};

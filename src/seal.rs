@@ -8,6 +8,7 @@
 //! - Replay protection: a request is good once, for its method and its path and query, for [`CLOCK_TOLERANCE`] either way. An answer
 //!   is good for the request that it answers and for no other, and neither can pass for the other: their [`Purpose`]s have different
 //!   `typ`s.
+//! - A file comes as a stream of chunks, each sealed, of which none can be left out, repeated, moved or taken from another: see [`ChunkOpener`].
 //! - A key file that others could read is refused, and replaced atomically: as a whole or not at all.
 //!
 //! Deliberately not here: forward secrecy (a stolen key opens what was recorded under it: rotate), the hiding of lengths, key
@@ -15,8 +16,10 @@
 //! randomness: `now` and the generator are passed in, [`system_random`] is the generator of the running program.
 //!
 //! The files, each building on the one before: `fingerprint`, `cipher` (bytes), `key`, `ring` (the file), `token` (JWE), `master` (encryption
-//! at rest), `nonces` (replay protection), `exchange` (requests and answers). The format and two worked clients: `docs/sealing.md`.
+//! at rest), `nonces` (replay protection), `chunks` (a file as a stream), `exchange` (requests and answers). The format and worked clients:
+//! `docs/sealing.md`.
 
+mod chunks;
 mod cipher;
 mod exchange;
 mod fingerprint;
@@ -26,6 +29,7 @@ mod nonces;
 mod ring;
 mod token;
 
+pub use chunks::{CHUNK_DATA_MAX, ChunkOpener, ChunkSealer, FileRange};
 pub use exchange::{OpenedAnswer, OpenedRequest, SealedRequest, open_answer, open_request, seal_answer, seal_request};
 pub use fingerprint::fingerprint;
 pub use key::{ClientName, InvalidName, Key, KeyId};
@@ -37,6 +41,9 @@ pub use token::{OpenedToken, PORTABLE_PLAINTEXT_MAX, Purpose, RefusalReason, Ref
 
 /// The media type of a sealed body, on the way in and on the way out (RFC 7515 section 9.2.1).
 pub const MEDIA_TYPE: &str = "application/jose";
+
+/// The media type of a file as a stream: sealed bodies, one a line.
+pub const LINES_MEDIA_TYPE: &str = "application/x-jose-lines";
 
 /// How long after its arrival an HTTP listener answers a request that [`open_request`] refused.
 ///

@@ -35,6 +35,7 @@ mod compile;
 mod cursor;
 mod directory;
 mod excluded;
+mod expunge;
 mod failure;
 mod find;
 mod fold;

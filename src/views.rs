@@ -14,11 +14,13 @@ mod change;
 mod counters;
 mod coverage;
 mod dump;
+mod erasure;
 mod fetch;
 mod job;
 mod media;
 mod member;
 mod message;
+mod mirror;
 mod peer;
 mod problem;
 mod program;
@@ -31,14 +33,20 @@ pub use change::{ChangeLine, ChangeView, ChangesPage, LogHeadView};
 pub use counters::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
 pub use coverage::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView, HoleView};
 pub use dump::DumpPage;
+pub use erasure::{EraseBody, EraseRunView, EraseStartView, ErasedCountsView, ErasureView, ErasuresView};
 pub use fetch::{FetchBody, FetchView};
 pub use job::{
     AccountWaitView, FollowBody, FollowView, JobPeersView, JobView, JobsView, JoinBody, JoinView, RunJobBody, StartView,
     StartsView, UnfollowBody, UnfollowView,
 };
-pub use media::{FileChunkView, FileDetail, FilePlaceView, FileView, FilesPage, MediaWishBody, MediaWishView};
+pub use media::{
+    DownloadView, FileDetail, FileExplainedView, FilePlaceView, FileRuleView, FileRulesView, FileStreamView, FileTotalsView,
+    FileView, FilesExplainedView, FilesPage, MediaProgressView, MediaWishBody, MediaWishView, MessageFileView, MessageFilesView,
+    RuleStepView, RulesSaidView,
+};
 pub use member::{MembershipView, PeerAccountsView, PeerTopicsView, TopicView};
 pub use message::{MessageDetail, MessagesPage, RawView};
+pub use mirror::{AmountView, MirrorView};
 pub use peer::{KnownPeer, PeersPage};
 pub use problem::Problem;
 pub use program::{

@@ -31,8 +31,14 @@ pub(crate) struct Telegram {
 
 impl Telegram {
     pub(crate) fn start(folder: &Path) -> anyhow::Result<Self> {
+        Self::start_with(folder, &[])
+    }
+
+    /// The same with variables of its environment.
+    pub(crate) fn start_with(folder: &Path, variables: &[(&str, String)]) -> anyhow::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args([OsStr::new("serve"), folder.as_os_str()])
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -75,8 +81,14 @@ impl Drop for Telegram {
 /// The simulator's process: leaves its accounts' sessions in a folder, serves until its input ends, and says what it served when a line
 /// comes in.
 pub(crate) async fn serve(folder: &Path, world: World) -> anyhow::Result<()> {
+    serve_with(folder, world, |_| {}).await
+}
+
+/// The same; something is done to it before anybody is let in.
+pub(crate) async fn serve_with(folder: &Path, world: World, prepare: impl FnOnce(&Simulator)) -> anyhow::Result<()> {
     let messages = world.message_count();
     let simulator = Simulator::start(world, Options::default()).await?;
+    prepare(&simulator);
     let store = Sessions::new(&folder.join("sessions"), Server::Simulated.name());
     for session in sessions(&simulator)? {
         store.save(&session)?;

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -95,13 +96,21 @@ impl World {
         let size = entry.size_of(letter).ok_or(FileError::Missing)?.max(0);
         let picture = entry.pictures().into_iter().rev().find(|size| letter.is_empty() || size.letter.to_string() == letter);
         let picture = picture.filter(|_| self.real_media && (entry.is_photo() || !letter.is_empty()));
+        if let FileSource::Given(bytes) = &entry.source
+            && (entry.is_photo() || letter.is_empty())
+        {
+            let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+            return Ok(Content { size, bytes: Bytes::Given(Arc::clone(bytes)) });
+        }
         let source = match &entry.source {
-            FileSource::Derived | FileSource::Tone if picture.is_some() => {
+            FileSource::Derived | FileSource::Tone | FileSource::Given(_) if picture.is_some() => {
                 let drawn = picture.and_then(|of| picture::jpeg(id, of.width, of.height, entry.is_progressive(of), size));
                 Bytes::Made(drawn.ok_or(FileError::Missing)?)
             }
             FileSource::Tone if size > tone::HEADER => Bytes::Tone(id),
-            FileSource::Derived | FileSource::Tone => Bytes::Derived(derivation_key(self.seed, id, letter_of(entry, letter))),
+            FileSource::Derived | FileSource::Tone | FileSource::Given(_) => {
+                Bytes::Derived(derivation_key(self.seed, id, letter_of(entry, letter)))
+            }
             FileSource::Disk(path) => Bytes::Disk(self.file_root.as_deref().unwrap_or(Path::new("")).join(path)),
             FileSource::Missing => return Err(FileError::Missing),
         };
@@ -118,6 +127,8 @@ struct Content {
 enum Bytes {
     /// These.
     Made(Vec<u8>),
+    /// These, shared.
+    Given(Arc<[u8]>),
     /// The sound of this id.
     Tone(i64),
     /// From this key.
@@ -131,6 +142,7 @@ impl Content {
         let (from, to) = (offset.clamp(0, self.size), offset.saturating_add(limit).clamp(0, self.size));
         match &self.bytes {
             Bytes::Made(bytes) => Ok(bytes.get(from as usize..to.max(from) as usize).unwrap_or_default().to_vec()),
+            Bytes::Given(bytes) => Ok(bytes.get(from as usize..to.max(from) as usize).unwrap_or_default().to_vec()),
             Bytes::Tone(id) => Ok(tone::wave(*id, self.size, from, to)),
             Bytes::Derived(key) => Ok(derive(*key, from, to)),
             Bytes::Disk(path) => {
@@ -193,6 +205,10 @@ mod tests {
             let hash: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(world.file_hash(rendition.id, &rendition.letter), Some(hash));
         }
+        let given: std::sync::Arc<[u8]> = b"<script>".as_slice().into();
+        world.files.insert(7, FileEntry { source: FileSource::Given(given), ..FileEntry::document(99, 1) });
+        assert_eq!(world.file_content(7).unwrap(), b"<script>");
+        assert_eq!(world.read_file(7, "", 3, 4).unwrap(), b"ript");
         assert_eq!(world.file_hash(9, ""), None);
         assert_eq!(world.file_hash(8, "m"), None);
     }

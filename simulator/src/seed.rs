@@ -30,14 +30,24 @@ pub enum FileSizes {
         /// The largest; Telegram's own bound is 4 GB.
         max: i64,
     },
+    /// From empty to 4 MB, small ones as frequent as large ones, and one in forty from there up to a size.
+    MostlySmall {
+        /// The largest.
+        max: i64,
+    },
 }
 
 impl FileSizes {
     /// The size of a file that would otherwise have a typical one; nothing is taken from any generator, so that nothing else moves.
     fn size_of(self, seed: u64, id: i64, typical: i64) -> i64 {
-        let Self::Between { min, max } = self else { return typical };
-        let (min, max) = (min.max(0), max.max(min.max(0)));
         let chance = mix(seed ^ mix(id as u64 ^ 0x51_2e));
+        let (min, max) = match self {
+            Self::Typical => return typical,
+            Self::Between { min, max } => (min, max),
+            Self::MostlySmall { max } if mix(chance).is_multiple_of(40) => (4_000_000, max),
+            Self::MostlySmall { .. } => (0, 4_000_000),
+        };
+        let (min, max) = (min.max(0), max.max(min.max(0)));
         if chance.is_multiple_of(16) {
             return min;
         }

@@ -94,6 +94,12 @@ impl Simulator {
         self.request_counts().iter().filter(|((_, name), _)| *name == method).map(|(_, count)| count).sum()
     }
 
+    /// Bytes of files that were sent in answers, those aside that were cut off: what was fetched twice counts twice.
+    #[must_use]
+    pub fn file_bytes_sent(&self) -> u64 {
+        self.core.file_bytes.load(Ordering::Relaxed)
+    }
+
     /// The calls that came before the end of a wait that the same account had been told to keep to for the same method: ten
     /// thousand of them at most, see [`Simulator::early_call_count`]. Holds for all calls, however many the ledger keeps.
     #[must_use]

@@ -9,9 +9,10 @@ use std::time::Duration;
 use super::backups::Backups;
 use super::{RunningOutput, open_files};
 use crate::accounts::AccountState;
-use crate::archive::Archive;
+use crate::archive::{Archive, FileTotals};
 use crate::crawl::{Crawler, Progress};
 use crate::lifecycle::{Lifecycle, StepOutcome, Worker};
+use crate::mirror::{MIRROR_READER, Mirror, MirrorReport, MirrorState};
 use crate::search::{INDEX_READER, ServingIndex};
 
 /// How often what has to be read is measured: the coverage of every peer, and the sizes of all files. Prometheus usually scrapes more
@@ -28,6 +29,7 @@ pub(super) struct Gauges {
     pub(super) index: ServingIndex,
     pub(super) outputs: Vec<RunningOutput>,
     pub(super) backups: Arc<Backups>,
+    pub(super) mirror: Option<Arc<Mirror>>,
     pub(super) lifecycle: Lifecycle,
 }
 
@@ -54,6 +56,7 @@ impl Gauges {
         self.set_accounts();
         self.backups.set_gauges();
         let last = self.archive.last_seq();
+        self.set_files();
         let lag = last.0.saturating_sub(self.index.position().0);
         metrics::gauge!("telescribe_reader_lag_changes", "reader" => INDEX_READER).set(lag as f64);
         let rebuild = self.index.rebuild();
@@ -64,6 +67,7 @@ impl Gauges {
             let lag = output.status.report(last).lag;
             metrics::gauge!("telescribe_reader_lag_changes", "reader" => output.name.clone()).set(lag as f64);
         }
+        self.set_mirror();
         let failing =
             self.lifecycle.workers().values().filter(|worker| worker.failing.is_some() || worker.trouble.is_some()).count();
         metrics::gauge!("telescribe_workers_failing").set(failing as f64);
@@ -71,6 +75,29 @@ impl Gauges {
             metrics::gauge!("telescribe_open_files").set(files.open as f64);
             metrics::gauge!("telescribe_open_files_limit").set(files.limit as f64);
         }
+    }
+
+    fn set_files(&self) {
+        let FileTotals { seen, wanted, stored, skipped, failed, missing_bytes, .. } = self.archive.flushed().file_totals();
+        for (state, count) in [("seen", seen), ("wanted", wanted), ("stored", stored), ("skipped", skipped), ("failed", failed)] {
+            metrics::gauge!("telescribe_files", "state" => state).set(count as f64);
+        }
+        metrics::gauge!("telescribe_files_missing_bytes").set(missing_bytes as f64);
+    }
+
+    /// Nothing is wrong, and nothing there, where there is no mirror.
+    fn set_mirror(&self) {
+        let report = self.mirror.as_ref().map(|mirror| mirror.report());
+        if let Some(report) = &report {
+            metrics::gauge!("telescribe_reader_lag_changes", "reader" => MIRROR_READER).set(report.lag as f64);
+        }
+        let MirrorReport { state, objects, waiting, failed, .. } = report.unwrap_or_default();
+        let is_down = matches!(state, MirrorState::Unreachable | MirrorState::Refused);
+        metrics::gauge!("telescribe_mirror_down").set(f64::from(u8::from(is_down)));
+        metrics::gauge!("telescribe_mirror_objects").set(objects.count as f64);
+        metrics::gauge!("telescribe_mirror_bytes").set(objects.bytes as f64);
+        metrics::gauge!("telescribe_mirror_waiting").set(waiting as f64);
+        metrics::gauge!("telescribe_mirror_failed").set(failed as f64);
     }
 
     fn set_accounts(&self) {

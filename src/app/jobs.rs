@@ -13,19 +13,22 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 use super::backups::Backups;
-use crate::archive::{Archive, ArchiveError};
+use super::erasures::Erasures;
+use super::media;
+use crate::archive::{Archive, ArchiveError, ArchivedFile};
 use crate::config::{Config, InvalidPlan};
 use crate::crawl::{
     Crawler, FetchError, FetchState, Fetching, InvalidJoinTarget, JoinTarget, Joining, PeerTarget, Standing, Wanted,
 };
 use crate::http::{Operator, OperatorError};
 use crate::lifecycle::{StepOutcome, Worker};
-use crate::media::{Downloads, Verdict, Wish};
+use crate::media::{Downloads, Judge, Wish};
 use crate::model::{AccountName, Clock, FileId, FileOrigin, InvalidIds, Peer, PeerKind, Timestamp};
 use crate::schedule::{Due, Job, Missed, Run, RunDecision, RunTracker, Scope, Selector, Zone, since};
 use crate::show;
 use crate::views::{
-    AccountWaitView, BackupRunView, FetchBody, FetchView, FollowView, JobPeersView, JobView, JoinView, StartView, UnfollowView,
+    AccountWaitView, BackupRunView, DownloadView, EraseBody, EraseRunView, FetchBody, FetchView, FileRulesView, FollowView,
+    JobPeersView, JobView, JoinView, RulesSaidView, StartView, UnfollowView,
 };
 
 /// The longest time between two ticks of the scheduler: the clock may have been set, or the machine may have slept.
@@ -46,6 +49,8 @@ pub(super) struct JobWorkers {
     pub(super) backups: Arc<Backups>,
     /// Files.
     pub(super) media: Arc<Downloads>,
+    /// What is to be erased.
+    pub(super) erasures: Arc<Erasures>,
 }
 
 impl JobWorkers {
@@ -76,6 +81,10 @@ pub(super) struct JobControl {
     clock: Arc<dyn Clock>,
     /// Who does the work; `None` where the program does not run.
     workers: Option<JobWorkers>,
+    /// Whether files are downloaded at all.
+    downloads_files: bool,
+    /// What says which.
+    judge: Judge,
     state: Mutex<ControlState>,
     manual_run_added: Notify,
 }
@@ -114,7 +123,9 @@ impl JobControl {
         };
         let trackers = runs.iter().map(tracker).collect::<Result<_, _>>()?;
         let state = Mutex::new(ControlState { trackers, ..ControlState::default() });
-        Ok(Self { runs, archive, clock, workers, state, manual_run_added: Notify::new() })
+        let rules = config.media.rules().map_err(|(key, why)| anyhow::anyhow!("configuration: `media.{key}` {why}"))?;
+        let (downloads_files, judge) = (config.media.enabled, Judge::new(rules, Arc::clone(&clock)));
+        Ok(Self { runs, archive, clock, workers, downloads_files, judge, state, manual_run_added: Notify::new() })
     }
 
     fn state(&self) -> MutexGuard<'_, ControlState> {
@@ -219,16 +230,19 @@ impl Operator for JobControl {
         })
     }
 
-    fn explain_file(&self, file: FileId) -> Result<Vec<(FileOrigin, String)>, OperatorError> {
-        let Some(workers) = &self.workers else { return Ok(Vec::new()) };
-        let broken = |error: ArchiveError| OperatorError::Broken(error.to_string());
-        let Some(file) = self.archive.view().file(file).map_err(broken)? else { return Ok(Vec::new()) };
-        let said = |verdict| match verdict {
-            Verdict::Wanted { rule } => format!("rule `{rule}`: wanted"),
-            Verdict::Skipped { why } => why,
-        };
-        let verdicts = workers.media.explain(&file).map_err(broken)?;
-        Ok(verdicts.into_iter().map(|(origin, verdict)| (origin, said(verdict))).collect())
+    fn file_rules(&self) -> Result<FileRulesView, OperatorError> {
+        Ok(FileRulesView { enabled: self.downloads_files, rules: self.judge.rules().0.iter().map(media::rule).collect() })
+    }
+
+    fn explain_file(&self, file: &ArchivedFile, places_max: usize) -> Result<Vec<(FileOrigin, RulesSaidView)>, OperatorError> {
+        let explained = self.judge.explain(self.archive.view(), file, places_max);
+        let explained = explained.map_err(|error| OperatorError::Broken(error.to_string()))?;
+        Ok(explained.into_iter().map(|(origin, explanation)| (origin, media::said(explanation))).collect())
+    }
+
+    fn downloads(&self) -> Vec<DownloadView> {
+        let running = self.workers.iter().flat_map(|workers| workers.media.running());
+        running.map(|download| media::download(&download)).collect()
     }
 
     fn wish_files(&self, files: &[FileId], retry: bool) -> Result<usize, OperatorError> {
@@ -313,6 +327,14 @@ impl Operator for JobControl {
 
     fn backup_run(&self, run: u64) -> Option<BackupRunView> {
         self.workers.as_ref()?.backups.run(run)
+    }
+
+    fn erase(&self, wanted: &EraseBody) -> Result<u64, OperatorError> {
+        self.workers.as_ref().ok_or(OperatorError::NotRunning)?.erasures.ask(wanted)
+    }
+
+    fn erase_run(&self, run: u64) -> Option<EraseRunView> {
+        self.workers.as_ref()?.erasures.run(run)
     }
 
     fn jobs(&self) -> Vec<JobView> {

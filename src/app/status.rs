@@ -11,11 +11,13 @@ use crate::config::PUBLISH;
 use crate::crawl::{Crawler, Progress};
 use crate::http::{Operator as _, StatusSource};
 use crate::lifecycle::{Lifecycle, WorkerStatus};
+use crate::mirror::Mirror;
 use crate::model::{AccountName, ChatId, Clock};
 use crate::views::{AccountStatusView, CrawlView, FloodView, NoResponseView, OutputView, ProgramView, PublishView, WorkerView};
 
 use super::backups::Backups;
 use super::jobs::JobControl;
+use super::mirror::mirror_view;
 use super::{RunningOutput, open_files};
 
 /// How many accounts without a response `/readyz` describes: they mostly have the same reason.
@@ -29,6 +31,7 @@ pub(super) struct RunningProgram {
     pub(super) lifecycle: Lifecycle,
     pub(super) job_control: Arc<JobControl>,
     pub(super) backups: Arc<Backups>,
+    pub(super) mirror: Option<Arc<Mirror>>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -147,6 +150,7 @@ impl StatusSource for RunningProgram {
             publish: Some(self.outputs.iter().find(|output| output.name == PUBLISH).map(|output| self.publish(output))),
             outputs: Some(self.outputs.iter().map(|output| self.output(output)).collect()),
             backup: Some(self.backups.status()),
+            mirror: self.mirror.as_deref().map(mirror_view),
             workers: Some(self.workers()),
             open_files: open_files::view(),
         }

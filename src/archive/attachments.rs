@@ -5,7 +5,7 @@
 //!
 //! # Invariants
 //! A file is in the queue as long as it is wanted or has failed, once, under the time from which on it may be tried; so what is missing is
-//! read off the queue, and nothing has to be counted. What is stored, skipped or not decided is not in it.
+//! read off the queue. What is stored, skipped or not decided is not in it.
 
 use prost::Message as _;
 
@@ -54,6 +54,8 @@ pub struct ArchivedFile {
     pub state_since: Timestamp,
     /// The picture that stands for it, where that is stored.
     pub thumbnail: Option<StoredBytes>,
+    /// Why there is no such picture, where one could not be made of the stored bytes.
+    pub no_thumbnail: Option<String>,
 }
 
 impl ArchivedFile {
@@ -76,6 +78,7 @@ impl ArchivedFile {
             state: FileState::Seen,
             state_since: now,
             thumbnail: None,
+            no_thumbnail: None,
         };
         file.learn(seen);
         file
@@ -181,6 +184,8 @@ struct FileRecord {
     next_try: Option<i64>,
     #[prost(message, optional, tag = "18")]
     thumbnail: Option<BytesRecord>,
+    #[prost(string, optional, tag = "19")]
+    no_thumbnail: Option<String>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -279,6 +284,7 @@ impl WrittenValue<FileId> for ArchivedFile {
             tries,
             next_try,
             thumbnail: self.thumbnail.map(BytesRecord::of),
+            no_thumbnail: self.no_thumbnail.clone(),
         };
         record.encode_to_vec()
     }
@@ -315,6 +321,7 @@ impl StoredValue<FileId> for ArchivedFile {
             state,
             state_since: Timestamp(r.state_since),
             thumbnail: r.thumbnail.map(BytesRecord::read).transpose()?,
+            no_thumbnail: r.no_thumbnail,
         })
     }
 }
@@ -405,12 +412,14 @@ mod tests {
             state in state(), thumbnail in prop::option::of(bytes()), name in prop::option::of(".{0,40}"), times in any::<[i64; 3]>(),
             size in prop::option::of(any::<i64>()), role in prop::sample::select(RenditionRole::ALL.to_vec()),
             preview in prop::option::of(prop::collection::vec(any::<u8>(), 0..50)), kind in prop::sample::select(MediaKind::ALL.to_vec()),
+            no_thumbnail in prop::option::of(".{0,9}"),
         ) {
             let id = FileId::document(7);
             let file = ArchivedFile {
                 id, media: kind, name, mime: Some("video/mp4".to_owned()), duration: Some(1.5), sticker_set: None, ttl: Some(i32::MAX), dc: 4,
                 renditions: vec![Rendition { letter: "y".to_owned(), role, width: Some(1), height: None, size }], preview,
                 seen_at: Timestamp(times[0]), posted_at: Timestamp(times[1]), state, state_since: Timestamp(times[2]), thumbnail,
+                no_thumbnail,
             };
             prop_assert_eq!(ArchivedFile::from_bytes(&id, &file.to_bytes()).expect("own bytes"), file);
         }

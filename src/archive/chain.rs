@@ -14,8 +14,7 @@
 //! zero bytes. Who has noted a link knows that nothing up to it has been changed since when the links can be made again.
 //!
 //! Leaves are salted so that a message can be erased for good: its leaf stays, and nobody can find out by trying which words it was made of,
-//! because the secret of its entry goes with it; the salts of the other leaves stay in its place. Nothing erases yet: an entry has no fields
-//! for such leaves and salts so far.
+//! because the secret of its entry goes with it; the salts of the other leaves stay in its place (docs/decisions/0019).
 
 use rand::RngExt as _;
 use sha2::{Digest as _, Sha256};
@@ -71,15 +70,101 @@ impl Secret {
     }
 
     /// The digest of a form of a message: of the fields of its raw bytes as they stand in its value.
-    pub(super) fn leaf(&self, key: &MessageKey, version: u32, raw: &[u8]) -> [u8; LINK_LEN] {
-        let key = |digest: Sha256| {
-            let peer = digest.chain_update(key.peer().encode());
-            peer.chain_update((key.id.0 ^ i32::MIN).to_be_bytes()).chain_update(key.chat.account_name())
-        };
-        let salted = key(Sha256::new().chain_update(self.0)).finalize();
-        let (salt, _) = salted.split_at(SALT_LEN);
-        let leaf = key(Sha256::new().chain_update(salt)).chain_update(version.to_be_bytes());
+    pub(super) fn leaf(&self, key: &MessageKey, version: u32, raw: &[u8]) -> Leaf {
+        self.salt(key).leaf(key, version, raw)
+    }
+
+    /// What the digests of a message's forms are salted with.
+    pub(super) fn salt(&self, key: &MessageKey) -> Salt {
+        let mut salt = [0; SALT_LEN];
+        let salted = with_key(Sha256::new().chain_update(self.0), key).finalize();
+        salt.iter_mut().zip(salted).for_each(|(byte, salted)| *byte = salted);
+        Salt(salt)
+    }
+}
+
+/// The digest of a form of a message.
+pub(super) type Leaf = [u8; LINK_LEN];
+
+/// What the digests of a message's forms in an entry are salted with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Salt(pub(super) [u8; SALT_LEN]);
+
+impl std::fmt::Debug for Salt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Salt")
+    }
+}
+
+impl Salt {
+    /// See [`Secret::leaf`].
+    pub(super) fn leaf(&self, key: &MessageKey, version: u32, raw: &[u8]) -> Leaf {
+        let leaf = with_key(Sha256::new().chain_update(self.0), key).chain_update(version.to_be_bytes());
         leaf.chain_update(raw).finalize().into()
+    }
+}
+
+fn with_key(digest: Sha256, key: &MessageKey) -> Sha256 {
+    let peer = digest.chain_update(key.peer().encode());
+    peer.chain_update((key.id.0 ^ i32::MIN).to_be_bytes()).chain_update(key.chat.account_name())
+}
+
+/// What is left in an entry to prove one of its forms by, once the secret is gone because a message of the entry was erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// The form is there: its salt.
+    Salt(Salt),
+    /// Its message was erased: the digest of what was there.
+    Leaf(Leaf),
+    /// Its message was erased, and the form was damaged before.
+    Unknown,
+}
+
+impl Proof {
+    pub(super) fn to_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Salt(Salt(salt)) => salt.to_vec(),
+            Self::Leaf(leaf) => leaf.to_vec(),
+            Self::Unknown => Vec::new(),
+        }
+    }
+
+    pub(super) fn of(bytes: &[u8]) -> Result<Self, RecordError> {
+        if bytes.is_empty() {
+            return Ok(Self::Unknown);
+        }
+        let salt = bytes.try_into().map(|salt| Self::Salt(Salt(salt)));
+        let leaf = || bytes.try_into().map(Self::Leaf);
+        salt.or_else(|_| leaf()).map_err(|_| RecordError::value("proof of the hash chain", format!("{} bytes", bytes.len())))
+    }
+}
+
+/// What the forms that an entry brought are proved by, in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Proofs {
+    /// All by the entry's secret.
+    Secret(Secret),
+    /// Each by its own, because a message of the entry was erased.
+    Each(Vec<Proof>),
+}
+
+impl Proofs {
+    /// Gives up the secret, so that what is erased cannot be found out by trying; `messages` are those of the forms, in their order.
+    pub(super) fn give_up_secret(&mut self, messages: impl Iterator<Item = MessageKey>, change: impl FnOnce(&mut [Proof])) {
+        let mut each = match self {
+            Self::Secret(secret) => messages.map(|key| Proof::Salt(secret.salt(&key))).collect(),
+            Self::Each(proofs) => std::mem::take(proofs),
+        };
+        change(&mut each);
+        *self = Self::Each(each);
+    }
+
+    /// What the nth form, of this message, is proved by.
+    pub(super) fn of_form(&self, nth: usize, message: &MessageKey) -> Proof {
+        match self {
+            Self::Secret(secret) => Proof::Salt(secret.salt(message)),
+            Self::Each(proofs) => proofs.get(nth).copied().unwrap_or(Proof::Unknown),
+        }
     }
 }
 
@@ -95,7 +180,7 @@ impl Linking {
     }
 
     /// Adds the digest of a form, in the order of the entry.
-    pub(super) fn add(&mut self, leaf: &[u8; LINK_LEN]) {
+    pub(super) fn add(&mut self, leaf: &Leaf) {
         self.0.update(leaf);
     }
 

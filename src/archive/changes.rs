@@ -36,7 +36,8 @@ pub(super) fn end(db: &DB, path: &Path) -> Result<LogEnd, ArchiveError> {
         }
         summed => summed?,
     };
-    Ok(LogEnd { next, link, at, totals })
+    let files = View::over(db, path).file_totals()?;
+    Ok(LogEnd { next, link, at, totals, files })
 }
 
 impl View<'_> {

@@ -21,6 +21,8 @@ pub struct Coverage {
     pub messages: u64,
     /// Of these, how many are marked deleted.
     pub deleted: u64,
+    /// Messages that were erased: they are known, and not archived.
+    pub erased: u64,
 }
 
 /// What keeps a peer from being complete, and what nobody can see; complete where all but `hidden` are empty.
@@ -105,17 +107,20 @@ struct CoverageRecord {
     messages: u64,
     #[prost(uint64, tag = "3")]
     deleted: u64,
+    #[prost(uint64, tag = "4")]
+    erased: u64,
 }
 
 impl WrittenValue<ChatId> for Coverage {
     fn to_bytes(&self) -> Vec<u8> {
-        CoverageRecord { bounds: bounds(&self.read), messages: self.messages, deleted: self.deleted }.encode_to_vec()
+        let Self { read, messages, deleted, erased } = self;
+        CoverageRecord { bounds: bounds(read), messages: *messages, deleted: *deleted, erased: *erased }.encode_to_vec()
     }
 }
 
 impl StoredValue<ChatId> for Coverage {
     fn from_bytes(_: &ChatId, bytes: &[u8]) -> Result<Self, RecordError> {
         let r: CoverageRecord = decode("coverage", bytes)?;
-        Ok(Self { read: ranges(&r.bounds)?, messages: r.messages, deleted: r.deleted })
+        Ok(Self { read: ranges(&r.bounds)?, messages: r.messages, deleted: r.deleted, erased: r.erased })
     }
 }

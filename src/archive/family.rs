@@ -14,9 +14,12 @@ use super::codec::{RecordError, StoredKey, StoredValue, WrittenValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
 use super::epoch::Epochs;
+use super::erasure::{Erasure, Tombstone};
+use super::file_totals::FileTotals;
 use super::key::{
-    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, EpochsKey, FormatKey, FormerOwnerKey, JobKey, JudgedByKey, MemberKey,
-    OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey,
+    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, EpochsKey, ErasureNumber, FileTotalsKey, FormatKey, FormerOwnerKey,
+    JobKey, JudgedByKey, MemberKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey, UnknownUsernameKey, UpgradeKey, Username,
+    VersionKey, WalkedKey,
 };
 use super::members::Membership;
 use super::record::{Form, LogEntry, MessageRecord, Raw};
@@ -53,6 +56,8 @@ pub(super) const UNKNOWN_USERNAME: Family<UnknownUsernameKey, Timestamp> = Famil
 pub(super) const FORMER_OWNER: Family<FormerOwnerKey, AccountName> = Family::new(Cf::Meta);
 /// By which rules every file was judged that is not stored: their fingerprint.
 pub(super) const JUDGED_BY: Family<JudgedByKey, u64> = Family::new(Cf::Meta);
+/// Sums over all files.
+pub(super) const FILE_TOTALS: Family<FileTotalsKey, FileTotals> = Family::new(Cf::Meta);
 /// The newest forms of messages, whole.
 pub(super) const FORM: Family<MessageKey, Form> = Family::new(Cf::Message);
 /// What was understood of them, without Telegram's bytes.
@@ -86,6 +91,10 @@ pub(super) const ORIGIN: Family<OriginKey, ArchivedOrigin> = Family::new(Cf::Ori
 pub(super) const ATTACHED: Family<AttachedKey, FilePlace> = Family::new(Cf::Attached);
 /// The files that are wanted, or have failed.
 pub(super) const QUEUE: Family<QueueKey, There> = Family::new(Cf::Queue);
+/// The erasures that were ordered.
+pub(super) const ERASURE: Family<ErasureNumber, Erasure> = Family::new(Cf::Erasure);
+/// The messages that were erased, and those that an erasure has kept out.
+pub(super) const ERASED: Family<MessageKey, Tombstone> = Family::new(Cf::Erased);
 
 impl<K: StoredKey, V: StoredValue<K>> Family<K, V> {
     const fn new(cf: Cf) -> Self {
@@ -191,6 +200,12 @@ impl KeyRange {
         let mut end = last.encode().as_ref().to_vec();
         end.push(0);
         Self { first: first.encode().as_ref().to_vec(), end: Some(end) }
+    }
+
+    /// Of these keys, the ones before another one.
+    pub(super) fn before<K: StoredKey>(self, key: &K) -> Self {
+        let key = key.encode().as_ref().to_vec();
+        Self { end: Some(self.end.map_or_else(|| key.clone(), |end| end.min(key.clone()))), ..self }
     }
 
     /// Every key that begins with the bytes of another one.

@@ -1,5 +1,6 @@
 //! Order-preserving keys: their byte order is their logical order. Big-endian numbers, sign bit flipped so that negative ids sort first.
 
+mod erasures;
 mod files;
 
 use arrayvec::ArrayVec;
@@ -8,6 +9,7 @@ use crate::model::{AccountName, ChatId, MessageId, MessageKey, PeerId, Seq, Time
 
 use super::codec::{RecordError, StoredKey};
 
+pub use erasures::ErasureNumber;
 pub(super) use files::{AttachedKey, OriginKey, QueueKey};
 
 const PEER_LEN: usize = 8;
@@ -114,6 +116,10 @@ pub(super) struct FormerOwnerKey(pub(super) PeerId);
 /// Where it is kept by which rules all files were judged.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct JudgedByKey;
+
+/// Where the sums over all files are kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FileTotalsKey;
 
 /// A username that nobody has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -345,6 +351,18 @@ impl StoredKey for UpgradeKey {
 
     fn encode(&self) -> Self::Bytes {
         "upgrade"
+    }
+
+    fn decode(_: &[u8]) -> Result<Self, RecordError> {
+        Ok(Self)
+    }
+}
+
+impl StoredKey for FileTotalsKey {
+    type Bytes = &'static str;
+
+    fn encode(&self) -> Self::Bytes {
+        "file_totals"
     }
 
     fn decode(_: &[u8]) -> Result<Self, RecordError> {

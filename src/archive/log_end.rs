@@ -3,6 +3,7 @@
 use crate::model::{Seq, Timestamp};
 
 use super::chain::Link;
+use super::file_totals::FileTotals;
 use super::totals::Totals;
 
 /// Where the change log ends, and what there is in sum.
@@ -16,6 +17,8 @@ pub(super) struct LogEnd {
     pub(super) at: Timestamp,
     /// Sums over all crawled chats.
     pub(super) totals: Totals,
+    /// Sums over all files.
+    pub(super) files: FileTotals,
 }
 
 impl LogEnd {

@@ -23,6 +23,7 @@ use super::epoch::{EPOCHS_SINCE, Epochs};
 use super::family::{KeyRange, LOG};
 use super::flush::{Flush, Flusher};
 use super::folder::UNFINISHED;
+use super::gate::Gate;
 use super::marker::Marker;
 use super::opened::{Identity, Opened};
 use super::recent_peers::RecentPeers;
@@ -133,6 +134,7 @@ impl Archive {
     pub(super) fn with(db: DB, path: &Path, writing: Option<Writing>) -> Result<Self, ArchiveError> {
         let end = changes::end(&db, path)?;
         let identity = Identity { id: upgrade::id(&db, path)?, epochs: upgrade::epochs(&db, path)? };
+        let gate = Gate::of(&View::over(&db, path).erasures()?);
         let mut marker = Marker::of(path, &identity);
         let opened =
             Opened { db: Arc::new(db), path: path.into(), identity: Arc::new(identity), damage: Arc::new(Damage::default()) };
@@ -156,6 +158,7 @@ impl Archive {
             damage,
             durability,
             recent_peers: RecentPeers::new(),
+            gate,
             crawled_generation: Default::default(),
             flush,
             flusher,

@@ -27,6 +27,8 @@ pub struct Archived {
     pub held: usize,
     /// Messages that were known like this, or whose newer form was known.
     pub unchanged: usize,
+    /// Messages that were erased.
+    pub erased: usize,
     /// The number of the newest change afterwards.
     pub last: Seq,
 }

@@ -36,6 +36,11 @@ impl RecentPeers {
         }
     }
 
+    /// Forgets a peer that is not to be kept.
+    pub(super) fn forget(&self, peer: PeerId) {
+        self.peers().pop(&peer);
+    }
+
     fn peers(&self) -> MutexGuard<'_, LruCache<PeerId, Peer>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -19,6 +19,8 @@
 //! | `file` | file | what is known of a file, and what has become of it |
 //! | `origin` | file, where it was seen | what it takes to ask for it there |
 //! | `attached` | where it was seen, file | where in a message |
+//! | `erasure` | number | an erasure that was ordered: of what, and how far it has got |
+//! | `erased` | chat, id | that a message was erased: when, and by which erasure |
 //! | `queue` | small or large, when it may be tried, when it was posted (descending), file | nothing: the file is wanted, or has failed |
 //!
 //! A chat is a peer, and in basic groups and private chats the account whose ids its messages have.
@@ -33,7 +35,7 @@ use rocksdb::{
 use crate::open_files;
 
 /// The format number of what is on disk; raised by every change that an older version could not read.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 
 /// The family of Telegram's bytes until format 2.
 pub(super) const FORMER_RAW: &str = "raw";
@@ -87,10 +89,12 @@ pub(super) enum Cf {
     Origin,
     Attached,
     Queue,
+    Erasure,
+    Erased,
 }
 
 impl Cf {
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::Meta,
         Self::Message,
         Self::Version,
@@ -109,6 +113,8 @@ impl Cf {
         Self::Origin,
         Self::Attached,
         Self::Queue,
+        Self::Erasure,
+        Self::Erased,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -131,6 +137,8 @@ impl Cf {
             Self::Origin => "origin",
             Self::Attached => "attached",
             Self::Queue => "queue",
+            Self::Erasure => "erasure",
+            Self::Erased => "erased",
         }
     }
 
@@ -140,6 +148,7 @@ impl Cf {
             Self::Member | Self::Counters | Self::Size | Self::Topic => 2,
             Self::Own | Self::Hash => 4,
             Self::File | Self::Origin | Self::Attached | Self::Queue => 5,
+            Self::Erasure | Self::Erased => 6,
             _ => 1,
         }
     }
@@ -170,7 +179,8 @@ impl Cf {
             false => options.set_compression_type(DBCompressionType::Lz4),
         }
         // Point reads of keys that are often absent (is this message known?): a Bloom filter answers most of them.
-        if matches!(self, Self::Message | Self::Peer | Self::Username | Self::Member | Self::File | Self::Origin) {
+        let often_absent = [Self::Message, Self::Peer, Self::Username, Self::Member, Self::File, Self::Origin, Self::Erased];
+        if often_absent.contains(&self) {
             blocks.set_bloom_filter(10.0, false);
         }
         options.set_block_based_table_factory(&blocks);

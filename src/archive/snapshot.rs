@@ -9,6 +9,7 @@ use crate::model::Seq;
 
 use super::chain::Link;
 use super::epoch::{LogPosition, PositionError};
+use super::file_totals::FileTotals;
 use super::log_end::LogEnd;
 use super::opened::Opened;
 use super::totals::Totals;
@@ -63,6 +64,12 @@ impl Snapshot {
     #[must_use]
     pub fn totals(&self) -> Totals {
         self.end.totals
+    }
+
+    /// Sums over all files, as of the same moment.
+    #[must_use]
+    pub fn file_totals(&self) -> FileTotals {
+        self.end.files
     }
 
     /// The newest link of the hash chain over the change log.

@@ -1,5 +1,6 @@
 //! A write while it is being worked out: what becomes of each thing that it brings, given what is known.
 
+mod erase;
 mod files;
 mod members;
 
@@ -12,14 +13,14 @@ use crate::model::{
 };
 
 use super::addresses::Address;
-use super::chain::{Link, Linking, Secret};
+use super::chain::{Link, Linking, Proofs, Secret};
 use super::codec::{StoredKey, WrittenValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
 use super::family::{
     ACCESS_HASH, COUNTERS, COVERAGE, CRAWL_STATE, EARLIER_FORM, FORM, Family, LOG, OWN, PEER, SIZE, TOPIC, USERNAME,
 };
-use super::key::{AddressKey, OwnKey, Username, VersionKey};
+use super::key::{AddressKey, ErasureNumber, OwnKey, Username, VersionKey};
 use super::log_end::LogEnd;
 use super::members::Membership;
 use super::outcome::{Archived, MassDeletion};
@@ -29,6 +30,7 @@ use super::topics::Topic;
 use super::totals::Totals;
 use super::view::View;
 use super::{Archive, ArchiveError};
+pub(super) use erase::ErasureStep;
 use files::StagedFiles;
 
 /// What is told of an account and a peer.
@@ -64,6 +66,12 @@ pub(super) struct Staged<'a> {
     members: BTreeMap<PeerId, Vec<Membership>>,
     topics: BTreeMap<MessageKey, Topic>,
     files: StagedFiles,
+    /// What this write erases, or keeps out.
+    erased: BTreeSet<MessageKey>,
+    /// The erasure that it has ordered last.
+    last_ordered: Option<ErasureNumber>,
+    /// Earlier entries of the change log that it changes what they are proved by.
+    entries: BTreeMap<Seq, LogEntry>,
     coverage: BTreeMap<ChatId, Coverage>,
     crawl_states: BTreeMap<ChatId, CrawlState>,
     /// The sums, and what each chat that is touched added to them before.
@@ -116,7 +124,10 @@ impl<'a> Staged<'a> {
             own: BTreeMap::new(),
             members: BTreeMap::new(),
             topics: BTreeMap::new(),
-            files: StagedFiles::default(),
+            files: StagedFiles::new(after.files),
+            erased: BTreeSet::new(),
+            last_ordered: None,
+            entries: BTreeMap::new(),
             coverage: BTreeMap::new(),
             crawl_states: BTreeMap::new(),
             totals: after.totals,
@@ -126,7 +137,8 @@ impl<'a> Staged<'a> {
         }
     }
 
-    pub(super) fn peer(&mut self, mut peer: Peer) -> Result<(), ArchiveError> {
+    pub(super) fn peer(&mut self, peer: Peer) -> Result<(), ArchiveError> {
+        let Some(mut peer) = self.kept_of(peer)? else { return Ok(()) };
         let known = match self.peers.get(&peer.id) {
             Some(staged) => Some(staged.clone()),
             None if self.archive.recent_peers.has(&peer) => return Ok(()),
@@ -163,6 +175,9 @@ impl<'a> Staged<'a> {
     }
 
     pub(super) fn message(&mut self, message: Message, raw: RawRecord, revision: i64) -> Result<(), ArchiveError> {
+        if self.kept_out(&message)? {
+            return Ok(());
+        }
         let key = message.key;
         let state = self.crawl_state(key.chat)?;
         state.raise_top(key.id);
@@ -429,11 +444,13 @@ impl<'a> Staged<'a> {
     }
 
     /// By what an account can address a peer, if it can.
-    pub(super) fn address(&mut self, key: &AddressKey, address: Option<Address>) {
+    pub(super) fn address(&mut self, key: &AddressKey, address: Option<Address>) -> Result<(), ArchiveError> {
         match address {
+            Some(_) if self.is_nothing_kept_of(key.peer)? => {}
             Some(address) => self.put(&ACCESS_HASH, key, &address),
             None => ACCESS_HASH.delete(&self.archive.db, &mut self.batch, key),
         }
+        Ok(())
     }
 
     /// Adds an entry of any family to the batch.
@@ -515,7 +532,7 @@ impl<'a> Staged<'a> {
         let mut linking = Linking::new(self.link, last, &entry.sealed());
         self.leaves.iter().for_each(|leaf| linking.add(leaf));
         self.link = linking.link();
-        entry.seal = Some(Seal { link: self.link, secret: self.secret });
+        entry.seal = Some(Seal { link: self.link, proofs: Proofs::Secret(self.secret) });
         self.changed_at = self.now;
         self.put(&LOG, &last, &entry);
     }
@@ -529,6 +546,7 @@ impl<'a> Staged<'a> {
             self.before.get(chat).and_then(|before| before.crawled) != Some(standing(state))
         };
         let moves_crawled = self.moves_crawled || self.crawl_states.iter().any(is_moved);
+        let files = self.new_file_totals();
         self.log();
         let db = &self.archive.db;
         for (name, holder) in &self.usernames {
@@ -537,13 +555,16 @@ impl<'a> Staged<'a> {
                 None => USERNAME.delete(db, &mut self.batch, name),
             }
         }
+        for (last, entry) in &self.entries {
+            LOG.put(db, &mut self.batch, last, entry);
+        }
         for (chat, coverage) in &self.coverage {
             COVERAGE.put(db, &mut self.batch, chat, coverage);
         }
         for (chat, state) in &self.crawl_states {
             CRAWL_STATE.put(db, &mut self.batch, chat, state);
         }
-        let end = LogEnd { next: self.next, link: self.link, at: self.changed_at, totals };
+        let end = LogEnd { next: self.next, link: self.link, at: self.changed_at, totals, files };
         Ok(WorkedOut { batch: self.batch, end, archived: self.archived, peers: self.peers, moves_crawled })
     }
 }

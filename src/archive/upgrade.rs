@@ -32,7 +32,7 @@ struct Step {
 }
 
 /// The steps, oldest first.
-const STEPS: [Step; 4] = [
+const STEPS: [Step; 5] = [
     // Memberships, counters and topics came, in column families of their own. What an older archive could not know is learnt
     // from the next dialogs and pages; only an older program must not open what holds them.
     Step { from: 1, begin: |_, _| {}, go_on: |_, _| Ok(()) },
@@ -42,6 +42,8 @@ const STEPS: [Step; 4] = [
     Step { from: 3, begin: |_, _| {}, go_on: by_account::name_accounts },
     // Files came, in column families of their own. The reader of the change log that judges them finds those of older messages in their bytes.
     Step { from: 4, begin: |_, _| {}, go_on: |_, _| Ok(()) },
+    // Erasing came, in column families of its own. An older program would archive what was erased again, and takes what is left of it for damage.
+    Step { from: 5, begin: |_, _| {}, go_on: |_, _| Ok(()) },
 ];
 
 /// Marks a new archive.

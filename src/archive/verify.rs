@@ -6,6 +6,7 @@
 //! hashing), because the one is in the order of time and the other in that of keys; a chat whose sums differ is looked at message by message.
 
 mod coverage;
+mod erased;
 mod files;
 mod log;
 mod messages;
@@ -130,6 +131,7 @@ fn hash(kind: &ChangeKind) -> u64 {
     let (name, version) = match kind {
         ChangeKind::MessageEdited { version, .. } => (2, *version),
         ChangeKind::MessageDeleted { .. } => (3, 0),
+        ChangeKind::MessageErased { .. } => (4, 0),
         _ => (1, 0),
     };
     (name, version, kind.message()).hash(&mut hasher);
@@ -160,7 +162,8 @@ impl<'a> View<'a> {
         let told: ByChat<Told> = view.check_log(&mut findings)?;
         let stored: ByChat<Stored> = view.check_messages(&mut findings)?;
         view.compare_log(&told, &stored, &mut findings)?;
-        view.check_coverage(stored, &mut findings)?;
+        let erased = view.check_erased(&mut findings)?;
+        view.check_coverage(stored, erased, &mut findings)?;
         view.check_peers(&mut findings)?;
         view.check_files(&mut findings)?;
         view.check_readable(&mut findings)?;

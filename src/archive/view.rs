@@ -5,6 +5,7 @@
 //! `marks` have the rest of its methods.
 
 mod addresses;
+mod erasures;
 mod files;
 mod members;
 mod series;
@@ -20,12 +21,14 @@ use crate::model::{ChatId, IdRange, Message, MessageId, MessageKey, Peer, PeerId
 use super::codec::{RecordError, StoredKey, StoredValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
-use super::family::{COVERAGE, CRAWL_STATE, EARLIER_RAW, Family, KeyRange, MESSAGE, PEER, RAW, Row, USERNAME, VERSION};
+use super::family::{COVERAGE, CRAWL_STATE, EARLIER_RAW, ERASED, Family, KeyRange, MESSAGE, PEER, RAW, Row, USERNAME, VERSION};
 use super::key::{Username, VersionKey, under_chat};
 use super::opened::Opened;
 use super::record::{MessageRecord, Raw};
 use super::schema::{self, Cf};
 use super::{Archive, ArchiveError, Damage};
+
+pub use erasures::{SelectedMessages, ToldIn};
 
 /// Which way to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +109,16 @@ impl<'a> View<'a> {
         let decoded = family.decode(key, &bytes);
         let noted = decoded.inspect_err(|error| self.note_damage(family.cf(), key.encode().as_ref(), error));
         Ok(Some(noted?))
+    }
+
+    /// Whether there is anything under a key, also where it is damaged.
+    pub(super) fn has<K: StoredKey, V: StoredValue<K>>(self, family: &Family<K, V>, key: &K) -> Result<bool, ArchiveError> {
+        let (cf, bytes) = (schema::handle(self.db, family.cf()), key.encode());
+        let found = match self.snapshot {
+            Some(snapshot) => snapshot.get_pinned_cf(cf, bytes),
+            None => self.db.get_pinned_cf(cf, bytes),
+        };
+        Ok(found.map_err(|e| self.store(e))?.is_some())
     }
 
     /// The bytes under a key, as they are.
@@ -377,6 +390,13 @@ impl<'a> View<'a> {
             let Ok(key) = row.key() else { continue };
             coverage.messages += 1;
             coverage.deleted += u64::from(row.value(&key).is_ok_and(|record| record.deleted_at.is_some()));
+            if let Some(id) = IdRange::new(key.id.0, key.id.0) {
+                coverage.read.insert(id);
+            }
+        }
+        for row in self.lenient(&ERASED, KeyRange::under(under_chat(chat)), Order::OldestFirst) {
+            let Ok(key) = row?.key() else { continue };
+            coverage.erased += 1;
             if let Some(id) = IdRange::new(key.id.0, key.id.0) {
                 coverage.read.insert(id);
             }

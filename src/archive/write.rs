@@ -8,18 +8,20 @@ use rocksdb::{WriteBatch, WriteOptions};
 
 use crate::failpoints;
 use crate::model::{
-    AccountName, ChatId, Counters, FileId, FileOrigin, FileState, IdRange, Message, MessageId, MessageKey, Peer, PeerId,
-    SeenFile, Seq, StoredBytes, Timestamp, UpdatesState,
+    AccountName, ChatId, Counters, ErasureSelection, FileId, FileOrigin, FileState, IdRange, Message, MessageId, MessageKey,
+    Peer, PeerId, SeenFile, Seq, StoredBytes, Timestamp, UpdatesState,
 };
 
 use super::addresses::Address;
 use super::crawl_state::CrawlState;
-use super::family::{JOB_START, JUDGED_BY, POSITION, UNKNOWN_USERNAME, UPDATES, WALKED};
+use super::erasure::{Erasure, ErasureStage};
+use super::family::{ERASURE, JOB_START, JUDGED_BY, POSITION, UNKNOWN_USERNAME, UPDATES, WALKED};
 use super::key::{AccountKey, AddressKey, JobKey, JudgedByKey, PositionKey, UnknownUsernameKey, Username, WalkedKey};
 use super::outcome::{Archived, MassDeletion};
 use super::record::Raw;
-use super::staged::{MembershipChange, Staged, WorkedOut};
+use super::staged::{ErasureStep, MembershipChange, Staged, WorkedOut};
 use super::updates::AccountUpdates;
+use super::view::ToldIn;
 use super::{Archive, ArchiveError, Durability};
 
 type CrawlStateChange = Box<dyn FnOnce(&mut CrawlState) + Send>;
@@ -52,8 +54,11 @@ pub struct Write<'a> {
     unknown_usernames: Vec<Username>,
     files_seen: Vec<(FileOrigin, Timestamp, Option<AccountName>, SeenFile)>,
     file_states: Vec<(FileId, FileState)>,
-    thumbnails: Vec<(FileId, StoredBytes)>,
+    thumbnails: Vec<(FileId, Result<StoredBytes, String>)>,
     judged_by: Option<u64>,
+    renewed: Vec<Erasure>,
+    orders: Vec<(String, ErasureSelection, Timestamp)>,
+    erasures: Vec<ErasureStep>,
 }
 
 impl Archive {
@@ -86,6 +91,9 @@ impl Archive {
             file_states: Vec::new(),
             thumbnails: Vec::new(),
             judged_by: None,
+            renewed: Vec::new(),
+            orders: Vec::new(),
+            erasures: Vec::new(),
         }
     }
 }
@@ -226,7 +234,34 @@ impl Write<'_> {
 
     /// Notes that the picture which stands for a file is stored.
     pub fn file_thumbnail(&mut self, id: FileId, thumbnail: StoredBytes) -> &mut Self {
-        self.thumbnails.push((id, thumbnail));
+        self.thumbnails.push((id, Ok(thumbnail)));
+        self
+    }
+
+    /// Notes why no picture can be made that stands for a file.
+    pub fn no_file_thumbnail(&mut self, id: FileId, why: String) -> &mut Self {
+        self.thumbnails.push((id, Err(why)));
+        self
+    }
+
+    /// Orders an erasure: from then on nothing of what it is of is archived. `id` names it in every copy
+    /// of the archive.
+    pub fn order_erasure(&mut self, id: &str, selection: ErasureSelection, ordered_at: Timestamp) -> &mut Self {
+        self.orders.push((id.to_owned(), selection, ordered_at));
+        self
+    }
+
+    /// Orders an erasure that has ended once more, as given: what it is of may have become another.
+    pub fn renew_erasure(&mut self, erasure: Erasure) -> &mut Self {
+        self.renewed.push(erasure);
+        self
+    }
+
+    /// Takes a step of an erasure, which is to be as given afterwards: these messages are erased. `told` says where the change log tells of them.
+    /// With the step that ends [`ErasureStage::Messages`] goes what is no message.
+    pub fn erase(&mut self, erasure: Erasure, messages: Vec<MessageKey>, told: ToldIn) -> &mut Self {
+        let is_last = erasure.stage == ErasureStage::Traces;
+        self.erasures.push(ErasureStep { erasure, messages, told, is_last });
         self
     }
 
@@ -343,13 +378,24 @@ impl Write<'_> {
             staged.put(&WALKED, &WalkedKey(account), &from);
         }
         for (key, address) in self.addresses {
-            staged.address(&key, address);
+            staged.address(&key, address)?;
         }
         for job in self.job_starts {
             staged.put(&JOB_START, &JobKey(job), &self.now);
         }
         for name in self.unknown_usernames {
             staged.put(&UNKNOWN_USERNAME, &UnknownUsernameKey(name), &self.now);
+        }
+        let mut ordered = Vec::new();
+        for erasure in self.renewed {
+            staged.put(&ERASURE, &erasure.number, &erasure);
+            ordered.push(erasure);
+        }
+        for (id, selection, ordered_at) in self.orders {
+            ordered.push(staged.order_erasure(id, selection, ordered_at)?);
+        }
+        for step in self.erasures {
+            staged.erase(step)?;
         }
         let WorkedOut { batch, end: after, mut archived, peers, moves_crawled } = staged.finish()?;
         archived.last = after.last();
@@ -362,6 +408,7 @@ impl Write<'_> {
         if moves_crawled {
             archive.crawled_generation.fetch_add(1, Ordering::SeqCst);
         }
+        ordered.iter().for_each(|erasure| archive.gate.note(erasure));
         archive.recent_peers.note(peers.into_values());
         let durable = (archive.durability == Durability::Always).then(|| archive.flush.snapshot_at(&end));
         drop(end);

@@ -19,6 +19,7 @@
 //! collection removes, or enters again where it is referred to and has the bytes that its name says.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 
 use crate::model::Timestamp;
 
@@ -95,7 +96,7 @@ impl Collection {
             match self.forget(&hash, &mut collected)? {
                 Some(BlobPlace::Large) => forgotten.push(hash),
                 Some(BlobPlace::Small) => has_freed_small = true,
-                None => {}
+                Some(BlobPlace::Elsewhere) | None => {}
             }
             if forgotten.len() == FORGOTTEN_MAX {
                 self.remove_files(&mut forgotten)?;
@@ -104,9 +105,9 @@ impl Collection {
         self.remove_files(&mut forgotten)?;
         self.sweep_unknown(&is_referenced, &mut collected)?;
         self.sweep_partials(older_than, &mut collected)?;
-        if has_freed_small {
-            let room = &self.blobs.inner.room;
-            self.blobs.inner.database.reclaim(|bytes| room.check_disk(bytes).is_ok())?;
+        let has_dropped_small = self.blobs.inner.has_dropped_small.swap(false, Ordering::Relaxed);
+        if has_freed_small || has_dropped_small {
+            self.blobs.reclaim()?;
         }
         Ok(collected)
     }
@@ -149,13 +150,19 @@ impl Collection {
                 collected.foreign += 1;
                 return Ok(());
             };
-            if inner.database.find(&hash)?.is_some() {
+            if inner.database.find(&hash)?.is_some_and(|entry| entry.place != BlobPlace::Elsewhere) {
                 return Ok(());
             }
             let lock = inner.pins.lock(hash);
-            // Whoever was placing it has entered it before the lock was free.
-            if inner.database.find(&hash)?.is_some() {
-                return Ok(());
+            match inner.database.find(&hash)? {
+                // What a process left that was killed while it dropped its copy of what the mirror has.
+                Some(entry) if entry.place == BlobPlace::Elsewhere => {
+                    collected.unknown.add(inner.large.remove(&hash)?);
+                    return Ok(());
+                }
+                // Whoever was placing it has entered it before the lock was free.
+                Some(_) => return Ok(()),
+                None => {}
             }
             if !is_referenced(&hash) && !inner.pins.is_pinned(&lock) {
                 collected.unknown.add(inner.large.remove(&hash)?);
@@ -165,7 +172,7 @@ impl Collection {
             let file = large::open(&path).map_err(BlobError::io(&path))?;
             match BlobHash::of_reader(file, |_| {}).map_err(BlobError::io(&path))? {
                 (found, size) if found == hash => {
-                    inner.database.add(&hash, BlobEntry { place: BlobPlace::Large, size }, None, None)?;
+                    inner.database.add(&hash, BlobEntry::here(BlobPlace::Large, size), None, None)?;
                     collected.adopted.add(size);
                 }
                 _ if collected.damaged.len() < DAMAGED_MAX => collected.damaged.push(hash),
@@ -213,7 +220,7 @@ impl Collection {
                 None if path.exists() => return Ok(()),
                 None => {}
             }
-            self.blobs.count_partial(0, record.synced.bytes());
+            self.blobs.count_partial(0, record.bytes());
         }
         inner.database.remove_partial(key)
     }

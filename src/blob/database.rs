@@ -5,7 +5,7 @@
 //! | `index` | hash | where the blob is, and its size |
 //! | `bytes` | hash | the bytes of a small blob (BlobDB: values in files of their own, which no compaction rewrites) |
 //! | `partial` | SHA-256 of the download's key | its file, its size, the ranges that the disk has |
-//! | `meta` | name | totals |
+//! | `meta` | name | totals; what the mirror has noted; blobs that are to be removed from it |
 //!
 //! # Correctness
 //! - Index, bytes, totals and the end of a download change in one batch (atomic), under the lock of the totals.
@@ -19,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rocksdb::{
     BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB,
-    DBCompressionType, DBRecoveryMode, IteratorMode, Options, WriteBatch,
+    DBCompressionType, DBRecoveryMode, Direction, IteratorMode, Options, WriteBatch,
 };
 
 use super::error::BlobError;
@@ -32,6 +32,10 @@ const PARTIAL: &str = "partial";
 const META: &str = "meta";
 const FAMILIES: [&str; 4] = [INDEX, BYTES, PARTIAL, META];
 const TOTALS: &[u8] = b"totals";
+/// Behind it in `meta`: what the mirror has noted, under names of its own.
+const NOTE: &[u8] = b"mirror/";
+/// Behind it in `meta`: the hash of a blob that was mirrored, and that nothing refers to any more.
+const UNREFERRED: &[u8] = b"unreferred/";
 
 /// Values of at least so many bytes go to BlobDB's files; smaller ones cost less within a table than a read of their own.
 const SEPARATE_MIN: u64 = 4 << 10;
@@ -94,7 +98,7 @@ impl Database {
             Some(Some(totals)) => totals,
             _ => this.count()?,
         };
-        this.stored_bytes.store(totals.all().bytes, Ordering::Relaxed);
+        this.stored_bytes.store(totals.here().bytes, Ordering::Relaxed);
         *this.totals_lock() = totals;
         Ok(this)
     }
@@ -117,7 +121,7 @@ impl Database {
         *self.totals_lock()
     }
 
-    /// The bytes of all blobs.
+    /// The bytes of all blobs that are here.
     pub(super) fn stored_bytes(&self) -> u64 {
         self.stored_bytes.load(Ordering::Relaxed)
     }
@@ -170,7 +174,66 @@ impl Database {
         if entry.place == BlobPlace::Small {
             batch.delete_cf(self.family(BYTES), hash.0);
         }
+        if entry.mirrored {
+            batch.put_cf(self.family(META), behind(UNREFERRED, &hash.0), []);
+        }
         self.write(batch, |totals| totals.without(entry))
+    }
+
+    /// Enters a blob that is there, whose lock the caller has, with another place or mark. Bytes that are not to be here any more go.
+    pub(super) fn change(&self, hash: &BlobHash, from: BlobEntry, to: BlobEntry) -> Result<(), BlobError> {
+        let mut batch = WriteBatch::default();
+        batch.put_cf(self.family(INDEX), hash.0, to.encode());
+        if from.place == BlobPlace::Small && to.place != BlobPlace::Small {
+            batch.delete_cf(self.family(BYTES), hash.0);
+        }
+        self.write(batch, |totals| totals.without(from).with(to))
+    }
+
+    /// Forgets a blob whose lock the caller has, and that is nowhere any more.
+    pub(super) fn forget(&self, hash: &BlobHash, entry: BlobEntry) -> Result<(), BlobError> {
+        let mut batch = WriteBatch::default();
+        batch.delete_cf(self.family(INDEX), hash.0);
+        self.write(batch, |totals| totals.without(entry))
+    }
+
+    /// What was mirrored and is referred to no more.
+    pub(super) fn unreferred(&self) -> impl Iterator<Item = Result<BlobHash, BlobError>> + '_ {
+        self.meta_behind(UNREFERRED).map(|row| Ok(BlobHash(row?.0.try_into().map_err(|_| self.unreadable())?)))
+    }
+
+    /// Forgets that a blob was mirrored once.
+    pub(super) fn settle_unreferred(&self, hash: &BlobHash) -> Result<(), BlobError> {
+        self.db.delete_cf(self.family(META), behind(UNREFERRED, &hash.0)).map_err(|e| self.failed(e))
+    }
+
+    /// What the mirror has noted under a name.
+    pub(super) fn note(&self, name: &str) -> Result<Option<Vec<u8>>, BlobError> {
+        self.db.get_cf(self.family(META), behind(NOTE, name.as_bytes())).map_err(|e| self.failed(e))
+    }
+
+    /// Notes something for the mirror under a name, or forgets it.
+    pub(super) fn set_note(&self, name: &str, value: Option<&[u8]>) -> Result<(), BlobError> {
+        let key = behind(NOTE, name.as_bytes());
+        match value {
+            Some(value) => self.db.put_cf(self.family(META), key, value),
+            None => self.db.delete_cf(self.family(META), key),
+        }
+        .map_err(|e| self.failed(e))
+    }
+
+    /// What the mirror has noted under names that begin so: what follows in the name, and the note.
+    pub(super) fn notes(&self, of: &str) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), BlobError>> + use<'_> {
+        self.meta_behind(&behind(NOTE, of.as_bytes()))
+    }
+
+    fn meta_behind(&self, prefix: &[u8]) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), BlobError>> + use<'_> {
+        let from = prefix.to_vec();
+        let rows = self.db.iterator_cf(self.family(META), IteratorMode::From(prefix, Direction::Forward));
+        rows.map_while(move |row| match row {
+            Ok((key, value)) => key.strip_prefix(from.as_slice()).map(|rest| Ok((rest.to_vec(), value.to_vec()))),
+            Err(error) => Some(Err(self.failed(error))),
+        })
     }
 
     fn write(&self, mut batch: WriteBatch, change: impl FnOnce(BlobTotals) -> BlobTotals) -> Result<(), BlobError> {
@@ -179,13 +242,18 @@ impl Database {
         batch.put_cf(self.family(META), TOTALS, changed.encode());
         self.db.write(batch).map_err(|e| self.failed(e))?;
         *totals = changed;
-        self.stored_bytes.store(changed.all().bytes, Ordering::Relaxed);
+        self.stored_bytes.store(changed.here().bytes, Ordering::Relaxed);
         Ok(())
     }
 
     /// Every blob, in the order of hashes, as it is when this is called.
     pub(super) fn entries(&self) -> impl Iterator<Item = Result<(BlobHash, BlobEntry), BlobError>> + '_ {
-        self.db.iterator_cf(self.family(INDEX), IteratorMode::Start).map(|row| {
+        self.entries_from(0)
+    }
+
+    /// The same from those on whose hash begins with this byte.
+    pub(super) fn entries_from(&self, first: u8) -> impl Iterator<Item = Result<(BlobHash, BlobEntry), BlobError>> + '_ {
+        self.db.iterator_cf(self.family(INDEX), IteratorMode::From(&[first], Direction::Forward)).map(|row| {
             let (key, value) = row.map_err(|e| self.failed(e))?;
             let hash = BlobHash(key.as_ref().try_into().map_err(|_| self.unreadable())?);
             Ok((hash, decoded(&hash, &value)?))
@@ -242,6 +310,24 @@ impl Database {
         {
             return Ok(());
         }
+        self.rewrite_bytes()
+    }
+
+    /// Has the bytes of removed blobs leave the disk, whatever that costs. `check_room` is asked whether there is room for so many bytes.
+    pub(super) fn reclaim_all(&self, check_room: impl FnOnce(u64) -> Result<(), BlobError>) -> Result<(), BlobError> {
+        let number = |name: &str| self.db.property_int_value_cf(self.family(BYTES), name).map(Option::unwrap_or_default);
+        FAMILIES.iter().try_for_each(|name| self.db.flush_cf(self.family(name))).map_err(|e| self.failed(e))?;
+        FAMILIES.iter().for_each(|name| self.compact(name));
+        let live = number("rocksdb.live-blob-file-size").map_err(|e| self.failed(e))?;
+        let garbage = number("rocksdb.live-blob-file-garbage-size").map_err(|e| self.failed(e))?;
+        if garbage == 0 {
+            return Ok(());
+        }
+        check_room(live.saturating_sub(garbage))?;
+        self.rewrite_bytes()
+    }
+
+    fn rewrite_bytes(&self) -> Result<(), BlobError> {
         let rewriting = |on| self.db.set_options_cf(self.family(BYTES), &[("enable_blob_garbage_collection", on)]);
         rewriting("true").map_err(|e| self.failed(e))?;
         self.compact(BYTES);
@@ -259,6 +345,11 @@ impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Database").field("path", &self.db.path()).finish_non_exhaustive()
     }
+}
+
+/// A key of `meta`.
+fn behind(prefix: &[u8], name: &[u8]) -> Vec<u8> {
+    [prefix, name].concat()
 }
 
 fn decoded(hash: &BlobHash, bytes: &[u8]) -> Result<BlobEntry, BlobError> {

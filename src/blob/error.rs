@@ -87,6 +87,14 @@ pub enum BlobError {
         /// What is wrong with it.
         why: String,
     },
+    /// The bytes are in the mirror only, which cannot be asked at present.
+    #[error("the stored file {hash} is in the mirror only, and {why}")]
+    Unreachable {
+        /// Which.
+        hash: BlobHash,
+        /// Why not, as it follows in the sentence.
+        why: String,
+    },
     /// Somebody holds on to the blob.
     #[error("the stored file {hash} is being used: try again later")]
     Pinned {

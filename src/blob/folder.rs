@@ -15,8 +15,10 @@ use crate::atomic_file;
 
 use super::error::BlobError;
 
-/// The format of what is in the folder; raised by every change that an older version could not read.
-const FORMAT: u32 = 1;
+/// The newest format; raised by every change that an older version could not read. What differs: 2 knows of mirrors.
+const FORMAT: u32 = 2;
+/// The format of a folder that was never mirrored: what an older version can read stays readable for it.
+const PLAIN_FORMAT: u32 = 1;
 /// The hash that names blobs (docs/decisions/0018).
 const HASH: &str = "sha-256";
 /// The mark: written last when a folder is made, so a folder that has it was whole once.
@@ -93,7 +95,19 @@ impl BlobFolder {
 
     /// Marks a folder whose parts are there: from now on it is one of blobs.
     pub(super) fn mark(&self) -> Result<(), BlobError> {
-        let mark = Mark { format: FORMAT, hash: HASH.to_owned() };
+        self.mark_as(PLAIN_FORMAT)
+    }
+
+    /// Marks it as one that is mirrored, before anything is written that an older version could not read.
+    pub(super) fn mark_mirrored(&self) -> Result<(), BlobError> {
+        match read_mark(&self.root)? {
+            Some(mark) if mark.format >= FORMAT => Ok(()),
+            _ => self.mark_as(FORMAT),
+        }
+    }
+
+    fn mark_as(&self, format: u32) -> Result<(), BlobError> {
+        let mark = Mark { format, hash: HASH.to_owned() };
         let text = serde_json::to_vec(&mark).map_err(io::Error::from).map_err(BlobError::io(&self.root))?;
         atomic_file::replace(&self.root.join(MARK), &text).map(drop).map_err(BlobError::io(&self.root))
     }

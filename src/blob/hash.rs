@@ -16,6 +16,12 @@ impl BlobHash {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// Hashes what comes in pieces.
+    #[must_use]
+    pub fn hasher() -> BlobHasher {
+        BlobHasher(Sha256::new())
+    }
+
     /// Hashes all that a reader gives, and counts it; `step` is told how many bytes came each time.
     pub(super) fn of_reader(mut reader: impl Read, mut step: impl FnMut(u64)) -> io::Result<(Self, u64)> {
         let (mut hasher, mut chunk, mut size) = (Sha256::new(), vec![0; CHUNK], 0);
@@ -31,6 +37,23 @@ impl BlobHash {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+/// Hashes bytes that come in pieces, in their order.
+#[derive(Debug)]
+pub struct BlobHasher(Sha256);
+
+impl BlobHasher {
+    /// Takes the next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of all pieces.
+    #[must_use]
+    pub fn finish(self) -> BlobHash {
+        BlobHash(self.0.finalize().into())
     }
 }
 

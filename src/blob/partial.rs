@@ -1,8 +1,9 @@
 //! A download that is not complete: bytes at any offset, from several tasks at once, which a killed process and a power cut leave resumable.
 //!
 //! # Correctness
-//! What is there is known in two steps. A range that was written is *done*: this process may rely on it. The disk is asked for the data (fdatasync) of all
-//! done ranges together, and only after that they are noted in the database as *synced*; another process believes nothing else. The note itself is durable with
+//! What is there is known in two steps. A range that was written is *done*: this process may rely on it. It is noted in the database with its checksum, and
+//! another process believes of it what has that checksum: after a kill all of it, after a power cut what the disk has. The disk is asked for the data (fdatasync)
+//! of many done ranges together, and only after that they are noted as *synced*, and believed unseen. The note itself is durable with
 //! the next flush of the store, of whatever thread: one that a power cut loses costs its ranges and no more. It names the download's file, whose name is never given twice (`incoming.rs`), so no note of one file is ever
 //! believed of another; and where the file is shorter than its note says, what lies behind its end is not believed.
 //!
@@ -12,7 +13,7 @@ use std::fs::File;
 use std::io::{self, Seek as _};
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::database::PartialKey;
@@ -20,16 +21,21 @@ use super::error::BlobError;
 use super::hash::BlobHash;
 use super::incoming::IncomingFile;
 use super::ranges::ByteRanges;
-use super::record::PartialRecord;
+use super::record::{PartialRecord, UnsyncedRange};
 use super::store::Stored;
 use super::{Blobs, SMALL_MAX};
 
-/// Bytes that are done and not synced, from which on they are synced: about what a killed process fetches again, for one sync each 16 MiB.
+/// Bytes that are done and not synced, from which on they are synced: what a power cut may cost, for one sync each 16 MiB.
 const UNSYNCED_MAX: u64 = 16 << 20;
 /// Bytes that are done and not synced at which writers wait for a sync that is under way (back-pressure): four times as many, so that they seldom do.
 const UNSYNCED_WAIT: u64 = 4 * UNSYNCED_MAX;
 /// Separate ranges of one download. Telegram's largest file has 8,000 parts of 512 KiB, of which at most half can lie apart.
 const RANGES_MAX: usize = 16_384;
+/// Ranges that are done and not synced, from which on they are synced: each note has them all.
+const UNSYNCED_RANGES_MAX: usize = 256;
+/// Separate ranges that are synced, up to which each write is noted: a file that is fetched in order has a handful, and a note has them all. With more,
+/// what is not synced is not noted, and a kill costs what a power cut does.
+const NOTED_RANGES_MAX: usize = 64;
 /// The largest file: far more than Telegram's 4 GB, and what every file system can address.
 const SIZE_MAX: u64 = 1 << 40;
 
@@ -41,16 +47,46 @@ pub struct Partial {
     size: Option<u64>,
     /// None when it has ended.
     file: Option<IncomingFile>,
+    /// What the database notes, which is written under its lock.
     written: Mutex<Written>,
-    /// What the database notes. Its lock is that of the one who syncs.
-    synced: Mutex<ByteRanges>,
+    /// Held by the one who syncs.
+    syncing: Mutex<()>,
+    /// How many of the ranges that are not synced are being synced.
+    being_synced: AtomicUsize,
     has_failed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Written {
     done: ByteRanges,
-    unsynced: ByteRanges,
+    synced: ByteRanges,
+    /// In the order in which they were written.
+    unsynced: Vec<UnsyncedRange>,
+}
+
+impl Written {
+    /// Whether what is not synced is noted.
+    fn is_noted_at_once(&self) -> bool {
+        self.synced.count() <= NOTED_RANGES_MAX
+    }
+
+    /// How many bytes the disk was not asked for.
+    fn bytes_unsynced(&self) -> u64 {
+        self.unsynced.iter().map(|range| range.bytes.end - range.bytes.start).sum()
+    }
+
+    /// Adds a range; where it goes on after the one before it, they become one.
+    fn add(&mut self, bytes: Range<u64>, checksum: crc32fast::Hasher, first_open: usize) {
+        self.done.insert(bytes.clone());
+        match self.unsynced.get_mut(first_open..).and_then(<[_]>::last_mut) {
+            Some(last) if last.bytes.end == bytes.start => {
+                let mut both = crc32fast::Hasher::new_with_initial_len(last.checksum, last.bytes.end - last.bytes.start);
+                both.combine(&checksum);
+                (last.bytes.end, last.checksum) = (bytes.end, both.finalize());
+            }
+            _ => self.unsynced.push(UnsyncedRange { bytes, checksum: checksum.finalize() }),
+        }
+    }
 }
 
 /// The right to a download's key.
@@ -93,17 +129,20 @@ impl Blobs {
             },
             None => self.begun(&key, size, None)?,
         };
-        let (was, is) = (before.map_or(0, |before| before.synced.bytes()), record.synced.bytes());
+        let (was, is) = (before.map_or(0, |before| before.bytes()), record.bytes());
         self.count_partial(is, was);
         claim.is_used = true;
-        let written = Written { done: record.synced.clone(), unsynced: ByteRanges::default() };
+        let mut done = record.synced.clone();
+        record.unsynced.iter().for_each(|range| done.insert(range.bytes.clone()));
+        let written = Written { done, synced: record.synced, unsynced: record.unsynced };
         let partial = Partial {
             blobs: self.clone(),
             key,
             size: record.size,
             file: Some(file),
             written: Mutex::new(written),
-            synced: Mutex::new(record.synced),
+            syncing: Mutex::default(),
+            being_synced: AtomicUsize::new(0),
             has_failed: AtomicBool::new(false),
         };
         // Said now rather than after an hour.
@@ -118,7 +157,7 @@ impl Blobs {
     fn resumed(&self, mut record: PartialRecord, size: Option<u64>) -> Result<Option<(IncomingFile, PartialRecord)>, BlobError> {
         let fits = match (record.size, size) {
             (Some(before), Some(now)) => before == now,
-            (None, Some(now)) => record.synced.end() <= now,
+            (None, Some(now)) => record.unsynced.iter().map(|range| range.bytes.end).fold(record.synced.end(), u64::max) <= now,
             _ => true,
         };
         let path = self.inner.incoming.path(&record.file);
@@ -126,6 +165,7 @@ impl Blobs {
             return Ok(None);
         };
         record.synced.truncate(file.file.metadata().map_err(BlobError::io(&path))?.len());
+        record.unsynced.retain(|range| has_checksum(&file.file, range));
         record.size = record.size.or(size);
         Ok(Some((file, record)))
     }
@@ -143,7 +183,7 @@ impl Blobs {
         }
         let folder = self.inner.folder.partial();
         let file = self.inner.incoming.make(&BlobHash(*key).to_string()).map_err(BlobError::io(&folder))?;
-        let record = PartialRecord { file: file.name.clone(), size, synced: ByteRanges::default() };
+        let record = PartialRecord { file: file.name.clone(), size, synced: ByteRanges::default(), unsynced: Vec::new() };
         self.inner.database.put_partial(key, &record)?;
         Ok((file, record))
     }
@@ -201,24 +241,38 @@ impl Partial {
         drop(written);
         self.blobs.check_room(length)?;
         incoming.file.write_all_at(bytes, offset).map_err(BlobError::io(&incoming.path()))?;
-        let unsynced = {
+        let mut checksum = crc32fast::Hasher::new();
+        checksum.update(bytes);
+        let (unsynced, count) = {
             let mut written = self.written();
             let before = written.done.bytes();
-            written.done.insert(range.clone());
-            written.unsynced.insert(range);
+            // What is being synced stays as it is.
+            let first_open = self.being_synced.load(Ordering::Acquire);
+            written.add(range, checksum, first_open);
+            if written.is_noted_at_once() {
+                self.note(incoming, &written)?;
+            }
             self.blobs.count_partial(written.done.bytes() - before, 0);
-            written.unsynced.bytes()
+            (written.bytes_unsynced(), written.unsynced.len())
         };
         match unsynced {
-            UNSYNCED_WAIT.. => self.note_under(self.synced()),
-            UNSYNCED_MAX.. => match self.synced.try_lock() {
-                Ok(synced) => self.note_under(synced),
+            UNSYNCED_WAIT.. => self.sync_under(self.syncing()),
+            _ if unsynced >= UNSYNCED_MAX || count >= UNSYNCED_RANGES_MAX => match self.syncing.try_lock() {
+                Ok(turn) => self.sync_under(turn),
                 // Another thread is at it.
                 Err(TryLockError::WouldBlock) => Ok(()),
-                Err(TryLockError::Poisoned(poisoned)) => self.note_under(poisoned.into_inner()),
+                Err(TryLockError::Poisoned(poisoned)) => self.sync_under(poisoned.into_inner()),
             },
             _ => Ok(()),
         }
+    }
+
+    /// Notes what is there.
+    fn note(&self, incoming: &IncomingFile, written: &Written) -> Result<(), BlobError> {
+        let synced = written.synced.clone();
+        let unsynced = if written.is_noted_at_once() { written.unsynced.clone() } else { Vec::new() };
+        let record = PartialRecord { file: incoming.name.clone(), size: self.size, synced, unsynced };
+        self.blobs.inner.database.put_partial(&self.key, &record)
     }
 
     /// Makes everything that was written durable: the next process goes on from here.
@@ -226,26 +280,32 @@ impl Partial {
     /// # Errors
     /// When the disk refuses: then it must be opened again, because nobody knows what of it the disk has.
     pub fn sync(&self) -> Result<(), BlobError> {
-        self.note_under(self.synced())?;
+        self.sync_under(self.syncing())?;
         self.blobs.flush()
     }
 
     /// Has the disk take what was written, and then notes it.
-    fn note_under(&self, mut synced: MutexGuard<'_, ByteRanges>) -> Result<(), BlobError> {
+    fn sync_under(&self, _turn: MutexGuard<'_, ()>) -> Result<(), BlobError> {
         self.unfailed()?;
-        let fresh = std::mem::take(&mut self.written().unsynced);
-        if !fresh.is_empty() {
-            let incoming = self.incoming()?;
-            if let Err(error) = incoming.file.sync_data() {
-                // The system may take the pages for clean now: asking again would be answered with yes.
-                self.has_failed.store(true, Ordering::Release);
-                return Err(BlobError::io(&incoming.path())(error));
-            }
-            synced.extend(&fresh);
-            let record = PartialRecord { file: incoming.name.clone(), size: self.size, synced: synced.clone() };
-            self.blobs.inner.database.put_partial(&self.key, &record)?;
+        let count = {
+            let written = self.written();
+            self.being_synced.store(written.unsynced.len(), Ordering::Release);
+            written.unsynced.len()
+        };
+        if count == 0 {
+            return Ok(());
         }
-        Ok(())
+        let incoming = self.incoming()?;
+        if let Err(error) = incoming.file.sync_data() {
+            // The system may take the pages for clean now: asking again would be answered with yes.
+            self.has_failed.store(true, Ordering::Release);
+            return Err(BlobError::io(&incoming.path())(error));
+        }
+        let mut written = self.written();
+        self.being_synced.store(0, Ordering::Release);
+        let fresh: Vec<UnsyncedRange> = written.unsynced.drain(..count).collect();
+        fresh.into_iter().for_each(|range| written.synced.insert(range.bytes));
+        self.note(incoming, &written)
     }
 
     /// Ends the download: checks that it is whole, hashes it and stores it. Reads the whole file once.
@@ -311,20 +371,47 @@ impl Partial {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn synced(&self) -> MutexGuard<'_, ByteRanges> {
-        self.synced.lock().unwrap_or_else(PoisonError::into_inner)
+    #[cfg(test)]
+    pub(super) fn synced(&self) -> ByteRanges {
+        self.written().synced.clone()
+    }
+
+    fn syncing(&self) -> MutexGuard<'_, ()> {
+        self.syncing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        let kept = if self.file.is_some() { self.synced().bytes() } else { 0 };
-        let done = self.written().done.bytes();
+        let written = self.written();
+        let kept = match &self.file {
+            None => 0,
+            Some(_) if written.is_noted_at_once() => written.done.bytes(),
+            Some(_) => written.synced.bytes(),
+        };
+        let done = written.done.bytes();
+        drop(written);
         self.blobs.count_partial(kept, done);
         // First the file, so that whoever opens it again finds it closed.
         self.file = None;
         self.blobs.downloads().remove(&self.key);
     }
+}
+
+/// Whether a file has a range as it was noted.
+fn has_checksum(file: &File, range: &UnsyncedRange) -> bool {
+    let (mut hasher, mut at) = (crc32fast::Hasher::new(), range.bytes.start);
+    let mut chunk = vec![0; 256 << 10];
+    while at < range.bytes.end {
+        let length = usize::try_from(range.bytes.end - at).unwrap_or(usize::MAX).min(chunk.len());
+        let Some(part) = chunk.get_mut(..length) else { return false };
+        if file.read_exact_at(part, at).is_err() {
+            return false;
+        }
+        hasher.update(part);
+        at += length as u64;
+    }
+    hasher.finalize() == range.checksum
 }
 
 fn hash_from_start(mut file: &File) -> io::Result<(BlobHash, u64)> {

@@ -22,10 +22,6 @@ impl ByteRanges {
         self.ends.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
     pub(super) fn iter(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         self.ends.iter().map(|(start, end)| *start..*end)
     }
@@ -57,11 +53,6 @@ impl ByteRanges {
         }
         self.ends.insert(start, end);
         self.bytes += end - start;
-    }
-
-    /// Adds all of another set.
-    pub(super) fn extend(&mut self, others: &Self) {
-        others.iter().for_each(|range| self.insert(range));
     }
 
     /// Takes away what is at or behind an end.

@@ -1,4 +1,4 @@
-//! Reading a blob: whole, in parts, or from any offset, never more into memory than is asked for.
+//! Reading a blob: whole, in parts, or from any offset, never more into memory than is asked for, and one piece of what only the mirror has.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::error::BlobError;
 use super::hash::BlobHash;
+use super::source::MirroredBytes;
 
 /// A blob that is open for reading. A small one is in memory (at most [`SMALL_MAX`](super::SMALL_MAX) bytes), a large one is not.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub struct BlobReader {
 enum Content {
     Small(Vec<u8>),
     Large(File),
+    Mirrored(MirroredBytes),
 }
 
 impl BlobReader {
@@ -29,6 +31,10 @@ impl BlobReader {
 
     pub(super) fn large(hash: BlobHash, file: File, size: u64) -> Self {
         Self { hash, size, content: Content::Large(file), position: 0 }
+    }
+
+    pub(super) fn mirrored(hash: BlobHash, bytes: MirroredBytes, size: u64) -> Self {
+        Self { hash, size, content: Content::Mirrored(bytes), position: 0 }
     }
 
     /// The blob's hash.
@@ -46,9 +52,12 @@ impl BlobReader {
     /// Reads up to so many bytes from an offset; fewer only where the blob ends. The position of `Read` and `Seek` stays.
     ///
     /// # Errors
-    /// [`BlobError::DamagedBlob`] where the file has become shorter, or cannot be read.
+    /// [`BlobError::DamagedBlob`] where the file has become shorter, or cannot be read; [`BlobError::Unreachable`] where the mirror does not give it.
     pub fn read_range(&self, offset: u64, length: usize) -> Result<Vec<u8>, BlobError> {
         let there = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        if let Content::Mirrored(bytes) = &self.content {
+            return bytes.read_range(offset, length.min(there));
+        }
         let mut bytes = vec![0; length.min(there)];
         let mut done = 0;
         while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
@@ -79,6 +88,11 @@ impl BlobReader {
                 )),
                 count => Ok(count),
             },
+            Content::Mirrored(bytes) => {
+                let read = bytes.read_range(offset, wanted).map_err(io::Error::other)?;
+                buffer.copy_from_slice(&read);
+                Ok(wanted)
+            }
         }
     }
 }

@@ -68,7 +68,7 @@ impl Blobs {
                 } else {
                     self.check_room(size)?
                 };
-                self.inner.database.add(&hash, BlobEntry { place: BlobPlace::Small, size }, Some(bytes), of)?;
+                self.inner.database.add(&hash, BlobEntry::here(BlobPlace::Small, size), Some(bytes), of)?;
             }
         }
         Ok(Stored { hash, size, was_known, pin })
@@ -89,17 +89,23 @@ impl Blobs {
     /// Moves a file to its place and enters it. The lock of its hash must be held.
     fn place_large(&self, hash: BlobHash, size: u64, path: &Path, of: Option<&PartialKey>) -> Result<(), BlobError> {
         self.inner.large.place(&hash, path)?;
-        self.inner.database.add(&hash, BlobEntry { place: BlobPlace::Large, size }, None, of)
+        self.inner.database.add(&hash, BlobEntry::here(BlobPlace::Large, size), None, of)
     }
 
-    /// Whether a blob is stored. One whose file is missing or has another size is forgotten, so that it is stored again. Its lock must be held.
+    /// Whether a blob is stored. One whose file is missing or has another size is forgotten, so that it is stored again, unless the mirror has it.
+    /// Its lock must be held.
     fn is_whole(&self, hash: &BlobHash) -> Result<bool, BlobError> {
         let Some(entry) = self.inner.database.find(hash)? else { return Ok(false) };
-        if entry.place == BlobPlace::Small {
+        if entry.place != BlobPlace::Large {
             return Ok(true);
         }
         match self.inner.large.open(hash, entry.size) {
             Ok(_) => Ok(true),
+            Err(error @ BlobError::DamagedBlob { .. }) if entry.mirrored => {
+                tracing::warn!("{error}; the mirror has it");
+                self.inner.database.change(hash, entry, BlobEntry { place: BlobPlace::Elsewhere, ..entry })?;
+                Ok(true)
+            }
             Err(error @ BlobError::DamagedBlob { .. }) => {
                 tracing::warn!("{error}; it is stored again");
                 self.inner.database.remove(hash, entry)?;

@@ -3,6 +3,7 @@
 mod collection;
 mod downloads;
 mod folders;
+mod mirrored;
 
 use std::fs;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -109,8 +110,11 @@ fn what_was_put_is_there_once_whole_and_in_every_part_also_for_the_next_process(
         expected.sort_unstable();
         assert_eq!(blobs.iter().map(|entry| entry.unwrap()).collect::<Vec<_>>(), expected);
         let sum = |large: bool| contents.iter().map(|c| c.len() as u64).filter(|size| (*size > SMALL_MAX as u64) == large).sum();
-        let totals =
-            BlobTotals { small: BlobAmount { count: 5, bytes: sum(false) }, large: BlobAmount { count: 2, bytes: sum(true) } };
+        let totals = BlobTotals {
+            small: BlobAmount { count: 5, bytes: sum(false) },
+            large: BlobAmount { count: 2, bytes: sum(true) },
+            ..BlobTotals::default()
+        };
         assert_eq!(blobs.totals(), totals);
         let report = blobs.verify(|_| {}).unwrap();
         assert_eq!((report.checked, report.damaged_count), (totals.all(), 0));

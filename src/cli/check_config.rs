@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::client::Globals;
 use super::output::{Out, ended, tell};
-use crate::app::{Known, check_backup_target};
+use crate::app::{Known, check_backup_target, mirror_settings};
 use crate::config::{Config, template};
 
 /// Print the documented default configuration, or check one
@@ -27,8 +27,16 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, globals: &Globals, load: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
     if args.check {
-        check_backup_target(&load()?, &globals.data)?;
+        let config = load()?;
+        check_backup_target(&config, &globals.data)?;
+        let mirror = mirror_settings(&config)?;
         tell("the configuration is valid");
+        if let Some(mirror) = mirror {
+            tell(format_args!(
+                "files are mirrored to {}; whether that can be reached is seen when the program runs",
+                mirror.target()
+            ));
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if args.accept {

@@ -10,6 +10,8 @@
 //! Sealing hides the body from the network, but not the path and its query. What can be sent in a body is; where it cannot, the user is
 //! told once.
 
+mod files;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -30,6 +32,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use crate::app::StoppedProgram;
 use crate::archive::{Archive, DataFolder, FolderError};
+use crate::blob::Blobs;
 use crate::http::{Context, Local, Operator};
 use crate::lifecycle::Lifecycle;
 use crate::model::{Clock, SystemClock};
@@ -38,6 +41,7 @@ use crate::search::{IndexFolders, ServingIndex};
 use crate::views::Problem;
 
 use super::received::{ListPage, Received};
+pub use files::FileHead;
 
 /// How long to wait for another command that has the data folder: they take well under a second.
 const FOLDER_PATIENCE: Duration = Duration::from_secs(3);
@@ -166,7 +170,7 @@ impl Api {
     /// # Errors
     /// When there is no archive, no server responds, or the key cannot be read.
     pub async fn open(globals: &Globals) -> anyhow::Result<Self> {
-        Self::find(globals, None).await
+        Self::find(globals, None, false).await
     }
 
     /// The same; where the archive is opened in this process, `operator` makes what stands for the program that is not running.
@@ -174,15 +178,23 @@ impl Api {
     /// # Errors
     /// See [`Api::open`]; also when `operator` fails.
     pub async fn open_with(globals: &Globals, operator: &MakeOperator<'_>) -> anyhow::Result<Self> {
-        Self::find(globals, Some(operator)).await
+        Self::find(globals, Some(operator), false).await
     }
 
-    async fn find(globals: &Globals, operator: Option<&MakeOperator<'_>>) -> anyhow::Result<Self> {
+    /// The same; where the archive is opened in this process, so are the stored files.
+    ///
+    /// # Errors
+    /// See [`Api::open`].
+    pub async fn open_with_files(globals: &Globals) -> anyhow::Result<Self> {
+        Self::find(globals, None, true).await
+    }
+
+    async fn find(globals: &Globals, operator: Option<&MakeOperator<'_>>, files: bool) -> anyhow::Result<Self> {
         let lifecycle = Lifecycle::new();
         let way = match (&globals.server, &globals.key) {
             (Some(server), key) => Way::Server { authority: authority(server)?, key: key.as_deref().map(read_key).transpose()? },
             (None, Some(_)) => bail!("`--key` is for `--server`; the local data folder needs no key"),
-            (None, None) => folder(&globals.data, &lifecycle, operator).await?,
+            (None, None) => folder(&globals.data, &lifecycle, operator, files).await?,
         };
         Ok(Self { way, told: AtomicBool::new(false), lifecycle })
     }
@@ -308,24 +320,25 @@ impl Api {
     async fn call_sealed(&self, target: &str, posted: Option<&Value>, key: &Arc<Key>) -> anyhow::Result<(StatusCode, Value)> {
         let method = if posted.is_some() { "POST" } else { "GET" };
         let is_hidden = posted.is_some() && ASKED_IN_BODY.contains(&target);
-        if !is_hidden && !self.told.swap(true, Ordering::Relaxed) {
-            super::output::tell(PATH_IS_VISIBLE);
+        if !is_hidden {
+            self.tell_that_paths_are_visible();
         }
         let request = seal::seal_request(key, method, target, posted, SystemClock.now(), &mut seal::system_random());
         let token = request.token;
         let payload = if posted.is_some() { Payload::Sealed(token) } else { Payload::Bearer(token) };
         let (status, bytes) = self.whole(target, payload).await?;
         if status == StatusCode::UNAUTHORIZED {
-            bail!(
-                "the server refused the sealed request; is `{}` a key of this server, and is this machine's clock right to within two minutes?",
-                key.id()
-            );
+            bail!(unauthorized(key));
         }
         let token = std::str::from_utf8(&bytes).unwrap_or_default().trim();
-        let answer = seal::open_answer(token, key, &request.jti).with_context(|| {
-            format!("the response (status {status}) is not sealed with `{}`: it came from a proxy or another server", key.id())
-        })?;
+        let answer = seal::open_answer(token, key, &request.jti).with_context(|| not_sealed(status, key))?;
         Ok((StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY), answer.body))
+    }
+
+    fn tell_that_paths_are_visible(&self) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            super::output::tell(PATH_IS_VISIBLE);
+        }
     }
 
     async fn whole(&self, target: &str, payload: Payload) -> anyhow::Result<(StatusCode, Bytes)> {
@@ -341,7 +354,9 @@ impl Api {
         let request = Request::builder().uri(target);
         let post = |media_type| Request::builder().uri(target).method(Method::POST).header(header::CONTENT_TYPE, media_type);
         let (request, body) = match payload {
-            Payload::Nothing => (request, Bytes::new()),
+            Payload::Nothing | Payload::From(0) => (request, Bytes::new()),
+            Payload::Head => (request.method(Method::HEAD), Bytes::new()),
+            Payload::From(offset) => (request.header(header::RANGE, format!("bytes={offset}-")), Bytes::new()),
             Payload::Bearer(token) => (request.header(header::AUTHORIZATION, format!("Bearer {token}")), Bytes::new()),
             Payload::Json(json) => (post("application/json"), json.into()),
             Payload::Sealed(token) => (post(seal::MEDIA_TYPE), token.into()),
@@ -389,6 +404,10 @@ enum Payload {
     /// Nothing: a plain GET.
     #[default]
     Nothing,
+    /// Nothing: only what a GET would say of its body is wanted.
+    Head,
+    /// Nothing: a GET for the bytes from this one on.
+    From(u64),
     /// A sealed GET.
     Bearer(String),
     /// A plain POST.
@@ -404,12 +423,12 @@ pub type MakeOperator<'a> =
 type AnswerBody = http_body_util::combinators::UnsyncBoxBody<Bytes, anyhow::Error>;
 
 /// The socket of a running daemon, or the archive itself.
-async fn folder(root: &Path, lifecycle: &Lifecycle, operator: Option<&MakeOperator<'_>>) -> anyhow::Result<Way> {
+async fn folder(root: &Path, lifecycle: &Lifecycle, operator: Option<&MakeOperator<'_>>, files: bool) -> anyhow::Result<Way> {
     let socket = DataFolder::socket(root);
     let started = Instant::now();
     loop {
         match DataFolder::lock_existing(root) {
-            Ok(folder) => return Ok(Way::Here { local: here(&folder, lifecycle, operator)?, _folder: folder }),
+            Ok(folder) => return Ok(Way::Here { local: here(&folder, lifecycle, operator, files)?, _folder: folder }),
             Err(FolderError::InUse { path, process }) => {
                 if connect_socket(&socket).is_ok() {
                     return Ok(Way::Socket(socket));
@@ -427,7 +446,7 @@ async fn folder(root: &Path, lifecycle: &Lifecycle, operator: Option<&MakeOperat
     }
 }
 
-fn here(folder: &DataFolder, lifecycle: &Lifecycle, operator: Option<&MakeOperator<'_>>) -> anyhow::Result<Local> {
+fn here(folder: &DataFolder, lifecycle: &Lifecycle, operator: Option<&MakeOperator<'_>>, files: bool) -> anyhow::Result<Local> {
     let index = IndexFolders::at(&folder.index());
     let seen = index.seen()?;
     let archive = Arc::new(Archive::open_to_read(&folder.archive(), seen.as_ref())?);
@@ -443,6 +462,10 @@ fn here(folder: &DataFolder, lifecycle: &Lifecycle, operator: Option<&MakeOperat
     let index = ServingIndex::lazy(index, &archive);
     let context = Context::new(archive, index, Arc::new(SystemClock), lifecycle.clone())
         .with_status(Arc::new(StoppedProgram::new(folder.root(), Arc::new(SystemClock))));
+    let context = match files && folder.blobs().exists() {
+        true => context.with_blobs(Blobs::open_read_only(&folder.blobs())?),
+        false => context,
+    };
     Ok(Local::new(Arc::new(match operator {
         Some(operator) => context.with_operator(operator),
         None => context,
@@ -454,6 +477,18 @@ fn connect_socket(path: &Path) -> anyhow::Result<UnixStream> {
     let stream = crate::http::socket::reachable(path, connect).with_context(|| format!("cannot reach `{}`", path.display()))?;
     stream.set_nonblocking(true)?;
     Ok(UnixStream::from_std(stream)?)
+}
+
+/// What is said of a sealed request that was refused.
+fn unauthorized(key: &Key) -> String {
+    format!(
+        "the server refused the sealed request; is `{}` a key of this server, and is this machine's clock right to within two minutes?",
+        key.id()
+    )
+}
+
+fn not_sealed(status: StatusCode, key: &Key) -> String {
+    format!("the response (status {status}) is not sealed with `{}`: it came from a proxy or another server", key.id())
 }
 
 /// Host and port of a server's address.

@@ -145,6 +145,7 @@ fn for_people(coverage: &CoverageView, out: &Out) -> String {
     let why = unavailable.as_ref().or(coverage.hindered.as_ref());
     let why = why.map(|why| format!("  ({})", one_line(why))).unwrap_or_default();
     let account = coverage.account.as_ref().map(|account| format!("  (seen by {account})")).unwrap_or_default();
+    let why = if coverage.erased > 0 { format!("  ({} erased){why}", coverage.erased) } else { why };
     let why = if coverage.hidden > 0 { format!("  ({} ids hidden from all accounts){why}", coverage.hidden) } else { why };
     format!("{:>16}  {state:<16}  {messages:>9} messages up to id {top:>9}  {}{account}{why}", peer.id, out.strong(&title(peer)))
 }

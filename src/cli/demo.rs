@@ -90,7 +90,7 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
 
     tell("2. Telescribe crawls it.");
     let environment = Environment { clock: Arc::new(SystemClock), metrics: telemetry::metrics()? };
-    let app = App::start(&config, &data, environment).await?;
+    let app = App::start(&super::run::with_decoder(&config)?, &data, environment).await?;
     let show = async {
         progress::until_caught_up(&app).await?;
         if args.once {

@@ -1,27 +1,42 @@
 //! `telescribe media`: which files are known, in which state each is, and wishes about them.
 
+mod get;
+mod progress;
+mod rules;
+
 use std::process::ExitCode;
 
 use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, one_line};
 use super::received::Received;
+use crate::config::Config;
 use crate::model::FileId;
 use crate::views::{FileDetail, FileView, FilesPage, MediaWishBody, MediaWishView};
+use progress::ProgressArgs;
+pub(super) use progress::summary;
+use rules::RulesArgs;
 
 /// List files, download them, and see why one is not downloaded
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe media                                    files that are wanted and not stored
+  telescribe media @example_channel --state stored    the files of a peer, newest message first
   telescribe media list --state failed
+  telescribe media progress                           how far the downloads are
+  telescribe media rules --explain @example_channel 120
   telescribe media show document:5301020304050607
   telescribe media fetch @example_channel 120
+  telescribe media get @example_channel 120
   telescribe media retry
 
 Which files are downloaded is configured: see `[media]` of the configuration. The exit status of a list is 1 while files that are wanted are
 missing.")]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    list: ListArgs,
 }
 
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -30,14 +45,26 @@ enum Command {
     List(ListArgs),
     /// Show one file: its state, where it was seen, and what the rules say of it there
     Show(ShowArgs),
+    /// Save a stored file under a path
+    Get(get::GetArgs),
     /// Download files now, whatever the rules say
     Fetch(FetchArgs),
     /// Try files again that could not be downloaded
     Retry(RetryArgs),
+    /// Show how far the downloads are: on a terminal until everything is there
+    Progress(ProgressArgs),
+    /// List the rules that say which files are downloaded, or explain what they say of a message's files
+    Rules(RulesArgs),
 }
 
 #[derive(Clone, Debug, clap::Args)]
 struct ListArgs {
+    /// Only the files of this peer's messages, newest first: @username, a link, or a marked id
+    #[arg(value_name = "PEER", allow_negative_numbers = true)]
+    peer: Option<String>,
+    /// The account whose chat is meant, of basic groups and private chats
+    #[arg(long, value_name = "NAME", requires = "peer")]
+    account: Option<String>,
     /// missing (wanted or failed), wanted, failed, stored, skipped or seen
     #[arg(long, default_value = "missing", value_name = "STATE")]
     state: String,
@@ -74,19 +101,33 @@ struct RetryArgs {
 ///
 /// # Errors
 /// When no server could be reached, or the request is refused.
-pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
-    ended(write(&args, globals, &mut Out::stdout()).await)
+pub async fn run(
+    args: Args,
+    globals: &Globals,
+    config: impl Fn() -> anyhow::Result<Config> + Send + Sync,
+) -> anyhow::Result<ExitCode> {
+    ended(write(&args, globals, config, &mut Out::stdout()).await)
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// See [`run`].
-pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
-    let default = Command::List(ListArgs { state: "missing".to_owned() });
-    match args.command.as_ref().unwrap_or(&default) {
+pub async fn write(
+    args: &Args,
+    globals: &Globals,
+    config: impl Fn() -> anyhow::Result<Config> + Send + Sync,
+    out: &mut Out,
+) -> anyhow::Result<ExitCode> {
+    // Where the program does not run, the rules are those of the configuration.
+    let planned = |archive, clock| crate::app::planned(&config()?, archive, clock);
+    let Some(command) = &args.command else { return write_list(&args.list, globals, out).await };
+    match command {
         Command::List(list) => write_list(list, globals, out).await,
-        Command::Show(show) => write_one(show, globals, out).await,
+        Command::Show(show) => write_one(&Api::open_with(globals, &planned).await?, show, globals, out).await,
+        Command::Get(get) => get::write(get, globals, out).await,
+        Command::Progress(progress) => progress::write(progress, globals, out).await,
+        Command::Rules(rules) => rules::write(&Api::open_with(globals, &planned).await?, rules, globals, out).await,
         Command::Fetch(fetch) => {
             let body = meant(&fetch.what, fetch.account.clone())?;
             wish("/v1/media/fetch", &body, globals, out).await
@@ -114,9 +155,14 @@ fn meant(what: &[String], account: Option<String>) -> anyhow::Result<MediaWishBo
 
 async fn write_list(args: &ListArgs, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
     let api = Api::open(globals).await?;
-    let mut is_missing = false;
-    api.each_page::<FilesPage>(Target::new("/v1/media").with("state", &args.state), |page| {
+    let (mut count, mut is_missing) = (0_u64, false);
+    let mut target = Target::new("/v1/media").with("state", &args.state);
+    for (name, value) in [("peer", &args.peer), ("account", &args.account)] {
+        target = value.iter().fold(target, |target, value| target.with(name, value));
+    }
+    api.each_page::<FilesPage>(target, |page| {
         for (file, json) in page.entries() {
+            count += 1;
             is_missing |= matches!(file.state.as_str(), "wanted" | "failed");
             if globals.json {
                 out.json(json)?;
@@ -128,12 +174,17 @@ async fn write_list(args: &ListArgs, globals: &Globals, out: &mut Out) -> anyhow
         Ok(())
     })
     .await?;
+    if count == 0 && !globals.json {
+        out.line(match args.state.as_str() {
+            "missing" => "no file is missing: all that the rules want are stored".to_owned(),
+            state => format!("no file is {state}"),
+        })?;
+    }
     out.flush()?;
     Ok(ExitCode::from(u8::from(is_missing)))
 }
 
-async fn write_one(args: &ShowArgs, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
-    let api = Api::open(globals).await?;
+async fn write_one(api: &Api, args: &ShowArgs, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
     let received: Received<FileDetail> = api.get(&Target::new(format!("/v1/files/{}", args.file))).await?;
     if globals.json {
         out.json(&received.json)?;
@@ -177,5 +228,6 @@ fn for_people(file: &FileView, out: &Out) -> String {
     let tries = file.tries.filter(|tries| *tries > 1).map(|tries| format!(", {tries} times")).unwrap_or_default();
     let next = file.next_try.as_ref().map(|at| format!(", again at {at}")).unwrap_or_default();
     let why = file.reason.as_deref().map(|why| format!(": {}{tries}{next}", one_line(why))).unwrap_or_default();
-    format!("{:<30}  {:<9}  {size:>10}  {}{name}{why}", file.id, file.media, out.strong(&file.state))
+    let message = file.message.map(|id| format!("{id:>8}  ")).unwrap_or_default();
+    format!("{message}{:<30}  {:<9}  {size:>10}  {}{name}{why}", file.id, file.media, out.strong(&file.state))
 }

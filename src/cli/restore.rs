@@ -1,6 +1,6 @@
 //! `telescribe restore`: puts a backup into an empty data folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -8,8 +8,11 @@ use serde_json::json;
 use super::client::Globals;
 use super::output::{Out, ended, one_line};
 use crate::app::open_sessions;
+use crate::archive::{Archive, DataFolder, Durability};
 use crate::backup::{Restored, Watch, restore};
 use crate::config::Config;
+use crate::erasure;
+use crate::model::{Clock as _, SystemClock};
 
 /// Restore a backup into an empty data folder
 #[derive(Clone, Debug, clap::Args)]
@@ -41,20 +44,36 @@ pub fn write(args: &Args, globals: &Globals, config: &Config, out: &mut Out) -> 
     let sessions = open_sessions(config)?;
     let restoring = || restore(&args.target, args.backup.as_deref(), &globals.data, &sessions, &Watch::nobody());
     let restored = tokio::task::block_in_place(restoring)?;
+    let erasures = tokio::task::block_in_place(|| erase_again(&args.target, &globals.data))?;
     if globals.json {
         let Restored { id, made_at, position, epoch, keys, .. } = &restored;
         let names = |names: &[crate::model::AccountName]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         out.json(&json!({
             "id": id.to_string(), "made_at": made_at, "archive": position.archive, "change": position.last.0,
             "archived_at": position.at.to_string(), "epoch_before": position.epoch.to_string(), "epoch": epoch.to_string(),
-            "keys": keys, "sessions": names(&restored.sessions), "sessions_kept": names(&restored.sessions_kept),
+            "keys": keys, "erasures_ordered_again": erasures, "sessions": names(&restored.sessions), "sessions_kept": names(&restored.sessions_kept),
             "sessions_left_out": restored.sessions_left_out, "unread": restored.unread,
         }))?;
     } else {
         for_people(&restored, globals, config, out)?;
+        if erasures > 0 {
+            out.line(format_args!(
+                "erasures: {erasures} that are newer than the backup were ordered again; what they are of is still in the data folder until `telescribe run` or another `telescribe erase` has carried them out"
+            ))?;
+        }
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Orders again what was erased since the backup was made, by the list beside the backups, before anybody reads it.
+fn erase_again(target: &Path, data: &Path) -> anyhow::Result<usize> {
+    let folder = DataFolder::lock_existing(data)?;
+    let archive = Archive::open_existing(&folder.archive(), Durability::Os, None)?;
+    let count = erasure::order_again(&archive, target, SystemClock.timestamp())?;
+    erasure::note_erasures(&archive, data)?;
+    archive.flush()?;
+    Ok(count)
 }
 
 fn for_people(restored: &Restored, globals: &Globals, config: &Config, out: &mut Out) -> std::io::Result<()> {

@@ -10,6 +10,7 @@ use crate::app::{App, Environment};
 use crate::config::Config;
 use crate::lifecycle::Ending;
 use crate::model::SystemClock;
+use crate::pictures::Decoder;
 use crate::telemetry;
 
 /// Crawl, archive, index, publish and serve, until stopped
@@ -28,6 +29,7 @@ const RETRY_MAX: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(_: Args, globals: &Globals, config: &Config, mut signals: Signals) -> anyhow::Result<ExitCode> {
     telemetry::log(&config.log)?;
+    let config = &with_decoder(config)?;
     let environment = Environment { clock: Arc::new(SystemClock), metrics: telemetry::metrics()? };
     let mut again = false;
     loop {
@@ -63,6 +65,13 @@ pub(super) async fn run(_: Args, globals: &Globals, config: &Config, mut signals
         tracing::info!("stopped");
         return Ok(ExitCode::SUCCESS);
     }
+}
+
+/// The configuration, with this program as the one that decodes pictures.
+pub(super) fn with_decoder(config: &Config) -> anyhow::Result<Config> {
+    let mut config = config.clone();
+    config.media.decoder = Some(Decoder::this_program()?);
+    Ok(config)
 }
 
 /// Starts the program; `None` when it is stopped meanwhile. One that is started again is tried until it succeeds: what hindered it passes.

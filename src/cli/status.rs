@@ -12,8 +12,8 @@ use super::output::{Out, ended, one_line};
 use super::received::Received;
 use super::schedule;
 use crate::views::{
-    AccountStatusView, BackupFailureView, BackupStatusView, CrawlView, IndexRebuild, NoResponseView, OutputView, StatusView,
-    WorkerView,
+    AccountStatusView, BackupFailureView, BackupStatusView, CrawlView, FileTotalsView, IndexRebuild, MirrorView, NoResponseView,
+    OutputView, StatusView, WorkerView,
 };
 
 /// Show the state of the archive, the index and a running daemon
@@ -24,11 +24,12 @@ use crate::views::{
 pub struct Args {}
 
 /// Members with an output of their own.
-const TOLD: [&str; 13] = [
+const TOLD: [&str; 15] = [
     "version",
     "now",
     "archive",
     "index",
+    "files",
     "running",
     "crawl",
     "publish",
@@ -36,6 +37,7 @@ const TOLD: [&str; 13] = [
     "accounts",
     "jobs",
     "backup",
+    "mirror",
     "workers",
     "open_files",
 ];
@@ -64,7 +66,7 @@ pub async fn write(_: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result
 }
 
 fn for_people(received: &Received<StatusView>, out: &mut Out) -> std::io::Result<()> {
-    let StatusView { version, archive, index, program, .. } = &received.view;
+    let StatusView { version, archive, index, files, program, .. } = &received.view;
     let version = one_line(version);
     head(out, "program", &format!("telescribe {version} {}", if program.running { "is running" } else { "is not running" }))?;
     head(out, "archive", &format!("{} changes, {}", archive.last, size(archive.disk_size)))?;
@@ -77,6 +79,9 @@ fn for_people(received: &Received<StatusView>, out: &mut Out) -> std::io::Result
     }
     if let Some(why) = &index.error {
         out.line(format_args!("  {}", one_line(why)))?;
+    }
+    if *files != FileTotalsView::default() {
+        head(out, "files", &super::media::summary(files))?;
     }
     if let Some(crawl) = &program.crawl {
         crawled(crawl, out)?;
@@ -105,6 +110,9 @@ fn for_people(received: &Received<StatusView>, out: &mut Out) -> std::io::Result
     }
     if let Some(state) = &program.backup {
         head(out, "backup", &backup(state))?;
+    }
+    if let Some(state) = &program.mirror {
+        head(out, "mirror", &mirror(state))?;
     }
     if let Some(workers) = &program.workers {
         let ill: Vec<String> = workers.iter().filter_map(complaint).collect();
@@ -150,6 +158,16 @@ fn backup(BackupStatusView { state, newest, failures }: &BackupStatusView) -> St
     let failures: String = failures.iter().map(failed).collect();
     let running = (state == "running").then_some("; one is being made");
     format!("{newest}{failures}{}", running.unwrap_or_default())
+}
+
+fn mirror(view: &MirrorView) -> String {
+    let MirrorView { target, state, objects, only_there, waiting, failed, last_error, .. } = view;
+    let only = (only_there.count > 0).then(|| format!(", {} of them only there ({})", only_there.count, size(only_there.bytes)));
+    let waiting = (*waiting > 0).then(|| format!("; {waiting} are not there yet"));
+    let failed = (*failed > 0).then(|| format!("; {failed} could not be mirrored"));
+    let error = last_error.as_deref().map(|error| format!("; {}", one_line(error)));
+    let rest: String = only.into_iter().chain(waiting).chain(failed).chain(error).collect();
+    format!("{}, {}: {} files ({}){rest}", one_line(target), one_line(state), objects.count, size(objects.bytes))
 }
 
 /// A time span in the unit that leaves it few digits.
@@ -253,7 +271,30 @@ fn outline(value: &Value, depth: usize, out: &mut Out) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::views::PublishView;
+    use crate::views::{AmountView, PublishView};
+
+    #[test]
+    fn a_mirror_is_one_line_with_what_is_wrong() {
+        let view = MirrorView {
+            target: "s3://files/a at https://s3.example.org".to_owned(),
+            state: "unreachable".into(),
+            position: 7,
+            lag: 2,
+            objects: AmountView { count: 5, bytes: 50 << 20 },
+            only_there: AmountView { count: 2, bytes: 20 << 10 },
+            waiting: 3,
+            uploading: 0,
+            failed: 1,
+            last_error: Some("the storage server\ndoes not answer".to_owned()),
+        };
+        let line = mirror(&view);
+        let head = "s3://files/a at https://s3.example.org, unreachable: 5 files (50 MiB), 2 of them only there (20 KiB); 3 are not there yet; \
+                    1 could not be mirrored; the storage server";
+        assert!(line.starts_with(head) && line.lines().count() == 1, "{line}");
+        let none = AmountView::default();
+        let well = MirrorView { state: "connected".into(), only_there: none, waiting: 0, failed: 0, last_error: None, ..view };
+        assert_eq!(mirror(&well), "s3://files/a at https://s3.example.org, connected: 5 files (50 MiB)");
+    }
 
     #[test]
     fn an_output_is_one_line_with_what_is_wrong() {

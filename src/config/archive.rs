@@ -1,5 +1,6 @@
 //! `[archive]`: the archive on disk.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -7,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Span;
 use crate::archive::{Durability, Writing};
+use crate::erasure::RetentionRule;
+use crate::schedule::{Scope, Selector};
 use crate::verification::ScrubSettings;
 
 /// The archive on disk.
@@ -24,6 +27,64 @@ pub struct ArchiveConfig {
     pub scrub_interval: Span,
     /// How many MiB a scrub reads in a second, at most.
     pub scrub_mib_per_second: u64,
+    /// Rules by which messages are erased for good, once a day; none by default. `telescribe erase --retention` counts what they would erase now.
+    /// One looks so, instead of the line below:
+    ///
+    ///     [[archive.retention]]
+    ///     name = "chatter"
+    ///     peers = ["title:*chat*"]
+    ///     keep = "365d"
+    ///
+    /// `peers` and `except` are peer selectors as in `crawl.allow`. A rule without `peers` is about every peer, and must say so: `everything = true`.
+    /// `keep`: how long after it was sent a message stays, at least "1d". What was erased is not archived again.
+    pub retention: Vec<RetentionRuleConfig>,
+}
+
+/// A rule by which messages are erased.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionRuleConfig {
+    /// What it is called; a rule that is renamed is another one.
+    pub name: String,
+    /// Peer selectors.
+    pub peers: Vec<String>,
+    /// Peer selectors that it is not about.
+    pub except: Vec<String>,
+    /// Whether it is about every peer, where `peers` names none.
+    pub everything: bool,
+    /// How long messages are kept.
+    pub keep: Span,
+}
+
+impl Default for RetentionRuleConfig {
+    fn default() -> Self {
+        Self { name: String::new(), peers: Vec::new(), except: Vec::new(), everything: false, keep: Span::seconds(0) }
+    }
+}
+
+impl RetentionRuleConfig {
+    fn rule(&self) -> Result<RetentionRule, (&'static str, String)> {
+        if self.name.trim().is_empty() {
+            return Err(("name", "must not be empty: it is shown with what the rule erases".to_owned()));
+        }
+        if self.keep < RETENTION_MIN {
+            return Err(("keep", format!("must be at least {RETENTION_MIN}, not `{}`: what is erased is gone", self.keep)));
+        }
+        match (self.peers.is_empty(), self.everything) {
+            (true, false) => {
+                let why = "must name peers; a rule that erases the old messages of every peer has `everything = true`";
+                return Err(("peers", why.to_owned()));
+            }
+            (false, true) => return Err(("everything", "is for a rule without `peers`; remove one of the two".to_owned())),
+            _ => {}
+        }
+        let parsed = |texts: &[String], key| {
+            let parsed = texts.iter().map(|text| text.parse::<Selector>().map_err(|error| (key, error.to_string())));
+            parsed.collect::<Result<Vec<Selector>, _>>()
+        };
+        let peers = Scope { only: parsed(&self.peers, "peers")?, except: parsed(&self.except, "except")? };
+        Ok(RetentionRule { name: self.name.clone(), peers, keep: self.keep.duration() })
+    }
 }
 
 /// The shortest retention: a shorter one is a mistyped unit, and what it removes is gone.
@@ -49,6 +110,7 @@ impl Default for ArchiveConfig {
             series_retention: Span::seconds(0),
             scrub_interval: Span::seconds(7 * 24 * 60 * 60),
             scrub_mib_per_second: 4,
+            retention: Vec::new(),
         }
     }
 }
@@ -60,8 +122,30 @@ impl ArchiveConfig {
         Some(self.series_retention.duration()).filter(|keep| !keep.is_zero())
     }
 
+    /// The rules by which messages are erased.
+    ///
+    /// # Errors
+    /// With the key and what is wrong with it.
+    pub fn retention_rules(&self) -> Result<Vec<RetentionRule>, (String, String)> {
+        let mut names = BTreeSet::new();
+        let mut rules = Vec::new();
+        for (at, rule) in self.retention.iter().enumerate() {
+            let of = |(key, why): (&str, String)| (format!("retention[{at}].{key}"), why);
+            if !names.insert(rule.name.as_str()) {
+                return Err(of(("name", format!("`{}` is the name of two rules", rule.name))));
+            }
+            rules.push(rule.rule().map_err(of)?);
+        }
+        Ok(rules)
+    }
+
     /// What is wrong, and with which key.
-    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+    pub(super) fn check(&self) -> Result<(), (String, String)> {
+        self.check_figures().map_err(|(key, why)| (key.to_owned(), why))?;
+        self.retention_rules().map(drop)
+    }
+
+    fn check_figures(&self) -> Result<(), (&'static str, String)> {
         if self.scrub_mib_per_second == 0 {
             let why = "must be at least 1; `archive.scrub_interval = \"0s\"` switches the scrub off".to_owned();
             return Err(("scrub_mib_per_second", why));

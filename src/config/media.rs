@@ -1,6 +1,7 @@
 //! `[media]`: which files are downloaded, and how.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,9 @@ pub struct MediaConfig {
     /// "round", "sticker", "file". `places`: "media", "item", "cover", "alternative", "live_part", "preview", "page", "service", "avatar"; empty for
     /// all. `action`: "download", "on-demand" or "skip". A changed rule is applied to all files that are not stored, at the next start.
     pub rules: Vec<MediaRuleConfig>,
+    /// The program that decodes pictures, itself: whoever starts the program says so.
+    #[serde(skip)]
+    pub decoder: Option<PathBuf>,
 }
 
 /// A rule about files.
@@ -133,6 +137,7 @@ impl Default for MediaConfig {
                 action: MediaAction::OnDemand,
                 ..MediaRuleConfig::default()
             }],
+            decoder: None,
         }
     }
 }
@@ -266,6 +271,7 @@ impl MediaConfig {
             large_files_max: self.large_files_max,
             parts: self.parts,
             premium_parts: self.premium_parts,
+            decoder: self.decoder.clone(),
         })
     }
 }

@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BrokerUrl, Config};
+use crate::media;
+use crate::mirror::MIRROR_READER;
 use crate::output::rabbitmq;
 use crate::search::INDEX_READER;
 
@@ -106,7 +108,7 @@ impl Config {
             if !is_output_name(name) {
                 return wrong(format!("must have 1 to {OUTPUT_NAME_LENGTH_MAX} lower-case letters, digits and hyphens"));
             }
-            if [PUBLISH, INDEX_READER].contains(&name) {
+            if [PUBLISH, INDEX_READER, media::READER, MIRROR_READER].contains(&name) {
                 return wrong(format!("`{name}` is taken by the program itself; choose another"));
             }
             if planned.iter().any(|other| other.name == name) {

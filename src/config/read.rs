@@ -224,6 +224,18 @@ mod tests {
                 "accounts.proxies.alpha` must have both user and password",
             ),
             (
+                "[[archive.retention]]\nname = \"a\"\nkeep = \"30d\"\n",
+                "`archive.retention[0].peers` must name peers; a rule that erases the old messages of every peer has `everything = true`",
+            ),
+            (
+                "[[archive.retention]]\nname = \"a\"\npeers = [\"@a_channel\"]\nkeep = \"30m\"\n",
+                "`archive.retention[0].keep` must be at least 1d, not `30m`",
+            ),
+            (
+                "[[archive.retention]]\nname = \"a\"\npeers = [\"what is this\"]\nkeep = \"30d\"\n",
+                "`archive.retention[0].peers` `what is this` is not a peer selector",
+            ),
+            (
                 "[archive]\nseries_retention = \"30m\"\n",
                 "line 2: `archive.series_retention` must be at least 1d, or \"0s\" to keep",
             ),
@@ -241,6 +253,15 @@ mod tests {
             ("[accounts.intervals]\n\"messages.getHistroy\" = \"1s\"\n", "known are messages.getHistory"),
             ("[[http.listeners]]\naddress = \"0.0.0.0:80\"\nsealing = \"off\"\n", "sealing = \"off\""),
             ("[http]\nrequest_timeout = 10\n", "line 2"),
+            ("[mirror]\nendpoint = \"https://s3.example.org\"\n", "line 1: `mirror.bucket` must name a bucket"),
+            ("[mirror]\nbucket = \"Files\"\n", "line 2: `mirror.bucket` must have 3 to 63 lower-case letters"),
+            (
+                "[mirror]\nbucket = \"files\"\nendpoint = \"http://192.0.2.1\"\n",
+                "line 3: `mirror.endpoint` must start with https://",
+            ),
+            ("[mirror]\nbucket = \"files\"\nendpoint = \"https://u:p@h\"\n", "line 3: `mirror.endpoint` must have no user"),
+            ("[mirror]\nbucket = \"files\"\nprefix = \"/a\"\n", "line 3: `mirror.prefix` must have letters"),
+            ("[mirror]\nbucket = \"files\"\nuploads = 33\n", "line 3: `mirror.uploads` must be 1 to 32"),
         ] {
             let error = read_text(text, &[]).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::mirror::{Endpoint, InvalidEndpoint};
 use crate::output::rabbitmq::{AmqpUrl, InvalidAmqpUrl};
 use crate::telegram::{InvalidProxy, Proxy};
 
@@ -14,6 +15,9 @@ use crate::telegram::{InvalidProxy, Proxy};
 pub type ProxyUrl = SecretUrl<Proxy, InvalidProxy>;
 /// A broker, or none where the text is empty.
 pub type BrokerUrl = SecretUrl<AmqpUrl, InvalidAmqpUrl>;
+
+/// A storage server, or none where the text is empty.
+pub type EndpointUrl = SecretUrl<Endpoint, InvalidEndpoint>;
 
 /// Where something is and as whom it is used, or nothing where the text is empty. What it holds shows no password, neither where it
 /// was understood (`T`) nor where it was not (`E`); the text itself is not kept.

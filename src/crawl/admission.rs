@@ -30,11 +30,15 @@ pub(super) struct Admission {
     covered: Mutex<Vec<Covered>>,
 }
 
+/// A number that moves whenever it may change which peers are crawled: of the archive, and of folders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Generation(u64, u64);
+
 /// The chats that a scope covers, as of generations of what that depends on.
 #[derive(Debug)]
 struct Covered {
     scope: Scope,
-    generation: (u64, u64),
+    generation: Generation,
     chats: Arc<[ChatId]>,
 }
 
@@ -106,7 +110,7 @@ impl Admission {
     /// Every chat that is crawled, may be, can be, and is covered by a scope. Looked through only when anything of that may have changed: a
     /// job every few seconds must not read tens of thousands of crawl states each time.
     pub(super) fn crawled(&self, scope: &Scope) -> Result<Arc<[ChatId]>, ArchiveError> {
-        let generation = (self.archive.crawled_generation(), self.folders_generation.load(Ordering::SeqCst));
+        let generation = self.generation();
         let mut covered = self.covered.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = covered.iter().find(|known| known.scope == *scope && known.generation == generation) {
             return Ok(Arc::clone(&known.chats));
@@ -118,6 +122,11 @@ impl Admission {
         }
         covered.push(Covered { scope: scope.clone(), generation, chats: Arc::clone(&chats) });
         Ok(chats)
+    }
+
+    /// What is admitted and covered can have changed only if this has.
+    pub(super) fn generation(&self) -> Generation {
+        Generation(self.archive.crawled_generation(), self.folders_generation.load(Ordering::SeqCst))
     }
 
     fn look_through(&self, scope: &Scope) -> Result<Vec<ChatId>, ArchiveError> {

@@ -16,7 +16,7 @@ use crate::schedule::Scope;
 use crate::telegram::DialogTop;
 
 /// Seconds for which a dialog that says nothing new is not written again: a poll of every few seconds must not write all that it shows.
-const CHECKED_EVERY: i64 = 60;
+pub(super) const CHECKED_EVERY: i64 = 60;
 
 /// Takes over what dialogs tell.
 pub(super) struct Dialogs {

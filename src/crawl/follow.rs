@@ -157,7 +157,7 @@ impl Follows {
     }
 
     /// The names that are to be followed, and are not, or by nobody who could read them.
-    fn lacking(&self) -> Result<Vec<String>, ArchiveError> {
+    fn lacking(&self, followed: &[PeerId]) -> Result<Vec<String>, ArchiveError> {
         let view = self.archive.view();
         let able = self.pool.ready();
         let mut names = Vec::new();
@@ -168,31 +168,57 @@ impl Follows {
                 names.push(name.clone());
             }
         }
-        for entry in view.crawl_states(ChatId::FIRST) {
-            let (chat, state) = entry?;
-            let peer = chat.peer();
-            if state.followed
-                && !self.peers.readers(peer).iter().any(|reader| able.contains(reader))
-                && let Some(name) = view.peer(peer)?.and_then(|peer| peer.username)
+        for peer in followed {
+            if !self.peers.readers(*peer).iter().any(|reader| able.contains(reader))
+                && let Some(name) = view.peer(*peer)?.and_then(|peer| peer.username)
             {
                 names.push(name);
             }
         }
         Ok(names)
     }
+
+    /// The peers that are followed: a scan of all crawl states.
+    fn followed(&self) -> Result<Vec<PeerId>, ArchiveError> {
+        let followed = |entry: Result<(ChatId, CrawlState), ArchiveError>| match entry {
+            Ok((chat, state)) => state.followed.then_some(Ok(chat.peer())),
+            Err(error) => Some(Err(error)),
+        };
+        self.archive.view().crawl_states(ChatId::FIRST).filter_map(followed).collect()
+    }
 }
 
 pub(super) fn start(follows: &Arc<Follows>, lifecycle: &Lifecycle) {
     let follows = Arc::clone(follows);
-    lifecycle.work("follow", move || FollowWorker { follows: Arc::clone(&follows), tried: BTreeMap::new(), is_due: true });
+    lifecycle.work("follow", move || FollowWorker {
+        follows: Arc::clone(&follows),
+        followed: None,
+        tried: BTreeMap::new(),
+        is_due: true,
+    });
 }
 
 /// Looks now and then whether everything is followed that is to be.
 struct FollowWorker {
     follows: Arc<Follows>,
+    /// Who is followed, and as of which generation of the archive: with tens of thousands of peers, the scan is the dearest thing of an
+    /// idle program.
+    followed: Option<(u64, Vec<PeerId>)>,
     /// What was tried, and when: a name that leads nowhere, or to a peer that refuses us, must not cost a look-up again and again.
     tried: BTreeMap<String, Instant>,
     is_due: bool,
+}
+
+impl FollowWorker {
+    fn lacking(&mut self) -> Result<Vec<String>, ArchiveError> {
+        // Read before the scan: what changes meanwhile moves it on, and is scanned for the next time.
+        let generation = self.follows.archive.crawled_generation();
+        let followed = match &mut self.followed {
+            Some((known, followed)) if *known == generation => followed,
+            stale => &mut stale.insert((generation, self.follows.followed()?)).1,
+        };
+        self.follows.lacking(followed)
+    }
 }
 
 impl Worker for FollowWorker {
@@ -200,7 +226,7 @@ impl Worker for FollowWorker {
         if !std::mem::take(&mut self.is_due) || self.follows.pool.ready().is_empty() {
             return Ok(StepOutcome::Idle);
         }
-        let lacking = tokio::task::block_in_place(|| self.follows.lacking())?;
+        let lacking = tokio::task::block_in_place(|| self.lacking())?;
         for name in lacking {
             if self.tried.get(&name).is_some_and(|at| at.elapsed() < TRIED_FOR) {
                 continue;

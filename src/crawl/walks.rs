@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::dialogs::{Asked, Dialogs, Noted, Page};
 use super::peers::Peers;
 use super::planner::Planner;
+use super::quiet_pages::QuietPages;
 use super::recorder::Recorder;
 use super::resumption::{FoldersKnown, Resumption};
 use super::unit::{Reach, Unit};
@@ -13,7 +14,7 @@ use crate::archive::{Archive, ArchiveError, Write};
 use crate::dispatch::{Assignment, Priority, TaskError};
 use crate::model::{AccountName, PeerId, Timestamp};
 use crate::schedule::Scope;
-use crate::telegram::{DIALOGS_SIZE, Offset, TelegramError};
+use crate::telegram::{DIALOGS_SIZE, DialogPage, Offset, TelegramError};
 
 /// What a walk to the end has seen of an account's dialogs.
 #[derive(Debug, Default)]
@@ -31,11 +32,13 @@ pub(super) struct Walks {
     recorder: Arc<Recorder>,
     dialogs: Arc<Dialogs>,
     resumption: Arc<Resumption>,
+    quiet: QuietPages,
     walked: Mutex<BTreeMap<AccountName, Walked>>,
 }
 
 impl Walks {
     pub(super) fn new(dialogs: Arc<Dialogs>, recorder: Arc<Recorder>, resumption: Arc<Resumption>) -> Self {
+        let quiet = QuietPages::new(&dialogs.admission);
         Self {
             archive: Arc::clone(&dialogs.archive),
             peers: Arc::clone(&dialogs.peers),
@@ -43,6 +46,7 @@ impl Walks {
             recorder,
             dialogs,
             resumption,
+            quiet,
             walked: Mutex::default(),
         }
     }
@@ -78,12 +82,20 @@ impl Walks {
         let now = self.recorder.now();
         // Some dialogs are listed although the account is out of them.
         let outside: BTreeSet<PeerId> = page.seen.left.iter().chain(&page.seen.lost).copied().collect();
-        let mut write = self.recorder.write();
         let everything = Scope::all();
         let scope = match &reach {
             Reach::News(scope) => scope,
             Reach::Everything => &everything,
         };
+        let as_of = self.quiet.as_of(folders_known, scope);
+        let is_first_for_news = reach != Reach::Everything && from.is_none();
+        if is_first_for_news && self.quiet.is_noted(&account, &page, &as_of, now) {
+            for top in page.tops.iter().filter(|top| top.peer.has_own_ids()) {
+                self.peers.noted(&account, top.peer, pts);
+            }
+            return Ok(());
+        }
+        let mut write = self.recorder.write();
         let Noted { admitted, news, fresh, .. } = self.dialogs.note(
             &mut write,
             &Page {
@@ -106,30 +118,46 @@ impl Walks {
             let inside = page.tops.iter().map(|t| t.peer).filter(|peer| !outside.contains(peer));
             self.finish_page(&mut write, &account, from.is_none(), last, inside)?;
         }
-        let unpinned_news = news.iter().any(|top| !top.pinned);
-        // The archive may know the news of this page by another account, and not what only this one sees further down.
-        let dates = || page.tops.iter().filter(|top| !top.pinned).filter_map(|top| top.date).map(i64::from).map(Timestamp);
-        let newest = if from.is_none() { dates().max() } else { newest };
-        let mark = self.archive.view().walked(&account)?;
-        let is_before_mark = dates().min().is_some_and(|oldest| mark.is_none_or(|mark| oldest >= mark));
-        let go_on = reach == Reach::Everything || unpinned_news || is_before_mark;
-        let next = page.next.filter(|_| go_on);
-        if next.is_none()
-            && let Some(newest) = newest
-            && mark.is_none_or(|mark| mark < newest)
-        {
-            write.walked(&account, newest);
-        }
+        let newest = if from.is_none() { unpinned_dates(&page).max() } else { newest };
+        let is_to_go_on = reach == Reach::Everything || news.iter().any(|top| !top.pinned);
+        let next = self.next_page(&mut write, &account, &page, is_to_go_on, newest)?;
+        let is_quiet = is_first_for_news && next.is_none() && news.is_empty() && fresh.is_empty();
+        let quiet = is_quiet.then(|| page.clone());
         self.recorder.mention(&mut write, &account, page.seen)?;
         let told: Vec<PeerId> = page.tops.iter().map(|top| top.peer).collect();
         let turn = self.recorder.turn().await;
         self.dialogs.commit(&turn, &Asked { account: &account, pts, peers: &told }, write, news, fresh)?;
         drop(turn);
+        if let Some(page) = quiet {
+            self.quiet.note(&account, page, as_of, now);
+        }
         self.peers.remove_without_member(page.tops.iter().map(|t| t.peer).filter(|peer| !outside.contains(peer)));
         if let Some(next) = next {
             self.planner.add(Unit::Walk { account, reach, from: Some(next), newest }, Priority::Fresh);
         }
         Ok(())
+    }
+
+    /// Where a walk goes on after a page, if it does; at its end the account's mark moves up to the newest message that it began with.
+    fn next_page(
+        &self,
+        write: &mut Write<'_>,
+        account: &AccountName,
+        page: &DialogPage,
+        is_to_go_on: bool,
+        newest: Option<Timestamp>,
+    ) -> Result<Option<Offset>, ArchiveError> {
+        let mark = self.archive.view().walked(account)?;
+        // The archive may know the news of this page by another account, and not what only this one sees further down.
+        let is_before_mark = unpinned_dates(page).min().is_some_and(|oldest| mark.is_none_or(|mark| oldest >= mark));
+        let next = page.next.clone().filter(|_| is_to_go_on || is_before_mark);
+        if next.is_none()
+            && let Some(newest) = newest
+            && mark.is_none_or(|mark| mark < newest)
+        {
+            write.walked(account, newest);
+        }
+        Ok(next)
     }
 
     /// Reconciles memberships over a walk to the end: what an account was in and two walks do not show, it has left.
@@ -167,4 +195,9 @@ impl Walks {
         walk.seen = BTreeSet::new();
         Ok(())
     }
+}
+
+/// When the newest messages were posted of the dialogs that are in the order of dates.
+fn unpinned_dates(page: &DialogPage) -> impl Iterator<Item = Timestamp> {
+    page.tops.iter().filter(|top| !top.pinned).filter_map(|top| top.date).map(i64::from).map(Timestamp)
 }

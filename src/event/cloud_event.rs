@@ -52,6 +52,8 @@ struct EventData {
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    erased: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<EventFile>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<MessageView>,
@@ -158,6 +160,7 @@ impl EventData {
             version: None,
             key: None,
             deleted: None,
+            erased: None,
             file: None,
             message: about.message.as_ref().map(|m| (&m.message).into()),
             peer: about.peer.as_ref().map(Into::into),
@@ -171,6 +174,11 @@ impl EventData {
             ChangeKind::MediaStored { file, origin } | ChangeKind::MediaFailed { file, origin } => {
                 data.key = origin.message().map(EventKey::of);
                 data.file = Some(EventFile::of(file, about.file.as_ref()));
+            }
+            ChangeKind::MessageErased { key } => {
+                data.key = Some(EventKey::of(key));
+                data.erased = Some(change.at.to_string());
+                data.message = None;
             }
             ChangeKind::MessageDeleted { key } => {
                 data.key = Some(EventKey::of(key));
@@ -211,6 +219,7 @@ mod tests {
             shown(ChangeKind::MessageEdited { key, version: 1 }, Some(&stored), Some(&peer))
         );
         insta::assert_snapshot!("message.deleted", shown(ChangeKind::MessageDeleted { key }, Some(&stored), Some(&peer)));
+        insta::assert_snapshot!("message.erased", shown(ChangeKind::MessageErased { key }, None, Some(&peer)));
         insta::assert_snapshot!("peer.changed", shown(ChangeKind::PeerChanged { peer: key.peer() }, None, Some(&peer)));
         insta::assert_snapshot!("peer.left", shown(ChangeKind::PeerLeft { peer: key.peer() }, None, Some(&peer)));
         insta::assert_snapshot!("nothing_known", shown(ChangeKind::MessageNew { key }, None, None));

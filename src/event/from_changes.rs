@@ -41,6 +41,7 @@ fn messages(archive: &Snapshot, changes: &[Change]) -> Result<Vec<Option<StoredM
         ChangeKind::MessageNew { key } => Some((key, 0)),
         ChangeKind::MessageEdited { key, version } => Some((key, version)),
         ChangeKind::MessageDeleted { .. }
+        | ChangeKind::MessageErased { .. }
         | ChangeKind::PeerChanged { .. }
         | ChangeKind::PeerJoined { .. }
         | ChangeKind::PeerLeft { .. }

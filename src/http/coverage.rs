@@ -7,8 +7,8 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use utoipa::IntoParams;
 
-use crate::archive::View;
-use crate::model::{AccountName, ChatId, Peer, PeerId, Timestamp};
+use crate::archive::FileTotals;
+use crate::model::{AccountName, ChatId, Peer, PeerId};
 use crate::views::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView};
 
 use super::context::Context;
@@ -18,9 +18,6 @@ use super::paging::PageBudget;
 use super::path::{ACCOUNT, PeerPath, chat};
 use super::problem::Problem;
 use super::query::{FromQuery, Query, Values};
-
-/// Files that are counted of each size: a tenth of a second's work.
-const FILES_COUNTED_MAX: usize = 100_000;
 
 /// Which peers.
 #[derive(IntoParams)]
@@ -73,23 +70,10 @@ fn page(context: &Context, params: &ListCoverageParams, budget: PageBudget) -> R
     });
     let page = budget.fill(views.filter(|view| !params.incomplete || !view.as_ref().is_ok_and(|view| view.complete)))?;
     let next = page.next(chat_of).flatten().map(|chat| chat.to_string());
-    let (files_missing, files_failed) = files(view)?;
+    let FileTotals { wanted, failed, given_up, .. } = snapshot.file_totals();
+    let (files_missing, files_failed) = (wanted + failed.saturating_sub(given_up), given_up);
     let summary = CoverageSummary { files_missing, files_failed, ..snapshot.totals().into() };
     Ok(CoveragePage { next, peers: page.entries, summary })
-}
-
-/// How many files are wanted and not stored, and how many of them are given up.
-fn files(view: View<'_>) -> Result<(u64, u64), Problem> {
-    let (mut missing, mut failed) = (0, 0);
-    for large in [false, true] {
-        for entry in view.files_queued(large).take(FILES_COUNTED_MAX) {
-            match entry? {
-                (Timestamp(i64::MAX), _) => failed += 1,
-                _ => missing += 1,
-            }
-        }
-    }
-    Ok((missing, failed))
 }
 
 /// The chat that an entry is of.

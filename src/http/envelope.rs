@@ -21,11 +21,12 @@ use super::body;
 use super::context::Context;
 use super::ingress::{Ingress, Plain};
 use super::problem::{self, Problem};
+use super::sealed_stream::{self, FileStream};
 
-/// Bytes of a response before it is sealed; pages are far smaller, and streams are not sealed.
+/// Bytes of a response before it is sealed; pages are far smaller, and files are sealed chunk by chunk.
 const ANSWER_MAX: usize = 16 * 1024 * 1024;
 /// Paths that need no key: the web page that asks for one, the description of the API, and the health checks.
-const OPEN_PATHS: [&str; 6] = ["/", "/page.js", "/page.css", "/openapi.json", "/healthz", "/readyz"];
+const OPEN_PATHS: [&str; 7] = ["/", "/page.js", "/files.js", "/page.css", "/openapi.json", "/healthz", "/readyz"];
 
 /// Opens, passes on, seals; or refuses.
 pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
@@ -71,7 +72,11 @@ pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: 
     };
     parts.extensions.insert(Ingress::Sealed { client: sealed.client().clone(), operate: ingress.may_operate() });
     let inner = inner(parts, &sealed.body);
-    let (status, body) = json(next.run(inner).await).await;
+    let mut response = next.run(inner).await;
+    if let Some(stream) = response.extensions_mut().remove::<FileStream>() {
+        return sealed_stream::answer(&context, &sealed, stream, response.into_body());
+    }
+    let (status, body) = json(response).await;
     let now = context.clock.now();
     let token = sealed.seal_answer(status.as_u16(), &body, now, &mut seal::system_random());
     let headers = [(header::CONTENT_TYPE, seal::MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")];

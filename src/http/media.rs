@@ -10,14 +10,14 @@ use serde_json::Value;
 use utoipa::IntoParams;
 
 use crate::archive::{ArchivedFile, Snapshot};
-use crate::model::{AccountName, FileId, FileKind, FileOrigin, FileState, MessageId, MessageKey};
+use crate::model::{AccountName, FileId, FileOrigin, FileState, MessageId, MessageKey};
 use crate::views::{FileDetail, FilePlaceView, FileView, FilesPage, MediaWishBody, MediaWishView};
 
 use super::body::OperatorBody;
 use super::context::Context;
 use super::ingress::Ingress;
 use super::paging::PageBudget;
-use super::path::{chat, resolve};
+use super::path::{ACCOUNT, chat, resolve};
 use super::problem::Problem;
 use super::query::{FromQuery, NoParams, Query, Values, unknown};
 
@@ -33,9 +33,15 @@ pub(super) struct ListFilesParams {
     /// Only files in this state: `seen`, `wanted`, `stored`, `skipped`, `failed`; `missing` is `wanted` and `failed`.
     #[param(value_type = Option<String>)]
     state: Option<StateWanted>,
+    /// Only files of this peer's messages, newest message first: a marked id, `@` and a username, or a link.
+    #[param(value_type = Option<String>)]
+    peer: Option<String>,
+    /// The account whose chat is meant, of basic groups and private chats that several accounts archived.
+    #[param(value_type = Option<String>)]
+    account: Option<AccountName>,
     /// `next` of the previous page.
     #[param(value_type = Option<String>)]
-    after: Option<FileId>,
+    after: Option<Cursor>,
     /// Maximum number of files.
     #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
@@ -57,21 +63,85 @@ impl StateWanted {
 }
 
 impl FromQuery for ListFilesParams {
-    const NAMES: &'static [&'static str] = &["state", "after", "limit"];
+    const NAMES: &'static [&'static str] = &["state", "peer", "account", "after", "limit"];
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
         let states = ["seen", "wanted", "stored", "skipped", "failed"].map(|name| (name, StateWanted::One(name)));
         let choices: Vec<(&str, StateWanted)> = states.into_iter().chain([("missing", StateWanted::Missing)]).collect();
-        Ok(Self {
+        let params = Self {
             state: values.choice("state", &choices)?,
-            after: values.parsed("after", "the id of a file, such as `document:77`")?,
+            peer: values.parsed("peer", "a marked id, `@` and a username, or a link")?,
+            account: values.parsed("account", ACCOUNT)?,
+            after: values.parsed("after", "`next` of the previous page")?,
             limit: values.limit()?,
-        })
+        };
+        match (&params.peer, &params.after) {
+            (None, _) if params.account.is_some() => Err(Problem::bad_parameter("`account` needs a `peer`")),
+            (None, Some(Cursor { message: Some(_), .. })) | (Some(_), Some(Cursor { message: None, .. })) => {
+                Err(Problem::bad_parameter("`after` is of another list: one with a `peer`, the other without"))
+            }
+            _ => Ok(params),
+        }
     }
 }
 
-/// Lists files, by id.
-#[utoipa::path(get, path = "/v1/media", tag = "media", params(ListFilesParams), responses((status = 200, body = FilesPage)))]
+/// Where a page of files ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cursor {
+    /// The message, in the list of a peer.
+    message: Option<MessageId>,
+    file: FileId,
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.message.map_or(Ok(()), |message| write!(f, "{}/", message.0))?;
+        self.file.fmt(f)
+    }
+}
+
+impl std::str::FromStr for Cursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (message, file) = match text.split_once('/') {
+            Some((message, file)) => (Some(MessageId(message.parse().map_err(drop)?)), file),
+            None => (None, text),
+        };
+        Ok(Self { message, file: file.parse().map_err(drop)? })
+    }
+}
+
+/// Files that are looked at for one page. Where few of many million are in a state, pages are short, and `next` goes on.
+const LOOKED_AT_MAX: usize = 20_000;
+
+/// A page that is being filled.
+struct Filling {
+    budget: PageBudget,
+    state: Option<StateWanted>,
+    page: FilesPage,
+    last: Option<Cursor>,
+    looked_at: usize,
+}
+
+impl Filling {
+    /// Takes a file, if it is in the state that is wanted; false where the page is full.
+    fn take(&mut self, at: Cursor, file: Option<ArchivedFile>) -> bool {
+        let file = file.filter(|file| self.state.is_none_or(|wanted| wanted.is(&file.state)));
+        let file = file.map(|file| FileView { message: at.message.map(|id| id.0), ..FileView::of(&file) });
+        let is_full = self.looked_at >= LOOKED_AT_MAX || file.as_ref().is_some_and(|file| !self.budget.takes(file));
+        if is_full {
+            self.page.next = self.last.map(|last| last.to_string());
+        } else {
+            self.page.files.extend(file);
+            (self.last, self.looked_at) = (Some(at), self.looked_at + 1);
+        }
+        !is_full
+    }
+}
+
+/// Lists files: all, by id; or those of a peer, newest message first.
+#[utoipa::path(get, path = "/v1/media", tag = "media", params(ListFilesParams), responses((status = 200, body = FilesPage), (status = 404, body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(context): State<Arc<Context>>,
     Extension(ingress): Extension<Ingress>,
@@ -82,18 +152,28 @@ pub(super) async fn list(
 }
 
 fn page(archive: &Snapshot, params: &ListFilesParams, budget: PageBudget) -> Result<FilesPage, Problem> {
-    let from = match params.after {
-        None => Some(FileId::photo(i64::MIN)),
-        Some(FileId { kind, id }) => match id.checked_add(1) {
-            Some(id) => Some(FileId { kind, id }),
-            None => (kind == FileKind::Photo).then_some(FileId::document(i64::MIN)),
-        },
+    let page = FilesPage { files: Vec::new(), next: None };
+    let mut filling = Filling { budget, state: params.state, page, last: None, looked_at: 0 };
+    let Some(peer) = &params.peer else {
+        let from = params.after.map_or(Some(FileId::photo(i64::MIN)), |after| after.file.next());
+        for file in from.into_iter().flat_map(|from| archive.view().files(from)) {
+            let file = file?;
+            if !filling.take(Cursor { message: None, file: file.id }, Some(file)) {
+                break;
+            }
+        }
+        return Ok(filling.page);
     };
-    let files = from.into_iter().flat_map(|from| archive.view().files(from));
-    let is_wanted = |file: &ArchivedFile| params.state.is_none_or(|wanted| wanted.is(&file.state));
-    let files = files.filter(|file| file.as_ref().is_ok_and(is_wanted) || file.is_err());
-    let page = budget.fill(files.map(|file| Ok(FileView::of(&file?))))?;
-    Ok(FilesPage { next: page.next(|last| last.id.clone()), files: page.entries })
+    let peer = resolve(archive, peer)?;
+    let chat = chat(archive, peer.id, params.account)?;
+    let before = params.after.and_then(|Cursor { message, file }| Some((message?, file)));
+    for entry in archive.view().attached_before(chat, before) {
+        let (key, id, _) = entry?;
+        if !filling.take(Cursor { message: Some(key.id), file: id }, archive.view().file(id)?) {
+            break;
+        }
+    }
+    Ok(filling.page)
 }
 
 /// Returns one file, with where it was seen and what the rules say of it there.
@@ -113,11 +193,11 @@ pub(super) async fn one(
         let archive = context.archive.flushed();
         let unknown = || Problem::unknown_file("no message that is archived has this file");
         let file = archive.view().file(id)?.ok_or_else(unknown)?;
-        let said = context.operator.explain_file(id)?;
+        let said = context.operator.explain_file(&file, PLACES_MAX)?;
         let mut places = Vec::new();
         for origin in archive.view().file_origins(id).take(PLACES_MAX) {
             let origin = origin?;
-            let rules = said.iter().find(|(place, _)| *place == origin.origin).map(|(_, said)| said.clone());
+            let rules = said.iter().find(|(place, _)| *place == origin.origin).map(|(_, said)| said.verdict.clone());
             places.push(FilePlaceView::of(&origin, rules));
         }
         Ok(FileDetail { file: FileView::of(&file), places })

@@ -119,7 +119,11 @@ impl FromQuery for GetMessageParams {
 /// Returns one message.
 #[utoipa::path(
     get, path = "/v1/peers/{peer}/messages/{message}", tag = "archive", params(MessagePath, GetMessageParams),
-    responses((status = 200, body = MessageDetail), (status = 404, body = Problem, content_type = "application/problem+json")),
+    responses(
+        (status = 200, body = MessageDetail),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "The message was erased.", body = Problem, content_type = "application/problem+json"),
+    ),
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
@@ -132,6 +136,9 @@ pub(super) async fn one(
 fn message(archive: &Snapshot, path: &MessagePath, params: &GetMessageParams) -> Result<MessageDetail, Problem> {
     let (peer, key) = (&path.peer, path.key(archive, params.account)?);
     let Some(stored) = archive.view().message(key)? else {
+        if let Some(tombstone) = archive.view().tombstone(key)? {
+            return Err(Problem::erased_message(format!("it was erased at {} by erasure {}", tombstone.at, tombstone.erasure)));
+        }
         let covered = archive.view().coverage(key.chat)?.read.contains(key.id.0);
         let why = if covered { "Telegram had no such message when this id was read" } else { "this id was not read yet" };
         return Err(Problem::unknown_message(why));

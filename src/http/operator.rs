@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::archive::ArchivedFile;
 use crate::model::{FileId, FileOrigin};
-use crate::views::{BackupRunView, FetchBody, FetchView, FollowView, JobView, JoinView, StartView, UnfollowView};
+use crate::views::{
+    BackupRunView, DownloadView, EraseBody, EraseRunView, FetchBody, FetchView, FileRulesView, FollowView, JobView, JoinView,
+    RulesSaidView, StartView, UnfollowView,
+};
 
 use super::problem::Problem;
 
@@ -47,12 +51,25 @@ pub trait Operator: Send + Sync {
         Box::pin(async { Ok(None) })
     }
 
-    /// What the rules say of a file at each place where it was seen; nothing where the program does not run.
+    /// The rules about files, and whether any are downloaded.
+    ///
+    /// # Errors
+    /// When no configuration was read.
+    fn file_rules(&self) -> Result<FileRulesView, OperatorError> {
+        Err(OperatorError::NotRunning)
+    }
+
+    /// What the rules say of a file at each place where it was seen, of so many of these at most; nothing where no configuration was read.
     ///
     /// # Errors
     /// When the archive cannot be read.
-    fn explain_file(&self, _file: FileId) -> Result<Vec<(FileOrigin, String)>, OperatorError> {
+    fn explain_file(&self, _file: &ArchivedFile, _places_max: usize) -> Result<Vec<(FileOrigin, RulesSaidView)>, OperatorError> {
         Ok(Vec::new())
+    }
+
+    /// The downloads that run.
+    fn downloads(&self) -> Vec<DownloadView> {
+        Vec::new()
     }
 
     /// Has files downloaded, or tried again where they have failed; returns how many of them it is about.
@@ -73,6 +90,19 @@ pub trait Operator: Send + Sync {
 
     /// How a backup is doing that was asked for; `None` where nobody has, or it was long ago.
     fn backup_run(&self, _run: u64) -> Option<BackupRunView> {
+        None
+    }
+
+    /// Has something erased, or counted only. Returns the number of the request. May read the disk.
+    ///
+    /// # Errors
+    /// When it is not said what, or the archive has nothing of it, or too many are pending, or the program is not running.
+    fn erase(&self, _wanted: &EraseBody) -> Result<u64, OperatorError> {
+        Err(OperatorError::NotRunning)
+    }
+
+    /// How a request to erase is doing; `None` where there was none with this number, or it was long ago. May read the disk.
+    fn erase_run(&self, _run: u64) -> Option<EraseRunView> {
         None
     }
 }
@@ -101,6 +131,12 @@ pub enum OperatorError {
     /// What is to be fetched is not said as it must be.
     #[error("{0}")]
     BadWish(String),
+    /// The archive has no such peer.
+    #[error("{0}")]
+    UnknownPeer(String),
+    /// The archive has no such messages.
+    #[error("{0}")]
+    UnknownMessages(String),
     /// Nothing can be fetched, or not yet.
     #[error("{0}")]
     NotFetched(String),
@@ -129,6 +165,8 @@ impl From<OperatorError> for Problem {
             OperatorError::NotJoined(_) => Self::not_joined(detail),
             OperatorError::NotFollowed(_) => Self::not_followed(detail),
             OperatorError::BadWish(_) => Self::bad_body(detail),
+            OperatorError::UnknownPeer(_) => Self::unknown_peer(detail),
+            OperatorError::UnknownMessages(_) => Self::unknown_message(detail),
             OperatorError::NotFetched(_) => Self::not_fetched(detail),
             OperatorError::NoBackupTarget => Self::no_backup_target(detail),
             OperatorError::Broken(_) => Self::hidden(&detail),

@@ -28,6 +28,10 @@ pub(super) async fn script() -> impl IntoResponse {
     file("text/javascript; charset=utf-8", include_str!("page/page.js"))
 }
 
+pub(super) async fn files_script() -> impl IntoResponse {
+    file("text/javascript; charset=utf-8", include_str!("page/files.js"))
+}
+
 pub(super) async fn style() -> impl IntoResponse {
     file("text/css; charset=utf-8", include_str!("page/page.css"))
 }

@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::archive::ArchiveError;
+use crate::blob::BlobError;
 pub use crate::views::Problem;
 
 /// The prefix of every `type`: a name, not an address, because there is no page to fetch.
@@ -42,6 +43,10 @@ problems! {
     unknown_peer = NOT_FOUND, "unknown-peer", "The archive has no such peer";
     /// The archive has no such message.
     unknown_message = NOT_FOUND, "unknown-message", "The archive has no such message";
+    /// The message was erased.
+    erased_message = GONE, "erased-message", "The message was erased";
+    /// Nothing was asked to be erased under this number.
+    unknown_erasure = NOT_FOUND, "unknown-erasure", "There is no such request to erase";
     /// The archive has no such file.
     unknown_file = NOT_FOUND, "unknown-file", "There is no such file";
     /// No bytes are stored under this hash.
@@ -72,6 +77,8 @@ problems! {
     unknown_fetch = NOT_FOUND, "unknown-fetch", "There is no such fetch";
     /// The configuration names no folder for backups.
     no_backup_target = CONFLICT, "no-backup-target", "No backup folder is configured";
+    /// What the client has, or expects, is not what is there.
+    precondition_failed = PRECONDITION_FAILED, "precondition-failed", "Precondition failed";
     /// Too many operator requests are pending.
     busy = SERVICE_UNAVAILABLE, "busy", "Too many pending requests";
     /// Only a running program can do it.
@@ -86,6 +93,8 @@ problems! {
     internal = INTERNAL_SERVER_ERROR, "internal", "Internal error";
     /// The index is not open or still being built.
     unready = SERVICE_UNAVAILABLE, "not-ready", "The server is not ready";
+    /// The file is in the mirror only, which cannot be asked at present.
+    mirror_unreachable = SERVICE_UNAVAILABLE, "mirror-unreachable", "The mirror cannot be reached";
     /// It took longer than the server's limit.
     timed_out = GATEWAY_TIMEOUT, "timed-out", "The request timed out";
 }
@@ -115,6 +124,19 @@ impl Problem {
 impl From<ArchiveError> for Problem {
     fn from(error: ArchiveError) -> Self {
         Self::hidden(&error)
+    }
+}
+
+impl From<BlobError> for Problem {
+    fn from(error: BlobError) -> Self {
+        match error {
+            // Not why: that is the operator's, and may name the server.
+            BlobError::Unreachable { hash, why } => {
+                tracing::debug!("file {hash} is in the mirror only, and {why}");
+                Self::mirror_unreachable("the file is in the mirror only, which does not answer at present; try again later")
+            }
+            error => Self::hidden(&error),
+        }
     }
 }
 

@@ -23,7 +23,8 @@ pub(super) async fn status(State(context): State<Arc<Context>>, _: Query<NoParam
 }
 
 fn read(context: &Context) -> Result<StatusView, Problem> {
-    let last = context.archive.flushed().last_seq();
+    let archive = context.archive.flushed();
+    let last = archive.last_seq();
     let (position, documents, error) = match context.index.get() {
         Ok(index) => (index.position(), index.document_count(), None),
         // Nothing can be found yet.
@@ -41,6 +42,7 @@ fn read(context: &Context) -> Result<StatusView, Problem> {
         now: context.clock.timestamp().to_string(),
         archive: ArchiveStatus { id: context.archive.id().to_owned(), last: last.0, disk_size: context.archive.disk_size() },
         index: IndexStatus { position: position.0, behind: last.0.saturating_sub(position.0), documents, error, rebuild },
+        files: archive.file_totals().into(),
         program: context.status.status(),
     })
 }

@@ -5,11 +5,14 @@
 //! - A size that Telegram states is no truth. A file that comes in another size ends where Telegram has no more of it, asked once more.
 //! - The record says "stored" after the disk has the bytes, never before.
 
-use std::sync::Arc;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::{self, TryStreamExt as _};
+use lru::LruCache;
+use tokio::time::Instant;
 
 use super::queue::Claim;
 use super::sources::Source;
@@ -25,18 +28,22 @@ use crate::telegram::{Client, Clients, FileError, FileLocation, PART_MAX, PartRa
 
 /// The first pause before a file is tried again that got no answer; doubled at each further failure.
 const RETRY_MIN: i64 = 30;
+/// How often a place is read again for a new reference at most: whoever asks more often has another trouble than an old one.
+const RENEWED_EVERY: Duration = Duration::from_mins(1);
+/// Places of files whose last renewal is remembered, of some 100 bytes each: far more than can be renewed in a minute.
+const RENEWALS_KEPT: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
 /// The longest.
 const RETRY_MAX: i64 = 6 * 3_600;
 /// How often a part is asked for that comes shorter than it should, before that counts as no answer.
 const SHORT_MAX: u32 = 4;
 /// What a file may have more of than Telegram states.
 const EXCESS_MAX: u64 = 1 << 30;
-/// Bytes between two moments at which a download notes durably what it has: what a kill may cost.
-const SYNCED_EVERY: u64 = 8 << 20;
 /// Where Telegram rounds parts to.
 const UNIT: u64 = 1 << 10;
 /// Bytes of a picture that stands for a file: such pictures are a few dozen KiB.
 const THUMBNAIL_MAX: u64 = 1 << 20;
+/// Pixels of the longest side that such a picture should have, where there is a choice: smaller ones are blurred in a list.
+const THUMBNAIL_SIDE: i32 = 200;
 
 /// How many parts are in flight at once.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +61,29 @@ pub(super) struct Downloader {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lifecycle: Lifecycle,
     pub(super) parallel: Parallel,
+    pub(super) renewals: Renewals,
+}
+
+/// When a file's reference was last renewed at each place.
+pub(super) struct Renewals(Mutex<LruCache<(FileId, FileOrigin, AccountName), Instant>>);
+
+impl Renewals {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(LruCache::new(RENEWALS_KEPT)))
+    }
+
+    /// Notes that one is renewed now; where that was done a moment ago, how long to wait instead.
+    fn begin(&self, file: FileId, source: &Source) -> Result<(), Duration> {
+        let mut renewals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (file, source.origin, source.account);
+        match renewals.get(&key).map(Instant::elapsed) {
+            Some(ago) if ago < RENEWED_EVERY => Err(RENEWED_EVERY - ago),
+            _ => {
+                renewals.put(key, Instant::now());
+                Ok(())
+            }
+        }
+    }
 }
 
 /// How an attempt ended that stored nothing.
@@ -103,7 +133,14 @@ impl Downloader {
                 Ok(stored) => return self.note_stored(&claim.file, stored),
                 Err(Failure::Stopping) => return Ok(()),
                 Err(Failure::Local(error)) => return Err(error),
-                Err(Failure::Source(why) | Failure::Reference(why)) => {
+                // What was renewed a moment ago and has run out again is there all the same.
+                Err(Failure::Reference(why)) => {
+                    let now = self.clock.timestamp();
+                    if later.as_ref().is_none_or(|(_, earlier, _)| now < *earlier) {
+                        later = Some((why, now, true));
+                    }
+                }
+                Err(Failure::Source(why)) => {
                     tracing::debug!(file.id = %claim.file.id, account.name = %source.account, "a source does not have it: {why}");
                     if !reasons.contains(&why) {
                         reasons.push(why);
@@ -188,6 +225,11 @@ impl Downloader {
 
     /// Reads again where a file was seen.
     async fn renew(&self, client: &Arc<Client>, id: FileId, source: &Source) -> Result<FileAccess, Failure> {
+        if let Err(wait) = self.renewals.begin(id, source) {
+            let why = "its reference has run out again, a moment after it was renewed".to_owned();
+            let not_before = self.after(i64::try_from(wait.as_secs()).unwrap_or(0) + 1);
+            return Err(Failure::Later { why, not_before, is_failure: true });
+        }
         let lease = self.lease(&source.account, Client::refetch_method(source.origin)).await?;
         let answer = client.refetch(source.origin).await;
         drop(lease);
@@ -300,17 +342,16 @@ impl Downloader {
         let partial = tokio::task::block_in_place(|| self.blobs.partial(&key, None))?;
         claim.running.resumes(partial.bytes_done());
         let ended = AtomicU64::new(u64::MAX);
-        let unsynced = AtomicU64::new(0);
         let stated = size.unwrap_or(0);
         let ranges = Self::missing(&partial, stated);
         let in_flight = if asked.client.session().is_premium() { self.parallel.premium_parts } else { self.parallel.parts };
         let fetched = stream::iter(ranges.into_iter().map(Ok::<_, Failure>)).try_for_each_concurrent(in_flight, |range| {
-            let (partial, ended, unsynced) = (&partial, &ended, &unsynced);
+            let (partial, ended) = (&partial, &ended);
             async move {
                 if range.offset() >= ended.load(Ordering::Relaxed) {
                     return Ok(());
                 }
-                self.store_part(claim, asked, partial, (range, size), (ended, unsynced)).await
+                self.store_part(claim, asked, partial, (range, size), ended).await
             }
         });
         let fetched = fetched.await;
@@ -348,7 +389,7 @@ impl Downloader {
         asked: &Asked<'_>,
         partial: &Partial,
         (range, stated): (PartRange, Option<u64>),
-        (ended, unsynced): (&AtomicU64, &AtomicU64),
+        ended: &AtomicU64,
     ) -> Result<(), Failure> {
         let (mut offset, end) = (range.offset(), range.offset() + u64::from(range.limit()));
         let mut short = 0;
@@ -359,10 +400,6 @@ impl Downloader {
             if got > 0 {
                 tokio::task::block_in_place(|| partial.write_at(offset, &bytes))?;
                 claim.running.add(got);
-                if unsynced.fetch_add(got, Ordering::Relaxed) + got >= SYNCED_EVERY {
-                    unsynced.store(0, Ordering::Relaxed);
-                    tokio::task::block_in_place(|| partial.sync())?;
-                }
             }
             if got == u64::from(limit) {
                 return Ok(());
@@ -517,13 +554,17 @@ fn stated_size(rendition: &Rendition) -> Option<u64> {
     rendition.size.and_then(|size| u64::try_from(size).ok())
 }
 
-/// The picture that is to stand for a file: the largest of its thumbnails; of a photo, the smallest of its sizes.
+/// The picture that is to stand for a file: the largest of its thumbnails; of a photo, the smallest of its sizes that is large enough for a list, or else
+/// the largest of those that are not.
 fn thumbnail(file: &ArchivedFile) -> Option<&Rendition> {
     let of = |role| file.renditions.iter().filter(move |rendition| rendition.role == role);
     let pixels = |rendition: &&Rendition| i64::from(rendition.width.unwrap_or(0)) * i64::from(rendition.height.unwrap_or(0));
-    of(RenditionRole::Thumbnail).max_by_key(pixels).or_else(|| of(RenditionRole::Reduced).min_by_key(pixels))
+    let is_enough = |rendition: &&Rendition| rendition.width.max(rendition.height).unwrap_or(0) >= THUMBNAIL_SIDE;
+    let reduced = || of(RenditionRole::Reduced).filter(is_enough).min_by_key(pixels);
+    let largest = || of(RenditionRole::Reduced).max_by_key(pixels);
+    of(RenditionRole::Thumbnail).max_by_key(pixels).or_else(reduced).or_else(largest)
 }
 
-fn bytes_of(stored: &Stored) -> StoredBytes {
+pub(super) fn bytes_of(stored: &Stored) -> StoredBytes {
     StoredBytes { hash: stored.hash, size: stored.size }
 }

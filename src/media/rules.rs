@@ -56,6 +56,24 @@ pub enum Verdict {
     },
 }
 
+/// What one rule says of a file at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleStep {
+    /// The rule.
+    pub rule: String,
+    /// Why it is not about the file there; `None` where it is, and so decides.
+    pub passed_over: Option<String>,
+}
+
+/// What was asked of the rules about a file at a place, in their order, and what the last of them decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The rules that were asked.
+    pub steps: Vec<RuleStep>,
+    /// What is to become of the file.
+    pub verdict: Verdict,
+}
+
 /// Shows bytes as people write them.
 struct Bytes(u64);
 
@@ -73,9 +91,26 @@ impl fmt::Display for Bytes {
 impl DownloadRule {
     /// Whether it is about a file that was seen in this place of this peer.
     fn is_about(&self, file: &ArchivedFile, place: FilePlace, peer: &PeerFacts<'_>) -> bool {
-        (self.kinds.is_empty() || self.kinds.contains(&file.media))
-            && (self.places.is_empty() || self.places.contains(&place))
-            && self.peers.covers(peer)
+        self.is_about_kind(file) && self.is_about_place(place) && self.peers.covers(peer)
+    }
+
+    fn is_about_kind(&self, file: &ArchivedFile) -> bool {
+        self.kinds.is_empty() || self.kinds.contains(&file.media)
+    }
+
+    fn is_about_place(&self, place: FilePlace) -> bool {
+        self.places.is_empty() || self.places.contains(&place)
+    }
+
+    /// Why it is not about a file there; `None` where it is.
+    fn passes_over(&self, file: &ArchivedFile, place: FilePlace, peer: &PeerFacts<'_>) -> Option<String> {
+        if !self.is_about_kind(file) {
+            return Some(format!("it is not about files of kind `{}`", file.media.name()));
+        }
+        if !self.is_about_place(place) {
+            return Some(format!("it is not about the place `{}`", place.name()));
+        }
+        (!self.peers.covers(peer)).then(|| format!("it is not about peer {}", peer.id))
     }
 
     fn verdict(&self, file: &ArchivedFile, now: Timestamp) -> Verdict {
@@ -108,6 +143,21 @@ impl DownloadRules {
             Some(rule) => rule.verdict(file, now),
             None => Verdict::Skipped { why: "no rule is about it".to_owned() },
         }
+    }
+
+    /// The same as [`DownloadRules::judge`], with each rule that was asked on the way.
+    #[must_use]
+    pub fn explain(&self, file: &ArchivedFile, place: FilePlace, peer: &PeerFacts<'_>, now: Timestamp) -> Explanation {
+        let mut steps = Vec::new();
+        for rule in &self.0 {
+            let passed_over = rule.passes_over(file, place, peer);
+            let decides = passed_over.is_none();
+            steps.push(RuleStep { rule: rule.name.clone(), passed_over });
+            if decides {
+                break;
+            }
+        }
+        Explanation { steps, verdict: self.judge(file, place, peer, now) }
     }
 
     /// Whether a rule depends on the folders of accounts.
@@ -151,6 +201,7 @@ mod tests {
             state: FileState::Seen,
             state_since: NOW,
             thumbnail: None,
+            no_thumbnail: None,
         }
     }
 
@@ -194,6 +245,11 @@ mod tests {
         assert_eq!(judged(&sticker, FilePlace::Media, "Chat"), "rule `stickers`: not wanted");
         assert_eq!(judged(&file(MediaKind::Photo, Some(1), 0), FilePlace::Page, "Chat"), "rule `previews`: only on demand");
         assert_eq!(judged(&file(MediaKind::Photo, Some(1), 0), FilePlace::Media, "Chat"), "no rule is about it");
+        let peer = PeerFacts { id: PeerId(-100), usernames: &[], title: "Chat", kind: PeerKind::Channel, folders: &[] };
+        let explained = DownloadRules(rules.to_vec()).explain(&sticker, FilePlace::Media, &peer, NOW);
+        let passed_over: Vec<_> = explained.steps.iter().map(|step| (step.rule.as_str(), step.passed_over.as_deref())).collect();
+        assert_eq!(passed_over, [("news", Some("it is not about peer -100")), ("stickers", None)]);
+        assert_eq!(explained.verdict, Verdict::Skipped { why: "rule `stickers`: not wanted".to_owned() });
         let video = |size, days| judged(&file(MediaKind::Video, size, days), FilePlace::Media, "Chat");
         assert_eq!(video(Some(50 << 20), 30), "wanted by videos");
         assert_eq!(video(None, 0), "wanted by videos", "a size that is not told forbids nothing");

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::queue::Queue;
-use super::rules::{DownloadRules, Verdict};
+use super::rules::{DownloadRules, Explanation, Verdict};
 use crate::archive::{Archive, ArchiveError, ArchivedFile, ChangeBatch, Reader, View, Write};
 use crate::blob::Blobs;
 use crate::lifecycle::{StepOutcome, Worker};
@@ -26,7 +26,7 @@ const JUDGED_AT_ONCE: usize = 1_000;
 const PLACES_MAX: usize = 200;
 
 /// Asks the rules.
-pub(super) struct Judge {
+pub struct Judge {
     rules: DownloadRules,
     clock: Arc<dyn Clock>,
 }
@@ -50,9 +50,44 @@ impl Peers {
     }
 }
 
+impl std::fmt::Debug for Judge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Judge").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
 impl Judge {
-    pub(super) fn new(rules: DownloadRules, clock: Arc<dyn Clock>) -> Self {
+    /// One that goes by these rules.
+    #[must_use]
+    pub fn new(rules: DownloadRules, clock: Arc<dyn Clock>) -> Self {
         Self { rules, clock }
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn rules(&self) -> &DownloadRules {
+        &self.rules
+    }
+
+    /// What the rules say of a file at each place where it was seen, at most the first of them; nothing of places of which no peer is known.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub fn explain(
+        &self,
+        view: View<'_>,
+        file: &ArchivedFile,
+        places_max: usize,
+    ) -> Result<Vec<(FileOrigin, Explanation)>, ArchiveError> {
+        let (mut peers, mut explained) = (Peers::default(), Vec::new());
+        for origin in view.file_origins(file.id).take(places_max) {
+            let origin = origin?;
+            let Some((peer, folders)) = peers.facts(view, origin.origin.peer(), self.rules.is_by_folder())? else { continue };
+            let usernames: Vec<&str> = peer.all_usernames().collect();
+            let facts = PeerFacts { id: peer.id, usernames: &usernames, title: &peer.title, kind: peer.kind, folders };
+            explained.push((origin.origin, self.rules.explain(file, origin.place, &facts, self.clock.timestamp())));
+        }
+        Ok(explained)
     }
 
     fn judge(
@@ -69,11 +104,6 @@ impl Judge {
         let usernames: Vec<&str> = peer.all_usernames().collect();
         let facts = PeerFacts { id: peer.id, usernames: &usernames, title: &peer.title, kind: peer.kind, folders };
         Ok(self.rules.judge(file, place, &facts, self.clock.timestamp()))
-    }
-
-    /// What the rules say of a file at each place where it was seen.
-    pub(super) fn verdicts(&self, view: View<'_>, file: &ArchivedFile) -> Result<Vec<(FileOrigin, Verdict)>, ArchiveError> {
-        self.verdicts_with(view, &mut Peers::default(), file)
     }
 
     fn verdicts_with(
@@ -156,7 +186,7 @@ impl Wishes {
             };
             write.file_state(file.id, state);
         }
-        self.look_through = match (looked_at == JUDGED_AT_ONCE, last.and_then(after)) {
+        self.look_through = match (looked_at == JUDGED_AT_ONCE, last.and_then(FileId::next)) {
             (true, Some(next)) => Some(next),
             _ => {
                 write.files_judged_by(self.judge.rules.fingerprint());
@@ -230,14 +260,6 @@ impl Wishes {
     }
 }
 
-/// The file id after another one.
-fn after(id: FileId) -> Option<FileId> {
-    match id.id.checked_add(1) {
-        Some(next) => Some(FileId { id: next, ..id }),
-        None => (id.kind == crate::model::FileKind::Photo).then_some(FileId::document(i64::MIN)),
-    }
-}
-
 impl Worker for Wishes {
     async fn step(&mut self) -> anyhow::Result<StepOutcome> {
         match self.look_through {
@@ -266,12 +288,5 @@ mod tests {
         assert_eq!(becomes(&skip, wanted()), Some(FileState::Wanted));
         assert_eq!(becomes(&FileState::Wanted, skipped()), None);
         assert_eq!(becomes(&failed, wanted()), None);
-    }
-
-    #[test]
-    fn every_file_comes_after_another_but_the_last() {
-        assert_eq!(after(FileId::photo(7)), Some(FileId::photo(8)));
-        assert_eq!(after(FileId::photo(i64::MAX)), Some(FileId::document(i64::MIN)));
-        assert_eq!(after(FileId::document(i64::MAX)), None);
     }
 }

@@ -43,6 +43,11 @@ pub enum ChangeKind {
         /// The message.
         key: MessageKey,
     },
+    /// A message was erased: nothing of it is left but that it was there.
+    MessageErased {
+        /// The message.
+        key: MessageKey,
+    },
     /// A peer was seen for the first time, or its title, username or kind changed.
     PeerChanged {
         /// The peer.
@@ -79,7 +84,10 @@ impl ChangeKind {
     #[must_use]
     pub fn peer(&self) -> PeerId {
         match *self {
-            Self::MessageNew { key } | Self::MessageEdited { key, .. } | Self::MessageDeleted { key } => key.peer(),
+            Self::MessageNew { key }
+            | Self::MessageEdited { key, .. }
+            | Self::MessageDeleted { key }
+            | Self::MessageErased { key } => key.peer(),
             Self::PeerChanged { peer } | Self::PeerJoined { peer } | Self::PeerLeft { peer } => peer,
             Self::MediaStored { origin, .. } | Self::MediaFailed { origin, .. } => origin.peer(),
         }
@@ -89,9 +97,22 @@ impl ChangeKind {
     #[must_use]
     pub fn message(&self) -> Option<MessageKey> {
         match *self {
-            Self::MessageNew { key } | Self::MessageEdited { key, .. } | Self::MessageDeleted { key } => Some(key),
+            Self::MessageNew { key }
+            | Self::MessageEdited { key, .. }
+            | Self::MessageDeleted { key }
+            | Self::MessageErased { key } => Some(key),
             Self::PeerChanged { .. } | Self::PeerJoined { .. } | Self::PeerLeft { .. } => None,
             Self::MediaStored { .. } | Self::MediaFailed { .. } => None,
+        }
+    }
+
+    /// The message and the number of the form of it that the change brought, if it brought one.
+    #[must_use]
+    pub fn form(&self) -> Option<(MessageKey, u32)> {
+        match *self {
+            Self::MessageNew { key } => Some((key, 0)),
+            Self::MessageEdited { key, version } => Some((key, version)),
+            _ => None,
         }
     }
 
@@ -111,6 +132,7 @@ impl ChangeKind {
             Self::MessageNew { .. } => Self::MessageNew { key },
             Self::MessageEdited { version, .. } => Self::MessageEdited { key, version },
             Self::MessageDeleted { .. } => Self::MessageDeleted { key },
+            Self::MessageErased { .. } => Self::MessageErased { key },
             Self::PeerChanged { .. } | Self::PeerJoined { .. } | Self::PeerLeft { .. } => self,
             Self::MediaStored { .. } | Self::MediaFailed { .. } => self,
         }
@@ -123,6 +145,7 @@ impl ChangeKind {
             Self::MessageNew { .. } => "message.new",
             Self::MessageEdited { .. } => "message.edited",
             Self::MessageDeleted { .. } => "message.deleted",
+            Self::MessageErased { .. } => "message.erased",
             Self::PeerChanged { .. } => "peer.changed",
             Self::PeerJoined { .. } => "peer.joined",
             Self::PeerLeft { .. } => "peer.left",

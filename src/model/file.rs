@@ -58,6 +58,15 @@ impl FileId {
     pub fn document(id: i64) -> Self {
         Self { kind: FileKind::Document, id }
     }
+
+    /// The id after it, photos before documents; `None` after the last one.
+    #[must_use]
+    pub fn next(self) -> Option<Self> {
+        match self.id.checked_add(1) {
+            Some(id) => Some(Self { id, ..self }),
+            None => (self.kind == FileKind::Photo).then_some(Self::document(i64::MIN)),
+        }
+    }
 }
 
 impl fmt::Display for FileId {
@@ -365,6 +374,13 @@ mod tests {
         for text in ["", "photo", "photo:", "photo:x", "video:1", "photo:1:2", "5201", "photo:9223372036854775808"] {
             assert_eq!(text.parse::<FileId>(), Err(InvalidFileId(text.to_owned())));
         }
+    }
+
+    #[test]
+    fn every_id_comes_after_another_but_the_last() {
+        assert_eq!(FileId::photo(7).next(), Some(FileId::photo(8)));
+        assert_eq!(FileId::photo(i64::MAX).next(), Some(FileId::document(i64::MIN)));
+        assert_eq!(FileId::document(i64::MAX).next(), None);
     }
 
     #[test]

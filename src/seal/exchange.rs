@@ -15,6 +15,7 @@ use rand::CryptoRng;
 use serde::Deserialize;
 use serde_json::{Number, Value};
 
+use super::chunks::{ChunkSealer, FileRange};
 use super::key::{ClientName, Key, KeyId};
 use super::nonces::{CLOCK_TOLERANCE, Nonces};
 use super::token::{OpenedToken, Purpose, RefusalReason, Refused, object, open, seal};
@@ -45,6 +46,11 @@ impl OpenedRequest {
     /// Seals the answer under the request's own key, which may have left the ring meanwhile; see [`seal_answer`].
     pub fn seal_answer(&self, status: u16, body: &Value, now: DateTime<Utc>, random: &mut impl CryptoRng) -> String {
         seal_answer(&self.key, &self.jti, status, body, now, random)
+    }
+
+    /// Begins to answer with bytes of a file, which follow on a sealed answer that says which.
+    pub fn seal_chunks(&self, of: &FileRange) -> ChunkSealer {
+        ChunkSealer::new(Arc::clone(&self.key), &self.jti, of)
     }
 }
 

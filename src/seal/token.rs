@@ -18,7 +18,6 @@ use super::key::Key;
 
 const ALG: &str = "dir";
 const ENC: &str = "A256CBC-HS512";
-const CTY: &str = "application/json";
 
 /// The longest header, in characters of base64url; ours are 160 to 240, and joserfc stops at 1,024 too.
 const HEADER_LENGTH_MAX: usize = 1_024;
@@ -36,6 +35,8 @@ pub enum Purpose {
     Answer,
     /// From the program to itself: an account's session, at rest.
     Session,
+    /// From the program to a client: some bytes of a file.
+    Chunk,
 }
 
 impl Purpose {
@@ -45,17 +46,28 @@ impl Purpose {
             Self::Request => "telescribe-req+jwe",
             Self::Answer => "telescribe-res+jwe",
             Self::Session => "telescribe-session+jwe",
+            Self::Chunk => "telescribe-chunk+jwe",
+        }
+    }
+
+    /// Returns the `cty` of such tokens: what their plaintext is.
+    pub fn cty(self) -> &'static str {
+        match self {
+            Self::Request | Self::Answer | Self::Session => "application/json",
+            Self::Chunk => "application/octet-stream",
         }
     }
 
     /// Returns the longest token that is looked at, in characters.
     ///
     /// Requests hold a query or a saved search, so 256 KiB is generous and keeps the work that strangers can cause small. Answers come
-    /// from a program that the client trusts, sessions from a folder that only the owner can write; 64 MiB only stops a runaway.
+    /// from a program that the client trusts, sessions from a folder that only the owner can write; 64 MiB only stops a runaway. A chunk
+    /// of a file has a plaintext of at most [`PORTABLE_PLAINTEXT_MAX`].
     pub fn length_max(self) -> usize {
         match self {
             Self::Request => 256 * 1024,
             Self::Answer | Self::Session => 64 * 1024 * 1024,
+            Self::Chunk => 128 * 1024,
         }
     }
 }
@@ -142,11 +154,11 @@ impl fmt::Debug for OpenedToken {
 
 /// Encrypts and authenticates `plaintext` under `key`. The initialisation vector is 16 fresh bytes of `random`.
 ///
-/// The plaintext should be JSON, as `cty` says, and not empty, which jwcrypto would not open.
+/// The plaintext should be what `cty` says, and not empty, which jwcrypto would not open.
 pub fn seal(plaintext: &[u8], key: &Key, purpose: Purpose, random: &mut impl CryptoRng) -> String {
     let kid = key.id();
-    let typ = purpose.typ();
-    let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{ALG}","enc":"{ENC}","kid":"{kid}","typ":"{typ}","cty":"{CTY}"}}"#));
+    let (typ, cty) = (purpose.typ(), purpose.cty());
+    let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{ALG}","enc":"{ENC}","kid":"{kid}","typ":"{typ}","cty":"{cty}"}}"#));
     let mut iv = [0; IV_LENGTH];
     random.fill_bytes(&mut iv);
     let (ciphertext, tag) = cipher::encrypt(key.secret(), &iv, header.as_bytes(), plaintext);
@@ -219,7 +231,7 @@ impl<'a> Parts<'a> {
             return None;
         }
         let Header { alg, enc, kid, typ, cty } = object(&decode(header)?)?;
-        if alg != ALG || enc != ENC || typ != purpose.typ() || cty != CTY {
+        if alg != ALG || enc != ENC || typ != purpose.typ() || cty != purpose.cty() {
             return None;
         }
         let ciphertext = decode(ciphertext)?;

@@ -12,6 +12,7 @@ use tantivy::{Directory as _, IndexReader, ReloadPolicy, Searcher, TantivyError}
 
 use super::SearchError;
 use super::directory::{Access, IndexDirectory, META, files_of_an_index, is_vacant};
+use super::expunge::ExpungeRequests;
 use super::failure::{caught, failed, is_damage_of_a_file, not_opened, refused, unusable};
 use super::integrity::{IntegrityCheck, first_fault};
 use super::schema::{self, Fields};
@@ -28,6 +29,7 @@ pub struct Index {
     position: AtomicU64,
     /// What is wrong with its files, as far as that is seen at opening; it answers nevertheless.
     fault: Option<String>,
+    expunges: ExpungeRequests,
 }
 
 impl std::fmt::Debug for Index {
@@ -129,7 +131,15 @@ impl Index {
         inner.set_tokenizers(schema::tokenizers());
         // The indexer reloads after each of its commits; nobody else commits.
         let reader = inner.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        let index = Self { path: path.to_owned(), inner, reader, fields, position: AtomicU64::new(0), fault };
+        let index = Self {
+            path: path.to_owned(),
+            inner,
+            reader,
+            fields,
+            position: AtomicU64::new(0),
+            fault,
+            expunges: ExpungeRequests::default(),
+        };
         index.note_position()?;
         Ok(index)
     }
@@ -206,6 +216,10 @@ impl Index {
     /// The checkpoint of the newest commit; `None` before the first.
     pub(super) fn committed(&self) -> Result<Option<CommitPayload>, TantivyError> {
         Ok(self.inner.load_metas()?.payload.as_deref().and_then(CommitPayload::read))
+    }
+
+    pub(super) fn expunges(&self) -> &ExpungeRequests {
+        &self.expunges
     }
 
     pub(super) fn inner(&self) -> &tantivy::Index {

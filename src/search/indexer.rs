@@ -116,9 +116,11 @@ impl Worker for Indexer {
         if let Some(due) = self.writer.as_ref().and_then(OpenWriter::commit_due) {
             return tokio::time::sleep_until(due.into()).await;
         }
-        match self.writer.as_mut() {
-            Some(writer) => writer.reader.wait().await,
-            None => Reader::at(Arc::clone(&self.archive), INDEX_READER, Seq(0)).wait().await,
+        let mut unopened = Reader::at(Arc::clone(&self.archive), INDEX_READER, Seq(0));
+        let reader = self.writer.as_mut().map_or(&mut unopened, |writer| &mut writer.reader);
+        tokio::select! {
+            () = reader.wait() => {}
+            () = self.index.expunge_wanted() => {}
         }
     }
 
@@ -171,6 +173,11 @@ impl OpenWriter {
     fn step(&mut self) -> anyhow::Result<StepOutcome> {
         let ChangeBatch { changes, snapshot } = self.reader.next_batch(BATCH_CHANGES_MAX)?;
         self.apply(&changes, &snapshot)?;
+        if let Some(request) = self.index.expunge_asked().filter(|_| changes.is_empty()) {
+            self.commit_if_needed()?;
+            self.index.expunge(&mut self.writer, request)?;
+            return Ok(StepOutcome::Busy);
+        }
         if self.is_commit_due() {
             self.commit()?;
             return Ok(StepOutcome::Busy);
@@ -196,6 +203,7 @@ impl OpenWriter {
                 Some(stored) => {
                     self.writer.add_document(fields.document(&stored))?;
                 }
+                None if archive.view().is_erased(key)? => {}
                 None => tracing::error!(message.key = %key, "message {key} is in the change log but not in the archive"),
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! A word of a table has one key that all its forms are indexed by besides their stems, and asked for by instead of them; a form that
 //! belongs to several words (стали) has several keys. Index and query look a word up in the same way, so they cannot disagree. The tables
-//! are compiled in; where they come from and under which licence: docs/decisions/0020.
+//! are compiled in; where they come from and under which licence: docs/decisions/0023.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

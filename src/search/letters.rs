@@ -146,7 +146,7 @@ const HAN_FIRST: u32 = 0x3400;
 /// Where they end.
 const HAN_LAST: u32 = 0x9fff;
 
-/// What stands for each Chinese character: Simplified, Traditional, regional and Japanese forms of one are one (docs/decisions/0019).
+/// What stands for each Chinese character: Simplified, Traditional, regional and Japanese forms of one are one (docs/decisions/0022).
 static HAN: LazyLock<Han> = LazyLock::new(|| {
     let mut basic: Box<[char]> = (HAN_FIRST..=HAN_LAST).filter_map(char::from_u32).collect();
     let mut others = BTreeMap::new();

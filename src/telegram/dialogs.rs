@@ -39,7 +39,7 @@ pub struct DialogTop {
 }
 
 /// A page of the list of dialogs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DialogPage {
     /// Dialogs, most recent first.
     pub tops: Vec<DialogTop>,

@@ -7,7 +7,7 @@ use crate::model::{Peer, PeerId, SeenFile};
 use crate::parse;
 
 /// Peers that an answer mentions.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct MentionedPeers {
     /// Users, groups and channels, as far as Telegram describes them.
     pub peers: Vec<Peer>,

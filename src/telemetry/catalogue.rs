@@ -31,7 +31,7 @@ pub struct Metric {
 const WRITE_SECONDS: &[f64] = &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// Every metric of the program, in the order of the page.
-pub const CATALOGUE: [Metric; 35] = [
+pub const CATALOGUE: [Metric; 46] = [
     counter("telescribe_requests_total", "Requests of the crawl to Telegram, by method and outcome."),
     counter("telescribe_messages_total", "Messages that were archived, by what became of them."),
     counter(
@@ -46,8 +46,11 @@ pub const CATALOGUE: [Metric; 35] = [
         "telescribe_file_references_renewed_total",
         "Places of files that were read again, because a file reference had run out.",
     ),
+    counter("telescribe_thumbnails_total", "Small pictures of stored pictures that were made or could not be, by outcome."),
     counter("telescribe_jobs_started_total", "Runs of scheduled jobs that were started."),
     counter("telescribe_jobs_skipped_total", "Runs of scheduled jobs that were skipped, because the one before had not ended."),
+    gauge("telescribe_files", "Files that the archive knows, by state."),
+    gauge("telescribe_files_missing_bytes", "Bytes, as Telegram states them, of files that are wanted and not stored."),
     gauge("telescribe_queue_tasks", "Tasks that wait for their turn, each of them one request, by priority."),
     gauge("telescribe_accounts", "Accounts, by state."),
     gauge("telescribe_accounts_parked", "Signed-in accounts that Telegram made wait, for one method or for all."),
@@ -90,6 +93,17 @@ pub const CATALOGUE: [Metric; 35] = [
         "telescribe_backup_unread",
         "What could not be read for the newest backup in a folder: sessions, or the clients' keys.",
     ),
+    counter("telescribe_mirror_uploaded_total", "Contents of files that were uploaded to the mirror."),
+    counter("telescribe_mirror_uploaded_bytes_total", "Bytes of files that were uploaded to the mirror."),
+    counter(
+        "telescribe_mirror_removed_total",
+        "Objects that were removed from the mirror, because nothing refers to them any more.",
+    ),
+    gauge("telescribe_mirror_down", "Whether the mirror cannot be written at present: 1, or 0."),
+    gauge("telescribe_mirror_objects", "Contents of files that the mirror has."),
+    gauge("telescribe_mirror_bytes", "Bytes of files that the mirror has."),
+    gauge("telescribe_mirror_waiting", "Contents of stored files that the mirror does not have yet; 0 where there is no mirror."),
+    gauge("telescribe_mirror_failed", "Contents of files that could not be mirrored and are tried again within a day."),
     gauge("telescribe_workers_failing", "Workers whose last step failed and is retried."),
     gauge("telescribe_open_files", "Files that the process has open, sockets included."),
     gauge("telescribe_open_files_limit", "How many files the process may have open."),

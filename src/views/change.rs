@@ -19,7 +19,7 @@ pub struct ChangeView {
     pub(crate) seq: u64,
     /// When it was archived.
     pub(crate) at: String,
-    /// `message.new`, `message.edited`, `message.deleted`, `peer.changed`, `peer.joined`, `peer.left`, `media.stored` or `media.failed`.
+    /// `message.new`, `message.edited`, `message.deleted`, `message.erased`, `peer.changed`, `peer.joined`, `peer.left`, `media.stored` or `media.failed`.
     pub(crate) kind: Cow<'static, str>,
     /// The peer that it is about.
     pub(crate) peer: i64,

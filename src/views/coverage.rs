@@ -28,6 +28,9 @@ pub struct CoverageView {
     pub(crate) messages: u64,
     /// Of these, how many were deleted in Telegram.
     pub(crate) deleted: u64,
+    /// How many messages were erased: they are known, count as read, and are not archived.
+    #[serde(default)]
+    pub(crate) erased: u64,
     /// How many ids up to `top` were not read yet.
     pub(crate) missing: u64,
     /// How many ids up to `top` were passed over because Telegram's answer about them could not be read.
@@ -118,10 +121,10 @@ pub struct CoverageSummary {
     pub(crate) recheck: u64,
     /// How many messages of mass deletions await confirmation by a second request.
     pub(crate) held: u64,
-    /// How many files are wanted and not stored, those aside that are not tried again by themselves; counted up to 100,000.
+    /// How many files are wanted and not stored, those aside that are not tried again by themselves.
     #[serde(default)]
     pub(crate) files_missing: u64,
-    /// How many files could not be downloaded and are not tried again by themselves; counted up to 100,000.
+    /// How many files could not be downloaded and are not tried again by themselves.
     #[serde(default)]
     pub(crate) files_failed: u64,
 }
@@ -153,6 +156,7 @@ impl CoverageView {
             top: state.top,
             messages: coverage.messages,
             deleted: coverage.deleted,
+            erased: coverage.erased,
             missing: completeness.missing.len(),
             unreadable: completeness.unreadable.len(),
             // What nobody wants of a chat is hidden from nobody.

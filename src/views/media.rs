@@ -1,9 +1,12 @@
 //! Files: what is known of them, and what has become of them.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::archive::{ArchivedFile, ArchivedOrigin};
+use super::JobPeersView;
+use crate::archive::{ArchivedFile, ArchivedOrigin, FileTotals};
 use crate::model::{FileState, Timestamp};
 
 /// A file.
@@ -51,8 +54,14 @@ pub struct FileView {
     /// The SHA-256 of the picture that stands for it, where that is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) thumbnail: Option<String>,
+    /// Why there is no such picture, where one could not be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) no_thumbnail: Option<String>,
     /// When the newest message was posted that it was seen in.
     pub(crate) posted: String,
+    /// The message that it is in; only where the files of a peer are listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<i32>,
 }
 
 impl FileView {
@@ -84,7 +93,9 @@ impl FileView {
             next_try,
             sha256: stored.map(|bytes| bytes.hash.to_string()),
             thumbnail: file.thumbnail.map(|bytes| bytes.hash.to_string()),
+            no_thumbnail: file.no_thumbnail.clone(),
             posted: file.posted_at.to_string(),
+            message: None,
         }
     }
 }
@@ -143,6 +154,143 @@ impl FilePlaceView {
     }
 }
 
+/// The rules about files, in their order: the first one that is about a file decides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = FileRules)]
+pub struct FileRulesView {
+    /// Whether files are downloaded at all.
+    pub enabled: bool,
+    /// The rules.
+    pub rules: Vec<FileRuleView>,
+}
+
+/// A rule about files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = FileRule)]
+pub struct FileRuleView {
+    /// Its name; the last rule is that of the setting after which it is named.
+    pub name: String,
+    /// In which peers; all if empty.
+    pub peers: JobPeersView,
+    /// Which kinds of media; all if absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<String>,
+    /// In which places of a message; all if absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<String>,
+    /// Bytes that a file may have; absent for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_max: Option<u64>,
+    /// How long ago it may have been posted, such as `90d`; absent for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_max: Option<String>,
+    /// `download`, `on-demand` or `skip`.
+    pub action: Cow<'static, str>,
+}
+
+/// What the rules say of the files of a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = FilesExplained)]
+pub struct FilesExplainedView {
+    /// The files, in the order of their places.
+    pub(crate) files: Vec<FileExplainedView>,
+}
+
+/// What the rules say of a file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = FileExplained)]
+pub struct FileExplainedView {
+    #[serde(flatten)]
+    pub(crate) file: FileView,
+    /// Its place in the message.
+    pub(crate) place: String,
+    #[serde(flatten)]
+    pub(crate) said: RulesSaidView,
+    /// In how many other places it was seen, at most: it is downloaded if the rules want it in any of them.
+    pub(crate) places_other: usize,
+    /// Whether the rules want it in one of these.
+    pub(crate) wanted_elsewhere: bool,
+}
+
+/// What the rules say of a file at a place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RulesSaid)]
+pub struct RulesSaidView {
+    /// The rules that were asked about it there, in their order; the last of them decides, unless it is passed over too.
+    pub steps: Vec<RuleStepView>,
+    /// What they say.
+    pub verdict: String,
+    /// Whether it is wanted.
+    pub wanted: bool,
+}
+
+/// What a rule says of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RuleStep)]
+pub struct RuleStepView {
+    /// The rule.
+    pub rule: String,
+    /// Why it is not about the file; absent where it decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passed_over: Option<String>,
+}
+
+/// How far the downloads are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = MediaProgress)]
+pub struct MediaProgressView {
+    pub(crate) files: FileTotalsView,
+    /// The downloads that run.
+    pub(crate) downloads: Vec<DownloadView>,
+}
+
+/// How many files there are in each state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[schema(as = FileTotals)]
+pub struct FileTotalsView {
+    /// Files that no rule was asked about yet.
+    pub(crate) seen: u64,
+    /// Files that are to be downloaded.
+    pub(crate) wanted: u64,
+    /// Files whose bytes are stored.
+    pub(crate) stored: u64,
+    /// Files that are not wanted.
+    pub(crate) skipped: u64,
+    /// Files that could not be downloaded; some of them are tried again.
+    pub(crate) failed: u64,
+    /// Bytes of those that are stored, each of them counted: equal ones are stored once.
+    pub(crate) stored_bytes: u64,
+    /// Bytes of those that are wanted or have failed, as Telegram states them.
+    pub(crate) missing_bytes: u64,
+    /// Of those that have failed, the ones that are not tried again by themselves.
+    pub(crate) given_up: u64,
+}
+
+impl From<FileTotals> for FileTotalsView {
+    fn from(totals: FileTotals) -> Self {
+        let FileTotals { seen, wanted, stored, skipped, failed, stored_bytes, missing_bytes, given_up } = totals;
+        Self { seen, wanted, stored, skipped, failed, stored_bytes, missing_bytes, given_up }
+    }
+}
+
+/// A download that runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Download)]
+pub struct DownloadView {
+    /// The file.
+    pub file: String,
+    /// The account that asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Bytes that are there.
+    pub done: u64,
+    /// Bytes in all, as Telegram states them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Bytes a second since it began.
+    pub bytes_per_second: f64,
+}
+
 /// Which files are to be downloaded, or tried again.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[schema(as = MediaWish)]
@@ -169,21 +317,39 @@ pub struct MediaWishView {
     pub(crate) files: usize,
 }
 
-/// Some bytes of a file; sealed responses only.
+/// Which bytes of which file follow; sealed responses only. The chunks come after it, sealed one by one (docs/sealing.md).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = FileChunk)]
-pub struct FileChunkView {
+#[schema(as = FileStream)]
+pub struct FileStreamView {
     /// The SHA-256 of all of it.
     pub(crate) sha256: String,
     /// Its size in bytes.
     pub(crate) size: u64,
-    /// Where these bytes begin.
+    /// The first byte that follows.
     pub(crate) offset: u64,
-    /// The bytes, in base64.
-    pub(crate) data: String,
-    /// Where the next ones begin; missing at the end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) next: Option<u64>,
+    /// How many follow.
+    pub(crate) length: u64,
     /// The media type, as its first bytes say.
     pub(crate) mime: String,
+    /// A name to save it under, made safe; missing where its sender gave none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+}
+
+/// The files of a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = MessageFiles)]
+pub struct MessageFilesView {
+    /// What it carries comes before what is beside it.
+    pub(crate) files: Vec<MessageFileView>,
+}
+
+/// A file of a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = MessageFile)]
+pub struct MessageFileView {
+    #[serde(flatten)]
+    pub(crate) file: FileView,
+    /// `media`, `item`, `cover`, `alternative`, `live_part`, `preview`, `page` or `service`.
+    pub(crate) place: String,
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::{BackupStatusView, JobView};
+use super::{BackupStatusView, JobView, MirrorView};
 
 /// The status of the program beside its archive and index. All members but `running` and `backup` are absent where it does not run.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, ToSchema)]
@@ -33,6 +33,9 @@ pub struct ProgramView {
     /// The newest backup; also where the program does not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupStatusView>,
+    /// The mirror of stored files; absent where none is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<MirrorView>,
     /// The workers, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<Vec<WorkerView>>,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::ProgramView;
+use super::{FileTotalsView, ProgramView};
 
 /// The status of the program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -15,6 +15,8 @@ pub struct StatusView {
     pub(crate) now: String,
     pub(crate) archive: ArchiveStatus,
     pub(crate) index: IndexStatus,
+    /// How many files there are in each state.
+    pub(crate) files: FileTotalsView,
     /// The status of everything else: accounts, jobs, workers, publishing, crawling.
     #[serde(flatten)]
     pub(crate) program: ProgramView,

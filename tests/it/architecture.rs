@@ -16,13 +16,14 @@ use std::path::PathBuf;
 use crate::support::files::{project, project_files};
 
 /// Each module of `src/`, in the order of `lib.rs`, and what it may use of the crate.
-const MODULES: [(&str, &[&str]); 28] = [
+const MODULES: [(&str, &[&str]); 31] = [
     ("lifecycle", &[]),
     ("model", &[]),
     ("span", &[]),
     ("failpoints", &[]),
     ("atomic_file", &["failpoints"]),
     ("open_files", &[]),
+    ("pictures", &[]),
     ("seal", &["atomic_file"]),
     ("schedule", &["model"]),
     ("accounts", &["lifecycle", "model", "failpoints", "atomic_file", "seal"]),
@@ -33,9 +34,11 @@ const MODULES: [(&str, &[&str]); 28] = [
     ("blob", &["model", "atomic_file"]),
     ("backup", &["model", "atomic_file", "accounts", "archive"]),
     ("crawl", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "dispatch", "archive"]),
-    ("media", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "archive", "blob"]),
+    ("media", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "archive", "blob", "pictures"]),
+    ("mirror", &["lifecycle", "model", "archive", "blob"]),
     ("search", &["lifecycle", "model", "failpoints", "archive"]),
     ("verification", &["model", "archive", "search"]),
+    ("erasure", &["model", "atomic_file", "schedule", "archive", "blob", "backup", "search"]),
     ("show", &["model", "archive"]),
     ("views", &["model", "archive", "verification", "show"]),
     ("event", &["model", "archive", "show"]),
@@ -53,8 +56,10 @@ const MODULES: [(&str, &[&str]); 28] = [
             "blob",
             "crawl",
             "media",
+            "mirror",
             "search",
             "verification",
+            "erasure",
             "output",
             "http",
         ],
@@ -76,8 +81,10 @@ const MODULES: [(&str, &[&str]); 28] = [
             "backup",
             "crawl",
             "media",
+            "mirror",
             "search",
             "verification",
+            "erasure",
             "show",
             "views",
             "output",
@@ -91,13 +98,16 @@ const MODULES: [(&str, &[&str]); 28] = [
             "lifecycle",
             "model",
             "open_files",
+            "pictures",
             "accounts",
             "telegram",
             "archive",
+            "blob",
             "backup",
             "crawl",
             "search",
             "verification",
+            "erasure",
             "show",
             "views",
             "seal",
@@ -113,7 +123,7 @@ const MODULES: [(&str, &[&str]); 28] = [
 const BACKWARDS: [(&str, &str, &str); 0] = [];
 
 /// Foreign libraries that only some modules may name, and which.
-const DOORS: [(&str, &[&str]); 49] = [
+const DOORS: [(&str, &[&str]); 52] = [
     // Telegram.
     ("grammers_client", &["telegram"]),
     ("grammers_crypto", &["telegram"]),
@@ -128,12 +138,15 @@ const DOORS: [(&str, &[&str]); 49] = [
     ("arrayvec", &["archive", "model"]),
     // Search.
     ("tantivy", &["search"]),
-    ("crc32fast", &["search"]),
+    ("crc32fast", &["search", "blob"]),
     ("frostem", &["search"]),
     ("unicode_normalization", &["search"]),
     ("unicode_segmentation", &["search"]),
     // RabbitMQ.
     ("lapin", &["output"]),
+    // Storage servers; the mirror is their client over hyper.
+    ("object_store", &["mirror"]),
+    ("hyper_rustls", &["mirror"]),
     // HTTP; the commands are its client.
     ("axum", &["http"]),
     ("tower", &["http"]),
@@ -142,21 +155,23 @@ const DOORS: [(&str, &[&str]); 49] = [
     // `ToSchema` says how a type looks in the OpenAPI page, next to `Serialize`.
     ("utoipa", &["http", "show", "views"]),
     ("hyper", &["http", "cli"]),
-    ("hyper_util", &["http", "cli"]),
-    ("http_body_util", &["http", "cli"]),
+    ("hyper_util", &["http", "cli", "mirror"]),
+    ("http_body_util", &["http", "cli", "mirror"]),
     ("serde_urlencoded", &["http", "cli"]),
     ("percent_encoding", &["cli", "http", "output"]),
     // What a file is by its first bytes.
     ("infer", &["http"]),
+    // Pictures, decoded in a process of its own.
+    ("image", &["pictures"]),
     // Sealing.
     ("aes", &["seal"]),
     ("cbc", &["seal"]),
     ("hmac", &["seal"]),
-    ("sha2", &["archive", "blob", "backup", "seal"]),
+    ("sha2", &["archive", "blob", "backup", "seal", "cli"]),
     ("rand", &["archive", "seal"]),
     ("zeroize", &["seal", "accounts", "backup", "app", "cli"]),
     // The limit of open files.
-    ("rlimit", &["open_files"]),
+    ("rlimit", &["open_files", "pictures"]),
     // Other programs' sessions.
     ("rusqlite", &["accounts"]),
     // Time.
@@ -175,11 +190,27 @@ const DOORS: [(&str, &[&str]); 49] = [
     // Logs and metrics.
     ("tracing_subscriber", &["telemetry"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
-    ("metrics", &["archive", "dispatch", "crawl", "media", "http", "telemetry", "app"]),
+    ("metrics", &["archive", "dispatch", "crawl", "media", "mirror", "http", "telemetry", "app"]),
     // Tasks are spawned in one place; `telegram` needs the token that stops them.
     ("tokio_util", &["lifecycle", "telegram"]),
     // Errors without a type, at the edge and where a worker ends.
-    ("anyhow", &["accounts", "app", "cli", "crawl", "dispatch", "event", "lifecycle", "media", "output", "search", "telemetry"]),
+    (
+        "anyhow",
+        &[
+            "accounts",
+            "app",
+            "cli",
+            "crawl",
+            "dispatch",
+            "event",
+            "lifecycle",
+            "media",
+            "mirror",
+            "output",
+            "search",
+            "telemetry",
+        ],
+    ),
 ];
 
 /// Files that say what code is made of and not what it promises.

@@ -168,7 +168,7 @@ fn a_window_marks_what_is_gone_and_covers_it() {
     assert_eq!(deleted, [(2, when), (3, None), (4, None), (5, when), (8, None)]);
     assert_eq!(kept.view().message(elsewhere).unwrap().unwrap().deleted_at, None, "a window is of one peer");
     let read: RangeSet = [range(1, 6), range(8, 8)].into_iter().collect();
-    assert_eq!(kept.view().coverage(CHAT).unwrap(), Coverage { read, messages: 5, deleted: 2 });
+    assert_eq!(kept.view().coverage(CHAT).unwrap(), Coverage { read, messages: 5, deleted: 2, erased: 0 });
     let state = kept.view().crawl_state(CHAT).unwrap().unwrap();
     assert_eq!((state.top, state.recheck.ranges()), (8, &[range(7, 9)][..]));
     assert_eq!(kept.differences(), [""; 0]);

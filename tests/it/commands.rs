@@ -11,10 +11,10 @@ use tempfile::TempDir;
 use crate::support::demo::{Own, demo};
 use crate::support::program::run_in;
 
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 29] = [
     "demo", "run", "simulate", "login", "account", "peers", "search", "show", "changes", "dump", "coverage", "counters", "join",
     "fetch", "media", "follow", "unfollow", "status", "schedule", "log", "verify", "backup", "restore", "repair", "reindex",
-    "upgrade", "key", "config",
+    "upgrade", "key", "config", "erase",
 ];
 
 #[test]
@@ -66,6 +66,55 @@ fn search_finds_and_says_no_by_its_status() {
     let wrong = own.run(&["search", "after:yesterdayish"]);
     assert_eq!((wrong.status, wrong.out.as_str()), (2, ""));
     assert!(wrong.err.starts_with("telescribe: ") && wrong.err.contains("yesterdayish"), "{}", wrong.err);
+}
+
+#[test]
+fn files_are_listed_by_peer_and_what_the_rules_say_of_them_is_explained() {
+    let own = Own::new();
+    let stored = own.run(&["media", "list", "--state", "stored", "--json"]).well().lines();
+    let progress = own.run(&["media", "progress", "--json"]).well().lines();
+    assert_eq!(progress[0]["files"]["stored"], stored.len());
+    let bytes: u64 = stored.iter().map(|file| file["size"].as_u64().unwrap()).sum();
+    assert_eq!(progress[0]["files"]["stored_bytes"], bytes);
+    assert_eq!(progress[0]["downloads"], serde_json::json!([]));
+    let shown = own.run(&["media", "progress"]).well();
+    assert!(shown.out.starts_with(&format!("{} stored (", stored.len())), "{}", shown.out);
+    assert!(own.run(&["status"]).well().out.contains(&format!("\nfiles: {} stored (", stored.len())));
+    assert_eq!(own.run(&["media"]).well().out, "no file is missing: all that the rules want are stored\n");
+
+    let is_in_a_message = |place: &&Value| place["message"].is_i64();
+    let places =
+        |file: &Value| own.run(&["media", "show", file["id"].as_str().unwrap(), "--json"]).well().lines()[0]["places"].clone();
+    let place = stored.iter().find_map(|file| places(file).as_array().unwrap().iter().find(is_in_a_message).cloned()).unwrap();
+    let (peer, message) = (place["peer"].to_string(), place["message"].to_string());
+    assert_eq!(place["rules"], "rule `media.size_max_mib`: wanted");
+    let of_peer = own.run(&["media", &peer, "--state", "stored", "--json"]).well().lines();
+    let ids: Vec<i64> = of_peer.iter().map(|file| file["message"].as_i64().unwrap()).collect();
+    assert!(ids.contains(&place["message"].as_i64().unwrap()) && ids.is_sorted_by(|a, b| a >= b), "newest first: {ids:?}");
+
+    let rules = own.run(&["media", "rules"]).well();
+    assert!(
+        rules.out.contains("  1. profile photos of people: places avatar; peers kind:user: only on demand\n"),
+        "{}",
+        rules.out
+    );
+    assert!(rules.out.ends_with("  2. media.size_max_mib: all files: downloaded of up to 200.00 MiB\n"), "{}", rules.out);
+    let explained = own.run(&["media", "rules", "--explain", &peer, &message]).well();
+    let said = "  its place in the message is `media`\n  rule `profile photos of people`: it is not about the place `media`\n  \
+                rule `media.size_max_mib`: decides\n  so: rule `media.size_max_mib`: wanted\n";
+    assert!(explained.out.ends_with(said), "{}", explained.out);
+
+    for (wrong, why) in [
+        (&["media", "rules", "--explain", "@nobody_has_this_name", "5"][..], "holds nothing of this peer"),
+        (&["media", "rules", "--explain", &peer, "999999"], "no such message"),
+        (&["media", "rules", "--explain", &peer, "five"], "`five` is not the id of a message"),
+        (&["media", &peer, "--state", "lost"], "`state`"),
+        (&["media", "--account", "alpha"], "PEER"),
+    ] {
+        let ended = own.run(wrong);
+        assert_eq!((ended.status, ended.out.as_str()), (2, ""), "{wrong:?}");
+        assert!(ended.err.contains(why), "{wrong:?}: {}", ended.err);
+    }
 }
 
 #[test]

@@ -114,6 +114,7 @@ async fn what_is_wrong_is_told_as_a_problem_with_a_stable_code() {
         ("GET", "/v1/peers/@nobody/accounts"),
         ("GET", "/v1/peers/-1001500000001/messages/5/counters"),
         ("GET", "/v1/peers/@novosti/counters?after=yesterday"),
+        ("GET", "/v1/erasures/1"),
         ("GET", "/v1/jobs/recheck/run"),
         ("POST", "/v1/jobs/recheck/run"),
         ("POST", "/v1/join"),

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -11,7 +10,7 @@ use telescribe::app::App;
 use telescribe::archive::ArchivedFile;
 use telescribe::config::{MediaAction, MediaRuleConfig};
 use telescribe::model::{FileId, FileKind, FileState, MediaKind};
-use telescribe_simulator::{Fault, FileSizes, Rule, When, WorldSpec};
+use telescribe_simulator::{Fault, FileSizes, Post, Rule, When, WorldSpec};
 
 use crate::support::fleet::{Fleet, small};
 
@@ -189,34 +188,20 @@ async fn until_stored(fleet: &Fleet, app: &App) -> BTreeMap<FileId, ArchivedFile
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_goes_wrong_and_however_often_it_is_killed_every_file_is_stored_whole() {
-    let fleet = troubled().await;
-    for kill in 1..=4_u64 {
-        let mut program = fleet.daemon().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let parts = fleet.simulator.request_count("upload.getFile") + 15 * kill;
-        fleet.until("files are under way", || fleet.simulator.request_count("upload.getFile") > parts).await;
-        program.kill().unwrap();
-        program.wait().unwrap();
-        for account in fleet.simulator.accounts() {
-            fleet.simulator.expire_file_references(&account.name).unwrap();
-        }
-    }
+async fn messages_do_not_wait_for_files_that_nobody_answers_for() {
+    let fleet = fleet().await;
+    fleet.simulator.fault(Rule::new(Fault::Silence, When::Always).method("upload.getFile"));
     let app = fleet.start_and_finish().await;
-    let stored = until_stored(&fleet, &app).await;
-    let wanted: Vec<&ArchivedFile> = stored.values().filter(|file| file.state.stored().is_some()).collect();
-    assert!(wanted.len() > 20, "{}", wanted.len());
-    for file in wanted {
-        check(&fleet, &app, file);
-    }
-    // Once each, and nothing half done stays.
-    let mut contents: Vec<_> = stored.values().filter_map(|file| file.state.stored()).map(|bytes| bytes.hash).collect();
-    contents.extend(stored.values().filter_map(|file| file.thumbnail).map(|bytes| bytes.hash));
-    contents.sort_unstable();
-    contents.dedup();
-    assert_eq!(app.blobs.totals().all().count, contents.len() as u64);
-    assert_eq!(app.blobs.partial_bytes(), 0);
-    let found = app.archive.view().verify().unwrap();
-    assert_eq!(found.differences, Vec::<String>::new());
+    fleet.until("files are asked for", || fleet.simulator.request_count("upload.getFile") > 0).await;
+    let peer =
+        fleet.simulator.inspect(|world| world.chats.iter().find(|chat| chat.peer.marked() < -1_000_000_000_000).unwrap().peer);
+    let posted = fleet.simulator.post(peer, Post::text("written while files are awaited")).unwrap();
+    let key = telescribe::model::MessageKey {
+        chat: telescribe::model::PeerId(peer.marked()).into(),
+        id: telescribe::model::MessageId(posted),
+    };
+    fleet.until("it is archived", || app.archive.view().message(key).unwrap().is_some()).await;
+    assert!(files(&app).values().all(|file| file.state.stored().is_none()));
     fleet.stop(app).await;
 }
 

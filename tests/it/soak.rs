@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod daemon;
+mod files;
 mod trouble;
 
 use std::fs::File;

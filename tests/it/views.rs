@@ -12,10 +12,10 @@ use telescribe::crawl::Progress;
 use telescribe::http::Sealing;
 use telescribe::model::{IdRange, PeerId, PeerKind, RangeSet};
 use telescribe::views::{
-    AccountStatusView, BackupFailureView, BackupStatusView, BackupView, ChangeView, CoverageDetail, CoveragePage, CrawlView,
-    HitsPage, JobsView, KnownPeer, MemberCountsPage, MessageCountersPage, MessageDetail, MessagesPage, NoResponseView,
-    OpenFilesView, OutputView, PeerAccountsView, PeerTopicsView, PeersPage, Problem, ProgramView, PublishView, StatusView,
-    WorkerView,
+    AccountStatusView, AmountView, BackupFailureView, BackupStatusView, BackupView, ChangeView, CoverageDetail, CoveragePage,
+    CrawlView, ErasuresView, HitsPage, JobsView, KnownPeer, MemberCountsPage, MessageCountersPage, MessageDetail, MessagesPage,
+    MirrorView, NoResponseView, OpenFilesView, OutputView, PeerAccountsView, PeerTopicsView, PeersPage, Problem, ProgramView,
+    PublishView, StatusView, WorkerView,
 };
 
 use crate::support::archives::add_to_each;
@@ -34,7 +34,7 @@ fn again<T: DeserializeOwned + Serialize>(text: &str) -> String {
 #[tokio::test]
 async fn what_the_server_writes_is_what_a_client_reads() {
     let served = Served::start_with(listening(Sealing::Off), furnish).await;
-    let resources: [(&str, Reread); 17] = [
+    let resources: [(&str, Reread); 18] = [
         ("/v1/search?q=report&sort=relevance", again::<HitsPage>),
         ("/v1/search?q=number&limit=2", again::<HitsPage>),
         ("/v1/peers", again::<PeersPage>),
@@ -49,6 +49,7 @@ async fn what_the_server_writes_is_what_a_client_reads() {
         ("/v1/peers/-1001500000002/coverage", again::<CoverageDetail>),
         ("/v1/coverage?limit=1", again::<CoveragePage>),
         ("/v1/jobs", again::<JobsView>),
+        ("/v1/erasures", again::<ErasuresView>),
         ("/v1/status", again::<StatusView>),
         ("/v1/peers/@nobody", again::<Problem>),
         ("/nowhere", again::<Problem>),
@@ -159,6 +160,7 @@ fn the_status_of_a_running_program_is_read_as_it_was_written() {
         outputs: Some(vec![OutputView { name: "publish".to_owned(), kind: "rabbitmq".into(), report: publish.clone() }]),
         publish: Some(Some(publish)),
         backup: Some(backup_status()),
+        mirror: Some(mirror()),
         workers: Some(vec![worker]),
         open_files: Some(OpenFilesView { open: 60, limit: 4_096, archive_max: 2_048 }),
     };
@@ -168,6 +170,21 @@ fn the_status_of_a_running_program_is_read_as_it_was_written() {
     }
     let stopped: Value = serde_json::to_value(ProgramView::default()).unwrap();
     assert_eq!(stopped, serde_json::json!({ "running": false }));
+}
+
+fn mirror() -> MirrorView {
+    MirrorView {
+        target: "s3://files at https://s3.example.org".to_owned(),
+        state: "connected".into(),
+        position: 5,
+        lag: 0,
+        objects: AmountView { count: 3, bytes: 300 },
+        only_there: AmountView { count: 1, bytes: 100 },
+        waiting: 0,
+        uploading: 0,
+        failed: 0,
+        last_error: None,
+    }
 }
 
 fn backup_status() -> BackupStatusView {

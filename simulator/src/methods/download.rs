@@ -1,6 +1,8 @@
 //! Downloads, with Telegram's rules about offsets, file references and data centres.
 //! See <https://core.telegram.org/api/files#downloading-files>.
 
+use std::sync::atomic::Ordering;
+
 use grammers_tl_types::{Serializable, enums, functions as f, types};
 
 use super::Call;
@@ -40,6 +42,9 @@ impl Call<'_> {
             _ => i64::from(request.limit),
         };
         let bytes = world.read_file(id, &letter, request.offset, limit).map_err(|_| LOCATION_INVALID)?;
+        if self.fault != Some(Fault::Cut) {
+            self.core.file_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        }
         let is_picture = entry.is_photo() || !letter.is_empty();
         let r#type = if is_picture { enums::storage::FileType::FileJpeg } else { enums::storage::FileType::FileUnknown };
         Ok(enums::upload::File::File(types::upload::File { r#type, mtime: BASE_DATE, bytes }).to_bytes())

@@ -2,7 +2,7 @@
 
 use super::{Post, ScriptError, chat_at};
 use crate::simulator::Simulator;
-use crate::world::{BareId, PeerId, Photo, Service, World, mix};
+use crate::world::{BareId, FileSource, PeerId, Photo, Service, World, mix};
 
 /// Bytes of a photo that a script gives to a peer.
 const PEER_PHOTO_SIZE: i32 = 40_000;
@@ -57,6 +57,20 @@ impl Simulator {
         self.with_file(file, |world| {
             if let Some(entry) = world.files.get_mut(&file) {
                 entry.size = size.max(0);
+            }
+        })
+    }
+
+    /// Gives a file these bytes, whatever messages say of it; of a photo, in each of its sizes.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn set_file_content(&self, file: i64, content: impl Into<Vec<u8>>) -> Result<(), ScriptError> {
+        let content: Vec<u8> = content.into();
+        self.with_file(file, |world| {
+            if let Some(entry) = world.files.get_mut(&file) {
+                entry.size = i64::try_from(content.len()).unwrap_or(i64::MAX);
+                entry.source = FileSource::Given(content.into());
             }
         })
     }

@@ -1,6 +1,7 @@
 //! Files: what can be downloaded, in which renditions, and where from.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// One of the sizes of a photo, or the thumbnail of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,8 @@ pub enum FileSource {
     Tone,
     /// A file below [`World::file_root`](super::World::file_root).
     Disk(PathBuf),
+    /// These bytes, whatever messages say of them; of a photo, in each of its sizes. A document's thumbnail is derived.
+    Given(Arc<[u8]>),
     /// It was mentioned by an export but is not there.
     Missing,
 }

@@ -7,7 +7,7 @@ use prost::Message as _;
 
 use crate::model::{Change, ChangeKind, ChatId, FileId, FileKind, FileOrigin, MessageId, MessageKey, PeerId, Seq, Timestamp};
 
-use super::super::chain::{Link, Secret};
+use super::super::chain::{Link, Proof, Proofs, Secret};
 use super::super::codec::{RecordError, StoredValue, WrittenValue};
 use super::decode;
 
@@ -28,8 +28,8 @@ pub(in crate::archive) struct LogEntry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::archive) struct Seal {
     pub(in crate::archive) link: Link,
-    /// What the salts of its leaves are derived from.
-    pub(in crate::archive) secret: Secret,
+    /// What the forms that it brought are proved by.
+    pub(in crate::archive) proofs: Proofs,
 }
 
 /// Until format 2 an entry was one change, in the first five fields. Then what it tells is in `at` and `runs`; what is sealed is what comes
@@ -52,12 +52,16 @@ struct LogEntryRecord {
     link: Vec<u8>,
     #[prost(bytes = "vec", tag = "17")]
     secret: Vec<u8>,
+    /// In the place of the secret once a message of the entry was erased: one for each change of kind 1 or 2, in order. 16 bytes are a salt, 32 the
+    /// leaf of what was erased, none the leaf of what was damaged before.
+    #[prost(bytes = "vec", repeated, tag = "18")]
+    proofs: Vec<Vec<u8>>,
 }
 
 /// Changes of one kind in one chat, one after the other.
 #[derive(Clone, PartialEq, prost::Message)]
 struct RunRecord {
-    /// 1 new, 2 edited, 3 deleted, 4 peer changed, 5 peer joined, 6 peer left, 7 media stored, 8 media failed.
+    /// 1 new, 2 edited, 3 deleted, 4 peer changed, 5 peer joined, 6 peer left, 7 media stored, 8 media failed, 9 erased.
     #[prost(uint32, tag = "1")]
     kind: u32,
     #[prost(sint64, tag = "2")]
@@ -97,6 +101,7 @@ fn numbers(kind: &ChangeKind) -> (u32, u32) {
         ChangeKind::PeerLeft { .. } => (6, 0),
         ChangeKind::MediaStored { .. } => (7, 0),
         ChangeKind::MediaFailed { .. } => (8, 0),
+        ChangeKind::MessageErased { .. } => (9, 0),
     }
 }
 
@@ -108,6 +113,7 @@ fn kind_of(kind: u32, key: MessageKey, version: u32) -> Result<ChangeKind, Recor
         4 => ChangeKind::PeerChanged { peer: key.peer() },
         5 => ChangeKind::PeerJoined { peer: key.peer() },
         6 => ChangeKind::PeerLeft { peer: key.peer() },
+        9 => ChangeKind::MessageErased { key },
         other => return Err(RecordError::value("change", format!("unknown kind {other}"))),
     })
 }
@@ -214,8 +220,12 @@ impl LogEntry {
 impl WrittenValue<Seq> for LogEntry {
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.sealed();
-        if let Some(Seal { link, secret }) = &self.seal {
-            let seal = LogEntryRecord { link: link.0.to_vec(), secret: secret.0.to_vec(), ..Default::default() };
+        if let Some(Seal { link, proofs }) = &self.seal {
+            let (secret, proofs) = match proofs {
+                Proofs::Secret(secret) => (secret.0.to_vec(), Vec::new()),
+                Proofs::Each(proofs) => (Vec::new(), proofs.iter().map(|proof| proof.to_bytes()).collect()),
+            };
+            let seal = LogEntryRecord { link: link.0.to_vec(), secret, proofs, ..Default::default() };
             seal.encode_raw(&mut bytes);
         }
         bytes
@@ -236,10 +246,12 @@ impl StoredValue<Seq> for LogEntry {
         if kinds.len() as u64 > last.0 {
             return Err(RecordError::value("change", format!("{} changes up to number {last}", kinds.len())));
         }
-        let seal = match (r.link.is_empty(), r.secret.is_empty()) {
-            (true, true) => None,
-            _ => Some(Seal { link: Link::of(&r.link)?, secret: Secret::of(&r.secret)? }),
+        let proofs = match (r.secret.is_empty(), r.proofs.is_empty()) {
+            (true, false) => Proofs::Each(r.proofs.iter().map(|proof| Proof::of(proof)).collect::<Result<_, _>>()?),
+            (true, true) if r.link.is_empty() => return Ok(Self { last: *last, at: Timestamp(r.at), kinds, seal: None }),
+            _ => Proofs::Secret(Secret::of(&r.secret)?),
         };
+        let seal = Some(Seal { link: Link::of(&r.link)?, proofs });
         Ok(Self { last: *last, at: Timestamp(r.at), kinds, seal })
     }
 }
@@ -255,7 +267,7 @@ mod tests {
         let id = prop_oneof![1_i32..6, any::<i32>()].prop_map(MessageId);
         let account = prop::option::of("[ab]{1,2}").prop_map(|name| name.and_then(|name| name.parse().ok()));
         let file = prop_oneof![any::<i64>().prop_map(FileId::photo), any::<i64>().prop_map(FileId::document)];
-        (1_u32..=8, peer, account, id, 1_u32..4, file, any::<bool>()).prop_map(
+        (1_u32..=9, peer, account, id, 1_u32..4, file, any::<bool>()).prop_map(
             |(kind, peer, account, id, version, file, avatar)| {
                 let key = MessageKey::new(ChatId::new(peer, account), id);
                 let origin = if avatar { FileOrigin::Avatar(peer) } else { FileOrigin::Message(key) };
@@ -272,9 +284,15 @@ mod tests {
         #[test]
         fn an_entry_reads_back_with_the_numbers_of_its_changes(
             kinds in prop::collection::vec(kind(), 1..40), before in 0_u64..1_000_000, at in any::<i64>(), sealed in any::<bool>(),
+            erased in any::<bool>(), leaf in any::<Option<[u8; 32]>>(),
         ) {
             let last = Seq(before + kinds.len() as u64);
-            let seal = sealed.then_some(Seal { link: Link([7; 32]), secret: Secret([8; 16]) });
+            let forms = kinds.iter().filter_map(ChangeKind::form).map(|(key, _)| key);
+            let mut proofs = Proofs::Secret(Secret([8; 16]));
+            if erased && forms.clone().next().is_some() {
+                proofs.give_up_secret(forms, |proofs| proofs[0] = leaf.map_or(Proof::Unknown, Proof::Leaf));
+            }
+            let seal = sealed.then_some(Seal { link: Link([7; 32]), proofs });
             let entry = LogEntry { last, at: Timestamp(at), kinds: kinds.clone(), seal };
             let read = LogEntry::from_bytes(&last, &entry.to_bytes()).expect("own bytes");
             prop_assert_eq!(&read, &entry);

@@ -9,8 +9,17 @@ use super::messages::Stored;
 use super::{ByChat, Findings, View};
 
 impl View<'_> {
-    pub(super) fn check_coverage(self, mut stored: ByChat<Stored>, report: &mut Findings<'_>) -> Result<(), ArchiveError> {
-        let compare = |chat: ChatId, stored: Stored, c: &Coverage, report: &mut Findings<'_>| {
+    pub(super) fn check_coverage(
+        self,
+        mut stored: ByChat<Stored>,
+        mut erased: ByChat<u64>,
+        report: &mut Findings<'_>,
+    ) -> Result<(), ArchiveError> {
+        let mut compare = |chat: ChatId, stored: Stored, c: &Coverage, report: &mut Findings<'_>| {
+            let erased = erased.remove(&chat).unwrap_or_default();
+            if c.erased != erased {
+                report.differs(|| format!("chat {chat} has {erased} erased messages, its coverage says {}", c.erased));
+            }
             let Stored { messages, deleted, .. } = stored;
             if (c.messages, c.deleted) != (messages, deleted) {
                 let (m, d) = (c.messages, c.deleted);
@@ -28,6 +37,9 @@ impl View<'_> {
         }
         for (chat, count) in stored {
             compare(chat, count, &Coverage::default(), report);
+        }
+        for (chat, erased) in erased {
+            report.differs(|| format!("chat {chat} has {erased} erased messages, and no coverage"));
         }
         let mut rows = self.all(&CRAWL_STATE, report);
         while let Some(row) = report.next(&mut rows)? {

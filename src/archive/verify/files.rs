@@ -1,22 +1,32 @@
 //! Files, where they were seen, and the queue of those that are missing: what stands twice says the same.
 
 use super::super::ArchiveError;
-use super::super::family::{ATTACHED, FILE, ORIGIN, QUEUE};
-use super::super::key::{AttachedKey, OriginKey, QueueKey};
+use super::super::family::{ATTACHED, FILE, FILE_TOTALS, ORIGIN, QUEUE};
+use super::super::file_totals::FileTotals;
+use super::super::key::{AttachedKey, FileTotalsKey, OriginKey, QueueKey};
 use super::{Findings, View, undamaged};
 
 impl View<'_> {
     pub(super) fn check_files(self, report: &mut Findings<'_>) -> Result<(), ArchiveError> {
+        let (mut sums, mut is_all_read) = (FileTotals::default(), true);
         let mut rows = self.all(&FILE, report);
         while let Some(row) = report.next(&mut rows)? {
             let Some(id) = report.readable(|| "a file".to_owned(), row.key()) else { continue };
-            let Some(file) = report.readable(|| format!("file {id}"), row.value(&id)) else { continue };
+            let Some(file) = report.readable(|| format!("file {id}"), row.value(&id)) else {
+                is_all_read = false;
+                continue;
+            };
+            sums.replace(None, Some(&file));
             if let Some(due) = file.due() {
                 let key = QueueKey { large: file.is_large(), due, posted_at: file.posted_at, file: id };
                 if self.bytes(&QUEUE, &key)?.is_none() {
                     report.differs(|| format!("file {id} is {} and not in the queue", file.state.name()));
                 }
             }
+        }
+        let stored = undamaged(self.get(&FILE_TOTALS, &FileTotalsKey))?.flatten();
+        if is_all_read && stored.is_some_and(|stored| stored != sums) {
+            report.differs(|| "the sums over all files are not those of the files that are there".to_owned());
         }
         let mut rows = self.all(&QUEUE, report);
         while let Some(row) = report.next(&mut rows)? {

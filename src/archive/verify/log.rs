@@ -1,9 +1,9 @@
 //! The change log: gapless, readable, and sealed by its hash chain.
 
-use crate::model::{Change, ChangeKind, MessageKey, Seq};
+use crate::model::{Change, MessageKey, Seq};
 
 use super::super::ArchiveError;
-use super::super::chain::{Link, Linking};
+use super::super::chain::{Link, Linking, Proof};
 use super::super::family::{EARLIER_FORM, FORM, LOG};
 use super::super::key::VersionKey;
 use super::super::record::{Form, LogEntry, Seal};
@@ -20,6 +20,7 @@ impl View<'_> {
     /// Reads the change log once, in order.
     pub(super) fn check_log(self, report: &mut Findings<'_>) -> Result<ByChat<Told>, ArchiveError> {
         let mut told: ByChat<Told> = ByChat::new();
+        let has_erased = self.has_erased()?;
         let mut chain = Chain::default();
         let mut at = Seq(0);
         let mut rows = self.all(&LOG, report);
@@ -36,7 +37,9 @@ impl View<'_> {
             report.report.changes += entry.kinds.len() as u64;
             for kind in &entry.kinds {
                 let kind = self.with_owner(*kind)?;
-                if let Some(key) = kind.message() {
+                // Of what was erased nothing is stored that could be compared.
+                let Some(key) = kind.message() else { continue };
+                if !has_erased || !self.is_erased(key)? {
                     told.entry(key.chat).or_default().changes.add(&kind);
                 }
             }
@@ -72,7 +75,7 @@ impl Default for Chain {
 
 impl Chain {
     fn check(&mut self, view: View<'_>, entry: &LogEntry, report: &mut Findings<'_>) -> Result<(), ArchiveError> {
-        let Some(Seal { link, secret }) = &entry.seal else {
+        let Some(Seal { link, proofs }) = &entry.seal else {
             // The chain begins with format 3; what follows a link has one.
             if self.before.is_some_and(|before| before != Link::default()) {
                 report.differs(|| format!("change {} is not sealed by the hash chain", entry.last));
@@ -81,18 +84,23 @@ impl Chain {
         };
         let Some(before) = self.before.replace(*link) else { return Ok(()) };
         let mut linking = Linking::new(before, entry.last, &entry.sealed());
-        for Change { seq, kind, .. } in entry.changes() {
-            let form_of = |kind| match kind {
-                ChangeKind::MessageNew { key } => Some((key, 0)),
-                ChangeKind::MessageEdited { key, version } => Some((key, version)),
-                _ => None,
+        let forms = entry.changes().filter(|change| change.kind.form().is_some());
+        for (nth, Change { seq, kind, .. }) in forms.enumerate() {
+            let (Some((sealed, _)), Some((key, version))) = (kind.form(), view.with_owner(kind)?.form()) else { continue };
+            let salt = match proofs.of_form(nth, &sealed) {
+                Proof::Salt(salt) => salt,
+                Proof::Leaf(leaf) => {
+                    linking.add(&leaf);
+                    continue;
+                }
+                // What was damaged before it was erased cannot be proved any more.
+                Proof::Unknown => return Ok(()),
             };
-            let (Some((sealed, _)), Some((key, version))) = (form_of(kind), form_of(view.with_owner(kind)?)) else { continue };
             let Some(form) = view.form(key, version)? else {
                 report.differs(|| format!("form {version} of message {key}, which change {seq} tells of, cannot be read"));
                 return Ok(());
             };
-            linking.add(&secret.leaf(&sealed, version, &form.raw.to_bytes()));
+            linking.add(&salt.leaf(&sealed, version, &form.raw.to_bytes()));
         }
         if linking.link() != *link {
             report.differs(|| {

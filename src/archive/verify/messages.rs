@@ -139,6 +139,9 @@ impl View<'_> {
             told.compare(key, record.version, deletions, report);
         }
         for key in of_log.keys() {
+            if self.is_erased(*key)? {
+                continue;
+            }
             report.differs(|| format!("message {key} is in the change log, but not archived"));
         }
         if report.report.differences.len() == before && !damaged {
@@ -164,6 +167,7 @@ impl OfLog {
             ChangeKind::MessageDeleted { .. } => self.deleted += 1,
             ChangeKind::PeerChanged { .. }
             | ChangeKind::PeerJoined { .. }
+            | ChangeKind::MessageErased { .. }
             | ChangeKind::PeerLeft { .. }
             | ChangeKind::MediaStored { .. }
             | ChangeKind::MediaFailed { .. } => {}

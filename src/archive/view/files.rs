@@ -1,12 +1,13 @@
 //! Reading what is known of files, where they were seen, and what is still to be downloaded.
 
-use crate::model::{ChatId, FileId, FileOrigin, FilePlace, MessageKey, Timestamp};
+use crate::model::{ChatId, FileId, FileOrigin, FilePlace, MessageId, MessageKey, Timestamp};
 
 use super::super::ArchiveError;
 use super::super::attachments::{ArchivedFile, ArchivedOrigin};
 use super::super::codec::StoredKey as _;
-use super::super::family::{ATTACHED, FILE, JUDGED_BY, KeyRange, ORIGIN, QUEUE};
-use super::super::key::{AttachedKey, JudgedByKey, OriginKey, QueueKey};
+use super::super::family::{ATTACHED, FILE, FILE_TOTALS, JUDGED_BY, KeyRange, ORIGIN, QUEUE};
+use super::super::file_totals::FileTotals;
+use super::super::key::{AttachedKey, FileTotalsKey, JudgedByKey, OriginKey, QueueKey};
 use super::{Order, View};
 
 impl<'a> View<'a> {
@@ -29,6 +30,26 @@ impl<'a> View<'a> {
     /// See [`View::file`].
     pub fn files_judged_by(self) -> Result<Option<u64>, ArchiveError> {
         self.readable(&JUDGED_BY, &JudgedByKey)
+    }
+
+    /// The sums over all files: as they are stored, or summed up where they are not, or are damaged.
+    pub(in crate::archive) fn file_totals(self) -> Result<FileTotals, ArchiveError> {
+        match self.get(&FILE_TOTALS, &FileTotalsKey) {
+            Ok(Some(totals)) => Ok(totals),
+            _ => self.sum_file_totals(),
+        }
+    }
+
+    /// Sums up what all files add: the slow way.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn sum_file_totals(self) -> Result<FileTotals, ArchiveError> {
+        let mut totals = FileTotals::default();
+        for entry in self.scan(&FILE, KeyRange::from(&FileId::photo(i64::MIN)), Order::OldestFirst) {
+            totals.replace(None, Some(&entry?.1));
+        }
+        Ok(totals)
     }
 
     /// Where a file was seen, in the order of the places, lazily.
@@ -59,6 +80,24 @@ impl<'a> View<'a> {
         chat: ChatId,
     ) -> impl Iterator<Item = Result<(MessageKey, FileId, FilePlace), ArchiveError>> + use<'a> {
         let entries = self.scan(&ATTACHED, KeyRange::under(AttachedKey::under_chat(chat)), Order::OldestFirst);
+        entries.filter_map(|entry| match entry {
+            Ok((key, place)) => key.origin.message().map(|message| Ok((message, key.file, place))),
+            Err(error) => Some(Err(error)),
+        })
+    }
+
+    /// The same, newest message first; of those before a message's file, where one is named.
+    pub fn attached_before(
+        self,
+        chat: ChatId,
+        before: Option<(MessageId, FileId)>,
+    ) -> impl Iterator<Item = Result<(MessageKey, FileId, FilePlace), ArchiveError>> + use<'a> {
+        let all = KeyRange::under(AttachedKey::under_chat(chat));
+        let keys = match before {
+            None => all,
+            Some((id, file)) => all.before(&AttachedKey { origin: FileOrigin::Message(MessageKey { chat, id }), file }),
+        };
+        let entries = self.scan(&ATTACHED, keys, Order::NewestFirst);
         entries.filter_map(|entry| match entry {
             Ok((key, place)) => key.origin.message().map(|message| Ok((message, key.file, place))),
             Err(error) => Some(Err(error)),

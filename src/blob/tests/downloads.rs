@@ -36,7 +36,7 @@ fn parts_that_come_in_any_order_from_several_threads_become_the_file() {
 }
 
 #[test]
-fn a_download_that_was_synced_goes_on_where_it_was_after_a_kill() {
+fn a_kill_costs_no_byte_that_was_written_and_damage_only_its_own_range() {
     let (_folder, path, blobs) = new();
     let content = bytes(1, 3 << 20);
     let partial = blobs.partial("p", Some(3 << 20)).unwrap();
@@ -44,10 +44,19 @@ fn a_download_that_was_synced_goes_on_where_it_was_after_a_kill() {
     partial.write_at(2 << 20, &content[2 << 20..(2 << 20) + 5]).unwrap();
     partial.sync().unwrap();
     partial.write_at(1 << 20, &content[1 << 20..2 << 20]).unwrap();
+    partial.write_at((2 << 20) + 5, &content[(2 << 20) + 5..(2 << 20) + 9]).unwrap();
+    partial.write_at((2 << 20) + 9, &content[(2 << 20) + 9..(2 << 20) + 12]).unwrap();
     let (_kept, killed) = as_killed(&path);
     let again = open(&killed);
+    assert_eq!(again.partial_bytes(), (2 << 20) + 12);
+    assert_eq!(again.partial("p", Some(3 << 20)).unwrap().missing(), [(2 << 20) + 12..3 << 20], "all that was written is there");
+    drop(again);
+    let file = fs::File::options().write(true).open(files(&killed.join("partial")).pop().unwrap()).unwrap();
+    file.write_all_at(&[content[3 << 19] ^ 1], 3 << 19).unwrap();
+    file.write_all_at(&[content[(2 << 20) + 10] ^ 1], (2 << 20) + 10).unwrap();
+    let again = open(&killed);
     let partial = again.partial("p", Some(3 << 20)).unwrap();
-    assert_eq!(partial.missing(), [1 << 20..2 << 20, (2 << 20) + 5..3 << 20]);
+    assert_eq!(partial.missing(), [1 << 20..2 << 20, (2 << 20) + 5..3 << 20], "what a disk has not is not believed");
     assert_eq!((partial.bytes_done(), again.partial_bytes()), ((1 << 20) + 5, (1 << 20) + 5));
     for missing in partial.missing() {
         partial.write_at(missing.start, &content[missing.start as usize..missing.end as usize]).unwrap();
@@ -207,7 +216,7 @@ proptest! {
                 }
                 Step::Sync => partial.as_ref().unwrap().sync().unwrap(),
                 Step::Kill { log_kept } => {
-                    let synced = partial.as_ref().unwrap().synced().clone();
+                    let synced = partial.as_ref().unwrap().synced();
                     let (kept, copy) = as_killed(&place.1);
                     // The disk has none of the pages that it was not asked to take.
                     for file in files(&copy.join("partial")) {

@@ -77,9 +77,9 @@ fn a_newer_format_is_refused_and_a_damaged_mark_is_told() {
     drop(blobs);
     let mark = fs::read_to_string(path.join("format")).unwrap();
     assert_eq!(mark, r#"{"format":1,"hash":"sha-256"}"#);
-    fs::write(path.join("format"), r#"{"format":2,"hash":"sha-256"}"#).unwrap();
+    fs::write(path.join("format"), r#"{"format":3,"hash":"sha-256"}"#).unwrap();
     let told = refused(&path);
-    assert!(told.contains("format 2") && told.contains("install a newer telescribe"), "{told}");
+    assert!(told.contains("format 3") && told.contains("install a newer telescribe"), "{told}");
     fs::write(path.join("format"), r#"{"format":1,"hash":"blake3"}"#).unwrap();
     assert!(refused(&path).contains("blake3"));
     for damaged in ["", "{", "[]"] {

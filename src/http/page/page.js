@@ -53,19 +53,23 @@ async function seal(key, plaintext) {
   return [header, "", base64url(iv), base64url(ciphertext), base64url(tag)].join(".");
 }
 
-async function open(key, token, jti) {
+/// The plaintext of a token for this purpose, if it is authentic.
+async function openToken(key, token, typ) {
   const [header, wrapped, iv, ciphertext, tag, ...more] = token.trim().split(".");
   if (!tag || wrapped !== "" || more.length) throw new Error("the response is not sealed");
   const members = JSON.parse(new TextDecoder().decode(bytesOf(header)));
-  const expected = { alg: "dir", enc: "A256CBC-HS512", kid: key.kid, typ: "telescribe-res+jwe" };
+  const expected = { alg: "dir", enc: "A256CBC-HS512", kid: key.kid, typ };
   for (const [name, value] of Object.entries(expected)) if (members[name] !== value) throw new Error("the response is sealed with another key or for another purpose");
   const [ivBytes, data, given] = [bytesOf(iv), bytesOf(ciphertext), bytesOf(tag)];
   const right = await tagOf(key, header, ivBytes, data);
   let difference = given.length ^ right.length;
   for (let i = 0; i < right.length; i++) difference |= right[i] ^ given[i];
   if (difference !== 0) throw new Error("the response was changed on the network");
-  const plaintext = await crypto.subtle.decrypt({ name: "AES-CBC", iv: ivBytes }, key.cipher, data);
-  const answer = JSON.parse(new TextDecoder().decode(plaintext));
+  return new Uint8Array(await crypto.subtle.decrypt({ name: "AES-CBC", iv: ivBytes }, key.cipher, data));
+}
+
+async function open(key, token, jti) {
+  const answer = JSON.parse(new TextDecoder().decode(await openToken(key, token, "telescribe-res+jwe")));
   if (answer.req !== jti) throw new Error("the response belongs to another request");
   return answer;
 }
@@ -147,92 +151,6 @@ function messageText(message) {
   return "";
 }
 
-// ---- Files: plainly by their address, so that the browser seeks in them; sealed chunk by chunk, opened here. ----
-
-const SEEN = ["photo", "sticker"];
-const PLAYED = { video: "video", animation: "video", round: "video", voice: "audio", audio: "audio" };
-const addresses = new Map(); // Of what was opened already: object URLs, by target.
-
-async function opened(target, progress) {
-  if (addresses.has(target)) return addresses.get(target);
-  const parts = [];
-  let at = 0;
-  let mime = "application/octet-stream";
-  do {
-    const chunk = await ask("GET", `${target}${target.includes("?") ? "&" : "?"}offset=${at}`);
-    if (chunk.offset !== at) throw new Error("the response is about another part of the file");
-    parts.push(bytesOf(chunk.data));
-    mime = chunk.mime;
-    at = chunk.next;
-    if (progress) progress((at ?? chunk.size) / Math.max(chunk.size, 1));
-  } while (at !== undefined);
-  const address = URL.createObjectURL(new Blob(parts, { type: mime }));
-  addresses.set(target, address);
-  return address;
-}
-
-const size = (bytes) => bytes === undefined ? "" : bytes < 1 << 20 ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / (1 << 20)).toFixed(1)} MiB`;
-
-// What is seen is opened when it comes into view.
-const inView = new IntersectionObserver((entries) => {
-  for (const entry of entries) if (entry.isIntersecting) {
-    inView.unobserve(entry.target);
-    entry.target.reveal();
-  }
-}, { rootMargin: "200px" });
-
-function picture(target, alt, className) {
-  const shown = element("img", { alt, class: className, decoding: "async" });
-  const missing = (why) => shown.replaceWith(note(why));
-  shown.reveal = async () => {
-    try {
-      shown.src = held ? await opened(target) : target;
-    } catch (error) {
-      missing(error.message);
-    }
-  };
-  // Why it is not there is in the response, which the browser keeps to itself.
-  shown.addEventListener("error", () => ask("GET", target).then(() => missing("the picture cannot be shown"), (error) => missing(error.message)));
-  inView.observe(shown);
-  return shown;
-}
-
-function fileOf(message) {
-  const { media } = message;
-  const account = message.account === undefined ? "" : `?account=${message.account}`;
-  const target = `/v1/peers/${message.peer}/messages/${message.id}/media${account}`;
-  const label = [media.kind, media.name, size(media.size)].filter(Boolean).join(", ");
-  if (SEEN.includes(media.kind)) return picture(target, label, media.kind);
-  const box = element("div", { class: "file" });
-  const play = PLAYED[media.kind];
-  const place = (address) => {
-    const shown = play
-      ? element(play, { controls: true, preload: "metadata", class: media.kind, src: address, "aria-label": label })
-      : element("a", { href: address, download: media.name ?? "" }, `Save ${label}`);
-    box.replaceChildren(shown);
-    if (play) shown.play().catch(() => {});
-    else shown.click();
-  };
-  const button = element("button", { type: "button" }, `${play ? "Play" : "Download"} ${label}`);
-  button.addEventListener("click", async (event) => {
-    event.stopPropagation();
-    button.disabled = true;
-    try {
-      // Asked for in vain it says why, which a player would not.
-      if (held) place(await opened(target, (share) => { button.textContent = `${label}: ${Math.round(share * 100)} %`; }));
-      else {
-        const known = await fetch(target, { headers: { Range: "bytes=0-0" }, cache: "no-store", credentials: "omit" });
-        if (!known.ok && known.status !== 416) throw new Refused(known.status, await known.json().catch(() => null));
-        place(target);
-      }
-    } catch (error) {
-      box.replaceChildren(note(error.message));
-    }
-  });
-  box.append(button);
-  return box;
-}
-
 function card(message, options = {}) {
   const { media } = message;
   const badge = (text) => element("span", { class: "badge" }, text);
@@ -243,11 +161,36 @@ function card(message, options = {}) {
     message.edited ? badge("edited") : null,
     message.deleted ? badge("deleted") : null,
     message.forward ? badge(`forwarded${message.forward.from ? ` from ${named(message.forward.from)}` : ""}`) : null,
-    media ? badge([media.kind, media.name ?? media.title ?? media.question].filter(Boolean).join(": ")) : null,
-    message.views ? element("span", {}, `${message.views.toLocaleString()} views`) : null);
-  const text = element("p", { class: "text", dir: "auto" }, ...(options.snippet ? marked(options.snippet) : [messageText(message)]));
-  const file = media && (SEEN.includes(media.kind) || media.kind in PLAYED || media.kind === "file") ? fileOf(message) : null;
-  return element("article", { class: [options.class, message.deleted && "deleted"].filter(Boolean).join(" ") || undefined }, meta, text, file);
+    media && !isFile(media) ? badge([media.kind, media.name ?? media.title ?? media.question].filter(Boolean).join(": ")) : null,
+    message.views ? element("span", {}, message.views === 1 ? "1 view" : `${message.views.toLocaleString()} views`) : null);
+  const said = options.snippet ? marked(options.snippet) : [messageText(message)];
+  const text = said.some(Boolean) ? element("p", { class: "text", dir: "auto" }, ...said) : null;
+  const file = mayHaveFiles(message) ? filesOf(message) : null;
+  return element("article", { class: [options.class, message.deleted && "deleted"].filter(Boolean).join(" ") || undefined }, meta, file, text);
+}
+
+/// The messages of an album in one card: their pictures beside each other, and what is said of them.
+function album(messages, options) {
+  const [first, ...others] = messages;
+  const shown = card(first, options);
+  const files = element("div", { class: "album" }, ...messages.filter(mayHaveFiles).map(filesOf));
+  shown.querySelector(".files")?.replaceWith(files);
+  for (const message of others) if (message.text) shown.append(element("p", { class: "text", dir: "auto" }, message.text));
+  return shown;
+}
+
+/// Cards for messages in their order.
+function cards(messages, around) {
+  const groups = [];
+  for (const message of messages) {
+    const group = groups.at(-1);
+    if (message.album !== undefined && group?.[0].album === message.album) group.push(message);
+    else groups.push([message]);
+  }
+  return groups.map((group) => {
+    const options = { class: group.some((message) => message.id === around) ? "here" : undefined };
+    return group.length > 1 ? album(group, options) : card(group[0], options);
+  });
 }
 
 // ---- Searching ----
@@ -294,7 +237,7 @@ async function read(peer, around, account) {
   markCurrent(peer, account);
   const of = account === undefined ? "" : `account=${account}&`;
   const part = (query) => ask("GET", `/v1/peers/${peer}/messages?limit=${HISTORY_PAGE}&${of}${query}`);
-  const show = (messages) => messages.map((message) => card(message, { class: message.id === around ? "here" : undefined }));
+  const show = (messages) => cards(messages, around);
   try {
     const older = await part(around === undefined ? "order=newest" : `order=newest&before=${around + 1}`);
     const newer = around === undefined ? null : await part(`order=oldest&after=${around}`);
@@ -421,6 +364,7 @@ $("key-file").addEventListener("change", async (event) => {
 $("key-use").addEventListener("click", useKey);
 $("key-forget").addEventListener("click", () => {
   held = null;
+  forgetFiles();
   $("key-button").classList.remove("held");
   $("key-button").textContent = "Key";
   $("key-dialog").close();
@@ -434,6 +378,7 @@ $("search").addEventListener("submit", (event) => {
 });
 $("sort").addEventListener("change", () => $("q").value && search());
 $("filter").addEventListener("input", filterPeers);
+$("viewer").addEventListener("click", (event) => event.target === $("viewer") && $("viewer").close());
 $("close").addEventListener("click", () => {
   $("reader").hidden = true;
   document.querySelector("main").classList.remove("reading");

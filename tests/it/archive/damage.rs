@@ -72,6 +72,8 @@ fn read_everything(archive: &Archive) -> Result<(), ArchiveError> {
     [false, true].into_iter().for_each(|large| archive.view().files_queued(large).for_each(|f| note(f.map(drop))));
     note(archive.view().files_judged_by().map(drop));
     archive.view().addresses("alpha".parse().expect("a name")).for_each(|a| note(a.map(drop)));
+    note(archive.view().erasures().map(drop));
+    note(archive.view().tombstone(at(41)).map(drop));
     let mut write = archive.write(NOW);
     write.message(text(42, "again"), raw("b"), 99).delete(at(1)).covered(CHAT, range(1, 50)).peer(peer(CHAT.0, Some("new")));
     write.file_state(FileId::document(-8), FileState::Seen).file_seen(
@@ -102,6 +104,8 @@ fn a_damaged_record_costs_itself_and_is_counted() {
         ("topic", stored_at(at(30)), None),
         ("hash", [b"alpha\0".as_slice(), &stored_peer(CHAT)].concat(), None),
         ("own", [b"alpha".as_slice(), &[0, 0x80, 0, 0, 3]].concat(), None),
+        ("erasure", 1_u32.to_be_bytes().to_vec(), None),
+        ("erased", stored_at(at(41)), None),
     ] {
         let mut kept = furnished();
         kept.meddle(|db| {
@@ -168,7 +172,7 @@ fn a_damaged_coverage_is_taken_for_what_is_archived_so_that_nothing_is_new_twice
     kept.meddle(|db| put(db, "coverage", &stored_peer(CHAT), &NOISE));
     let coverage = kept.view().coverage(CHAT).unwrap();
     assert_eq!((coverage.messages, coverage.deleted), (3, 1));
-    assert_eq!(coverage.read.ranges(), [range(1, 1), range(30, 30), range(42, 42)]);
+    assert_eq!(coverage.read.ranges(), [range(1, 1), range(30, 30), range(41, 42)]);
     let archived = kept.commit(|w| {
         w.message(text(30, "other"), raw("other"), 12).covered(CHAT, range(30, 41));
     });
@@ -258,7 +262,19 @@ fn drop_raw(db: &DB) {
 #[test]
 fn verify_finds_each_kind_of_damage() {
     type Plant = fn(&DB);
-    let plants: [(&str, Plant); 14] = [
+    let plants: [(&str, Plant); 18] = [
+        ("message -1001500000001/41 was erased, and it is there", |db| {
+            let message = get(db, "message", &stored_at(at(1)));
+            put(db, "message", &stored_at(at(41)), &message);
+        }),
+        ("message -1001500000001/41 was erased, and its files are still listed", |db| {
+            let file = [&[0_u8][..], &(7_i64 ^ i64::MIN).to_be_bytes()].concat();
+            put(db, "attached", &[&[1_u8][..], &stored_at(at(41)), &file].concat(), &[0]);
+        }),
+        ("message -1001500000001/41 was erased by erasure 1, which is not known", |db| {
+            delete(db, "erasure", &1_u32.to_be_bytes());
+        }),
+        ("chat -1001500000001 has 0 erased messages, its coverage says 1", |db| delete(db, "erased", &stored_at(at(41)))),
         ("message -1001500000001/77 is not in the change log", |db| {
             let message = get(db, "message", &stored_at(at(1)));
             put(db, "message", &stored_at(at(77)), &message);

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use prost::Message as _;
 use rocksdb::IteratorMode;
-use telescribe::archive::{Archive, ArchiveError, Durability, ExternalPosition, Witness};
-use telescribe::model::{ChangeKind, Seq};
+use telescribe::archive::{Archive, ArchiveError, Durability, ErasureStage, ExternalPosition, Witness};
+use telescribe::model::{ChangeKind, ErasureScope, ErasureSelection, Seq, Timestamp};
 
 use crate::support::disk::{formerly_at, get, put, raw_db};
 use crate::support::program::run_in;
@@ -115,7 +115,7 @@ fn who_only_reads_does_not_upgrade() {
     let before = files(&path);
     let refused = Archive::open_to_read(&path, None).unwrap_err();
     let expected = format!(
-        "archive at `{}` has format 2, this version reads format 5; `telescribe upgrade` or the next `telescribe run` upgrades it",
+        "archive at `{}` has format 2, this version reads format 6; `telescribe upgrade` or the next `telescribe run` upgrades it",
         path.display()
     );
     assert_eq!(refused.to_string(), expected);
@@ -146,7 +146,7 @@ fn the_upgraded_archive_is_dumped_as_the_older_version_dumped_it() {
     let refused = run_in(folder.path(), &["--data", data, "dump", "--all"]);
     assert!(refused.status == 2 && refused.err.contains("`telescribe upgrade`"), "{}", refused.err);
     let upgraded = run_in(folder.path(), &["--data", data, "upgrade"]).well();
-    assert!(upgraded.err.contains("the archive has format 5, with 515 changes"), "{}", upgraded.err);
+    assert!(upgraded.err.contains("the archive has format 6, with 515 changes"), "{}", upgraded.err);
     let dumped = run_in(folder.path(), &["--data", data, "dump", "--all"]).well().out;
     let before = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/archive/format-2/dump.ndjson")).unwrap();
     // What has come since: whose ids they are, outside channels.
@@ -165,4 +165,22 @@ fn without_account(line: &str) -> String {
     let Some((before, rest)) = line.split_once(r#","account":""#) else { return line.to_owned() };
     let (_, after) = rest.split_once('"').unwrap();
     format!("{before}{after}")
+}
+
+#[test]
+fn everything_of_an_archive_of_format_2_can_be_erased() {
+    let (_folder, path) = folder();
+    let archive = Archive::open(&path, Durability::Os).unwrap();
+    let everything = ErasureSelection { scope: ErasureScope::Everything, before: Some(Timestamp(i64::MAX)) };
+    let number = telescribe::erasure::order(&archive, everything, Timestamp(1)).unwrap();
+    let mut erasure = archive.view().erasure(number).unwrap().unwrap();
+    let found = archive.view().select(&erasure.selection, None, (1_000, 1_000)).unwrap();
+    let told = archive.view().told_in(&found.keys).unwrap();
+    erasure.stage = ErasureStage::Traces;
+    let mut write = archive.write(Timestamp(1));
+    write.erase(erasure, found.keys, told);
+    write.commit().unwrap();
+    assert_eq!(archive.view().erasure(number).unwrap().unwrap().counts.messages, 440);
+    let report = archive.view().verify().unwrap();
+    assert_eq!((report.messages, report.changes, report.differences), (0, 515 + 440, Vec::new()));
 }

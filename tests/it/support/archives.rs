@@ -11,8 +11,9 @@ use std::path::PathBuf;
 use rocksdb::{DB, IteratorMode};
 use telescribe::archive::{Address, Archive, Archived, Durability, Order, StoredMessage, View, Write};
 use telescribe::model::{
-    ChangeKind, ChatId, ContentHash, Counters, FileAccess, FileId, FileOrigin, FilePlace, FileState, IdRange, MediaKind, Message,
-    MessageKey, Peer, PeerId, PeerKind, Reaction, Rendition, RenditionRole, SeenFile, Seq, StoredBytes, Timestamp,
+    ChangeKind, ChatId, ContentHash, Counters, ErasureScope, ErasureSelection, FileAccess, FileId, FileOrigin, FilePlace,
+    FileState, IdRange, MediaKind, Message, MessageKey, Peer, PeerId, PeerKind, Reaction, Rendition, RenditionRole, SeenFile,
+    Seq, StoredBytes, Timestamp,
 };
 use tempfile::TempDir;
 
@@ -138,6 +139,13 @@ pub(crate) fn furnished() -> Kept {
         w.file_state(FileId::document(-8), FileState::Wanted);
         w.file_state(FileId::document(9), FileState::Failed { why: "gone".to_owned(), tries: 2, next_try: None });
         w.files_judged_by(77);
+    });
+    // One of whom nothing is kept, and a message of theirs that was kept out.
+    kept.commit(|w| {
+        w.order_erasure("0a1b", ErasureSelection { scope: ErasureScope::Sender(PeerId(66)), before: None }, NOW);
+    });
+    kept.commit(|w| {
+        w.message(Message { sender: Some(PeerId(66)), ..text(41, "nothing of this") }, raw("nothing"), 0);
     });
     kept
 }

@@ -8,9 +8,9 @@ use std::path::Path;
 use rocksdb::{DB, Options};
 use telescribe::model::{MessageKey, PeerId};
 
-pub(crate) const FAMILIES: [&str; 18] = [
+pub(crate) const FAMILIES: [&str; 20] = [
     "meta", "message", "version", "change", "peer", "username", "coverage", "cursor", "member", "counters", "size", "topic",
-    "own", "hash", "file", "origin", "attached", "queue",
+    "own", "hash", "file", "origin", "attached", "queue", "erasure", "erased",
 ];
 
 pub(crate) fn raw_db(path: &Path) -> DB {

@@ -153,6 +153,12 @@ impl Fleet {
         Api::open(&self.globals()).await.unwrap().get::<Value>(&Target::new(target)).await.unwrap().json
     }
 
+    /// How the program refuses to answer.
+    pub(crate) async fn wish_refused(&self, target: &str) -> Refusal {
+        let answer = Api::open(&self.globals()).await.unwrap().get::<Value>(&Target::new(target)).await;
+        answer.map(|received| received.json).unwrap_err().downcast().unwrap()
+    }
+
     /// Asks the program until the answer is as wanted.
     pub(crate) async fn until_got(&self, target: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + PATIENCE;

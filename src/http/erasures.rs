@@ -1,0 +1,97 @@
+//! `/v1/erasures`: counting and erasing, where the listener allows it, and what was erased.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde_json::{Map, Value};
+
+use crate::views::{EraseBody, EraseRunView, EraseStartView, ErasureView, ErasuresView};
+
+use super::body::OperatorBody;
+use super::context::Context;
+use super::problem::Problem;
+use super::query::{NoParams, Query, unknown};
+
+const MEMBERS: [&str; 7] = ["peer", "messages", "account", "sender", "before", "retention", "confirmed"];
+/// Messages that one request may name: more are a peer, or a time.
+const MESSAGES_MAX: usize = 10_000;
+
+/// Erases, or counts what would be erased.
+#[utoipa::path(
+    post, path = "/v1/erasures", tag = "program", request_body = EraseBody,
+    responses(
+        (status = 202, description = "It will be done; `/v1/erasures/{run}` tells how it is doing.", body = EraseStartView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The listener does not set `operate`.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "The archive has no such peer or message.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The program is not running, or too many requests are pending.", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn erase(
+    State(context): State<Arc<Context>>,
+    _: Query<NoParams>,
+    OperatorBody(members): OperatorBody,
+) -> Result<(StatusCode, Json<EraseStartView>), Problem> {
+    let body = read(members)?;
+    let run = context.read(move |context| Ok(context.operator.erase(&body)?)).await?;
+    Ok((StatusCode::ACCEPTED, Json(EraseStartView { run })))
+}
+
+/// Tells how a request to erase is doing.
+#[utoipa::path(
+    get, path = "/v1/erasures/{run}", tag = "program",
+    params(("run" = u64, Path, description = "The number that the request to erase was answered with.")),
+    responses((status = 200, body = EraseRunView), (status = 404, body = Problem, content_type = "application/problem+json")),
+)]
+pub(super) async fn one(
+    State(context): State<Arc<Context>>,
+    run: Result<Path<u64>, PathRejection>,
+    _: Query<NoParams>,
+) -> Result<Json<EraseRunView>, Problem> {
+    let unknown = || Problem::unknown_erasure("the program has not been asked for it since it started, or it was long ago");
+    let Path(run) = run.map_err(|_| unknown())?;
+    context.read(move |context| context.operator.erase_run(run).ok_or_else(unknown)).await.map(Json)
+}
+
+/// Lists everything that was erased, and what is being erased.
+#[utoipa::path(get, path = "/v1/erasures", tag = "archive", responses((status = 200, body = ErasuresView)))]
+pub(super) async fn list(State(context): State<Arc<Context>>, _: Query<NoParams>) -> Result<Json<ErasuresView>, Problem> {
+    let erasures = context.read(|context| Ok(context.archive.flushed().view().erasures()?)).await?;
+    Ok(Json(ErasuresView { erasures: erasures.iter().map(ErasureView::from).collect() }))
+}
+
+fn read(members: Map<String, Value>) -> Result<EraseBody, Problem> {
+    let mut body = EraseBody::default();
+    for (name, value) in members {
+        match (name.as_str(), value) {
+            ("peer" | "account" | "sender" | "before", Value::Null) => {}
+            ("peer", Value::String(text)) => body.peer = Some(text),
+            ("account", Value::String(text)) => body.account = Some(text),
+            ("sender", Value::String(text)) => body.sender = Some(text),
+            ("before", Value::String(text)) => body.before = Some(text),
+            ("confirmed", Value::Bool(confirmed)) => body.confirmed = confirmed,
+            ("retention", Value::Bool(retention)) => body.retention = retention,
+            ("retention", _) => return Err(Problem::bad_body("`retention` must be `true` or `false`")),
+            ("confirmed", _) => return Err(Problem::bad_body("`confirmed` must be `true` or `false`")),
+            ("messages", Value::Array(ids)) => body.messages = message_ids(&ids)?,
+            ("messages", _) => return Err(Problem::bad_body("`messages` must be a list of message ids")),
+            (name, _) if MEMBERS.contains(&name) => return Err(Problem::bad_body(format!("`{name}` must be a string"))),
+            (name, _) => return Err(Problem::bad_body(unknown(name, &MEMBERS))),
+        }
+    }
+    Ok(body)
+}
+
+fn message_ids(ids: &[Value]) -> Result<Vec<i32>, Problem> {
+    if ids.len() > MESSAGES_MAX {
+        return Err(Problem::bad_body(format!(
+            "`messages` may have {MESSAGES_MAX} ids; name the peer alone, or a time, for more"
+        )));
+    }
+    let id = |id: &Value| id.as_i64().and_then(|id| i32::try_from(id).ok());
+    let ids: Option<Vec<i32>> = ids.iter().map(id).collect();
+    ids.ok_or_else(|| Problem::bad_body("`messages` must be a list of message ids"))
+}
