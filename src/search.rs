@@ -10,37 +10,45 @@
 //!
 //! Guarantees:
 //! - a message is found within two seconds of being archived;
-//! - every part of a Chinese, Japanese, Korean or Thai text is found, from one character up; forms of a word find each other
-//!   in Russian, English and Arabic; Simplified and Traditional Chinese find each other; accents and case do not matter;
+//! - every part of a Chinese, Japanese, Korean or Thai text is found, from one character up, and nothing across punctuation; forms of a word
+//!   find each other in Russian, Ukrainian, English and Arabic; all forms of a Chinese character find each other; accents, case, and
+//!   letters, digits and signs that are one to people do not matter;
 //! - no user's text reaches Tantivy's own query parser: queries are read by a grammar of our own (docs/query.md) whose length,
 //!   depth and number of terms are bounded before anything recurses, and a search ends at its deadline;
 //! - pagination goes by cursors that name the last hit (keyset pagination), not by counting, so pages neither repeat nor skip.
 //!
 //! It does not write to the archive, and it never asks Telegram anything.
 //!
-//! The way through: `fold`, `units` and `analyser` are the tokenizer and make terms of texts (docs/decisions/0003-analyser.md);
+//! The way through: `fold`, `units` and `analyser` are the tokenizer and make terms of texts (docs/decisions/0003-analyser.md), with `letters`
+//! (and its generated tables) for single characters, `lemmas`, `spelling` and `affixes` for forms of words, and `numbers`;
 //! `schema` makes documents of messages; `indexer` follows the change log; `lex`, `operator`, `parse` and `query` read queries;
 //! `compile` turns them into Tantivy's; `request` is what can be asked, `find` answers it: `collect` finds the top hits, `cursor` is for
 //! pagination, `snippet` highlights; `verify` compares with the archive. `directory` and `integrity` hold the checksums, `failure` tells
 //! damage from a system that says no; `folders` and `rebuild` replace an index, `serving` is the one that answers meanwhile, and
 //! `supervisor` is the worker that does what is due.
 
+mod affixes;
 mod analyser;
 mod bench_support;
 mod collect;
 mod compile;
 mod cursor;
 mod directory;
+mod excluded;
 mod expunge;
 mod expunge_requests;
 mod failure;
 mod find;
 mod fold;
 mod folders;
+mod han_variants;
 mod index;
 mod indexer;
 mod integrity;
+mod lemmas;
+mod letters;
 mod lex;
+mod numbers;
 mod operator;
 mod parse;
 mod query;
@@ -49,7 +57,9 @@ mod request;
 mod schema;
 mod serving;
 mod snippet;
+mod spelling;
 mod supervisor;
+mod unicode_tables;
 mod units;
 mod verify;
 

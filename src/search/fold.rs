@@ -1,16 +1,26 @@
 //! Folding (Unicode normalisation and case folding): what different spellings of the same text have in common.
 //!
-//! NFKC, lower case, Traditional to Simplified Chinese, ё to е, and no diacritics on Latin, Greek, Hebrew and Arabic letters.
-//! Every folded character remembers the bytes of the original that it came from, because NFKC shifts offsets and snippets show
-//! the original. Folding is local: what becomes of a character depends only on it and on the marks that follow it, so that a
-//! piece cut out of a text folds to a piece of the folded text. That is why Chinese is folded character by character and not
-//! by words, at the price of a few characters (乾) that a dictionary of words would have kept apart.
+//! NFKC, lower case, one form of each Chinese character, ASCII digits, and letters as `letters` has them. Percent-encoded UTF-8 (of
+//! addresses) is decoded. Every folded character remembers the bytes of the original that it came from, because NFKC shifts offsets and
+//! snippets show the original.
+//!
+//! Folding is local: what becomes of a character depends only on it and on what is attached to it, so that a piece cut out of a text folds
+//! to a piece of the folded text. That is why Chinese is folded character by character and not by words, at the price of a few
+//! characters (乾) that a dictionary of words would have kept apart.
 
 use std::ops::Range;
-use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization as _;
-use unicode_normalization::char::{canonical_combining_class, decompose_canonical, is_combining_mark};
+use unicode_normalization::char::canonical_combining_class;
+
+use super::letters::{fold_letter, is_emoji, is_sign, one_of_its_class};
+
+/// Stands between a sign that was folded to letters or digits (№, ①) and what was written beside it: both are words of their own.
+pub(super) const SEPARATOR: char = '\u{1f}';
+/// What makes a keycap of a digit, `#` or `*`.
+pub(super) const KEYCAP: char = '\u{20e3}';
+/// The flag that letters of its own kind (tags) make the flag of a part of a country.
+pub(super) const TAGGED_FLAG: char = '\u{1f3f4}';
 
 /// Receives folded characters.
 pub(super) trait FoldSink {
@@ -56,34 +66,135 @@ impl FoldSink for MappedText {
     }
 }
 
+/// The text of an escape: three bytes for each of its own.
+struct Decoded<'s> {
+    sink: &'s mut dyn FoldSink,
+    start: usize,
+}
+
+impl FoldSink for Decoded<'_> {
+    fn push(&mut self, folded: char, from: Range<usize>) {
+        self.sink.push(folded, self.start + 3 * from.start..self.start + 3 * from.end);
+    }
+}
+
 /// Folds a text into a sink.
-pub(super) fn fold(text: &str, sink: &mut impl FoldSink) {
-    let mut chars = text.char_indices().peekable();
-    while let Some((start, c)) = chars.next() {
-        let next = start + c.len_utf8();
-        // The two that most text is made of: neither can change in NFKC, whatever follows (marks on Latin letters are dropped).
-        if c.is_ascii() {
-            sink.push(c.to_ascii_lowercase(), start..next);
-            continue;
+pub(super) fn fold<S: FoldSink>(text: &str, sink: &mut S) {
+    let mut at = 0;
+    let mut after_sign = false;
+    while let Some(c) = text[at..].chars().next() {
+        let next = at + c.len_utf8();
+        let sign = is_sign(c);
+        if sign != after_sign {
+            sink.push(SEPARATOR, at..next);
         }
-        if let Some(simplified) = simplified(c) {
-            sink.push(simplified, start..next);
-            continue;
+        after_sign = sign;
+        // What most text is made of: it cannot change in NFKC, whatever follows (marks on Latin letters are dropped).
+        at = if c.is_ascii() {
+            ascii(text, at, c, sink)
+        } else if let Some(one) = one_of_its_class(c) {
+            sink.push(one, at..next);
+            next
+        } else if is_emoji(c) {
+            emoji(text, at, c, sink)
+        } else {
+            composed(text, at, next, c, sink)
+        };
+    }
+}
+
+/// Folds an ASCII character with what is attached to it, and returns where it ends.
+fn ascii<S: FoldSink>(text: &str, at: usize, c: char, sink: &mut S) -> usize {
+    let next = at + 1;
+    match c {
+        '0'..='9' | '#' | '*' => {
+            let rest = text[next..].trim_start_matches('\u{fe0f}');
+            sink.push(c, at..next);
+            if rest.starts_with(KEYCAP) {
+                let end = text.len() - rest.len() + KEYCAP.len_utf8();
+                sink.push(KEYCAP, next..end);
+                return end;
+            }
+            next
         }
-        let mut end = next;
-        while let Some((at, mark)) = chars.next_if(|(_, c)| continues(*c)) {
-            end = at + mark.len_utf8();
+        '`' => {
+            sink.push('\'', at..next);
+            next
         }
-        if end == next && matches!(c, 'а'..='я') {
-            sink.push(c, start..end);
-            continue;
+        '%' => {
+            let decoded = decoded(text, at);
+            if decoded.is_empty() {
+                sink.push(c, at..next);
+                return next;
+            }
+            fold(&decoded, &mut Decoded { sink, start: at });
+            at + 3 * decoded.len()
         }
-        for c in text[start..end].nfkc() {
-            for c in c.to_lowercase() {
-                fold_char(c, start..end, sink);
+        _ => {
+            sink.push(c.to_ascii_lowercase(), at..next);
+            next
+        }
+    }
+}
+
+/// What a run of percent escapes says; empty where it is none. Letters and digits of ASCII are never escaped, and `50%20` without a letter
+/// after it is a number.
+fn decoded(text: &str, start: usize) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = &text.as_bytes()[start..];
+    while let [b'%', high, low, after @ ..] = rest
+        && let Some(byte) = hex(*high).zip(hex(*low)).map(|(high, low)| high << 4 | low)
+        && !byte.is_ascii_alphanumeric()
+    {
+        bytes.push(byte);
+        rest = after;
+    }
+    if bytes.is_empty() {
+        return String::new();
+    }
+    let valid = match std::str::from_utf8(&bytes) {
+        Ok(valid) => valid,
+        Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
+    };
+    let number = text[..start].ends_with(|c: char| c.is_ascii_digit()) && !rest.first().is_some_and(u8::is_ascii_alphanumeric);
+    if valid.is_ascii() && number { String::new() } else { valid.to_owned() }
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+/// An emoji stays what it is, without its variation and its skin tone, and returns where it ends.
+fn emoji<S: FoldSink>(text: &str, at: usize, c: char, sink: &mut S) -> usize {
+    let mut end = at + c.len_utf8();
+    sink.push(c, at..end);
+    for next in text[end..].chars() {
+        let after = end + next.len_utf8();
+        match next {
+            '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}' => {}
+            '\u{e0020}'..='\u{e007f}' if c == TAGGED_FLAG => sink.push(next, end..after),
+            _ => break,
+        }
+        end = after;
+    }
+    end
+}
+
+/// Folds a character with the marks that may compose with it, and returns where they end.
+fn composed<S: FoldSink>(text: &str, at: usize, next: usize, c: char, sink: &mut S) -> usize {
+    let rest = text[next..].trim_start_matches(continues);
+    let end = text.len() - rest.len();
+    match c {
+        'а'..='я' if end == next => sink.push(c, at..end),
+        // NFKC makes a space and a mark of it.
+        '\u{b4}' => sink.push('\'', at..end),
+        _ => {
+            for c in text[at..end].nfkc().flat_map(char::to_lowercase) {
+                fold_letter(c, |folded| sink.push(folded, at..end));
             }
         }
     }
+    end
 }
 
 /// Whether a character can compose with the one before it.
@@ -94,72 +205,6 @@ fn continues(c: char) -> bool {
         '\u{1160}'..='\u{11ff}' | '\u{d7b0}'..='\u{d7ff}' | '\u{ff9e}' | '\u{ff9f}' => true,
         _ => canonical_combining_class(c) != 0,
     }
-}
-
-fn fold_char(c: char, from: Range<usize>, sink: &mut impl FoldSink) {
-    let several = match c {
-        'ё' => "е",
-        'ß' => "ss",
-        'æ' => "ae",
-        'œ' => "oe",
-        'ø' => "o",
-        'đ' | 'ð' => "d",
-        'ł' => "l",
-        'þ' => "th",
-        'ı' => "i",
-        'ħ' => "h",
-        'ς' => "σ",
-        '\u{2018}' | '\u{2019}' | '\u{2bc}' => "'",
-        _ if is_dropped(c) => "",
-        '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}' | '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}' => {
-            decompose_canonical(c, |c| {
-                if !is_combining_mark(c) {
-                    sink.push(c, from.clone());
-                }
-            });
-            return;
-        }
-        // Also those that NFKC made of compatibility ideographs and radicals.
-        _ => return sink.push(simplified(c).unwrap_or(c), from),
-    };
-    for c in several.chars() {
-        sink.push(c, from.clone());
-    }
-}
-
-/// Diacritics, vowel points, and what has no shape of its own.
-fn is_dropped(c: char) -> bool {
-    matches!(c,
-        '\u{300}'..='\u{36f}'
-        // Hebrew points; Arabic vowels, Koranic marks and the lengthening stroke.
-        | '\u{591}'..='\u{5bd}' | '\u{5bf}' | '\u{5c1}' | '\u{5c2}' | '\u{5c4}' | '\u{5c5}' | '\u{5c7}'
-        | '\u{610}'..='\u{61a}' | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6dc}' | '\u{6df}'..='\u{6e4}'
-        | '\u{6e7}' | '\u{6e8}' | '\u{6ea}'..='\u{6ed}'
-        // Soft hyphen, joiners, directions, byte order mark, variation selectors, skin tones.
-        | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
-        | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{1f3fb}'..='\u{1f3ff}')
-}
-
-/// Where the Chinese characters of the basic plane begin; those before it are not in the dictionary.
-const HAN_FIRST: u32 = 0x3400;
-/// Where they end.
-const HAN_LAST: u32 = 0x9fff;
-
-/// The Simplified form of every character from [`HAN_FIRST`] to [`HAN_LAST`]: 28 thousand characters, made once.
-static SIMPLIFIED: LazyLock<Box<[char]>> = LazyLock::new(|| {
-    (HAN_FIRST..=HAN_LAST)
-        .filter_map(char::from_u32)
-        .map(|c| fast2s::convert(c.encode_utf8(&mut [0; 4])).chars().next().unwrap_or(c))
-        .collect()
-});
-
-/// The Simplified form of a Chinese character of the basic plane; `None` for everything else.
-fn simplified(c: char) -> Option<char> {
-    if !matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}') {
-        return None;
-    }
-    let at = usize::try_from(u32::from(c) - HAN_FIRST).ok()?;
-    SIMPLIFIED.get(at).copied()
 }
 
 #[cfg(test)]
@@ -180,7 +225,6 @@ mod tests {
             ("Ёлка", "елка"),
             ("Café CAFE\u{301}", "cafe cafe"),
             ("ＡＢＣ１２３", "abc123"),
-            ("漢語 簡體 臺灣", "汉语 简体 台湾"),
             ("ｶﾞｷﾞ か\u{3099}", "ガギ が"),
             ("Straße ÆØŁ", "strasse aeol"),
             ("за\u{301}мок", "замок"),
@@ -189,27 +233,77 @@ mod tests {
             ("ΟΔΌΣ", "οδοσ"),
             ("don’t", "don't"),
             ("\u{1112}\u{1161}\u{11ab}", "한"),
-            ("İstanbul", "istanbul"),
+            ("İstanbul ığdır", "istanbul igdir"),
             ("Việt Nam", "viet nam"),
+            ("سال ۱۴۰۲ ١٢٣ १२३ ๔๕", "سال 1402 123 123 45"),
+            ("شرکة مستشفى آخر", "شركه مستشفي اخر"),
+            ("Oʻz O`z O´z Oʼz ז׳", "o'z o'z o'z o'z ז'"),
+            ("צה״ל צה“ל", "צה\"ל צה\"ל"),
+            ("क\u{93c}लम \u{958}लम ऩ", "कलम कलम न"),
+            ("wiki/%D0%9A%D0%B8%D0%B5%D0%B2%20%e6%bc%a2", "wiki/киев 汉"),
+            ("50%20 100% %zz a%20b %D0", "50%20 100% %zz a b %d0"),
+            ("т\u{200b}ек\u{ad}с\u{3164}т", "текст"),
+            ("1️⃣ #⃣ 👍🏽 🏽 ❤️", "1⃣ #⃣ 👍 🏽 ❤"),
         ] {
             assert_eq!(folded(text), same, "{text}");
         }
     }
 
     #[test]
+    fn simplified_traditional_and_japanese_characters_are_one() {
+        for forms in [
+            "漢語 汉语",
+            "簡體 简体",
+            "臺灣 台灣 台湾 臺湾",
+            "隨著 随着",
+            "回覆 回复",
+            "瀋陽 沈阳",
+            "諮詢 咨询",
+            "重疊 重叠",
+            "品嚐 品尝",
+            "藉口 借口",
+            "牠們 它们",
+            "項鍊 项链",
+            "彆扭 别扭",
+            "頭髮 头发",
+            "乾淨 干净",
+            "後來 后来",
+            "気 氣 气",
+            "発 發 发",
+            "辺 邊 边",
+            "桜 櫻 樱",
+            "駅 驛 驿",
+            "説 說 说",
+        ] {
+            let mut forms = forms.split(' ');
+            let first = folded(forms.next().expect("a form"));
+            for other in forms {
+                assert_eq!(folded(other), first, "{other}");
+            }
+        }
+        for [one, other] in [["連", "聯"], ["芸", "艺"], ["缺", "欠"], ["今", "令"]] {
+            assert_ne!(folded(one), folded(other));
+        }
+    }
+
+    #[test]
     fn offsets_lead_back_to_the_original() {
-        let text = "ﬁn ﷺ Straße 漢";
+        let text = "ﬁn ﷺ Straße 漢 %D0%9A%D0%B8";
         let mapped = MappedText::of(text);
-        let at = mapped.text.find("strasse").expect("folded");
-        assert_eq!(&text[mapped.origin(at..at + "strasse".len())], "Straße");
-        let at = mapped.text.find('汉').expect("folded");
-        assert_eq!(&text[mapped.origin(at..at + 3)], "漢");
-        assert_eq!(&text[mapped.origin(0..1)], "ﬁ");
+        let origin = |part: &str| {
+            let at = mapped.text.find(part).expect("folded");
+            &text[mapped.origin(at..at + part.len())]
+        };
+        assert_eq!(origin("strasse"), "Straße");
+        assert_eq!(origin("汉"), "漢");
+        assert_eq!(origin("f"), "ﬁ");
+        assert_eq!(origin("ки"), "%D0%9A%D0%B8");
+        assert_eq!(origin("и"), "%D0%B8");
     }
 
     proptest! {
         #[test]
-        fn both_sinks_agree_and_origins_are_slices(text in "\\PC{0,40}") {
+        fn both_sinks_agree_and_origins_are_slices(text in "(\\PC|%[0-9A-F]{2}|%25|[①№🏴1]){0,40}") {
             let mapped = MappedText::of(&text);
             prop_assert_eq!(&mapped.text, &folded(&text));
             for (at, c) in mapped.text.char_indices() {

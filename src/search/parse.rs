@@ -3,11 +3,16 @@
 //! Never Tantivy's own parser, which a kilobyte of parentheses overflows. Length, number of terms and depth are checked on the
 //! flat list of lexemes, before the first recursion.
 
+use super::fold::fold;
 use super::lex::{Lexeme, LexemeKind, lex};
+use super::numbers::{GroupedNumber, grouped};
 use super::operator;
 use super::query::{
     Node, PREFIX_LENGTH_MIN, Phrase, QUERY_DEPTH_MAX, QUERY_LENGTH_MAX, QUERY_TERMS_MAX, QueryError, SearchQuery,
 };
+
+/// Fewest digits of a telephone number that others may follow in the same query.
+const NUMBER_DIGITS_MIN: usize = 10;
 
 impl SearchQuery {
     /// Parses a query. An empty one means every message.
@@ -26,7 +31,10 @@ fn parse(text: &str) -> Result<Node, QueryError> {
     }
     let lexemes = lex(text)?;
     check_limits(&lexemes)?;
-    let searches = lexemes.iter().find(|l| matches!(l.kind, LexemeKind::Text(_) | LexemeKind::Phrase(_))).map(|l| l.at);
+    let searches = lexemes
+        .iter()
+        .find(|l| matches!(l.kind, LexemeKind::Text(_) | LexemeKind::Phrase(_) | LexemeKind::Number(_)))
+        .map(|l| l.at);
     let mut parser = Parser { lexemes: &lexemes, next: 0 };
     let root = parser.any()?;
     match (root, searches) {
@@ -54,7 +62,7 @@ fn check_limits(lexemes: &[Lexeme]) -> Result<(), QueryError> {
                     return failed("`)` closes nothing; remove it, or put it in quotes to search for it".to_owned());
                 }
             }
-            LexemeKind::Text(_) | LexemeKind::Phrase(_) | LexemeKind::Filter { .. } => {
+            LexemeKind::Text(_) | LexemeKind::Phrase(_) | LexemeKind::Number(_) | LexemeKind::Filter { .. } => {
                 terms += 1;
                 if terms > QUERY_TERMS_MAX {
                     return failed(format!("the query has more than {QUERY_TERMS_MAX} words and filters; remove some"));
@@ -146,6 +154,7 @@ fn leaf(at: usize, kind: &LexemeKind) -> Result<Option<Node>, QueryError> {
     match kind {
         LexemeKind::Filter { name, value } => Ok(Some(Node::Filter(at, operator::filter(at, name, value)?))),
         LexemeKind::Phrase(text) => Ok(Phrase::of(text).map(Node::Text)),
+        LexemeKind::Number(text) => Ok(number(text)),
         LexemeKind::Text(text) => {
             let Some(beginning) = text.strip_suffix('*') else { return Ok(Phrase::of(text).map(Node::Text)) };
             let phrase = Phrase::with_prefix(beginning);
@@ -159,6 +168,29 @@ fn leaf(at: usize, kind: &LexemeKind) -> Result<Option<Node>, QueryError> {
         }
         LexemeKind::Open | LexemeKind::Close | LexemeKind::Or | LexemeKind::Not => Ok(None),
     }
+}
+
+/// A number in groups: as one word, or in these groups wherever they stand.
+fn number(text: &str) -> Option<Node> {
+    let mut folded = String::new();
+    fold(text, &mut folded);
+    let start = folded.find(|c: char| c.is_ascii_digit())?;
+    let (numbers, end) = grouped(&folded, start)?;
+    let pieces = |text: &str| text.split([' ', '(', ')']).filter_map(Phrase::of).map(Node::Text).collect::<Vec<_>>();
+    let is_asked = |number: &&GroupedNumber| {
+        number.bytes.start == start && (number.bytes.end == end || number.digits.len() >= NUMBER_DIGITS_MIN)
+    };
+    let mut any: Vec<Node> = numbers
+        .iter()
+        .filter(is_asked)
+        .filter_map(|number| {
+            let mut all = pieces(&folded[number.bytes.end..end]);
+            all.push(Node::Text(Phrase::number(&number.digits)));
+            one_of(all, Node::And)
+        })
+        .collect();
+    any.extend(one_of(pieces(&folded[..end]), Node::And));
+    one_of(any, Node::Or)
 }
 
 #[cfg(test)]
@@ -207,6 +239,17 @@ mod tests {
             ("in:@durov from:42", "(In(Username(\"durov\")) From(Id(42)))"),
             ("in:https://t.me/s/durov/5 from:tg://user?id=42", "(In(Username(\"durov\")) From(Id(42)))"),
             ("notes: x", "(note x)"),
+            ("צה\"ל", "צהל"),
+            ("27\" monitor", "(27 monitor)"),
+            ("foo\"bar baz\"", "(foo bar+baz)"),
+            ("foo\"bar", "foo+bar"),
+            ("-1001234567890", "1001234567890"),
+            ("a -2024", "(a -2024)"),
+            ("+7 495 765-43-21", "(74957654321|(7 495 765+43+21))"),
+            ("(1 OR 2)", "(1|2)"),
+            ("(202) 555-0143 x", "((2025550143|(202 555+0143)) x)"),
+            ("10 20", "(10 20)"),
+            ("2024-01-31", "2024+01+31"),
         ] {
             let parsed = SearchQuery::parse(query).unwrap_or_else(|e| panic!("{query}: {e}"));
             assert_eq!(shape(parsed.root()), expected, "{query}");

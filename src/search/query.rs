@@ -1,7 +1,8 @@
 //! The syntax tree of a parsed query. The language is described in docs/query.md.
 
 use super::fold::fold;
-use super::units::{Stemmers, UnitKind, units};
+use super::lemmas::Stemmers;
+use super::units::{TokenUnit, UnitKind, units};
 use crate::model::{PeerId, Timestamp};
 
 /// Longest query, in characters: two lines of text are pasted, more is a mistake.
@@ -129,8 +130,12 @@ pub(super) struct Phrase {
 pub(super) struct PhraseUnit {
     /// What it is.
     pub(super) kind: UnitKind,
-    /// What it is found by.
+    /// What it is found by: the stem, or the character.
     pub(super) text: String,
+    /// What it is found by instead, any of them, where its forms do not share the stem.
+    pub(super) keys: Vec<String>,
+    /// Its number in the phrase; breaks count.
+    pub(super) position: usize,
     /// Whether it is a dense character that directly follows another one.
     pub(super) joined: bool,
 }
@@ -141,7 +146,24 @@ pub(super) struct Prefix {
     /// Its folded letters.
     pub(super) letters: String,
     /// What they would be reduced to if they were a word.
-    pub(super) stem: String,
+    pub(super) stems: Vec<String>,
+}
+
+impl PhraseUnit {
+    /// The unit that a number is: its digits.
+    fn number(digits: &str) -> Self {
+        Self { kind: UnitKind::Word, text: digits.to_owned(), keys: Vec::new(), position: 0, joined: false }
+    }
+
+    fn of(unit: &TokenUnit<'_>) -> Self {
+        let (text, keys) = (unit.text.to_owned(), unit.keys.to_vec());
+        Self { kind: unit.kind, text, keys, position: unit.position, joined: unit.joined }
+    }
+
+    /// Every term that it is found by.
+    pub(super) fn terms(&self) -> &[String] {
+        if self.keys.is_empty() { std::slice::from_ref(&self.text) } else { &self.keys }
+    }
 }
 
 impl Phrase {
@@ -151,13 +173,18 @@ impl Phrase {
         (!units.is_empty()).then_some(Self { units, prefix: None })
     }
 
+    /// The phrase that a number is when its digits are written as one word.
+    pub(super) fn number(digits: &str) -> Self {
+        Self { units: vec![PhraseUnit::number(digits)], prefix: None }
+    }
+
     /// The phrase whose last word is only the beginning of one (a prefix search). A character of a script without spaces needs no `*`:
     /// any part of such text is found.
     pub(super) fn with_prefix(text: &str) -> Option<Self> {
         let (mut units, last) = read(text);
         let prefix = match units.last()?.kind {
-            UnitKind::Dense => None,
-            UnitKind::Word => units.pop().map(|unit| Prefix { letters: last, stem: unit.text }),
+            UnitKind::Word => units.pop().map(|unit| Prefix { letters: last, stems: [vec![unit.text], unit.keys].concat() }),
+            UnitKind::Dense | UnitKind::Number => None,
         };
         Some(Self { units, prefix })
     }
@@ -170,8 +197,11 @@ fn read(text: &str) -> (Vec<PhraseUnit>, String) {
     let mut out = Vec::new();
     let mut last = 0..0;
     units(&folded, &Stemmers::new(), |unit| {
-        out.push(PhraseUnit { kind: unit.kind, text: unit.text.to_owned(), joined: unit.joined });
-        last = unit.bytes;
+        // A number in groups is asked for as a whole elsewhere: what lies over words is none of a phrase.
+        if unit.kind != UnitKind::Number {
+            out.push(PhraseUnit::of(&unit));
+            last = unit.bytes;
+        }
     });
     let letters = folded.get(last).unwrap_or_default().to_owned();
     (out, letters)

@@ -10,7 +10,7 @@ use tantivy::schema::{Field, IndexRecordOption, NumericOptions, Schema, TextFiel
 use tantivy::tokenizer::TokenizerManager;
 use tantivy::{IndexSettings, IndexSortByField, Order, TantivyDocument, Term};
 
-use super::analyser::{CHARS, CharTokenizer, WORDS, WordTokenizer};
+use super::analyser::{CHARS, CharTokenizer, WORDS, WordTokenizer, may_be_dense};
 use crate::archive::StoredMessage;
 use crate::model::{EntityKind, Media, MediaKind, Message, MessageKey};
 
@@ -86,7 +86,7 @@ impl Fields {
         let mut document = TantivyDocument::new();
         for text in texts(message) {
             document.add_text(self.text, text);
-            if !text.is_ascii() {
+            if may_be_dense(text) {
                 document.add_text(self.chars, text);
             }
         }

@@ -9,9 +9,10 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::compile::prefix_stems;
 use super::fold::MappedText;
-use super::query::{Phrase, SearchQuery};
+use super::lemmas::Stemmers;
+use super::query::{Phrase, PhraseUnit, SearchQuery};
 use super::schema::texts;
-use super::units::{Stemmers, UnitKind, units};
+use super::units::{UnitKind, units};
 use crate::model::Message;
 
 /// Longest snippet, in characters as people count them: three lines.
@@ -34,8 +35,17 @@ pub struct Snippet {
 struct LocatedUnit {
     kind: UnitKind,
     text: String,
+    keys: Vec<String>,
     letters: String,
+    position: usize,
     origin: Range<usize>,
+}
+
+impl LocatedUnit {
+    fn is(&self, asked: &PhraseUnit) -> bool {
+        let found = |term: &String| *term == self.text || self.keys.contains(term);
+        (self.kind == UnitKind::Dense) == (asked.kind == UnitKind::Dense) && asked.terms().iter().any(found)
+    }
 }
 
 /// Finds what a query matches in a text.
@@ -69,12 +79,17 @@ impl Highlighter {
             return Vec::new();
         }
         let mapped = MappedText::of(text);
-        let mut seen = Vec::new();
+        // Numbers in groups lie over the words that they are made of, and are no part of a phrase.
+        let (mut seen, mut numbers) = (Vec::new(), Vec::new());
         units(&mapped.text, &self.stemmers, |unit| {
             let letters = mapped.text.get(unit.bytes.clone()).unwrap_or_default().to_owned();
-            seen.push(LocatedUnit { kind: unit.kind, text: unit.text.to_owned(), letters, origin: mapped.origin(unit.bytes) });
+            let (text, keys) = (unit.text.to_owned(), unit.keys.to_vec());
+            let origin = mapped.origin(unit.bytes);
+            let into = if unit.kind == UnitKind::Number { &mut numbers } else { &mut seen };
+            into.push(LocatedUnit { kind: unit.kind, text, keys, letters, position: unit.position, origin });
         });
-        let mut found: Vec<Range<usize>> = self.phrases.iter().flat_map(|phrase| matches(phrase, &seen)).collect();
+        let found = |phrase| matches(phrase, &seen).into_iter().chain(numbers_in(phrase, &numbers));
+        let mut found: Vec<Range<usize>> = self.phrases.iter().flat_map(found).collect();
         found.sort_unstable_by_key(|range| range.start);
         let mut merged: Vec<Range<usize>> = Vec::with_capacity(found.len());
         for range in found {
@@ -87,20 +102,32 @@ impl Highlighter {
     }
 }
 
-/// Where a phrase stands in a text; if nowhere as a whole (the index is loose about single characters in phrases), its parts.
+/// Where a phrase stands in a text; if nowhere as a whole (the index is loose about a prefix in a phrase), its parts.
 fn matches(phrase: &Phrase, seen: &[LocatedUnit]) -> Vec<Range<usize>> {
     let length = phrase.units.len() + usize::from(phrase.prefix.is_some());
     let whole: Vec<Range<usize>> = seen.windows(length.max(1)).filter(|w| fits(phrase, w)).map(origin).collect();
     if !whole.is_empty() || length < 2 {
         return whole;
     }
-    let is_unit = |unit: &LocatedUnit| phrase.units.iter().any(|u| u.kind == unit.kind && u.text == unit.text);
+    let is_unit = |unit: &LocatedUnit| phrase.units.iter().any(|asked| unit.is(asked));
     let is_part = |unit: &&LocatedUnit| is_unit(unit) || has_prefix(phrase, unit);
     seen.iter().filter(is_part).map(|unit| unit.origin.clone()).collect()
 }
 
+/// Where a number stands that a phrase is.
+fn numbers_in<'n>(phrase: &Phrase, numbers: &'n [LocatedUnit]) -> impl Iterator<Item = Range<usize>> + use<'n> {
+    let asked = match &phrase.units[..] {
+        [only] if phrase.prefix.is_none() => Some(only.text.clone()),
+        _ => None,
+    };
+    numbers.iter().filter(move |number| asked.as_deref() == Some(&number.text)).map(|number| number.origin.clone())
+}
+
 fn fits(phrase: &Phrase, window: &[LocatedUnit]) -> bool {
-    let whole = phrase.units.iter().zip(window).all(|(unit, seen)| unit.kind == seen.kind && unit.text == seen.text);
+    let start = window.first().map_or(0, |first| first.position);
+    let base = phrase.units.first().map_or(0, |first| first.position);
+    let is_placed = |(asked, seen): (&PhraseUnit, &LocatedUnit)| seen.is(asked) && seen.position - start == asked.position - base;
+    let whole = phrase.units.iter().zip(window).all(is_placed);
     whole && (phrase.prefix.is_none() || window.last().is_some_and(|last| has_prefix(phrase, last)))
 }
 

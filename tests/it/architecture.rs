@@ -142,7 +142,6 @@ const DOORS: [(&str, &[&str]); 52] = [
     ("frostem", &["search"]),
     ("unicode_normalization", &["search"]),
     ("unicode_segmentation", &["search"]),
-    ("fast2s", &["search"]),
     // RabbitMQ.
     ("lapin", &["output"]),
     // Storage servers; the mirror is their client over hyper.

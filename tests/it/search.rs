@@ -1,8 +1,10 @@
 //! Promises about search, kept with a real archive and a real index.
 
 mod index;
+mod labelled;
 mod pages;
 mod rebuild;
+mod substrings;
 
 use telescribe::model::{
     Button, ButtonKind, Entity, EntityKind, Forward, Media, MediaKind, MessageKey, PeerId, Reply, Timestamp,
