@@ -1,7 +1,7 @@
 //! The core: the world that is served, and what every connection, method and script shares.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio_util::task::TaskTracker;
@@ -10,6 +10,7 @@ use crate::faults::{Faults, Latencies};
 use crate::hub::Hub;
 use crate::ledger::Ledger;
 use crate::limits::{Limits, RateLimits};
+use crate::sent::SentBytes;
 use crate::wire::sealing::AuthKey;
 use crate::world::{World, mix};
 
@@ -54,8 +55,7 @@ pub(crate) struct Core {
     pub(crate) faults: Faults,
     pub(crate) latencies: Latencies,
     pub(crate) ledger: Ledger,
-    /// Bytes of files in answers that were sent off whole.
-    pub(crate) file_bytes: AtomicU64,
+    pub(crate) sent: SentBytes,
     pub(crate) hub: Hub,
     pub(crate) limits: RateLimits,
     /// Where it listens: the addresses and their ports.
@@ -104,7 +104,7 @@ impl Core {
             faults: Faults::default(),
             latencies: Latencies::default(),
             ledger: Ledger::new(),
-            file_bytes: AtomicU64::new(0),
+            sent: SentBytes::default(),
             hub: Hub::default(),
             listeners,
             tasks: TaskTracker::new(),

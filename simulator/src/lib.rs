@@ -38,6 +38,7 @@ mod password;
 mod picture;
 mod script;
 mod seed;
+mod sent;
 mod simulator;
 mod tone;
 mod truth;

@@ -97,7 +97,13 @@ impl Simulator {
     /// Bytes of files that were sent in answers, those aside that were cut off: what was fetched twice counts twice.
     #[must_use]
     pub fn file_bytes_sent(&self) -> u64 {
-        self.core.file_bytes.load(Ordering::Relaxed)
+        self.core.sent.all()
+    }
+
+    /// How many of them had been sent before: of the same size of the same file, to any account.
+    #[must_use]
+    pub fn file_bytes_sent_again(&self) -> u64 {
+        self.core.sent.again()
     }
 
     /// The calls that came before the end of a wait that the same account had been told to keep to for the same method: ten

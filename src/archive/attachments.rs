@@ -119,7 +119,8 @@ impl ArchivedFile {
     }
 
     /// From when on it may be tried, if it is in the queue.
-    pub(super) fn due(&self) -> Option<Timestamp> {
+    #[must_use]
+    pub fn due(&self) -> Option<Timestamp> {
         match self.state {
             FileState::Wanted => Some(Timestamp(0)),
             FileState::Failed { next_try, .. } => Some(next_try.unwrap_or(Timestamp(i64::MAX))),

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::stream::{self, TryStreamExt as _};
+use futures_util::stream::{self, StreamExt as _};
 use lru::LruCache;
 use tokio::time::Instant;
 
@@ -348,19 +348,26 @@ impl Downloader {
         let stated = size.unwrap_or(0);
         let ranges = Self::missing(&partial, stated);
         let in_flight = if asked.client.session().is_premium() { self.parallel.premium_parts } else { self.parallel.parts };
-        let fetched = stream::iter(ranges.into_iter().map(Ok::<_, Failure>)).try_for_each_concurrent(in_flight, |range| {
-            let (partial, ended) = (&partial, &ended);
+        // Where one part fails, those that are under way come to their end, as Telegram sends them anyway, and no further one is begun.
+        let failed = Mutex::new(None);
+        let failure = || failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let fetched = stream::iter(ranges).for_each_concurrent(in_flight, |range| {
+            let (partial, ended, failure) = (&partial, &ended, &failure);
             async move {
-                if range.offset() >= ended.load(Ordering::Relaxed) {
-                    return Ok(());
+                if range.offset() >= ended.load(Ordering::Relaxed) || failure().is_some() {
+                    return;
                 }
-                self.store_part(claim, asked, partial, (range, size), ended).await
+                if let Err(why) = self.store_part(claim, asked, partial, (range, size), ended).await {
+                    failure().get_or_insert(why);
+                }
             }
         });
-        let fetched = fetched.await;
+        fetched.await;
         // What has come is kept, also where the rest has not.
         tokio::task::block_in_place(|| partial.sync())?;
-        fetched?;
+        if let Some(why) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(why);
+        }
         let end = match ended.load(Ordering::Relaxed) {
             u64::MAX => self.beyond(claim, asked, &partial, stated).await?,
             end => end,

@@ -124,7 +124,11 @@ impl Queue {
             drop(running);
             let (mut sources, chosen) = (sources, account);
             sources.sort_by_key(|source| (Some(source.account) != chosen, source.effort()));
-            return Ok(Next::Claim(Box::new(Claim { file, sources, running: entry, queue: Arc::clone(self) })));
+            let claim = Claim { file, sources, running: entry, queue: Arc::clone(self) };
+            // As it is now: whoever had it may have stored it and let go of it since it was read.
+            if self.archive.view().file(id)?.is_some_and(|file| file.due().is_some_and(|due| due <= now)) {
+                return Ok(Next::Claim(Box::new(claim)));
+            }
         }
         Ok(Next::NotBefore(None))
     }

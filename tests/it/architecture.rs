@@ -123,7 +123,7 @@ const MODULES: [(&str, &[&str]); 31] = [
 const BACKWARDS: [(&str, &str, &str); 0] = [];
 
 /// Foreign libraries that only some modules may name, and which.
-const DOORS: [(&str, &[&str]); 52] = [
+const DOORS: [(&str, &[&str]); 51] = [
     // Telegram.
     ("grammers_client", &["telegram"]),
     ("grammers_crypto", &["telegram"]),

@@ -10,7 +10,7 @@ use telescribe::app::App;
 use telescribe::archive::ArchivedFile;
 use telescribe::config::{MediaAction, MediaRuleConfig};
 use telescribe::model::{FileId, FileKind, FileState, MediaKind};
-use telescribe_simulator::{Fault, FileSizes, Post, Rule, When, WorldSpec};
+use telescribe_simulator::{Fault, FileSizes, Outcome, Post, Rule, When, WorldSpec};
 
 use crate::support::fleet::{Fleet, small};
 
@@ -62,6 +62,12 @@ async fn every_file_of_every_message_is_stored_whole_and_none_is_forgotten() {
     for file in files.values() {
         check(&fleet, &app, file);
     }
+    let mut parts: BTreeMap<String, usize> = BTreeMap::new();
+    for call in fleet.simulator.ledger().into_iter().filter(|call| call.method == "upload.getFile" && call.outcome == Outcome::Ok) {
+        *parts.entry(call.parameters).or_default() += 1;
+    }
+    parts.retain(|parameters, count| *count > 1 && parameters.ends_with("limit=524288"));
+    assert_eq!(parts, BTreeMap::new(), "where nothing goes wrong nothing is fetched twice");
     let kinds: Vec<MediaKind> = files.values().map(|file| file.media).collect();
     assert!(kinds.contains(&MediaKind::Photo) && kinds.contains(&MediaKind::Voice), "{kinds:?}");
     // Every message that carries a file has it.

@@ -1,8 +1,6 @@
 //! Downloads, with Telegram's rules about offsets, file references and data centres.
 //! See <https://core.telegram.org/api/files#downloading-files>.
 
-use std::sync::atomic::Ordering;
-
 use grammers_tl_types::{Serializable, enums, functions as f, types};
 
 use super::Call;
@@ -43,7 +41,7 @@ impl Call<'_> {
         };
         let bytes = world.read_file(id, &letter, request.offset, limit).map_err(|_| LOCATION_INVALID)?;
         if self.fault != Some(Fault::Cut) {
-            self.core.file_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            self.core.sent.add(id, &letter, request.offset, bytes.len());
         }
         let is_picture = entry.is_photo() || !letter.is_empty();
         let r#type = if is_picture { enums::storage::FileType::FileJpeg } else { enums::storage::FileType::FileUnknown };
