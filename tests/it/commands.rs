@@ -195,7 +195,9 @@ fn counters_and_the_schedule_are_shown_and_what_needs_a_running_program_says_so(
     assert_eq!(by_id.err, "telescribe: the program is not running: start it with `telescribe run`, then retry\n");
     let excluded = own.run(&["search", "-1001234567890"]);
     assert!(!excluded.err.contains("unexpected argument"), "{}", excluded.err);
-    own.run(&["search", "the", "-1001234567890"]).well();
+    // An id is looked for as it is written, and nothing is left out because of it.
+    assert_eq!(own.run(&["search", "the", "-1001234567890"]).status, 1);
+    own.run(&["search", "the -absent"]).well();
     let mistyped = own.run(&["schedule", "run", "catchup"]);
     assert_eq!(mistyped.status, 2);
     assert!(mistyped.err.contains("jobs are `discover`, `catch-up`, "), "{}", mistyped.err);
