@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-/// Endings, and what they are in American spelling, before any of [`SUFFIXES`].
+/// Endings, what they are in American spelling, and what may follow them.
 const ENDINGS: [(&str, &str, &[&str]); 4] = [
     ("is", "iz", &["e", "ed", "es", "er", "ers", "ing", "ation", "ations"]),
     ("ys", "yz", &["e", "ed", "er", "ers", "ing"]),

@@ -63,7 +63,8 @@ async fn every_file_of_every_message_is_stored_whole_and_none_is_forgotten() {
         check(&fleet, &app, file);
     }
     let mut parts: BTreeMap<String, usize> = BTreeMap::new();
-    for call in fleet.simulator.ledger().into_iter().filter(|call| call.method == "upload.getFile" && call.outcome == Outcome::Ok) {
+    for call in fleet.simulator.ledger().into_iter().filter(|call| call.method == "upload.getFile" && call.outcome == Outcome::Ok)
+    {
         *parts.entry(call.parameters).or_default() += 1;
     }
     parts.retain(|parameters, count| *count > 1 && parameters.ends_with("limit=524288"));

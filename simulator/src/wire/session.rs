@@ -283,8 +283,8 @@ impl Session {
             let size_of = |message: &Outgoing| MESSAGE_HEAD_SIZE + message.body.len();
             let mut size = size_of(&first);
             let mut batch = vec![first];
-            while let Some(next) = outgoing
-                .next_if(|next| size + size_of(next) <= CONTAINER_SIZE_MAX && batch.len() < CONTAINER_LENGTH_MAX as usize)
+            while let Some(next) =
+                outgoing.next_if(|next| size + size_of(next) <= CONTAINER_SIZE_MAX && batch.len() < CONTAINER_LENGTH_MAX as usize)
             {
                 size += size_of(&next);
                 batch.push(next);
