@@ -257,7 +257,7 @@ impl Eraser {
             Err(BlobError::CollectionRunning) => return Ok(false),
             collection => collection?,
         };
-        // What a damaged record refers to goes too: it may be what was erased, and is downloaded again where it was not.
+        // What a damaged record refers to goes too: it may be what was erased.
         let (referred, _) = self.archive.view().stored_content()?;
         // However young: what is there of a download that nobody has open may be of what was erased.
         let collected = collection.sweep(|hash| referred.contains(hash), Timestamp(i64::MAX))?;

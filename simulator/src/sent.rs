@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// What Telegram serves files in units of, in bytes: whole units are told apart, and of one that is sent in part its first bytes.
+/// Bytes in which it is told apart what was sent before (the grain); of a unit that was sent in part, its first bytes count.
 const UNIT: i64 = 4_096;
 
 /// The bytes of files in answers that were sent off whole.
