@@ -9,12 +9,13 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark says what it measured")]
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
+use rustix::time::{ClockId, clock_gettime};
 use telescribe::archive::{Archive, Durability, Raw};
 use telescribe::model::{IdRange, Message, MessageId, MessageKey, PeerId, Timestamp};
 
@@ -105,7 +106,7 @@ impl Crawl {
     }
 
     fn tenth(&mut self, archive: &Archive, messages: usize) -> anyhow::Result<Tenth> {
-        let (began, cpu, before) = (Instant::now(), cpu_seconds()?, self.archived);
+        let (began, cpu, before) = (Instant::now(), cpu_seconds(), self.archived);
         let (mut slowest, mut stalled, mut writing) = (0.0_f64, 0.0, 0.0);
         while self.archived - before < messages {
             let page = self.page();
@@ -128,7 +129,7 @@ impl Crawl {
         ensure!(writing <= seconds, "the clock went back");
         // Making the messages is not archiving them.
         let rate = (self.archived - before) as f64 / writing;
-        Ok(Tenth { rate, cpu: cpu_seconds()? - cpu, slowest, stalled, anonymous: proc_number("status", "RssAnon:")? << 10 })
+        Ok(Tenth { rate, cpu: cpu_seconds() - cpu, slowest, stalled, anonymous: proc_number("status", "RssAnon:")? << 10 })
     }
 
     /// The next page of a random peer, newest first.
@@ -174,9 +175,6 @@ fn proc_number(file: &str, name: &str) -> anyhow::Result<u64> {
 }
 
 /// Processor time of this process.
-fn cpu_seconds() -> anyhow::Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let after = stat.rsplit_once(')').context("/proc/self/stat has no name")?.1;
-    let ticks: Vec<f64> = after.split_whitespace().skip(11).take(2).filter_map(|word| word.parse().ok()).collect();
-    Ok(ticks.iter().sum::<f64>() / 100.0)
+fn cpu_seconds() -> f64 {
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default().as_secs_f64()
 }

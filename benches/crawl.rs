@@ -484,12 +484,12 @@ impl Stopwatch {
                 std::thread::sleep(WEIGHED_EVERY);
             }
         });
-        Ok(Self { cpu: cpu_seconds()?, anonymous_max, start: Instant::now() })
+        Ok(Self { cpu: cpu_seconds(), anonymous_max, start: Instant::now() })
     }
 
     fn stop(&self) -> anyhow::Result<Took> {
         let seconds = self.start.elapsed().as_secs_f64();
-        let cpu_seconds = cpu_seconds()? - self.cpu;
+        let cpu_seconds = cpu_seconds() - self.cpu;
         let anonymous = memory("RssAnon")?;
         let anonymous_max = self.anonymous_max.load(Ordering::Relaxed).max(anonymous);
         Ok(Took { seconds, cpu_seconds, resident: memory("VmRSS")?, resident_max: memory("VmHWM")?, anonymous, anonymous_max })

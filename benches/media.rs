@@ -217,14 +217,14 @@ async fn downloads(
     .await?;
     until("the start", || Ok(app.crawler.backlog() == (0, 0))).await?;
     let ids: Vec<FileId> = files.iter().map(|document| document.id).collect();
-    let (started, cpu) = (Instant::now(), cpu_seconds()?);
+    let (started, cpu) = (Instant::now(), cpu_seconds());
     app.media.wish(&ids, Wish::Fetch)?;
     let mut bytes = 0;
     for id in &ids {
         until("a download", || Ok(app.archive.view().file(*id)?.is_some_and(|file| file.state.stored().is_some()))).await?;
         bytes += app.archive.view().file(*id)?.and_then(|file| file.state.stored()).map_or(0, |stored| stored.size);
     }
-    let moved = Moved::of(bytes, started.elapsed(), cpu_seconds()? - cpu);
+    let moved = Moved::of(bytes, started.elapsed(), cpu_seconds() - cpu);
     stopped(app).await?;
     Ok(moved)
 }
@@ -236,7 +236,7 @@ async fn loops(session: &Arc<Session>, files: &[Document], in_flight: usize, con
     let settings = FileSettings { connections_max: connections, connections_max_premium: connections, ..FileSettings::default() };
     let client = Client::new(Arc::clone(session), world::settings(), lifecycle.clone(), pushes).with_files(settings);
     client.state().await?;
-    let (started, cpu) = (Instant::now(), cpu_seconds()?);
+    let (started, cpu) = (Instant::now(), cpu_seconds());
     let mut bytes = 0;
     for Document { location, dc, size, .. } in files {
         let got: Vec<usize> = stream::iter(parts(*size, PART_MAX).map(Ok::<_, anyhow::Error>))
@@ -249,7 +249,7 @@ async fn loops(session: &Arc<Session>, files: &[Document], in_flight: usize, con
             .await?;
         bytes += got.iter().sum::<usize>() as u64;
     }
-    let moved = Moved::of(bytes, started.elapsed(), cpu_seconds()? - cpu);
+    let moved = Moved::of(bytes, started.elapsed(), cpu_seconds() - cpu);
     lifecycle.stop_hard();
     lifecycle.ended().await;
     Ok(moved)

@@ -264,6 +264,8 @@ pub struct Archive {
     gate: Gate,
     /// Moves whenever it may change which chats are crawled, or what rules go by: peers, memberships, what can be read.
     crawled_generation: AtomicU64,
+    /// Moves whenever which peers are followed changes.
+    followed_generation: AtomicU64,
     flush: Arc<Flush>,
     /// None in one that was opened to be read.
     #[cfg_attr(not(test), expect(dead_code, reason = "it flushes for as long as it lives"))]
@@ -358,6 +360,12 @@ impl Archive {
     #[must_use]
     pub fn crawled_generation(&self) -> u64 {
         self.crawled_generation.load(Ordering::SeqCst)
+    }
+
+    /// A number that moves whenever other peers are followed than before (a generation).
+    #[must_use]
+    pub fn followed_generation(&self) -> u64 {
+        self.followed_generation.load(Ordering::SeqCst)
     }
 
     fn cf(&self, cf: Cf) -> &ColumnFamily {

@@ -16,6 +16,7 @@
 
 mod collector;
 mod download;
+mod in_parts;
 mod queue;
 mod rules;
 mod sources;
@@ -162,7 +163,8 @@ impl Downloads {
         });
         let accounts = clients.names().count();
         for (large, of_account) in [(false, settings.small_files_max), (true, settings.large_files_max)] {
-            for number in 1..=(of_account * accounts).min(WORKERS_MAX) {
+            // One more of each account, for what has come and is being stored.
+            for number in 1..=((of_account + 1) * accounts).min(WORKERS_MAX) {
                 let name = format!("media-{}-{number}", if large { "large" } else { "small" });
                 let (downloader, queue, clients) = (Arc::clone(&downloader), Arc::clone(&media.queue), Arc::clone(clients));
                 clients.use_until_released();

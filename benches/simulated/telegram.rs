@@ -4,8 +4,10 @@ use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use telescribe::accounts::Sessions;
 use telescribe::config::Server;
@@ -94,11 +96,11 @@ pub(crate) async fn serve_with(folder: &Path, world: World, prepare: impl FnOnce
         store.save(&session)?;
     }
     println!("{messages}");
-    let mut before = cpu_seconds()?;
+    let mut before = cpu_seconds();
     let mut lines = std::io::stdin().lines();
     while tokio::task::block_in_place(|| lines.next()).transpose()?.is_some() {
         let counts = simulator.request_counts();
-        let now = cpu_seconds()?;
+        let now = cpu_seconds();
         let served = Served {
             history_requests: simulator.request_count("messages.getHistory"),
             requests: counts.values().sum(),
@@ -111,12 +113,7 @@ pub(crate) async fn serve_with(folder: &Path, world: World, prepare: impl FnOnce
     Ok(())
 }
 
-/// Processor time of this process, of the program and of the system on its behalf.
-pub(crate) fn cpu_seconds() -> anyhow::Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    // The name, in brackets, may hold anything; user and system time are the 12th and 13th words after it.
-    let after = stat.rsplit_once(')').context("/proc/self/stat has no name")?.1;
-    let ticks: Vec<f64> = after.split_whitespace().skip(11).take(2).filter_map(|word| word.parse().ok()).collect();
-    // Linux counts in hundredths of a second towards programs.
-    Ok(ticks.iter().sum::<f64>() / 100.0)
+/// Processor time of this process, of the program and of the system on its behalf, to the nanosecond.
+pub(crate) fn cpu_seconds() -> f64 {
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default().as_secs_f64()
 }

@@ -160,6 +160,7 @@ impl Archive {
             recent_peers: RecentPeers::new(),
             gate,
             crawled_generation: Default::default(),
+            followed_generation: Default::default(),
             flush,
             flusher,
         })

@@ -102,6 +102,8 @@ pub(super) struct WorkedOut {
     pub(super) peers: BTreeMap<PeerId, Peer>,
     /// Whether it may change which chats are crawled, or what rules go by.
     pub(super) moves_crawled: bool,
+    /// Whether it changes which peers are followed.
+    pub(super) moves_followed: bool,
 }
 
 impl<'a> Staged<'a> {
@@ -546,6 +548,8 @@ impl<'a> Staged<'a> {
             self.before.get(chat).and_then(|before| before.crawled) != Some(standing(state))
         };
         let moves_crawled = self.moves_crawled || self.crawl_states.iter().any(is_moved);
+        let was_followed = |chat| self.before.get(chat).and_then(|before| before.crawled).is_some_and(|(_, followed)| followed);
+        let moves_followed = self.crawl_states.iter().any(|(chat, state)| was_followed(chat) != state.followed);
         let files = self.new_file_totals();
         self.log();
         let db = &self.archive.db;
@@ -565,7 +569,7 @@ impl<'a> Staged<'a> {
             CRAWL_STATE.put(db, &mut self.batch, chat, state);
         }
         let end = LogEnd { next: self.next, link: self.link, at: self.changed_at, totals, files };
-        Ok(WorkedOut { batch: self.batch, end, archived: self.archived, peers: self.peers, moves_crawled })
+        Ok(WorkedOut { batch: self.batch, end, archived: self.archived, peers: self.peers, moves_crawled, moves_followed })
     }
 }
 

@@ -397,7 +397,7 @@ impl Write<'_> {
         for step in self.erasures {
             staged.erase(step)?;
         }
-        let WorkedOut { batch, end: after, mut archived, peers, moves_crawled } = staged.finish()?;
+        let WorkedOut { batch, end: after, mut archived, peers, moves_crawled, moves_followed } = staged.finish()?;
         archived.last = after.last();
         // Nothing new (idempotent): most pushed updates mention peers that are known. Not worth a place in the log, or a disk flush.
         if batch.is_empty() {
@@ -407,6 +407,9 @@ impl Write<'_> {
         *end = after;
         if moves_crawled {
             archive.crawled_generation.fetch_add(1, Ordering::SeqCst);
+        }
+        if moves_followed {
+            archive.followed_generation.fetch_add(1, Ordering::SeqCst);
         }
         ordered.iter().for_each(|erasure| archive.gate.note(erasure));
         archive.recent_peers.note(peers.into_values());

@@ -80,7 +80,12 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) fn open(path: &Path, opening: Opening) -> Result<Self, BlobError> {
-        let store = |source| BlobError::Store { path: path.to_owned(), source };
+        let store = |source: rocksdb::Error| match source.kind() {
+            rocksdb::ErrorKind::Corruption => {
+                BlobError::Lost { path: path.parent().unwrap_or(path).to_owned(), what: format!("is damaged ({source})") }
+            }
+            _ => BlobError::Store { path: path.to_owned(), source },
+        };
         let options = db_options(opening);
         let db = match opening {
             Opening::Read => DB::open_cf_descriptors_read_only(&options, path, descriptors(), false),

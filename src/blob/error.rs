@@ -144,7 +144,7 @@ pub enum BlobError {
         source: io::Error,
     },
     /// The database refuses.
-    #[error("the database of files `{}`: {source}", path.display())]
+    #[error("the database of files `{}`: {source}; check free space, permissions, the limit of open files and the disk's health", path.display())]
     Store {
         /// Where.
         path: PathBuf,

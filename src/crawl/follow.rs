@@ -201,8 +201,8 @@ pub(super) fn start(follows: &Arc<Follows>, lifecycle: &Lifecycle) {
 /// Looks now and then whether everything is followed that is to be.
 struct FollowWorker {
     follows: Arc<Follows>,
-    /// Who is followed, and as of which generation of the archive: with tens of thousands of peers, the scan is the dearest thing of an
-    /// idle program.
+    /// Who is followed, and as of which generation of that: with tens of thousands of peers, the scan is the dearest thing of an idle
+    /// program.
     followed: Option<(u64, Vec<PeerId>)>,
     /// What was tried, and when: a name that leads nowhere, or to a peer that refuses us, must not cost a look-up again and again.
     tried: BTreeMap<String, Instant>,
@@ -212,7 +212,7 @@ struct FollowWorker {
 impl FollowWorker {
     fn lacking(&mut self) -> Result<Vec<String>, ArchiveError> {
         // Read before the scan: what changes meanwhile moves it on, and is scanned for the next time.
-        let generation = self.follows.archive.crawled_generation();
+        let generation = self.follows.archive.followed_generation();
         let followed = match &mut self.followed {
             Some((known, followed)) if *known == generation => followed,
             stale => &mut stale.insert((generation, self.follows.followed()?)).1,

@@ -6,25 +6,25 @@
 //! - The record says "stored" after the disk has the bytes, never before.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::stream::{self, StreamExt as _};
 use lru::LruCache;
 use tokio::time::Instant;
 
+use super::in_parts::aligned;
 use super::queue::Claim;
 use super::sources::Source;
 use crate::accounts::{Lease, LeaseOutcome, Pool, Urgency};
 use crate::archive::{Archive, ArchiveError, ArchivedFile};
-use crate::blob::{BlobError, Blobs, Partial, Stored};
+use crate::blob::{BlobError, Blobs, Stored};
 use crate::lifecycle::Lifecycle;
 use crate::model::{
     AccountName, Clock, FileAccess, FileId, FileOrigin, FileState, Rendition, RenditionRole, StoredBytes, Timestamp,
 };
 use crate::parse;
-use crate::telegram::{Client, Clients, FileError, FileLocation, PART_MAX, PartRange, Refetched, TelegramError, method, parts};
+use crate::telegram::{Client, Clients, FileError, FileLocation, PART_MAX, PartRange, Refetched, TelegramError, method};
 
 /// The first pause before a file is tried again that got no answer; doubled at each further failure.
 const RETRY_MIN: i64 = 30;
@@ -34,12 +34,6 @@ const RENEWED_EVERY: Duration = Duration::from_mins(1);
 const RENEWALS_KEPT: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
 /// The longest.
 const RETRY_MAX: i64 = 6 * 3_600;
-/// How often a part is asked for that comes shorter than it should, before that counts as no answer.
-const SHORT_MAX: u32 = 4;
-/// What a file may have more of than Telegram states.
-const EXCESS_MAX: u64 = 1 << 30;
-/// Where Telegram rounds parts to.
-const UNIT: u64 = 1 << 10;
 /// Bytes of a picture that stands for a file: such pictures are a few dozen KiB.
 const THUMBNAIL_MAX: u64 = 1 << 20;
 /// Pixels of the longest side that such a picture should have, where there is a choice: smaller ones are blurred in a list.
@@ -87,7 +81,7 @@ impl Renewals {
 }
 
 /// How an attempt ended that stored nothing.
-enum Failure {
+pub(super) enum Failure {
     /// The program is stopping: nothing is noted.
     Stopping,
     /// It may be tried again, not before this; where it is nobody's fault, that does not count as a failure.
@@ -113,8 +107,8 @@ impl From<ArchiveError> for Failure {
 }
 
 /// Where a file's bytes are asked for.
-struct Asked<'a> {
-    client: &'a Arc<Client>,
+pub(super) struct Asked<'a> {
+    pub(super) client: &'a Arc<Client>,
     account: AccountName,
     location: FileLocation,
     dc: std::sync::atomic::AtomicI32,
@@ -317,6 +311,7 @@ impl Downloader {
             return self.in_parts(claim, asked, Some(size)).await;
         }
         claim.running.add(size);
+        claim.fetched();
         Ok(tokio::task::block_in_place(|| self.blobs.put(&bytes))?)
     }
 
@@ -340,127 +335,8 @@ impl Downloader {
         }
     }
 
-    /// A large file, many parts at once.
-    async fn in_parts(&self, claim: &Claim, asked: &Asked<'_>, size: Option<u64>) -> Result<Stored, Failure> {
-        let partial = tokio::task::block_in_place(|| self.blobs.partial(&key_of(&claim.file), None))?;
-        claim.running.resumes(partial.bytes_done());
-        let ended = AtomicU64::new(u64::MAX);
-        let stated = size.unwrap_or(0);
-        let ranges = Self::missing(&partial, stated);
-        let in_flight = if asked.client.session().is_premium() { self.parallel.premium_parts } else { self.parallel.parts };
-        // Where one part fails, those that are under way come to their end, as Telegram sends them anyway, and no further one is begun.
-        let failed = Mutex::new(None);
-        let failure = || failed.lock().unwrap_or_else(PoisonError::into_inner);
-        let fetched = stream::iter(ranges).for_each_concurrent(in_flight, |range| {
-            let (partial, ended, failure) = (&partial, &ended, &failure);
-            async move {
-                if range.offset() >= ended.load(Ordering::Relaxed) || failure().is_some() {
-                    return;
-                }
-                if let Err(why) = self.store_part(claim, asked, partial, (range, size), ended).await {
-                    failure().get_or_insert(why);
-                }
-            }
-        });
-        fetched.await;
-        // What has come is kept, also where the rest has not.
-        tokio::task::block_in_place(|| partial.sync())?;
-        if let Some(why) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            return Err(why);
-        }
-        let end = match ended.load(Ordering::Relaxed) {
-            u64::MAX => self.beyond(claim, asked, &partial, stated).await?,
-            end => end,
-        };
-        tokio::task::block_in_place(|| partial.finish(end)).map_err(|error| match error {
-            BlobError::Incomplete { .. } => Failure::Later {
-                why: "Telegram answered with less than it has".to_owned(),
-                not_before: self.clock.timestamp(),
-                is_failure: true,
-            },
-            error => error.into(),
-        })
-    }
-
-    /// The parts of a file that are not there yet.
-    fn missing(partial: &Partial, size: u64) -> Vec<PartRange> {
-        let gaps = partial.missing();
-        let is_missing = |part: &PartRange| {
-            let (first, end) = (part.offset(), (part.offset() + u64::from(part.limit())).min(size));
-            gaps.iter().any(|gap| gap.start < end && gap.end > first)
-        };
-        parts(size, PART_MAX).filter(is_missing).collect()
-    }
-
-    /// Asks for a part until all of it is there, or the file ends in it.
-    async fn store_part(
-        &self,
-        claim: &Claim,
-        asked: &Asked<'_>,
-        partial: &Partial,
-        (range, stated): (PartRange, Option<u64>),
-        ended: &AtomicU64,
-    ) -> Result<(), Failure> {
-        let (mut offset, end) = (range.offset(), range.offset() + u64::from(range.limit()));
-        let mut short = 0;
-        while offset < end {
-            let limit = u32::try_from(end - offset).unwrap_or(PART_MAX);
-            let bytes = self.part(asked, offset, limit).await?;
-            let got = bytes.len() as u64;
-            if got > 0 {
-                tokio::task::block_in_place(|| partial.write_at(offset, &bytes))?;
-                claim.running.add(got);
-            }
-            if got == u64::from(limit) {
-                return Ok(());
-            }
-            if stated == Some(offset + got) || self.is_end(asked, offset + got).await? {
-                ended.fetch_min(offset + got, Ordering::Relaxed);
-                return Ok(());
-            }
-            // It goes on where Telegram serves from again.
-            let next = (offset + got) / UNIT * UNIT;
-            short += 1;
-            if short >= SHORT_MAX && next == offset {
-                let why = "Telegram answers with less than was asked for".to_owned();
-                return Err(Failure::Later { why, not_before: self.clock.timestamp(), is_failure: true });
-            }
-            offset = next;
-        }
-        Ok(())
-    }
-
-    /// Whether a file ends at a byte: asked for what is there, because an answer may be short for other reasons.
-    async fn is_end(&self, asked: &Asked<'_>, at: u64) -> Result<bool, Failure> {
-        let offset = at / UNIT * UNIT;
-        let bytes = self.part(asked, offset, UNIT as u32).await?;
-        Ok(bytes.len() as u64 <= at - offset)
-    }
-
-    /// What a file has beyond the size that was stated, one part after the other; returns where it ends.
-    async fn beyond(&self, claim: &Claim, asked: &Asked<'_>, partial: &Partial, stated: u64) -> Result<u64, Failure> {
-        // Behind the last byte that is there: of a download without a size, what is missing last has no end.
-        let mut at = partial.missing().last().map_or(0, |gap| gap.start).max(stated);
-        loop {
-            if self.is_end(asked, at).await? {
-                return Ok(at);
-            }
-            if at > stated.saturating_add(EXCESS_MAX) {
-                return Err(Failure::Source(format!("it goes on behind the {stated} bytes that Telegram stated")));
-            }
-            let (offset, limit) = aligned(at);
-            let bytes = self.part(asked, offset, limit).await?;
-            let end = offset + bytes.len() as u64;
-            if end > at {
-                tokio::task::block_in_place(|| partial.write_at(offset, &bytes))?;
-                claim.running.add(end - at);
-                at = end;
-            }
-        }
-    }
-
     /// One part, in the data centre that has it, when the account may ask for it.
-    async fn part(&self, asked: &Asked<'_>, offset: u64, limit: u32) -> Result<Vec<u8>, Failure> {
+    pub(super) async fn part(&self, asked: &Asked<'_>, offset: u64, limit: u32) -> Result<Vec<u8>, Failure> {
         let Some(range) = PartRange::new(offset, limit) else {
             return Err(Failure::Local(anyhow::anyhow!("there is no part of {limit} bytes at {offset}")));
         };
@@ -552,15 +428,8 @@ const BUSY_WAIT: Duration = Duration::from_millis(10);
 /// How long a download waits for permission in its place. Where it takes longer, others are downloaded meanwhile.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The part with a byte in it: as long as Telegram serves there.
-fn aligned(at: u64) -> (u64, u32) {
-    let offset = at / UNIT * UNIT;
-    let to_border = u64::from(PART_MAX) - offset % u64::from(PART_MAX);
-    (offset, u32::try_from(to_border).unwrap_or(PART_MAX))
-}
-
 /// Under which a download is gone on with.
-fn key_of(file: &ArchivedFile) -> String {
+pub(super) fn key_of(file: &ArchivedFile) -> String {
     format!("{}.{}", file.id, file.original().map_or("", |original| original.letter.as_str()))
 }
 

@@ -1,7 +1,7 @@
 //! The queue: which file is downloaded next, by which account, and what runs. What waits is in the archive; what runs is in memory only.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,8 @@ pub(super) struct Running {
     /// Bytes that are stored of it, and of these the ones that were there when it began.
     pub(super) done: AtomicU64,
     pub(super) before: AtomicU64,
+    /// Whether all of it has come: it is only being stored, and another may be fetched.
+    is_fetched: AtomicBool,
 }
 
 /// The queue.
@@ -53,6 +55,14 @@ pub(super) struct Claim {
     pub(super) sources: Vec<Source>,
     pub(super) running: Arc<Running>,
     queue: Arc<Queue>,
+}
+
+impl Claim {
+    /// All of it has come. While it is hashed and the disk takes it, its account may begin with another.
+    pub(super) fn fetched(&self) {
+        self.running.is_fetched.store(true, Ordering::Relaxed);
+        self.queue.wake();
+    }
 }
 
 impl Drop for Claim {
@@ -99,7 +109,7 @@ impl Queue {
             let sources = self.sources.of(&file)?;
             let mut running = self.running();
             let busy = |account: &AccountName, running: &BTreeMap<FileId, Arc<Running>>| {
-                running.values().filter(|other| other.large == large && other.account.as_ref() == Some(account)).count()
+                running.values().filter(|other| other.large == large && other.fetches(account)).count()
             };
             let most = if large { self.slots.large } else { self.slots.small };
             // Among those that may, the one with the least to do.
@@ -116,6 +126,7 @@ impl Queue {
                 since: Instant::now(),
                 done: AtomicU64::new(0),
                 before: AtomicU64::new(0),
+                is_fetched: AtomicBool::new(false),
             });
             if running.contains_key(&id) {
                 continue;
@@ -155,6 +166,10 @@ impl Queue {
 }
 
 impl Running {
+    fn fetches(&self, account: &AccountName) -> bool {
+        self.account.as_ref() == Some(account) && !self.is_fetched.load(Ordering::Relaxed)
+    }
+
     /// More of it is stored.
     pub(super) fn add(&self, bytes: u64) {
         self.done.fetch_add(bytes, Ordering::Relaxed);

@@ -259,6 +259,33 @@ fn whoever_waits_for_changes_is_woken_by_them_only() {
 }
 
 #[test]
+fn who_looks_for_followed_peers_need_not_look_again_because_another_has_changed() {
+    let kept = Kept::new();
+    let follow = |id, followed| {
+        kept.commit(|w| {
+            w.crawl_state(PeerId::channel(id), move |state| state.followed = followed);
+        })
+    };
+    kept.commit(|w| {
+        w.peer(peer(1, Some("news"))).peer(peer(2, Some("other")));
+    });
+    let unmoved = kept.followed_generation();
+    let crawled = kept.crawled_generation();
+    kept.commit(|w| {
+        w.crawl_state(PeerId::channel(1), |state| state.top = 7).crawl_state(PeerId::channel(2), |state| state.followed = false);
+    });
+    assert_ne!(kept.crawled_generation(), crawled);
+    assert_eq!(kept.followed_generation(), unmoved);
+    for (id, followed) in [(1, true), (2, true), (1, false), (3, true)] {
+        let before = kept.followed_generation();
+        follow(id, followed);
+        assert_ne!(kept.followed_generation(), before);
+        follow(id, followed);
+        assert_eq!(kept.followed_generation(), before + 1);
+    }
+}
+
+#[test]
 fn a_username_that_moves_to_another_peer_is_followed() {
     let owner = |kept: &Kept, name: &str| kept.view().peer_by_username(name).unwrap().map(|p| p.id.0);
     let (loses, gains) = (peer(1, None), peer(2, Some("News")));

@@ -29,6 +29,7 @@ async fn each_resource_answers_in_its_documented_shape() {
         "/v1/peers/@novosti",
         "/v1/peers/-1001500000001/messages?limit=2",
         "/v1/peers/-1001500000001/messages/3?raw=true",
+        "/v1/peers/-1001500000001/messages/3/files",
         "/v1/peers/-1001500000001/messages/3/counters",
         "/v1/peers/-1001500000001/messages/3/counters?limit=1",
         "/v1/peers/@novosti/counters",

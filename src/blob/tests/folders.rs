@@ -110,6 +110,22 @@ fn a_folder_whose_making_was_killed_is_made() {
 }
 
 #[test]
+fn a_damaged_database_says_the_way_out() {
+    let (_folder, path, blobs) = new();
+    drop(blobs.put(b"content").unwrap());
+    blobs.flush().unwrap();
+    drop(blobs);
+    let is_manifest = |file: &PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("MANIFEST"));
+    let manifest = files(&path).into_iter().find(is_manifest).unwrap();
+    let whole = fs::read(&manifest).unwrap();
+    fs::write(&manifest, vec![0x55; whole.len()]).unwrap();
+    let said = refused(&path);
+    assert!(said.contains(&format!("`{}` is damaged", path.display())) && said.contains("restore it from a backup"), "{said}");
+    fs::write(&manifest, whole).unwrap();
+    assert_eq!(read(&open(&path), &BlobHash::of(b"content")).as_deref(), Some(&b"content"[..]));
+}
+
+#[test]
 fn only_its_owner_may_read_the_folder_and_its_files() {
     use std::os::unix::fs::PermissionsExt as _;
     let (_folder, path, blobs) = new();
