@@ -13,7 +13,6 @@ use std::time::Duration;
 use lru::LruCache;
 use tokio::time::Instant;
 
-use super::in_parts::aligned;
 use super::queue::Claim;
 use super::sources::Source;
 use crate::accounts::{Lease, LeaseOutcome, Pool, Urgency};
@@ -34,6 +33,8 @@ const RENEWED_EVERY: Duration = Duration::from_mins(1);
 const RENEWALS_KEPT: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
 /// The longest.
 const RETRY_MAX: i64 = 6 * 3_600;
+/// Where Telegram rounds parts to.
+pub(super) const UNIT: u64 = 1 << 10;
 /// Bytes of a picture that stands for a file: such pictures are a few dozen KiB.
 const THUMBNAIL_MAX: u64 = 1 << 20;
 /// Pixels of the longest side that such a picture should have, where there is a choice: smaller ones are blurred in a list.
@@ -427,6 +428,13 @@ impl Downloader {
 const BUSY_WAIT: Duration = Duration::from_millis(10);
 /// How long a download waits for permission in its place. Where it takes longer, others are downloaded meanwhile.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The part with a byte in it: as long as Telegram serves there.
+pub(super) fn aligned(at: u64) -> (u64, u32) {
+    let offset = at / UNIT * UNIT;
+    let to_border = u64::from(PART_MAX) - offset % u64::from(PART_MAX);
+    (offset, u32::try_from(to_border).unwrap_or(PART_MAX))
+}
 
 /// Under which a download is gone on with.
 pub(super) fn key_of(file: &ArchivedFile) -> String {

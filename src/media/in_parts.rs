@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::download::{Asked, Downloader, Failure, key_of};
+use super::download::{Asked, Downloader, Failure, UNIT, aligned, key_of};
 use super::queue::Claim;
 use crate::blob::{BlobError, Partial, Stored};
 use crate::telegram::{PART_MAX, PartRange, parts};
@@ -17,8 +17,6 @@ use crate::telegram::{PART_MAX, PartRange, parts};
 const SHORT_MAX: u32 = 4;
 /// What a file may have more of than Telegram states.
 const EXCESS_MAX: u64 = 1 << 30;
-/// Where Telegram rounds parts to.
-const UNIT: u64 = 1 << 10;
 /// While so many parts are in flight, one more is being written.
 const WRITTEN_BESIDE: usize = 4;
 
@@ -158,13 +156,6 @@ impl Downloader {
             }
         }
     }
-}
-
-/// The part with a byte in it: as long as Telegram serves there.
-pub(super) fn aligned(at: u64) -> (u64, u32) {
-    let offset = at / UNIT * UNIT;
-    let to_border = u64::from(PART_MAX) - offset % u64::from(PART_MAX);
-    (offset, u32::try_from(to_border).unwrap_or(PART_MAX))
 }
 
 /// Does something where threads may block, so that the other parts of a file go on meanwhile.
