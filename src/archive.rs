@@ -349,8 +349,8 @@ impl Archive {
     /// # Errors
     /// When the disk refuses.
     pub fn compact(&self) -> Result<(), ArchiveError> {
+        schema::write_tables(&self.db).map_err(|e| self.store(e))?;
         for cf in Cf::ALL {
-            self.db.flush_cf(self.cf(cf)).map_err(|e| self.store(e))?;
             self.db.compact_range_cf(self.cf(cf), None::<&[u8]>, None::<&[u8]>);
         }
         Ok(())

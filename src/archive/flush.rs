@@ -21,7 +21,7 @@ use super::health::HealthState;
 use super::log_end::LogEnd;
 use super::marker::Marker;
 use super::opened::Opened;
-use super::schema::{self, Cf};
+use super::schema;
 use super::snapshot::Snapshot;
 use super::{Archive, ArchiveError};
 
@@ -106,7 +106,7 @@ impl Flush {
     /// Writes out what is in memory tables, so that nothing is in the write-ahead log alone.
     pub(super) fn write_tables(&self) -> Result<(), rocksdb::Error> {
         failpoints::pass("archive-tables");
-        Cf::ALL.iter().try_for_each(|cf| self.db().flush_cf(schema::handle(self.db(), *cf)))
+        schema::write_tables(self.db())
     }
 
     /// Looks at the disk.

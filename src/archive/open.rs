@@ -208,7 +208,21 @@ fn make(path: &Path) -> Result<(), ArchiveError> {
     Ok(())
 }
 
+/// Opens for writing. Where the log holds something, RocksDB writes it to tables now, and tells its manifest of one family after another: cut
+/// short there, it would name some of them and not the others. So it is opened a second time then, for a manifest that begins with all of them.
 pub(super) fn open_for_writing(path: &Path, format: u32, recovery: DBRecoveryMode) -> Result<DB, ArchiveError> {
+    let io = |source| ArchiveError::Io { path: path.to_owned(), source };
+    let lengths = files::logs(path).and_then(|logs| logs.iter().map(|log| Ok(log.metadata()?.len())).collect());
+    let lengths: Vec<u64> = lengths.map_err(io)?;
+    let db = open_once_for_writing(path, format, recovery)?;
+    if lengths.iter().all(|length| *length == 0) {
+        return Ok(db);
+    }
+    drop(db);
+    open_once_for_writing(path, format, recovery)
+}
+
+fn open_once_for_writing(path: &Path, format: u32, recovery: DBRecoveryMode) -> Result<DB, ArchiveError> {
     let memory = Memory::new();
     let mut options = schema::db_options(&memory);
     options.set_wal_recovery_mode(recovery);

@@ -28,8 +28,8 @@
 //! Until format 2 there was `raw` (peer, id): Telegram's bytes of the newest form, and their layer.
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DEFAULT_COLUMN_FAMILY_NAME, LogLevel,
-    Options, WriteBufferManager,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DEFAULT_COLUMN_FAMILY_NAME,
+    FlushOptions, LogLevel, Options, WriteBufferManager,
 };
 
 use crate::open_files;
@@ -208,6 +208,8 @@ pub(super) fn db_options(memory: &Memory) -> Options {
     let mut options = Options::default();
     options.set_write_buffer_manager(&memory.buffers);
     options.set_max_total_wal_size(LOG_SIZE_MAX);
+    // All families are written to tables together, so that whatever a manifest that was cut short still names is one state of the archive.
+    options.set_atomic_flush(true);
     // A log that is missing, or shorter than it was when it was closed, is told of.
     options.set_track_and_verify_wals_in_manifest(true);
     // The write-ahead log of a killed process ends anywhere; the archive ends with its last whole write. Damage before it is refused.
@@ -255,6 +257,11 @@ pub(super) fn bound_dictionary_buffers(db: &DB) -> Result<(), rocksdb::Error> {
     );
     let large = Cf::ALL.into_iter().filter(|cf| cf.has_dictionary());
     large.into_iter().try_for_each(|cf| db.set_options_cf(handle(db, cf), &[("bottommost_compression_opts", &options)]))
+}
+
+/// Writes out what is in memory tables, of all families in one step (`atomic_flush` alone does that for RocksDB's own flushes only).
+pub(super) fn write_tables(db: &DB) -> Result<(), rocksdb::Error> {
+    db.flush_cfs_opt(&Cf::ALL.map(|cf| handle(db, cf)).each_ref(), &FlushOptions::default())
 }
 
 pub(super) fn handle(db: &DB, cf: Cf) -> &ColumnFamily {

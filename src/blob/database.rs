@@ -19,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rocksdb::{
     BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB,
-    DBCompressionType, DBRecoveryMode, Direction, IteratorMode, Options, WriteBatch,
+    DBCompressionType, DBRecoveryMode, Direction, FlushOptions, IteratorMode, Options, WriteBatch,
 };
 
 use super::error::BlobError;
@@ -111,6 +111,12 @@ impl Database {
     fn family(&self, name: &str) -> &ColumnFamily {
         #[expect(clippy::expect_used, reason = "every family is opened by `descriptors`")]
         self.db.cf_handle(name).expect("a column family of the table is open")
+    }
+
+    /// Writes out what is in memory tables, of all families in one step.
+    fn write_tables(&self) -> Result<(), BlobError> {
+        let families = FAMILIES.map(|name| self.family(name));
+        self.db.flush_cfs_opt(&families.each_ref(), &FlushOptions::default()).map_err(|e| self.failed(e))
     }
 
     fn failed(&self, source: rocksdb::Error) -> BlobError {
@@ -304,7 +310,7 @@ impl Database {
     /// Gives back the disk space of blobs that were removed, where that is worth its writing. `may_write` is asked whether there is room for so many bytes.
     pub(super) fn reclaim(&self, may_write: impl FnOnce(u64) -> bool) -> Result<(), BlobError> {
         let number = |name: &str| self.db.property_int_value_cf(self.family(BYTES), name).map(Option::unwrap_or_default);
-        FAMILIES.iter().try_for_each(|name| self.db.flush_cf(self.family(name))).map_err(|e| self.failed(e))?;
+        self.write_tables()?;
         // Only keys are rewritten: what is not pointed at any more becomes known as garbage, and files of nothing else are removed.
         [INDEX, BYTES].iter().for_each(|name| self.compact(name));
         let live = number("rocksdb.live-blob-file-size").map_err(|e| self.failed(e))?;
@@ -321,7 +327,7 @@ impl Database {
     /// Has the bytes of removed blobs leave the disk, whatever that costs. `check_room` is asked whether there is room for so many bytes.
     pub(super) fn reclaim_all(&self, check_room: impl FnOnce(u64) -> Result<(), BlobError>) -> Result<(), BlobError> {
         let number = |name: &str| self.db.property_int_value_cf(self.family(BYTES), name).map(Option::unwrap_or_default);
-        FAMILIES.iter().try_for_each(|name| self.db.flush_cf(self.family(name))).map_err(|e| self.failed(e))?;
+        self.write_tables()?;
         FAMILIES.iter().for_each(|name| self.compact(name));
         let live = number("rocksdb.live-blob-file-size").map_err(|e| self.failed(e))?;
         let garbage = number("rocksdb.live-blob-file-garbage-size").map_err(|e| self.failed(e))?;

@@ -3,6 +3,7 @@
 mod chain;
 mod damage;
 mod format;
+mod manifest;
 mod model;
 mod own_ids;
 mod snapshot;

@@ -132,7 +132,7 @@ fn whole(target: &Path) -> Vec<bool> {
 
 #[test]
 fn a_restore_is_the_archive_at_the_position_of_the_backup_in_an_epoch_of_its_own() {
-    let own = Own::new();
+    let mut own = Own::new();
     fs::write(DataFolder::keys(&own.data()), "{\"keys\":[]}").unwrap();
     let key = MasterKey::generate(&mut system_random());
     let name = |name: &str| name.parse::<AccountName>().unwrap();
@@ -170,6 +170,8 @@ fn a_restore_is_the_archive_at_the_position_of_the_backup_in_an_epoch_of_its_own
     );
     drop(archive);
     assert_eq!(names(&data), ["archive", "archive.json", "keys.json", "lock"].map(str::to_owned).into());
+    // An open archive replaces its marker now and then, by way of another file beside it.
+    own.kept.archive = None;
     assert_eq!(names(&own.data()), ["archive", "archive.json", "keys.json"].map(str::to_owned).into(), "no links are left");
 }
 
@@ -195,22 +197,28 @@ fn an_archive_that_nobody_has_open_is_backed_up_without_a_byte_of_it_being_writt
 
 #[test]
 fn a_table_that_the_backup_before_has_is_not_copied_again() {
-    let own = Own::new();
+    let mut own = Own::closed();
     let first = own.back_up(None);
-    let tables = |files: &BTreeSet<String>| files.len();
-    let before = own.contents();
-    own.add(100);
+    let ids = ["20240131T120000Z-1", "20240131T120000Z-2", "20240131T120000Z-3"];
+    // Of a closed archive the second one has the same tables.
     let second = own.back_up(None);
-    assert_eq!(second.id.to_string(), "20240131T120000Z-2");
-    assert!(second.copied_files < second.files, "{second:?}");
-    let added = tables(&own.contents()) - tables(&before);
-    assert!(added as u64 <= second.copied_files && second.copied_size < first.copied_size, "{first:?} {second:?}");
-    assert_eq!(whole(&own.target()), [true, true]);
-    let (restored, _) = own.restore("first", Some("20240131T120000Z-1")).unwrap();
+    assert_eq!(second.id.to_string(), ids[1]);
+    assert_eq!(tables(&own.target(), ids[1]), tables(&own.target(), ids[0]));
+    assert_eq!(second.copied_files, second.files - tables(&own.target(), ids[1]).len() as u64);
+    assert!(second.copied_size < first.copied_size, "{first:?} {second:?}");
+    // An open one may put another table in the place of any of them; those that it has left are not copied.
+    own.kept.reopen();
+    own.add(100);
+    let third = own.back_up(None);
+    let before = tables(&own.target(), ids[1]);
+    let left = tables(&own.target(), ids[2]).iter().filter(|table| before.contains(table)).count();
+    assert_eq!(third.copied_files, third.files - left as u64, "{third:?}");
+    assert_eq!(whole(&own.target()), [true; 3]);
+    let (restored, _) = own.restore("first", Some(ids[0])).unwrap();
     assert_eq!(restored.position.last, Seq(first.change));
-    own.restore("second", None).unwrap();
-    assert_eq!(own.restored("second").last_seq(), Seq(second.change));
-    assert_eq!(own.restored("second").view().message(at(100)).unwrap().unwrap().message.key.id, MessageId(100));
+    own.restore("third", None).unwrap();
+    assert_eq!(own.restored("third").last_seq(), Seq(third.change));
+    assert_eq!(own.restored("third").view().message(at(100)).unwrap().unwrap().message.key.id, MessageId(100));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use telescribe::archive::{Archive, DataFolder, Durability};
 use telescribe::search::Index;
 
 use crate::support::demo::Own;
+use crate::support::disk::{put, raw_db};
 use crate::support::files::{archive_files, cut, everything, files, flip, names};
 use crate::support::fleet::{Fleet, small};
 use crate::support::killed::{DAMAGES, IN_LOG, IN_TABLES, Killed, archive_messages};
@@ -113,6 +114,20 @@ async fn a_flipped_bit_early_in_the_log_is_refused_with_the_number_of_changes_an
     let again = kept.run(&["repair"]).well();
     assert!(again.err.contains("nothing is missing in the archive; it stays as it is"), "{}", again.err);
     assert_eq!(id(), now);
+}
+
+#[tokio::test]
+async fn sums_over_files_that_are_wrong_are_told_of_and_a_repair_sums_up_again() {
+    let kept = Killed::new().await;
+    // Five files are stored, it says.
+    put(&raw_db(&kept.archive()), "meta", b"file_totals", &[0x18, 5]);
+    let verified = kept.run(&["verify"]);
+    assert_eq!(verified.status, 1, "{}", verified.err);
+    assert!(verified.out.contains("; `telescribe repair` sums them up again"), "{}", verified.out);
+    let said = "nothing is missing in the archive; the sums over its files were wrong, and were summed up again";
+    assert!(kept.run(&["repair"]).well().err.contains(said));
+    assert!(kept.run(&["verify"]).well().out.ends_with("\nno differences\n"));
+    assert!(kept.run(&["repair"]).well().err.contains("nothing is missing in the archive; it stays as it is"));
 }
 
 #[tokio::test]

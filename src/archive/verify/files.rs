@@ -26,7 +26,10 @@ impl View<'_> {
         }
         let stored = undamaged(self.get(&FILE_TOTALS, &FileTotalsKey))?.flatten();
         if is_all_read && stored.is_some_and(|stored| stored != sums) {
-            report.differs(|| "the sums over all files are not those of the files that are there".to_owned());
+            report.differs(|| {
+                "the sums over all files are not those of the files that are there; `telescribe repair` sums them up again"
+                    .to_owned()
+            });
         }
         let mut rows = self.all(&QUEUE, report);
         while let Some(row) = report.next(&mut rows)? {
