@@ -6,16 +6,13 @@
 //! is opened.
 
 use prost::Message as _;
-use rocksdb::WriteBatch;
 
 use crate::model::FileState;
 
 use super::attachments::ArchivedFile;
 use super::codec::{RecordError, StoredValue, WrittenValue};
-use super::family::FILE_TOTALS;
 use super::key::FileTotalsKey;
 use super::record::decode;
-use super::{Archive, ArchiveError};
 
 /// Sums over all files.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
@@ -76,27 +73,6 @@ impl FileTotals {
         change(&mut self.stored_bytes, before.stored_bytes, now.stored_bytes);
         change(&mut self.missing_bytes, before.missing_bytes, now.missing_bytes);
         change(&mut self.given_up, before.given_up, now.given_up);
-    }
-}
-
-impl Archive {
-    /// Sums up all files again, and takes over the sums where others are stored. Returns whether others were.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn mend_file_totals(&self) -> Result<bool, ArchiveError> {
-        let mut end = self.flush.writer();
-        let sums = self.view().sum_file_totals()?;
-        if end.files == sums {
-            return Ok(false);
-        }
-        let mut batch = WriteBatch::default();
-        FILE_TOTALS.put(&self.db, &mut batch, &FileTotalsKey, &sums);
-        self.db.write(batch).map_err(|e| self.store(e))?;
-        end.files = sums;
-        drop(end);
-        self.flush()?;
-        Ok(true)
     }
 }
 

@@ -23,9 +23,9 @@ use rocksdb::{DB, DBRecoveryMode, WriteBatch};
 
 use crate::model::Seq;
 
-use super::family::{EPOCHS, POSITION};
+use super::family::{EPOCHS, FILE_TOTALS, POSITION};
 use super::folder::UNFINISHED;
-use super::key::{EpochsKey, PositionKey};
+use super::key::{EpochsKey, FileTotalsKey, PositionKey};
 use super::open::{Inspection, gap, inspect, open_for_writing, read_only, shorter_than_seen, witnesses};
 use super::view::View;
 use super::witness::ExternalPosition;
@@ -81,6 +81,25 @@ impl Archive {
             None => is_unseen(path, seen)?,
         };
         is_unseen.then(|| Self::give_up(path, writing, Reason::Unseen, what)).transpose()
+    }
+
+    /// Sums up all files again, and takes over the sums where others are stored. Returns whether others were.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn mend_file_totals(&self) -> Result<bool, ArchiveError> {
+        let mut end = self.flush.writer();
+        let sums = self.view().sum_file_totals()?;
+        if end.files == sums {
+            return Ok(false);
+        }
+        let mut batch = WriteBatch::default();
+        FILE_TOTALS.put(&self.db, &mut batch, &FileTotalsKey, &sums);
+        self.db.write(batch).map_err(|e| self.store(e))?;
+        end.files = sums;
+        drop(end);
+        self.flush()?;
+        Ok(true)
     }
 
     fn give_up(path: &Path, writing: Writing, reason: Reason, what: String) -> Result<(Self, Loss), ArchiveError> {

@@ -1,5 +1,6 @@
 //! Nothing of what was erased is left in any file.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -107,23 +108,25 @@ impl Own {
     }
 
     /// The files that hold some bytes.
+    /// The files that hold some bytes. Where one has given way to another meanwhile, which has them now, all are looked through again.
     fn holding(&self, needle: &[u8]) -> Vec<PathBuf> {
-        let mut holding = Vec::new();
-        grep(self.folder.path(), needle, &mut holding);
-        holding
+        loop {
+            let before = files_below(self.folder.path());
+            let holding = before.iter().filter(|path| {
+                // One that is removed meanwhile holds nothing.
+                fs::read(path).is_ok_and(|bytes| bytes.windows(needle.len()).any(|part| part == needle))
+            });
+            let holding: Vec<PathBuf> = holding.cloned().collect();
+            if files_below(self.folder.path()) == before {
+                return holding;
+            }
+        }
     }
 }
 
-fn grep(folder: &Path, needle: &[u8], holding: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            grep(&path, needle, holding);
-        // One that is removed meanwhile holds nothing.
-        } else if fs::read(&path).is_ok_and(|bytes| bytes.windows(needle.len()).any(|part| part == needle)) {
-            holding.push(path);
-        }
-    }
+fn files_below(folder: &Path) -> BTreeSet<PathBuf> {
+    let paths = fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { [path].into() }).collect()
 }
 
 /// An archive in which messages 1 (edited once) and 3 are to go, each with a file; returns what is not to be found afterwards, and what is.
