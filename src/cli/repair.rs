@@ -16,7 +16,8 @@ use crate::search::IndexFolders;
 An archive that has lost changes, by a damaged disk or an older copy, is not opened. If there is no better backup, this
 continues with what is left. Nothing is thrown away: the archive as it was is kept beside it. The crawl asks Telegram again
 for what is missing, and the archive begins a new epoch, so that nobody who followed it takes new changes for old ones.
-The next `telescribe run` brings the index up to date. Sums over files that are wrong are summed up again. A running telescribe must be stopped first.")]
+The next `telescribe run` brings the index up to date. Sums over files that are wrong are summed up again.
+A running telescribe must be stopped first.")]
 pub(super) struct Args {}
 
 pub(super) fn run(_: Args, globals: &Globals) -> anyhow::Result<ExitCode> {

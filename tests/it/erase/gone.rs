@@ -107,7 +107,6 @@ impl Own {
         self.index.search(&Request::new(SearchQuery::parse(words).unwrap())).unwrap().hits.len()
     }
 
-    /// The files that hold some bytes.
     /// The files that hold some bytes. Where one has given way to another meanwhile, which has them now, all are looked through again.
     fn holding(&self, needle: &[u8]) -> Vec<PathBuf> {
         loop {
