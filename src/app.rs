@@ -13,10 +13,14 @@ mod known;
 mod media;
 mod mirror;
 mod open_files;
+mod outputs;
 mod retention;
 mod scrub;
+mod secret_file;
+mod server_id;
 mod sessions;
 mod status;
+mod watches;
 mod zones;
 
 use std::collections::BTreeMap;
@@ -28,7 +32,7 @@ use std::time::Duration;
 use crate::accounts::{LockedSessions, Pool, PoolSettings, PoolStatePersister, Session, SessionLock, SessionWriter, Sessions};
 use crate::archive::{Archive, DataFolder};
 use crate::blob::Blobs;
-use crate::config::{Config, OutputTarget, PlannedOutput, Server};
+use crate::config::{Config, Server};
 use crate::crawl::{self, Crawler};
 use crate::erasure::{self, Eraser};
 use crate::http;
@@ -36,7 +40,6 @@ use crate::lifecycle::Lifecycle;
 use crate::media::Downloads;
 use crate::mirror::{Mirror, MirrorSettings};
 use crate::model::{AccountName, Clock};
-use crate::output::rabbitmq::RabbitMq;
 use crate::output::{self, Delivery, Output};
 use crate::schedule::Job;
 use crate::seal::KeyRing;
@@ -45,12 +48,15 @@ use crate::search::{IndexFolders, IndexSupervisor, IndexerSettings, ServingIndex
 pub use backups::{StoppedProgram, backup_view, check_backup_target};
 pub use known::Known;
 pub use mirror::mirror_settings;
+pub use outputs::{ReadyOutput, ready_outputs};
+pub use server_id::{adopt_server_id, server_id};
 pub use sessions::{MASTER_KEY_VARIABLE, open_sessions};
 
 use gauges::Gauges;
 use known::Found;
 use retention::Retention;
 use scrub::Scrub;
+use watches::WatchRequests;
 
 /// How long to wait for the data folder's lock, which a command may hold that reads it while nobody serves it: such a command takes well
 /// under a second.
@@ -157,7 +163,7 @@ impl App {
         // Before anything is locked or asked: a start that fails leaves nothing behind.
         config.check()?;
         check_backup_target(config, data)?;
-        let planned = config.planned_outputs().map_err(|(key, why)| anyhow::anyhow!("`{key}` of the configuration {why}"))?;
+        let outputs = ready_outputs(config)?;
         let mirror = mirror_settings(config)?;
         let folder = DataFolder::lock_within(data, FOLDER_LOCK_TIMEOUT).await?;
         folder.clear_leftovers()?;
@@ -165,8 +171,9 @@ impl App {
         let LockedSessions { sessions, locks } = store.take_all()?;
         let earlier = Known::read(data)?;
         let ring = KeyRing::load(&DataFolder::keys(data))?;
+        let server = server_id(data)?;
         let (sessions_folder, configuration) = (config.accounts.sessions.as_path(), config.file.as_ref());
-        let found = Found { folder: sessions_folder, sessions: &sessions, keys: &ring, configuration };
+        let found = Found { folder: sessions_folder, sessions: &sessions, keys: &ring, server: &server, configuration };
         match &earlier {
             Some(known) => known.check(data, found)?,
             None if folder.archive().exists() => tracing::warn!(
@@ -250,7 +257,8 @@ impl App {
             move || IndexSupervisor::new(index.clone(), indexing)
         });
         Scrub::start(config.archive.scrub(), &archive, &index, &environment.clock, &lifecycle);
-        let outputs = start_outputs(planned, &archive, &lifecycle);
+        let start = |output: ReadyOutput| output.start(&archive, &environment.clock, &lifecycle);
+        let outputs: Vec<RunningOutput> = outputs.into_iter().map(start).collect();
         let backups = {
             let planned = match config.jobs.backup.target() {
                 // As `telescribe backup` names it, and as it can be found from elsewhere.
@@ -278,6 +286,7 @@ impl App {
                 erasures::ErasureWorker::new(Arc::clone(&erasures), eraser)
             }
         });
+        let watch_requests = WatchRequests::start(&archive, &environment.clock, &lifecycle);
         let workers = jobs::JobWorkers {
             crawler: Arc::clone(&crawler),
             backups: Arc::clone(&backups),
@@ -316,8 +325,10 @@ impl App {
             .with_blobs(blobs.clone())
             .with_settings(http_settings)
             .with_keys(keys)
+            .with_server_id(server)
             .with_status(Arc::new(running))
             .with_operator(job_control)
+            .with_watch_keeper(watch_requests)
             .with_metrics(gauges.start(environment.metrics));
         bound.serve(&Arc::new(context));
         Ok(Self {
@@ -426,13 +437,6 @@ fn start_mirror(
     // Programs that were started together do not come back together.
     let seed = u64::from(clock.now().timestamp_subsec_nanos()) << 32 | u64::from(std::process::id());
     Mirror::start(archive, blobs, clock, settings, seed, lifecycle).map(Some)
-}
-
-fn start_outputs(planned: Vec<PlannedOutput>, archive: &Arc<Archive>, lifecycle: &Lifecycle) -> Vec<RunningOutput> {
-    let start = |PlannedOutput { name, target, .. }| match target {
-        OutputTarget::RabbitMq(settings) => RunningOutput::start(&name, "rabbitmq", RabbitMq(settings), archive, lifecycle),
-    };
-    planned.into_iter().map(start).collect()
 }
 
 /// How to crawl with so many accounts.

@@ -53,6 +53,7 @@ mod outcome;
 mod reader;
 mod recent_peers;
 mod record;
+mod recounted;
 mod retention;
 mod schema;
 mod series;
@@ -64,6 +65,7 @@ mod updates;
 mod upgrade;
 mod verify;
 mod view;
+mod watches;
 mod witness;
 mod write;
 
@@ -105,6 +107,7 @@ pub use topics::Topic;
 pub use totals::Totals;
 pub use verify::{ArchiveReport, VerifyProgress};
 pub use view::{Order, SelectedMessages, StoredMessage, ToldIn, View};
+pub use watches::ArchivedWatch;
 pub use witness::{ExternalPosition, Witness};
 pub use write::Write;
 

@@ -27,6 +27,19 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
+/// Makes a file, mode 0600, in the same way; where there is something of this name, that is left as it is.
+///
+/// # Errors
+/// `AlreadyExists` where there is something of this name, be it a link that leads nowhere; otherwise what the system says.
+pub fn create(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = folder_of(path);
+    let mut file = tempfile::Builder::new().prefix(&prefix(path)).rand_bytes(RANDOM_LENGTH).tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    File::open(folder)?.sync_all()
+}
+
 /// Removes what processes that were killed while they replaced a file have left beside it. Nobody may be replacing it at the time.
 ///
 /// # Errors
@@ -70,6 +83,16 @@ mod tests {
             assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_not_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("made.json");
+        create(&path, b"first").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(create(&path, b"second").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!((fs::read(&path).unwrap(), fs::read_dir(folder.path()).unwrap().count()), (b"first".to_vec(), 1));
     }
 
     #[test]

@@ -11,11 +11,14 @@ pub mod backup;
 pub mod changes;
 mod check_config;
 pub mod client;
+mod conversation;
 pub mod counters;
 pub mod coverage;
 mod demo;
 pub mod dump;
 pub mod erase;
+mod export;
+mod facets;
 pub mod fetch;
 pub mod follow;
 pub mod join;
@@ -25,6 +28,7 @@ mod login;
 pub mod media;
 mod output;
 pub mod peers;
+mod place;
 pub mod received;
 mod reindex;
 mod repair;
@@ -38,6 +42,7 @@ mod simulate;
 pub mod status;
 mod upgrade;
 mod verify;
+pub mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -87,6 +92,7 @@ enum Command {
     Media(media::Args),
     Follow(follow::FollowArgs),
     Unfollow(follow::UnfollowArgs),
+    Watch(watch::Args),
     Status(status::Args),
     Schedule(schedule::Args),
     Log(log::Args),
@@ -172,6 +178,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Media(args) => media::run(args, &globals, config).await,
         Command::Follow(args) => follow::follow(args, &globals).await,
         Command::Unfollow(args) => follow::unfollow(args, &globals).await,
+        Command::Watch(args) => watch::run(args, &globals).await,
         Command::Status(args) => status::run(args, &globals).await,
         Command::Schedule(args) => schedule::run(args, &globals, config).await,
         Command::Log(args) => log::run(args, &globals).await,

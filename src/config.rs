@@ -40,9 +40,9 @@ pub use jobs::{BackupJobConfig, InvalidPlan, JobChange, JobConfig, JobsConfig, M
 pub use log::{LogConfig, LogFormat};
 pub use media::{MediaAction, MediaConfig, MediaRuleConfig};
 pub use mirror::MirrorConfig;
-pub use outputs::{OutputConfig, OutputKind, OutputTarget, PUBLISH, PlannedOutput, PublishConfig};
+pub use outputs::{OutputConfig, OutputKind, OutputTarget, PUBLISH, PlannedOutput, PlannedWebhook, PublishConfig};
 pub use search::SearchConfig;
-pub use secret_url::{BrokerUrl, EndpointUrl, ProxyUrl, SecretUrl};
+pub use secret_url::{BrokerUrl, EndpointUrl, OutputAddress, OutputUrl, ProxyUrl, SecretUrl, SigningSecret};
 pub use telegram::{DataCentreConfig, Server, TelegramConfig};
 pub use template::template;
 
@@ -75,7 +75,18 @@ pub struct Config {
     ///     kind = "rabbitmq"
     ///     url = "amqp://user:password@192.0.2.7:5672/%2f"
     ///
-    /// `exchange`, `declare` and `window` are as in `publish`.
+    /// `exchange`, `declare` and `window` are as in `publish`. A web hook is sent what watches match (docs/events.md):
+    ///
+    ///     [[outputs]]
+    ///     name = "alerts"
+    ///     kind = "webhook"
+    ///     url = "https://hooks.example.org/telescribe"
+    ///     secret_file = "/etc/telescribe/alerts.secret"
+    ///
+    /// The file, which only its owner may read, holds what the receiver verifies requests with: whsec_ and the base64 of 24 to 64 bytes; it may also stand
+    /// here as `secret`, or in the environment as TELESCRIBE_OUTPUT_ALERTS_SECRET. `events = ["watch.matched"]` says which events are sent,
+    /// `watches = ["leaks"]` of which watches (all, if it is left out), `timeout = "15s"` how long a request may take; `allow_http = true` lets a receiver
+    /// elsewhere be sent to without encryption.
     pub outputs: Vec<OutputConfig>,
     /// The HTTP API and the web page.
     pub http: HttpConfig,

@@ -4,7 +4,9 @@
 //! deduplicate by its id, and a replay is idempotent.
 
 mod cloud_event;
+mod filter;
 mod from_changes;
 
 pub use cloud_event::{CONTENT_TYPE, Event};
-pub use from_changes::{events, events_of};
+pub use filter::{EventFilter, UnknownEvent, WATCH_MATCHED};
+pub use from_changes::{MadeEvents, WATCH_EVENTS_MAX, events, events_of, wanted_events};

@@ -10,9 +10,9 @@
 //!
 //! It does not speak TLS (sealing protects the content end to end; a proxy may add TLS) and keeps no sessions.
 //!
-//! The way of a request: `server` accepts the connection and notes its `ingress`; `log` is the outermost layer; `envelope` opens and seals;
-//! then one file per resource (`search`, `peers`, `messages`, `accounts`, `topics`, `counters`, `coverage`, `changes`, `dump`, `status`,
-//! `jobs`, `join`, `backups`, `erasures`, `media`, `serve`, `message_files`, `page`, `openapi`), with shared state in `context`. What a request says is read by extractors (`path`, `query`, `body`);
+//! The way of a request: `server` accepts the connection and notes its `ingress`; `log` is the outermost layer; `envelope` opens what comes to `/v1/sealed`,
+//! and seals; then one file per resource (`sealed`, `search` with its `facets`, `export` with `csv_lines`, `peers`, `messages`, `message_context` with its `surroundings`, `accounts`, `topics`, `counters`, `coverage`, `changes`, `dump`, `status`,
+//! `jobs`, `join`, `backups`, `erasures`, `watches`, `watch_feed`, `media`, `serve`, `message_files`, `page`, `openapi`), with shared state in `context`. What a request says is read by extractors (`path`, `query`, `body`);
 //! what is answered is a type of [`views`](crate::views), with what several resources need in `paging`, `lines` and `mentions`, or a
 //! `problem`. Operator requests go to the `operator`. `local` is the router without a network, for commands.
 
@@ -23,9 +23,12 @@ mod changes;
 mod context;
 mod counters;
 mod coverage;
+mod csv_lines;
 mod dump;
 mod envelope;
 mod erasures;
+mod export;
+mod facets;
 mod fetch;
 mod follow;
 mod ingress;
@@ -38,6 +41,7 @@ mod log;
 mod media;
 mod media_rules;
 mod mentions;
+mod message_context;
 mod message_files;
 mod messages;
 mod openapi;
@@ -49,6 +53,7 @@ mod peers;
 mod problem;
 mod query;
 mod ranges;
+mod sealed;
 mod sealed_stream;
 mod search;
 mod serve;
@@ -56,22 +61,29 @@ mod server;
 mod settings;
 pub(crate) mod socket;
 mod status;
+mod surroundings;
 mod topics;
 mod verify;
+mod watch_feed;
+mod watch_keeper;
+mod watches;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use context::{Context, NotRunning, StatusSource};
+use envelope::Envelope;
 pub use ingress::Ingress;
 pub use keys::Keys;
 pub use local::Local;
@@ -79,13 +91,17 @@ pub use operator::{Operator, OperatorError};
 pub use problem::Problem;
 pub use server::{Bound, ServeError};
 pub use settings::{Listener, Sealing, Settings, SettingsError};
+pub use watch_keeper::{WatchKeeper, WatchRefusal};
 
 /// The documented paths, to suggest the nearest one for an unknown path.
-const PATHS: [&str; 15] = [
+const PATHS: [&str; 18] = [
+    "/v1/sealed",
+    "/v1/watches",
     "/v1/erasures",
     "/v1/backups",
     "/v1/join",
     "/v1/search",
+    "/v1/search/export",
     "/v1/peers",
     "/v1/coverage",
     "/v1/changes",
@@ -103,10 +119,12 @@ const PATHS: [&str; 15] = [
 pub(crate) fn router(context: Arc<Context>) -> Router {
     let (routes, mut description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
         .routes(routes!(search::get, search::post))
+        .routes(routes!(export::get, export::post))
         .routes(routes!(peers::list))
         .routes(routes!(peers::one))
         .routes(routes!(messages::history))
         .routes(routes!(messages::one))
+        .routes(routes!(message_context::of_message))
         .routes(routes!(counters::of_message))
         .routes(routes!(counters::of_peer))
         .routes(routes!(accounts::accounts))
@@ -139,11 +157,16 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(backups::one))
         .routes(routes!(erasures::list, erasures::erase))
         .routes(routes!(erasures::one))
+        .routes(routes!(watches::list, watches::add))
+        .routes(routes!(watches::one))
+        .routes(routes!(watches::remove))
+        .routes(routes!(watches::trial))
+        .routes(routes!(watch_feed::feed))
+        .routes(routes!(sealed::recipient, sealed::nested))
         .routes(routes!(status::healthz))
         .routes(routes!(status::readyz))
         .split_for_parts();
-    openapi::complete(&mut description);
-    let description = Arc::new(description);
+    let description = Arc::new(openapi::complete(&mut description));
     let routes = routes
         .route("/", get(page::html))
         .route("/page.js", get(page::script))
@@ -160,14 +183,28 @@ pub(crate) fn metrics_router(context: Arc<Context>) -> Router {
 }
 
 fn around(routes: Router<Arc<Context>>, context: Arc<Context>) -> Router {
-    // The last is the outermost.
-    routes
+    // The last is the outermost. The envelope is no layer, because a layer comes after the choice of the route, which is sealed.
+    let routes = routes
         .layer(from_fn_with_state(Arc::clone(&context), log::limit_time))
         .layer(CatchPanicLayer::custom(log::panicked))
-        .layer(from_fn_with_state(Arc::clone(&context), envelope::open_and_seal))
-        .layer(from_fn(log::record))
-        .with_state(context)
+        .layer(from_fn(log::note))
+        .with_state(Arc::clone(&context));
+    let mut outer = Router::new().fallback(envelope::open_and_seal).layer(from_fn(log::record));
+    for (name, value) in EVERYWHERE {
+        outer = outer.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)));
+    }
+    outer.with_state(Envelope { context, routes })
 }
+
+/// What every response says to browsers and to caches, unless it says otherwise: data of other people's is kept nowhere, taken for nothing else than it
+/// is, and neither framed nor loaded by a page from elsewhere.
+const EVERYWHERE: [(HeaderName, &str); 5] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
 
 async fn unknown_path(request: Request) -> Problem {
     Problem::unknown_path(query::unknown(request.uri().path(), &PATHS))

@@ -27,7 +27,11 @@ pub mod atomic_file;
 
 pub mod open_files;
 
+mod tables;
+
 pub mod pictures;
+
+pub mod https_client;
 
 pub mod seal;
 
@@ -63,6 +67,9 @@ pub mod mirror;
 
 // Readers of what changed.
 pub mod search;
+
+// Saved queries, run against what is new.
+pub mod watches;
 
 pub mod verification;
 

@@ -42,7 +42,10 @@ use thumbnails::Thumbnails;
 use wishes::Wishes;
 
 pub use rules::{Action, DownloadRule, DownloadRules, Explanation, RuleStep, Verdict};
-pub use wishes::{Judge, READER};
+pub use wishes::Judge;
+
+/// The names of its readers of the change log.
+pub const READERS: [&str; 2] = [wishes::READER, thumbnails::READER];
 
 /// Workers at most, of small files and of large ones: a worker waits more than it works.
 const WORKERS_MAX: usize = 64;
@@ -202,7 +205,7 @@ impl Downloads {
             return Ok(true);
         }
         let view = self.archive.view();
-        if view.position(READER)? < self.archive.last_seq() || view.files_judged_by()?.is_none() {
+        if view.position(wishes::READER)? < self.archive.last_seq() || view.files_judged_by()?.is_none() {
             return Ok(false);
         }
         for large in [false, true] {

@@ -10,6 +10,7 @@ mod entity;
 mod erasure;
 mod file;
 mod file_name;
+mod glob;
 mod id;
 mod link;
 mod media;
@@ -20,6 +21,7 @@ mod peer;
 mod range;
 mod service;
 mod updates;
+mod watch;
 
 pub use button::{Button, ButtonKind};
 pub use change::{Change, ChangeKind, Seq};
@@ -31,6 +33,7 @@ pub use file::{
     RenditionRole, SeenFile, StoredBytes,
 };
 pub use file_name::safe_file_name;
+pub use glob::Glob;
 pub use id::{AccountName, ChatId, IdSpace, InvalidAccountName, InvalidChatId, MessageId, MessageKey, PeerId};
 pub use link::{InvalidLink, PeerLink};
 pub use media::{GeoPlace, Giveaway, Media, PagePreview, Payment, Poll, PollResult, Story, TodoTask};
@@ -41,3 +44,4 @@ pub use peer::{Peer, PeerKind, PeerMarks};
 pub use range::{IdRange, InvalidIds, RangeSet};
 pub use service::Service;
 pub use updates::UpdatesState;
+pub use watch::{InvalidWatchName, WatchName};

@@ -1,8 +1,8 @@
 //! Outputs: where events go. Each is a reader of the change log with a position of its own.
 //!
 //! [`Delivery`] is the worker of any output: it reads changes, makes events of them, sends them in batches, pipelined, and moves the
-//! output's position (its checkpoint) over what was confirmed. What kind of thing takes the events is behind the [`Output`] trait;
-//! `rabbitmq` is the first. `docs/events.md` says what consumers may rely on:
+//! output's position (its checkpoint) over what was confirmed. What kind of thing takes the events is behind the [`Output`] trait:
+//! `rabbitmq` and `webhook`. `docs/events.md` says what consumers may rely on:
 //! - at-least-once delivery: the position moves only over events that were confirmed, so whatever goes wrong (a refusal, a lost connection,
 //!   a timeout, a crash of either side) is retried from there, with backoff;
 //! - ordered, per peer and altogether, in the order of the change log. After a fault earlier events come again, but no event is seen for
@@ -12,7 +12,8 @@
 //!   where the window is one;
 //! - deduplication: the same change has the same id each time, and, but for counters, the same content, so that consumers can be
 //!   idempotent;
-//! - an event that nobody wants (unroutable) is counted and skipped.
+//! - an event that nobody wants (unroutable) is counted and skipped; one that the output's filter leaves out is not even made, and the position moves
+//!   over it.
 //!
 //! An output that is down, blocked (its back-pressure), full or misconfigured stops nothing else and loses nothing; [`Status`] says what is
 //! wrong. Outputs do not wait for each other.
@@ -20,13 +21,13 @@
 mod delivery;
 pub mod rabbitmq;
 mod status;
+pub mod webhook;
 mod window;
 
 use std::future::Future;
 use std::time::Duration;
 
-use crate::event::Event;
-use crate::model::{Seq, Timestamp};
+use crate::event::{Event, EventFilter};
 
 pub use delivery::Delivery;
 pub use status::{Report, State, Status};
@@ -41,6 +42,22 @@ pub trait Output: Send + Sync + 'static {
 
     /// The window: how many events may be unconfirmed at once. With 1 none overtakes one that was refused.
     fn window(&self) -> usize;
+
+    /// Which events it takes. Of the others nothing is sent.
+    fn filter(&self) -> EventFilter {
+        EventFilter::default()
+    }
+
+    /// The longest backoff after a refusal. The retry is a single event over an open connection, which costs nobody anything.
+    fn refused_retry_max(&self) -> Duration {
+        Duration::from_secs(2)
+    }
+
+    /// How many events in a row must be accepted after a refusal before all is well again, and the window doubles: some windows' worth, so that an
+    /// output that refuses now and then stays near one, and one that was full for a moment is back at its full speed within a minute.
+    fn calm_after(&self) -> u64 {
+        1_000
+    }
 
     /// How long a batch may take to be confirmed, unless the output says that it is blocked.
     fn confirm_timeout(&self) -> Duration;
@@ -92,9 +109,7 @@ pub trait OutputBatch: Send + 'static {
 /// What of a batch is confirmed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Confirmed {
-    /// The last change up to which everything is, and when it was archived.
-    pub last: Option<(Seq, Timestamp)>,
-    /// How many events.
+    /// How many events, from the first one on: which changes they end, the delivery knows.
     pub events: u64,
     /// How many of them were unroutable.
     pub unroutable: u64,
@@ -106,6 +121,7 @@ pub struct Confirmed {
 pub struct OutputError {
     text: String,
     kind: OutputErrorKind,
+    retry_after: Duration,
 }
 
 /// What to do about an [`OutputError`].
@@ -123,19 +139,35 @@ impl OutputError {
     /// Something that a retry over another connection may get past.
     #[must_use]
     pub fn passing(text: impl ToString) -> Self {
-        Self { text: text.to_string(), kind: OutputErrorKind::Passing }
+        Self::new(text, OutputErrorKind::Passing)
     }
 
     /// Something that only a person can repair.
     #[must_use]
     pub fn permanent(text: impl ToString) -> Self {
-        Self { text: text.to_string(), kind: OutputErrorKind::Permanent }
+        Self::new(text, OutputErrorKind::Permanent)
     }
 
     /// An event that was refused over a connection that is in order.
     #[must_use]
     pub fn refused(text: impl ToString) -> Self {
-        Self { text: text.to_string(), kind: OutputErrorKind::Refused }
+        Self::new(text, OutputErrorKind::Refused)
+    }
+
+    fn new(text: impl ToString, kind: OutputErrorKind) -> Self {
+        Self { text: text.to_string(), kind, retry_after: Duration::ZERO }
+    }
+
+    /// The same, where it is known that a retry is of no use before so long.
+    #[must_use]
+    pub fn with_retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: wait, ..self }
+    }
+
+    /// How long a retry waits at least.
+    #[must_use]
+    pub fn retry_after(&self) -> Duration {
+        self.retry_after
     }
 
     /// What to do about it.

@@ -20,23 +20,36 @@
 //! It does not write to the archive, and it never asks Telegram anything.
 //!
 //! The way through: `fold`, `units` and `analyser` are the tokenizer and make terms of texts (docs/decisions/0003-analyser.md), with `letters`
-//! (and its generated tables) for single characters, `lemmas`, `spelling` and `affixes` for forms of words, and `numbers`;
-//! `schema` makes documents of messages; `indexer` follows the change log; `lex`, `operator`, `parse` and `query` read queries;
-//! `compile` turns them into Tantivy's; `request` is what can be asked, `find` answers it: `collect` finds the top hits, `cursor` is for
-//! pagination, `snippet` highlights; `verify` compares with the archive. `directory` and `integrity` hold the checksums, `failure` tells
+//! (and its generated tables) for single characters, `lemmas`, `spelling` and `affixes` for forms of words, `slips` for what is nearly a word, and `numbers`; `near` tells texts that are nearly the same;
+//! `schema` makes documents of messages, with their `facts` and their `language`; `indexer` follows the change log, with `merging` for segments; `lex`, `operator`, `parse` and `query` read queries;
+//! `compile` turns them into Tantivy's, and into queries of our own where Tantivy's would miss the `deadline` (`conjunction`, `disjunction`, `expansion`, `span`, `views`);
+//! `request` is what can be asked, `find` answers it, and `related` finds replies, threads and copies: `collect` finds the top hits by the `columns`, `collapse` those of groups (texts that are `near`
+//! each other by the `near_index`), with the same `statistics` for all pages, `listing` has either on a page, `cursor` is
+//! for pagination, `snippet` highlights, `verdict` looks at what the index cannot tell; `verify` compares with the archive. `directory` and `integrity` hold the checksums, `failure` tells
 //! damage from a system that says no; `folders` and `rebuild` replace an index, `serving` is the one that answers meanwhile, and
 //! `supervisor` is the worker that does what is due.
 
 mod affixes;
 mod analyser;
 mod bench_support;
+mod collapse;
+mod collapse_kinds;
 mod collect;
+mod columns;
 mod compile;
+mod conjunction;
+mod counting;
+mod counts;
 mod cursor;
+mod deadline;
 mod directory;
-mod excluded;
+mod disjunction;
+mod expansion;
+mod export;
 mod expunge;
 mod expunge_requests;
+mod facets;
+mod facts;
 mod failure;
 mod find;
 mod fold;
@@ -45,36 +58,66 @@ mod han_variants;
 mod index;
 mod indexer;
 mod integrity;
+mod interval;
+mod language;
 mod lemmas;
 mod letters;
 mod lex;
+mod listing;
+mod matcher;
+mod merging;
+mod near;
+mod near_index;
 mod numbers;
 mod operator;
+mod order;
 mod parse;
+mod peer_names;
+mod places;
 mod query;
+mod query_set;
+mod query_terms;
 mod rebuild;
+mod related;
 mod request;
 mod schema;
 mod serving;
+mod slips;
 mod snippet;
+mod span;
 mod spelling;
+mod statistics;
 mod supervisor;
+#[cfg(test)]
+mod test_index;
 mod unicode_tables;
 mod units;
+mod verdict;
 mod verify;
+mod views;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use bench_support::BareIndex;
+pub use collapse_kinds::{Collapse, CollapseBy, CollapsedHits, InvalidCollapse};
+pub use export::Export;
+pub use facets::{BUCKETS_MAX, FACET_LIMIT, FACET_LIMIT_MAX, Facet, FacetField, FacetRequest, FacetValue, Facets, Histogram};
 pub use find::{Hit, SearchPage};
 pub use folders::IndexFolders;
 pub use index::Index;
 pub use indexer::{INDEX_READER, Indexer, IndexerSettings, MEMORY_MIB_MIN};
 pub use integrity::{CheckedFile, FileOutcome, IntegrityCheck};
+pub use interval::{Interval, InvalidInterval};
+pub use matcher::Matcher;
+pub use order::SortOrder;
+pub use peer_names::PeerNames;
 pub use query::{PREFIX_LENGTH_MIN, QUERY_DEPTH_MAX, QUERY_LENGTH_MAX, QUERY_TERMS_MAX, QueryError, SearchQuery};
+pub use query_set::QuerySet;
 pub use rebuild::Rebuild;
-pub use request::{PAGE_SIZE_MAX, Request, SortOrder, Total};
+pub use related::{RelatedPage, RelatedRequest, Relation};
+pub use request::{PAGE_SIZE_MAX, Request, Total};
+pub use schema::topic as topic_of;
 pub use serving::{RebuildProgress, ServingIndex};
 pub use snippet::Snippet;
 pub use supervisor::IndexSupervisor;
@@ -98,11 +141,27 @@ pub enum SearchError {
         /// How long it was allowed to take.
         limit: Duration,
     },
+    /// The date histogram would have too many buckets.
+    #[error("the histogram would have more than {max} buckets; {}narrow the time with `after:` and `before:`", suggestion(*interval))]
+    TooManyBuckets {
+        /// How many it may have.
+        max: usize,
+        /// An interval of which there would be fewer, if there is one.
+        interval: Option<&'static str>,
+    },
     /// The folder holds something else than an index.
     #[error("`{}` is not an index but has files in it; choose another folder, or empty this one", path.display())]
     NotAnIndex {
         /// The folder.
         path: PathBuf,
+    },
+    /// The query has more hits than are collapsed.
+    #[error(
+        "the query has more than {limit} hits, which are too many to collapse; add words or filters such as `after:` to narrow it"
+    )]
+    TooManyHits {
+        /// How many are.
+        limit: usize,
     },
     /// There is no index.
     #[error("there is no index at `{}`; run `telescribe reindex`", path.display())]
@@ -174,4 +233,8 @@ pub enum SearchError {
     /// The archive failed.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+}
+
+fn suggestion(interval: Option<&str>) -> String {
+    interval.map(|interval| format!("use `{interval}` or a longer interval, or ")).unwrap_or_default()
 }

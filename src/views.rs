@@ -11,10 +11,12 @@
 
 mod backup;
 mod change;
+mod context;
 mod counters;
 mod coverage;
 mod dump;
 mod erasure;
+mod export;
 mod fetch;
 mod job;
 mod media;
@@ -24,16 +26,20 @@ mod mirror;
 mod peer;
 mod problem;
 mod program;
+mod recipient;
 mod search;
 mod status;
 mod verify;
+mod watch;
 
 pub use backup::{BackupBody, BackupFailureView, BackupRunView, BackupStartView, BackupStatusView, BackupView};
 pub use change::{ChangeLine, ChangeView, ChangesPage, LogHeadView};
+pub use context::{DiscussionView, MessageContextView, MissingMessageView, RelatedView};
 pub use counters::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
 pub use coverage::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView, HoleView};
 pub use dump::DumpPage;
 pub use erasure::{EraseBody, EraseRunView, EraseStartView, ErasedCountsView, ErasureView, ErasuresView};
+pub use export::{ExportBody, ExportPage};
 pub use fetch::{FetchBody, FetchView};
 pub use job::{
     AccountWaitView, FollowBody, FollowView, JobPeersView, JobView, JobsView, JoinBody, JoinView, RunJobBody, StartView,
@@ -52,6 +58,14 @@ pub use problem::Problem;
 pub use program::{
     AccountStatusView, CrawlView, FloodView, NoResponseView, OpenFilesView, OutputView, ProgramView, PublishView, WorkerView,
 };
-pub use search::{HitView, HitsPage, SearchBody, SnippetView, TotalView};
+pub use recipient::RecipientView;
+pub use search::{
+    BucketView, CollapsedView, FacetKeyView, FacetValueView, FacetView, FacetsView, HistogramView, HitView, HitsPage, SearchBody,
+    SnippetView, TotalView,
+};
 pub use status::{ArchiveStatus, IndexRebuild, IndexStatus, StatusView};
 pub use verify::{VerifyLine, VerifyProgressView, VerifyReportView};
+pub use watch::{
+    FeedAuthorView, FeedItemView, FeedView, TrialDayView, TrialHitView, TryWatchBody, WatchBody, WatchTrialView, WatchView,
+    WatchesPage,
+};

@@ -21,7 +21,7 @@ use crate::atomic_file;
 use crate::config::ConfigFile;
 use crate::failpoints;
 use crate::model::{AccountName, Timestamp};
-use crate::seal::{Key, KeyId, KeyRing, fingerprint};
+use crate::seal::{Key, KeyId, KeyRing, ServerId, fingerprint};
 
 /// The version of the file's form.
 const VERSION: u32 = 1;
@@ -43,6 +43,9 @@ pub struct Known {
     /// The fingerprint of each key, by its id; earlier versions noted none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     key_fingerprints: BTreeMap<String, String>,
+    /// The server's id; earlier versions had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    server: Option<String>,
     /// What the configuration's file set, in its order; absent where there was no file to read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     configuration: Option<Vec<String>>,
@@ -87,6 +90,7 @@ pub(super) struct Found<'a> {
     pub(super) folder: &'a Path,
     pub(super) sessions: &'a BTreeMap<AccountName, Arc<Session>>,
     pub(super) keys: &'a KeyRing,
+    pub(super) server: &'a ServerId,
     pub(super) configuration: Option<&'a ConfigFile>,
 }
 
@@ -126,6 +130,7 @@ impl Known {
             sessions: BTreeMap::new(),
             keys: BTreeMap::new(),
             key_fingerprints: BTreeMap::new(),
+            server: Some(found.server.to_string()),
             configuration: configuration.or_else(|| earlier?.configuration),
         };
         found.sessions.values().for_each(|session| known.note_session(session));
@@ -141,6 +146,16 @@ impl Known {
     /// Forgets a session; says whether it was known.
     pub fn forget_session(&mut self, name: &AccountName) -> bool {
         self.sessions.remove(name.as_str()).is_some()
+    }
+
+    /// The server's id, where it is known.
+    pub(super) fn server(&self) -> Option<ServerId> {
+        self.server.as_ref()?.parse().ok()
+    }
+
+    /// Notes the server's id.
+    pub(super) fn note_server(&mut self, id: &ServerId) {
+        self.server = Some(id.to_string());
     }
 
     /// Notes a client's key that was added.

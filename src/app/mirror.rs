@@ -1,14 +1,12 @@
 //! The mirror as the operator set it up: where it is, and with which keys it is asked.
 
 use std::env::{VarError, var};
-use std::fs::File;
-use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
 use zeroize::Zeroizing;
 
+use super::secret_file::read_secret_file;
 use crate::config::Config;
 use crate::mirror::{Credentials, Mirror, MirrorReport, MirrorSettings};
 use crate::views::{AmountView, MirrorView};
@@ -17,8 +15,6 @@ use crate::views::{AmountView, MirrorView};
 const KEY_ID_VARIABLE: &str = "TELESCRIBE_MIRROR_ACCESS_KEY_ID";
 const SECRET_VARIABLE: &str = "TELESCRIBE_MIRROR_SECRET_ACCESS_KEY";
 const TOKEN_VARIABLE: &str = "TELESCRIBE_MIRROR_SESSION_TOKEN";
-/// Bytes of a file of keys at most: session tokens have a few KiB.
-const FILE_MAX: u64 = 64 << 10;
 
 /// How to mirror; `None` where no mirror is configured. Reads the keys, and asks nobody.
 ///
@@ -61,16 +57,9 @@ fn from_environment() -> anyhow::Result<Option<Credentials>> {
 }
 
 fn read_file(path: &Path) -> anyhow::Result<Credentials> {
-    let shown = path.display();
-    let place = || format!("`mirror.credentials_file` `{shown}`");
-    let file = File::open(path).with_context(place)?;
-    let mode = file.metadata().with_context(place)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        anyhow::bail!("{} can be read by others (mode {mode:o}); run `chmod 600 {shown}`", place());
-    }
-    let mut text = Zeroizing::new(String::new());
-    file.take(FILE_MAX).read_to_string(&mut text).with_context(place)?;
-    Credentials::read(&text).with_context(place)
+    const KEY: &str = "mirror.credentials_file";
+    let text = read_secret_file(KEY, path)?;
+    Credentials::read(&text).with_context(|| format!("`{KEY}` `{}`", path.display()))
 }
 
 /// How a mirror is doing, as HTTP shows it.

@@ -18,8 +18,8 @@ use super::erasure::{Erasure, Tombstone};
 use super::file_totals::FileTotals;
 use super::key::{
     AccountKey, AddressKey, ArchiveIdKey, AttachedKey, EpochsKey, ErasureNumber, FileTotalsKey, FormatKey, FormerOwnerKey,
-    JobKey, JudgedByKey, MemberKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey, UnknownUsernameKey, UpgradeKey, Username,
-    VersionKey, WalkedKey,
+    JobKey, JudgedByKey, MemberKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey, RecountedKey, UnknownUsernameKey,
+    UpgradeKey, Username, VersionKey, WalkedKey, WatchKey, WatchesRevisionKey,
 };
 use super::members::Membership;
 use super::record::{Form, LogEntry, MessageRecord, Raw};
@@ -27,6 +27,7 @@ use super::schema::{self, Cf};
 use super::series::{CountersSample, MemberCount};
 use super::topics::Topic;
 use super::updates::AccountUpdates;
+use super::watches::ArchivedWatch;
 
 /// A column family, or the keys of one that share a prefix.
 #[derive(Debug)]
@@ -56,6 +57,12 @@ pub(super) const UNKNOWN_USERNAME: Family<UnknownUsernameKey, Timestamp> = Famil
 pub(super) const FORMER_OWNER: Family<FormerOwnerKey, AccountName> = Family::new(Cf::Meta);
 /// By which rules every file was judged that is not stored: their fingerprint.
 pub(super) const JUDGED_BY: Family<JudgedByKey, u64> = Family::new(Cf::Meta);
+/// Messages whose views have moved since they were indexed, and how many there are.
+pub(super) const RECOUNTED: Family<RecountedKey, i32> = Family::new(Cf::Meta);
+/// Saved queries that are run against what is new.
+pub(super) const WATCH: Family<WatchKey, ArchivedWatch> = Family::new(Cf::Meta);
+/// Raised with every watch that is added or removed.
+pub(super) const WATCHES_REVISION: Family<WatchesRevisionKey, u64> = Family::new(Cf::Meta);
 /// Sums over all files.
 pub(super) const FILE_TOTALS: Family<FileTotalsKey, FileTotals> = Family::new(Cf::Meta);
 /// The newest forms of messages, whole.

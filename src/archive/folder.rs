@@ -197,6 +197,12 @@ impl DataFolder {
         root.join("telescribe.sock")
     }
 
+    /// The server's id.
+    #[must_use]
+    pub fn server(root: &Path) -> PathBuf {
+        root.join("server.json")
+    }
+
     /// The clients' keys.
     #[must_use]
     pub fn keys(root: &Path) -> PathBuf {

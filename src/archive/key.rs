@@ -2,6 +2,7 @@
 
 mod erasures;
 mod files;
+mod watches;
 
 use arrayvec::ArrayVec;
 
@@ -11,6 +12,7 @@ use super::codec::{RecordError, StoredKey};
 
 pub use erasures::ErasureNumber;
 pub(super) use files::{AttachedKey, OriginKey, QueueKey};
+pub(super) use watches::{WatchKey, WatchesRevisionKey};
 
 const PEER_LEN: usize = 8;
 const ID_LEN: usize = 4;
@@ -124,6 +126,31 @@ pub(super) struct FileTotalsKey;
 /// A username that nobody has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct UnknownUsernameKey(pub(super) Username);
+
+/// A message whose views have moved since it was indexed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RecountedKey(pub(super) MessageKey);
+
+impl RecountedKey {
+    /// What every one begins with.
+    pub(super) const PREFIX: &'static str = "recounted/";
+}
+
+impl StoredKey for RecountedKey {
+    type Bytes = String;
+
+    fn encode(&self) -> Self::Bytes {
+        format!("{}{}/{}", Self::PREFIX, self.0.chat, self.0.id.0)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let foreign = || RecordError::key("recounted message", bytes);
+        let key = named(Self::PREFIX, "recounted message", bytes)?;
+        let (chat, id) = key.rsplit_once('/').ok_or_else(foreign)?;
+        let (chat, id) = (chat.parse().map_err(|_| foreign())?, id.parse().map_err(|_| foreign())?);
+        Ok(Self(MessageKey { chat, id: MessageId(id) }))
+    }
+}
 
 impl StoredKey for PeerId {
     type Bytes = [u8; PEER_LEN];
@@ -526,6 +553,7 @@ mod tests {
         #[test]
         fn a_key_reads_back(a in key(), s in any::<u64>()) {
             prop_assert_eq!(MessageKey::decode(&a.encode()).expect("own key"), a);
+            prop_assert_eq!(RecountedKey::decode(RecountedKey(a).encode().as_bytes()).expect("own key"), RecountedKey(a));
             prop_assert_eq!(ChatId::decode(&a.chat.encode()).expect("own key"), a.chat);
             prop_assert_eq!(VersionKey::decode(&VersionKey { message: a, version: 7 }.encode()).expect("own key").message, a);
             prop_assert_eq!(<(MessageKey, Timestamp)>::decode(&(a, Timestamp(-7)).encode()).expect("own key"), (a, Timestamp(-7)));

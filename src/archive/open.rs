@@ -16,8 +16,8 @@ use std::sync::Arc;
 use rocksdb::properties::{NUM_DELETES_ACTIVE_MEM_TABLE, NUM_ENTRIES_ACTIVE_MEM_TABLE};
 use rocksdb::{DB, DBRecoveryMode, ErrorKind, IteratorMode, Options};
 
-use crate::failpoints;
 use crate::model::Seq;
+use crate::{failpoints, tables};
 
 use super::epoch::{EPOCHS_SINCE, Epochs};
 use super::family::{KeyRange, LOG};
@@ -290,6 +290,9 @@ pub(super) fn read_only(path: &Path, recovery: DBRecoveryMode) -> Result<Inspect
     options.set_wal_recovery_mode(recovery);
     let families = schema::descriptors_of(&there, &memory);
     let db = DB::open_cf_descriptors_read_only(&options, path, families, false).map_err(|e| refused(path, e))?;
+    if let Some(why) = tables::missing(&db).map_err(|source| ArchiveError::Io { path: path.to_owned(), source })? {
+        return Err(damaged(why));
+    }
     let format = upgrade::format(&db, path)?.ok_or_else(|| damaged("its format number is missing".to_owned()))?;
     if let Some(cf) = absent.iter().find(|cf| cf.since() <= format) {
         return Err(missing(cf.name()));

@@ -15,8 +15,8 @@ use crate::model::{AccountName, IdRange, MessageKey, Peer, PeerId, PeerKind, Pee
 
 use super::codec::{RecordError, StoredKey, StoredValue, WrittenValue};
 use super::key::{
-    ArchiveIdKey, FormatKey, FormerOwnerKey, JobKey, JudgedByKey, OwnKey, PositionKey, ProbeKey, UnknownUsernameKey, UpgradeKey,
-    Username, VersionKey, WalkedKey,
+    ArchiveIdKey, FormatKey, FormerOwnerKey, JobKey, JudgedByKey, OwnKey, PositionKey, ProbeKey, RecountedKey,
+    UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey,
 };
 
 pub use form::Raw;
@@ -207,6 +207,18 @@ impl WrittenValue<JudgedByKey> for u64 {
 impl StoredValue<JudgedByKey> for u64 {
     fn from_bytes(_: &JudgedByKey, bytes: &[u8]) -> Result<Self, RecordError> {
         bytes.try_into().map(Self::from_be_bytes).map_err(|_| RecordError::value("number of the rules", "not 8 bytes"))
+    }
+}
+
+impl WrittenValue<RecountedKey> for i32 {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.to_be_bytes().to_vec()
+    }
+}
+
+impl StoredValue<RecountedKey> for i32 {
+    fn from_bytes(_: &RecountedKey, bytes: &[u8]) -> Result<Self, RecordError> {
+        bytes.try_into().map(Self::from_be_bytes).map_err(|_| RecordError::value("number of views", "not 4 bytes"))
     }
 }
 

@@ -3,6 +3,7 @@
 mod erase;
 mod files;
 mod members;
+mod watches;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,13 +19,14 @@ use super::codec::{StoredKey, WrittenValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
 use super::family::{
-    ACCESS_HASH, COUNTERS, COVERAGE, CRAWL_STATE, EARLIER_FORM, FORM, Family, LOG, OWN, PEER, SIZE, TOPIC, USERNAME,
+    ACCESS_HASH, COUNTERS, COVERAGE, CRAWL_STATE, EARLIER_FORM, FORM, Family, LOG, OWN, PEER, RECOUNTED, SIZE, TOPIC, USERNAME,
 };
-use super::key::{AddressKey, ErasureNumber, OwnKey, Username, VersionKey};
+use super::key::{AddressKey, ErasureNumber, OwnKey, RecountedKey, Username, VersionKey};
 use super::log_end::LogEnd;
 use super::members::Membership;
 use super::outcome::{Archived, MassDeletion};
 use super::record::{Form, LogEntry, MessageRecord, RawRecord, Seal};
+use super::recounted;
 use super::series::{CountersSample, MemberCount};
 use super::topics::Topic;
 use super::totals::Totals;
@@ -32,6 +34,7 @@ use super::view::View;
 use super::{Archive, ArchiveError};
 pub(super) use erase::ErasureStep;
 use files::StagedFiles;
+pub(super) use watches::WatchChange;
 
 /// What is told of an account and a peer.
 #[derive(Clone, Debug)]
@@ -379,11 +382,25 @@ impl<'a> Staged<'a> {
     /// Keeps what a message's counters were, where they have moved.
     fn sample(&mut self, key: MessageKey, known: &MessageRecord, new: &mut MessageRecord) {
         let was = known.counters();
+        if let Some(views) = recounted::moved(&was, &new.counters()) {
+            self.put(&RECOUNTED, &RecountedKey(key), &views);
+        }
         if was != new.counters() {
             let at = Timestamp(known.counted_at.unwrap_or(known.archived_at));
             self.put(&COUNTERS, &(key, at), &CountersSample(was));
             new.counted_at = Some(self.now.0);
         }
+    }
+
+    /// Lets go of messages whose views are indexed, unless they have moved again.
+    pub(super) fn recount_indexed(&mut self, indexed: Vec<(MessageKey, i32)>) -> Result<(), ArchiveError> {
+        for (key, views) in indexed {
+            let key = RecountedKey(key);
+            if self.view().readable(&RECOUNTED, &key)?.is_none_or(|noted| noted == views) {
+                RECOUNTED.delete(&self.archive.db, &mut self.batch, &key);
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn size(&mut self, peer: PeerId, count: i32) -> Result<(), ArchiveError> {

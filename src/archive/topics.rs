@@ -30,7 +30,8 @@ struct TopicRecord {
 
 impl Topic {
     /// The topic that a message announces or renames, if it does.
-    pub(super) fn of(message: &Message) -> Option<Self> {
+    #[must_use]
+    pub fn of(message: &Message) -> Option<Self> {
         let service = message.service.as_ref()?;
         let id = match service.action.as_str() {
             "topic_create" => message.key.id,

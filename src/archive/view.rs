@@ -10,6 +10,7 @@ mod files;
 mod members;
 mod series;
 mod topics;
+mod watches;
 
 use std::ops::Range;
 use std::path::Path;
@@ -252,6 +253,16 @@ impl<'a> View<'a> {
     pub fn version(self, key: MessageKey, number: u32) -> Result<Option<StoredMessage>, ArchiveError> {
         let record = self.readable(&VERSION, &VersionKey { message: key, version: number })?;
         Ok(record.map(|record| StoredMessage::of(key, record)))
+    }
+
+    /// The same, and nothing where it is damaged, which is not told of: for readers that do without.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn version_if_whole(self, key: MessageKey, number: u32) -> Result<Option<StoredMessage>, ArchiveError> {
+        let range = KeyRange::under(VersionKey { message: key, version: number }.encode());
+        let row = self.lenient(&VERSION, range, Order::OldestFirst).next().transpose()?;
+        Ok(row.and_then(|row| row.entry().ok()).map(|(_, record)| StoredMessage::of(key, record)))
     }
 
     /// The number after that of the last earlier form of a message.

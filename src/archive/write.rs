@@ -9,7 +9,7 @@ use rocksdb::{WriteBatch, WriteOptions};
 use crate::failpoints;
 use crate::model::{
     AccountName, ChatId, Counters, ErasureSelection, FileId, FileOrigin, FileState, IdRange, Message, MessageId, MessageKey,
-    Peer, PeerId, SeenFile, Seq, StoredBytes, Timestamp, UpdatesState,
+    Peer, PeerId, SeenFile, Seq, StoredBytes, Timestamp, UpdatesState, WatchName,
 };
 
 use super::addresses::Address;
@@ -19,7 +19,7 @@ use super::family::{ERASURE, JOB_START, JUDGED_BY, POSITION, UNKNOWN_USERNAME, U
 use super::key::{AccountKey, AddressKey, JobKey, JudgedByKey, PositionKey, UnknownUsernameKey, Username, WalkedKey};
 use super::outcome::{Archived, MassDeletion};
 use super::record::Raw;
-use super::staged::{ErasureStep, MembershipChange, Staged, WorkedOut};
+use super::staged::{ErasureStep, MembershipChange, Staged, WatchChange, WorkedOut};
 use super::updates::AccountUpdates;
 use super::view::ToldIn;
 use super::{Archive, ArchiveError, Durability};
@@ -48,6 +48,7 @@ pub struct Write<'a> {
     crawl_states: Vec<(ChatId, CrawlStateChange)>,
     updates: Vec<(AccountName, AccountUpdates)>,
     positions: Vec<(String, Seq)>,
+    recount_indexed: Vec<(MessageKey, i32)>,
     walked: Vec<(AccountName, Timestamp)>,
     job_starts: Vec<String>,
     addresses: Vec<(AddressKey, Option<Address>)>,
@@ -59,6 +60,7 @@ pub struct Write<'a> {
     renewed: Vec<Erasure>,
     orders: Vec<(String, ErasureSelection, Timestamp)>,
     erasures: Vec<ErasureStep>,
+    watches: Vec<WatchChange>,
 }
 
 impl Archive {
@@ -83,6 +85,7 @@ impl Archive {
             crawl_states: Vec::new(),
             updates: Vec::new(),
             positions: Vec::new(),
+            recount_indexed: Vec::new(),
             walked: Vec::new(),
             job_starts: Vec::new(),
             addresses: Vec::new(),
@@ -94,6 +97,7 @@ impl Archive {
             renewed: Vec::new(),
             orders: Vec::new(),
             erasures: Vec::new(),
+            watches: Vec::new(),
         }
     }
 }
@@ -208,6 +212,12 @@ impl Write<'_> {
         self
     }
 
+    /// Lets go of messages of [`View::recounted`](super::View::recounted) that the index has as they were given, with their views.
+    pub(super) fn recount_indexed(&mut self, indexed: Vec<(MessageKey, i32)>) -> &mut Self {
+        self.recount_indexed.extend(indexed);
+        self
+    }
+
     /// Adds a file that was seen somewhere, which was posted then, by this account; where that is `None`, by whoever got the answer.
     pub fn file_seen(
         &mut self,
@@ -313,6 +323,18 @@ impl Write<'_> {
         self
     }
 
+    /// Adds a watch, in the place of one that has its name. It watches what is archived behind this write.
+    pub fn add_watch(&mut self, name: WatchName, query: &str, note: Option<&str>) -> &mut Self {
+        self.watches.push(WatchChange::Added { name, query: query.to_owned(), note: note.map(str::to_owned) });
+        self
+    }
+
+    /// Removes a watch.
+    pub fn remove_watch(&mut self, name: WatchName) -> &mut Self {
+        self.watches.push(WatchChange::Removed(name));
+        self
+    }
+
     /// Makes all of it true, atomically, under the one writer's lock. When this returns, it is as durable as the archive was opened for.
     ///
     /// # Errors
@@ -374,6 +396,7 @@ impl Write<'_> {
         for (reader, position) in self.positions {
             staged.put(&POSITION, &PositionKey(reader), &position);
         }
+        staged.recount_indexed(self.recount_indexed)?;
         for (account, from) in self.walked {
             staged.put(&WALKED, &WalkedKey(account), &from);
         }
@@ -397,6 +420,7 @@ impl Write<'_> {
         for step in self.erasures {
             staged.erase(step)?;
         }
+        staged.watches(self.watches)?;
         let WorkedOut { batch, end: after, mut archived, peers, moves_crawled, moves_followed } = staged.finish()?;
         archived.last = after.last();
         // Nothing new (idempotent): most pushed updates mention peers that are known. Not worth a place in the log, or a disk flush.

@@ -132,7 +132,8 @@ fn refuse_full(data: &Path) -> Result<(), BackupError> {
     }
     let interrupted = found.iter().any(|name| name.starts_with(BESIDE));
     let is_ours = |name: &str| {
-        matches!(name, ".gitkeep" | "lock" | "lost+found")
+        // The server's id is of the folder, whatever is in it.
+        matches!(name, ".gitkeep" | "lock" | "lost+found" | "server.json")
             || name.starts_with(BESIDE)
             || (interrupted && matches!(name, "keys.json" | "archive.json"))
     };
@@ -220,5 +221,21 @@ impl Manifest {
     /// The accounts whose sessions are in it.
     pub fn sessions(&self) -> impl Iterator<Item = &str> {
         self.files.iter().filter(|file| file.role == Role::Session).map(|file| file.name.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_failed_leaves_a_folder_that_a_backup_can_be_restored_to() {
+        let folder = tempfile::tempdir().unwrap();
+        for left in ["lock", "server.json"] {
+            fs::write(folder.path().join(left), "").unwrap();
+        }
+        refuse_full(folder.path()).unwrap();
+        fs::write(folder.path().join("known.json"), "").unwrap();
+        assert!(matches!(refuse_full(folder.path()), Err(BackupError::NotEmpty { found, .. }) if found == "known.json"));
     }
 }

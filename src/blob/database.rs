@@ -19,8 +19,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rocksdb::{
     BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB,
-    DBCompressionType, DBRecoveryMode, Direction, FlushOptions, IteratorMode, Options, WriteBatch,
+    DBCompressionType, DBRecoveryMode, Direction, ErrorKind, FlushOptions, IteratorMode, Options, WriteBatch,
 };
+
+use crate::tables;
 
 use super::error::BlobError;
 use super::hash::BlobHash;
@@ -80,23 +82,29 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) fn open(path: &Path, opening: Opening) -> Result<Self, BlobError> {
+        let damaged = |why: &str| {
+            let path = path.parent().unwrap_or(path).to_owned();
+            BlobError::Lost { path, what: format!("is damaged ({why})") }
+        };
         let store = |source: rocksdb::Error| match source.kind() {
-            rocksdb::ErrorKind::Corruption => {
-                BlobError::Lost { path: path.parent().unwrap_or(path).to_owned(), what: format!("is damaged ({source})") }
-            }
+            ErrorKind::Corruption => damaged(source.as_ref()),
+            ErrorKind::IOError if source.as_ref().contains("No such file or directory") => damaged(source.as_ref()),
             _ => BlobError::Store { path: path.to_owned(), source },
         };
-        let options = db_options(opening);
+        let read_only = || DB::open_cf_descriptors_read_only(&db_options(Opening::Read), path, descriptors(), false);
+        if opening != Opening::Make {
+            // Before anything is written, as what is damaged stays as it is.
+            let missing = tables::missing(&read_only().map_err(store)?);
+            if let Some(why) = missing.map_err(|source| BlobError::Io { path: path.to_owned(), source })? {
+                return Err(damaged(&why));
+            }
+        }
         let db = match opening {
-            Opening::Read => DB::open_cf_descriptors_read_only(&options, path, descriptors(), false),
-            _ => DB::open_cf_descriptors(&options, path, descriptors()),
+            Opening::Read => read_only(),
+            Opening::Make | Opening::Write => DB::open_cf_descriptors(&db_options(opening), path, descriptors()),
         };
-        let this = Self {
-            db: db.map_err(store)?,
-            totals: Mutex::default(),
-            stored_bytes: AtomicU64::new(0),
-            flushed: AtomicU64::new(0),
-        };
+        let db = db.map_err(store)?;
+        let this = Self { db, totals: Mutex::default(), stored_bytes: AtomicU64::new(0), flushed: AtomicU64::new(0) };
         let kept = this.db.get_cf(this.family(META), TOTALS).map_err(|e| this.failed(e))?;
         let totals = match kept.as_deref().map(BlobTotals::decode) {
             None if opening == Opening::Make => BlobTotals::default(),
@@ -154,7 +162,7 @@ impl Database {
             Ok(Some(bytes)) if bytes.len() as u64 == size => Ok(bytes),
             Ok(Some(bytes)) => Err(damaged(format!("it has {} bytes instead of {size}", bytes.len()))),
             Ok(None) => Err(damaged("its bytes are missing".to_owned())),
-            Err(error) if error.kind() == rocksdb::ErrorKind::Corruption => Err(damaged(error.to_string())),
+            Err(error) if error.kind() == ErrorKind::Corruption => Err(damaged(error.to_string())),
             Err(error) => Err(self.failed(error)),
         }
     }

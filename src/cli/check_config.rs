@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::client::Globals;
 use super::output::{Out, ended, tell};
-use crate::app::{Known, check_backup_target, mirror_settings};
+use crate::app::{Known, check_backup_target, mirror_settings, ready_outputs};
 use crate::config::{Config, template};
 
 /// Print the documented default configuration, or check one
@@ -29,13 +29,21 @@ pub(super) fn run(args: Args, globals: &Globals, load: impl Fn() -> anyhow::Resu
     if args.check {
         let config = load()?;
         check_backup_target(&config, &globals.data)?;
-        let mirror = mirror_settings(&config)?;
+        let (outputs, mirror) = (ready_outputs(&config)?, mirror_settings(&config)?);
         tell("the configuration is valid");
         if let Some(mirror) = mirror {
             tell(format_args!(
                 "files are mirrored to {}; whether that can be reached is seen when the program runs",
                 mirror.target()
             ));
+        }
+        for output in outputs {
+            if let Some(receiver) = output.receiver() {
+                tell(format_args!(
+                    "events are sent to the web hook `{}` at {receiver}; whether that can be reached is seen when the program runs",
+                    output.name()
+                ));
+            }
         }
         return Ok(ExitCode::SUCCESS);
     }

@@ -1,26 +1,25 @@
 //! The HTTP client of the commands that read, or send an operator request, whichever server answers.
 //!
 //! Without `--server`, a running daemon answers on the socket in the data folder; where there is none, the same router answers in this
-//! process, over the archive that is then free to be opened. With `--server`, a server elsewhere answers, sealed with `--key`.
+//! process, over the archive that is then free to be opened. With `--server`, a server elsewhere answers, sealed with `--key`: nothing can be seen of
+//! what is asked. Without `--key` nothing is asked but on this machine, and only of a server that says that it answers plain requests.
 //! So each command is written once, and cannot see what another HTTP client could not.
 //!
 //! What it receives is read as one of the types that the server writes ([`views`](crate::views)), so that no command looks for members by
 //! name: what this version does not know is ignored, and what is missing is an error.
-//!
-//! Sealing hides the body from the network, but not the path and its query. What can be sent in a body is; where it cannot, the user is
-//! told once.
 
+mod export;
 mod files;
+mod sealed;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
-use http_body_util::{BodyExt as _, Full};
+use anyhow::{Context as _, anyhow, bail};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
@@ -29,6 +28,7 @@ use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::OnceCell;
 
 use crate::app::StoppedProgram;
 use crate::archive::{Archive, DataFolder, FolderError};
@@ -36,12 +36,13 @@ use crate::blob::Blobs;
 use crate::http::{Context, Local, Operator};
 use crate::lifecycle::Lifecycle;
 use crate::model::{Clock, SystemClock};
-use crate::seal::{self, Key, KeyRing};
+use crate::seal;
 use crate::search::{IndexFolders, ServingIndex};
 use crate::views::Problem;
 
 use super::received::{ListPage, Received};
 pub use files::FileHead;
+use sealed::Sealer;
 
 /// How long to wait for another command that has the data folder: they take well under a second.
 const FOLDER_PATIENCE: Duration = Duration::from_secs(3);
@@ -49,12 +50,6 @@ const FOLDER_PATIENCE: Duration = Duration::from_secs(3);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Timeout of a response; the server's own limit is shorter.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
-/// The resources whose parameters are all in the body, so that none can be seen on the network.
-const ASKED_IN_BODY: [&str; 4] = ["/v1/search", "/v1/join", "/v1/follow", "/v1/unfollow"];
-/// What the user is told about every other resource.
-const PATH_IS_VISIBLE: &str = "note: the response is sealed, but the path of the request, with the names in it, can be read on \
-                               the network; only `search`, `join`, `follow` and `unfollow` hide what they request (docs/sealing.md)";
-
 /// The options of every command.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Globals {
@@ -67,7 +62,7 @@ pub struct Globals {
     /// Use a remote server instead of the data folder, such as http://archive.example:8470
     #[arg(long, global = true, value_name = "URL", env = "TELESCRIBE_SERVER")]
     pub server: Option<String>,
-    /// The client's key file, to seal requests to that server
+    /// The client's key file, to seal requests to that server: needed unless it is on this machine and answers plain requests
     #[arg(long, global = true, value_name = "FILE", env = "TELESCRIBE_KEY")]
     pub key: Option<PathBuf>,
 }
@@ -152,16 +147,25 @@ pub fn segment(peer: &str) -> String {
 /// The server that answers: remote, a running daemon, or the router in this process.
 pub struct Api {
     way: Way,
-    /// Whether the user was told that paths are visible.
-    told: AtomicBool,
     /// Drives the connections; dropped with the command.
     lifecycle: Lifecycle,
 }
 
 enum Way {
-    Here { local: Local, _folder: DataFolder },
+    Here {
+        local: Local,
+        _folder: DataFolder,
+    },
     Socket(PathBuf),
-    Server { authority: String, key: Option<Arc<Key>> },
+    Sealed {
+        authority: String,
+        sealer: Sealer,
+    },
+    /// A server on this machine; whether it answers plain requests is asked once, before anything else.
+    Plain {
+        authority: String,
+        answers: OnceCell<()>,
+    },
 }
 
 impl Api {
@@ -192,16 +196,19 @@ impl Api {
     async fn find(globals: &Globals, operator: Option<&MakeOperator<'_>>, files: bool) -> anyhow::Result<Self> {
         let lifecycle = Lifecycle::new();
         let way = match (&globals.server, &globals.key) {
-            (Some(server), key) => Way::Server { authority: authority(server)?, key: key.as_deref().map(read_key).transpose()? },
+            (Some(server), Some(key)) => Way::Sealed { authority: authority(server)?, sealer: Sealer::read(key)? },
+            (Some(server), None) => {
+                Way::Plain { authority: sealed::on_this_machine(authority(server)?)?, answers: OnceCell::new() }
+            }
             (None, Some(_)) => bail!("`--key` is for `--server`; the local data folder needs no key"),
             (None, None) => folder(&globals.data, &lifecycle, operator, files).await?,
         };
-        Ok(Self { way, told: AtomicBool::new(false), lifecycle })
+        Ok(Self { way, lifecycle })
     }
 
-    fn key(&self) -> Option<&Arc<Key>> {
+    fn sealer(&self) -> Option<&Sealer> {
         match &self.way {
-            Way::Server { key, .. } => key.as_ref(),
+            Way::Sealed { sealer, .. } => Some(sealer),
             _ => None,
         }
     }
@@ -242,8 +249,8 @@ impl Api {
     }
 
     async fn call(&self, target: &str, posted: Option<&Value>) -> anyhow::Result<Value> {
-        let (status, body) = match self.key() {
-            Some(key) => self.call_sealed(target, posted, key).await?,
+        let (status, body) = match self.sealer() {
+            Some(sealer) => self.call_sealed(target, posted, sealer).await?,
             None => {
                 let payload = posted.map(|body| Payload::Json(body.to_string())).unwrap_or_default();
                 let (status, bytes) = self.whole(target, payload).await?;
@@ -262,7 +269,7 @@ impl Api {
         target: &Target,
         mut take: impl FnMut(&str) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        if self.key().is_some() {
+        if self.sealer().is_some() {
             return self.each_sealed_line::<P>(target, take).await;
         }
         let response = self.ask(&target.text()?, Payload::Nothing).await?;
@@ -317,47 +324,24 @@ impl Api {
         }
     }
 
-    async fn call_sealed(&self, target: &str, posted: Option<&Value>, key: &Arc<Key>) -> anyhow::Result<(StatusCode, Value)> {
-        let method = if posted.is_some() { "POST" } else { "GET" };
-        let is_hidden = posted.is_some() && ASKED_IN_BODY.contains(&target);
-        if !is_hidden {
-            self.tell_that_paths_are_visible();
-        }
-        let request = seal::seal_request(key, method, target, posted, SystemClock.now(), &mut seal::system_random());
-        let token = request.token;
-        let payload = if posted.is_some() { Payload::Sealed(token) } else { Payload::Bearer(token) };
-        let (status, bytes) = self.whole(target, payload).await?;
-        if status == StatusCode::UNAUTHORIZED {
-            bail!(unauthorized(key));
-        }
-        let token = std::str::from_utf8(&bytes).unwrap_or_default().trim();
-        let answer = seal::open_answer(token, key, &request.jti).with_context(|| not_sealed(status, key))?;
-        Ok((StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY), answer.body))
-    }
-
-    fn tell_that_paths_are_visible(&self) {
-        if !self.told.swap(true, Ordering::Relaxed) {
-            super::output::tell(PATH_IS_VISIBLE);
-        }
-    }
-
     async fn whole(&self, target: &str, payload: Payload) -> anyhow::Result<(StatusCode, Bytes)> {
-        let asking = async {
-            let response = self.ask(target, payload).await?;
-            let status = response.status();
-            Ok((status, response.into_body().collect().await.context("the response was truncated")?.to_bytes()))
-        };
-        tokio::time::timeout(ANSWER_TIMEOUT, asking).await.unwrap_or_else(|_| bail!("no response within {ANSWER_TIMEOUT:?}"))
+        within_patience(async { whole(self.ask(target, payload).await?, seal::Purpose::Answer.length_max()).await }).await
     }
 
     async fn ask(&self, target: &str, payload: Payload) -> anyhow::Result<Response<AnswerBody>> {
+        if let Way::Plain { authority, answers } = &self.way {
+            answers.get_or_try_init(|| self.check_that_plain_is_answered(authority)).await?;
+        }
+        self.send(target, payload).await
+    }
+
+    async fn send(&self, target: &str, payload: Payload) -> anyhow::Result<Response<AnswerBody>> {
         let request = Request::builder().uri(target);
         let post = |media_type| Request::builder().uri(target).method(Method::POST).header(header::CONTENT_TYPE, media_type);
         let (request, body) = match payload {
             Payload::Nothing | Payload::From(0) => (request, Bytes::new()),
             Payload::Head => (request.method(Method::HEAD), Bytes::new()),
             Payload::From(offset) => (request.header(header::RANGE, format!("bytes={offset}-")), Bytes::new()),
-            Payload::Bearer(token) => (request.header(header::AUTHORIZATION, format!("Bearer {token}")), Bytes::new()),
             Payload::Json(json) => (post("application/json"), json.into()),
             Payload::Sealed(token) => (post(seal::MEDIA_TYPE), token.into()),
         };
@@ -370,7 +354,7 @@ impl Api {
                 let request = request.header(header::HOST, "localhost").body(Full::new(body))?;
                 self.exchange(stream, request).await?
             }
-            Way::Server { authority, .. } => {
+            Way::Sealed { authority, .. } | Way::Plain { authority, .. } => {
                 let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(authority.as_str()));
                 let stream = connecting.await.map_err(|_| anyhow::anyhow!("no connection within {CONNECT_TIMEOUT:?}"));
                 let stream = stream.and_then(|stream| Ok(stream?)).with_context(|| format!("cannot reach `{authority}`"))?;
@@ -408,11 +392,9 @@ enum Payload {
     Head,
     /// Nothing: a GET for the bytes from this one on.
     From(u64),
-    /// A sealed GET.
-    Bearer(String),
     /// A plain POST.
     Json(String),
-    /// A sealed POST.
+    /// A sealed request, whatever it asks.
     Sealed(String),
 }
 
@@ -479,16 +461,15 @@ fn connect_socket(path: &Path) -> anyhow::Result<UnixStream> {
     Ok(UnixStream::from_std(stream)?)
 }
 
-/// What is said of a sealed request that was refused.
-fn unauthorized(key: &Key) -> String {
-    format!(
-        "the server refused the sealed request; is `{}` a key of this server, and is this machine's clock right to within two minutes?",
-        key.id()
-    )
+/// All of a response, which has at most so many bytes: whoever is on the way can send more.
+async fn whole(response: Response<AnswerBody>, bytes_max: usize) -> anyhow::Result<(StatusCode, Bytes)> {
+    let status = response.status();
+    let body = Limited::new(response.into_body(), bytes_max).collect().await;
+    Ok((status, body.map_err(|error| anyhow!("the response was truncated, or is too long: {error}"))?.to_bytes()))
 }
 
-fn not_sealed(status: StatusCode, key: &Key) -> String {
-    format!("the response (status {status}) is not sealed with `{}`: it came from a proxy or another server", key.id())
+async fn within_patience<T>(asking: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::time::timeout(ANSWER_TIMEOUT, asking).await.unwrap_or_else(|_| bail!("no response within {ANSWER_TIMEOUT:?}"))
 }
 
 /// Host and port of a server's address.
@@ -509,11 +490,4 @@ fn authority(server: &str) -> anyhow::Result<String> {
         bail!("`{server}` has a path; name only host and port");
     }
     Ok(format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(8470)))
-}
-
-/// The newest key of a file.
-fn read_key(path: &Path) -> anyhow::Result<Arc<Key>> {
-    let ring = KeyRing::load(path)?;
-    let none = || format!("there is no key in `{}`; `telescribe key new NAME` makes one", path.display());
-    ring.keys().last().cloned().with_context(none)
 }

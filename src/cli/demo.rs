@@ -15,7 +15,7 @@ use telescribe_simulator::{Options, Simulator, World, WorldSpec};
 use super::output::{ended, tell};
 use super::signals::Signals;
 use super::simulate::{world, write_sessions};
-use crate::app::{App, Environment};
+use crate::app::{App, Environment, server_id};
 use crate::archive::DataFolder;
 use crate::config::{BrokerUrl, Config, JobConfig, ListenerConfig, SealingConfig, Server, Span};
 use crate::model::{Clock as _, SystemClock};
@@ -172,12 +172,14 @@ fn prepare(folder: &Path, data: &Path) -> anyhow::Result<()> {
 
 /// Makes a client's key, in the data folder and as the file for the client.
 fn client_key(folder: &Path, data: &Path) -> anyhow::Result<PathBuf> {
-    use std::os::unix::fs::OpenOptionsExt as _;
     let mut ring = KeyRing::default();
     let key = ring.add_new(&"demo".parse()?, SystemClock.now(), &mut system_random());
     ring.save(&DataFolder::keys(data))?;
     let path = folder.join("demo.jwks.json");
-    let mut file = std::fs::File::options().create(true).truncate(true).write(true).mode(0o600).open(&path)?;
-    std::io::Write::write_all(&mut file, &KeyRing::export(&key))?;
+    // That of an earlier demo, whose data is gone.
+    if path.exists() {
+        std::fs::remove_file(&path)?;
+    }
+    KeyRing::export_to(&path, &key, &server_id(data)?)?;
     Ok(path)
 }

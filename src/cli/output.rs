@@ -42,6 +42,14 @@ impl Out {
         self.line(value)
     }
 
+    /// Writes bytes as they are.
+    ///
+    /// # Errors
+    /// See [`Out::line`].
+    pub fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.to.write_all(bytes)
+    }
+
     /// Flushes what was written.
     ///
     /// # Errors
@@ -73,10 +81,12 @@ impl Out {
     }
 }
 
-/// Archived text as a terminal may show it: without the control characters that would move its cursor or change its state.
+/// Archived text as a terminal may show it: without the control characters that would move its cursor or change its state, and without those that turn the
+/// direction of what follows (bidirectional embeddings, overrides and isolates), which may be ours. Each letter has its own direction without them.
 #[must_use]
 pub(super) fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    let turns = |c: &char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().filter(|c| !turns(c)).map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 /// Text in one line.
@@ -105,5 +115,24 @@ pub(super) fn tell(text: impl std::fmt::Display) {
     // Whoever closed standard error does not want to know.
     if let Err(error) = writeln!(io::stderr(), "{text}") {
         tracing::debug!(%error, "standard error is closed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_of_a_stranger_moves_or_turns_what_stands_around_it() {
+        for (text, shown) in [
+            ("a\u{1b}[31mb\u{7}", "a\u{fffd}[31mb\u{fffd}"),
+            ("invoice\u{202e}fdp.exe", "invoicefdp.exe"),
+            ("\u{2067}שלום\u{2069} \u{202b}עולם\u{202c}", "שלום עולם"),
+            ("one\ntwo", "one\ntwo"),
+            ("م\u{200f}ن", "م\u{200f}ن"),
+        ] {
+            assert_eq!(harmless(text), shown);
+        }
+        assert_eq!(one_line(" a\r\n\tb "), "a b");
     }
 }

@@ -67,3 +67,8 @@ pub(super) fn title(peer: &PeerView) -> String {
         (None, None) => peer.id.to_string(),
     }
 }
+
+/// The name of a peer that a response describes, or its id.
+pub(super) fn name<'a>(peers: impl IntoIterator<Item = &'a PeerView>, id: i64) -> String {
+    peers.into_iter().find(|peer| peer.id == id).map_or_else(|| id.to_string(), title)
+}

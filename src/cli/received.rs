@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::views::{
     ChangeLine, ChangesPage, CountersView, CoveragePage, CoverageView, DumpPage, FileView, FilesPage, HitView, HitsPage, JobView,
-    JobsView, KnownPeer, MemberCountView, MemberCountsPage, MessageCountersPage, PeersPage,
+    JobsView, KnownPeer, MemberCountView, MemberCountsPage, MessageCountersPage, PeersPage, WatchView, WatchesPage,
 };
 
 /// A response.
@@ -79,6 +79,7 @@ pages! {
     HitsPage, HitView, hits;
     DumpPage, Value, lines;
     FilesPage, FileView, files;
+    WatchesPage, WatchView, watches;
 }
 
 /// Not in pages: all jobs are in one.

@@ -88,7 +88,7 @@ fn for_people(restored: &Restored, globals: &Globals, config: &Config, out: &mut
         position.last, position.at, position.epoch
     ))?;
     out.line(if *keys {
-        "clients' keys: restored as they were then; one that was removed since is valid again: `telescribe key list` shows them"
+        "clients' keys: restored as they were then; one that was removed since is valid again: `telescribe key list` shows them; this is another server, for which clients need new files (`telescribe key export`), unless it takes the old one's place (`telescribe key server --adopt`)"
     } else {
         "clients' keys: none in the backup"
     })?;

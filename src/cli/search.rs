@@ -4,12 +4,21 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use serde_json::{Map, Value, json};
 
-use super::client::{Api, Globals, Target};
+use super::client::{Api, Globals, Refusal, Target};
+use super::conversation::line;
+pub use super::export::{ExportArgs, Format};
+pub use super::facets::FacetArgs;
 use super::output::{Out, ended, harmless};
+use super::peers::name;
 use super::received::Received;
-use super::show::name;
-use crate::views::{HitView, HitsPage, SearchBody, SnippetView, TotalView};
+use super::{export, facets};
+use crate::show::PeerView;
+use crate::views::{CollapsedView, HitView, HitsPage, MessageContextView, SearchBody, SnippetView, TotalView};
+
+/// Hits that are shown where nothing else is said.
+const LIMIT: NonZeroUsize = NonZeroUsize::new(20).unwrap();
 
 /// Search messages by their text
 #[derive(Clone, Debug, clap::Args)]
@@ -18,6 +27,10 @@ use crate::views::{HitView, HitsPage, SearchBody, SnippetView, TotalView};
   telescribe search книга in:@example_channel has:photo
   telescribe search '\"data breach\" OR leak -test after:2024-01-01' --sort relevance
   telescribe search invoice --all --json | jq -r .message.text
+  telescribe search 'airdrop OR казино' --collapse text,album
+  telescribe search 今天 --context 3
+  telescribe search invoice in:@example_channel --export csv --out invoices.csv
+  telescribe search leak --facets peer,sender,lang,host --histogram month --timezone Europe/Berlin
 
 The exit status is 1 if nothing is found. docs/query.md describes the query language.")]
 pub struct Args {
@@ -28,11 +41,65 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Sort::Newest)]
     pub sort: Sort,
     /// Maximum number of hits
-    #[arg(long, value_name = "COUNT", default_value = "20", conflicts_with = "all")]
+    #[arg(long, value_name = "COUNT", default_value_t = LIMIT, conflicts_with = "all")]
     pub limit: NonZeroUsize,
     /// Show all hits, page by page
     #[arg(long)]
     pub all: bool,
+    /// Of hits that belong together show only the first: parts of an album, forwards of a post, texts that are nearly the same
+    #[arg(long, value_name = "KINDS", value_enum, value_delimiter = ',')]
+    pub collapse: Vec<CollapseKind>,
+    /// With the same --collapse, show all hits of the group that this one is in
+    #[arg(long, value_name = "PEER/ID", requires = "collapse", allow_hyphen_values = true)]
+    pub group: Option<String>,
+    /// Show so many messages before and after each hit
+    #[arg(short = 'C', long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=10))]
+    pub context: Option<u8>,
+    /// What is counted over all hits
+    #[command(flatten)]
+    pub facets: FacetArgs,
+    /// Where all hits go
+    #[command(flatten)]
+    pub export: ExportArgs,
+}
+
+impl Args {
+    /// The newest hits of a query, as without any option.
+    #[must_use]
+    pub fn new(query: Vec<String>) -> Self {
+        Self {
+            query,
+            sort: Sort::Newest,
+            limit: LIMIT,
+            all: false,
+            collapse: Vec::new(),
+            group: None,
+            context: None,
+            facets: FacetArgs::default(),
+            export: ExportArgs::default(),
+        }
+    }
+}
+
+/// What hits have in common that are collapsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CollapseKind {
+    /// They are parts of one album
+    Album,
+    /// They are forwards of one post, or the post itself
+    Source,
+    /// Their texts are nearly the same
+    Text,
+}
+
+impl CollapseKind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Album => "album",
+            Self::Source => "source",
+            Self::Text => "text",
+        }
+    }
 }
 
 /// The order of hits.
@@ -44,6 +111,8 @@ pub enum Sort {
     Oldest,
     /// The best match first
     Relevance,
+    /// What was viewed most often first
+    Views,
 }
 
 impl Sort {
@@ -52,6 +121,7 @@ impl Sort {
             Self::Newest => "newest",
             Self::Oldest => "oldest",
             Self::Relevance => "relevance",
+            Self::Views => "views",
         }
     }
 }
@@ -72,11 +142,17 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// See [`run`].
 pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
+    if let Some(format) = args.export.export {
+        return export::write((args.query.join(" "), args.sort.word()), (format, &args.export), globals, out).await;
+    }
     let api = Api::open(globals).await?;
     let mut left = if args.all { usize::MAX } else { args.limit.get() };
     let (target, query) = (Target::new("/v1/search"), args.query.join(" "));
+    let collapse = args.collapse.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(",");
+    let collapse = Some(collapse).filter(|kinds| !kinds.is_empty());
     let mut cursor: Option<String> = None;
     let mut shown = 0_usize;
+    let mut counted: Option<Received<HitsPage>> = None;
     loop {
         // In the body, which is sealed and in no log, unlike the query of a URL.
         let body = SearchBody {
@@ -84,33 +160,106 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
             sort: Some(args.sort.word().to_owned()),
             limit: Some(left.min(PAGE_SIZE_MAX)),
             cursor,
+            collapse: collapse.clone(),
+            group: args.group.clone(),
+            facets: args.facets.names(),
+            facet_limit: args.facets.facet_limit,
+            histogram: args.facets.histogram.clone(),
+            timezone: args.facets.timezone.clone(),
+            recount: None,
         };
         let page: Received<HitsPage> = api.post(&target, &body).await?;
         for (hit, json) in page.entries().take(left) {
-            shown += 1;
+            let around = match args.context {
+                Some(count) => around(&api, hit, count).await?,
+                None => None,
+            };
             if globals.json {
-                out.json(json)?;
+                out.json(&with_context(json, around.as_ref()))?;
             } else {
-                for_people(&page.view, hit, out)?;
+                if args.context.is_some() && shown > 0 {
+                    out.line("--")?;
+                }
+                in_context(&page.view, hit, around.as_ref(), out)?;
             }
+            shown += 1;
         }
         left = left.saturating_sub(page.view.hits.len());
-        cursor = page.view.next.filter(|_| left > 0);
+        // Only the first page says it.
+        counted = counted.or(args.facets.is_any().then(|| page.clone()));
+        cursor = page.view.next.clone().filter(|_| left > 0);
         if cursor.is_none() {
             if !globals.json {
-                let line = summary(shown, page.view.total, out);
+                let line = summary(shown, &page.view, out);
                 out.line(line)?;
             }
             break;
         }
     }
+    match counted {
+        Some(page) if globals.json => out.json(&of_all(&page.json))?,
+        Some(page) => facets::for_people(&page.view, out)?,
+        None => {}
+    }
     out.flush()?;
     Ok(if shown > 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn summary(shown: usize, total: TotalView, out: &Out) -> String {
-    let TotalView { count, exact } = total;
-    out.faint(&format!("{shown} of {}{count}", if exact { "" } else { "at least " }))
+/// What a page says of all hits, in a line of its own.
+fn of_all(page: &Value) -> Value {
+    let members = ["total", "facets", "histogram", "peers"].into_iter();
+    members.filter_map(|name| Some((name.to_owned(), page.get(name)?.clone()))).collect::<Map<_, _>>().into()
+}
+
+fn summary(shown: usize, page: &HitsPage, out: &Out) -> String {
+    let TotalView { count, exact } = page.total;
+    let at_least = if exact { "" } else { "at least " };
+    out.faint(&match page.groups {
+        Some(groups) => format!("{shown} of {groups} groups of {at_least}{count}"),
+        None => format!("{shown} of {at_least}{count}"),
+    })
+}
+
+/// What is around a hit; nothing where it has gone meanwhile.
+async fn around(api: &Api, hit: &HitView, count: u8) -> anyhow::Result<Option<Received<MessageContextView>>> {
+    let message = &hit.message.message;
+    let target = Target::new(format!("/v1/peers/{}/messages/{}/context", message.peer, message.id));
+    let target = target.with_some("account", message.account.as_ref());
+    let target = target.with("before", count).with("after", count).with("replies", 0);
+    match api.get(&target).await {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if Refusal::is_absence(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A hit as it came, with what is around it.
+fn with_context(hit: &Value, around: Option<&Received<MessageContextView>>) -> Value {
+    let mut hit = hit.clone();
+    if let (Some(members), Some(around)) = (hit.as_object_mut(), around) {
+        let part = |name: &str| around.json.get(name).cloned().unwrap_or_default();
+        members.insert("context".to_owned(), json!({ "before": part("before"), "after": part("after"), "peers": part("peers") }));
+    }
+    hit
+}
+
+/// A hit between the messages before and after it, as grep does.
+fn in_context(
+    page: &HitsPage,
+    hit: &HitView,
+    around: Option<&Received<MessageContextView>>,
+    out: &mut Out,
+) -> std::io::Result<()> {
+    let Some(Received { view, .. }) = around else { return for_people(page, hit, out) };
+    let peers: Vec<&PeerView> = view.peers.iter().chain([&view.peer]).collect();
+    for stored in &view.before {
+        out.line(format_args!("  {}", line(stored, &peers, out)))?;
+    }
+    for_people(page, hit, out)?;
+    for stored in &view.after {
+        out.line(format_args!("  {}", line(stored, &peers, out)))?;
+    }
+    Ok(())
 }
 
 fn for_people(page: &HitsPage, hit: &HitView, out: &mut Out) -> std::io::Result<()> {
@@ -123,16 +272,24 @@ fn for_people(page: &HitsPage, hit: &HitView, out: &mut Out) -> std::io::Result<
     };
     let account = message.account.as_ref().map(|account| format!(" --account {account}")).unwrap_or_default();
     let (peer_name, key) = (out.strong(&name(&page.peers, peer)), out.faint(&format!("{peer} {id}{account}")));
-    out.line(format_args!("{date}  {peer_name}{sender}  {key}"))?;
+    let earlier = hit.version.map(|number| format!("version {number}, before an edit"));
+    let deleted = hit.message.deleted.is_some().then(|| "deleted".to_owned());
+    let marks: String = deleted.into_iter().chain(earlier).map(|mark| format!("  [{mark}]")).collect();
+    out.line(format_args!("{date}  {peer_name}{sender}  {key}{marks}"))?;
     let snippet = snippet(&hit.snippet, out);
     if !snippet.is_empty() {
         out.line(format_args!("    {snippet}"))?;
+    }
+    if let Some(CollapsedView { count, by, group }) = &hit.collapsed {
+        let line = format!("    and {count} more by {}: --group {group}", by.join(", "));
+        let line = out.faint(&harmless(&line));
+        out.line(line)?;
     }
     Ok(())
 }
 
 /// A snippet in one line, with what matches marked.
-fn snippet(snippet: &SnippetView, out: &Out) -> String {
+pub(super) fn snippet(snippet: &SnippetView, out: &Out) -> String {
     let text: Vec<u16> = snippet.text.encode_utf16().collect();
     let part = |from: usize, to: usize| flat(&String::from_utf16_lossy(text.get(from..to).unwrap_or_default()));
     let mut shown = String::new();

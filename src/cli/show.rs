@@ -5,16 +5,19 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::client::{Api, Globals, Refusal, Target, segment};
+use super::conversation;
 use super::output::{Out, ended, harmless, tell};
-use super::peers::title;
-use crate::show::{ButtonView, MessageView, PeerView, StoredView};
-use crate::views::{MessageDetail, RawView};
+use super::peers::{name, title};
+use super::received::Received;
+use crate::show::{ButtonView, MessageView, StoredView};
+use crate::views::{MessageContextView, MessageDetail, RawView};
 
 /// Show one message with its earlier versions; the exit status is 1 if there is none
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe show @example_channel 42
   telescribe show -1001500000001 42 --json
+  telescribe show -1001500000001 42 --context 10
   telescribe show -1001500000001 42 --raw --json | jq -r .raw.tl | base64 -d | xxd")]
 pub struct Args {
     /// A marked id, or @ and a username
@@ -32,6 +35,12 @@ pub struct Args {
     /// Show only versions before this one, where there are very many
     #[arg(long, value_name = "NUMBER")]
     pub versions_before: Option<u32>,
+    /// Show it in its context: what it replies to, N messages before and after it (5 if not said), replies, its album, and comments
+    #[arg(
+        long, value_name = "N", num_args = 0..=1, default_missing_value = "5", value_parser = clap::value_parser!(u8).range(0..=50),
+        conflicts_with_all = ["raw", "versions_before"]
+    )]
+    pub context: Option<u8>,
 }
 
 /// Runs the command on standard output; the status is 1 when there is no such message.
@@ -47,19 +56,29 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// See [`run`].
 pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
-    let target = Target::new(format!("/v1/peers/{}/messages/{}", segment(&args.peer), args.id));
+    let path = format!("/v1/peers/{}/messages/{}", segment(&args.peer), args.id);
+    if let Some(around) = args.context {
+        let target = Target::new(format!("{path}/context")).with_some("account", args.account.as_ref());
+        let target = target.with("before", around).with("after", around);
+        let Some(found) = found(Api::open(globals).await?.get::<MessageContextView>(&target).await)? else {
+            return Ok(ExitCode::from(1));
+        };
+        if globals.json {
+            out.json(&found.json)?;
+        } else {
+            conversation::write(&found.view, out)?;
+        }
+        out.flush()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let target = Target::new(path);
     let mut target = target.with_some("account", args.account.as_ref());
     if args.raw {
         target = target.with("raw", true);
     }
     target = target.with_some("versions_before", args.versions_before);
-    let detail = match Api::open(globals).await?.get::<MessageDetail>(&target).await {
-        Ok(detail) => detail,
-        Err(error) if Refusal::is_absence(&error) => {
-            tell(error);
-            return Ok(ExitCode::from(1));
-        }
-        Err(error) => return Err(error),
+    let Some(detail) = found(Api::open(globals).await?.get::<MessageDetail>(&target).await)? else {
+        return Ok(ExitCode::from(1));
     };
     if globals.json {
         out.json(&detail.json)?;
@@ -68,6 +87,18 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What was found; that there is no such message is told, and is no failure.
+fn found<T>(outcome: anyhow::Result<Received<T>>) -> anyhow::Result<Option<Received<T>>> {
+    match outcome {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if Refusal::is_absence(&error) => {
+            tell(error);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn for_people(detail: &MessageDetail, out: &mut Out) -> anyhow::Result<()> {
@@ -154,9 +185,4 @@ fn button(button: &ButtonView) -> String {
         Some(target) => format!("[{text}] {target}"),
         None => format!("[{text}]"),
     }
-}
-
-/// The name of a peer that a response describes, or its id.
-pub(super) fn name<'a>(peers: impl IntoIterator<Item = &'a PeerView>, id: i64) -> String {
-    peers.into_iter().find(|peer| peer.id == id).map_or_else(|| id.to_string(), title)
 }

@@ -227,13 +227,13 @@ fn how_it_is(account: &AccountStatusView) -> String {
     state + &account.parked_until.iter().map(wait).chain(rest).collect::<String>()
 }
 
-fn output_state(OutputView { name, report, .. }: &OutputView) -> String {
-    let (name, state) = (one_line(name), one_line(&report.state));
+fn output_state(OutputView { name, kind, report }: &OutputView) -> String {
+    let (name, kind, state) = (one_line(name), one_line(kind), one_line(&report.state));
     let unroutable =
         (report.unroutable > 0).then(|| format!("; {} events were unroutable: no queue is bound for them", report.unroutable));
     let error = report.last_error.as_deref().map(|error| format!("; {}", one_line(error)));
     let rest = unroutable.into_iter().chain(error).collect::<String>();
-    format!("{name}: {state}, {} changes behind{rest}", report.lag)
+    format!("{name} ({kind}): {state}, {} changes behind{rest}", report.lag)
 }
 
 fn complaint(worker: &WorkerView) -> Option<String> {
@@ -310,12 +310,12 @@ mod tests {
         let output = OutputView { name: "mirror-2".to_owned(), kind: "rabbitmq".into(), report };
         let line = output_state(&output);
         assert_eq!(line.lines().count(), 1, "{line}");
-        assert!(line.starts_with("mirror-2: disconnected, 2 changes behind; 3 events were unroutable"), "{line}");
+        assert!(line.starts_with("mirror-2 (rabbitmq): disconnected, 2 changes behind; 3 events were unroutable"), "{line}");
         assert!(line.contains("went away"), "{line}");
         let well = PublishView { state: "connected".into(), lag: 0, unroutable: 0, last_error: None, ..output.report };
         assert_eq!(
             output_state(&OutputView { name: output.name, kind: output.kind, report: well }),
-            "mirror-2: connected, 0 changes behind"
+            "mirror-2 (rabbitmq): connected, 0 changes behind"
         );
     }
 }

@@ -1,9 +1,15 @@
 //! `[publish]` and `[[outputs]]`: where events go.
 
+mod webhook;
+
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BrokerUrl, Config};
+pub use webhook::PlannedWebhook;
+
+use super::{BrokerUrl, Config, OutputUrl, SigningSecret, Span};
 use crate::media;
 use crate::mirror::MIRROR_READER;
 use crate::output::rabbitmq;
@@ -25,26 +31,44 @@ pub struct PublishConfig {
     pub window: usize,
 }
 
-/// A further output of events. What is a setting of some kinds only has a default, and is checked by its kind.
+/// A further output of events. What is a setting of some kinds only is refused for the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OutputConfig {
     /// Its name: 1 to 64 lower-case letters, digits and hyphens. Its position is kept under it.
     pub name: String,
-    /// What kind of output it is: "rabbitmq".
+    /// What kind of output it is: "rabbitmq" or "webhook".
     pub kind: OutputKind,
-    /// The URL of the broker.
+    /// The URL of the broker or of the receiver.
     #[serde(default)]
-    pub url: BrokerUrl,
-    /// The exchange.
-    #[serde(default = "default_exchange")]
-    pub exchange: String,
-    /// Whether the exchanges are declared if missing.
-    #[serde(default = "default_declare")]
-    pub declare: bool,
-    /// How many events may be unconfirmed at once.
-    #[serde(default = "default_window")]
-    pub window: usize,
+    pub url: OutputUrl,
+    /// RabbitMQ: the exchange.
+    #[serde(default)]
+    pub exchange: Option<String>,
+    /// RabbitMQ: whether the exchanges are declared if missing.
+    #[serde(default)]
+    pub declare: Option<bool>,
+    /// RabbitMQ: how many events may be unconfirmed at once.
+    #[serde(default)]
+    pub window: Option<usize>,
+    /// Web hook: the secret that requests are signed with: whsec_ and the base64 of 24 to 64 bytes.
+    #[serde(default)]
+    pub secret: SigningSecret,
+    /// Web hook: the file that holds the secret instead, which only its owner may read.
+    #[serde(default)]
+    pub secret_file: Option<PathBuf>,
+    /// Web hook: which events are sent.
+    #[serde(default)]
+    pub events: Option<Vec<String>>,
+    /// Web hook: only the matches of these watches are sent.
+    #[serde(default)]
+    pub watches: Option<Vec<String>>,
+    /// Web hook: how long a request may take.
+    #[serde(default)]
+    pub timeout: Option<Span>,
+    /// Web hook: whether a receiver elsewhere may be sent to without encryption.
+    #[serde(default)]
+    pub allow_http: Option<bool>,
 }
 
 /// A kind of output.
@@ -53,6 +77,8 @@ pub struct OutputConfig {
 pub enum OutputKind {
     /// A RabbitMQ broker.
     Rabbitmq,
+    /// A receiver of web hooks.
+    Webhook,
 }
 
 /// An output that is to run.
@@ -69,6 +95,8 @@ pub struct PlannedOutput {
 pub enum OutputTarget {
     /// A RabbitMQ broker.
     RabbitMq(rabbitmq::Settings),
+    /// A receiver of web hooks.
+    Webhook(PlannedWebhook),
 }
 
 /// A key of the configuration that is wrong, and why.
@@ -78,18 +106,6 @@ type Wrong = (String, String);
 pub const PUBLISH: &str = "publish";
 /// Long enough for a word or two, short enough for a table.
 const OUTPUT_NAME_LENGTH_MAX: usize = 64;
-
-fn default_exchange() -> String {
-    PublishConfig::default().exchange
-}
-
-fn default_declare() -> bool {
-    PublishConfig::default().declare
-}
-
-fn default_window() -> usize {
-    PublishConfig::default().window
-}
 
 impl Config {
     /// The outputs that are to run.
@@ -108,7 +124,7 @@ impl Config {
             if !is_output_name(name) {
                 return wrong(format!("must have 1 to {OUTPUT_NAME_LENGTH_MAX} lower-case letters, digits and hyphens"));
             }
-            if [PUBLISH, INDEX_READER, media::READER, MIRROR_READER].contains(&name) {
+            if [PUBLISH, INDEX_READER, MIRROR_READER].contains(&name) || media::READERS.contains(&name) {
                 return wrong(format!("`{name}` is taken by the program itself; choose another"));
             }
             if planned.iter().any(|other| other.name == name) {
@@ -123,12 +139,54 @@ impl Config {
 impl OutputConfig {
     /// What it is, checked. `key` is where it stands in the configuration.
     fn target(&self, key: &str) -> Result<OutputTarget, Wrong> {
+        self.refuse_foreign_settings(key)?;
         match self.kind {
             OutputKind::Rabbitmq => {
-                let Self { url, exchange, declare, window, .. } = self.clone();
-                let settings = rabbitmq_settings(key, &PublishConfig { url, exchange, declare, window })?;
+                let PublishConfig { exchange, declare, window, .. } = PublishConfig::default();
+                let config = PublishConfig {
+                    url: self.url.broker(),
+                    exchange: self.exchange.clone().unwrap_or(exchange),
+                    declare: self.declare.unwrap_or(declare),
+                    window: self.window.unwrap_or(window),
+                };
+                let settings = rabbitmq_settings(key, &config)?;
                 settings.map(OutputTarget::RabbitMq).ok_or_else(|| (format!("{key}.url"), "must name a broker".to_owned()))
             }
+            OutputKind::Webhook => Ok(OutputTarget::Webhook(self.webhook(key)?)),
+        }
+    }
+
+    /// Refuses what another kind of output has as a setting.
+    fn refuse_foreign_settings(&self, key: &str) -> Result<(), Wrong> {
+        let has_secret = !matches!(self.secret.get(), Ok(None));
+        let settings = [
+            ("exchange", OutputKind::Rabbitmq, self.exchange.is_some()),
+            ("declare", OutputKind::Rabbitmq, self.declare.is_some()),
+            ("window", OutputKind::Rabbitmq, self.window.is_some()),
+            ("secret", OutputKind::Webhook, has_secret),
+            ("secret_file", OutputKind::Webhook, self.secret_file.is_some()),
+            ("events", OutputKind::Webhook, self.events.is_some()),
+            ("watches", OutputKind::Webhook, self.watches.is_some()),
+            ("timeout", OutputKind::Webhook, self.timeout.is_some()),
+            ("allow_http", OutputKind::Webhook, self.allow_http.is_some()),
+        ];
+        match settings.into_iter().find(|(_, kind, is_set)| *is_set && *kind != self.kind) {
+            Some((name, kind, _)) => {
+                let why = format!("is a setting of outputs of kind \"{}\"; remove it here", kind.name());
+                Err((format!("{key}.{name}"), why))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl OutputKind {
+    /// Its name, as it is written and shown.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rabbitmq => "rabbitmq",
+            Self::Webhook => "webhook",
         }
     }
 }

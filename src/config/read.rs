@@ -334,6 +334,10 @@ mod tests {
                 "config.toml, line 2: `outputs.0.name` `search` is taken by the program itself; choose another",
             ),
             (
+                output("thumbnails", at_a),
+                "config.toml, line 2: `outputs.0.name` `thumbnails` is taken by the program itself; choose another",
+            ),
+            (
                 output("A b", at_a),
                 "config.toml, line 2: `outputs.0.name` must have 1 to 64 lower-case letters, digits and hyphens",
             ),
@@ -354,7 +358,7 @@ mod tests {
             ("[[outputs]]\nname = \"a\"\n".to_owned(), "config.toml, line 1: `outputs` is wrong: missing field `kind`"),
             (
                 "[[outputs]]\nname = \"a\"\nkind = \"kafka\"\n".to_owned(),
-                "config.toml, line 3: `outputs.0.kind` is wrong: unknown variant, expected `rabbitmq`",
+                "config.toml, line 3: `outputs.0.kind` is wrong: unknown variant, expected `rabbitmq` or `webhook`",
             ),
         ] {
             let found = read_text(&wrong, &[]).unwrap_err();

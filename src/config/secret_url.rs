@@ -1,7 +1,8 @@
-//! A URL with a password in the configuration: checked when it is read, and never shown with it.
+//! A URL with a password, or another secret, in the configuration: checked when it is read, and never shown with it.
 
 use std::borrow::Cow;
-use std::fmt::Display;
+use std::convert::Infallible;
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::mirror::{Endpoint, InvalidEndpoint};
 use crate::output::rabbitmq::{AmqpUrl, InvalidAmqpUrl};
+use crate::output::webhook::{InvalidWebhookSecret, InvalidWebhookUrl, WebhookSecret, WebhookUrl};
 use crate::telegram::{InvalidProxy, Proxy};
 
 /// A SOCKS5 proxy, or none where the text is empty.
@@ -18,6 +20,19 @@ pub type BrokerUrl = SecretUrl<AmqpUrl, InvalidAmqpUrl>;
 
 /// A storage server, or none where the text is empty.
 pub type EndpointUrl = SecretUrl<Endpoint, InvalidEndpoint>;
+
+/// A broker or a receiver of web hooks, or none where the text is empty.
+pub type OutputUrl = SecretUrl<OutputAddress, Infallible>;
+
+/// The secret of a receiver of web hooks, or none where the text is empty.
+pub type SigningSecret = SecretUrl<WebhookSecret, InvalidWebhookSecret>;
+
+/// The address of an output: what it is for each kind of output, only one of which it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputAddress {
+    broker: Result<AmqpUrl, InvalidAmqpUrl>,
+    receiver: Result<WebhookUrl, InvalidWebhookUrl>,
+}
 
 /// Where something is and as whom it is used, or nothing where the text is empty. What it holds shows no password, neither where it
 /// was understood (`T`) nor where it was not (`E`); the text itself is not kept.
@@ -38,6 +53,47 @@ impl<T: FromStr<Err = E>, E: Clone> SecretUrl<T, E> {
     /// the line, and with it the password.
     pub fn get(&self) -> Result<Option<&T>, E> {
         self.0.as_ref().map(Option::as_ref).map_err(E::clone)
+    }
+}
+
+impl OutputUrl {
+    /// The broker that it is the address of.
+    #[must_use]
+    pub fn broker(&self) -> BrokerUrl {
+        SecretUrl(self.address().map(|address| address.broker.clone()).transpose())
+    }
+
+    /// The receiver of web hooks that it is the address of.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn receiver(&self) -> Result<Option<WebhookUrl>, InvalidWebhookUrl> {
+        self.address().map(|address| address.receiver.clone()).transpose()
+    }
+
+    fn address(&self) -> Option<&OutputAddress> {
+        match &self.0 {
+            Ok(address) => address.as_ref(),
+            Err(never) => match *never {},
+        }
+    }
+}
+
+impl FromStr for OutputAddress {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self { broker: text.parse(), receiver: text.parse() })
+    }
+}
+
+impl Display for OutputAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.broker, &self.receiver) {
+            (Ok(broker), _) => broker.fmt(f),
+            (_, Ok(receiver)) => receiver.fmt(f),
+            _ => Ok(()),
+        }
     }
 }
 

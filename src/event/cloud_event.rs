@@ -4,9 +4,11 @@
 
 use serde::Serialize;
 
+use super::filter::WATCH_MATCHED;
 use crate::archive::{ArchivedFile, Epoch, StoredMessage};
 use crate::model::{Change, ChangeKind, FileId, FileState, MessageKey, Peer, Seq, Timestamp};
 use crate::show::{MessageView, PeerView};
+use crate::watches::LoadedWatch;
 
 /// The media type of a structured-mode CloudEvent.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
@@ -59,6 +61,41 @@ struct EventData {
     message: Option<MessageView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     peer: Option<PeerView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    watch: Option<EventWatch>,
+}
+
+/// The watch that a message matches, and the part of the message that does.
+#[derive(Serialize)]
+struct EventWatch {
+    name: String,
+    query: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    /// Whether it is an edit that matches, rather than a new message.
+    edited: bool,
+    snippet: EventSnippet,
+}
+
+#[derive(Serialize)]
+struct EventSnippet {
+    text: String,
+    /// Offset and length of each match in `text`, in UTF-16 code units.
+    highlights: Vec<[usize; 2]>,
+}
+
+impl EventWatch {
+    fn of(LoadedWatch { watch, query }: &LoadedWatch, edited: bool, stored: &StoredMessage) -> Self {
+        let snippet = query.snippet(&stored.message);
+        let highlights = snippet.highlights_utf16();
+        Self {
+            name: watch.name.to_string(),
+            query: watch.query.clone(),
+            note: watch.note.clone(),
+            edited,
+            snippet: EventSnippet { text: snippet.text, highlights },
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -125,6 +162,26 @@ pub struct About {
 }
 
 impl Event {
+    /// The event of a watch that the message of a change matches; it follows on the event of the change.
+    ///
+    /// # Errors
+    /// See [`Event::new`].
+    pub fn watch_matched(
+        (archive, epoch): (&str, Epoch),
+        change: &Change,
+        about: &About,
+        matched: &LoadedWatch,
+    ) -> serde_json::Result<Self> {
+        const NAME: &str = WATCH_MATCHED;
+        let (peer, watch) = (change.kind.peer(), &matched.watch.name);
+        let mut data = EventData::new(epoch, change, about);
+        let edited = matches!(change.kind, ChangeKind::MessageEdited { .. });
+        data.watch = about.message.as_ref().map(|stored| EventWatch::of(matched, edited, stored));
+        let id = format!("{archive}.{epoch}.{}.{NAME}.{watch}", change.seq);
+        let subject = change.kind.message().map_or_else(|| peer.to_string(), |key| key.to_string());
+        Self::with((id, NAME), archive, change, (subject, format!("{NAME}.{peer}.{watch}")), data)
+    }
+
     /// The event of a change of the archive with an id, in an epoch of it. What it is about may be missing; the
     /// event then says less.
     ///
@@ -133,10 +190,21 @@ impl Event {
     pub fn new((archive, epoch): (&str, Epoch), change: &Change, about: &About) -> serde_json::Result<Self> {
         let name = change.kind.name();
         let id = format!("{archive}.{epoch}.{}.{name}", change.seq);
-        let kind = format!("telescribe.{name}");
         let of_file = change.kind.file().map(|(file, _)| file.to_string());
         let of_message = || change.kind.message().map(|key| key.to_string());
         let subject = of_file.or_else(of_message).unwrap_or_else(|| change.kind.peer().to_string());
+        let routing_key = format!("{name}.{}", change.kind.peer());
+        Self::with((id, name), archive, change, (subject, routing_key), EventData::new(epoch, change, about))
+    }
+
+    fn with(
+        (id, name): (String, &str),
+        archive: &str,
+        change: &Change,
+        (subject, routing_key): (String, String),
+        data: EventData,
+    ) -> serde_json::Result<Self> {
+        let kind = format!("telescribe.{name}");
         let body = serde_json::to_vec(&CloudEvent {
             specversion: "1.0",
             id: &id,
@@ -145,9 +213,8 @@ impl Event {
             time: change.at.to_string(),
             subject,
             datacontenttype: "application/json",
-            data: EventData::new(epoch, change, about),
+            data,
         })?;
-        let routing_key = format!("{name}.{}", change.kind.peer());
         Ok(Self { id, kind, routing_key, seq: change.seq, at: change.at, body })
     }
 }
@@ -164,6 +231,7 @@ impl EventData {
             file: None,
             message: about.message.as_ref().map(|m| (&m.message).into()),
             peer: about.peer.as_ref().map(Into::into),
+            watch: None,
         };
         match change.kind {
             ChangeKind::MessageNew { .. }

@@ -5,11 +5,25 @@ use std::collections::btree_map::Entry;
 
 use crate::archive::{ArchiveError, ArchivedFile, Snapshot, StoredMessage};
 use crate::model::{Change, ChangeKind, MessageKey, Peer, PeerId, Seq};
+use crate::watches::Watching;
 
-use super::Event;
 use super::cloud_event::About;
+use super::{Event, EventFilter};
 
-/// The events of the changes after a position, in order, at most `limit`.
+/// How many events of watches are made at once, but for those of one message: some megabytes.
+pub const WATCH_EVENTS_MAX: usize = 1_000;
+
+/// Some events, and how far they go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MadeEvents {
+    /// In order.
+    pub events: Vec<Event>,
+    /// Of how many of the changes these are all that are wanted: of the first ones, at least of one.
+    pub changes: usize,
+}
+
+/// The events of the changes after a position, of at most `limit` changes, in order. Several can be of one change: the watches that its message
+/// matches follow on the change itself, in the order of their names.
 ///
 /// A message is shown in the version that the change is about, also when it was edited again since; so a replay says the same as the
 /// first time. What cannot be read is left out of its event, never the event itself: one damaged record does
@@ -18,21 +32,65 @@ use super::cloud_event::About;
 /// # Errors
 /// When the disk refuses, or an entry of the change log itself cannot be decoded.
 pub fn events(archive: &Snapshot, after: Seq, limit: usize) -> anyhow::Result<Vec<Event>> {
-    events_of(archive, &archive.view().changes(after, limit)?)
+    let (watching, changes) = (Watching::default(), archive.view().changes(after, limit)?);
+    let (mut events, mut rest) = (Vec::new(), changes.as_slice());
+    while !rest.is_empty() {
+        events.extend(events_of(archive, &watching, rest)?);
+        let made = events.last().map_or(Seq(u64::MAX), |last| last.seq);
+        rest = rest.iter().position(|change| change.seq > made).map_or(&[], |next| &rest[next..]);
+    }
+    Ok(events)
 }
 
-/// The events of some changes, in order.
+/// The events of some changes, in order; `watching` is kept by who goes on to ask. Of the last changes there are none where the watches made so many events
+/// that no more are to be held in memory: ask again, for the changes behind that of the last event.
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn events_of(archive: &Snapshot, changes: &[Change]) -> anyhow::Result<Vec<Event>> {
-    let messages = messages(archive, changes)?;
-    let peers = peers(archive, changes)?;
-    let event = |(change, message): (&Change, Option<StoredMessage>)| {
+pub fn events_of(archive: &Snapshot, watching: &Watching, changes: &[Change]) -> anyhow::Result<Vec<Event>> {
+    let events_max = changes.len() + WATCH_EVENTS_MAX + 1;
+    Ok(wanted_events(archive, watching, changes, &EventFilter::default(), events_max)?.events)
+}
+
+/// The same of the events that are wanted: at most so many, and those of one change together. What is not wanted is not made, and of changes that can have
+/// no event that is wanted not even the message is read.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn wanted_events(
+    archive: &Snapshot,
+    watching: &Watching,
+    changes: &[Change],
+    filter: &EventFilter,
+    events_max: usize,
+) -> anyhow::Result<MadeEvents> {
+    let watches = watching.load(archive)?;
+    let since = watches.first_since(|watch| filter.wants_matches_of(watch));
+    let may_match = |change: &Change| change.kind.form().is_some() && since.is_some_and(|since| change.seq > since);
+    let is_read = |(_, change): &(usize, &Change)| filter.wants(&change.kind) || may_match(change);
+    let (places, read): (Vec<usize>, Vec<Change>) = changes.iter().enumerate().filter(is_read).map(|(at, c)| (at, *c)).unzip();
+    let messages = messages(archive, &read)?;
+    let peers = peers(archive, &read)?;
+    let mut run = watches.run(archive.view());
+    let mut made = MadeEvents { events: Vec::with_capacity(read.len().min(events_max)), changes: changes.len() };
+    for ((change, at), message) in read.iter().zip(places).zip(messages) {
+        if made.events.len() >= events_max.max(1) {
+            made.changes = at;
+            break;
+        }
         let about = About { message, peer: peers.get(&change.kind.peer()).cloned().flatten(), file: file(archive, change)? };
-        Ok(Event::new((archive.id(), archive.epoch_of(change.seq)), change, &about)?)
-    };
-    changes.iter().zip(messages).map(event).collect()
+        let source = (archive.id(), archive.epoch_of(change.seq));
+        if filter.wants(&change.kind) {
+            made.events.push(Event::new(source, change, &about)?);
+        }
+        let Some(stored) = about.message.as_ref().filter(|_| may_match(change)) else { continue };
+        for matched in run.matching(stored, change.seq)? {
+            if filter.wants_matches_of(&matched.watch.name) {
+                made.events.push(Event::watch_matched(source, change, &about, matched)?);
+            }
+        }
+    }
+    Ok(made)
 }
 
 fn messages(archive: &Snapshot, changes: &[Change]) -> Result<Vec<Option<StoredMessage>>, ArchiveError> {
@@ -123,5 +181,44 @@ mod tests {
             events(&archive.snapshot(), Seq(0), 4).unwrap()[1..2],
             "the same each time"
         );
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_not_made_and_it_is_said_how_far_what_is_made_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Archive::open(&folder.path().join("archive"), Durability::Os).unwrap();
+        let post = |id: i32, text: &str| {
+            let mut write = archive.write(Timestamp(10));
+            let key = MessageKey::new(PeerId::channel(1), MessageId(id));
+            write.message(Message { text: text.to_owned(), ..Message::new(key, Timestamp(1)) }, Raw::default(), 0);
+            write.commit().unwrap();
+        };
+        post(1, "zebra");
+        let mut write = archive.write(Timestamp(11));
+        for name in ["a", "b"] {
+            write.add_watch(name.parse().unwrap(), "zebra", None);
+        }
+        write.commit().unwrap();
+        for (id, text) in [(2, "horse"), (3, "zebra"), (4, "horse"), (5, "zebra"), (6, "horse")] {
+            post(id, text);
+        }
+        let (snapshot, watching) = (archive.snapshot(), Watching::default());
+        let changes = snapshot.view().changes(Seq(0), 100).unwrap();
+        let made = |names: &[&str], watch: Option<&str>, events_max: usize| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let watches = watch.map(|watch| [watch.parse().unwrap()].into());
+            let filter = EventFilter::new(&names, watches).unwrap();
+            let made = wanted_events(&snapshot, &watching, &changes, &filter, events_max).unwrap();
+            let seqs: Vec<u64> = made.events.iter().map(|event| event.seq.0).collect();
+            (seqs, made.changes)
+        };
+        assert_eq!(changes.len(), 6);
+        assert_eq!(made(&["watch.matched"], None, 100), (vec![3, 3, 5, 5], 6), "not what was there before the watches");
+        assert_eq!(made(&["watch.matched"], Some("b"), 100), (vec![3, 5], 6));
+        assert_eq!(made(&["watch.matched"], None, 1), (vec![3, 3], 3), "those of one change come together");
+        assert_eq!(made(&["message.new"], None, 2), (vec![1, 2], 2));
+        assert_eq!(made(&["watch.matched", "message.new"], Some("a"), 100), (vec![1, 2, 3, 3, 4, 5, 5, 6], 6));
+        assert_eq!(made(&["peer.left"], None, 1), (vec![], 6));
+        assert_eq!(made(&["watch.matched"], Some("nobody"), 1), (vec![], 6));
     }
 }

@@ -34,6 +34,20 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     media_type(headers).is_some_and(|t| t.eq_ignore_ascii_case("application/json"))
 }
 
+/// Reads a body that is a JSON object; `example` is one.
+pub(super) async fn object(
+    context: &Context,
+    headers: &HeaderMap,
+    body: Body,
+    example: &str,
+) -> Result<Map<String, Value>, Problem> {
+    if !is_json(headers) {
+        return Err(Problem::unsupported_media_type("send `application/json`; what is sealed goes to `POST /v1/sealed`"));
+    }
+    let bytes = read(body, context.settings.body_size_max).await?;
+    serde_json::from_slice(&bytes).map_err(|_| Problem::bad_body(format!("the body must be a JSON object such as `{example}`")))
+}
+
 /// The extractor for the members of an operator request's body, where the listener accepts such requests.
 ///
 /// A plain request must have the content type of JSON, even when it is empty, against cross-site request forgery: a website could otherwise

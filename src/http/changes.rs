@@ -15,6 +15,7 @@ use crate::event;
 use crate::model::{Change, ChangeKind, Seq};
 use crate::show::{self, StoredView};
 use crate::views::{ChangeLine, ChangeView, ChangesPage, FileView, LogHeadView};
+use crate::watches::Watching;
 
 use super::context::Context;
 use super::ingress::Ingress;
@@ -65,24 +66,34 @@ struct ChangeSpan {
     events: bool,
 }
 
-/// Reads the changes of a span, in its form, until `take` refuses one.
+/// Reads the changes of a span, in its form, until `take` refuses one. Of events a change can have several: they come together, as a position is
+/// before all of them or behind.
 fn each(
     archive: &Snapshot,
+    watching: &Watching,
     span: ChangeSpan,
-    mut take: impl FnMut(Seq, ChangeLine) -> Result<bool, Problem>,
+    mut take: impl FnMut(Seq, Vec<ChangeLine>) -> Result<bool, Problem>,
 ) -> Result<(), Problem> {
-    if span.events {
-        for event in event::events(archive, span.after, span.limit).map_err(|e| Problem::hidden(&e))? {
-            let body = serde_json::from_slice(&event.body).map_err(|e| Problem::hidden(&e))?;
-            if !take(event.seq, ChangeLine::Event(body))? {
+    let changes = archive.view().changes(span.after, span.limit)?;
+    if !span.events {
+        for change in changes {
+            if !take(change.seq, vec![ChangeLine::Change(Box::new(view(archive, &change)?))])? {
                 break;
             }
         }
         return Ok(());
     }
-    for change in archive.view().changes(span.after, span.limit)? {
-        if !take(change.seq, ChangeLine::Change(Box::new(view(archive, &change)?)))? {
-            break;
+    let mut rest = changes.as_slice();
+    while !rest.is_empty() {
+        let events = event::events_of(archive, watching, rest).map_err(|e| Problem::hidden(&e))?;
+        let made = events.last().map_or(Seq(u64::MAX), |last| last.seq);
+        rest = rest.iter().position(|change| change.seq > made).map_or(&[], |next| &rest[next..]);
+        for of_change in events.chunk_by(|one, next| one.seq == next.seq) {
+            let Some(first) = of_change.first() else { continue };
+            let lines = of_change.iter().map(|event| serde_json::from_slice(&event.body).map(ChangeLine::Event));
+            if !take(first.seq, lines.collect::<Result<_, _>>().map_err(|e| Problem::hidden(&e))?)? {
+                return Ok(());
+            }
         }
     }
     Ok(())
@@ -153,17 +164,17 @@ pub(super) async fn list(
         wait(&context, news, after, patience).await;
     }
     let span = ChangeSpan { after, limit: budget.entries(), events: params.events };
-    let page = context.read(move |context| page(&context.archive.flushed(), span, budget)).await?;
+    let page = context.read(move |context| page(&context.archive.flushed(), &context.watching, span, budget)).await?;
     Ok(Json(page).into_response())
 }
 
-fn page(archive: &Snapshot, span: ChangeSpan, mut budget: PageBudget) -> Result<ChangesPage, Problem> {
+fn page(archive: &Snapshot, watching: &Watching, span: ChangeSpan, mut budget: PageBudget) -> Result<ChangesPage, Problem> {
     let (mut changes, mut last) = (Vec::new(), span.after);
-    each(archive, span, |seq, line| {
-        let fits = budget.takes(&line);
+    each(archive, watching, span, |seq, lines| {
+        let fits = budget.takes(&lines);
         if fits {
             last = seq;
-            changes.push(line);
+            changes.extend(lines);
         }
         Ok(fits)
     })?;
@@ -210,7 +221,8 @@ impl Lines for Following {
             }
             let after = self.after;
             let span = ChangeSpan { after, limit: self.left.min(BATCH), events: self.events };
-            let (chunk, last, count) = self.context.read(move |context| batch(&context.archive.flushed(), span)).await?;
+            let (chunk, last, count) =
+                self.context.read(move |context| batch(&context.archive.flushed(), &context.watching, span)).await?;
             self.after = last;
             self.left -= count;
             if count > 0 {
@@ -231,10 +243,10 @@ impl Lines for Following {
     }
 }
 
-fn batch(archive: &Snapshot, span: ChangeSpan) -> Result<(Chunk, Seq, usize), Problem> {
+fn batch(archive: &Snapshot, watching: &Watching, span: ChangeSpan) -> Result<(Chunk, Seq, usize), Problem> {
     let (mut chunk, mut last, mut count) = (Chunk::default(), span.after, 0);
-    each(archive, span, |seq, line| {
-        chunk.line(&line)?;
+    each(archive, watching, span, |seq, lines| {
+        lines.iter().try_for_each(|line| chunk.line(line))?;
         (last, count) = (seq, count + 1);
         Ok(!chunk.is_full())
     })?;

@@ -3,23 +3,27 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::archive::Archive;
+use crate::archive::{Archive, ArchivedWatch};
 use crate::blob::Blobs;
 use crate::lifecycle::Lifecycle;
 use crate::model::{ChatId, Clock};
-use crate::seal::Nonces;
+use crate::seal::{self, Recipient, ServerId};
 use crate::search::ServingIndex;
 use crate::views::{JobView, JoinView, ProgramView, StartView};
+use crate::watches::{WantedWatch, Watching};
 
 use super::keys::Keys;
 use super::operator::{Operator, OperatorError};
 use super::problem::Problem;
 use super::settings::Settings;
+use super::watch_keeper::{WatchKeeper, WatchRefusal};
 
 /// How many reads of the archive run at once: each is a page at most, and more than a disk has queues for gains nothing.
 const CONCURRENT_READS_MAX: usize = 32;
+/// How many exports run at once: each holds the keys of what it has found, some megabytes at most, for as long as its client reads.
+const CONCURRENT_EXPORTS_MAX: usize = 8;
 
 /// The rest of the program, as far as `/v1/status` shows it.
 pub trait StatusSource: Send + Sync {
@@ -60,6 +64,16 @@ impl Operator for NotRunning {
     }
 }
 
+impl WatchKeeper for NotRunning {
+    fn add(&self, _: WantedWatch) -> BoxFuture<'_, Result<ArchivedWatch, WatchRefusal>> {
+        Box::pin(async { Err(WatchRefusal::NotRunning) })
+    }
+
+    fn remove(&self, _: String) -> BoxFuture<'_, Result<ArchivedWatch, WatchRefusal>> {
+        Box::pin(async { Err(WatchRefusal::NotRunning) })
+    }
+}
+
 impl StatusSource for NotRunning {
     fn status(&self) -> ProgramView {
         ProgramView::default()
@@ -76,8 +90,8 @@ pub struct Context {
     pub blobs: Option<Blobs>,
     /// The clients' keys.
     pub keys: Keys,
-    /// The nonces of earlier requests, against replay.
-    pub nonces: Nonces,
+    /// Whom sealed requests must be for, and the nonces of earlier ones, against replay.
+    pub recipient: Recipient,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The rest of the program.
@@ -86,6 +100,10 @@ pub struct Context {
     pub(super) verifications: Arc<Semaphore>,
     /// What carries out operator requests.
     pub operator: Arc<dyn Operator>,
+    /// The watches, for events.
+    pub(super) watching: Watching,
+    /// Who adds and removes watches.
+    pub(super) watch_keeper: Arc<dyn WatchKeeper>,
     /// Prometheus' text form of all metrics.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// The operator's settings.
@@ -94,6 +112,7 @@ pub struct Context {
     pub lifecycle: Lifecycle,
     searches: Arc<Semaphore>,
     reads: Arc<Semaphore>,
+    exports: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Context {
@@ -103,24 +122,29 @@ impl std::fmt::Debug for Context {
 }
 
 impl Context {
-    /// A context that answers from an archive and its index, with default settings and no keys.
+    /// A context that answers from an archive and its index, with default settings, no keys, and an id that no other server has.
     #[must_use]
     pub fn new(archive: Arc<Archive>, index: ServingIndex, clock: Arc<dyn Clock>, lifecycle: Lifecycle) -> Self {
+        let mut random = seal::system_random();
+        let recipient = Recipient::new(ServerId::generate(&mut random), &mut random);
         Self {
             archive,
             index,
             blobs: None,
             keys: Keys::none(),
-            nonces: Nonces::new(),
+            recipient,
             clock,
             status: Arc::new(NotRunning),
             verifications: Arc::new(Semaphore::new(1)),
             operator: Arc::new(NotRunning),
+            watching: Watching::default(),
+            watch_keeper: Arc::new(NotRunning),
             metrics: Arc::new(String::new),
             settings: Settings::default(),
             lifecycle,
             searches: Arc::new(Semaphore::new(1)),
             reads: Arc::new(Semaphore::new(CONCURRENT_READS_MAX)),
+            exports: Arc::new(Semaphore::new(CONCURRENT_EXPORTS_MAX)),
         }
         .with_settings(Settings::default())
     }
@@ -143,6 +167,12 @@ impl Context {
         Self { keys, ..self }
     }
 
+    /// The same as the server with this id, which starts now.
+    #[must_use]
+    pub fn with_server_id(self, server: ServerId) -> Self {
+        Self { recipient: Recipient::new(server, &mut seal::system_random()), ..self }
+    }
+
     /// The same with the rest of the program to show.
     #[must_use]
     pub fn with_status(self, status: Arc<dyn StatusSource>) -> Self {
@@ -153,6 +183,12 @@ impl Context {
     #[must_use]
     pub fn with_operator(self, operator: Arc<dyn Operator>) -> Self {
         Self { operator, ..self }
+    }
+
+    /// The same with who adds and removes watches.
+    #[must_use]
+    pub fn with_watch_keeper(self, watch_keeper: Arc<dyn WatchKeeper>) -> Self {
+        Self { watch_keeper, ..self }
     }
 
     /// The same with metrics to show.
@@ -176,6 +212,15 @@ impl Context {
         search: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         self.blocking(&self.searches, search).await
+    }
+
+    /// A place for an export, for as long as it runs.
+    pub(super) fn exporting(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.exports).try_acquire_owned().map_err(|_| {
+            Problem::busy(format!(
+                "{CONCURRENT_EXPORTS_MAX} exports are running, which is the most there may be; try again later"
+            ))
+        })
     }
 
     async fn blocking<T: Send + 'static>(

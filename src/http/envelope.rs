@@ -1,105 +1,164 @@
-//! The envelope: decrypts and authenticates sealed requests, seals their responses, and keeps everybody else out of `/v1`.
+//! The envelope: opens sealed requests and seals their responses, and keeps everybody else out of `/v1`.
 //!
-//! Behind it, a handler does not know whether a request was sealed. Every refusal is the same 401, sent at the same time after the
-//! request's arrival whatever was wrong (no timing side channel); only the operator's metric tells the reason. The outer status of a sealed
-//! response is always 200: the true one is inside, where nobody on the network can read or change it.
+//! It stands before all routes. What is sealed comes as `POST /v1/sealed` and nothing else: method, target and body are inside, and go to the same
+//! routes that plain requests take. Nothing of the outer request goes along: its headers are anybody's who is on the way.
+//!
+//! Where requests must be sealed, any other method or path is refused before anything is looked at, but for what needs no key. Every refusal is
+//! the same 401, sent at the same time after the end of the request whatever was wrong (no timing side channel); only the operator's metric
+//! tells the reason. The outer status of a sealed response is always 200: the true one is inside, where nobody on the network can read or
+//! change it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
-use axum::middleware::Next;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, Limited};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
+use tower::ServiceExt as _;
 
-use crate::seal::{self, RefusalReason};
+use crate::seal::{self, OpenedRequest, RefusalReason};
 
 use super::body;
 use super::context::Context;
 use super::ingress::{Ingress, Plain};
+use super::log::Answered;
 use super::problem::{self, Problem};
+use super::sealed;
 use super::sealed_stream::{self, FileStream};
 
 /// Bytes of a response before it is sealed; pages are far smaller, and files are sealed chunk by chunk.
 const ANSWER_MAX: usize = 16 * 1024 * 1024;
-/// Paths that need no key: the web page that asks for one, the description of the API, and the health checks.
-const OPEN_PATHS: [&str; 7] = ["/", "/page.js", "/files.js", "/page.css", "/openapi.json", "/healthz", "/readyz"];
+/// Paths that need no key, for reading only: the web page that asks for one, the description of the API, the health checks, and whom a sealed
+/// request must be for.
+const OPEN_PATHS: [&str; 8] = ["/", "/page.js", "/files.js", "/page.css", "/openapi.json", "/healthz", "/readyz", sealed::PATH];
+/// What a target may hold that no request line can: it is written as URLs have it. What is encoded already stays as it is.
+const NOT_IN_TARGETS: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>');
 
-/// Opens, passes on, seals; or refuses.
-pub(super) async fn open_and_seal(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
-    let arrived = Instant::now();
-    let (mut parts, body) = request.into_parts();
-    let Some(ingress) = parts.extensions.get::<Ingress>().cloned() else {
-        return refuse(arrived, RefusalReason::Malformed).await;
-    };
-    let in_body = is_jose(&parts.headers);
-    let in_header = bearer(&parts.headers);
-    if !in_body && in_header.is_none() {
-        if OPEN_PATHS.contains(&parts.uri.path()) {
-            return next.run(Request::from_parts(parts, body)).await;
-        }
-        return match ingress.plain(&parts.headers) {
-            Plain::Allowed => next.run(Request::from_parts(parts, body)).await,
-            Plain::SealFirst => refuse(arrived, RefusalReason::Malformed).await,
-            Plain::ForeignHost => Problem::foreign_host(
-                "plain requests must name this machine in `Host`, as `127.0.0.1` or `localhost`; others must be sealed",
-            )
-            .into_response(),
-        };
-    }
-    let token = match (in_body, in_header) {
-        (true, None) => {
-            let limit = context.settings.request_timeout;
-            match tokio::time::timeout(limit, body::read(body, context.settings.body_size_max)).await {
-                Ok(Ok(bytes)) => String::from_utf8(bytes.into()).unwrap_or_default(),
-                Ok(Err(problem)) => return problem.into_response(),
-                Err(_) => return Problem::timed_out("the request body was not received in time").into_response(),
-            }
-        }
-        (false, Some(token)) => token,
-        _ => return refuse(arrived, RefusalReason::Malformed).await,
-    };
-    // The request line's own spelling: nothing decoded, nothing reordered.
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    let opened =
-        seal::open_request(&token, &context.keys.now(), &context.nonces, parts.method.as_str(), target, context.clock.now());
-    let sealed = match opened {
-        Ok(sealed) => sealed,
-        Err(refused) => return refuse(arrived, refused.reason()).await,
-    };
-    parts.extensions.insert(Ingress::Sealed { client: sealed.client().clone(), operate: ingress.may_operate() });
-    let inner = inner(parts, &sealed.body);
-    let mut response = next.run(inner).await;
-    if let Some(stream) = response.extensions_mut().remove::<FileStream>() {
-        return sealed_stream::answer(&context, &sealed, stream, response.into_body());
-    }
-    let (status, body) = json(response).await;
-    let now = context.clock.now();
-    let token = sealed.seal_answer(status.as_u16(), &body, now, &mut seal::system_random());
-    let headers = [(header::CONTENT_TYPE, seal::MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")];
-    (StatusCode::OK, headers, token).into_response()
+/// What stands before the routes.
+#[derive(Clone)]
+pub(super) struct Envelope {
+    pub(super) context: Arc<Context>,
+    pub(super) routes: Router,
 }
 
-/// Answers 401 when [`seal::REFUSAL_DELAY`] has passed since the request's arrival, so that no refusal is quicker than another.
-async fn refuse(arrived: Instant, why: RefusalReason) -> Response {
+/// Opens, passes on, seals; or refuses.
+pub(super) async fn open_and_seal(State(envelope): State<Envelope>, request: Request) -> Response {
+    let arrived = Instant::now();
+    let Some(ingress) = request.extensions().get::<Ingress>().cloned() else {
+        return refuse(arrived, RefusalReason::Malformed).await;
+    };
+    if request.method() == Method::POST && request.uri().path() == sealed::PATH {
+        return envelope.sealed(ingress, request, arrived).await;
+    }
+    if matches!(*request.method(), Method::GET | Method::HEAD) && OPEN_PATHS.contains(&request.uri().path()) {
+        return envelope.pass_on(request).await;
+    }
+    match ingress.plain(request.headers()) {
+        Plain::Allowed => envelope.pass_on(request).await,
+        Plain::SealFirst => refuse(arrived, RefusalReason::Malformed).await,
+        Plain::ForeignHost => Problem::foreign_host(
+            "plain requests must name this machine in one `Host`, as `127.0.0.1` or `localhost`; others must be sealed",
+        )
+        .into_response(),
+        Plain::CrossSite => {
+            Problem::cross_site("a page of another web site has made this request; what asks by itself has no `Sec-Fetch-Site`")
+                .into_response()
+        }
+    }
+}
+
+impl Envelope {
+    async fn pass_on(self, request: Request) -> Response {
+        let is_head = request.method() == Method::HEAD;
+        let response = self.routes.oneshot(request).await.unwrap_or_else(|never| match never {});
+        if !is_head || response.headers().contains_key(header::CONTENT_LENGTH) {
+            return response;
+        }
+        // Of a stream nobody knows the length: that its body was left out is not to look like an empty one.
+        response.map(|_| Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>()))
+    }
+
+    async fn sealed(self, ingress: Ingress, request: Request, arrived: Instant) -> Response {
+        // Of the outer request nothing is heeded but the body: a query would be a second place to ask in.
+        if request.uri().query().is_some() || !is_jose(request.headers()) {
+            return refuse(arrived, RefusalReason::Malformed).await;
+        }
+        let settings = &self.context.settings;
+        // Nobody need have a key to have that much read.
+        let length_max = settings.body_size_max.min(seal::Purpose::Request.length_max());
+        let reading = body::read(request.into_body(), length_max);
+        let bytes = match tokio::time::timeout(settings.request_timeout, reading).await {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(problem)) => return problem.into_response(),
+            Err(_) => return Problem::timed_out("the request body was not received in time").into_response(),
+        };
+        let received = Instant::now();
+        let token = std::str::from_utf8(&bytes).unwrap_or_default();
+        let context = Arc::clone(&self.context);
+        let sealed = match seal::open_request(token, &context.keys.now(), &context.recipient, context.clock.now()) {
+            Ok(sealed) => sealed,
+            Err(refused) => return refuse(received, refused.reason()).await,
+        };
+        let operate = ingress.may_operate();
+        let mut response = match inner(&sealed, operate) {
+            Ok(request) => self.pass_on(request).await,
+            Err(problem) => problem.into_response(),
+        };
+        let answered = response.extensions_mut().remove::<Answered>();
+        let mut outer = match response.extensions_mut().remove::<FileStream>() {
+            Some(stream) => sealed_stream::answer(&context, &sealed, stream, response.into_body()),
+            None => sealed_answer(&context, &sealed, response).await,
+        };
+        if let Some(answered) = answered {
+            outer.extensions_mut().insert(answered);
+        }
+        outer
+    }
+}
+
+/// Answers 401 when [`seal::REFUSAL_DELAY`] has passed since the end of the request, so that no refusal is quicker than another.
+async fn refuse(since: Instant, why: RefusalReason) -> Response {
     metrics::counter!("telescribe_http_refused_total", "why" => why.as_str()).increment(1);
-    sleep_until(arrived + seal::REFUSAL_DELAY).await;
+    sleep_until(since + seal::REFUSAL_DELAY).await;
     Problem::unauthorized().into_response()
 }
 
-/// The request as it would have come in unsealed.
-fn inner(mut parts: Parts, body: &Value) -> Request {
-    for name in [header::AUTHORIZATION, header::CONTENT_TYPE, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
-        parts.headers.remove(name);
+/// The request as it would have come in unsealed, without a header of the outer one.
+fn inner(sealed: &OpenedRequest, operate: bool) -> Result<Request, Problem> {
+    let invalid = || Problem::bad_body("`target` must be a path with its query, such as `/v1/peers?limit=3`");
+    let target = sealed.target.as_str();
+    // What a fragment hides from a server, it hides here too.
+    if !target.starts_with('/') || target.contains('#') {
+        return Err(invalid());
     }
-    if parts.method == Method::GET || body.is_null() {
-        return Request::from_parts(parts, Body::empty());
+    let uri: Uri = utf8_percent_encode(target, NOT_IN_TARGETS).to_string().parse().map_err(|_| invalid())?;
+    let method = match sealed.method.as_str() {
+        "GET" => Method::GET,
+        "POST" => Method::POST,
+        _ => return Err(Problem::method_not_allowed("`method` of a sealed request is `GET` or `POST`")),
+    };
+    let has_body = method == Method::POST && !sealed.body.is_null();
+    let body = if has_body { Body::from(sealed.body.to_string()) } else { Body::empty() };
+    let mut request = Request::new(body);
+    (*request.method_mut(), *request.uri_mut()) = (method, uri);
+    if has_body {
+        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Request::from_parts(parts, Body::from(body.to_string()))
+    request.extensions_mut().insert(Ingress::Sealed { client: sealed.client().clone(), operate });
+    Ok(request)
+}
+
+async fn sealed_answer(context: &Context, sealed: &OpenedRequest, response: Response) -> Response {
+    let (status, body) = json(response).await;
+    let token = sealed.seal_answer(status.as_u16(), &body, context.clock.now(), &mut seal::system_random());
+    let headers = [(header::CONTENT_TYPE, seal::MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")];
+    (StatusCode::OK, headers, token).into_response()
 }
 
 /// A response's status and its body as JSON; other text becomes a string.
@@ -122,10 +181,4 @@ async fn json(response: Response) -> (StatusCode, Value) {
 
 fn is_jose(headers: &HeaderMap) -> bool {
     body::media_type(headers).is_some_and(|t| t.eq_ignore_ascii_case(seal::MEDIA_TYPE))
-}
-
-/// What follows `Authorization: Bearer`; other schemes are a proxy's business.
-fn bearer(headers: &HeaderMap) -> Option<String> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }

@@ -39,6 +39,7 @@ pub(super) enum Plain {
     Allowed,
     SealFirst,
     ForeignHost,
+    CrossSite,
 }
 
 impl Ingress {
@@ -52,6 +53,14 @@ impl Ingress {
         match self {
             Self::Owner => true,
             Self::Tcp { operate, .. } | Self::Sealed { operate, .. } => *operate,
+        }
+    }
+
+    /// The client that sealed the request.
+    pub(super) fn client(&self) -> Option<&ClientName> {
+        match self {
+            Self::Sealed { client, .. } => Some(client),
+            Self::Owner | Self::Tcp { .. } => None,
         }
     }
 
@@ -75,6 +84,8 @@ impl Ingress {
             // A page of some website, open in a browser of this machine, must not read the archive: by DNS rebinding its name
             // can be made to mean this machine, but its requests still carry the name.
             Self::Tcp { .. } if !names_loopback(headers) => Plain::ForeignHost,
+            // Nor ask for it at all, even where the browser would keep the answer to itself: how long one takes tells something too.
+            Self::Tcp { .. } if is_cross_site(headers) => Plain::CrossSite,
             Self::Tcp { .. } => Plain::Allowed,
         }
     }
@@ -85,8 +96,15 @@ fn came_on(headers: &HeaderMap) -> bool {
     headers.contains_key(header::FORWARDED) || headers.contains_key("x-forwarded-for") || headers.contains_key(header::VIA)
 }
 
+/// Whether a browser says that another site has it ask (Fetch Metadata).
+fn is_cross_site(headers: &HeaderMap) -> bool {
+    headers.get_all("sec-fetch-site").iter().any(|site| site.as_bytes().eq_ignore_ascii_case(b"cross-site"))
+}
+
+/// Whether the one `Host` is this machine: of two, somebody on the way may have heeded the other.
 fn names_loopback(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next()) else { return false };
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),

@@ -28,6 +28,16 @@ impl Chunk {
         Ok(())
     }
 
+    /// Adds what is no line of JSON.
+    pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+
+    /// Whether nothing is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether it is time to send it.
     pub(super) fn is_full(&self) -> bool {
         self.0.len() >= CHUNK_SIZE
@@ -46,7 +56,12 @@ pub(super) trait Lines: Send + 'static {
 struct BrokenOff;
 
 /// Streams the chunks. The first one is awaited, so that what fails at once is answered as a problem.
-pub(super) async fn stream(mut lines: impl Lines) -> Result<Response, Problem> {
+pub(super) async fn stream(lines: impl Lines) -> Result<Response, Problem> {
+    stream_as(MEDIA_TYPE, lines).await
+}
+
+/// The same as another media type.
+pub(super) async fn stream_as(media_type: &'static str, mut lines: impl Lines) -> Result<Response, Problem> {
     let first = lines.next().await?;
     let rest = futures_util::stream::unfold((first.map(Ok), lines), |(ready, mut lines)| async move {
         let chunk = match ready {
@@ -56,5 +71,5 @@ pub(super) async fn stream(mut lines: impl Lines) -> Result<Response, Problem> {
         let bytes = chunk.map(|chunk| Bytes::from(chunk.0)).map_err(|_| BrokenOff);
         Some((bytes, (None, lines)))
     });
-    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")], Body::from_stream(rest)).into_response())
+    Ok(([(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, "no-store")], Body::from_stream(rest)).into_response())
 }

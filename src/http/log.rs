@@ -1,4 +1,5 @@
-//! The layer around every request: its id, its metrics, its log line, its timeout, and what catches panics.
+//! The layer around every request: its id, its metrics, its log line, its timeout, and what catches panics. A sealed request is logged and counted as
+//! what it asks, with the client that asks it.
 //!
 //! Queries and the peers in paths show what somebody is interested in: neither is logged or counted, only the route.
 
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tracing::Instrument as _;
@@ -15,24 +16,62 @@ use tracing::Instrument as _;
 use super::context::Context;
 use super::ingress::Ingress;
 use super::problem::Problem;
+use super::sealed;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Characters of a client's own request id.
 const REQUEST_ID_LENGTH_MAX: usize = 64;
 
-/// Gives the request an id (or keeps the client's), and counts and logs its outcome.
+/// What a route has answered, for the log and the metrics; it goes with the response.
+#[derive(Clone, Debug)]
+pub(super) struct Answered {
+    route: String,
+    method: Method,
+    status: u16,
+    ingress: &'static str,
+    client: Option<String>,
+}
+
+impl Answered {
+    /// What is known of a request before it has come to a route; without a seal that is most of it.
+    fn before(request: &Request) -> Self {
+        let ingress = request.extensions().get::<Ingress>();
+        let client = ingress.and_then(Ingress::client).map(ToString::to_string);
+        let is_sealed = request.uri().path() == sealed::PATH;
+        let route = if is_sealed { sealed::PATH } else { "none" };
+        Self {
+            route: request.extensions().get::<MatchedPath>().map_or(route, MatchedPath::as_str).to_owned(),
+            method: request.method().clone(),
+            status: 0,
+            ingress: ingress.map_or("none", Ingress::name),
+            client,
+        }
+    }
+}
+
+/// Notes what a route answers; inside the envelope.
+pub(super) async fn note(request: Request, next: Next) -> Response {
+    let answered = Answered::before(&request);
+    tracing::Span::current().record("route", &answered.route);
+    let mut response = next.run(request).await;
+    let status = response.status().as_u16();
+    response.extensions_mut().insert(Answered { status, ..answered });
+    response
+}
+
+/// Gives the request an id (or keeps the client's), and counts and logs its outcome; outside of the envelope.
 pub(super) async fn record(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    let method = request.method().clone();
-    let ingress = request.extensions().get::<Ingress>().map_or("none", Ingress::name);
+    let outer = Answered::before(&request);
     let text = id.to_str().unwrap_or_default();
-    let mut response = next.run(request).instrument(tracing::info_span!("request", id = text, route)).await;
-    let status = response.status().as_u16();
+    let span = tracing::info_span!("request", id = text, route = tracing::field::Empty);
+    let mut response = next.run(request).instrument(span).await;
+    let outer = Answered { status: response.status().as_u16(), ..outer };
+    let Answered { route, method, status, ingress, client } = response.extensions_mut().remove().unwrap_or(outer);
     metrics::counter!("telescribe_http_requests_total", "route" => route.clone(), "status" => status.to_string()).increment(1);
     metrics::histogram!("telescribe_http_request_seconds", "route" => route.clone()).record(started.elapsed());
-    tracing::debug!(request.id = text, %method, route, ingress, status, elapsed_ms = started.elapsed().as_millis(), "request `{text}`");
+    tracing::debug!(request.id = text, %method, route, ingress, client, status, elapsed_ms = started.elapsed().as_millis(), "request `{text}`");
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use utoipa::IntoParams;
 
 use crate::archive::{Order, Raw, Snapshot, StoredMessage};
-use crate::model::{AccountName, IdRange, Peer};
+use crate::model::{AccountName, IdRange, MessageKey, Peer};
 use crate::show::{self, StoredView};
 use crate::views::{MessageDetail, MessagesPage, RawView};
 
@@ -135,14 +135,7 @@ pub(super) async fn one(
 
 fn message(archive: &Snapshot, path: &MessagePath, params: &GetMessageParams) -> Result<MessageDetail, Problem> {
     let (peer, key) = (&path.peer, path.key(archive, params.account)?);
-    let Some(stored) = archive.view().message(key)? else {
-        if let Some(tombstone) = archive.view().tombstone(key)? {
-            return Err(Problem::erased_message(format!("it was erased at {} by erasure {}", tombstone.at, tombstone.erasure)));
-        }
-        let covered = archive.view().coverage(key.chat)?.read.contains(key.id.0);
-        let why = if covered { "Telegram had no such message when this id was read" } else { "this id was not read yet" };
-        return Err(Problem::unknown_message(why));
-    };
+    let stored = stored(archive, key)?;
     let before = params.versions_before.unwrap_or(u32::MAX).min(stored.version);
     // The newest ones first, because there may be very many.
     let newest_first = archive.view().versions(key, 0..before, Order::NewestFirst).take(VERSIONS_MAX);
@@ -170,6 +163,19 @@ fn message(archive: &Snapshot, path: &MessagePath, params: &GetMessageParams) ->
         raw: newest,
         raw_versions: raws,
     })
+}
+
+/// The newest form of a message, or the problem that says why there is none.
+pub(super) fn stored(archive: &Snapshot, key: MessageKey) -> Result<StoredMessage, Problem> {
+    if let Some(stored) = archive.view().message(key)? {
+        return Ok(stored);
+    }
+    if let Some(tombstone) = archive.view().tombstone(key)? {
+        return Err(Problem::erased_message(format!("it was erased at {} by erasure {}", tombstone.at, tombstone.erasure)));
+    }
+    let covered = archive.view().coverage(key.chat)?.read.contains(key.id.0);
+    let why = if covered { "Telegram had no such message when this id was read" } else { "this id was not read yet" };
+    Err(Problem::unknown_message(why))
 }
 
 fn raw(raw: Raw) -> RawView {

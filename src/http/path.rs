@@ -98,7 +98,11 @@ impl Segments {
 
 /// The peer that a text names by id, by `@username` or by a link.
 pub(super) fn resolve(archive: &Snapshot, text: &str) -> Result<Peer, Problem> {
-    let unknown = || Problem::unknown_peer("the archive holds nothing of this peer; `/v1/peers?all=true` lists those it knows");
+    let unknown = || {
+        Problem::unknown_peer(
+            "the archive holds nothing of this peer; `telescribe peers --all` and `/v1/peers?all=true` list those it knows",
+        )
+    };
     let by_username = |name: &str| archive.view().peer_by_username(name)?.ok_or_else(unknown);
     if let Some(username) = text.strip_prefix('@') {
         return by_username(username);

@@ -37,6 +37,8 @@ problems! {
     bad_body = BAD_REQUEST, "bad-body", "Invalid request body";
     /// A plain request whose `Host` is not this machine: what DNS rebinding looks like.
     foreign_host = FORBIDDEN, "foreign-host", "This host name is not allowed";
+    /// A plain request that a page of another web site has made.
+    cross_site = FORBIDDEN, "cross-site", "Other web sites may not ask";
     /// No resource has this path.
     unknown_path = NOT_FOUND, "unknown-path", "There is no such resource";
     /// The archive has no such peer.
@@ -47,6 +49,10 @@ problems! {
     erased_message = GONE, "erased-message", "The message was erased";
     /// Nothing was asked to be erased under this number.
     unknown_erasure = NOT_FOUND, "unknown-erasure", "There is no such request to erase";
+    /// There is no watch of this name.
+    unknown_watch = NOT_FOUND, "unknown-watch", "There is no such watch";
+    /// There is a watch of this name, or there are as many as there may be.
+    not_watched = CONFLICT, "not-watched", "The watch was not added";
     /// The archive has no such file.
     unknown_file = NOT_FOUND, "unknown-file", "There is no such file";
     /// No bytes are stored under this hash.
@@ -106,7 +112,7 @@ impl Problem {
 
     /// The one response to everybody who could not prove that they hold a key.
     pub(crate) fn unauthorized() -> Self {
-        let detail = "send a request that is sealed with a key of this server; `telescribe key new NAME` makes one";
+        let detail = "send requests sealed with a key of this server, all of them to `POST /v1/sealed`; `telescribe key new NAME --out FILE` makes a key (docs/sealing.md)";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A sealed request is required", detail.to_owned())
     }
 
@@ -148,9 +154,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match status {
-            // RFC 9110 requires a challenge with each 401; it names the header that a sealed GET uses.
+            // RFC 9110 requires a challenge with each 401; no browser knows this scheme, so none asks for a password.
             StatusCode::UNAUTHORIZED => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"telescribe\""));
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Sealed realm=\"telescribe\""));
             }
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));

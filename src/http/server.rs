@@ -33,7 +33,7 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Headers of a request: browsers send about 20.
 const HEADERS_MAX: usize = 64;
-/// Bytes of a request's head, the token of a sealed GET included.
+/// Bytes of a request's head: a query of 512 characters takes a few thousand, and browsers send long headers.
 const HEAD_SIZE_MAX: usize = 64 * 1024;
 
 /// The server could not start.

@@ -17,7 +17,7 @@ use crate::parse;
 use crate::schedule::PeerFacts;
 
 /// The reader's name.
-pub const READER: &str = "media";
+pub(super) const READER: &str = "media";
 /// Changes of one step: few enough that its write takes milliseconds.
 const BATCH: usize = 500;
 /// Files of one step when the rules have changed.

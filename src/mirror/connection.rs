@@ -1,8 +1,8 @@
-//! The connections to the storage server: HTTP/1.1 over hyper, with TLS by rustls and ring, and an end for every wait.
+//! The connections to the storage server, with an end for every wait.
 //!
-//! `object_store` makes and signs the requests; it brings a client of its own only with another library of cryptography. Two things are done here that it
+//! `object_store` makes and signs the requests; it brings a client of its own only with another library of cryptography, so they are sent by
+//! `https_client`. Two things are done here that it
 //! does not do: an answer that is no success becomes a [`Refusal`] at once, and the request that completes a multipart upload is conditional, too.
-//! Proxies of the environment are not used.
 
 use std::error::Error;
 use std::fmt;
@@ -12,24 +12,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector as TcpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use object_store::ClientOptions;
 use object_store::client::{HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse};
 
-use super::error::{Refusal, Unanswered};
+use super::error::Refusal;
+use crate::https_client::{HttpsClient, Unanswered, read};
 
-/// How long a connection may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a server may take to answer, beside the time that the bytes need: a busy one was seen to need seconds for a part.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes a second that a connection must bring across at least: the slowest that is of use for files.
 const RATE_MIN: u64 = 64 << 10;
-/// How long an idle connection is kept: less than servers do, so that none is found closed.
-const IDLE_MAX: Duration = Duration::from_secs(20);
 /// Bytes of an answer at most: twice the largest range that is asked for.
 const ANSWER_MAX: usize = 32 << 20;
 /// The checksum of the bytes of a request, which servers that compare it repeat in the answer.
@@ -49,23 +41,14 @@ pub(super) struct StorageConnector {
 
 impl HttpConnector for StorageConnector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        let mut tcp = TcpConnector::new();
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        tcp.set_nodelay(true);
-        tcp.enforce_http(false);
-        let tls = HttpsConnectorBuilder::new().try_with_platform_verifier();
-        let tls = tls.map_err(|source| object_store::Error::Generic { store: "S3", source: Box::new(source) })?;
-        let https = match self.is_secure {
-            true => tls.https_only().enable_http1().wrap_connector(tcp),
-            false => tls.https_or_http().enable_http1().wrap_connector(tcp),
-        };
-        let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_MAX).build(https);
+        let client = HttpsClient::new(self.is_secure);
+        let client = client.map_err(|source| object_store::Error::Generic { store: "S3", source: Box::new(source) })?;
         Ok(HttpClient::new(StorageConnection { client, is_conditional: Arc::clone(&self.is_conditional) }))
     }
 }
 
 struct StorageConnection {
-    client: Client<HttpsConnector<TcpConnector>, HttpRequestBody>,
+    client: HttpsClient<HttpRequestBody>,
     is_conditional: Arc<AtomicBool>,
 }
 
@@ -86,15 +69,13 @@ impl StorageConnection {
         let sent = request.body().content_length() as u64;
         let limit = ANSWER_TIMEOUT + Duration::from_secs((sent + asked_for(&request)) / RATE_MIN);
         let answered = async {
-            let response = self.client.request(request).await.map_err(|error| unanswered(&error))?;
-            let (parts, body) = response.into_parts();
-            let body = Limited::new(body, ANSWER_MAX).collect().await;
-            Ok::<_, HttpError>((parts, body.map_err(|error| unanswered(error.as_ref()))?.to_bytes()))
+            let (parts, body) = self.client.send(request).await?.into_parts();
+            Ok::<_, Unanswered>((parts, read(body, ANSWER_MAX).await?))
         };
         let Ok(answered) = tokio::time::timeout(limit, answered).await else {
-            return Err(failed(Unanswered(format!("it has not answered for {limit:?}"))));
+            return Err(failed(Unanswered::new(format!("it has not answered for {limit:?}"))));
         };
-        let (mut parts, body) = answered?;
+        let (mut parts, body) = answered.map_err(failed)?;
         if checksum.is_some() && parts.headers.get(CHECKSUM) == checksum.as_ref() {
             parts.extensions.insert(ConfirmedChecksum);
         }
@@ -131,13 +112,4 @@ fn asked_for(request: &HttpRequest) -> u64 {
 fn failed(error: impl Error + Send + Sync + 'static) -> HttpError {
     // A kind that nobody tries again: when and how often is decided by us.
     HttpError::new(HttpErrorKind::Unknown, error)
-}
-
-/// No answer came: the cause of causes says why, as the system words it.
-fn unanswered(error: &(dyn Error + 'static)) -> HttpError {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    failed(Unanswered(cause.to_string()))
 }

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use crate::https_client::Unanswered;
+
 /// How a request failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum StoreError {
@@ -32,11 +34,6 @@ pub(super) struct Refusal {
     pub(super) status: u16,
     pub(super) code: String,
 }
-
-/// No answer came.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Unanswered(pub(super) String);
 
 /// Characters of an error's code: the longest of S3's has 45.
 const CODE_MAX: usize = 64;
@@ -100,7 +97,7 @@ impl StoreError {
             if let Some(refusal) = here.downcast_ref::<Refusal>() {
                 return refusal.clone().into_error(bucket);
             }
-            if let Some(Unanswered(why)) = here.downcast_ref::<Unanswered>() {
+            if let Some(why) = here.downcast_ref::<Unanswered>() {
                 return Self::Unreachable(format!("the storage server does not answer: {why}"));
             }
             cause = here.source();

@@ -138,6 +138,19 @@ impl ChangeKind {
         }
     }
 
+    /// The names of all kinds.
+    pub const NAMES: [&str; 9] = [
+        "message.new",
+        "message.edited",
+        "message.deleted",
+        "message.erased",
+        "peer.changed",
+        "peer.joined",
+        "peer.left",
+        "media.stored",
+        "media.failed",
+    ];
+
     /// The dotted name that events and the command line use.
     #[must_use]
     pub fn name(&self) -> &'static str {

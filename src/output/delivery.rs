@@ -1,20 +1,25 @@
 //! The worker of an output: reads the change log, sends events in order, pipelined in a window, and moves its position (its checkpoint)
 //! over what was confirmed.
 //!
+//! A change can have several events (its own, and those of the watches that its message matches). The position moves over a change when all of them are
+//! confirmed; until then it is kept in memory which of them are, so that an output that takes only a few at a time gets all in the end. Over changes of
+//! which the output wants no event it moves when all before them is confirmed.
+//!
 //! A refused event holds back what is behind it: nothing is sent until all that is in flight is answered; then it is sent again with
 //! everything that follows it, one event at a time at first (see [`Window`]). The connection is kept meanwhile: over another one, what is
 //! still in flight over the first could overtake it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::archive::{Archive, ChangeBatch, Reader};
-use crate::event::events_of;
+use crate::event::{Event, EventFilter, MadeEvents, WATCH_EVENTS_MAX, wanted_events};
 use crate::lifecycle::{StepOutcome, Worker};
-use crate::model::Seq;
+use crate::model::{Seq, Timestamp};
+use crate::watches::Watching;
 
 use super::status::{State, Status};
 use super::window::Window;
@@ -24,8 +29,8 @@ use super::{Confirmed, Output, OutputBatch as _, OutputError, OutputErrorKind, O
 const RETRY_MIN: Duration = Duration::from_millis(200);
 /// The longest backoff: an operator who has repaired it does not wait longer than this.
 const RETRY_MAX: Duration = Duration::from_secs(30);
-/// The longest backoff after a refusal: the retry is a single event over an open connection, which costs nobody anything.
-const REFUSED_RETRY_MAX: Duration = Duration::from_secs(2);
+/// How many changes a step may read of which no event is wanted: so many are looked at within milliseconds, and one position is stored for them.
+const PASSED_MAX: usize = 1_000;
 /// How long a step may wait for confirms before it checks whether the output is blocked, and whether a stop was asked for.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// The health check interval of an idle connection, so that a lost one is replaced before it is needed.
@@ -37,6 +42,18 @@ const FINISH_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Delivery<O: Output> {
     output: Arc<O>,
     reader: Reader,
+    watching: Watching,
+    filter: EventFilter,
+    /// The stored position.
+    position: Seq,
+    /// How many changes are read at once: doubled where none has an event that is wanted.
+    stride: usize,
+    /// The last change that was read, unless its position is stored. Where nothing is left to be sent or confirmed, all up to it is done.
+    read_up_to: Option<(Seq, Timestamp)>,
+    /// Events that are made and not sent yet.
+    made: VecDeque<Event>,
+    /// The ids of those that are confirmed of the change behind the stored position.
+    confirmed: BTreeSet<String>,
     status: Arc<Status>,
     session: Option<OpenSession<O::Session>>,
     window: Window,
@@ -45,6 +62,8 @@ pub struct Delivery<O: Output> {
     retry_at: Instant,
     /// Whether the log says that the other side takes nothing.
     blocked_told: bool,
+    /// The refusal that the log tells of, until an event is confirmed.
+    refusal_told: Option<String>,
 }
 
 /// One connection and what was sent over it; gone with it.
@@ -58,8 +77,19 @@ struct OpenSession<S: OutputSession> {
 
 struct InFlight<B> {
     batch: B,
+    /// What was sent, in order.
+    sent: Vec<SentEvent>,
     /// The timeout of the confirms.
     deadline: Instant,
+}
+
+/// What is to be known of an event that was sent.
+struct SentEvent {
+    id: String,
+    seq: Seq,
+    at: Timestamp,
+    /// Whether it is the last one of its change.
+    ends_change: bool,
 }
 
 /// Why delivering failed: the output's failures are retried here, the archive's by the lifecycle.
@@ -86,12 +116,30 @@ impl<O: Output> Delivery<O> {
     #[must_use]
     pub fn new(name: &str, output: Arc<O>, archive: Arc<Archive>, status: Arc<Status>) -> Self {
         let reader = Reader::at(archive, name, Seq(0));
-        let window = Window::new(output.window());
-        Self { output, reader, status, session: None, window, backoff: RETRY_MIN, retry_at: Instant::now(), blocked_told: false }
+        let window = Window::new(output.window(), output.calm_after());
+        let filter = output.filter();
+        Self {
+            output,
+            reader,
+            watching: Watching::default(),
+            filter,
+            position: Seq(0),
+            stride: 1,
+            read_up_to: None,
+            made: VecDeque::new(),
+            confirmed: BTreeSet::new(),
+            status,
+            session: None,
+            window,
+            backoff: RETRY_MIN,
+            retry_at: Instant::now(),
+            blocked_told: false,
+            refusal_told: None,
+        }
     }
 
     async fn connect(&mut self) -> anyhow::Result<StepOutcome> {
-        let position = self.reader.rewind()?;
+        let position = self.rewind()?;
         self.status.note(|report| report.position = position.0);
         if Instant::now() < self.retry_at {
             return Ok(StepOutcome::Idle);
@@ -126,6 +174,7 @@ impl<O: Output> Delivery<O> {
             self.window.shrink();
         }
         let wait = if error.kind() == OutputErrorKind::Permanent { RETRY_MAX } else { self.backoff };
+        let wait = wait.max(error.retry_after());
         self.back_off(wait, RETRY_MAX);
         let (name, text) = (self.reader.name(), error.to_string());
         self.status.note(|report| {
@@ -138,18 +187,30 @@ impl<O: Output> Delivery<O> {
         });
     }
 
+    /// Goes back to the position that was stored last.
+    fn rewind(&mut self) -> anyhow::Result<Seq> {
+        self.made.clear();
+        self.read_up_to = None;
+        self.position = self.reader.rewind()?;
+        Ok(self.position)
+    }
+
     /// Goes back to the first refused event, over the same connection; nothing is in flight over it any more.
     fn retry_refused(&mut self, error: &OutputError) -> anyhow::Result<()> {
-        let position = self.reader.rewind()?;
-        let wait = self.backoff.min(REFUSED_RETRY_MAX);
-        self.back_off(wait, REFUSED_RETRY_MAX);
+        let position = self.rewind()?;
+        let retry_max = self.output.refused_retry_max();
+        let wait = self.backoff.min(retry_max).max(error.retry_after());
+        self.back_off(wait, retry_max);
         let (name, text) = (self.reader.name(), error.to_string());
-        // Deduplicated: a queue that stays full refuses one event after another.
-        if self.window.shrink() {
+        // Deduplicated: a queue that stays full refuses one event after another, and one that is nearly full every second one. What lasts is told
+        // again, and so is what lasts for another reason.
+        let lasts = wait >= retry_max && self.refusal_told.as_ref() != Some(&text);
+        if self.window.shrink() || lasts {
             tracing::warn!(
                 output.name = name,
-                "output `{name}`: events are refused: {text}; until they are accepted again, one is sent at a time"
+                "output `{name}`: events are refused: {text}; retry in {wait:?}, and until they are accepted again, one is sent at a time"
             );
+            self.refusal_told = Some(text.clone());
         } else {
             tracing::debug!(output.name = name, "output `{name}`: {text}; retry in {wait:?}");
         }
@@ -180,12 +241,86 @@ impl<O: Output> Delivery<O> {
         self.note_blocked(blocked);
         let (events_max, batches_max) = (self.window.batch_events_max(), self.window.batches_max());
         let Some(session) = self.session.as_mut() else { return Ok(StepOutcome::Idle) };
-        let has_room = session.in_flight.len() < batches_max && session.refused.is_none() && !blocked;
-        let sent = has_room && session.send(self.output.as_ref(), &mut self.reader, events_max).await?;
-        if sent && session.in_flight.len() < batches_max {
-            return Ok(StepOutcome::Busy);
+        if session.in_flight.len() < batches_max && session.refused.is_none() && !blocked {
+            let batch = self.next_events(events_max)?;
+            if batch.is_empty() && self.pass_over()? {
+                return Ok(StepOutcome::Busy);
+            }
+            let Some(session) = self.session.as_mut().filter(|_| !batch.is_empty()) else {
+                return self.settle(POLL_INTERVAL).await;
+            };
+            session.send(self.output.as_ref(), batch).await;
+            if session.in_flight.len() < batches_max {
+                return Ok(StepOutcome::Busy);
+            }
         }
         self.settle(POLL_INTERVAL).await
+    }
+
+    /// The next events that are to be sent, at most so many, and whether each is the last one of its change. None at the end of the log, and where
+    /// nothing is wanted of what was read.
+    fn next_events(&mut self, events_max: usize) -> anyhow::Result<Vec<(Event, bool)>> {
+        if self.made.is_empty() {
+            self.read_on(events_max)?;
+        }
+        let count = events_max.min(self.made.len());
+        let mut batch: Vec<(Event, bool)> = Vec::with_capacity(count);
+        for event in self.made.drain(..count) {
+            if let Some((before, ends_change)) = batch.last_mut() {
+                *ends_change = before.seq != event.seq;
+            }
+            batch.push((event, false));
+        }
+        if let Some((last, ends_change)) = batch.last_mut() {
+            // Changes are read as a whole, so what belongs to this one is made.
+            *ends_change = self.made.front().is_none_or(|next| next.seq != last.seq);
+        }
+        Ok(batch)
+    }
+
+    /// Reads the next changes, and makes those of their events that are wanted and not confirmed yet.
+    fn read_on(&mut self, events_max: usize) -> anyhow::Result<()> {
+        let before = self.reader.read();
+        let limit = self.stride.max(events_max);
+        let ChangeBatch { changes, snapshot } = self.reader.next_batch(limit)?;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        // Where few are wanted, no more are made than are sent next: what is erased meanwhile is not sent.
+        let events_max = if self.filter.is_all() { events_max + WATCH_EVENTS_MAX } else { events_max };
+        let made = wanted_events(&snapshot, &self.watching, &changes, &self.filter, events_max);
+        let MadeEvents { events, changes: done } = made.inspect_err(|_| self.reader.seek(before))?;
+        if let Some(last) = changes.get(..done).and_then(<[_]>::last) {
+            if done < changes.len() {
+                self.reader.seek(last.seq);
+            }
+            self.read_up_to = Some((last.seq, last.at));
+        }
+        self.stride = if events.is_empty() { (2 * limit).min(PASSED_MAX) } else { 1 };
+        // The last event of a change is sent in any case: with it the position moves.
+        let next = events.iter().skip(1).map(|next| next.seq).chain([Seq(u64::MAX)]).collect::<Vec<_>>();
+        let wanted =
+            events.into_iter().zip(next).filter(|(event, next)| *next != event.seq || !self.confirmed.contains(&event.id));
+        self.made.extend(wanted.map(|(event, _)| event));
+        Ok(())
+    }
+
+    /// Moves the position over the changes that were read and of which nothing is wanted, once all before them is confirmed. Says whether it did.
+    fn pass_over(&mut self) -> anyhow::Result<bool> {
+        let is_settled = self.made.is_empty() && self.session.as_ref().is_some_and(|session| session.in_flight.is_empty());
+        match self.read_up_to.take_if(|_| is_settled).filter(|(seq, _)| *seq > self.position) {
+            Some((seq, at)) => self.move_to(seq, at).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Stores a position.
+    fn move_to(&mut self, seq: Seq, at: Timestamp) -> anyhow::Result<()> {
+        self.reader.store(seq, at)?;
+        self.position = seq;
+        self.confirmed.clear();
+        self.status.note(|report| report.position = seq.0);
+        Ok(())
     }
 
     /// Waits for the oldest batch to be answered and stores the position; at most for `timeout`.
@@ -208,7 +343,10 @@ impl<O: Output> Delivery<O> {
             Err(_) if Instant::now() < oldest.deadline => return Ok(StepOutcome::Busy),
             Err(_) => Err(self.output.unconfirmed()),
         };
-        let confirmed = session.in_flight.pop_front().map(|oldest| oldest.batch.confirmed()).unwrap_or_default();
+        let (confirmed, sent) = match session.in_flight.pop_front() {
+            Some(oldest) => (oldest.batch.confirmed(), oldest.sent),
+            None => (Confirmed::default(), Vec::new()),
+        };
         let is_behind_refused = session.refused.is_some();
         let failure = match outcome {
             Err(error) if error.kind() == OutputErrorKind::Refused => {
@@ -223,7 +361,7 @@ impl<O: Output> Delivery<O> {
         // Also of a batch that failed: what was confirmed before the failure is not sent again, so that an output that takes only a few at
         // a time gets all in the end. What is behind a refused event is sent again, confirmed or not.
         if !is_behind_refused {
-            self.store(confirmed)?;
+            self.store(confirmed, sent)?;
         }
         match (failure, refused) {
             (Some(failure), _) => Err(failure.into()),
@@ -240,10 +378,19 @@ impl<O: Output> Delivery<O> {
         }
     }
 
-    fn store(&mut self, confirmed: Confirmed) -> anyhow::Result<()> {
-        let Some((seq, at)) = confirmed.last else { return Ok(()) };
-        self.reader.store(seq, at)?;
+    /// Moves the position over the changes of which all events are confirmed, and notes those of the one behind them.
+    fn store(&mut self, confirmed: Confirmed, mut sent: Vec<SentEvent>) -> anyhow::Result<()> {
+        sent.truncate(usize::try_from(confirmed.events).unwrap_or(usize::MAX));
+        if sent.is_empty() {
+            return Ok(());
+        }
+        let ended = sent.iter().rposition(|event| event.ends_change);
+        if let Some(SentEvent { seq, at, .. }) = ended.and_then(|last| sent.get(last)) {
+            self.move_to(*seq, *at)?;
+        }
+        self.confirmed.extend(sent.drain(..).skip(ended.map_or(0, |last| last + 1)).map(|event| event.id));
         self.backoff = RETRY_MIN;
+        self.refusal_told = None;
         if self.window.accept(confirmed.events) {
             let name = self.reader.name();
             tracing::info!(output.name = name, "output `{name}`: events are accepted again, and sent at full speed");
@@ -253,7 +400,6 @@ impl<O: Output> Delivery<O> {
                 let (name, target) = (self.reader.name(), self.output.target());
                 tracing::warn!(output.name = name, "output `{name}`: events are unroutable: nobody takes them from {target}");
             }
-            report.position = seq.0;
             report.confirmed += confirmed.events;
             report.unroutable += confirmed.unroutable;
         });
@@ -271,23 +417,30 @@ impl<O: Output> Delivery<O> {
             _ => {}
         }
         self.blocked_told = blocked;
-        self.status.note(|report| report.state = if blocked { State::Blocked } else { State::Connected });
+        self.status.note(|report| {
+            report.state = match blocked {
+                true => State::Blocked,
+                // A retry is under way: until it has succeeded, nothing is well.
+                false if report.last_error.is_some() => report.state,
+                false => State::Connected,
+            };
+        });
     }
 }
 
 impl<S: OutputSession> OpenSession<S> {
-    /// Reads a batch of changes and sends their events; says whether there were any.
-    async fn send<O: Output<Session = S>>(&mut self, output: &O, reader: &mut Reader, events_max: usize) -> anyhow::Result<bool> {
-        let before = reader.read();
-        let ChangeBatch { changes, snapshot } = reader.next_batch(events_max)?;
-        if changes.is_empty() {
-            return Ok(false);
-        }
-        let events = events_of(&snapshot, &changes).inspect_err(|_| reader.seek(before))?;
+    /// Sends a batch of events.
+    async fn send<O: Output<Session = S>>(&mut self, output: &O, events: Vec<(Event, bool)>) {
+        let sent = |(event, ends_change): &(Event, bool)| SentEvent {
+            id: event.id.clone(),
+            seq: event.seq,
+            at: event.at,
+            ends_change: *ends_change,
+        };
+        let sent = events.iter().map(sent).collect();
         let deadline = Instant::now() + output.confirm_timeout();
-        let batch = self.output.send(events).await;
-        self.in_flight.push_back(InFlight { batch, deadline });
-        Ok(true)
+        let batch = self.output.send(events.into_iter().map(|(event, _)| event).collect()).await;
+        self.in_flight.push_back(InFlight { batch, sent, deadline });
     }
 }
 

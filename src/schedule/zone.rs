@@ -138,17 +138,20 @@ impl Zone {
     }
 
     /// What its clock shows at a moment.
-    pub(super) fn civil(&self, at: DateTime<Utc>) -> NaiveDateTime {
+    #[must_use]
+    pub fn civil(&self, at: DateTime<Utc>) -> NaiveDateTime {
         at.naive_utc() + self.offset(at)
     }
 
     /// How far its clock is ahead of universal time at a moment.
-    pub(super) fn offset(&self, at: DateTime<Utc>) -> Duration {
+    #[must_use]
+    pub fn offset(&self, at: DateTime<Utc>) -> Duration {
         Timestamp::from_second(at.timestamp()).map_or(Duration::zero(), |at| in_seconds(self.0.to_offset(at)))
     }
 
     /// The first moment at which its clock shows a civil time or, where the clock jumps over that, the first after the jump.
-    pub(super) fn first_instant(&self, civil: NaiveDateTime) -> Option<DateTime<Utc>> {
+    #[must_use]
+    pub fn first_instant(&self, civil: NaiveDateTime) -> Option<DateTime<Utc>> {
         let at = |offset: Offset| (civil - in_seconds(offset)).and_utc();
         match self.0.to_ambiguous_timestamp(as_jiff(civil)?).offset() {
             AmbiguousOffset::Unambiguous { offset } => Some(at(offset)),
@@ -158,7 +161,8 @@ impl Zone {
     }
 
     /// The first second after `from`, up to `to`, at which its offset is not the `known` one.
-    pub(super) fn change(&self, from: DateTime<Utc>, known: Duration, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    #[must_use]
+    pub fn change(&self, from: DateTime<Utc>, known: Duration, to: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let differs = |second: i64| DateTime::from_timestamp(second, 0).is_some_and(|at| self.offset(at) != known);
         let (mut same, mut other) = (from.timestamp(), to.timestamp());
         if !differs(other) {

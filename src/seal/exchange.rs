@@ -1,11 +1,11 @@
-//! Requests and answers: the plaintexts inside the seals, bound to one method and target, and protected against replay.
+//! Requests and answers: the plaintexts inside the seals, for one start of one server, and protected against replay.
 //!
-//! A request's plaintext is `{"iat", "jti", "htm", "htu", "body"}`: when it was issued, its nonce, the method and target that it was made
-//! for, and what is sent (none for a `GET`). An answer's is `{"iat", "req", "status", "body"}`, `req` being the request's `jti`. Nothing
-//! that matters is left to HTTP's own headers, which anybody on the way may change.
+//! A request's plaintext is `{"iat", "jti", "aud", "start", "method", "target", "body"}`: when it was issued, its nonce, for which server and
+//! which start of it, the method and target (path and query), and what is sent (none for a `GET`). An answer's is `{"iat", "req", "status",
+//! "body"}`, `req` being the request's `jti`. Nothing that matters is left to HTTP's own request line and headers, which anybody on the way may
+//! read and change.
 //!
-//! `htu` is path and query exactly as the request line has them, byte for byte, nothing decoded or reordered. Scheme and host are no
-//! part of it, because proxies change them; an absolute URI is taken as well, and its path and query are compared.
+//! What method and target mean is not decided here.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,16 +17,21 @@ use serde_json::{Number, Value};
 
 use super::chunks::{ChunkSealer, FileRange};
 use super::key::{ClientName, Key, KeyId};
-use super::nonces::{CLOCK_TOLERANCE, Nonces};
+use super::nonces::CLOCK_TOLERANCE;
+use super::recipient::{Destination, Recipient};
 use super::token::{OpenedToken, Purpose, RefusalReason, Refused, object, open, seal};
 
 /// The longest nonce, in bytes; a UUID has 36 and 32 bytes in hexadecimal have 64. It bounds the memory of nonces.
 const NONCE_LENGTH_MAX: usize = 64;
 
-/// An authentic, timely request that was made for here and is no replay.
+/// An authentic, timely request for this server that is no replay.
 pub struct OpenedRequest {
     /// The nonce, which the answer repeats as `req`.
     pub jti: String,
+    /// The method.
+    pub method: String,
+    /// Path and query.
+    pub target: String,
     /// What was sent; `Value::Null` where there was none.
     pub body: Value,
     key: Arc<Key>,
@@ -54,7 +59,7 @@ impl OpenedRequest {
     }
 }
 
-/// Shows no body: what somebody searches for is nobody's business in a log.
+/// Shows nothing of what is asked: what somebody searches for is nobody's business in a log.
 impl fmt::Debug for OpenedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "OpenedRequest({:?}, {})", self.key, self.jti.escape_debug())
@@ -64,7 +69,7 @@ impl fmt::Debug for OpenedRequest {
 /// A request on its way out. It has no `Debug`: the token is good once for whoever reads it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedRequest {
-    /// What is sent: the body, or what follows `Authorization: Bearer `.
+    /// What is sent, as the body.
     pub token: String,
     /// What [`open_answer`] must be given.
     pub jti: String,
@@ -86,8 +91,10 @@ pub struct OpenedAnswer {
 struct RequestPlaintext {
     iat: Number,
     jti: String,
-    htm: String,
-    htu: String,
+    aud: String,
+    start: String,
+    method: String,
+    target: String,
     #[serde(default)]
     body: Value,
 }
@@ -102,34 +109,30 @@ struct AnswerPlaintext {
     body: Value,
 }
 
-/// Opens a request that arrived with `method` for `target` (path and query as the request line has them), and claims its nonce: a second
-/// call with the same token is a replay.
+/// Opens a request, and claims its nonce: a second call with the same token is a replay.
 ///
 /// # Errors
 /// [`Refused`] for everything, with nothing told apart for the client.
-pub fn open_request(
-    token: &str,
-    keys: &[Arc<Key>],
-    nonces: &Nonces,
-    method: &str,
-    target: &str,
-    now: DateTime<Utc>,
-) -> Result<OpenedRequest, Refused> {
+pub fn open_request(token: &str, keys: &[Arc<Key>], recipient: &Recipient, now: DateTime<Utc>) -> Result<OpenedRequest, Refused> {
     let OpenedToken { key, plaintext } = open(token, keys, Purpose::Request)?;
-    let RequestPlaintext { iat, jti, htm, htu, body } = object(&plaintext).ok_or(RefusalReason::Content)?;
+    let RequestPlaintext { iat, jti, aud, start, method, target, body } = object(&plaintext).ok_or(RefusalReason::Content)?;
     let issued = seconds(&iat).ok_or(RefusalReason::Content)?;
     if jti.is_empty() || jti.len() > NONCE_LENGTH_MAX {
         return Err(RefusalReason::Content.into());
+    }
+    let here = recipient.destination();
+    if aud != here.server.as_str() {
+        return Err(RefusalReason::Server.into());
+    }
+    if start != here.start {
+        return Err(RefusalReason::Start.into());
     }
     let now = unix(now);
     if now.abs_diff(issued) > CLOCK_TOLERANCE.as_secs() {
         return Err(RefusalReason::Time.into());
     }
-    if htm != method || !names_target(&htu, target) {
-        return Err(RefusalReason::Target.into());
-    }
-    nonces.claim(key.id(), &jti, issued, now)?;
-    Ok(OpenedRequest { jti, body, key })
+    recipient.nonces.claim(key.id(), &jti, issued, now)?;
+    Ok(OpenedRequest { jti, method, target, body, key })
 }
 
 /// Seals an answer to the request with the nonce `jti`. Any media type but JSON goes into `body` as a string.
@@ -140,9 +143,10 @@ pub fn seal_answer(key: &Key, jti: &str, status: u16, body: &Value, now: DateTim
     seal(plaintext.as_bytes(), key, Purpose::Answer, random)
 }
 
-/// Seals a request for `method` and `target` (path and query, exactly as they will stand in the request line).
+/// Seals a request to `to`, for `method` and `target` (path and query).
 pub fn seal_request(
     key: &Key,
+    to: &Destination,
     method: &str,
     target: &str,
     body: Option<&Value>,
@@ -152,8 +156,10 @@ pub fn seal_request(
     let mut bytes = [0; 16];
     random.fill_bytes(&mut bytes);
     let jti = uuid::Builder::from_random_bytes(bytes).into_uuid().to_string();
+    let (aud, start) = (&to.server, Value::from(to.start.as_str()));
+    let (method, target) = (Value::from(method), Value::from(target));
     let mut plaintext =
-        format!(r#"{{"iat":{},"jti":"{jti}","htm":{},"htu":{}"#, unix(now), Value::from(method), Value::from(target));
+        format!(r#"{{"iat":{},"jti":"{jti}","aud":"{aud}","start":{start},"method":{method},"target":{target}"#, unix(now));
     if let Some(body) = body {
         plaintext.push_str(r#","body":"#);
         plaintext.push_str(&body.to_string());
@@ -188,20 +194,6 @@ fn seconds(number: &Number) -> Option<u64> {
         let seconds = number.as_f64().filter(|seconds| (0.0..1e12).contains(seconds))?;
         Some(seconds as u64)
     })
-}
-
-/// Tells whether `htu` means `target`, by path and query.
-fn names_target(htu: &str, target: &str) -> bool {
-    if htu.starts_with('/') {
-        return htu == target;
-    }
-    let Some(rest) = htu.strip_prefix("https://").or_else(|| htu.strip_prefix("http://")) else { return false };
-    let path_and_query = rest.find(['/', '?']).map_or("", |start| &rest[start..]);
-    match path_and_query.strip_prefix('/') {
-        Some(_) => path_and_query == target,
-        // An absolute URI without a path asks for `/`.
-        None => target.strip_prefix('/') == Some(path_and_query),
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::cipher::KEY_LENGTH;
 use super::fingerprint::fingerprint;
+use super::server_id::ServerId;
 
 /// The longest name of a client. It leads the key ids and is a label in logs: longer ones make both unreadable.
 const CLIENT_NAME_LENGTH_MAX: usize = 32;
@@ -41,6 +42,7 @@ pub struct Key {
     id: KeyId,
     client: ClientName,
     created: DateTime<Utc>,
+    server: Option<ServerId>,
     secret: Secret,
 }
 
@@ -57,7 +59,12 @@ impl Key {
     }
 
     pub(super) fn new(id: KeyId, client: ClientName, created: DateTime<Utc>, secret: Secret) -> Self {
-        Self { id, client, created, secret }
+        Self { id, client, created, server: None, secret }
+    }
+
+    /// The same for one server, as its client gets it.
+    pub(super) fn with_server(self, server: Option<ServerId>) -> Self {
+        Self { server, ..self }
     }
 
     /// Returns the id that travels in clear with every message under this key.
@@ -73,6 +80,11 @@ impl Key {
     /// Returns when this key was made, to the second once it went through a file.
     pub fn created(&self) -> DateTime<Utc> {
         self.created
+    }
+
+    /// Returns the server that it is for; only a client's own file says so.
+    pub fn server(&self) -> Option<&ServerId> {
+        self.server.as_ref()
     }
 
     /// Returns what tells it from any other key, and from itself with a flipped bit. A key is random, so nobody finds it from this.

@@ -2,7 +2,7 @@
 //!
 //! A nonce is kept for as long as a request that carries it could pass the clock, and is never evicted to make room: where there is no
 //! room, the request is refused. Each key has its own quota, so that one client cannot shut the others out.
-//! The nonces do not outlive the process; [`Nonces::refusing_before`] is for those who want a restart to forget nothing either.
+//! The nonces do not outlive the process: a request is for one start of it (`recipient`).
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,12 +17,11 @@ pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(120);
 /// for, in at most 13 MB (about 200 bytes each).
 pub const NONCES_PER_KEY_MAX: usize = 65_536;
 
-/// The nonces of all keys; shared by all listeners that accept the same keys.
+/// The nonces of all keys.
 #[derive(Debug)]
-pub struct Nonces {
+pub(super) struct Nonces {
     retention: u64,
     per_key_max: usize,
-    refused_before: u64,
     by_key: Mutex<HashMap<KeyId, KeyNonces>>,
 }
 
@@ -43,37 +42,19 @@ struct Arrival {
     nonce: Arc<str>,
 }
 
-impl Default for Nonces {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Nonces {
     /// No nonces yet.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with_limits(CLOCK_TOLERANCE * 2, NONCES_PER_KEY_MAX)
-    }
-
-    /// Refuses requests that were issued before `started` (seconds since 1970), because this process did not see them.
-    ///
-    /// It closes the replay of what was recorded shortly before a restart. The price: a client whose clock is slow by some seconds
-    /// waits as many seconds after each restart.
-    #[must_use]
-    pub fn refusing_before(self, started: u64) -> Self {
-        Self { refused_before: started, ..self }
     }
 
     pub(super) fn with_limits(retention: Duration, per_key_max: usize) -> Self {
         let retention = retention.as_secs();
-        Self { retention, per_key_max, refused_before: 0, by_key: Mutex::default() }
+        Self { retention, per_key_max, by_key: Mutex::default() }
     }
 
     /// Claims the nonce of a request that is authentic and timely. Check and insertion are atomic, under one lock.
     pub(super) fn claim(&self, key: &KeyId, nonce: &str, issued: u64, now: u64) -> Result<(), RefusalReason> {
-        if issued < self.refused_before {
-            return Err(RefusalReason::Time);
-        }
         let mut by_key = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = by_key.entry(key.clone()).or_default();
         while let Some(oldest) = seen.arrivals.front()

@@ -16,6 +16,7 @@ use serde_json::Map;
 use zeroize::Zeroizing;
 
 use super::key::{ClientName, Key, KeyId};
+use super::server_id::ServerId;
 use crate::atomic_file;
 
 mod jwk;
@@ -48,6 +49,12 @@ pub enum KeyFileError {
     /// Somebody else wrote the file since it was loaded.
     #[error("key file `{path}` was changed by another program meanwhile; nothing was written, run the command again", path = .path.display())]
     Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is a file of this name, which is never overwritten.
+    #[error("`{path}` is there already, and a key file is never overwritten; choose another name, or move it away", path = .path.display())]
+    Exists {
         /// The file.
         path: PathBuf,
     },
@@ -147,9 +154,20 @@ impl KeyRing {
         Some(self.set.keys.remove(index))
     }
 
-    /// Writes a JWK Set of this one key, to hand to its client; as secret as the key itself.
-    pub fn export(key: &Arc<Key>) -> Zeroizing<Vec<u8>> {
-        jwk::write(&jwk::KeySet { keys: vec![Arc::clone(key)], foreign: vec![Map::new()] })
+    /// Returns a JWK Set of this one key for its server, to hand to its client; as secret as the key itself.
+    pub fn export(key: &Key, server: &ServerId) -> Zeroizing<Vec<u8>> {
+        jwk::write_for(key, server)
+    }
+
+    /// Writes the same to a new file, mode 0600, durable when this returns.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Exists`] where there is a file of this name; otherwise what the system says.
+    pub fn export_to(path: &Path, key: &Key, server: &ServerId) -> Result<(), KeyFileError> {
+        atomic_file::create(path, &jwk::write_for(key, server)).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.to_owned() },
+            _ => KeyFileError::Io { path: path.to_owned(), doing: "write", source },
+        })
     }
 
     /// Replaces the file atomically, mode 0600, durable when this returns. The folder must exist.

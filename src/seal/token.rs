@@ -88,7 +88,11 @@ pub enum RefusalReason {
     Content,
     /// Issued too long ago or too far ahead; most often a client's clock.
     Time,
-    /// Made for another method or another path and query; or, in an answer, for another request.
+    /// Made for another server, which may have the same keys.
+    Server,
+    /// Made for another start of this server: recorded before a restart, or by a client that has not noticed it.
+    Start,
+    /// An answer or a part of a file that belongs to another request, or to another place in it.
     Target,
     /// A replay: its nonce was used before.
     Replay,
@@ -104,6 +108,8 @@ impl RefusalReason {
             Self::Authentication => "authentication",
             Self::Content => "content",
             Self::Time => "time",
+            Self::Server => "server",
+            Self::Start => "start",
             Self::Target => "target",
             Self::Replay => "replay",
             Self::Full => "full",

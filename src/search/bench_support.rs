@@ -33,7 +33,7 @@ impl BareIndex {
     /// # Errors
     /// When the disk refuses.
     pub fn add(&self, stored: &StoredMessage) -> Result<(), SearchError> {
-        self.writer.add_document(self.index.fields().document(stored)).map_err(|e| self.index.failed(&e))?;
+        self.writer.add_document(self.index.fields().document(stored, &[])).map_err(|e| self.index.failed(&e))?;
         Ok(())
     }
 

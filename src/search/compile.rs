@@ -1,59 +1,145 @@
 //! The query compiler: from a parsed query to Tantivy's.
 //!
-//! The query side of the analyser is here, and it is not the index side: a single dense character goes to the field of single
-//! characters, a pair (bigram) is a term, and a longer run is a phrase of every second pair and the last one. (Made by the index
-//! side, the run 北京 would end in a lone 京 and miss 北京大学.) Beside words and across breaks a single character has a place; see
-//! `analyser`. A word whose forms have several terms is any of them.
+//! Which terms a phrase asks for, and where, is said by `places`.
 
-use std::ops::Bound;
+use std::sync::Arc;
 
-use tantivy::Term;
-use tantivy::query::{
-    AllQuery, BooleanQuery, ConstScoreQuery, FuzzyTermQuery, Occur, PhraseQuery, Query as Asked, RangeQuery, TermQuery,
-};
+use tantivy::query::{AllQuery, BooleanQuery, ConstScoreQuery, EmptyQuery, PhraseQuery, Query as Asked, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{Score, Term};
 
-use super::analyser::pair_apart;
-use super::excluded::Excluded;
+use super::SearchError;
+use super::columns::OpenSegments;
+use super::conjunction::{Conjunction, SCORE_STEP};
+use super::deadline::Deadline;
+use super::disjunction::any_of;
+use super::expansion::{AnyWord, WordSet};
+use super::places::{PhrasePlaces, Place, choices, places, prefix_stems};
 use super::query::{Filter, Node, PeerRef, Phrase, PhraseUnit, Prefix, QueryError, SearchQuery};
 use super::schema::{Fields, IS_DELETED};
+use super::span::TimeSpan;
 use super::units::UnitKind;
-use super::{PREFIX_LENGTH_MIN, SearchError};
+use super::views::ViewedBetween;
 use crate::archive::Snapshot;
-use crate::model::{PeerId, Timestamp};
+use crate::model::{ChatId, Glob, PeerId, Timestamp};
 
-/// How many letters a stem may be shorter than the `prefix*` that is to find it: `runnin*` finds `run`, the stem of running.
-const STEM_SHORTER_MAX: usize = 4;
-/// Most phrases that words with several terms make of one: four words with two each. Of what would be more, only the first term counts.
-const PHRASES_MAX: usize = 16;
+/// Most peers that are asked for one by one; more are looked up before.
+const PEERS_APART_MAX: usize = 8;
+/// Most peers that a pattern of titles may stand for.
+const TITLED_MAX: usize = 10_000;
 
-/// Makes Tantivy's query.
-pub(super) fn compile(query: &SearchQuery, fields: Fields, archive: &Snapshot) -> Result<Box<dyn Asked>, SearchError> {
-    let compiler = Compiler { fields, archive };
-    let asked = compiler.node(query.root())?;
-    if query.mentions_deleted() {
-        return Ok(asked);
-    }
-    let deleted = Term::from_field_text(fields.tag, IS_DELETED);
-    Ok(Box::new(BooleanQuery::new(vec![(Occur::Must, asked), (Occur::MustNot, term(deleted, IndexRecordOption::Basic))])))
+/// What a query is compiled for.
+pub(super) struct Compiler<'a> {
+    pub(super) fields: Fields,
+    pub(super) archive: &'a Snapshot,
+    pub(super) segments: &'a Arc<OpenSegments>,
+    pub(super) deadline: &'a Arc<Deadline>,
+    /// Whether hits are scored.
+    pub(super) is_scored: bool,
 }
 
-struct Compiler<'a> {
-    fields: Fields,
-    archive: &'a Snapshot,
+/// A query of Tantivy's.
+pub(super) struct Compiled {
+    pub(super) query: Box<dyn Asked>,
+    /// Where it asks for any of some words, and for nothing else but a time.
+    pub(super) words: Option<Words>,
+}
+
+/// Any of some words, in a span of time.
+pub(super) struct Words {
+    /// Has the same hits and others, with nearly the same scores.
+    pub(super) any: Box<dyn Asked>,
+    /// Where the words are.
+    pub(super) field: Field,
+    /// By how much its scores may differ.
+    pub(super) margin: Score,
+    /// The time that hits are of, from its first second on and before its end.
+    pub(super) span: (i64, i64),
+    /// Whatever has one of these is a hit, if it is of that time and is not left out.
+    pub(super) of_hits: Vec<Term>,
+    /// What is left out has this.
+    pub(super) left_out: Term,
+}
+
+/// All the time.
+pub(super) const ALWAYS: (i64, i64) = (i64::MIN, i64::MAX);
+
+/// Makes Tantivy's query.
+pub(super) fn compile(query: &SearchQuery, compiler: &Compiler<'_>) -> Result<Compiled, SearchError> {
+    if query.mentions_deleted() {
+        return Ok(Compiled { query: compiler.node(query.root(), Side::Found)?, words: None });
+    }
+    let words = compiler.words(query.root());
+    let required = match query.root() {
+        Node::And(nodes) => compiler.all(nodes, Side::Found)?,
+        node => compiler.all(std::slice::from_ref(node), Side::Found)?,
+    };
+    let deleted = term(compiler.deleted(), IndexRecordOption::Basic);
+    Ok(Compiled { query: Box::new(required.exclude(deleted)), words })
 }
 
 impl Compiler<'_> {
-    fn node(&self, node: &Node) -> Result<Box<dyn Asked>, SearchError> {
+    /// Where a query asks for any of some words, in some time, and for nothing else.
+    fn words(&self, root: &Node) -> Option<Words> {
+        let nodes = match root {
+            Node::And(nodes) => nodes.as_slice(),
+            node => std::slice::from_ref(node),
+        };
+        let (mut words, mut span) = (None, ALWAYS);
+        for node in nodes {
+            match node {
+                Node::Filter(_, filter) => {
+                    let (first, end) = time_of(filter)?;
+                    span = (span.0.max(first), span.1.min(end));
+                }
+                node if words.is_none() => words = Some(node),
+                _ => return None,
+            }
+        }
+        let words = match words? {
+            Node::Or(nodes) => nodes.as_slice(),
+            node => std::slice::from_ref(node),
+        };
+        let units: Vec<&PhraseUnit> = words.iter().map(only_word).collect::<Option<_>>()?;
+        let of_hits = units.iter().flat_map(|unit| unit.terms()).map(|text| self.text(text)).collect();
+        let terms: Vec<Term> = units.iter().flat_map(|unit| self.terms_of_word(unit)).collect();
+        let margin = SCORE_STEP * (terms.len() + 1) as Score;
+        let mut any: Vec<Box<dyn Asked>> = terms.into_iter().map(|of| term(of, IndexRecordOption::WithFreqs)).collect();
+        let any = if any.len() == 1 { any.remove(0) } else { Box::new(BooleanQuery::union(any)) };
+        Some(Words { any, field: self.fields.text, margin, span, of_hits, left_out: self.deleted() })
+    }
+
+    /// What a message has that is marked deleted.
+    fn deleted(&self) -> Term {
+        Term::from_field_text(self.fields.tag, IS_DELETED)
+    }
+
+    /// Every term that makes a word's score.
+    fn terms_of_word(&self, unit: &PhraseUnit) -> Vec<Term> {
+        let mut terms: Vec<Term> = unit.terms().iter().map(|text| self.text(text)).collect();
+        let exact = self.text(&unit.text);
+        if !terms.contains(&exact) {
+            terms.push(exact);
+        }
+        terms
+    }
+
+    fn text(&self, text: &str) -> Term {
+        Term::from_field_text(self.fields.text, text)
+    }
+
+    fn node(&self, node: &Node, side: Side) -> Result<Box<dyn Asked>, SearchError> {
         match node {
             Node::All => Ok(everything()),
-            Node::And(nodes) => self.all(nodes),
+            Node::And(nodes) => Ok(Box::new(self.all(nodes, side)?)),
             Node::Or(nodes) => {
-                let any: Result<Vec<_>, _> = nodes.iter().map(|node| self.node(node)).collect();
-                Ok(Box::new(BooleanQuery::union(any?)))
+                let any: Result<Vec<_>, _> = nodes.iter().map(|node| self.node(node, side)).collect();
+                Ok(self.any_of(any?))
             }
-            Node::Not(_) => self.all(std::slice::from_ref(node)),
-            Node::Text(piece) => Ok(self.piece(piece)),
+            Node::Not(_) => Ok(Box::new(self.all(std::slice::from_ref(node), side)?)),
+            // The index does not know which form of a word a message has.
+            Node::Text(phrase) if phrase.is_exact() && side == Side::LeftOut => Ok(Box::new(EmptyQuery)),
+            Node::Text(phrase) => Ok(self.phrase(phrase)),
             Node::Filter(at, filter) => {
                 let filter = self.filter(*at, filter)?;
                 // Filters choose; only words say how well a message fits.
@@ -62,37 +148,86 @@ impl Compiler<'_> {
         }
     }
 
-    fn all(&self, nodes: &[Node]) -> Result<Box<dyn Asked>, SearchError> {
-        let mut clauses: Vec<(Occur, Box<dyn Asked>)> = Vec::with_capacity(nodes.len() + 1);
+    fn all(&self, nodes: &[Node], side: Side) -> Result<Conjunction, SearchError> {
+        let (mut required, mut excluded) = (Vec::new(), Vec::new());
         for node in nodes {
-            clauses.push(match node {
-                Node::Not(not) => (Occur::MustNot, Box::new(Excluded(self.node(not)?))),
-                other => (Occur::Must, self.node(other)?),
-            });
+            match node {
+                Node::Not(not) => excluded.push(self.node(not, side.other())?),
+                other => required.push(self.node(other, side)?),
+            }
         }
-        if clauses.iter().all(|(occur, _)| *occur == Occur::MustNot) {
-            clauses.push((Occur::Must, everything()));
+        if required.is_empty() {
+            required.push(everything());
         }
-        Ok(Box::new(BooleanQuery::new(clauses)))
+        Ok(excluded.into_iter().fold(self.conjunction(required), Conjunction::exclude))
+    }
+
+    fn conjunction(&self, required: Vec<Box<dyn Asked>>) -> Conjunction {
+        Conjunction::of(required, self.deadline)
+    }
+
+    /// Any of several. Each is a conjunction where hits are scored, as only their scores can be added up in any order.
+    fn any_of(&self, any: Vec<Box<dyn Asked>>) -> Box<dyn Asked> {
+        if any.len() == 1 || !self.is_scored {
+            return any_of(any);
+        }
+        let rounded = any.into_iter().map(|query| -> Box<dyn Asked> { Box::new(self.conjunction(vec![query])) });
+        any_of(rounded.collect())
     }
 
     fn filter(&self, at: usize, filter: &Filter) -> Result<Box<dyn Asked>, SearchError> {
-        let exact = |field: Field, value: i64| term(Term::from_field_i64(field, value), IndexRecordOption::Basic);
-        let date = |t: Timestamp| Term::from_field_i64(self.fields.date, t.0);
+        let Fields { peer, sender, via, source, tag, lang, hashtag, topic, reply, .. } = self.fields;
+        let number = |field: Field, value: i32| term(Term::from_field_i64(field, value.into()), IndexRecordOption::Basic);
+        let word = |field: Field, value: &str| term(Term::from_field_text(field, value), IndexRecordOption::Basic);
+        let span = |not_before: Timestamp, before: Timestamp| -> Box<dyn Asked> {
+            Box::new(TimeSpan { not_before: not_before.0, before: before.0, segments: Arc::clone(self.segments) })
+        };
         Ok(match filter {
-            Filter::In(who) => exact(self.fields.peer, self.who(at, who)?.0),
-            Filter::From(who) => exact(self.fields.sender, self.who(at, who)?.0),
-            Filter::Tag(tag) => term(Term::from_field_text(self.fields.tag, tag), IndexRecordOption::Basic),
-            Filter::NotBefore(t) => Box::new(RangeQuery::new(Bound::Included(date(*t)), Bound::Unbounded)),
-            Filter::Before(t) => Box::new(RangeQuery::new(Bound::Unbounded, Bound::Excluded(date(*t)))),
+            Filter::In(who) => self.any_peer(peer, at, who)?,
+            Filter::From(who) => self.any_peer(sender, at, who)?,
+            Filter::Via(who) => self.any_peer(via, at, who)?,
+            Filter::Source(who) => self.any_peer(source, at, who)?,
+            Filter::Tag(name) => word(tag, name),
+            Filter::Language(code) => word(lang, code),
+            Filter::Host(host) => self.any_word(self.fields.host, WordSet::HostsBelow(host.clone())),
+            Filter::Hashtag(name) => word(hashtag, name),
+            Filter::Topic(id) => number(topic, *id),
+            Filter::Reply(id) => number(reply, *id),
+            Filter::Views(views) => Box::new(ViewedBetween {
+                views: views.clone(),
+                segments: Arc::clone(self.segments),
+                deadline: Arc::clone(self.deadline),
+            }),
+            Filter::NotBefore(time) => span(*time, Timestamp(i64::MAX)),
+            Filter::Before(time) => span(Timestamp(i64::MIN), *time),
+            Filter::Between(first, end) => span(*first, *end),
         })
     }
 
-    fn who(&self, at: usize, who: &PeerRef) -> Result<PeerId, SearchError> {
+    fn any_word(&self, field: Field, words: WordSet) -> Box<dyn Asked> {
+        Box::new(AnyWord { field, words, deadline: Arc::clone(self.deadline) })
+    }
+
+    /// Messages with any of some peers in a field.
+    fn any_peer(&self, field: Field, at: usize, who: &[PeerRef]) -> Result<Box<dyn Asked>, SearchError> {
+        let mut peers = Vec::new();
+        for who in who {
+            peers.extend(self.who(at, who)?);
+        }
+        peers.sort_unstable();
+        peers.dedup();
+        let terms: Vec<Term> = peers.into_iter().map(|peer| Term::from_field_i64(field, peer.0)).collect();
+        Ok(match terms.len() {
+            1..=PEERS_APART_MAX => any_of(terms.into_iter().map(|of| term(of, IndexRecordOption::Basic)).collect()),
+            _ => self.any_word(field, WordSet::Terms(terms)),
+        })
+    }
+
+    fn who(&self, at: usize, who: &PeerRef) -> Result<Vec<PeerId>, SearchError> {
         match who {
-            PeerRef::Id(id) => Ok(*id),
+            PeerRef::Id(id) => Ok(vec![*id]),
             PeerRef::Username(username) => match self.archive.view().peer_by_username(username)? {
-                Some(peer) => Ok(peer.id),
+                Some(peer) => Ok(vec![peer.id]),
                 None => {
                     let what = format!(
                         "no archived peer has the username `@{username}`; look it up with `telescribe peers`, or give its id"
@@ -100,136 +235,134 @@ impl Compiler<'_> {
                     Err(QueryError { at, what }.into())
                 }
             },
+            PeerRef::Title(pattern) => self.titled(at, pattern),
         }
     }
 
-    /// All units of a piece, each at its place.
-    fn piece(&self, piece: &Phrase) -> Box<dyn Asked> {
-        let mut places: Vec<Place<'_>> = Vec::new();
-        let mut clauses = Vec::new();
-        let mut at = 0;
-        while let Some(unit) = piece.units.get(at) {
-            let before = at.checked_sub(1).and_then(|before| piece.units.get(before));
-            if unit.kind == UnitKind::Dense {
-                let run = run(&piece.units[at..]);
-                at += run.len();
-                self.dense(&mut places, before, run, piece.units.get(at));
-                if run.len() == piece.units.len() && run.len() == 1 {
-                    clauses.push(term(Term::from_field_text(self.fields.chars, &unit.text), IndexRecordOption::Basic));
-                }
-            } else {
-                at += 1;
-                let terms = unit.terms().iter().map(|text| self.text(text)).collect();
-                places.push(Place { offset: unit.position, terms, exact: Some(&unit.text) });
+    /// The archived chats whose titles match.
+    fn titled(&self, at: usize, pattern: &Glob) -> Result<Vec<PeerId>, SearchError> {
+        let mut found: Vec<PeerId> = Vec::new();
+        for entry in self.archive.view().crawl_states(ChatId::FIRST) {
+            let peer = entry?.0.peer();
+            if found.last() == Some(&peer) || self.deadline.has_passed() {
+                continue;
+            }
+            if self.archive.view().peer(peer)?.is_some_and(|peer| pattern.matches(&peer.title)) {
+                found.push(peer);
             }
         }
+        let wrong = |what: &str| Err(QueryError { at, what: what.to_owned() }.into());
+        match found.len() {
+            0 if self.deadline.is_missed() => Ok(found),
+            0 => wrong("no archived chat has such a title; `telescribe peers` lists them, and `*` stands for any letters"),
+            1..=TITLED_MAX => Ok(found),
+            _ => wrong("more than 10,000 chats have such a title; give more letters of it"),
+        }
+    }
+
+    /// A phrase, in the texts that it is looked for in.
+    fn phrase(&self, phrase: &Phrase) -> Box<dyn Asked> {
+        let Fields { text, chars, earlier, earlier_chars, .. } = self.fields;
+        let (text, chars) = if phrase.earlier { (earlier, earlier_chars) } else { (text, chars) };
+        Texts { compiler: self, text, chars }.phrase(phrase)
+    }
+}
+
+/// The word that is asked for, if it is one.
+fn only_word(node: &Node) -> Option<&PhraseUnit> {
+    let Node::Text(Phrase { units, prefix: None, similar: None, earlier: false }) = node else { return None };
+    let [unit] = units.as_slice() else { return None };
+    (unit.kind != UnitKind::Dense && unit.exact.is_none()).then_some(unit)
+}
+
+/// The time that a filter leaves, from its first second on and before its end, if that is all that it does.
+fn time_of(filter: &Filter) -> Option<(i64, i64)> {
+    match filter {
+        Filter::NotBefore(time) => Some((time.0, i64::MAX)),
+        Filter::Before(time) => Some((i64::MIN, time.0)),
+        Filter::Between(first, end) => Some((first.0, end.0)),
+        _ => None,
+    }
+}
+
+/// Whether more may be found than is meant, or less: what the index cannot tell is looked at in the archive afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    /// What matches is found: more may be.
+    Found,
+    /// What matches is left out: less may be.
+    LeftOut,
+}
+
+impl Side {
+    fn other(self) -> Self {
+        match self {
+            Self::Found => Self::LeftOut,
+            Self::LeftOut => Self::Found,
+        }
+    }
+}
+
+/// The texts that a phrase is looked for in: those of messages, or those of their earlier versions.
+struct Texts<'c, 'a> {
+    compiler: &'c Compiler<'a>,
+    text: Field,
+    chars: Field,
+}
+
+impl Texts<'_, '_> {
+    /// All units of a phrase, each at its place.
+    fn phrase(&self, phrase: &Phrase) -> Box<dyn Asked> {
+        if let Some(similar) = &phrase.similar {
+            let similar = self.compiler.any_word(self.text, WordSet::SimilarTo(similar.clone()));
+            return Box::new(ConstScoreQuery::new(similar, 1.0));
+        }
+        let PhrasePlaces { single, mut places } = places(phrase);
+        let single = single.map(|single| term(Term::from_field_text(self.chars, single), IndexRecordOption::Basic));
+        let mut clauses: Vec<Box<dyn Asked>> = single.into_iter().collect();
         match places.len() {
             0 => {}
             1 => clauses.extend(places.pop().map(|only| self.one(only))),
-            _ => clauses.push(phrases(places)),
+            _ => clauses.push(self.phrases(&places)),
         }
-        clauses.extend(piece.prefix.as_ref().map(|prefix| self.prefix(prefix)));
+        clauses.extend(phrase.prefix.as_ref().map(|prefix| self.prefix(prefix)));
         match clauses.len() {
             1 => clauses.remove(0),
-            _ => Box::new(BooleanQuery::intersection(clauses)),
-        }
-    }
-
-    /// The places of a run of dense characters, between what stands before and after it.
-    fn dense(&self, places: &mut Vec<Place<'_>>, before: Option<&PhraseUnit>, run: &[PhraseUnit], after: Option<&PhraseUnit>) {
-        let Some(first) = run.first() else { return };
-        let mut push = |offset, term| places.push(Place { offset, terms: vec![term], exact: None });
-        match before {
-            Some(before) if before.kind == UnitKind::Dense => {
-                push(before.position, self.text(&pair_apart(&before.text, &first.text)))
-            }
-            _ => {}
-        }
-        let is_word = |unit: Option<&PhraseUnit>| unit.is_some_and(|unit| unit.kind == UnitKind::Word);
-        if run.len() == 1 && (is_word(before) || is_word(after)) {
-            push(first.position, self.text(&first.text));
-        }
-        for (offset, pair) in self.pairs(run) {
-            push(first.position + offset, pair);
+            _ => Box::new(self.compiler.conjunction(clauses)),
         }
     }
 
     fn text(&self, text: &str) -> Term {
-        Term::from_field_text(self.fields.text, text)
+        Term::from_field_text(self.text, text)
     }
 
     /// One word: any of its terms; a message with the form that was asked for fits better.
     fn one(&self, place: Place<'_>) -> Box<dyn Asked> {
-        let exact = place.exact.map(|text| self.text(text)).filter(|exact| !place.terms.contains(exact));
-        let any = any_of(place.terms.into_iter().map(|t| term(t, IndexRecordOption::WithFreqs)).collect());
+        let terms: Vec<Term> = place.terms.iter().map(|text| self.text(text)).collect();
+        let exact = place.exact.map(|text| self.text(text)).filter(|exact| !terms.contains(exact));
+        let any = self.compiler.any_of(terms.into_iter().map(|t| term(t, IndexRecordOption::WithFreqs)).collect());
         match exact {
-            Some(exact) => {
-                let clauses = vec![(Occur::Must, any), (Occur::Should, term(exact, IndexRecordOption::WithFreqs))];
-                Box::new(BooleanQuery::new(clauses))
-            }
+            Some(exact) => Box::new(self.compiler.conjunction(vec![any]).prefer(term(exact, IndexRecordOption::WithFreqs))),
             None => any,
         }
     }
 
-    /// The pairs that a run of two or more characters is made of, and their offsets: every second one, and the last.
-    fn pairs<'r>(&self, run: &'r [PhraseUnit]) -> impl Iterator<Item = (usize, Term)> + use<'r> {
-        let field = self.fields.text;
-        let last = run.len().saturating_sub(2);
-        let pairs = run.windows(2).enumerate().filter(move |(offset, _)| offset % 2 == 0 || *offset == last);
-        pairs.map(move |(offset, pair)| {
-            (offset, Term::from_field_text(field, &pair.iter().map(|u| u.text.as_str()).collect::<String>()))
-        })
-    }
-
     /// Terms that begin with the letters, and the shorter stems that a word beginning with them may have been reduced to.
     fn prefix(&self, prefix: &Prefix) -> Box<dyn Asked> {
-        let letters = self.text(&prefix.letters);
-        let mut any: Vec<Box<dyn Asked>> = vec![Box::new(FuzzyTermQuery::new_prefix(letters, 0, false))];
-        for stem in prefix_stems(prefix) {
-            any.push(term(self.text(stem), IndexRecordOption::Basic));
-        }
-        Box::new(ConstScoreQuery::new(Box::new(BooleanQuery::union(any)), 1.0))
+        let stems = prefix_stems(prefix).map(|stem| self.text(stem)).collect();
+        let any = self.compiler.any_word(self.text, WordSet::BeginningWith(prefix.letters.clone(), stems));
+        Box::new(ConstScoreQuery::new(any, 1.0))
     }
-}
 
-/// The stems, other than those that begin with the letters, of words that do.
-pub(super) fn prefix_stems(prefix: &Prefix) -> impl Iterator<Item = &str> {
-    let ends: Vec<usize> = prefix.letters.char_indices().map(|(end, _)| end).skip(PREFIX_LENGTH_MIN).collect();
-    let shorter = ends.into_iter().rev().take(STEM_SHORTER_MAX).map(|end| &prefix.letters[..end]);
-    shorter.chain(prefix.stems.iter().map(String::as_str))
-}
-
-/// What is asked for at one place of a phrase.
-struct Place<'p> {
-    offset: usize,
-    /// Any of these.
-    terms: Vec<Term>,
-    /// The form of the word that was asked for, if it is one.
-    exact: Option<&'p str>,
-}
-
-/// A phrase for each choice among the terms of its places.
-fn phrases(places: Vec<Place<'_>>) -> Box<dyn Asked> {
-    let mut all = vec![Vec::with_capacity(places.len())];
-    for place in places {
-        let count = if all.len() * place.terms.len() > PHRASES_MAX { 1 } else { place.terms.len() };
-        let chosen = &place.terms[..count];
-        let extended = |phrase: Vec<(usize, Term)>| {
-            chosen.iter().map(move |term| [phrase.clone(), vec![(place.offset, term.clone())]].concat())
+    /// A phrase for each choice among the terms of its places.
+    fn phrases(&self, places: &[Place<'_>]) -> Box<dyn Asked> {
+        let phrase = |choice: Vec<(usize, &str)>| -> Box<dyn Asked> {
+            let terms = choice.into_iter().map(|(offset, text)| (offset, self.text(text))).collect();
+            // By itself it would look for its first hit, and from one to the next, without a pause.
+            Box::new(self.compiler.conjunction(vec![Box::new(PhraseQuery::new_with_offset(terms))]))
         };
-        all = all.into_iter().flat_map(extended).collect();
+        any_of(choices(places).into_iter().map(phrase).collect())
     }
-    any_of(all.into_iter().map(|phrase| -> Box<dyn Asked> { Box::new(PhraseQuery::new_with_offset(phrase)) }).collect())
-}
-
-fn any_of(mut any: Vec<Box<dyn Asked>>) -> Box<dyn Asked> {
-    if any.len() == 1 { any.remove(0) } else { Box::new(BooleanQuery::union(any)) }
-}
-
-/// The dense characters at the start that follow each other directly.
-fn run(units: &[PhraseUnit]) -> &[PhraseUnit] {
-    let goes_on = units.iter().skip(1).take_while(|unit| unit.kind == UnitKind::Dense && unit.joined).count();
-    &units[..=goes_on]
 }
 
 fn term(term: Term, option: IndexRecordOption) -> Box<dyn Asked> {

@@ -35,7 +35,7 @@ impl FoldSink for String {
 }
 
 /// Folded text that remembers where each byte of it came from.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct MappedText {
     /// The folded text.
     pub(super) text: String,
@@ -46,7 +46,8 @@ pub(super) struct MappedText {
 impl MappedText {
     /// Folds a text.
     pub(super) fn of(text: &str) -> Self {
-        let mut mapped = Self::default();
+        // Most letters are folded to as many bytes as they had.
+        let mut mapped = Self { text: String::with_capacity(text.len()), origins: Vec::with_capacity(text.len()) };
         fold(text, &mut mapped);
         mapped
     }
@@ -200,7 +201,8 @@ fn composed<S: FoldSink>(text: &str, at: usize, next: usize, c: char, sink: &mut
 /// Whether a character can compose with the one before it.
 fn continues(c: char) -> bool {
     match c {
-        '\0'..='\u{2ff}' => false,
+        // Latin, Greek, Cyrillic, Chinese: what most text is made of need not be looked up.
+        '\0'..='\u{2ff}' | '\u{370}'..='\u{482}' | '\u{3400}'..='\u{9fff}' => false,
         // Vowels and finals of Hangul in letters, voicing marks of half-width Katakana.
         '\u{1160}'..='\u{11ff}' | '\u{d7b0}'..='\u{d7ff}' | '\u{ff9e}' | '\u{ff9f}' => true,
         _ => canonical_combining_class(c) != 0,
@@ -299,6 +301,13 @@ mod tests {
         assert_eq!(origin("f"), "ﬁ");
         assert_eq!(origin("ки"), "%D0%9A%D0%B8");
         assert_eq!(origin("и"), "%D0%B8");
+    }
+
+    #[test]
+    fn what_need_not_be_looked_up_would_be_found_to_be_no_mark() {
+        for c in ('\0'..='\u{9fff}').filter(|c| canonical_combining_class(*c) != 0) {
+            assert!(continues(c), "{c:?}");
+        }
     }
 
     proptest! {

@@ -7,10 +7,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use tantivy::{Directory as _, IndexReader, ReloadPolicy, Searcher, TantivyError};
+use tantivy::{Directory as _, IndexReader, ReloadPolicy, TantivyError};
 
 use super::SearchError;
+use super::columns::OpenSegments;
 use super::directory::{Access, IndexDirectory, META, files_of_an_index, is_vacant};
 use super::expunge_requests::ExpungeRequests;
 use super::failure::{caught, failed, is_damage_of_a_file, not_opened, refused, unusable};
@@ -24,6 +26,8 @@ pub struct Index {
     path: PathBuf,
     inner: tantivy::Index,
     reader: IndexReader,
+    /// What searches see.
+    segments: RwLock<Arc<OpenSegments>>,
     fields: Fields,
     /// What searches see reaches up to here.
     position: AtomicU64,
@@ -130,11 +134,13 @@ impl Index {
     fn with(path: &Path, mut inner: tantivy::Index, fields: Fields, fault: Option<String>) -> Result<Self, TantivyError> {
         inner.set_tokenizers(schema::tokenizers());
         // The indexer reloads after each of its commits; nobody else commits.
-        let reader = inner.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        let reader: IndexReader = inner.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        let segments = RwLock::new(Arc::new(OpenSegments::new(reader.searcher(), None)?));
         let index = Self {
             path: path.to_owned(),
             inner,
             reader,
+            segments,
             fields,
             position: AtomicU64::new(0),
             fault,
@@ -178,13 +184,13 @@ impl Index {
     /// How many messages searches see, also those marked deleted.
     #[must_use]
     pub fn document_count(&self) -> u64 {
-        self.searcher().num_docs()
+        self.segments().searcher().num_docs()
     }
 
     /// How many parts the index is cut into; each is searched by itself.
     #[must_use]
     pub fn segment_count(&self) -> usize {
-        self.searcher().segment_readers().len()
+        self.segments().searcher().segment_readers().len()
     }
 
     /// Bytes of its files.
@@ -204,6 +210,8 @@ impl Index {
     /// Reloads, so that searches see the newest commit (near real time).
     pub(super) fn reload(&self) -> Result<(), TantivyError> {
         self.reader.reload()?;
+        let segments = Arc::new(OpenSegments::new(self.reader.searcher(), Some(&self.segments()))?);
+        *self.segments.write().unwrap_or_else(PoisonError::into_inner) = segments;
         self.note_position()
     }
 
@@ -230,8 +238,8 @@ impl Index {
         self.fields
     }
 
-    pub(super) fn searcher(&self) -> Searcher {
-        self.reader.searcher()
+    pub(super) fn segments(&self) -> Arc<OpenSegments> {
+        Arc::clone(&self.segments.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn failed(&self, why: &TantivyError) -> SearchError {

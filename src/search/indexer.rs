@@ -4,6 +4,8 @@
 //! A change after the committed position was never committed: a message that is new there is not in the index yet, and adding it
 //! needs no deletion first, which would cost a third of the time. The document is always made from the newest form of the message, so
 //! indexing is idempotent: changes that are read twice, or whose message has changed again since, do no harm.
+//!
+//! No change tells of views that have moved. The archive notes those messages, and they are indexed again when there is nothing else to do.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,10 +13,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tantivy::IndexWriter;
-use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
+use tantivy::indexer::IndexWriterOptions;
 
 use super::index::{CommitPayload, Index};
-use crate::archive::{Archive, ChangeBatch, Reader, Snapshot};
+use super::merging::BoundedMerges;
+use super::schema::earlier_versions;
+use crate::archive::{Archive, ChangeBatch, Reader, Snapshot, StoredMessage};
 use crate::failpoints;
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{Change, ChangeKind, MessageKey, Seq};
@@ -26,8 +30,10 @@ const BATCH_CHANGES_MAX: usize = 2_000;
 const CATCH_UP_LAG_MIN: u64 = 100_000;
 /// The commit size while catching up, in changes: what a crash costs, and the segment size that needs few merges.
 const CATCH_UP_COMMIT: u64 = 200_000;
-/// Share of deleted documents at which a segment is rewritten; Tantivy's default never does.
-const DELETED_SHARE_MAX: f32 = 0.3;
+/// Messages that are indexed again in one step because their views have moved.
+const RECOUNTED_MAX: usize = 1_000;
+/// How often it is asked which those are: no change tells of them.
+const RECOUNTED_INTERVAL: Duration = Duration::from_secs(30);
 /// The least memory that the index works with, in MiB: Tantivy's own minimum, rounded up.
 pub const MEMORY_MIB_MIN: usize = 16;
 
@@ -121,11 +127,12 @@ impl Worker for Indexer {
         tokio::select! {
             () = reader.wait() => {}
             () = self.index.expunge_wanted() => {}
+            () = tokio::time::sleep(RECOUNTED_INTERVAL) => {}
         }
     }
 
     async fn finish(&mut self) -> anyhow::Result<()> {
-        if self.writer.as_ref().is_some_and(|writer| writer.reader.read() == writer.committed) {
+        if self.writer.as_ref().is_some_and(OpenWriter::is_all_committed) {
             return Ok(());
         }
         self.with_writer(OpenWriter::commit_if_needed).await
@@ -142,6 +149,8 @@ struct OpenWriter {
     /// What of it is committed.
     committed: Seq,
     committed_at: Option<Instant>,
+    /// Messages that were added again because their views had moved, since the last commit.
+    recounted: Vec<(MessageKey, i32)>,
 }
 
 impl OpenWriter {
@@ -154,9 +163,7 @@ impl OpenWriter {
             .build();
         index.check_owner(&archive)?;
         let writer: IndexWriter = index.inner().writer_with_options(options).context("cannot write to the index")?;
-        let mut merges = LogMergePolicy::default();
-        merges.set_del_docs_ratio_before_merge(DELETED_SHARE_MAX);
-        writer.set_merge_policy(Box::new(merges));
+        writer.set_merge_policy(Box::new(BoundedMerges::default()));
         let committed = index.committed().context("cannot read the index's last commit")?.unwrap_or_default();
         // A commit that succeeded and was not shown, because the disk failed between the two: there may be nothing more to commit.
         index.reload().context("cannot show the index's last commit")?;
@@ -167,12 +174,16 @@ impl OpenWriter {
             writer,
             committed: committed.position,
             committed_at: None,
+            recounted: Vec::new(),
         })
     }
 
     fn step(&mut self) -> anyhow::Result<StepOutcome> {
         let ChangeBatch { changes, snapshot } = self.reader.next_batch(BATCH_CHANGES_MAX)?;
         self.apply(&changes, &snapshot)?;
+        if changes.is_empty() && self.recounted.is_empty() {
+            self.apply_recounted(&snapshot)?;
+        }
         if let Some(request) = self.index.expunge_asked().filter(|_| changes.is_empty()) {
             self.commit_if_needed()?;
             self.index.expunge(&mut self.writer, request)?;
@@ -193,6 +204,19 @@ impl OpenWriter {
                 *messages.entry(key).or_default() |= matches!(change.kind, ChangeKind::MessageNew { .. });
             }
         }
+        self.add(messages, archive)
+    }
+
+    /// Adds messages again whose views have moved.
+    fn apply_recounted(&mut self, archive: &Snapshot) -> anyhow::Result<()> {
+        let recounted = archive.view().recounted(RECOUNTED_MAX)?;
+        self.add(recounted.iter().map(|(key, _)| (*key, false)).collect(), archive)?;
+        self.recounted = recounted;
+        Ok(())
+    }
+
+    /// Adds messages in their newest form; `true` for those that are not in the index yet.
+    fn add(&mut self, messages: BTreeMap<MessageKey, bool>, archive: &Snapshot) -> anyhow::Result<()> {
         let keys: Vec<MessageKey> = messages.keys().copied().collect();
         let fields = self.index.fields();
         for (stored, (key, is_new)) in archive.view().messages_by_key(&keys)?.into_iter().zip(messages) {
@@ -201,7 +225,9 @@ impl OpenWriter {
             }
             match stored {
                 Some(stored) => {
-                    self.writer.add_document(fields.document(&stored))?;
+                    let version = |number| archive.view().version_if_whole(key, number).transpose();
+                    let earlier: Vec<StoredMessage> = earlier_versions(&stored).filter_map(version).collect::<Result<_, _>>()?;
+                    self.writer.add_document(fields.document(&stored, &earlier))?;
                 }
                 None if archive.view().is_erased(key)? => {}
                 None => tracing::error!(message.key = %key, "message {key} is in the change log but not in the archive"),
@@ -211,7 +237,7 @@ impl OpenWriter {
     }
 
     fn is_commit_due(&self) -> bool {
-        if self.reader.read() == self.committed {
+        if self.is_all_committed() {
             return false;
         }
         if self.reader.lag() > CATCH_UP_LAG_MIN {
@@ -223,11 +249,15 @@ impl OpenWriter {
     /// When what was read is to be committed; `None` when all of it is.
     fn commit_due(&self) -> Option<Instant> {
         let due = self.committed_at.map(|at| at + self.settings.commit_interval);
-        (self.reader.read() != self.committed).then(|| due.unwrap_or_else(Instant::now))
+        (!self.is_all_committed()).then(|| due.unwrap_or_else(Instant::now))
+    }
+
+    fn is_all_committed(&self) -> bool {
+        self.reader.read() == self.committed && self.recounted.is_empty()
     }
 
     fn commit_if_needed(&mut self) -> anyhow::Result<()> {
-        if self.reader.read() == self.committed { Ok(()) } else { self.commit() }
+        if self.is_all_committed() { Ok(()) } else { self.commit() }
     }
 
     fn commit(&mut self) -> anyhow::Result<()> {
@@ -244,6 +274,9 @@ impl OpenWriter {
         self.index.reload()?;
         self.committed = self.reader.read();
         self.committed_at = Some(Instant::now());
+        if !self.recounted.is_empty() {
+            self.reader.archive().recount_indexed(std::mem::take(&mut self.recounted))?;
+        }
         Ok(())
     }
 }

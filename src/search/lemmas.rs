@@ -5,6 +5,7 @@
 //! are compiled in; where they come from and under which licence: docs/decisions/0023.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -52,6 +53,55 @@ impl Stemmers {
             _ => return Cow::Borrowed(word),
         };
         if stem.is_empty() { Cow::Borrowed(word) } else { stem }
+    }
+}
+
+/// What a folded word is found by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WordForms {
+    /// Its stem.
+    pub(super) stem: String,
+    /// What all its forms are found by, where their stem is not that; see [`keys_of`].
+    pub(super) keys: &'static [Box<str>],
+}
+
+/// Slots of a thread's memo: most words of a text are among a few thousand (Zipf's law).
+const MEMO_SLOTS: usize = 1 << 13;
+/// The longest word that is kept there, in bytes.
+const MEMO_WORD_MAX: usize = 32;
+
+/// One word and what it is found by.
+#[derive(Clone, Default)]
+struct MemoSlot {
+    word: String,
+    stem: String,
+    keys: &'static [Box<str>],
+}
+
+thread_local! {
+    /// The words that this thread met last, by hash (direct-mapped), so that these are not reduced again. It goes with the thread.
+    static MEMO: RefCell<Vec<MemoSlot>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Stemmers {
+    /// What a folded word is found by, kept for when it comes again.
+    pub(super) fn forms_of(&self, word: &str) -> WordForms {
+        if word.is_empty() || word.len() > MEMO_WORD_MAX {
+            return WordForms { stem: self.stem(word).into_owned(), keys: keys_of(word) };
+        }
+        // FNV-1a: the words are short.
+        let hash = word.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let number = (hash ^ hash >> 15) as usize % MEMO_SLOTS;
+        MEMO.with_borrow_mut(|memo| {
+            if memo.is_empty() {
+                memo.resize(MEMO_SLOTS, MemoSlot::default());
+            }
+            let slot = &mut memo[number];
+            if slot.word != word {
+                *slot = MemoSlot { word: word.to_owned(), stem: self.stem(word).into_owned(), keys: keys_of(word) };
+            }
+            WordForms { stem: slot.stem.clone(), keys: slot.keys }
+        })
     }
 }
 
@@ -160,6 +210,18 @@ mod tests {
                     assert!(found, "{query} {:?} in {text} {:?}", asked(query), indexed(text));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_what_would_be_found_again() {
+        let stemmers = Stemmers::new();
+        // More than there are slots, twice.
+        let numbered = (0..2 * MEMO_SLOTS).map(|number| format!("running{}", number % (MEMO_SLOTS + 7)));
+        let words = ["деньги", "running", "дети", "", "今", &"long".repeat(20)].map(str::to_owned);
+        for word in numbered.chain(words.clone()).chain(words) {
+            let expected = WordForms { stem: stemmers.stem(&word).into_owned(), keys: keys_of(&word) };
+            assert_eq!(stemmers.forms_of(&word), expected, "{word}");
         }
     }
 

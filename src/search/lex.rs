@@ -28,6 +28,8 @@ pub(super) enum LexemeKind {
     Not,
     /// Between quotes.
     Phrase(String),
+    /// Behind a `=`, with or without quotes.
+    Exact(String),
     /// Between spaces.
     Text(String),
     /// A number in groups, such as a telephone number: as it was written.
@@ -70,6 +72,7 @@ fn one(chars: &[char], start: usize, c: char) -> Result<(Option<LexemeKind>, usi
     match c {
         '(' => Ok((Some(LexemeKind::Open), start + 1)),
         ')' => Ok((Some(LexemeKind::Close), start + 1)),
+        '=' if chars.get(start + 1).is_some_and(|c| c.is_alphanumeric() || is_opening(*c)) => exact(chars, start + 1),
         // Between spaces it is a dash.
         '-' => Ok((chars.get(start + 1).filter(|c| !c.is_whitespace()).map(|_| LexemeKind::Not), start + 1)),
         _ => match quoted(chars, start)? {
@@ -77,6 +80,15 @@ fn one(chars: &[char], start: usize, c: char) -> Result<(Option<LexemeKind>, usi
             None => word(chars, start),
         },
     }
+}
+
+/// What stands behind a `=`.
+fn exact(chars: &[char], start: usize) -> Result<(Option<LexemeKind>, usize), QueryError> {
+    let (text, end) = quoted(chars, start)?.unwrap_or_else(|| {
+        let end = word_end(chars, start);
+        (chars[start..end].iter().collect(), end)
+    });
+    Ok((Some(LexemeKind::Exact(text)), end))
 }
 
 fn word(chars: &[char], start: usize) -> Result<(Option<LexemeKind>, usize), QueryError> {
@@ -151,6 +163,10 @@ fn number_end(chars: &[char], start: usize) -> Option<usize> {
 
 fn is_digit(c: char) -> bool {
     c.is_ascii_digit() || ascii_digit(c).is_some()
+}
+
+fn is_opening(c: char) -> bool {
+    QUOTES.iter().any(|(open, _)| *open == c)
 }
 
 /// What stands in the quotes that open at a place, and where the text continues after them.

@@ -1,9 +1,13 @@
 //! The syntax tree of a parsed query. The language is described in docs/query.md.
 
+use std::ops::RangeInclusive;
+
 use super::fold::fold;
 use super::lemmas::Stemmers;
+use super::order::SortOrder;
+use super::slips::Similar;
 use super::units::{TokenUnit, UnitKind, units};
-use crate::model::{PeerId, Timestamp};
+use crate::model::{Glob, PeerId, Timestamp};
 
 /// Longest query, in characters: two lines of text are pasted, more is a mistake.
 pub const QUERY_LENGTH_MAX: usize = 512;
@@ -19,6 +23,7 @@ pub const PREFIX_LENGTH_MIN: usize = 3;
 pub struct SearchQuery {
     source: String,
     root: Node,
+    sort: Option<SortOrder>,
 }
 
 /// Why a query could not be parsed: what is wrong, where, and the way out.
@@ -33,8 +38,14 @@ pub struct QueryError {
 
 impl SearchQuery {
     /// A query as it was written, and what it means.
-    pub(super) fn new(source: &str, root: Node) -> Self {
-        Self { source: source.to_owned(), root }
+    pub(super) fn new(source: &str, root: Node, sort: Option<SortOrder>) -> Self {
+        Self { source: source.to_owned(), root, sort }
+    }
+
+    /// The order that it asks for itself, by `sort:`.
+    #[must_use]
+    pub fn sort(&self) -> Option<SortOrder> {
+        self.sort
     }
 
     /// The query as it was written.
@@ -48,7 +59,8 @@ impl SearchQuery {
     }
 
     /// Whether it has a filter `is:deleted`; if not, deleted messages are left out.
-    pub(super) fn mentions_deleted(&self) -> bool {
+    #[must_use]
+    pub fn mentions_deleted(&self) -> bool {
         fn any(node: &Node) -> bool {
             match node {
                 Node::And(all) | Node::Or(all) => all.iter().any(any),
@@ -60,7 +72,40 @@ impl SearchQuery {
         any(&self.root)
     }
 
-    /// The phrases that hits should contain: all that are not negated by a `-`.
+    /// Whether one hit can fit better than another: by its words, other than the beginnings of words and single characters of a script without spaces,
+    /// which a message has or has not.
+    pub(super) fn is_scored(&self) -> bool {
+        let is_scored = |phrase: &&Phrase| match phrase.units.as_slice() {
+            [] => false,
+            [only] => only.kind != UnitKind::Dense,
+            _ => true,
+        };
+        self.positive_phrases().iter().any(is_scored)
+    }
+
+    /// Whether it asks for the form of a word as it is written, which the index does not have.
+    pub(super) fn is_exact(&self) -> bool {
+        fn any(node: &Node) -> bool {
+            match node {
+                Node::And(all) | Node::Or(all) => all.iter().any(any),
+                Node::Not(node) => any(node),
+                Node::Text(phrase) => phrase.is_exact(),
+                Node::All | Node::Filter(..) => false,
+            }
+        }
+        any(&self.root)
+    }
+
+    /// The order in which its hits come: that which it says, or else the one that was requested. What nothing scores by comes in the order in which equal
+    /// scores do, without being scored.
+    pub(super) fn order(&self, requested: SortOrder) -> SortOrder {
+        match self.sort().unwrap_or(requested) {
+            SortOrder::Relevance if !self.is_scored() => SortOrder::Newest,
+            order => order,
+        }
+    }
+
+    /// The phrases that hits should contain, or earlier versions of them: all that are not negated by a `-`.
     pub(super) fn positive_phrases(&self) -> Vec<&Phrase> {
         fn add<'q>(node: &'q Node, positive_phrases: &mut Vec<&'q Phrase>) {
             match node {
@@ -95,16 +140,34 @@ pub(super) enum Node {
 /// What `name:value` asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Filter {
-    /// Posted in a peer.
-    In(PeerRef),
-    /// Sent by a peer.
-    From(PeerRef),
+    /// Posted in any of some peers.
+    In(Vec<PeerRef>),
+    /// Sent by any of some peers; what nobody is named as the sender of was sent by the peer that it is in.
+    From(Vec<PeerRef>),
+    /// Sent with any of some bots.
+    Via(Vec<PeerRef>),
+    /// Forwarded from any of some peers.
+    Source(Vec<PeerRef>),
     /// Tagged, see `schema`.
     Tag(&'static str),
+    /// In a language, by its ISO 639-1 code.
+    Language(&'static str),
+    /// With a link to a host or to one below it.
+    Host(String),
+    /// With a hashtag, in lower case.
+    Hashtag(String),
+    /// In a topic or thread, by its root message.
+    Topic(i32),
+    /// A reply to a message of the same chat.
+    Reply(i32),
+    /// Viewed so often.
+    Views(RangeInclusive<i64>),
     /// Sent at this time or later.
     NotBefore(Timestamp),
     /// Sent before this time.
     Before(Timestamp),
+    /// Sent at the first time or later, and before the second.
+    Between(Timestamp, Timestamp),
 }
 
 /// A peer as people name it.
@@ -114,6 +177,8 @@ pub(super) enum PeerRef {
     Id(PeerId),
     /// By its username, without `@`.
     Username(String),
+    /// By a pattern of its title.
+    Title(Glob),
 }
 
 /// A phrase to be found: units that follow each other, as the index side of the analyser makes them.
@@ -123,6 +188,10 @@ pub(super) struct Phrase {
     pub(super) units: Vec<PhraseUnit>,
     /// The beginning of a word that comes after them.
     pub(super) prefix: Option<Prefix>,
+    /// A word that is nearly this one, and nothing else.
+    pub(super) similar: Option<Similar>,
+    /// Whether an earlier version of the message has it, rather than the newest.
+    pub(super) earlier: bool,
 }
 
 /// One unit of a phrase.
@@ -138,6 +207,8 @@ pub(super) struct PhraseUnit {
     pub(super) position: usize,
     /// Whether it is a dense character that directly follows another one.
     pub(super) joined: bool,
+    /// The folded letters that it must have been made of, where no other form of the word will do.
+    pub(super) exact: Option<String>,
 }
 
 /// A prefix: the beginning of a word.
@@ -152,12 +223,12 @@ pub(super) struct Prefix {
 impl PhraseUnit {
     /// The unit that a number is: its digits.
     fn number(digits: &str) -> Self {
-        Self { kind: UnitKind::Word, text: digits.to_owned(), keys: Vec::new(), position: 0, joined: false }
+        Self { kind: UnitKind::Word, text: digits.to_owned(), keys: Vec::new(), position: 0, joined: false, exact: None }
     }
 
     fn of(unit: &TokenUnit<'_>) -> Self {
         let (text, keys) = (unit.text.to_owned(), unit.keys.to_vec());
-        Self { kind: unit.kind, text, keys, position: unit.position, joined: unit.joined }
+        Self { kind: unit.kind, text, keys, position: unit.position, joined: unit.joined, exact: None }
     }
 
     /// Every term that it is found by.
@@ -169,40 +240,67 @@ impl PhraseUnit {
 impl Phrase {
     /// The phrase that a text means. `None` when there is nothing in it to search for.
     pub(super) fn of(text: &str) -> Option<Self> {
-        let (units, _) = read(text);
-        (!units.is_empty()).then_some(Self { units, prefix: None })
+        let units: Vec<PhraseUnit> = read(text).into_iter().map(|(unit, _)| unit).collect();
+        (!units.is_empty()).then(|| Self { units, ..Self::default() })
+    }
+
+    /// The phrase that a text means where no other forms of its words will do.
+    pub(super) fn exactly(text: &str) -> Option<Self> {
+        let exact = |(unit, letters): (PhraseUnit, String)| match unit.kind {
+            UnitKind::Word => PhraseUnit { exact: Some(letters), ..unit },
+            UnitKind::Dense | UnitKind::Number => unit,
+        };
+        let units: Vec<PhraseUnit> = read(text).into_iter().map(exact).collect();
+        (!units.is_empty()).then(|| Self { units, ..Self::default() })
+    }
+
+    /// Whether something comes behind its units that is no unit.
+    pub(super) fn has_last(&self) -> bool {
+        self.prefix.is_some() || self.similar.is_some()
+    }
+
+    /// Whether any of its words must be as it is written.
+    pub(super) fn is_exact(&self) -> bool {
+        self.units.iter().any(|unit| unit.exact.is_some())
+    }
+
+    /// Any word that is nearly a text; `None` where the text is not one word of at least four letters.
+    pub(super) fn similar(text: &str) -> Option<Self> {
+        let [(unit, letters)] = <[_; 1]>::try_from(read(text)).ok()?;
+        let is_word = unit.kind == UnitKind::Word && letters.chars().all(char::is_alphabetic);
+        let found_by = std::iter::once(&unit.text).chain(&unit.keys).cloned();
+        let similar = Similar::to(&letters, found_by).filter(|_| is_word)?;
+        Some(Self { similar: Some(similar), ..Self::default() })
     }
 
     /// The phrase that a number is when its digits are written as one word.
     pub(super) fn number(digits: &str) -> Self {
-        Self { units: vec![PhraseUnit::number(digits)], prefix: None }
+        Self { units: vec![PhraseUnit::number(digits)], ..Self::default() }
     }
 
     /// The phrase whose last word is only the beginning of one (a prefix search). A character of a script without spaces needs no `*`:
     /// any part of such text is found.
     pub(super) fn with_prefix(text: &str) -> Option<Self> {
-        let (mut units, last) = read(text);
-        let prefix = match units.last()?.kind {
-            UnitKind::Word => units.pop().map(|unit| Prefix { letters: last, stems: [vec![unit.text], unit.keys].concat() }),
+        let mut all = read(text);
+        let prefix = match all.last()?.0.kind {
+            UnitKind::Word => all.pop().map(|(unit, letters)| Prefix { letters, stems: [vec![unit.text], unit.keys].concat() }),
             UnitKind::Dense | UnitKind::Number => None,
         };
-        Some(Self { units, prefix })
+        Some(Self { units: all.into_iter().map(|(unit, _)| unit).collect(), prefix, ..Self::default() })
     }
 }
 
-/// The units of a text, and the letters of the last one.
-fn read(text: &str) -> (Vec<PhraseUnit>, String) {
+/// The units of a text, and the folded letters of each.
+fn read(text: &str) -> Vec<(PhraseUnit, String)> {
     let mut folded = String::new();
     fold(text, &mut folded);
     let mut out = Vec::new();
-    let mut last = 0..0;
     units(&folded, &Stemmers::new(), |unit| {
         // A number in groups is asked for as a whole elsewhere: what lies over words is none of a phrase.
         if unit.kind != UnitKind::Number {
-            out.push(PhraseUnit::of(&unit));
-            last = unit.bytes;
+            let letters = folded.get(unit.bytes.clone()).unwrap_or_default().to_owned();
+            out.push((PhraseUnit::of(&unit), letters));
         }
     });
-    let letters = folded.get(last).unwrap_or_default().to_owned();
-    (out, letters)
+    out
 }

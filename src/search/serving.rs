@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::directory::Access;
+use super::export::Export;
 use super::find::SearchPage;
 use super::folders::IndexFolders;
+use super::related::{RelatedPage, RelatedRequest};
 use super::request::Request;
 use super::{Index, SearchError};
 use crate::archive::Archive;
@@ -121,7 +123,28 @@ impl ServingIndex {
     /// # Errors
     /// See [`Index::search`] and [`ServingIndex::get`].
     pub fn search(&self, request: &Request) -> Result<SearchPage, SearchError> {
-        let outcome = self.get()?.search(&self.0.archive.flushed(), request);
+        self.guarded(|index| index.search(&self.0.archive.flushed(), request))
+    }
+
+    /// Finds the next hits of an export; damage that is met is noted. Blocks.
+    ///
+    /// # Errors
+    /// See [`ServingIndex::search`].
+    pub fn continue_export(&self, export: &mut Export, time_limit: Duration) -> Result<(), SearchError> {
+        self.guarded(|index| index.continue_export(&self.0.archive.flushed(), export, time_limit))
+    }
+
+    /// Finds the messages that belong to another one; damage that is met is noted. Blocks.
+    ///
+    /// # Errors
+    /// See [`Index::related`] and [`ServingIndex::get`].
+    pub fn related(&self, request: &RelatedRequest) -> Result<RelatedPage, SearchError> {
+        self.guarded(|index| index.related(request))
+    }
+
+    /// Reads the index; damage that is met is noted.
+    fn guarded<T>(&self, read: impl FnOnce(&Index) -> Result<T, SearchError>) -> Result<T, SearchError> {
+        let outcome = read(self.get()?.as_ref());
         match (outcome, self.0.opening) {
             (Err(SearchError::Damaged { path, why }), Opening::Eager) => match self.rebuild() {
                 Some(RebuildProgress { position, last, .. }) => Err(SearchError::Rebuilding { position, last }),

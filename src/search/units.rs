@@ -13,7 +13,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::affixes::without_affixes;
 use super::fold::{KEYCAP, SEPARATOR, TAGGED_FLAG};
-use super::lemmas::{Stemmers, keys_of};
+use super::lemmas::Stemmers;
 use super::letters::is_emoji;
 use super::numbers::grouped;
 
@@ -125,17 +125,17 @@ impl<V: FnMut(TokenUnit<'_>)> Walk<'_, V> {
         let written = &folded[bytes.clone()];
         let word = without_quotes(shortened(written));
         let end = bytes.end + signs_after(&folded[bytes.end..], written);
+        let forms = self.stemmers.forms_of(&word);
         if end > bytes.end {
             self.keys.push(folded[bytes.start..end].to_owned());
         } else if written == "net" && folded[..bytes.start].ends_with('.') {
             self.keys.push(".net".to_owned());
         } else if let Some(name) = without_affixes(&word) {
-            self.keys.push(self.stemmers.stem(name).into_owned());
+            self.keys.push(self.stemmers.forms_of(name).stem);
         } else {
-            self.keys.extend(keys_of(&word).iter().map(|key| key.to_string()));
+            self.keys.extend(forms.keys.iter().map(|key| key.to_string()));
         }
-        let stemmers = self.stemmers;
-        self.push(UnitKind::Word, &stemmers.stem(&word), bytes.start..end);
+        self.push(UnitKind::Word, &forms.stem, bytes.start..end);
         if written.starts_with(|c: char| c.is_ascii_digit()) {
             self.number(bytes.start);
         }
@@ -207,7 +207,7 @@ fn signs_after(after: &str, word: &str) -> usize {
 
 /// A word without the quotes in it, which only Hebrew has (gershayim); it is written without them as well.
 fn without_quotes(word: &str) -> Cow<'_, str> {
-    if !word.is_ascii() && (word.contains('"') || word.contains("''")) {
+    if !word.is_ascii() && (word.contains('"') || word.contains('\'') && word.contains("''")) {
         Cow::Owned(word.replace('"', "").replace("''", ""))
     } else {
         Cow::Borrowed(word)
@@ -232,6 +232,7 @@ fn run(text: &str) -> (usize, bool) {
                 true
             }
             '\'' => chars.peek().is_some_and(|(_, next)| next.is_alphanumeric() && !is_dense(*next)),
+            _ if c.is_ascii() => c.is_ascii_alphanumeric(),
             _ if is_dense(c) || is_emoji(c) => false,
             _ if c.is_alphanumeric() => {
                 hebrew = is_hebrew(c);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocSet, Searcher, TERMINATED, TantivyError, Term};
 
-use super::collect::account_of;
+use super::columns::account_of;
 use super::schema::{ACCOUNT, ID, REVISION, revision};
 use super::{Index, SearchError};
 use crate::archive::{Order, Snapshot};
@@ -92,7 +92,8 @@ impl Index {
     }
 
     fn compare(&self, take: impl FnOnce() -> Snapshot) -> Result<Verification, SearchError> {
-        let searcher = self.searcher();
+        let segments = self.segments();
+        let searcher = segments.searcher();
         let archive = &take();
         let mut found = Verification {
             position: self.position(),
@@ -105,7 +106,7 @@ impl Index {
         let mut of_known_peers = 0;
         for entry in archive.view().crawl_states(ChatId::FIRST) {
             let (chat, _) = entry?;
-            let mut indexed = self.documents_of(&searcher, chat).map_err(|e| self.failed(&e))?;
+            let mut indexed = self.documents_of(searcher, chat).map_err(|e| self.failed(&e))?;
             of_known_peers += indexed.values().map(|revisions| revisions.len() as u64).sum::<u64>();
             let all = IdRange { first: i32::MIN, last: i32::MAX };
             for stored in archive.view().messages(chat, all, Order::OldestFirst) {

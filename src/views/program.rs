@@ -160,7 +160,7 @@ pub struct FloodView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PublishStatus)]
 pub struct PublishView {
-    /// `disconnected`, `connected`, or `blocked` (the broker is short of memory or disk, or a full queue refuses events).
+    /// `disconnected`, `connected`, or `blocked` (the broker is short of memory or disk, or a full queue or a receiver refuses events).
     pub state: Cow<'static, str>,
     /// The last change that the broker has confirmed.
     pub position: u64,
@@ -183,7 +183,7 @@ pub struct PublishView {
 pub struct OutputView {
     /// Its name, under which its position is kept.
     pub name: String,
-    /// Its kind, such as `rabbitmq`.
+    /// Its kind: `rabbitmq` or `webhook`.
     pub kind: Cow<'static, str>,
     /// How it is doing.
     #[serde(flatten)]

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use telescribe::app::server_id;
 use telescribe::archive::ArchivedFile;
 use telescribe::config::{MediaAction, MediaRuleConfig};
 use telescribe::model::FileId;
@@ -169,6 +170,9 @@ fn check_page(seen: &Value, sealed: bool) {
     for form in ["desktop", "phone"] {
         assert!(seen[form]["wide"].as_u64() <= seen[form]["width"].as_u64(), "{form} scrolls sideways: {}", seen[form]);
     }
+    // Sealed, nothing that can be seen says what was asked.
+    let is_hidden = |url: &Value| url.as_str().is_some_and(|url| url.ends_with("/v1/sealed") || url.starts_with("blob:"));
+    assert!(!sealed || list("requested").iter().all(is_hidden), "{:?}", seen["requested"]);
     // Before somebody clicks, no file is loaded that has a small picture: only those, and what is small itself.
     let requested = list("requested");
     let whole = requested.iter().filter(|url| url.as_str().unwrap().contains("/media?file=photo")).count();
@@ -194,7 +198,8 @@ async fn the_page_shows_plays_and_saves_files_plainly_and_sealed() {
     let known = app.archive.view().files(FileId::photo(i64::MIN)).map(Result::unwrap);
     let pictures: Vec<FileId> = known.filter(is_picture).map(|file| file.id).collect();
     gallery.until_pictured(&app, &pictures).await;
-    let key = String::from_utf8(KeyRing::export(&gallery.key).to_vec()).unwrap();
+    let server = server_id(&gallery.fleet.data()).unwrap();
+    let key = String::from_utf8(KeyRing::export(&gallery.key, &server).to_vec()).unwrap();
     let (peer, shots) = (gallery.channel.marked(), shots());
     let [plain, sealed] = [app.addresses[0], app.addresses[1]].map(|address| format!("http://{address}"));
     let seen = browse(json!([

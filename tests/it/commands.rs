@@ -11,10 +11,10 @@ use tempfile::TempDir;
 use crate::support::demo::{Own, demo};
 use crate::support::program::run_in;
 
-const COMMANDS: [&str; 29] = [
+const COMMANDS: [&str; 30] = [
     "demo", "run", "simulate", "login", "account", "peers", "search", "show", "changes", "dump", "coverage", "counters", "join",
     "fetch", "media", "follow", "unfollow", "status", "schedule", "log", "verify", "backup", "restore", "repair", "reindex",
-    "upgrade", "key", "config", "erase",
+    "upgrade", "key", "config", "erase", "watch",
 ];
 
 #[test]
@@ -265,9 +265,42 @@ fn keys_are_made_listed_and_removed() {
     assert!(run_in(folder.path(), &["key", "list"]).well().out.contains(&kid));
     run_in(folder.path(), &["key", "remove", &kid]).well();
     assert_eq!(run_in(folder.path(), &["key", "list"]).well().out, "");
+    let none = run_in(folder.path(), &["key", "export", &kid]);
+    assert!(none.status == 2 && none.err.contains("`telescribe key list` shows those that exist"), "{}", none.err);
     let again = run_in(folder.path(), &["key", "remove", &kid]);
     assert_eq!(again.status, 2);
     assert!(again.err.contains("`telescribe key list` shows those that exist"), "{}", again.err);
+}
+
+#[test]
+fn a_key_is_handed_over_in_a_file_that_nobody_else_can_read_and_that_overwrites_nothing() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("analyst.jwks.json");
+    let made = run_in(folder.path(), &["key", "new", "analyst", "--out", "analyst.jwks.json"]).well();
+    assert!(made.out.is_empty() && made.err.contains("`analyst.jwks.json` is for the client"), "{}{}", made.out, made.err);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
+    let text = fs::read_to_string(&file).unwrap();
+    let server = run_in(folder.path(), &["key", "server"]).well().out;
+    let set: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(set["keys"][0]["aud"], server.trim());
+    let kid = set["keys"][0]["kid"].as_str().unwrap();
+    assert_eq!(run_in(folder.path(), &["key", "export", kid]).well().out, text, "the same once more");
+
+    // Neither a file nor a key is made where there is a file.
+    for arguments in
+        [&["key", "new", "desk", "--out", "analyst.jwks.json"][..], &["key", "export", kid, "--out", "analyst.jwks.json"]]
+    {
+        let refused = run_in(folder.path(), arguments);
+        assert_eq!(refused.status, 2, "{arguments:?}");
+        assert!(refused.err.contains("`analyst.jwks.json` is there already") && refused.out.is_empty(), "{}", refused.err);
+    }
+    let refused = run_in(folder.path(), &["key", "new", "desk", "--out", "absent/desk.json"]);
+    assert!(refused.status == 2 && refused.err.contains("cannot write key file `absent/desk.json`"), "{}", refused.err);
+    assert_eq!(
+        (fs::read_to_string(&file).unwrap(), run_in(folder.path(), &["key", "list"]).well().out.lines().count()),
+        (text, 1)
+    );
 }
 
 #[test]

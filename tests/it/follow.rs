@@ -59,7 +59,10 @@ async fn a_public_channel_is_crawled_without_joining_it_until_it_is_wanted_no_lo
     let again = fleet.wish("/v1/follow", json!({ "peer": format!("@{name}") })).await.unwrap();
     assert_eq!(again["outcome"], "already_followed", "{again:#}");
     let count = |method: &str| fleet.simulator.request_count(method);
-    assert_eq!((count("channels.joinChannel"), count("contacts.resolveUsername")), (0, 1));
+    assert_eq!(count("channels.joinChannel"), 0);
+    // Of a channel that a message was forwarded from, the account may know already what the name stands for.
+    let asked = count("contacts.resolveUsername");
+    assert!(asked <= 1, "the name was asked for {asked} times");
     let coverage = fleet.get(&format!("/v1/peers/{}/coverage", peer.marked())).await;
     assert_eq!((&coverage["followed"], &coverage["complete"]), (&true.into(), &true.into()), "{coverage:#}");
     fleet.stop(app).await;
@@ -67,7 +70,7 @@ async fn a_public_channel_is_crawled_without_joining_it_until_it_is_wanted_no_lo
     let id = fleet.simulator.post(peer, Post::text("meanwhile")).unwrap();
     let app = fleet.start().await;
     fleet.until("it is followed further", || knows(&app, peer, id)).await;
-    assert_eq!(count("contacts.resolveUsername"), 1);
+    assert_eq!(count("contacts.resolveUsername"), asked);
     let left = fleet.wish("/v1/unfollow", json!({ "peer": format!("@{name}") })).await.unwrap();
     assert_eq!(left["peer"]["id"], peer.marked());
     fleet.until("what was asked is answered", || app.crawler.backlog() == (0, 0)).await;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use telescribe::seal::{
-    Key, KeyRing, Nonces, PORTABLE_PLAINTEXT_MAX, Purpose, RefusalReason, open_answer, open_request, seal, seal_request,
-    system_random,
+    Key, KeyRing, PORTABLE_PLAINTEXT_MAX, Purpose, Recipient, RefusalReason, ServerId, open_answer, open_request, seal,
+    seal_request, system_random,
 };
 
 use crate::support::python::python;
@@ -91,18 +91,33 @@ fn keys() -> (Value, Vec<Arc<Key>>, Arc<Key>) {
     (serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap(), ring.keys().to_vec(), key)
 }
 
+/// A server that has just started.
+fn recipient() -> Recipient {
+    let mut random = system_random();
+    Recipient::new(ServerId::generate(&mut random), &mut random)
+}
+
+/// The plaintext of a request to it, with more members.
+fn asked(recipient: &Recipient, nonce: &str, more: Value) -> Value {
+    let to = recipient.destination();
+    let mut asked = json!({ "jti": nonce, "aud": to.server.as_str(), "start": to.start, "method": "POST", "target": TARGET });
+    asked.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    asked
+}
+
 fn both_ways(library: &Library) {
     let (set, ring, key) = keys();
     let (kid, name, mut random) = (key.id().as_str(), library.name, system_random());
-    let nonces = Nonces::new();
+    let recipient = recipient();
     for (nonce, length) in ["0", "1", "2"].into_iter().zip([0, 30_000, 150_000]) {
         // Theirs opens here, once.
         let body = json!(format!("今天{}", "x".repeat(length)));
-        let asked = json!({ "iat": ISSUED as f64 + 0.5, "jti": nonce, "htm": "POST", "htu": TARGET, "body": body });
+        let asked = asked(&recipient, nonce, json!({ "iat": ISSUED as f64 + 0.5, "body": body }));
         let token = library.seal(&set, kid, Purpose::Request, &asked);
-        let request = open_request(&token, &ring, &nonces, "POST", TARGET, now()).unwrap();
-        assert_eq!((&request.body, request.kid(), request.client().as_str()), (&body, key.id(), "analyst"), "{name}");
-        let again = open_request(&token, &ring, &nonces, "POST", TARGET, now()).unwrap_err();
+        let request = open_request(&token, &ring, &recipient, now()).unwrap();
+        assert_eq!((request.method.as_str(), request.target.as_str(), &request.body), ("POST", TARGET, &body), "{name}");
+        assert_eq!((request.kid(), request.client().as_str()), (key.id(), "analyst"), "{name}");
+        let again = open_request(&token, &ring, &recipient, now()).unwrap_err();
         assert_eq!(again.reason(), RefusalReason::Replay, "{name}");
         // Ours opens there.
         let token = request.seal_answer(200, &body, now(), &mut random);
@@ -122,12 +137,14 @@ fn both_ways(library: &Library) {
 fn changed_and_foreign_tokens_are_refused(library: &Library) {
     let (set, ring, key) = keys();
     let name = library.name;
-    let token = seal_request(&key, "GET", "/", None, now(), &mut system_random()).token;
-    let exported: Value = serde_json::from_slice(&KeyRing::export(&key)).unwrap();
+    let recipient = recipient();
+    let to = recipient.destination();
+    let token = seal_request(&key, to, "GET", "/", None, now(), &mut system_random()).token;
+    let exported: Value = serde_json::from_slice(&KeyRing::export(&key, &to.server)).unwrap();
     assert!(library.open(&exported, &token)["plaintext"].is_string(), "{name} opens with the key that is handed over");
     let others = json!({ "keys": [set["keys"][0]] });
     assert!(library.open(&others, &token)["error"].is_string(), "{name} has no such key");
-    let asked = json!({ "iat": ISSUED, "jti": "n", "htm": "GET", "htu": "/" });
+    let asked = asked(&recipient, "n", json!({ "iat": ISSUED }));
     let theirs = library.seal(&set, key.id().as_str(), Purpose::Request, &asked);
     // Each part of the token in turn: header, vector, ciphertext, tag.
     for part in [0, 2, 3, 4] {
@@ -141,11 +158,11 @@ fn changed_and_foreign_tokens_are_refused(library: &Library) {
         if part > 0 {
             assert!(library.open(&set, &changed(&token))["error"].is_string(), "{name} opened a changed part {part}");
         }
-        let refused = open_request(&changed(&theirs), &ring, &Nonces::new(), "GET", "/", now());
+        let refused = open_request(&changed(&theirs), &ring, &recipient, now());
         let reason = refused.unwrap_err().reason();
         assert!(matches!(reason, RefusalReason::Malformed | RefusalReason::Authentication), "{name}, part {part}");
     }
-    open_request(&theirs, &ring, &Nonces::new(), "GET", "/", now()).unwrap();
+    open_request(&theirs, &ring, &recipient, now()).unwrap();
 }
 
 fn portable_answers_open_with_stock_limits(library: &Library) {

@@ -57,3 +57,5 @@ mod unreadable;
 mod vanished;
 mod views;
 mod visibility;
+mod watches;
+mod webhook;

@@ -19,7 +19,7 @@ fn readme() -> String {
 }
 
 /// The lines of all blocks of shell, continued lines joined.
-fn shell_lines(markdown: &str) -> Vec<String> {
+pub(crate) fn shell_lines(markdown: &str) -> Vec<String> {
     let (mut lines, mut inside, mut held) = (Vec::new(), false, String::new());
     for line in markdown.lines() {
         match line.trim() {
@@ -36,7 +36,7 @@ fn shell_lines(markdown: &str) -> Vec<String> {
 }
 
 /// The words of a line's first command, as a shell would split it: up to a pipe, a redirection, a list or a comment.
-fn words(line: &str) -> Vec<String> {
+pub(crate) fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for c in line.chars() {
         match (quote, c) {

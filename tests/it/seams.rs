@@ -15,7 +15,7 @@ use telescribe::dispatch::{Assignee, Assignment, ClaimMode, LockKey, Placement, 
 use telescribe::event::Event;
 use telescribe::http::Sealing;
 use telescribe::lifecycle::{StepOutcome, Worker as _};
-use telescribe::model::{AccountName, Seq, Timestamp};
+use telescribe::model::AccountName;
 use telescribe::output::{Confirmed, Delivery, Output, OutputBatch, OutputError, OutputSession, State, Status};
 use telescribe::schedule::{Job, Scope};
 use tokio::sync::Notify;
@@ -86,7 +86,7 @@ struct LineFile(PathBuf, Arc<AtomicBool>);
 
 struct OpenLineFile(std::fs::File, Arc<AtomicBool>);
 
-struct Written(Option<(Seq, Timestamp)>, u64);
+struct Written(u64);
 
 impl Output for LineFile {
     type Session = OpenLineFile;
@@ -125,7 +125,7 @@ impl OutputSession for OpenLineFile {
             self.0.write_all(&event.body).unwrap();
             self.0.write_all(b"\n").unwrap();
         }
-        Written(events.last().map(|event| (event.seq, event.at)), events.len() as u64)
+        Written(events.len() as u64)
     }
 
     async fn close(self) {}
@@ -137,7 +137,7 @@ impl OutputBatch for Written {
     }
 
     fn confirmed(&self) -> Confirmed {
-        Confirmed { last: self.0, events: self.1, unroutable: 0 }
+        Confirmed { events: self.0, unroutable: 0 }
     }
 }
 

@@ -1,5 +1,10 @@
 //! Promises about search, kept with a real archive and a real index.
 
+mod bounds;
+mod collapse;
+mod export;
+mod facets;
+mod filters;
 mod index;
 mod labelled;
 mod pages;

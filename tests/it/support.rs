@@ -22,6 +22,7 @@ pub(crate) mod methods;
 pub(crate) mod program;
 pub(crate) mod python;
 pub(crate) mod rabbit;
+pub(crate) mod receiver;
 pub(crate) mod served;
 pub(crate) mod storage;
 pub(crate) mod vault;

@@ -318,6 +318,45 @@ async fn what_is_known_is_the_owners_alone_holds_no_secret_and_is_refused_where_
     simulator.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_servers_id_stays_what_clients_have_and_another_one_can_be_taken_over() {
+    let (simulator, folder) = world().await;
+    let folder = folder.path();
+    let id_told = || {
+        let output = run(folder, &["key", "server"], "");
+        assert!(output.status.success(), "{}", told(&output));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let id = id_told();
+    assert_eq!(id.len(), 32, "{id}");
+    runs(folder);
+    let file = folder.join("data/server.json");
+    let whole = fs::read(&file).unwrap();
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(id_told(), id);
+    let mut flipped = whole.clone();
+    flipped[10] ^= 1;
+    for harm in [None, Some(flipped), Some(whole[..20].to_vec()), Some(Vec::new())] {
+        match &harm {
+            None => fs::remove_file(&file).unwrap(),
+            Some(bytes) => fs::write(&file, bytes).unwrap(),
+        }
+        let said = runs(folder);
+        assert!(said.contains("server.json` was missing or damaged; it was made anew"), "{harm:?}: {said}");
+        assert_eq!(fs::read(&file).unwrap(), whole, "{harm:?}");
+        assert_eq!(runs(folder), "", "told once");
+    }
+    // Where the server of a folder takes another's place, that is what stays.
+    let other = "0123456789abcdef0123456789abcdef";
+    well(folder, &["key", "server", "--adopt", other]);
+    fs::remove_file(&file).unwrap();
+    runs(folder);
+    assert_eq!(id_told(), other);
+    let refused = run(folder, &["key", "server", "--adopt", "another"], "");
+    assert_eq!(refused.status.code(), Some(2), "no id at all");
+    simulator.stop().await;
+}
+
 /// Every text below one of these members.
 fn strings(json: &serde_json::Value, members: &[&str]) -> Vec<String> {
     let of = |(name, value): (&String, &serde_json::Value)| match value.as_str() {

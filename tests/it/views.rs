@@ -13,9 +13,9 @@ use telescribe::http::Sealing;
 use telescribe::model::{IdRange, PeerId, PeerKind, RangeSet};
 use telescribe::views::{
     AccountStatusView, AmountView, BackupFailureView, BackupStatusView, BackupView, ChangeView, CoverageDetail, CoveragePage,
-    CrawlView, ErasuresView, HitsPage, JobsView, KnownPeer, MemberCountsPage, MessageCountersPage, MessageDetail, MessagesPage,
-    MirrorView, NoResponseView, OpenFilesView, OutputView, PeerAccountsView, PeerTopicsView, PeersPage, Problem, ProgramView,
-    PublishView, StatusView, WorkerView,
+    CrawlView, ErasuresView, HitsPage, JobsView, KnownPeer, MemberCountsPage, MessageContextView, MessageCountersPage,
+    MessageDetail, MessagesPage, MirrorView, NoResponseView, OpenFilesView, OutputView, PeerAccountsView, PeerTopicsView,
+    PeersPage, Problem, ProgramView, PublishView, RecipientView, StatusView, WatchView, WatchesPage, WorkerView,
 };
 
 use crate::support::archives::add_to_each;
@@ -34,14 +34,17 @@ fn again<T: DeserializeOwned + Serialize>(text: &str) -> String {
 #[tokio::test]
 async fn what_the_server_writes_is_what_a_client_reads() {
     let served = Served::start_with(listening(Sealing::Off), furnish).await;
-    let resources: [(&str, Reread); 18] = [
+    let resources: [(&str, Reread); 24] = [
         ("/v1/search?q=report&sort=relevance", again::<HitsPage>),
         ("/v1/search?q=number&limit=2", again::<HitsPage>),
+        ("/v1/search?q=&limit=1&facets=peer,sender,kind,lang,host,hashtag&histogram=day&timezone=Asia/Tokyo", again::<HitsPage>),
         ("/v1/peers", again::<PeersPage>),
         ("/v1/peers?all=true&limit=1", again::<PeersPage>),
         ("/v1/peers/@novosti", again::<KnownPeer>),
         ("/v1/peers/-1001500000001/messages?limit=2", again::<MessagesPage>),
         ("/v1/peers/-1001500000001/messages/3?raw=true", again::<MessageDetail>),
+        ("/v1/peers/-1001500000001/messages/3/context", again::<MessageContextView>),
+        ("/v1/search?q=message&collapse=text", again::<HitsPage>),
         ("/v1/peers/-1001500000001/messages/3/counters?limit=1", again::<MessageCountersPage>),
         ("/v1/peers/@novosti/counters", again::<MemberCountsPage>),
         ("/v1/peers/@novosti/accounts", again::<PeerAccountsView>),
@@ -50,6 +53,9 @@ async fn what_the_server_writes_is_what_a_client_reads() {
         ("/v1/coverage?limit=1", again::<CoveragePage>),
         ("/v1/jobs", again::<JobsView>),
         ("/v1/erasures", again::<ErasuresView>),
+        ("/v1/watches", again::<WatchesPage>),
+        ("/v1/watches/books", again::<WatchView>),
+        ("/v1/sealed", again::<RecipientView>),
         ("/v1/status", again::<StatusView>),
         ("/v1/peers/@nobody", again::<Problem>),
         ("/nowhere", again::<Problem>),

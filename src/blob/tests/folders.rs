@@ -126,6 +126,26 @@ fn a_damaged_database_says_the_way_out() {
 }
 
 #[test]
+fn a_database_that_lacks_a_table_or_a_part_of_one_is_told_of_when_it_is_opened() {
+    let (_folder, path, blobs) = new();
+    drop(blobs);
+    for seed in 0..20 {
+        drop(open(&path).put(&bytes(seed, 10_000)).unwrap());
+    }
+    let tables: Vec<PathBuf> = files(&path).into_iter().filter(|file| file.extension().is_some_and(|ext| ext == "sst")).collect();
+    assert!(tables.len() > 2, "{tables:?}");
+    for table in tables {
+        let whole = fs::read(&table).unwrap();
+        fs::write(&table, &whole[..whole.len() - 1]).unwrap();
+        assert!(refused(&path).contains("is damaged"), "{} that lacks its last byte", table.display());
+        fs::remove_file(&table).unwrap();
+        assert!(refused(&path).contains("is damaged"), "without {}", table.display());
+        fs::write(&table, whole).unwrap();
+    }
+    assert_eq!(read(&open(&path), &BlobHash::of(&bytes(7, 10_000))), Some(bytes(7, 10_000)));
+}
+
+#[test]
 fn only_its_owner_may_read_the_folder_and_its_files() {
     use std::os::unix::fs::PermissionsExt as _;
     let (_folder, path, blobs) = new();

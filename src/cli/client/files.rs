@@ -9,9 +9,10 @@ use hyper::{Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize as _;
 
+use super::sealed::Sealer;
 use super::{ANSWER_TIMEOUT, AnswerBody, Api, Payload, Refusal, Target};
-use crate::model::{Clock as _, ContentHash, SystemClock};
-use crate::seal::{self, ChunkOpener, FileRange, Key};
+use crate::model::ContentHash;
+use crate::seal::{self, ChunkOpener, FileRange};
 use crate::views::FileStreamView;
 
 /// Characters of a line of a sealed stream: a chunk has some 64 KiB, a problem far less.
@@ -37,8 +38,8 @@ impl Api {
     /// # Errors
     /// See [`Api::get`].
     pub async fn file_head(&self, target: &Target) -> anyhow::Result<FileHead> {
-        if let Some(key) = self.key() {
-            let (_, head) = self.sealed_file(&target.clone().with("length", 0), key).await?;
+        if let Some(sealer) = self.sealer() {
+            let (_, head) = self.sealed_file(&target.clone().with("length", 0), sealer).await?;
             return sealed_head(head);
         }
         let text = target.text()?;
@@ -62,8 +63,8 @@ impl Api {
         take: impl FnMut(&[u8]) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let target = Target::new(format!("/v1/media/{}", file.sha256));
-        match self.key() {
-            Some(key) => self.each_sealed_bytes(&target.with("offset", offset), file, offset, key, take).await,
+        match self.sealer() {
+            Some(sealer) => self.each_sealed_bytes(&target.with("offset", offset), file, offset, sealer, take).await,
             None => self.each_plain_bytes(&target.text()?, file, offset, take).await,
         }
     }
@@ -99,14 +100,14 @@ impl Api {
         target: &Target,
         file: &FileHead,
         offset: u64,
-        key: &Arc<Key>,
+        sealer: &Sealer,
         mut take: impl FnMut(&[u8]) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let (mut stream, head) = self.sealed_file(target, key).await?;
+        let (mut stream, head) = self.sealed_file(target, sealer).await?;
         let is_as_asked = head.offset == offset && head.length == file.size.saturating_sub(offset);
         ensure!(is_as_asked && sealed_head(head)?.sha256 == file.sha256, "the server sent something else than was asked for");
         let of = FileRange { sha256: file.sha256.to_string(), size: file.size, offset, end: file.size };
-        let mut opener = ChunkOpener::new(Arc::clone(key), &stream.jti, of);
+        let mut opener = ChunkOpener::new(Arc::clone(&sealer.key), &stream.jti, of);
         while let Some(line) = stream.line().await? {
             take(&opener.open(&line).context("a part of the file is missing, or was changed on the network")?)?;
         }
@@ -115,18 +116,12 @@ impl Api {
     }
 
     /// Asks for a file sealed; returns what follows on the first line, and what that says.
-    async fn sealed_file(&self, target: &Target, key: &Arc<Key>) -> anyhow::Result<(SealedLines, FileStreamView)> {
-        self.tell_that_paths_are_visible();
-        let target = target.text()?;
-        let request = seal::seal_request(key, "GET", &target, None, SystemClock.now(), &mut seal::system_random());
-        let response = self.ask(&target, Payload::Bearer(request.token)).await?;
+    async fn sealed_file(&self, target: &Target, sealer: &Sealer) -> anyhow::Result<(SealedLines, FileStreamView)> {
+        let (response, jti) = in_time(self.ask_sealed(&target.text()?, None, sealer)).await??;
         let status = response.status();
-        if status == StatusCode::UNAUTHORIZED {
-            bail!(super::unauthorized(key));
-        }
-        let mut lines = SealedLines { body: response.into_body(), rest: Vec::new(), jti: request.jti };
+        let mut lines = SealedLines { body: response.into_body(), rest: Vec::new(), jti };
         let line = lines.line().await?.unwrap_or_default();
-        let answer = seal::open_answer(&line, key, &lines.jti).with_context(|| super::not_sealed(status, key))?;
+        let answer = seal::open_answer(&line, &sealer.key, &lines.jti).with_context(|| sealer.not_sealed(status))?;
         if answer.status != StatusCode::OK.as_u16() {
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
             return Err(Refusal::read(status, &answer.body).into());
@@ -171,7 +166,7 @@ impl SealedLines {
 }
 
 /// A server that says nothing for long is given up.
-async fn in_time<T>(next: impl Future<Output = T>) -> anyhow::Result<T> {
+pub(super) async fn in_time<T>(next: impl Future<Output = T>) -> anyhow::Result<T> {
     let next = pin!(next);
     tokio::time::timeout(ANSWER_TIMEOUT, next).await.map_err(|_| anyhow::anyhow!("nothing came within {ANSWER_TIMEOUT:?}"))
 }

@@ -20,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cli::client::{Api, FileHead, Globals, Refusal, Target, segment};
 use crate::cli::output::{Out, one_line, tell};
+use crate::cli::place::place_of;
 use crate::model::{ContentHash, FileId, safe_file_name};
 use crate::views::FileDetail;
 
@@ -86,6 +87,7 @@ async fn save(args: &GetArgs, globals: &Globals, out: &mut Out) -> anyhow::Resul
     let file = api.file_head(&target).await?;
     let name = known_name.as_ref().or(file.name.as_ref());
     let path = path(args.out.as_deref(), &default_name(name.map(String::as_str), &file));
+    let path = place_of(&path, args.force)?;
     let shown = one_line(&path.to_string_lossy());
     let is_there = match fs::symlink_metadata(&path) {
         Ok(_) if args.force => false,

@@ -36,13 +36,7 @@ async function* linesOf(body) {
 
 async function openFile(target, progress) {
   const key = held;
-  const jti = nonce();
-  const token = await seal(key, { iat: Math.floor(Date.now() / 1000), jti, htm: "GET", htu: target });
-  const response = await fetch(target, { cache: "no-store", credentials: "omit", headers: { Authorization: `Bearer ${token}` } });
-  if (response.status === 401) {
-    askForKey("The server rejects this key, or this device's clock is wrong by more than two minutes.");
-    throw new Refused(401, await response.json().catch(() => null));
-  }
+  const { response, jti } = await send(key, "GET", target);
   const lines = linesOf(response.body);
   const first = await lines.next();
   const { status, body: head } = await open(key, first.value ?? "", jti);
@@ -71,7 +65,10 @@ async function openFile(target, progress) {
 
 /// Where a file can be had: its address, or that of what was opened of it.
 async function addressOf(target, progress) {
-  if (!held) return target;
+  if (!held) {
+    if ((await whoIsHere()).required) throw new Error("a key is needed for this file");
+    return target;
+  }
   if (!addresses.has(target)) addresses.set(target, URL.createObjectURL(await openFile(target, progress)));
   return addresses.get(target);
 }

@@ -8,7 +8,8 @@ const STATUS_INTERVAL_MS = 10_000;
 // ---- Asking: JWE compact, "dir" with A256CBC-HS512 (RFC 7518, section 5.2.5), by WebCrypto; see docs/sealing.md. ----
 
 const utf8 = new TextEncoder();
-let held = null; // { kid, mac, cipher }: CryptoKeys that cannot be exported; they go with the tab.
+let held = null; // { kid, server, mac, cipher }: CryptoKeys that cannot be exported; they go with the tab.
+let here = null; // Whom sealed requests must be for, and whether all must be sealed, as the server tells.
 
 const base64url = (bytes) => {
   let text = "";
@@ -23,12 +24,13 @@ async function readKey(text) {
   const parsed = JSON.parse(text);
   const jwk = parsed.keys ? parsed.keys.at(-1) : parsed;
   if (jwk?.kty !== "oct" || !jwk.kid || !jwk.k) throw new Error("this is not a key of Telescribe");
+  if (!jwk.aud) throw new Error("this key does not say which server it is for: use the file that `telescribe key export` makes");
   const bytes = bytesOf(jwk.k);
   if (bytes.length !== 64) throw new Error("the key must have 64 bytes");
   const mac = await crypto.subtle.importKey("raw", bytes.slice(0, 32), { name: "HMAC", hash: "SHA-512" }, false, ["sign"]);
   const cipher = await crypto.subtle.importKey("raw", bytes.slice(32), "AES-CBC", false, ["encrypt", "decrypt"]);
   bytes.fill(0);
-  return { kid: jwk.kid, mac, cipher };
+  return { kid: jwk.kid, server: jwk.aud, mac, cipher };
 }
 
 async function tagOf(key, header, iv, ciphertext) {
@@ -83,36 +85,68 @@ class Refused extends Error {
   }
 }
 
-async function ask(method, target, body) {
-  const key = held;
-  const options = { method, cache: "no-store", credentials: "omit", headers: {} };
-  const jti = nonce();
-  if (key) {
-    const token = await seal(key, { iat: Math.floor(Date.now() / 1000), jti, htm: method, htu: target, ...(body && { body }) });
-    if (method === "GET") options.headers.Authorization = `Bearer ${token}`;
-    else Object.assign(options, { body: token, headers: { "Content-Type": "application/jose" } });
-  } else if (body) {
-    Object.assign(options, { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
-  }
-  let response;
+async function fetched(target, options) {
   try {
-    response = await fetch(target, options);
+    return await fetch(target, { cache: "no-store", credentials: "omit", ...options });
   } catch {
+    here = null;
     throw new Error("the server cannot be reached");
   }
-  let { status } = response;
-  let answer;
-  if (key && (response.headers.get("content-type") ?? "").startsWith("application/jose")) {
-    ({ status, body: answer } = await open(key, await response.text(), jti));
-  } else if (key && status !== 401) {
-    throw new Error("the response is not sealed: it came from a proxy or another server");
-  } else {
-    answer = await response.json().catch(() => null);
+}
+
+async function whoIsHere(again) {
+  if (!here || again) {
+    const response = await fetched("/v1/sealed");
+    if (!response.ok) throw new Refused(response.status);
+    here = await response.json();
   }
-  if (status === 401) {
-    askForKey(key ? "The server rejects this key, or this device's clock is wrong by more than two minutes." : "");
+  return here;
+}
+
+/// Sends a request sealed, so that nothing can be seen of what it asks; returns the response, and the nonce that it must answer.
+async function send(key, method, target, body) {
+  let { start } = await whoIsHere();
+  for (let again = false; ; again = true) {
+    const jti = nonce();
+    const token = await seal(key, { iat: Math.floor(Date.now() / 1000), jti, aud: key.server, start, method, target, ...(body && { body }) });
+    const response = await fetched("/v1/sealed", { method: "POST", body: token, headers: { "Content-Type": "application/jose" } });
+    if (response.status !== 401) return { response, jti };
+    // Perhaps the server was started anew: what was refused has done nothing, and is asked once more.
+    const newest = await whoIsHere(true);
+    if (again || newest.start === start) {
+      askForKey(newest.server === key.server
+        ? "The server rejects this key, or this device's clock is wrong by more than two minutes."
+        : "This key is for another server.");
+      throw new Refused(401, await response.json().catch(() => null));
+    }
+    ({ start } = newest);
   }
-  if (status >= 400) throw new Refused(status, answer);
+}
+
+async function ask(method, target, body) {
+  const key = held;
+  if (key) {
+    const { response, jti } = await send(key, method, target, body);
+    if (!(response.headers.get("content-type") ?? "").startsWith("application/jose")) {
+      throw new Error("the response is not sealed: it came from a proxy or another server");
+    }
+    const { status, body: answer } = await open(key, await response.text(), jti);
+    if (status >= 400) throw new Refused(status, answer);
+    return answer;
+  }
+  // What is asked is not sent where it would have to be sealed.
+  if ((await whoIsHere()).required) {
+    askForKey("");
+    throw new Refused(401, { detail: "this server answers sealed requests only: a key is needed" });
+  }
+  const options = body ? { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } } : { method };
+  const response = await fetched(target, options);
+  const answer = await response.json().catch(() => null);
+  if (response.status === 401) {
+    here = null;
+    askForKey("");
+  }
+  if (!response.ok) throw new Refused(response.status, answer);
   return answer;
 }
 
@@ -362,9 +396,18 @@ $("key-file").addEventListener("change", async (event) => {
   if (file) $("key-text").value = await file.text();
 });
 $("key-use").addEventListener("click", useKey);
+/// Takes off the screen what was shown.
+function forgetShown() {
+  for (const id of ["results", "history", "peers", "reader-title", "viewer"]) $(id).replaceChildren();
+  $("reader").hidden = true;
+  $("viewer").close();
+  known.clear();
+}
+
 $("key-forget").addEventListener("click", () => {
-  held = null;
+  held = here = null;
   forgetFiles();
+  forgetShown();
   $("key-button").classList.remove("held");
   $("key-button").textContent = "Key";
   $("key-dialog").close();

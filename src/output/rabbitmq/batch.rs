@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use lapin::{Confirmation, Error};
 
-use crate::model::{Seq, Timestamp};
+use crate::model::Seq;
 
 use super::BrokerError;
 use crate::output::{Confirmed, OutputBatch, OutputError};
@@ -22,8 +22,7 @@ pub(super) type PendingConfirm = Pin<Box<dyn Future<Output = Result<Confirmation
 /// When several events are in flight, lapin can attach a returned one to another's confirmation; so returns are told apart by
 /// their `message_id` and counted for the whole batch, never taken as the answer to the event whose confirmation carried them.
 pub struct Batch {
-    pending: VecDeque<(Seq, Timestamp, PendingConfirm)>,
-    confirmed: Option<(Seq, Timestamp)>,
+    pending: VecDeque<(Seq, PendingConfirm)>,
     count: u64,
     returned: BTreeSet<String>,
     /// The first that was refused.
@@ -32,23 +31,23 @@ pub struct Batch {
 
 impl Batch {
     pub(super) fn new() -> Self {
-        Self { pending: VecDeque::new(), confirmed: None, count: 0, returned: BTreeSet::new(), refused: None }
+        Self { pending: VecDeque::new(), count: 0, returned: BTreeSet::new(), refused: None }
     }
 
     /// Adds the event of a change, which must follow those added before.
-    pub(super) fn push(&mut self, seq: Seq, at: Timestamp, pending: PendingConfirm) {
-        self.pending.push_back((seq, at, pending));
+    pub(super) fn push(&mut self, seq: Seq, pending: PendingConfirm) {
+        self.pending.push_back((seq, pending));
     }
 }
 
 impl OutputBatch for Batch {
     fn confirmed(&self) -> Confirmed {
-        Confirmed { last: self.confirmed, events: self.count, unroutable: self.returned.len() as u64 }
+        Confirmed { events: self.count, unroutable: self.returned.len() as u64 }
     }
 
     async fn settle(&mut self) -> Result<(), OutputError> {
-        while let Some((seq, at, pending)) = self.pending.front_mut() {
-            let (seq, at, confirmation) = (*seq, *at, pending.await);
+        while let Some((seq, pending)) = self.pending.front_mut() {
+            let (seq, confirmation) = (*seq, pending.await);
             self.pending.pop_front();
             let confirmation = match confirmation {
                 // That the connection is lost shows by itself; that an event was refused is told here only.
@@ -61,7 +60,6 @@ impl OutputBatch for Batch {
                 Confirmation::Ack(returned) => {
                     let id = returned.and_then(|r| r.delivery.properties.message_id().clone());
                     self.returned.extend(id.map(String::from));
-                    self.confirmed = Some((seq, at));
                     self.count += 1;
                 }
                 Confirmation::Nack(_) => {

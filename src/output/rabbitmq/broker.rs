@@ -89,8 +89,8 @@ impl OutputSession for Broker {
     async fn send(&mut self, events: Vec<Event>) -> Batch {
         let mut batch = Batch::new();
         for event in events {
-            let (seq, at) = (event.seq, event.at);
-            batch.push(seq, at, self.publish(event).await);
+            let seq = event.seq;
+            batch.push(seq, self.publish(event).await);
         }
         batch
     }

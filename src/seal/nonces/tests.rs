@@ -46,13 +46,6 @@ fn a_clock_that_is_set_back_brings_nothing_forgotten_back() {
 }
 
 #[test]
-fn what_was_issued_before_the_start_is_refused_where_that_is_asked_for() {
-    let nonces = Nonces::new().refusing_before(1_000);
-    assert_eq!(nonces.claim(&key("a"), "n", 999, 1_000), Err(RefusalReason::Time));
-    assert_eq!(nonces.claim(&key("a"), "n", 1_000, 1_000), Ok(()));
-}
-
-#[test]
 fn many_threads_with_one_nonce_win_once() {
     let nonces = Nonces::new();
     let won: usize = std::thread::scope(|scope| {

@@ -1,7 +1,7 @@
 //! Serialisation of a JWK Set.
 //!
 //! Stock libraries import it as it is. Beside `kty`, `use`, `kid` and `k` each key carries `client`, who holds it, and `created`
-//! (RFC 3339). A reader ignores members that it does not know (RFC 7517 section 4); so does this one, and writes them back, except those
+//! (RFC 3339), and in the file of a client `aud`, the id of the server that it is for. A reader ignores members that it does not know (RFC 7517 section 4); so does this one, and writes them back, except those
 //! that would limit a key. `alg` is not written: joserfc takes a key that has one only if it is `dir`, npm's jose only if it is
 //! `A256CBC-HS512`.
 //!
@@ -19,8 +19,9 @@ use zeroize::Zeroizing;
 
 use super::super::cipher::KEY_LENGTH;
 use super::super::key::{ClientName, Key, KeyId, Secret};
+use super::super::server_id::ServerId;
 
-/// More than one key takes, so that the buffer never moves and leaves a copy: 86 characters of `k`, two names, a date, the members.
+/// More than one key takes, so that the buffer never moves and leaves a copy: 86 characters of `k`, three names, a date, the members.
 const KEY_TEXT_LENGTH_MAX: usize = 512;
 /// Members that would limit a key's use. They are refused, because ignoring them would let in what they are meant to keep out.
 const LIMITING_MEMBERS: [&str; 4] = ["exp", "nbf", "revoked", "key_ops"];
@@ -40,6 +41,8 @@ struct Jwk<'a> {
     kid: &'a str,
     client: &'a str,
     created: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
     k: &'a str,
     #[serde(flatten)]
     foreign: Map<String, Value>,
@@ -73,6 +76,15 @@ pub(super) fn read(text: &[u8]) -> Result<KeySet, String> {
     Ok(set)
 }
 
+/// Writes a set of one key for a server, as its client gets it.
+pub(super) fn write_for(key: &Key, server: &ServerId) -> Zeroizing<Vec<u8>> {
+    let mut text = Zeroizing::new(Vec::with_capacity(64 + KEY_TEXT_LENGTH_MAX));
+    text.extend_from_slice(b"{\"keys\":[\n");
+    write_key(&mut text, key, Some(server), &Map::new());
+    text.extend_from_slice(b"\n]}\n");
+    text
+}
+
 /// Writes a set, one key a line.
 pub(super) fn write(set: &KeySet) -> Zeroizing<Vec<u8>> {
     let foreign_length: usize = set.foreign.iter().map(|members| Value::from(members.clone()).to_string().len()).sum();
@@ -80,21 +92,26 @@ pub(super) fn write(set: &KeySet) -> Zeroizing<Vec<u8>> {
     text.extend_from_slice(b"{\"keys\":[");
     for (index, (key, foreign)) in set.keys.iter().zip(&set.foreign).enumerate() {
         text.extend_from_slice(if index == 0 { b"\n" } else { b",\n" });
-        let mut k = Zeroizing::new(String::with_capacity(KEY_LENGTH * 2));
-        URL_SAFE_NO_PAD.encode_string(key.secret(), &mut k);
-        let jwk = Jwk {
-            kty: "oct",
-            usage: Some("enc"),
-            kid: key.id().as_str(),
-            client: key.client().as_str(),
-            created: &key.created().to_rfc3339_opts(SecondsFormat::Secs, true),
-            k: &k,
-            foreign: foreign.clone(),
-        };
-        serde_json::to_writer(&mut *text, &jwk).expect("strings and JSON values always serialise into memory");
+        write_key(&mut text, key, key.server(), foreign);
     }
     text.extend_from_slice(b"\n]}\n");
     text
+}
+
+fn write_key(text: &mut Vec<u8>, key: &Key, server: Option<&ServerId>, foreign: &Map<String, Value>) {
+    let mut k = Zeroizing::new(String::with_capacity(KEY_LENGTH * 2));
+    URL_SAFE_NO_PAD.encode_string(key.secret(), &mut k);
+    let jwk = Jwk {
+        kty: "oct",
+        usage: Some("enc"),
+        kid: key.id().as_str(),
+        client: key.client().as_str(),
+        created: &key.created().to_rfc3339_opts(SecondsFormat::Secs, true),
+        aud: server.map(ServerId::as_str),
+        k: &k,
+        foreign: foreign.clone(),
+    };
+    serde_json::to_writer(text, &jwk).expect("strings and JSON values always serialise into memory");
 }
 
 impl Jwk<'_> {
@@ -116,10 +133,12 @@ impl Jwk<'_> {
         let created: DateTime<Utc> = DateTime::parse_from_rfc3339(self.created)
             .map_err(|error| format!("`{id}` has a `created` that is no RFC 3339 date and time: {error}"))?
             .to_utc();
+        let server =
+            self.aud.map(str::parse).transpose().map_err(|error| format!("`{id}` has an `aud` that is wrong: {error}"))?;
         let mut secret = Secret(Box::new([0; KEY_LENGTH]));
         // A longer `k` does not fit into the buffer; a shorter one does not fill it.
         match URL_SAFE_NO_PAD.decode_slice(self.k, secret.0.as_mut_slice()) {
-            Ok(KEY_LENGTH) => Ok(Key::new(id, client, created, secret)),
+            Ok(KEY_LENGTH) => Ok(Key::new(id, client, created, secret).with_server(server)),
             _ => Err(format!("`{id}` has a `k` other than {KEY_LENGTH} bytes in base64url without padding; make a new key")),
         }
     }

@@ -145,6 +145,7 @@ fn what_is_wrong_is_told_with_its_place_and_without_its_secret() {
         (key_text("desk-1", r#","exp":1"#), "key 1: `desk-1` has `exp`, which is not heeded here"),
         (one.replace(r#""desk""#, r#""Desk""#), "key 1: `desk-1`: `Desk` cannot name a client"),
         (one.replace("2026-01-02", "2026-13-02"), "key 1: `desk-1` has a `created` that is no RFC 3339"),
+        (key_text("desk-1", r#","aud":"x""#), "key 1: `desk-1` has an `aud` that is wrong: `x` is not the id of a server"),
         (key_text("a b", ""), "key 1: `a b` cannot be a key id"),
         (one.replace(r#""kty":"oct","#, ""), "line 1, column "),
         (format!("{one}]"), "line 1, column "),
@@ -171,10 +172,33 @@ fn an_exported_key_is_a_key_file_of_its_own() {
     let mut random = random();
     ring.add_new(&client("other"), noon(), &mut random);
     let key = ring.add_new(&client("desk"), noon(), &mut random);
-    let (_folder, path) = file_with(std::str::from_utf8(&KeyRing::export(&key)).unwrap());
+    let server = ServerId::generate(&mut random);
+    let (_folder, path) = file_with(std::str::from_utf8(&KeyRing::export(&key, &server)).unwrap());
     let exported = KeyRing::load(&path).unwrap();
     assert_eq!(exported.keys().len(), 1);
     assert_eq!(exported.find(key.id()).unwrap().secret(), key.secret());
+    assert_eq!((exported.keys()[0].server(), key.server()), (Some(&server), None));
+}
+
+#[test]
+fn a_key_file_for_a_client_is_private_and_overwrites_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("analyst.jwks.json");
+    let (mut ring, mut random) = (KeyRing::default(), random());
+    let [one, other] = std::array::from_fn(|_| ring.add_new(&client("analyst"), noon(), &mut random));
+    let server = ServerId::generate(&mut random);
+    KeyRing::export_to(&path, &one, &server).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+    let error = KeyRing::export_to(&path, &other, &server).unwrap_err();
+    assert!(matches!(error, KeyFileError::Exists { .. }) && error.to_string().contains("never overwritten"), "{error}");
+    assert_eq!(KeyRing::load(&path).unwrap().keys()[0].id(), one.id());
+    // Not through a link either, wherever it leads.
+    let link = folder.path().join("link.json");
+    std::os::unix::fs::symlink(folder.path().join("nowhere.json"), &link).unwrap();
+    assert!(matches!(KeyRing::export_to(&link, &other, &server), Err(KeyFileError::Exists { .. })));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left in the folder");
+    let absent = KeyRing::export_to(&folder.path().join("absent/key.json"), &one, &server).unwrap_err();
+    assert!(matches!(absent, KeyFileError::Io { doing: "write", .. }), "{absent}");
 }
 
 #[test]

@@ -234,15 +234,18 @@ fn all_refusals_look_alike() {
     assert_eq!(format!("{unknown} {unknown:?}"), format!("{malformed} {malformed:?}"));
 }
 
-/// The least of many runs, which is what the work itself takes.
-fn least_time(work: impl Fn()) -> Duration {
+/// The least times of many runs in turns, which is what each work itself takes, as far as nothing else keeps the processor busy.
+fn least_times<const N: usize>(works: [&dyn Fn(); N]) -> [f64; N] {
     let now = || UNIX_EPOCH.elapsed().unwrap();
-    let runs = (0..40).map(|_| {
-        let start = now();
-        work();
-        now().saturating_sub(start)
-    });
-    runs.min().unwrap()
+    let mut least = [Duration::MAX; N];
+    for _ in 0..60 {
+        for (least, work) in least.iter_mut().zip(works) {
+            let start = now();
+            work();
+            *least = now().saturating_sub(start).min(*least);
+        }
+    }
+    least.map(|time| time.as_secs_f64())
 }
 
 #[test]
@@ -253,13 +256,19 @@ fn an_unknown_key_a_wrong_tag_and_a_good_token_take_the_same_time() {
     let last = wrong.len() - 2;
     wrong[last] = if wrong[last] == b'A' { b'B' } else { b'A' };
     let wrong = String::from_utf8(wrong).unwrap();
-    let time = |token: &str, keys: &[Arc<Key>]| least_time(|| drop(std::hint::black_box(open(token, keys, Purpose::Request))));
-    let good_time = time(&good, ring.keys()).as_secs_f64();
-    for (name, other) in [("unknown key", time(&good, &ring.keys()[1..])), ("wrong tag", time(&wrong, ring.keys()))] {
-        let ratio = other.as_secs_f64() / good_time;
-        // Answering before the tag is computed would show as far less than one half.
-        assert!((0.7..1.4).contains(&ratio), "{name}: {ratio} times a good one");
+    let open = |token: &str, keys: &[Arc<Key>]| drop(std::hint::black_box(open(token, keys, Purpose::Request)));
+    let times = || {
+        let [of_good, of_unknown, of_wrong] =
+            least_times([&|| open(&good, ring.keys()), &|| open(&good, &ring.keys()[1..]), &|| open(&wrong, ring.keys())]);
+        [("unknown key", of_unknown / of_good), ("wrong tag", of_wrong / of_good)]
+    };
+    // Answering before the tag is computed would show as far less than one half, each time.
+    let is_alike = |(_, ratio): &(&str, f64)| (0.7..1.4).contains(ratio);
+    let mut tries = Vec::new();
+    while tries.len() < 5 && !tries.last().is_some_and(|times: &[_; 2]| times.iter().all(is_alike)) {
+        tries.push(times());
     }
+    assert!(tries.last().is_some_and(|times| times.iter().all(is_alike)), "times of a good one: {tries:?}");
 }
 
 proptest! {

@@ -1,4 +1,5 @@
-//! RocksDB's manifest, cut anywhere as a damaged disk may leave it: what is opened is consistent, and what is not is refused.
+//! RocksDB's manifest, cut anywhere as a damaged disk may leave it, and tables that it names and that are gone: what is opened is consistent, and
+//! what is not is refused.
 
 #![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
 
@@ -74,4 +75,26 @@ fn a_manifest_that_was_cut_anywhere_is_refused_and_what_a_repair_leaves_is_an_ea
         opened += 1;
     }
     assert!(refused > 0 && opened > 0, "{refused} refused, {opened} opened");
+}
+
+#[test]
+fn an_archive_that_lacks_a_table_or_a_part_of_one_is_refused_by_its_name_when_it_is_opened() {
+    let kept = written_once();
+    let (archive, tables) = (kept.path(), files(&kept.path(), |name| name.ends_with(".sst")));
+    // RocksDB itself opens so many with the archive.
+    assert!(tables.len() > 16, "{tables:?}");
+    for table in tables {
+        let whole = fs::read(&table).unwrap();
+        let refused = |what: &str| {
+            let said = Archive::open(&archive, Durability::Os).map(drop).unwrap_err().to_string();
+            let name = table.file_name().unwrap().to_str().unwrap();
+            assert!(said.contains(name) && said.contains("nothing was changed: restore a backup, or "), "{what}: {said}");
+        };
+        fs::write(&table, &whole[..whole.len() - 1]).unwrap();
+        refused("cut");
+        fs::remove_file(&table).unwrap();
+        refused("gone");
+        fs::write(&table, whole).unwrap();
+    }
+    assert_eq!(Archive::open(&archive, Durability::Os).unwrap().view().verify().unwrap().differences, [""; 0]);
 }

@@ -22,13 +22,12 @@ async fn run_all(globals: &Globals) -> String {
     let mut out = Out::to(written.clone());
     let mut shown = String::new();
     let mut note = |name: &str, code: ExitCode| shown.push_str(&format!("$ {name} -> {code:?}\n{}\n", written.text()));
-    let sort = cli::search::Sort::Newest;
-    let limit = 20.try_into().unwrap();
-    let search = cli::search::Args { query: vec!["今天".to_owned()], sort, limit, all: false };
+    let search = cli::search::Args::new(vec!["今天".to_owned()]);
     note("search", cli::search::write(&search, globals, &mut out).await.unwrap());
     let none = cli::search::Args { query: vec!["nothingatall".to_owned()], ..search };
     note("search", cli::search::write(&none, globals, &mut out).await.unwrap());
-    let show = cli::show::Args { peer: "@novosti".to_owned(), id: 3, raw: false, versions_before: None, account: None };
+    let show =
+        cli::show::Args { peer: "@novosti".to_owned(), id: 3, raw: false, versions_before: None, account: None, context: None };
     note("show", cli::show::write(&show, globals, &mut out).await.unwrap());
     let absent = cli::show::Args { id: 99, ..show };
     note("show", cli::show::write(&absent, globals, &mut out).await.unwrap());

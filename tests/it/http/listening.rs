@@ -53,8 +53,8 @@ async fn a_client_that_is_slow_with_its_headers_is_cut_off() {
 async fn a_body_over_the_limit_is_refused() {
     let served = Served::start(Settings { body_size_max: 1_000, ..listening(Sealing::Off) }).await;
     let body = json!({ "q": "a".repeat(2_000) }).to_string();
-    for media_type in ["application/json", "application/jose"] {
-        let answer = served.ask("POST", "/v1/search", &[("content-type", media_type)], &body).await;
+    for (target, media_type) in [("/v1/search", "application/json"), ("/v1/sealed", "application/jose")] {
+        let answer = served.ask("POST", target, &[("content-type", media_type)], &body).await;
         assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{media_type}");
         assert_eq!(answer.json()["code"], "body-too-large");
     }
@@ -85,6 +85,29 @@ async fn a_web_page_of_somebody_else_cannot_read_the_archive_through_a_name_that
     {
         assert_eq!(served.ask("GET", "/v1/peers", &[("host", host)], "").await.status, status, "{host}");
     }
+    let two = served.ask("GET", "/v1/peers", &[("host", "localhost"), ("host", "evil.example")], "").await;
+    assert_eq!((two.status.as_u16(), &two.json()["code"]), (403, &"foreign-host".into()));
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_web_page_of_somebody_else_cannot_ask_nor_show_nor_keep_what_is_answered() {
+    let served = Served::start(listening(Sealing::Off)).await;
+    for (site, status) in [("same-origin", 200), ("none", 200), ("cross-site", 403), ("Cross-Site", 403)] {
+        let answer = served.ask("GET", "/v1/peers", &[("sec-fetch-site", site)], "").await;
+        assert_eq!(answer.status.as_u16(), status, "{site}");
+        assert!(status == 200 || answer.json()["code"] == "cross-site", "{site}");
+    }
+    // But it may link to the page.
+    assert_eq!(served.ask("GET", "/", &[("sec-fetch-site", "cross-site")], "").await.status, StatusCode::OK);
+    for path in ["/v1/peers", "/v1/nothing", "/openapi.json", "/healthz", "/", "/page.js"] {
+        let answer = served.get(path).await;
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
+        assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin", "{path}");
+        assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
+    }
+    assert_eq!(served.get("/v1/peers").await.header("cache-control"), "no-store");
     served.stop().await;
 }
 

@@ -11,7 +11,6 @@ use std::time::Duration;
 use telescribe::archive::Archive;
 use telescribe::event::Event;
 use telescribe::lifecycle::Worker as _;
-use telescribe::model::{Seq, Timestamp};
 use telescribe::output::{Confirmed, Delivery, Output, OutputBatch, OutputError, OutputSession, State, Status};
 
 use crate::support::desk::{archive_messages, new_archive, peers};
@@ -39,7 +38,7 @@ struct Seen {
 
 struct Connection(Vec<Range<usize>>, bool, Arc<Mutex<Seen>>);
 
-struct Batch(Vec<(Seq, Timestamp, bool)>, bool, Arc<Mutex<Seen>>);
+struct Batch(Vec<bool>, bool, Arc<Mutex<Seen>>);
 
 impl Output for Queue {
     type Session = Connection;
@@ -82,7 +81,7 @@ impl OutputSession for Connection {
             seen.unanswered += 1;
             let in_flight = seen.unanswered;
             seen.in_flight.push(in_flight);
-            answers.push((event.seq, event.at, accepted));
+            answers.push(accepted);
         }
         drop(seen);
         Batch(answers, is_lost, Arc::clone(&self.2))
@@ -97,13 +96,12 @@ impl OutputBatch for Batch {
             return Err(OutputError::passing("it is gone"));
         }
         self.2.lock().unwrap().unanswered -= self.0.len();
-        if self.0.iter().all(|(.., accepted)| *accepted) { Ok(()) } else { Err(OutputError::refused("it is full")) }
+        if self.0.iter().all(|accepted| *accepted) { Ok(()) } else { Err(OutputError::refused("it is full")) }
     }
 
     fn confirmed(&self) -> Confirmed {
-        let accepted: Vec<_> = self.0.iter().take_while(|(.., accepted)| *accepted).collect();
-        let last = accepted.last().map(|(seq, at, _)| (*seq, *at));
-        Confirmed { last, events: accepted.len() as u64, unroutable: 0 }
+        let accepted = self.0.iter().take_while(|accepted| **accepted).count();
+        Confirmed { events: accepted as u64, unroutable: 0 }
     }
 }
 

@@ -497,7 +497,7 @@ impl Kept {
 #[tokio::test]
 async fn a_check_reads_no_more_at_once_than_it_may_and_finds_what_a_check_in_one_go_finds() {
     let kept = Kept::new(500).await;
-    let damaged = kept.file(".fast");
+    let damaged = kept.file(".pos");
     overwrite(&damaged);
     let index = Index::open(&kept.place("index"), &kept.archive).unwrap();
     let (mut check, mut checked, mut steps) = (index.integrity_check().unwrap(), Vec::new(), 0_u64);

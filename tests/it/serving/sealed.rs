@@ -6,18 +6,20 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use telescribe::app::App;
-use telescribe::model::{Clock as _, SystemClock};
+use telescribe::config::HttpConfig;
 use telescribe::seal::{self, CHUNK_DATA_MAX, ChunkOpener, FileRange};
+use tempfile::TempDir;
 
+use crate::readme::{shell_lines, words};
+use crate::sealed::wire::{forger, posts};
 use crate::support::files::project;
-use crate::support::gallery::{Gallery, ask};
+use crate::support::gallery::{Gallery, post};
 use crate::support::python::python;
 
 /// The first line's status and body, and the lines behind it.
 async fn sealed(gallery: &Gallery, app: &App, target: &str) -> (u16, Value, String, Vec<String>) {
-    let request = seal::seal_request(&gallery.key, "GET", target, None, SystemClock.now(), &mut seal::system_random());
-    let headers = [("authorization", &*format!("Bearer {}", request.token)), ("range", "bytes=1-1")];
-    let answer = ask(app.addresses[1], "GET", target, &headers).await;
+    // A header is not sealed, and does nothing.
+    let (answer, request) = gallery.ask_sealed(app, target, &[("range", "bytes=1-1")]).await;
     let text = String::from_utf8(answer.body.to_vec()).unwrap();
     let mut lines = text.lines().map(str::to_owned);
     let first = seal::open_answer(&lines.next().unwrap(), &gallery.key, &request.jti).unwrap();
@@ -107,32 +109,43 @@ async fn a_sealed_file_comes_in_chunks_whole_or_in_part_and_what_is_wrong_is_sea
     gallery.fleet.stop(app).await;
 }
 
-/// The code of a language's blocks in the page on sealing, from a heading on.
-fn example(heading: &str, language: &str) -> String {
-    let page = fs::read_to_string(project().join("docs/sealing.md")).unwrap();
-    let below = page.split_once(heading).unwrap_or_else(|| panic!("no `{heading}`")).1;
-    let block = below.split_once(&format!("```{language}\n")).unwrap().1;
-    block.split_once("```").unwrap().0.to_owned()
+/// The page on sealing.
+fn page() -> String {
+    fs::read_to_string(project().join("docs/sealing.md")).unwrap()
 }
 
-/// Writes an example to a folder and returns what runs it.
-fn client(folder: &Path, heading: &str, language: &str) -> (String, PathBuf) {
-    let path = folder.join(format!("{}.{}", heading.len(), if language == "python" { "py" } else { "mjs" }));
-    fs::write(&path, example(heading, language)).unwrap();
-    if language == "python" {
-        return (python(&["jwcrypto"]), path);
+/// The clients of the page: under which heading each stands, in which language, and the file that the page calls it.
+const CLIENTS: [(&str, &str, &str); 4] = [
+    ("## A client in Python\n", "python", "client.py"),
+    ("### In Python\n", "python", "file.py"),
+    ("## A client in Node\n", "js", "client.mjs"),
+    ("### In Node\n", "js", "file.mjs"),
+];
+
+/// A folder with the clients exactly as they stand there, and with what they need.
+fn clients() -> TempDir {
+    let (page, folder) = (page(), tempfile::tempdir().unwrap());
+    for (heading, language, name) in CLIENTS {
+        let below = page.split_once(heading).unwrap_or_else(|| panic!("no `{heading}`")).1;
+        let (said, block) = below.split_once(&format!("```{language}\n")).unwrap();
+        assert!(said.contains(&format!("as `{name}`:")), "{said}");
+        fs::write(folder.path().join(name), block.split_once("```").unwrap().0).unwrap();
     }
-    let modules = folder.join("node_modules");
-    if !modules.exists() {
-        let jose = PathBuf::from(std::env::var("JOSE_FOLDER").expect("`./dev test` sets JOSE_FOLDER")).join("node_modules");
-        std::os::unix::fs::symlink(jose, modules).unwrap();
-    }
-    ("node".to_owned(), path)
+    let jose = PathBuf::from(std::env::var("JOSE_FOLDER").expect("`./dev test` sets JOSE_FOLDER")).join("node_modules");
+    std::os::unix::fs::symlink(jose, folder.path().join("node_modules")).unwrap();
+    folder
 }
 
-async fn run((program, script): &(String, PathBuf), arguments: &[&str]) -> Output {
-    let mut command = Command::new(program);
-    command.arg(script).args(arguments);
+/// Runs a line of the page's shell; the last environment is one in which nothing is UTF-8.
+async fn run(folder: &Path, words: &[String], is_bare: bool) -> Output {
+    let mut command = match words[0].as_str() {
+        "python" => Command::new(python(&["jwcrypto"])),
+        program => Command::new(program),
+    };
+    command.args(&words[1..]).current_dir(folder);
+    if is_bare {
+        command.env("LC_ALL", "C").env("PYTHONUTF8", "0").env("PYTHONCOERCECLOCALE", "0").env("PYTHONIOENCODING", "ascii");
+    }
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 
@@ -142,6 +155,17 @@ fn said(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
+/// The lines of the page that run its clients, where only the server and the message are this test's own.
+fn lines(server: &str, media: &str) -> Vec<Vec<String>> {
+    let here = format!("http://{}", HttpConfig::default().listeners[0].address);
+    let lines = shell_lines(&page()).into_iter().filter(|line| !line.starts_with("telescribe "));
+    let filled = lines.map(|line| {
+        assert!(line.contains(&here), "another server than the default one: {line}");
+        words(&line.replace(&here, server).replace("/v1/peers/@example_channel/messages/120/media", media))
+    });
+    filled.collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_clients_of_the_documentation_search_and_save_files_as_they_stand_there() {
     let mut gallery = Gallery::new().await;
@@ -149,31 +173,63 @@ async fn the_clients_of_the_documentation_search_and_save_files_as_they_stand_th
     let posted = gallery.file("a b.bin", "x/y", &bytes);
     let app = gallery.start().await;
     let globals = gallery.sealed(&app);
-    let (server, key) = (globals.server.unwrap(), globals.key.unwrap());
-    let (key, folder) = (key.to_str().unwrap(), tempfile::tempdir().unwrap());
-    let clients = [("## A client in Python", "### In Python", "python"), ("## A client in Node", "### In Node", "js")];
-    for (asks, saves, language) in clients {
-        let (asking, saving) = (client(folder.path(), asks, language), client(folder.path(), saves, language));
-        let found = said(&run(&asking, &[&server, key, "POST", "/v1/search", r#"{"q": "the", "limit": 1}"#]).await);
-        assert!(found.starts_with("200 ") && found.contains("hits"), "{found}");
-        let found = said(&run(&asking, &[&server, key, "GET", "/v1/peers"]).await);
-        assert!(found.starts_with("200 ") && found.contains("peers"), "{found}");
-
-        let path = folder.path().join(format!("{language}.bin"));
-        let target = gallery.media(&posted);
-        let arguments = [server.as_str(), key, &target, path.to_str().unwrap()];
-        let text = said(&run(&saving, &arguments).await);
-        assert!(text.ends_with(" 400000 application/octet-stream a b.bin\n"), "{text}");
-        assert!(fs::read(&path).unwrap() == bytes, "{language}");
-        // What is there already is not asked for again.
-        for there in [0, 1, 123_456, 400_000] {
-            fs::write(&path, &bytes[..there]).unwrap();
-            said(&run(&saving, &arguments).await);
-            assert!(fs::read(&path).unwrap() == bytes, "{language} from {there}");
+    let (server, folder) = (globals.server.unwrap(), clients());
+    fs::copy(globals.key.unwrap(), folder.path().join("analyst.jwks.json")).unwrap();
+    let lines = lines(&server, &gallery.media(&posted));
+    let count = |name: &str| lines.iter().filter(|words| words[1] == name).count();
+    assert_eq!(CLIENTS.map(|(.., name)| count(name)), [2, 1, 2, 1], "{lines:?}");
+    for line in &lines {
+        for is_bare in [false, true] {
+            let saved = folder.path().join("photo.jpg");
+            if line[1].starts_with("client") {
+                let found = said(&run(folder.path(), line, is_bare).await);
+                assert!(found.starts_with("200 ") && found.contains("hits"), "{line:?}: {found}");
+                continue;
+            }
+            // What is there already is not asked for again.
+            for there in [None, Some(0), Some(1), Some(123_456), Some(400_000)] {
+                match there {
+                    Some(there) => fs::write(&saved, &bytes[..there]).unwrap(),
+                    None => drop(fs::remove_file(&saved)),
+                }
+                let text = said(&run(folder.path(), line, is_bare).await);
+                assert!(text.contains(" 400000 application/octet-stream ") && text.contains("a b.bin"), "{text}");
+                assert!(fs::read(&saved).unwrap() == bytes, "{line:?} from {there:?}");
+            }
+            let mut wrong = line.clone();
+            wrong[4] = "/v1/media/0".to_owned();
+            let refused = run(folder.path(), &wrong, is_bare).await;
+            let told = String::from_utf8(refused.stderr).unwrap();
+            assert!(!refused.status.success() && told.contains("64 hexadecimal digits"), "{told}");
         }
-        let refused = run(&saving, &[&server, key, "/v1/media/0", path.to_str().unwrap()]).await;
-        let told = String::from_utf8(refused.stderr).unwrap();
-        assert!(!refused.status.success() && told.contains("64 hexadecimal digits"), "{told}");
     }
+    // Somebody on the way who refuses has nothing sent twice.
+    for (changes, times) in [(false, 1), (true, 2)] {
+        let (address, seen, forging) = forger(changes).await;
+        for line in &lines {
+            let line: Vec<String> = line.iter().map(|word| word.replace(&server, &format!("http://{address}"))).collect();
+            assert!(!run(folder.path(), &line, false).await.status.success());
+            assert_eq!(posts(&seen), times, "{line:?}");
+        }
+        forging.stop_soft();
+    }
+    gallery.fleet.stop(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_from_before_a_restart_of_the_program_is_refused_and_a_key_file_stays_good() {
+    let gallery = Gallery::new().await;
+    let app = gallery.start().await;
+    let (answer, _) = gallery.ask_sealed(&app, "/v1/peers", &[]).await;
+    assert_eq!(answer.status, 200);
+    // From a client whose clock is two minutes ahead, and held back on the way.
+    let recorded = gallery.sealed_ahead(&app, "/v1/peers", 119).await;
+    gallery.fleet.stop(app).await;
+    let app = gallery.start().await;
+    let headers = [("content-type", "application/jose")];
+    assert_eq!(post(app.addresses[1], "/v1/sealed", &headers, &recorded.token).await.status, 401);
+    let (answer, request) = gallery.ask_sealed(&app, "/v1/peers", &[]).await;
+    let opened = seal::open_answer(std::str::from_utf8(&answer.body).unwrap(), &gallery.key, &request.jti).unwrap();
+    assert_eq!(opened.status, 200);
     gallery.fleet.stop(app).await;
 }

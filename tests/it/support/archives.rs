@@ -140,6 +140,9 @@ pub(crate) fn furnished() -> Kept {
         w.file_state(FileId::document(9), FileState::Failed { why: "gone".to_owned(), tries: 2, next_try: None });
         w.files_judged_by(77);
     });
+    kept.commit(|w| {
+        w.add_watch("leaks".parse().unwrap(), "password OR in:@durov", Some("for the desk"));
+    });
     // One of whom nothing is kept, and a message of theirs that was kept out.
     kept.commit(|w| {
         w.order_erasure("0a1b", ErasureSelection { scope: ErasureScope::Sender(PeerId(66)), before: None }, NOW);

@@ -10,12 +10,12 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
-use telescribe::app::App;
+use telescribe::app::{App, server_id};
 use telescribe::archive::{ArchivedFile, DataFolder};
 use telescribe::cli::client::Globals;
 use telescribe::config::{ListenerConfig, SealingConfig, Span};
 use telescribe::model::{Clock as _, FileId, FileState, SystemClock};
-use telescribe::seal::{self, Key, KeyRing};
+use telescribe::seal::{self, Destination, Key, KeyRing, SealedRequest};
 use telescribe_simulator::world::{ChatKind, Document, DocumentKind, Media};
 use telescribe_simulator::{Options, PeerId, Post, WorldSpec};
 use tokio::net::TcpStream;
@@ -115,11 +115,24 @@ impl Gallery {
     pub(crate) fn sealed(&self, app: &App) -> Globals {
         let key = self.fleet.path("key.json");
         if !key.exists() {
-            use std::os::unix::fs::OpenOptionsExt as _;
-            let mut file = std::fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(&key).unwrap();
-            std::io::Write::write_all(&mut file, &KeyRing::export(&self.key)).unwrap();
+            KeyRing::export_to(&key, &self.key, &server_id(&self.fleet.data()).unwrap()).unwrap();
         }
         Globals { server: Some(format!("http://{}", app.addresses[1])), key: Some(key), ..self.fleet.globals() }
+    }
+
+    /// Asks the listener that requires it sealed; returns the answer, and the request that it is to.
+    pub(crate) async fn ask_sealed(&self, app: &App, target: &str, headers: &[(&str, &str)]) -> (Answer, SealedRequest) {
+        let request = self.sealed_ahead(app, target, 0).await;
+        let headers = [&[("content-type", "application/jose")], headers].concat();
+        (post(app.addresses[1], "/v1/sealed", &headers, &request.token).await, request)
+    }
+
+    /// A sealed request of a client whose clock is so many seconds ahead.
+    pub(crate) async fn sealed_ahead(&self, app: &App, target: &str, seconds: u64) -> SealedRequest {
+        let start = ask(app.addresses[1], "GET", "/v1/sealed", &[]).await.json()["start"].as_str().unwrap().to_owned();
+        let to = Destination { server: server_id(&self.fleet.data()).unwrap(), start };
+        let now = SystemClock.now() + std::time::Duration::from_secs(seconds);
+        seal::seal_request(&self.key, &to, "GET", target, None, now, &mut seal::system_random())
     }
 
     /// The path of a message's file.
@@ -130,13 +143,22 @@ impl Gallery {
 
 /// Asks a listener plainly.
 pub(crate) async fn ask(at: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
+    send(at, method, target, headers, "").await
+}
+
+/// Posts to a listener.
+pub(crate) async fn post(at: SocketAddr, target: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    send(at, "POST", target, headers, body).await
+}
+
+async fn send(at: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let stream = TcpStream::connect(at).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     let mut request = Request::builder().method(method).uri(target).header("host", at.to_string());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(Full::<Bytes>::default()).unwrap();
+    let request = request.body(Full::<Bytes>::from(body.to_owned())).unwrap();
     let exchange = async move {
         let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
         Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }

@@ -15,6 +15,7 @@ use telescribe::config::{Config, Span};
 use telescribe::http::{Bound, Context, Keys, Listener, Sealing, Settings};
 use telescribe::lifecycle::Lifecycle;
 use telescribe::model::{AccountName, Counters, FixedClock, IdRange, Message, Peer, PeerId, PeerKind, Reaction, Timestamp};
+use telescribe::seal::Destination;
 use telescribe::search::{Index, Indexer, IndexerSettings, ServingIndex};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -34,7 +35,11 @@ pub(crate) struct Served {
     pub(crate) lifecycle: Lifecycle,
     pub(crate) address: SocketAddr,
     pub(crate) metrics: SocketAddr,
-    _lock: DataFolder,
+    /// Whom sealed requests must be for.
+    pub(crate) destination: Destination,
+    settings: Settings,
+    index: Arc<Index>,
+    lock: DataFolder,
 }
 
 /// An answer as it came.
@@ -73,18 +78,52 @@ impl Served {
         more(&archive);
         let index = Arc::new(Index::open(&lock.index(), &archive).unwrap());
         Indexer::new(Arc::clone(&index), Arc::clone(&archive), IndexerSettings::default()).catch_up().await.unwrap();
-        let (clock, lifecycle) = (FixedClock::new(NOW), Lifecycle::new());
+        Self::serve(folder, lock, archive, index, FixedClock::new(NOW), settings).await
+    }
+
+    /// Stops it, and starts it again at the same address.
+    pub(crate) async fn restart(self) -> Self {
+        self.lifecycle.stop_soft();
+        tokio::time::timeout(PATIENCE, self.lifecycle.ended()).await.expect("everything ended");
+        let Self { folder, archive, clock, address, mut settings, index, lock, .. } = self;
+        settings.listeners[0].address = address;
+        Self::serve(folder, lock, archive, index, clock, settings).await
+    }
+
+    async fn serve(
+        folder: TempDir,
+        lock: DataFolder,
+        archive: Arc<Archive>,
+        index: Arc<Index>,
+        clock: FixedClock,
+        settings: Settings,
+    ) -> Self {
+        let lifecycle = Lifecycle::new();
         let socket = DataFolder::socket(folder.path());
-        let bound = Bound::bind(&settings, Some(&socket)).await.unwrap();
+        // A port that was given up for a restart may have been taken for a moment, by a connection of another test.
+        let end = tokio::time::Instant::now() + PATIENCE;
+        let bound = loop {
+            match Bound::bind(&settings, Some(&socket)).await {
+                Ok(bound) => break bound,
+                Err(error) => assert!(tokio::time::Instant::now() < end, "{error:#}"),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        };
         let (address, metrics) = (bound.addresses()[0], bound.metrics_addresses()[0]);
-        let context =
-            Context::new(Arc::clone(&archive), ServingIndex::of(index, &archive), Arc::new(clock.clone()), lifecycle.clone())
-                .with_settings(settings)
-                .with_operator(telescribe::app::planned(&plan(), Arc::clone(&archive), Arc::new(clock.clone())).unwrap())
-                .with_metrics(Arc::new(|| "# the metrics\n".to_owned()))
-                .with_keys(Keys::open(&DataFolder::keys(folder.path())).unwrap());
+        let context = Context::new(
+            Arc::clone(&archive),
+            ServingIndex::of(Arc::clone(&index), &archive),
+            Arc::new(clock.clone()),
+            lifecycle.clone(),
+        )
+        .with_settings(settings.clone())
+        .with_server_id(telescribe::app::server_id(folder.path()).unwrap())
+        .with_operator(telescribe::app::planned(&plan(), Arc::clone(&archive), Arc::new(clock.clone())).unwrap())
+        .with_metrics(Arc::new(|| "# the metrics\n".to_owned()))
+        .with_keys(Keys::open(&DataFolder::keys(folder.path())).unwrap());
+        let destination = context.recipient.destination().clone();
         bound.serve(&Arc::new(context));
-        Self { folder, archive, clock, lifecycle, address, metrics, _lock: lock }
+        Self { folder, archive, clock, lifecycle, address, metrics, destination, settings, index, lock }
     }
 
     pub(crate) async fn get(&self, target: &str) -> Answer {
@@ -181,6 +220,7 @@ pub(crate) fn furnish(archive: &Archive) {
     let accounts = ["alpha", "bravo"].map(|name| name.parse::<AccountName>().unwrap());
     let [alpha, bravo] = &accounts;
     let mut write = archive.write(Timestamp(NOW.0 + 120));
+    write.add_watch("books".parse().unwrap(), "книга in:@novosti", Some("what people read"));
     write.joined(NEWS, alpha).folders(NEWS, alpha, vec!["Work".to_owned()]).joined(NEWS, bravo).joined(GROUP, alpha);
     write.member_count(NEWS, 1_200);
     let reactions = Some(vec![Reaction { emoji: "👍".to_owned(), count: 2 }]);

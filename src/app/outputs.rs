@@ -1,0 +1,122 @@
+//! The outputs as the operator set them up: what they are, with which secrets, and how they are started.
+
+use std::env::{VarError, var};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use zeroize::Zeroizing;
+
+use super::RunningOutput;
+use super::secret_file::read_secret_file;
+use crate::archive::Archive;
+use crate::config::{Config, OutputKind, OutputTarget, PlannedOutput, PlannedWebhook};
+use crate::lifecycle::Lifecycle;
+use crate::model::Clock;
+use crate::output::rabbitmq::{self, RabbitMq};
+use crate::output::webhook::{self, Webhook, WebhookSecret};
+
+/// An output that can be started.
+#[derive(Clone, Debug)]
+pub struct ReadyOutput {
+    name: String,
+    settings: OutputSettings,
+}
+
+#[derive(Clone, Debug)]
+enum OutputSettings {
+    RabbitMq(rabbitmq::Settings),
+    Webhook(webhook::Settings),
+}
+
+/// The outputs that are to run. Reads their secrets, and asks nobody.
+///
+/// # Errors
+/// When a setting is wrong, or a secret is missing, is none, or is there twice.
+pub fn ready_outputs(config: &Config) -> anyhow::Result<Vec<ReadyOutput>> {
+    let planned = config.planned_outputs().map_err(|(key, why)| anyhow::anyhow!("`{key}` of the configuration {why}"))?;
+    let ready = |PlannedOutput { name, target }| {
+        let settings = match target {
+            OutputTarget::RabbitMq(settings) => OutputSettings::RabbitMq(settings),
+            OutputTarget::Webhook(hook) => OutputSettings::Webhook(hook.settings(secret(&name, &hook)?)),
+        };
+        Ok(ReadyOutput { name, settings })
+    };
+    planned.into_iter().map(ready).collect()
+}
+
+impl ReadyOutput {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The receiver of a web hook, as it may be shown; nothing where it is no web hook.
+    #[must_use]
+    pub fn receiver(&self) -> Option<String> {
+        match &self.settings {
+            OutputSettings::RabbitMq(_) => None,
+            OutputSettings::Webhook(settings) => Some(settings.url.to_string()),
+        }
+    }
+
+    /// Starts delivering to it.
+    pub(super) fn start(self, archive: &Arc<Archive>, clock: &Arc<dyn Clock>, lifecycle: &Lifecycle) -> RunningOutput {
+        let name = self.name.as_str();
+        match self.settings {
+            OutputSettings::RabbitMq(settings) => {
+                RunningOutput::start(name, OutputKind::Rabbitmq.name(), RabbitMq(settings), archive, lifecycle)
+            }
+            OutputSettings::Webhook(settings) => {
+                tell_of_unknown_watches(name, &settings, archive);
+                let hook = Webhook::new(settings, Arc::clone(clock));
+                RunningOutput::start(name, OutputKind::Webhook.name(), hook, archive, lifecycle)
+            }
+        }
+    }
+}
+
+/// Warns of watches that are named and not there: they may be added yet, or the name is not theirs.
+fn tell_of_unknown_watches(name: &str, settings: &webhook::Settings, archive: &Archive) {
+    let archive = archive.flushed();
+    for watch in settings.filter.named_watches() {
+        // What cannot be read is told of by who needs it.
+        if let Ok(None) = archive.view().watch(watch) {
+            let key = &settings.key;
+            tracing::warn!(
+                output.name = name,
+                "output `{name}`: there is no watch `{watch}`, which `{key}.watches` names: nothing is sent of it until one is added"
+            );
+        }
+    }
+}
+
+/// The environment variable that may hold the secret of a web hook. Names of outputs have no underscore, so each has one of its own.
+fn variable(name: &str) -> String {
+    format!("TELESCRIBE_OUTPUT_{}_SECRET", name.to_ascii_uppercase().replace('-', "_"))
+}
+
+/// The secret of a web hook: of the configuration, of a file, or of the environment.
+fn secret(name: &str, hook: &PlannedWebhook) -> anyhow::Result<WebhookSecret> {
+    let variable = variable(name);
+    let of_environment = match var(&variable) {
+        Ok(text) => Some(Zeroizing::new(text)),
+        Err(VarError::NotPresent) => None,
+        Err(VarError::NotUnicode(_)) => anyhow::bail!("{variable} is not a text"),
+    };
+    let key = &hook.key;
+    match (&hook.secret, &hook.secret_file, of_environment) {
+        (Some(_), _, Some(_)) => anyhow::bail!("`{key}.secret` and {variable} are both set; set one of them only"),
+        (_, Some(_), Some(_)) => anyhow::bail!("`{key}.secret_file` and {variable} are both set; set one of them only"),
+        (Some(secret), _, None) => Ok(secret.clone()),
+        (None, Some(path), None) => {
+            let of = format!("{key}.secret_file");
+            let text = read_secret_file(&of, path)?;
+            text.parse().with_context(|| format!("`{of}` `{}`", path.display()))
+        }
+        (None, None, Some(text)) => text.parse().context(variable),
+        (None, None, None) => anyhow::bail!(
+            "output `{name}` has no secret: set `{key}.secret_file`, `{key}.secret` or {variable}; make one with: echo \"whsec_$(openssl rand -base64 32)\""
+        ),
+    }
+}
