@@ -1,6 +1,6 @@
 //! The command line: one file per command.
 //!
-//! Commands that read (`search`, `show`, `peers`, `changes`, `dump`, `coverage`, `counters`, `log`, `status`, `schedule`) are HTTP clients,
+//! Commands that read (`search`, `show`, `history`, `peers`, `changes`, `dump`, `coverage`, `counters`, `log`, `status`, `schedule`) are HTTP clients,
 //! whichever server answers: see [`client`]. `join`, `schedule run` and `backup` send operator requests the same way. Commands that change what is on
 //! disk take the exclusive lock of the data folder.
 //!
@@ -21,6 +21,7 @@ mod export;
 mod facets;
 pub mod fetch;
 pub mod follow;
+pub mod history;
 pub mod join;
 mod key;
 mod log;
@@ -83,6 +84,7 @@ enum Command {
     Peers(peers::Args),
     Search(search::Args),
     Show(show::Args),
+    History(history::Args),
     Changes(changes::Args),
     Dump(dump::Args),
     Coverage(coverage::Args),
@@ -158,7 +160,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Config::load(&path, config.is_some(), std::env::vars()).map_err(anyhow::Error::from)
     };
     match command {
-        Command::Demo(args) => demo::run(args).await,
+        Command::Demo(args) => demo::run(args, &globals).await,
         Command::Run(args) => {
             let signals = Signals::catch()?;
             run::run(args, &globals, &config()?, signals).await
@@ -169,6 +171,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Peers(args) => peers::run(args, &globals).await,
         Command::Search(args) => search::run(args, &globals).await,
         Command::Show(args) => show::run(args, &globals).await,
+        Command::History(args) => history::run(args, &globals).await,
         Command::Changes(args) => changes::run(args, &globals).await,
         Command::Dump(args) => dump::run(args, &globals).await,
         Command::Coverage(args) => coverage::run(args, &globals).await,

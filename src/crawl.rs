@@ -320,6 +320,12 @@ impl Crawler {
         self.clients.get(account)?.outage()
     }
 
+    /// Whether an account gets responses from Telegram, and has had one since the start.
+    #[must_use]
+    pub fn has_answer(&self, account: &AccountName) -> bool {
+        self.clients.get(account).is_some_and(|client| client.has_answer())
+    }
+
     /// How the accounts are doing.
     #[must_use]
     pub fn accounts(&self) -> Vec<AccountStatus> {

@@ -17,6 +17,8 @@
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 // What everybody may use: the data model, the worker loop that everything runs in, files, and sealing.
+pub mod panics;
+
 pub mod lifecycle;
 pub mod model;
 pub mod span;

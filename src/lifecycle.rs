@@ -18,6 +18,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::panics;
+
 /// The first backoff before a failed worker is retried; doubled at each further failure.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// The longest backoff before a failed worker is retried: long enough not to fill a log, short enough for a person to wait.
@@ -217,7 +219,7 @@ impl Lifecycle {
                 Ok(Err(error)) => format!("{error:#}"),
                 Err(panic) => {
                     worker = make();
-                    format!("panicked: {}", panic_text(panic.as_ref()))
+                    format!("panicked: {}", panics::said(panic.as_ref()))
                 }
             };
             Trouble::meet(&mut trouble, name, &failure);
@@ -269,10 +271,6 @@ impl Trouble {
             tracing::info!(worker.name = %name, "worker `{name}` works again after {count} failures in {lasted:?}");
         }
     }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use crate::atomic_file;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// The file whose lock makes one process the owner; there from the first use on.
 const LOCK: &str = "lock";
+/// The file whose lock is held by who waits for the folder: who only looks into it gives way.
+const WANTED: &str = "lock.wanted";
 /// How the names of the folders begin that hold links to the files of an archive, for a backup.
 pub(super) const LINKED: &str = ".backup-";
 /// How the names of the folders begin in which an archive is made, or tried out.
@@ -127,21 +129,33 @@ impl DataFolder {
         Self::lock(root)
     }
 
-    /// The same, but waits for another process that has the folder for a moment only, as the reading commands do.
+    /// The same, but waits for another process that has the folder for a moment only, as the reading commands do: those that take longer give way.
     ///
     /// # Errors
     /// When another process still has it after the wait, or it cannot be made.
     pub async fn lock_within(root: &Path, patience: Duration) -> Result<Self, FolderError> {
         let mut waited = Duration::ZERO;
+        // Held for as long as this waits.
+        let mut claim = None;
         loop {
             match Self::lock(root) {
                 Err(FolderError::InUse { .. }) if waited < patience => {
+                    if claim.is_none() {
+                        claim = claim_of(root).map_err(|source| FolderError::Io { path: root.to_owned(), source })?;
+                    }
                     tokio::time::sleep(LOOK_AGAIN).await;
                     waited += LOOK_AGAIN;
                 }
                 outcome => return outcome,
             }
         }
+    }
+
+    /// Whether another process [waits](Self::lock_within) for the folder.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        let wanted = File::open(self.root.join(WANTED));
+        wanted.is_ok_and(|wanted| matches!(wanted.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// Removes what processes that were killed have left beside the archive: copies, links to its files (which take the disk's room when
@@ -216,6 +230,16 @@ impl Drop for DataFolder {
         if let Err(error) = self.lock.unlock() {
             tracing::debug!(%error, "data folder's lock was not given back");
         }
+    }
+}
+
+/// What tells others that somebody waits for the folder; `None` where somebody else has told them.
+fn claim_of(root: &Path) -> io::Result<Option<File>> {
+    let wanted = File::options().create(true).truncate(false).write(true).open(root.join(WANTED))?;
+    match wanted.try_lock() {
+        Ok(()) => Ok(Some(wanted)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

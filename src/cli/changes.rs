@@ -43,6 +43,9 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
         target = target.with("follow", true);
     }
     let api = Api::open(globals).await?;
+    if !globals.json {
+        out.columns(format_args!("{:>8}  {:<20}  {:<16}  ABOUT", "CHANGE", "AT", "KIND"))?;
+    }
     api.each_line::<ChangesPage>(&target, |line| {
         if globals.json {
             out.line(line)?;

@@ -10,6 +10,7 @@
 
 mod export;
 mod files;
+mod lent;
 mod sealed;
 
 use std::borrow::Cow;
@@ -19,7 +20,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
-use http_body_util::{BodyExt as _, Full, Limited};
+use futures_util::StreamExt as _;
+use http_body_util::{BodyExt as _, BodyStream, Full, Limited, StreamBody};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
@@ -42,6 +44,7 @@ use crate::views::Problem;
 
 use super::received::{ListPage, Received};
 pub use files::FileHead;
+use lent::Lent;
 use sealed::Sealer;
 
 /// How long to wait for another command that has the data folder: they take well under a second.
@@ -154,7 +157,7 @@ pub struct Api {
 enum Way {
     Here {
         local: Local,
-        _folder: DataFolder,
+        lent: Lent,
     },
     Socket(PathBuf),
     Sealed {
@@ -272,6 +275,9 @@ impl Api {
         if self.sealer().is_some() {
             return self.each_sealed_line::<P>(target, take).await;
         }
+        if matches!(self.way, Way::Here { .. }) && target.query.iter().any(|(name, _)| *name == "follow") {
+            bail!("the program is not running, so nothing new would ever come; start `telescribe run`, or leave out `--follow`");
+        }
         let response = self.ask(&target.text()?, Payload::Nothing).await?;
         let status = response.status();
         let mut body = response.into_body();
@@ -346,8 +352,12 @@ impl Api {
             Payload::Sealed(token) => (post(seal::MEDIA_TYPE), token.into()),
         };
         let response = match &self.way {
-            Way::Here { local, .. } => {
-                local.ask(request.body(body)?).await.map(|body| AnswerBody::new(body.map_err(anyhow::Error::from)))
+            Way::Here { local, lent } => {
+                let (response, end) = (lent.end.or(local.ask(request.body(body)?)).await?, lent.end.clone());
+                response.map(|body| {
+                    let frames = BodyStream::new(body).map(move |frame| end.check().and(frame.map_err(anyhow::Error::from)));
+                    AnswerBody::new(StreamBody::new(frames))
+                })
             }
             Way::Socket(path) => {
                 let stream = connect_socket(path)?;
@@ -410,7 +420,10 @@ async fn folder(root: &Path, lifecycle: &Lifecycle, operator: Option<&MakeOperat
     let started = Instant::now();
     loop {
         match DataFolder::lock_existing(root) {
-            Ok(folder) => return Ok(Way::Here { local: here(&folder, lifecycle, operator, files)?, _folder: folder }),
+            Ok(folder) => {
+                let local = here(&folder, lifecycle, operator, files)?;
+                return Ok(Way::Here { local, lent: Lent::new(folder, operator.is_none(), lifecycle) });
+            }
             Err(FolderError::InUse { path, process }) => {
                 if connect_socket(&socket).is_ok() {
                     return Ok(Way::Socket(socket));

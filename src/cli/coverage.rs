@@ -92,6 +92,9 @@ async fn all(api: &Api, args: &Args, globals: &Globals, out: &mut Out) -> anyhow
     if args.incomplete {
         target = target.with("incomplete", true);
     }
+    if !globals.json {
+        out.columns(format_args!("{:>16}  {:<16}  {:>9} {:>28}  TITLE", "ID", "STATE", "MESSAGES", "TO ID"))?;
+    }
     let CoveragePage { summary, .. } = api
         .each_page::<CoveragePage>(target, |page| {
             for (coverage, json) in page.entries() {

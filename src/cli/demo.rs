@@ -12,12 +12,14 @@ use anyhow::{Context as _, bail};
 use telescribe_simulator::world::ChatKind;
 use telescribe_simulator::{Options, Simulator, World, WorldSpec};
 
+use super::client::Globals;
 use super::output::{ended, tell};
 use super::signals::Signals;
 use super::simulate::{world, write_sessions};
 use crate::app::{App, Environment, server_id};
 use crate::archive::DataFolder;
 use crate::config::{BrokerUrl, Config, JobConfig, ListenerConfig, SealingConfig, Server, Span};
+use crate::http::ServeError;
 use crate::model::{Clock as _, SystemClock};
 use crate::seal::{KeyRing, system_random};
 use crate::telemetry;
@@ -32,7 +34,8 @@ const MARK: &str = "telescribe-demo";
   telescribe demo --world ~/Downloads/Telegram/result.json
   telescribe demo --amqp amqp://guest:guest@127.0.0.1:5672/%2f
 
-It starts from nothing each time, and stops cleanly on Ctrl-C.")]
+It starts from nothing each time, and stops cleanly on Ctrl-C. With --json, how far it has got is written to standard output, a line each
+time, the last one with \"complete\": true.")]
 pub(super) struct Args {
     /// Where the demo keeps its data; wiped at each start
     #[arg(long, value_name = "FOLDER", default_value = "data/demo")]
@@ -63,11 +66,11 @@ pub(super) struct Args {
     once: bool,
 }
 
-pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    ended(demo(args).await)
+pub(super) async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
+    ended(demo(args, globals.json).await)
 }
 
-async fn demo(args: Args) -> anyhow::Result<ExitCode> {
+async fn demo(args: Args, json: bool) -> anyhow::Result<ExitCode> {
     let config = config(&args);
     if let Err(why) = config.publish.url.get() {
         bail!("`--amqp` {why}");
@@ -90,9 +93,16 @@ async fn demo(args: Args) -> anyhow::Result<ExitCode> {
 
     tell("2. Telescribe crawls it.");
     let environment = Environment { clock: Arc::new(SystemClock), metrics: telemetry::metrics()? };
-    let app = App::start(&super::run::with_decoder(&config)?, &data, environment).await?;
+    let started = App::start(&super::run::with_decoder(&config)?, &data, environment).await;
+    let app = started.map_err(|error| match error.downcast() {
+        Ok(ServeError::Address { address, source }) => {
+            anyhow::anyhow!("cannot listen on `{address}`: {source}; choose another address with `--listen`, such as `--listen 127.0.0.1:0`")
+        }
+        Ok(other) => other.into(),
+        Err(error) => error,
+    })?;
     let show = async {
-        progress::until_caught_up(&app).await?;
+        progress::until_caught_up(&app, json).await?;
         if args.once {
             app.lifecycle.stop_soft();
             return Ok(());

@@ -1,29 +1,44 @@
-//! The output of commands: to a handle, with colour on a terminal only, and quietly ended on a broken pipe.
+//! The output of commands: to a handle, with colour and headers for people only, and quietly ended on a broken pipe.
 
 use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 
+use anstream::{AutoStream, ColorChoice};
 use serde_json::Value;
 
 /// Where a command writes.
 pub struct Out {
     to: Box<dyn Write + Send>,
     colour: bool,
+    /// Whether a person reads it, and no program.
+    is_terminal: bool,
 }
 
 impl Out {
-    /// Standard output.
+    /// Standard output; coloured on a terminal, unless the environment says otherwise (`NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE`, `TERM`).
     #[must_use]
     pub fn stdout() -> Self {
         let stdout = io::stdout();
-        let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { to: Box::new(io::BufWriter::new(stdout)), colour }
+        let (colour, is_terminal) = (AutoStream::choice(&stdout) != ColorChoice::Never, stdout.is_terminal());
+        Self { to: Box::new(io::BufWriter::new(stdout)), colour, is_terminal }
     }
 
     /// Any other handle, without colour.
     #[must_use]
     pub fn to(handle: impl Write + Send + 'static) -> Self {
-        Self { to: Box::new(handle), colour: false }
+        Self { to: Box::new(handle), colour: false, is_terminal: false }
+    }
+
+    /// Writes the names of a table's columns, for people: a program counts lines.
+    ///
+    /// # Errors
+    /// See [`Out::line`].
+    pub fn columns(&mut self, names: impl std::fmt::Display) -> io::Result<()> {
+        if !self.is_terminal {
+            return Ok(());
+        }
+        let names = self.faint(&names.to_string());
+        self.line(names)
     }
 
     /// Writes a line.

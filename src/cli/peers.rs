@@ -36,6 +36,9 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
     if args.all {
         target = target.with("all", true);
     }
+    if !globals.json {
+        out.columns(format_args!("{:>16}  {:<10}  {:>9}  TITLE", "ID", "KIND", "MESSAGES"))?;
+    }
     api.each_page::<PeersPage>(target, |page| {
         for (peer, json) in page.entries() {
             if globals.json {

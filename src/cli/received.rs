@@ -4,9 +4,10 @@ use anyhow::bail;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::show::StoredView;
 use crate::views::{
     ChangeLine, ChangesPage, CountersView, CoveragePage, CoverageView, DumpPage, FileView, FilesPage, HitView, HitsPage, JobView,
-    JobsView, KnownPeer, MemberCountView, MemberCountsPage, MessageCountersPage, PeersPage, WatchView, WatchesPage,
+    JobsView, KnownPeer, MemberCountView, MemberCountsPage, MessageCountersPage, MessagesPage, PeersPage, WatchView, WatchesPage,
 };
 
 /// A response.
@@ -77,6 +78,7 @@ pages! {
     MemberCountsPage, MemberCountView, members;
     MessageCountersPage, CountersView, counters;
     HitsPage, HitView, hits;
+    MessagesPage, StoredView, messages;
     DumpPage, Value, lines;
     FilesPage, FileView, files;
     WatchesPage, WatchView, watches;

@@ -1,5 +1,7 @@
 //! `telescribe run`: the daemon.
 
+mod progress;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +42,7 @@ pub(super) async fn run(_: Args, globals: &Globals, config: &Config, mut signals
         for address in &app.addresses {
             tracing::info!("listening on http://{address}");
         }
+        progress::follow(&app);
         let mut asked = signals.stop(&app.lifecycle).await;
         let ended = tokio::select! {
             ended = app.ended() => ended,

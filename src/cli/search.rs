@@ -1,5 +1,6 @@
 //! `telescribe search`: full-text search.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ use super::output::{Out, ended, harmless};
 use super::peers::name;
 use super::received::Received;
 use super::{export, facets};
+use crate::search::SearchQuery;
 use crate::show::PeerView;
 use crate::views::{CollapsedView, HitView, HitsPage, MessageContextView, SearchBody, SnippetView, TotalView};
 
@@ -30,12 +32,14 @@ const LIMIT: NonZeroUsize = NonZeroUsize::new(20).unwrap();
   telescribe search 'airdrop OR казино' --collapse text,album
   telescribe search 今天 --context 3
   telescribe search invoice in:@example_channel --export csv --out invoices.csv
+  telescribe search 'leak OR breach' in:@example_channel after:2024-01-01
   telescribe search leak --facets peer,sender,lang,host --histogram month --timezone Europe/Berlin
 
-The exit status is 1 if nothing is found. docs/query.md describes the query language.")]
+Each argument is a group of its own; without any, all messages are found. With --json and without --all, the last line says how many
+there are in all, and where to go on (--cursor). The exit status is 1 if nothing is found. docs/query.md describes the query language.")]
 pub struct Args {
     /// Words, "phrases", -not, OR, prefix*, and filters such as in: from: has: after: before: is:; quote it, or put -- before a leading -
-    #[arg(value_name = "QUERY", required = true, allow_negative_numbers = true)]
+    #[arg(value_name = "QUERY", allow_negative_numbers = true)]
     pub query: Vec<String>,
     /// The order of hits
     #[arg(long, value_enum, default_value_t = Sort::Newest)]
@@ -46,6 +50,9 @@ pub struct Args {
     /// Show all hits, page by page
     #[arg(long)]
     pub all: bool,
+    /// Go on behind the hits of an earlier search for the same: its `next`
+    #[arg(long, value_name = "NEXT", conflicts_with = "export")]
+    pub cursor: Option<String>,
     /// Of hits that belong together show only the first: parts of an album, forwards of a post, texts that are nearly the same
     #[arg(long, value_name = "KINDS", value_enum, value_delimiter = ',')]
     pub collapse: Vec<CollapseKind>,
@@ -72,6 +79,7 @@ impl Args {
             sort: Sort::Newest,
             limit: LIMIT,
             all: false,
+            cursor: None,
             collapse: Vec::new(),
             group: None,
             context: None,
@@ -143,17 +151,18 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 /// See [`run`].
 pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
     if let Some(format) = args.export.export {
-        return export::write((args.query.join(" "), args.sort.word()), (format, &args.export), globals, out).await;
+        return export::write((query_of(&args.query), args.sort.word()), (format, &args.export), globals, out).await;
     }
     let api = Api::open(globals).await?;
     let mut left = if args.all { usize::MAX } else { args.limit.get() };
-    let (target, query) = (Target::new("/v1/search"), args.query.join(" "));
+    let (target, query) = (Target::new("/v1/search"), query_of(&args.query));
     let collapse = args.collapse.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(",");
     let collapse = Some(collapse).filter(|kinds| !kinds.is_empty());
-    let mut cursor: Option<String> = None;
+    let mut cursor = args.cursor.clone();
     let mut shown = 0_usize;
+    // The first page, which alone counts.
     let mut counted: Option<Received<HitsPage>> = None;
-    loop {
+    let next = loop {
         // In the body, which is sealed and in no log, unlike the query of a URL.
         let body = SearchBody {
             q: query.clone(),
@@ -175,7 +184,7 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
                 None => None,
             };
             if globals.json {
-                out.json(&with_context(json, around.as_ref()))?;
+                out.json(&self_contained(json, hit, &page.view, around.as_ref()))?;
             } else {
                 if args.context.is_some() && shown > 0 {
                     out.line("--")?;
@@ -185,30 +194,40 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
             shown += 1;
         }
         left = left.saturating_sub(page.view.hits.len());
-        // Only the first page says it.
-        counted = counted.or(args.facets.is_any().then(|| page.clone()));
+        counted.get_or_insert_with(|| page.clone());
         cursor = page.view.next.clone().filter(|_| left > 0);
         if cursor.is_none() {
             if !globals.json {
                 let line = summary(shown, &page.view, out);
                 out.line(line)?;
             }
-            break;
+            break page.view.next;
         }
-    }
-    match counted {
-        Some(page) if globals.json => out.json(&of_all(&page.json))?,
-        Some(page) => facets::for_people(&page.view, out)?,
-        None => {}
+    };
+    match counted.filter(|_| args.facets.is_any() || (shown > 0 && !args.all)) {
+        Some(page) if globals.json => out.json(&of_all(&page.json, args.facets.is_any(), next))?,
+        Some(page) if args.facets.is_any() => facets::for_people(&page.view, out)?,
+        _ => {}
     }
     out.flush()?;
     Ok(if shown > 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// What a page says of all hits, in a line of its own.
-fn of_all(page: &Value) -> Value {
-    let members = ["total", "facets", "histogram", "peers"].into_iter();
-    members.filter_map(|name| Some((name.to_owned(), page.get(name)?.clone()))).collect::<Map<_, _>>().into()
+/// The query that arguments make: each is a group of its own, so that the `OR` in one ends with it.
+pub(super) fn query_of(arguments: &[String]) -> String {
+    let group = |argument: &String| {
+        let words: Vec<&str> = argument.split_whitespace().collect();
+        let is_choice = arguments.len() > 1 && words.len() > 1 && words.contains(&"OR") && SearchQuery::parse(argument).is_ok();
+        if is_choice { format!("({argument})") } else { argument.clone() }
+    };
+    arguments.iter().map(group).collect::<Vec<_>>().join(" ")
+}
+
+/// What is said of all hits, in a line of its own: how many there are, what was counted, and where those behind the shown ones begin.
+fn of_all(page: &Value, is_counted: bool, next: Option<String>) -> Value {
+    let names: &[&str] = if is_counted { &["total", "groups", "facets", "histogram", "peers"] } else { &["total", "groups"] };
+    let members = names.iter().filter_map(|name| Some(((*name).to_owned(), page.get(name)?.clone())));
+    members.chain(next.map(|next| ("next".to_owned(), next.into()))).collect::<Map<_, _>>().into()
 }
 
 fn summary(shown: usize, page: &HitsPage, out: &Out) -> String {
@@ -233,14 +252,19 @@ async fn around(api: &Api, hit: &HitView, count: u8) -> anyhow::Result<Option<Re
     }
 }
 
-/// A hit as it came, with what is around it.
-fn with_context(hit: &Value, around: Option<&Received<MessageContextView>>) -> Value {
-    let mut hit = hit.clone();
-    if let (Some(members), Some(around)) = (hit.as_object_mut(), around) {
+/// A hit as it came, with the peers that it mentions, and with what is around it.
+fn self_contained(json: &Value, hit: &HitView, page: &HitsPage, around: Option<&Received<MessageContextView>>) -> Value {
+    let mut whole = json.clone();
+    let Some(members) = whole.as_object_mut() else { return whole };
+    let message = &hit.message.message;
+    let mentioned: BTreeSet<i64> = message.content.mentions().chain([message.peer]).collect();
+    let peers: Vec<&PeerView> = page.peers.iter().filter(|peer| mentioned.contains(&peer.id)).collect();
+    members.insert("peers".to_owned(), json!(peers));
+    if let Some(around) = around {
         let part = |name: &str| around.json.get(name).cloned().unwrap_or_default();
         members.insert("context".to_owned(), json!({ "before": part("before"), "after": part("after"), "peers": part("peers") }));
     }
-    hit
+    whole
 }
 
 /// A hit between the messages before and after it, as grep does.
@@ -307,4 +331,26 @@ pub(super) fn snippet(snippet: &SnippetView, out: &Out) -> String {
 /// Line breaks become spaces; spaces at the edges stay, because a part of a line is not a line.
 fn flat(text: &str) -> String {
     harmless(&text.replace(['\n', '\r', '\t'], " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_argument_is_a_group_of_its_own() {
+        for (arguments, query) in [
+            (&[][..], ""),
+            (&["a OR b"], "a OR b"),
+            (&["a OR b", "in:@c"], "(a OR b) in:@c"),
+            (&["in:@c", "\"a b\" OR d", "-e"], "in:@c (\"a b\" OR d) -e"),
+            // What a shell has taken apart is one query.
+            (&["a", "OR", "b", "in:@c"], "a OR b in:@c"),
+            (&["(a OR", "b)", "c"], "(a OR b) c"),
+            (&["a b", "c"], "a b c"),
+        ] {
+            let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+            assert_eq!(query_of(&arguments), query);
+        }
+    }
 }

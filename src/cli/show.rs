@@ -9,6 +9,7 @@ use super::conversation;
 use super::output::{Out, ended, harmless, tell};
 use super::peers::{name, title};
 use super::received::Received;
+use crate::model::{MessageId, PeerLink};
 use crate::show::{ButtonView, MessageView, StoredView};
 use crate::views::{MessageContextView, MessageDetail, RawView};
 
@@ -16,16 +17,17 @@ use crate::views::{MessageContextView, MessageDetail, RawView};
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe show @example_channel 42
+  telescribe show https://t.me/example_channel/42
   telescribe show -1001500000001 42 --json
   telescribe show -1001500000001 42 --context 10
   telescribe show -1001500000001 42 --raw --json | jq -r .raw.tl | base64 -d | xxd")]
 pub struct Args {
-    /// A marked id, or @ and a username
+    /// A marked id, @ and a username, or a link as it was copied: https://t.me/username/42, https://t.me/c/1500000001/42
     #[arg(value_name = "PEER", allow_negative_numbers = true)]
     pub peer: String,
-    /// Telegram's message id
+    /// Telegram's message id; a link, or PEER/ID, has it already
     #[arg(value_name = "ID")]
-    pub id: i32,
+    pub id: Option<i32>,
     /// Whose message id it is, in basic groups and private chats that several accounts archived
     #[arg(long, value_name = "ACCOUNT")]
     pub account: Option<String>,
@@ -56,7 +58,8 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// See [`run`].
 pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
-    let path = format!("/v1/peers/{}/messages/{}", segment(&args.peer), args.id);
+    let (peer, id) = place(&args.peer, args.id)?;
+    let path = format!("/v1/peers/{}/messages/{id}", segment(peer));
     if let Some(around) = args.context {
         let target = Target::new(format!("{path}/context")).with_some("account", args.account.as_ref());
         let target = target.with("before", around).with("after", around);
@@ -87,6 +90,21 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The peer and the message that are meant.
+fn place(peer: &str, id: Option<i32>) -> anyhow::Result<(&str, i32)> {
+    if let Some(id) = id {
+        return Ok((peer, id));
+    }
+    if let Some(MessageId(id)) = PeerLink::message(peer) {
+        return Ok((peer, id));
+    }
+    let parts = peer.rsplit_once('/').filter(|_| PeerLink::parse(peer).is_none());
+    if let Some((peer, id)) = parts.and_then(|(peer, id)| Some((peer, id.parse().ok()?))) {
+        return Ok((peer, id));
+    }
+    anyhow::bail!("which message is missing: `telescribe show PEER ID`, or a link to a message such as `https://t.me/username/42`")
 }
 
 /// What was found; that there is no such message is told, and is no failure.

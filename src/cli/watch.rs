@@ -83,13 +83,13 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
     let found = match &args.command {
         Command::Add { name, query, note } => {
-            let body = WatchBody { name: name.clone(), query: query.join(" "), note: note.clone() };
+            let body = WatchBody { name: name.clone(), query: search::query_of(query), note: note.clone() };
             add(body, globals, out).await?
         }
         Command::Remove { name } => remove(name, globals, out).await?,
         Command::List => list(globals, out).await?,
         Command::Try { query, messages } => {
-            let body = TryWatchBody { query: query.join(" "), messages: messages.map(NonZeroU64::get) };
+            let body = TryWatchBody { query: search::query_of(query), messages: messages.map(NonZeroU64::get) };
             attempt(&body, globals, out).await?
         }
         Command::Show { name, limit } => return show(name, *limit, globals, out).await,

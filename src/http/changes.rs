@@ -37,7 +37,7 @@ pub(super) struct ListChangesParams {
     /// Maximum number of changes; without it, a stream ends at the newest change and a sealed page at its own limit.
     #[param(value_type = Option<usize>, minimum = 1)]
     limit: Option<NonZeroUsize>,
-    /// Whether to wait for new changes at the end.
+    /// Whether to wait for new changes at the end. A stream then says with an empty line that it is there while nothing comes.
     #[param(value_type = Option<bool>)]
     follow: bool,
     /// Whether to return the CloudEvents that RabbitMQ would get, for use without a broker.
@@ -154,7 +154,7 @@ pub(super) async fn list(
     if !ingress.is_sealed() {
         let left = params.limit.map_or(usize::MAX, NonZeroUsize::get);
         let after = locate(&context, params.after)?;
-        let following = Following { context, news, after, left, follow: params.follow, events: params.events };
+        let following = Following { context, news, after, left, follow: params.follow, events: params.events, has_begun: false };
         return lines::stream(following).await;
     }
     let budget = PageBudget::new(&context, &ingress, params.limit)?;
@@ -183,7 +183,11 @@ fn page(archive: &Snapshot, watching: &Watching, span: ChangeSpan, mut budget: P
 
 /// The number of the change that a position is at.
 fn locate(context: &Context, position: LogPosition) -> Result<Seq, Problem> {
-    context.archive.flushed().locate(position).map_err(|error| Problem::wrong_epoch(error.to_string()))
+    let archive = context.archive.flushed();
+    archive.locate(position).map_err(|error| {
+        let last = archive.position(archive.last_seq());
+        Problem::wrong_epoch(format!("{error}; this is archive {}, whose last position is {last}", archive.id()))
+    })
 }
 
 /// Returns the end of the change log: the newest change, and the newest link of the hash chain over all of them.
@@ -211,6 +215,7 @@ struct Following {
     left: usize,
     follow: bool,
     events: bool,
+    has_begun: bool,
 }
 
 impl Lines for Following {
@@ -226,10 +231,15 @@ impl Lines for Following {
             self.after = last;
             self.left -= count;
             if count > 0 {
+                self.has_begun = true;
                 return Ok(Some(chunk));
             }
             if !self.follow {
                 return Ok(None);
+            }
+            // The response begins at once, also where there is nothing to say yet.
+            if !std::mem::replace(&mut self.has_begun, true) {
+                return Ok(Some(Chunk::heartbeat()));
             }
             tokio::select! {
                 changed = self.news.wait_for(|last| *last > after) => {
@@ -238,6 +248,7 @@ impl Lines for Following {
                     }
                 }
                 () = self.context.lifecycle.stop_asked() => return Ok(None),
+                () = tokio::time::sleep(self.context.settings.patience()) => return Ok(Some(Chunk::heartbeat())),
             }
         }
     }

@@ -28,6 +28,11 @@ impl Chunk {
         Ok(())
     }
 
+    /// An empty line: the stream is there, and there is nothing new. Whoever is on the way sees it too, and keeps the connection open.
+    pub(super) fn heartbeat() -> Self {
+        Self(vec![b'\n'])
+    }
+
     /// Adds what is no line of JSON.
     pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.0

@@ -13,6 +13,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tracing::Instrument as _;
 
+use crate::panics;
+
 use super::context::Context;
 use super::ingress::Ingress;
 use super::problem::Problem;
@@ -98,6 +100,5 @@ pub(super) async fn limit_time(State(context): State<Arc<Context>>, request: Req
 
 /// The response when a handler panicked: it does not tell why.
 pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let why = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Problem::hidden(&format!("panicked: {}", why.unwrap_or("no message"))).into_response()
+    Problem::hidden(&format!("panicked: {}", panics::said(&*panic))).into_response()
 }

@@ -6,10 +6,9 @@ use crate::archive::{ArchiveError, Snapshot, View};
 use crate::model::{IdSpace, Peer, PeerId, PeerKind};
 use crate::show::{self, ContentView, PeerView};
 
-/// Collects the peers that a message mentions: its sender, its bot, and the source of a forward.
+/// Collects the peers that a message mentions.
 pub(super) fn mention(content: &ContentView, into: &mut BTreeSet<PeerId>) {
-    let source = content.forward.as_ref().and_then(|forward| forward.from);
-    into.extend([content.sender, content.via_bot, source].into_iter().flatten().map(PeerId));
+    into.extend(content.mentions().map(PeerId));
 }
 
 /// Describes those peers that the archive knows.

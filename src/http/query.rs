@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use percent_encoding::percent_decode_str;
 
 use super::problem::Problem;
 
@@ -56,6 +57,17 @@ impl From<Vec<(String, String)>> for Values {
 
 impl Values {
     fn read(query: &str, known: &[&str]) -> Result<Self, Problem> {
+        // What the decoder below would quietly replace.
+        for pair in query.split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let is_text = |part: &str| percent_decode_str(part).decode_utf8().is_ok();
+            if !is_text(name) {
+                return Err(Problem::bad_parameter("the name of a parameter is no UTF-8"));
+            }
+            if !is_text(value) {
+                return Err(Problem::bad_parameter(format!("`{}` is no UTF-8; encode it as that, percent-encoded", shown(name))));
+            }
+        }
         let pairs: Vec<(String, String)> =
             serde_urlencoded::from_str(query).map_err(|_| Problem::bad_parameter("the query string must be `name=value&…`"))?;
         let mut values = BTreeMap::new();

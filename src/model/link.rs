@@ -1,8 +1,8 @@
 //! Links to peers, in the forms in which people copy them: from an app, a web page, a browser's address bar.
 //!
-//! <https://core.telegram.org/api/links> lists them. What stands behind the peer (a message, a topic, parameters) is passed over.
+//! <https://core.telegram.org/api/links> lists them.
 
-use super::{IdSpace, PeerId};
+use super::{IdSpace, MessageId, PeerId};
 
 /// Hosts whose links Telegram's apps open.
 const HOSTS: [&str; 3] = ["t.me", "telegram.me", "telegram.dog"];
@@ -75,9 +75,51 @@ impl PeerLink {
     /// # Errors
     /// When it is a link of Telegram's, but not to a peer.
     pub fn parse(text: &str) -> Option<Result<Self, InvalidLink>> {
+        Some(match Address::read(text)? {
+            Address::App(link) => app_link(link),
+            Address::WebApp(rest) => web_app(rest),
+            Address::Path { path, query } => web_link(&mut segments(path), query),
+            Address::Subdomain { name, .. } => username(&name),
+        })
+    }
+
+    /// The message that a link leads to, in the chat that [`PeerLink::parse`] tells; `None` where it leads to none. A comment is another chat's message,
+    /// so the post that it belongs to is meant.
+    #[must_use]
+    pub fn message(text: &str) -> Option<MessageId> {
+        let numbers: Vec<&str> = match Address::read(text)? {
+            Address::App(link) => parameter(link.split_once('?')?.1, "post").into_iter().collect(),
+            Address::WebApp(_) => return None,
+            Address::Path { path, .. } => {
+                let is_prefix = |first: &&str| first.eq_ignore_ascii_case("c") || first.eq_ignore_ascii_case("s");
+                let passed = if segments(path).next().as_ref().is_some_and(is_prefix) { 2 } else { 1 };
+                segments(path).skip(passed).collect()
+            }
+            Address::Subdomain { path, .. } => segments(path).collect(),
+        };
+        // Behind the id of a topic, where there is one.
+        let ids: Option<Vec<i32>> = numbers.iter().map(|number| number.parse().ok().filter(|id| *id > 0)).collect();
+        ids.filter(|ids| ids.len() <= 2)?.last().copied().map(MessageId)
+    }
+}
+
+/// A link, by where it leads.
+enum Address<'a> {
+    /// `tg:…`, without that and slashes.
+    App(&'a str),
+    /// What follows on the host of Telegram's web apps.
+    WebApp(&'a str),
+    /// What follows on `t.me`.
+    Path { path: &'a str, query: &'a str },
+    /// What stands before `.t.me`, and what follows.
+    Subdomain { name: String, path: &'a str },
+}
+
+impl<'a> Address<'a> {
+    fn read(text: &'a str) -> Option<Self> {
         let text = text.trim_matches(|c: char| c.is_whitespace() || AROUND.contains(c) || is_unseen(c));
         if let Some(link) = after(text, "tg:") {
-            return Some(app_link(link.trim_start_matches('/')));
+            return Some(Self::App(link.trim_start_matches('/')));
         }
         let address = after(text, "https:").or_else(|| after(text, "http:")).unwrap_or(text);
         let address = address.strip_prefix("//").unwrap_or(address);
@@ -85,18 +127,21 @@ impl PeerLink {
         let host = host.strip_suffix(":443").or_else(|| host.strip_suffix(":80")).unwrap_or(host).to_ascii_lowercase();
         let host = host.strip_prefix("www.").unwrap_or(&host);
         if host == WEB_APP {
-            return Some(web_app(rest));
+            return Some(Self::WebApp(rest));
         }
         let (path, query) = rest.split_once(['?', '#']).unwrap_or((rest, ""));
-        let mut segments = path.split('/').filter(|segment| !segment.is_empty());
         if HOSTS.contains(&host) {
-            return Some(web_link(&mut segments, query));
+            return Some(Self::Path { path, query });
         }
         // `name.t.me`
         let name = HOSTS.iter().find_map(|known| host.strip_suffix(*known)?.strip_suffix('.'))?;
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        name.chars().all(plain).then(|| username(name))
+        name.chars().all(plain).then(|| Self::Subdomain { name: name.to_owned(), path })
     }
+}
+
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|segment| !segment.is_empty())
 }
 
 /// What follows a beginning, however that is written.
@@ -284,6 +329,31 @@ mod tests {
             ("tg://proxy?server=h", Err(InvalidLink::Other)),
         ] {
             assert_eq!(PeerLink::parse(text), Some(found), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_message_is_found_behind_the_peer_and_the_topic() {
+        for (link, id) in [
+            ("https://t.me/harbour_news/42", Some(42)),
+            ("t.me/s/harbour_news/42", Some(42)),
+            ("https://t.me/c/1500000001/42", Some(42)),
+            ("https://t.me/c/1500000001/7/42?single", Some(42)),
+            ("https://t.me/harbour_news/7/42", Some(42)),
+            ("https://t.me/harbour_news/42?comment=9", Some(42)),
+            ("https://harbour_news.t.me/42", Some(42)),
+            ("tg://resolve?domain=harbour_news&post=42", Some(42)),
+            ("tg://privatepost?channel=1500000001&post=42&thread=7", Some(42)),
+            ("https://t.me/harbour_news", None),
+            ("https://t.me/harbour_news/s/42", None),
+            ("https://t.me/harbour_news/0", None),
+            ("https://t.me/harbour_news/1/2/3", None),
+            ("https://t.me/harbour_news/4200000000", None),
+            ("tg://resolve?domain=harbour_news", None),
+            ("https://web.telegram.org/k/#@harbour_news", None),
+            ("@harbour_news", None),
+        ] {
+            assert_eq!(PeerLink::message(link), id.map(MessageId), "{link}");
         }
     }
 

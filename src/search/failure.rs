@@ -12,6 +12,7 @@ use tantivy::directory::error::OpenReadError;
 
 use super::SearchError;
 use crate::archive::ArchiveError;
+use crate::panics;
 
 /// Whether an error says that files are missing, damaged or of another version.
 pub(super) fn is_damage(error: &TantivyError) -> bool {
@@ -78,10 +79,7 @@ pub(super) fn failed(path: &Path, error: &TantivyError) -> SearchError {
 /// Does something with files that may be damaged, which Tantivy meets by panicking; the error is the panic's text.
 pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     // What panics half way is a search or an opening: nothing that is used afterwards was changed by it.
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        format!("reading it panicked: {}", text.unwrap_or("no message"))
-    })
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| format!("reading it panicked: {}", panics::said(&*panic)))
 }
 
 #[cfg(test)]

@@ -162,6 +162,14 @@ pub struct StoredView {
     pub versions: Vec<VersionView>,
 }
 
+impl ContentView {
+    /// The peers that it mentions: its sender, its bot, and the source of a forward.
+    pub fn mentions(&self) -> impl Iterator<Item = i64> {
+        let source = self.forward.as_ref().and_then(|forward| forward.from);
+        [self.sender, self.via_bot, source].into_iter().flatten()
+    }
+}
+
 impl StoredView {
     /// The JSON form of a message and its earlier forms, which [`crate::archive::View::versions`] gives: all of them, or some.
     #[must_use]

@@ -86,6 +86,8 @@ struct ConnectionState {
     unanswered: u32,
     /// When the last one was attempted.
     attempted: Option<Instant>,
+    /// Whether Telegram has ever answered.
+    has_answer: bool,
     /// What is known while nobody answers.
     outage: Option<Outage>,
     /// Requests that wait for an answer, in the order in which they were made.
@@ -182,6 +184,13 @@ impl Client {
         let silent_for = Some(since.elapsed()).filter(|silent_for| *silent_for >= SILENCE_MAX)?;
         let why = format!("{}: no answer for {} s", self.place(dc), silent_for.as_secs());
         Some(Outage { since, method: method(), why, next_try: since + self.settings.request_timeout, attempts: 1 })
+    }
+
+    /// Whether Telegram has answered since the start, and is not silent now.
+    #[must_use]
+    pub fn has_answer(&self) -> bool {
+        let state = self.connection_state();
+        state.has_answer && state.outage.is_none()
     }
 
     /// The caller tries again after a while.
@@ -290,6 +299,7 @@ impl Client {
     fn note_answer(&self) {
         let mut state = self.connection_state();
         state.unanswered = 0;
+        state.has_answer = true;
         let outage = state.outage.take();
         drop(state);
         Outage::end(outage, self.session.name());

@@ -16,8 +16,9 @@ use std::path::PathBuf;
 use crate::support::files::{project, project_files};
 
 /// Each module of `src/`, in the order of `lib.rs`, and what it may use of the crate.
-const MODULES: [(&str, &[&str]); 34] = [
-    ("lifecycle", &[]),
+const MODULES: [(&str, &[&str]); 35] = [
+    ("panics", &[]),
+    ("lifecycle", &["panics"]),
     ("model", &[]),
     ("span", &[]),
     ("failpoints", &[]),
@@ -38,7 +39,7 @@ const MODULES: [(&str, &[&str]); 34] = [
     ("crawl", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "dispatch", "archive"]),
     ("media", &["lifecycle", "model", "schedule", "accounts", "parse", "telegram", "archive", "blob", "pictures"]),
     ("mirror", &["lifecycle", "model", "https_client", "archive", "blob"]),
-    ("search", &["lifecycle", "model", "failpoints", "schedule", "archive"]),
+    ("search", &["panics", "lifecycle", "model", "failpoints", "schedule", "archive"]),
     ("watches", &["model", "archive", "search"]),
     ("verification", &["model", "archive", "search"]),
     ("erasure", &["model", "atomic_file", "schedule", "archive", "blob", "backup", "search"]),
@@ -49,6 +50,7 @@ const MODULES: [(&str, &[&str]); 34] = [
     (
         "http",
         &[
+            "panics",
             "lifecycle",
             "model",
             "schedule",
@@ -84,7 +86,7 @@ const MODULES: [(&str, &[&str]); 34] = [
             "http",
         ],
     ),
-    ("telemetry", &["config"]),
+    ("telemetry", &["panics", "config"]),
     (
         "app",
         &[

@@ -11,10 +11,10 @@ use tempfile::TempDir;
 use crate::support::demo::{Own, demo};
 use crate::support::program::run_in;
 
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 31] = [
     "demo", "run", "simulate", "login", "account", "peers", "search", "show", "changes", "dump", "coverage", "counters", "join",
     "fetch", "media", "follow", "unfollow", "status", "schedule", "log", "verify", "backup", "restore", "repair", "reindex",
-    "upgrade", "key", "config", "erase", "watch",
+    "upgrade", "key", "config", "erase", "watch", "history",
 ];
 
 #[test]

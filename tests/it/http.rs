@@ -2,6 +2,7 @@
 
 mod commands;
 mod context;
+mod following;
 mod listening;
 mod versions;
 

@@ -34,6 +34,7 @@ mod parse;
 mod pipeline;
 mod proxy;
 mod publish;
+mod reading;
 mod readme;
 mod recheck;
 mod repository;

@@ -27,9 +27,9 @@ async fn run_all(globals: &Globals) -> String {
     let none = cli::search::Args { query: vec!["nothingatall".to_owned()], ..search };
     note("search", cli::search::write(&none, globals, &mut out).await.unwrap());
     let show =
-        cli::show::Args { peer: "@novosti".to_owned(), id: 3, raw: false, versions_before: None, account: None, context: None };
+        cli::show::Args { peer: "@novosti".to_owned(), id: Some(3), raw: false, versions_before: None, account: None, context: None };
     note("show", cli::show::write(&show, globals, &mut out).await.unwrap());
-    let absent = cli::show::Args { id: 99, ..show };
+    let absent = cli::show::Args { id: Some(99), ..show };
     note("show", cli::show::write(&absent, globals, &mut out).await.unwrap());
     note("peers", cli::peers::write(&cli::peers::Args { all: true }, globals, &mut out).await.unwrap());
     let changes = cli::changes::Args { after: "24".parse().unwrap(), limit: None, follow: false };
@@ -113,7 +113,7 @@ fn commands_are_written_as_their_examples_say() {
     let Command::Search(search) = read("telescribe search -- -bad good").command else { panic!() };
     assert_eq!(search.query, ["-bad", "good"]);
     let Line { globals, command: Command::Show(show) } = read("telescribe show -1001500000001 42 --json") else { panic!() };
-    assert_eq!((show.peer.as_str(), show.id, globals.json), ("-1001500000001", 42, true));
+    assert_eq!((show.peer.as_str(), show.id, globals.json), ("-1001500000001", Some(42), true));
     let Command::Dump(dump) = read("telescribe dump --all --peer -1001500000001").command else { panic!() };
     assert_eq!(dump.peer.as_deref(), Some("-1001500000001"));
     for line in [
