@@ -1,7 +1,11 @@
 //! `/`: the web page to search and read, embedded in the program.
 //!
-//! It loads nothing from elsewhere and may not: its content security policy allows only its own script and style. Sealed responses are
+//! It loads nothing from elsewhere and may not: its content security policy allows only its own scripts and style. Sealed responses are
 //! opened in the browser; the key never leaves it, and is forgotten with the tab.
+//!
+//! `ask.js` asks, plainly or sealed, and once there was a key never plainly. `view.js` has who owns what a part of the page shows, so that no answer is
+//! shown in another's place. `address.js` says what to show: it is all behind `#`, which goes to no server. `messages.js` and `files.js` make cards of
+//! messages, and `page.js` puts all of it together.
 
 use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
@@ -37,6 +41,8 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Adds the page to the routes.
 pub(super) fn add_to<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
-    let add = |router: Router<S>, (path, media_type, content)| router.route(path, get(move || async move { file(media_type, content) }));
+    let add = |router: Router<S>, (path, media_type, content)| {
+        router.route(path, get(move || async move { file(media_type, content) }))
+    };
     FILES.into_iter().fold(router, add)
 }

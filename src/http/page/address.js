@@ -22,7 +22,7 @@ function hashOf(state) {
   return `#${new URLSearchParams(said)}`;
 }
 
-/// Shows something, as a step that Back takes back.
+/// Shows something, as a step that Back takes back; `again` says what is asked for anew though it is shown already.
 export function go(state, again) {
   if (hashOf(state) !== hashOf(stateOf(location.hash))) history.pushState(null, "", hashOf(state));
   shown(stateOf(location.hash), again);
@@ -36,7 +36,7 @@ export function linkTo(where, attributes, ...children) {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
     event.stopPropagation();
-    go(state(stateOf(location.hash)));
+    go(state(stateOf(location.hash)), { read: true });
   });
   return link;
 }

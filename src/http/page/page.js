@@ -43,8 +43,8 @@ function shownHit(turn, hit, { q, sort }) {
   // All of it is a link, but for what does something of its own, and while text is selected.
   const isOwn = (event) => event.target.closest("a, button, audio, video, .files, .versions") || !getSelection().isCollapsed;
   shown.tabIndex = 0;
-  shown.addEventListener("click", (event) => isOwn(event) || go(where));
-  shown.addEventListener("keydown", (event) => event.key === "Enter" && event.target === shown && go(where));
+  shown.addEventListener("click", (event) => isOwn(event) || go(where, { read: true }));
+  shown.addEventListener("keydown", (event) => event.key === "Enter" && event.target === shown && go(where, { read: true }));
   return shown;
 }
 
@@ -118,12 +118,10 @@ function show(state, again) {
     else search(state);
     resultsAt = 0;
   }
-  if (isOther("peer", "account", "message")) {
-    if (isReading) read(state);
-    else reader.clear();
-    markCurrent();
-  }
-  if (!isReading) $("results").scrollTop = resultsAt;
+  if (isReading && (again?.read || isOther("peer", "account", "message"))) read(state);
+  if (!isReading) reader.clear();
+  markCurrent();
+  if (narrow.matches && !isReading) $("results").scrollTop = resultsAt;
   if ($("viewer").open) $("viewer").close();
 }
 
@@ -250,7 +248,9 @@ function forgetKey() {
 View.keyNeeded = askForKey;
 $("key-file").addEventListener("change", async (event) => {
   const [file] = event.target.files;
-  if (file) $("key-text").value = await file.text();
+  const text = await file?.text();
+  // Nobody has forgotten it meanwhile.
+  if (file && event.target.files[0] === file) $("key-text").value = text;
 });
 $("key-use").addEventListener("click", useKey);
 $("key-forget").addEventListener("click", forgetKey);
