@@ -167,12 +167,7 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(status::readyz))
         .split_for_parts();
     let description = Arc::new(openapi::complete(&mut description));
-    let routes = routes
-        .route("/", get(page::html))
-        .route("/page.js", get(page::script))
-        .route("/files.js", get(page::files_script))
-        .route("/page.css", get(page::style))
-        .route("/openapi.json", get(move || async move { openapi::answer(&description) }));
+    let routes = page::add_to(routes).route("/openapi.json", get(move || async move { openapi::answer(&description) }));
     around(routes.fallback(unknown_path).method_not_allowed_fallback(wrong_method), context)
 }
 

@@ -28,15 +28,16 @@ use super::body;
 use super::context::Context;
 use super::ingress::{Ingress, Plain};
 use super::log::Answered;
+use super::page;
 use super::problem::{self, Problem};
 use super::sealed;
 use super::sealed_stream::{self, FileStream};
 
 /// Bytes of a response before it is sealed; pages are far smaller, and files are sealed chunk by chunk.
 const ANSWER_MAX: usize = 16 * 1024 * 1024;
-/// Paths that need no key, for reading only: the web page that asks for one, the description of the API, the health checks, and whom a sealed
-/// request must be for.
-const OPEN_PATHS: [&str; 8] = ["/", "/page.js", "/files.js", "/page.css", "/openapi.json", "/healthz", "/readyz", sealed::PATH];
+/// Paths that need no key, for reading only: the description of the API, the health checks, and whom a sealed request must be for; and the web
+/// page that asks for one.
+const OPEN_PATHS: [&str; 4] = ["/openapi.json", "/healthz", "/readyz", sealed::PATH];
 /// What a target may hold that no request line can: it is written as URLs have it. What is encoded already stays as it is.
 const NOT_IN_TARGETS: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>');
 
@@ -56,7 +57,7 @@ pub(super) async fn open_and_seal(State(envelope): State<Envelope>, request: Req
     if request.method() == Method::POST && request.uri().path() == sealed::PATH {
         return envelope.sealed(ingress, request, arrived).await;
     }
-    if matches!(*request.method(), Method::GET | Method::HEAD) && OPEN_PATHS.contains(&request.uri().path()) {
+    if matches!(*request.method(), Method::GET | Method::HEAD) && is_open(request.uri().path()) {
         return envelope.pass_on(request).await;
     }
     match ingress.plain(request.headers()) {
@@ -71,6 +72,10 @@ pub(super) async fn open_and_seal(State(envelope): State<Envelope>, request: Req
                 .into_response()
         }
     }
+}
+
+fn is_open(path: &str) -> bool {
+    OPEN_PATHS.contains(&path) || page::FILES.iter().any(|(file, ..)| *file == path)
 }
 
 impl Envelope {

@@ -8,6 +8,8 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { details, forgetKey, late, useAddress } from "./reading.mjs";
+
 const FLAGS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--mute-audio", "--autoplay-policy=no-user-gesture-required",
@@ -234,9 +236,9 @@ async function readPage(browser, { base, peer, key, shots, name }) {
     await page.until("document.querySelector('#key-dialog').open");
     await page.run(`document.querySelector("#key-text").value = ${JSON.stringify(key)}; document.querySelector("#key-use").click()`);
   }
-  await page.until(`document.querySelector('#peers button[data-peer="${peer}"]')`);
+  await page.until(`document.querySelector('#peers a[data-peer="${peer}"]')`);
   browser.requests.length = 0;
-  await page.run(`document.querySelector('#peers button[data-peer="${peer}"]').click()`);
+  await page.run(`document.querySelector('#peers a[data-peer="${peer}"]').click()`);
   await page.until("document.querySelector('#history article')");
   // Each file comes when it is in view.
   for (const article of Array(await page.run("document.querySelectorAll('#history article').length")).keys()) {
@@ -297,7 +299,7 @@ async function main(job) {
   const results = [];
   const every = [];
   for (const { what, ...parameters } of job.steps) {
-    results.push(await { openFiles, readPage }[what](browser, parameters));
+    results.push(await { openFiles, readPage, late, forgetKey, useAddress, details }[what](browser, parameters));
     every.push(...browser.requests.map(({ url }) => url));
     if (what === "readPage") every.push(...results.at(-1).requested);
     browser.requests.length = 0;

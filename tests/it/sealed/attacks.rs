@@ -190,7 +190,7 @@ async fn another_method_or_path_is_refused_before_anything_is_looked_at() {
     assert_eq!(post(&served, &token).await.status, 200);
     assert_eq!(post(&served, &token).await.status, 401);
     // What needs no key is there for reading.
-    for open in ["/", "/page.js", "/files.js", "/page.css", "/openapi.json", "/healthz", "/readyz", "/v1/sealed"] {
+    for open in ["/", "/page.css", "/page.js", "/view.js", "/openapi.json", "/healthz", "/readyz", "/v1/sealed"] {
         assert_eq!(served.get(open).await.status, 200, "{open}");
     }
     served.stop().await;

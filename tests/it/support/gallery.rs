@@ -17,7 +17,7 @@ use telescribe::config::{ListenerConfig, SealingConfig, Span};
 use telescribe::model::{Clock as _, FileId, FileState, SystemClock};
 use telescribe::seal::{self, Destination, Key, KeyRing, SealedRequest};
 use telescribe_simulator::world::{ChatKind, Document, DocumentKind, Media};
-use telescribe_simulator::{Options, PeerId, Post, WorldSpec};
+use telescribe_simulator::{Options, PeerId, Post, World, WorldSpec};
 use tokio::net::TcpStream;
 
 use crate::support::fleet::Fleet;
@@ -44,7 +44,12 @@ impl Gallery {
     /// Without files but those of a small world.
     pub(crate) async fn new() -> Self {
         let spec = WorldSpec { seed: 5, accounts: 1, peers: 3, messages: 60, real_media: true, ..WorldSpec::default() };
-        let mut fleet = Fleet::of(spec.generate(), Options::default()).await;
+        Self::in_world(spec.generate()).await
+    }
+
+    /// With what a world of a test's own has; its first channel is the one that files are posted to.
+    pub(crate) async fn in_world(world: World) -> Self {
+        let mut fleet = Fleet::of(world, Options::default()).await;
         fleet.config.media.enabled = true;
         fleet.config.media.decoder = Some(env!("CARGO_BIN_EXE_telescribe").into());
         fleet.config.accounts.intervals.insert("upload.getFile".to_owned(), Span::seconds(0));
