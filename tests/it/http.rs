@@ -2,7 +2,9 @@
 
 mod commands;
 mod context;
+mod crowds;
 mod listening;
+mod tls;
 mod versions;
 
 use std::time::Duration;
