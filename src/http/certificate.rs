@@ -177,13 +177,14 @@ fn load(certificate: &Path, key: &Path) -> Result<ServerConfig, CertificateFileE
         return Err(CertificateFileError::NoKey(key.to_owned()));
     };
     let private = private.map_err(|error| unusable(key, error.to_string()))?;
-    let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, private).map_err(|error| match error {
-        Error::InconsistentKeys(_) => {
-            CertificateFileError::NoPair { certificate: certificate.to_owned(), key: key.to_owned() }
-        }
-        Error::InvalidCertificate(_) => unusable(certificate, error.to_string()),
-        other => unusable(key, other.to_string()),
-    })?;
+    let mut config =
+        ServerConfig::builder().with_no_client_auth().with_single_cert(chain, private).map_err(|error| match error {
+            Error::InconsistentKeys(_) => {
+                CertificateFileError::NoPair { certificate: certificate.to_owned(), key: key.to_owned() }
+            }
+            Error::InvalidCertificate(_) => unusable(certificate, error.to_string()),
+            other => unusable(key, other.to_string()),
+        })?;
     config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(config)
 }

@@ -57,7 +57,11 @@ impl TlsClient {
     ///
     /// # Errors
     /// When it is not to be trusted, does not speak TLS, or the connection ends.
-    pub async fn connect<S>(&self, host: &str, stream: S) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<S>, Unanswered>
+    pub async fn connect<S>(
+        &self,
+        host: &str,
+        stream: S,
+    ) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<S>, Unanswered>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin,
     {

@@ -38,8 +38,12 @@ impl Remote {
         let tls = match uri.scheme_str() {
             Some("https") => Some(TlsClient::new(authorities).context("cannot verify servers")?),
             None | Some("http") if authorities.is_none() => None,
-            None | Some("http") => bail!("`--ca` is for servers with TLS: write `https://` in front of `{server}`, or leave it out"),
-            Some(other) => bail!("`{other}` is not supported: use `https://` or `http://`, and `--key`, which seals requests and responses"),
+            None | Some("http") => {
+                bail!("`--ca` is for servers with TLS: write `https://` in front of `{server}`, or leave it out")
+            }
+            Some(other) => {
+                bail!("`{other}` is not supported: use `https://` or `http://`, and `--key`, which seals requests and responses")
+            }
         };
         let authority = uri.authority().with_context(|| format!("`{server}` names no host"))?;
         if !uri.path().trim_matches('/').is_empty() {
@@ -84,7 +88,9 @@ fn way_out(error: &Unanswered) -> &'static str {
         Some(Distrust::Authority) => {
             "; its certificate is one of an authority (`CA:TRUE`), which no server's own may be: make one with `CA:FALSE`"
         }
-        Some(Distrust::Issuer) => "; if it is meant, name the file with the certificate of its issuer, or with its own, with `--ca FILE`",
+        Some(Distrust::Issuer) => {
+            "; if it is meant, name the file with the certificate of its issuer, or with its own, with `--ca FILE`"
+        }
         None if error.to_string().contains("corrupt message") => "; if it speaks no TLS, write `http://`",
         None => "",
     }

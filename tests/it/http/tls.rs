@@ -132,7 +132,11 @@ async fn files_that_are_no_certificate_of_now_are_refused_before_anything_is_ser
     fs::write(certificates.path("empty"), "").unwrap();
     fs::write(certificates.path("broken"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
     for (certificate, key, said) in [
-        ("good.pem", "renewed.key", format!("`{}` is not the one of the first certificate in `{}`", named("renewed.key"), named("good.pem"))),
+        (
+            "good.pem",
+            "renewed.key",
+            format!("`{}` is not the one of the first certificate in `{}`", named("renewed.key"), named("good.pem")),
+        ),
         ("expired.pem", "expired.key", format!("`{}` has expired on 20", named("expired.pem"))),
         ("future.pem", "future.key", format!("`{}` is not valid before 20", named("future.pem"))),
         ("own.pem", "own.key", format!("`{}` can be read by others (mode 644); run `chmod 600", named("own.key"))),
