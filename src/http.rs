@@ -6,9 +6,10 @@
 //! - where a listener requires sealing, nothing archived leaves the program unsealed;
 //! - every response is bounded: pages (cursor pagination) by entries and bytes, streams by one chunk in memory (back-pressure), searches by
 //!   concurrency and time;
-//! - errors are RFC 9457 problem details with a stable code, and hold no text of a library or of the archive.
+//! - errors are RFC 9457 problem details with a stable code, and hold no text of a library or of the archive;
+//! - nobody, with however many connections, keeps a listener shut for others (`admission`, `transport`).
 //!
-//! It does not speak TLS (sealing protects the content end to end; a proxy may add TLS) and keeps no sessions.
+//! It speaks TLS where a listener has a `certificate` (what is sealed is so end to end besides), and keeps no sessions.
 //!
 //! The way of a request: `server` accepts the connection and notes its `ingress`; `log` is the outermost layer; `envelope` opens what comes to `/v1/sealed`,
 //! and seals; then one file per resource (`sealed`, `search` with its `facets`, `export` with `csv_lines`, `peers`, `messages`, `message_context` with its `surroundings`, `accounts`, `topics`, `counters`, `coverage`, `changes`, `dump`, `status`,
@@ -17,8 +18,10 @@
 //! `problem`. Operator requests go to the `operator`. `local` is the router without a network, for commands.
 
 mod accounts;
+mod admission;
 mod backups;
 mod body;
+mod certificate;
 mod changes;
 mod context;
 mod counters;
@@ -63,6 +66,7 @@ pub(crate) mod socket;
 mod status;
 mod surroundings;
 mod topics;
+mod transport;
 mod verify;
 mod watch_feed;
 mod watch_keeper;
@@ -82,6 +86,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use certificate::CertificateFileError;
 pub use context::{Context, NotRunning, StatusSource};
 use envelope::Envelope;
 pub use ingress::Ingress;

@@ -4,6 +4,8 @@
 //! are not used. It limits how long a connection may take to come about, from the name to the end of the TLS handshake; how long an answer may take, and how
 //! much of it is read, is for who asks to say.
 
+mod tls;
+
 use std::error::Error;
 use std::fmt;
 use std::task::{Context, Poll};
@@ -19,6 +21,8 @@ use hyper_util::client::legacy::connect::HttpConnector as TcpConnector;
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+
+pub use tls::{TlsClient, TrustError};
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -93,6 +97,8 @@ pub enum Distrust {
     Time,
     /// It is of another name.
     Name,
+    /// It may issue others, and so is not taken for a server's own.
+    Authority,
     /// Nobody knows who has issued it, or it is wrong in another way.
     Issuer,
 }
@@ -128,6 +134,7 @@ impl Unanswered {
         match () {
             () if says("certificate expired") || says("not valid yet") => Some(Distrust::Time),
             () if says("not valid for") => Some(Distrust::Name),
+            () if says("causedasendentity") => Some(Distrust::Authority),
             () if says("certificate") => Some(Distrust::Issuer),
             () => None,
         }

@@ -30,6 +30,7 @@ pub(super) fn run(args: Args, globals: &Globals, load: impl Fn() -> anyhow::Resu
         let config = load()?;
         check_backup_target(&config, &globals.data)?;
         let (outputs, mirror) = (ready_outputs(&config)?, mirror_settings(&config)?);
+        config.http.settings().check_certificates()?;
         tell("the configuration is valid");
         if let Some(mirror) = mirror {
             tell(format_args!(

@@ -11,6 +11,7 @@
 mod export;
 mod files;
 mod lent;
+mod remote;
 mod sealed;
 
 use std::borrow::Cow;
@@ -29,7 +30,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::OnceCell;
 
 use crate::app::StoppedProgram;
@@ -45,12 +46,11 @@ use crate::views::Problem;
 use super::received::{ListPage, Received};
 pub use files::FileHead;
 use lent::Lent;
+use remote::Remote;
 use sealed::Sealer;
 
 /// How long to wait for another command that has the data folder: they take well under a second.
 const FOLDER_PATIENCE: Duration = Duration::from_secs(3);
-/// Timeout for connecting to a remote server.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Timeout of a response; the server's own limit is shorter.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// The options of every command.
@@ -62,9 +62,12 @@ pub struct Globals {
     /// Write JSON, one object per line
     #[arg(long, global = true)]
     pub json: bool,
-    /// Use a remote server instead of the data folder, such as http://archive.example:8470
+    /// Use a remote server instead of the data folder, such as https://archive.example:8470
     #[arg(long, global = true, value_name = "URL", env = "TELESCRIBE_SERVER")]
     pub server: Option<String>,
+    /// Trust only servers with certificates of these authorities (PEM), instead of the system's
+    #[arg(long, global = true, value_name = "FILE", env = "TELESCRIBE_CA")]
+    pub ca: Option<PathBuf>,
     /// The client's key file, to seal requests to that server: needed unless it is on this machine and answers plain requests
     #[arg(long, global = true, value_name = "FILE", env = "TELESCRIBE_KEY")]
     pub key: Option<PathBuf>,
@@ -161,12 +164,12 @@ enum Way {
     },
     Socket(PathBuf),
     Sealed {
-        authority: String,
+        remote: Remote,
         sealer: Sealer,
     },
     /// A server on this machine; whether it answers plain requests is asked once, before anything else.
     Plain {
-        authority: String,
+        remote: Remote,
         answers: OnceCell<()>,
     },
 }
@@ -199,11 +202,16 @@ impl Api {
     async fn find(globals: &Globals, operator: Option<&MakeOperator<'_>>, files: bool) -> anyhow::Result<Self> {
         let lifecycle = Lifecycle::new();
         let way = match (&globals.server, &globals.key) {
-            (Some(server), Some(key)) => Way::Sealed { authority: authority(server)?, sealer: Sealer::read(key)? },
+            (Some(server), Some(key)) => {
+                Way::Sealed { remote: Remote::new(server, globals.ca.as_deref())?, sealer: Sealer::read(key)? }
+            }
             (Some(server), None) => {
-                Way::Plain { authority: sealed::on_this_machine(authority(server)?)?, answers: OnceCell::new() }
+                let remote = Remote::new(server, globals.ca.as_deref())?;
+                sealed::check_that_it_is_here(remote.authority())?;
+                Way::Plain { remote, answers: OnceCell::new() }
             }
             (None, Some(_)) => bail!("`--key` is for `--server`; the local data folder needs no key"),
+            // It may stand in the environment for the servers that are asked at other times.
             (None, None) => folder(&globals.data, &lifecycle, operator, files).await?,
         };
         Ok(Self { way, lifecycle })
@@ -335,8 +343,8 @@ impl Api {
     }
 
     async fn ask(&self, target: &str, payload: Payload) -> anyhow::Result<Response<AnswerBody>> {
-        if let Way::Plain { authority, answers } = &self.way {
-            answers.get_or_try_init(|| self.check_that_plain_is_answered(authority)).await?;
+        if let Way::Plain { remote, answers } = &self.way {
+            answers.get_or_try_init(|| self.check_that_plain_is_answered(remote.authority())).await?;
         }
         self.send(target, payload).await
     }
@@ -364,12 +372,9 @@ impl Api {
                 let request = request.header(header::HOST, "localhost").body(Full::new(body))?;
                 self.exchange(stream, request).await?
             }
-            Way::Sealed { authority, .. } | Way::Plain { authority, .. } => {
-                let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(authority.as_str()));
-                let stream = connecting.await.map_err(|_| anyhow::anyhow!("no connection within {CONNECT_TIMEOUT:?}"));
-                let stream = stream.and_then(|stream| Ok(stream?)).with_context(|| format!("cannot reach `{authority}`"))?;
-                let request = request.header(header::HOST, authority).body(Full::new(body))?;
-                self.exchange(stream, request).await?
+            Way::Sealed { remote, .. } | Way::Plain { remote, .. } => {
+                let request = request.header(header::HOST, remote.authority()).body(Full::new(body))?;
+                self.exchange(remote.connect().await?, request).await.with_context(|| remote.unanswered())?
             }
         };
         Ok(response)
@@ -483,24 +488,4 @@ async fn whole(response: Response<AnswerBody>, bytes_max: usize) -> anyhow::Resu
 
 async fn within_patience<T>(asking: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::time::timeout(ANSWER_TIMEOUT, asking).await.unwrap_or_else(|_| bail!("no response within {ANSWER_TIMEOUT:?}"))
-}
-
-/// Host and port of a server's address.
-fn authority(server: &str) -> anyhow::Result<String> {
-    if server.contains('@') {
-        bail!("`--server` takes no user and password, only host and port; `--key` names the file with the key");
-    }
-    let uri: hyper::Uri = server
-        .parse()
-        .ok()
-        .with_context(|| format!("`{server}` is not an address; write one such as `http://127.0.0.1:8470`"))?;
-    match uri.scheme_str() {
-        None | Some("http") => {}
-        Some(other) => bail!("`{other}` is not supported: use `http://` and `--key`, which seals requests and responses"),
-    }
-    let authority = uri.authority().with_context(|| format!("`{server}` names no host"))?;
-    if !uri.path().trim_matches('/').is_empty() {
-        bail!("`{server}` has a path; name only host and port");
-    }
-    Ok(format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(8470)))
 }

@@ -39,8 +39,9 @@ pub(super) async fn run(_: Args, globals: &Globals, config: &Config, mut signals
             tracing::info!("stopped before the start was complete");
             return Ok(ExitCode::SUCCESS);
         };
-        for address in &app.addresses {
-            tracing::info!("listening on http://{address}");
+        for (address, listener) in app.addresses.iter().zip(&config.http.listeners) {
+            let scheme = if listener.certificate.is_some() { "https" } else { "http" };
+            tracing::info!("listening on {scheme}://{address}");
         }
         progress::follow(&app);
         let mut asked = signals.stop(&app.lifecycle).await;

@@ -1,6 +1,8 @@
 //! `[http]`: the HTTP API and the web page.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,17 +10,28 @@ use serde::{Deserialize, Serialize};
 use super::Span;
 use crate::http::{Listener, Sealing, Settings};
 
+/// How long a client may take nothing of a response: a phone in a tunnel comes back within that, and downloads with 3 KB a second go on.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How old a connection may become: opening another one that seldom costs nobody anything.
+const CONNECTION_LIFETIME: Duration = Duration::from_secs(600);
+
 /// The HTTP API and the web page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpConfig {
-    /// Addresses to listen on. Commands on this machine use a socket in the data folder and need no listener.
+    /// Addresses to listen on. Commands on this machine use a socket in the data folder and need no listener. With `certificate` and `key`, files
+    /// with a certificate (those of its issuers behind it) and its private key (for its owner only), both PEM, a listener speaks TLS:
+    ///
+    ///     [[http.listeners]]
+    ///     address = "0.0.0.0:8470"
+    ///     certificate = "/etc/telescribe/certificate.pem"
+    ///     key = "/etc/telescribe/key.pem"
     pub listeners: Vec<ListenerConfig>,
     /// Addresses that serve `/metrics` to Prometheus: loopback only; `[]` for none.
     pub metrics: Vec<SocketAddr>,
     /// Timeout of a request; a search is given 90 % of it.
     pub request_timeout: Span,
-    /// Timeout for a client to send the headers of a request.
+    /// Timeout for a client to send the headers of a request, and before that for the TLS handshake.
     pub header_timeout: Span,
     /// Maximum size of a request body, in bytes.
     pub body_size_max: usize,
@@ -26,8 +39,11 @@ pub struct HttpConfig {
     pub page_size_max: usize,
     /// Maximum number of concurrent searches; further ones wait.
     pub concurrent_searches_max: usize,
-    /// Maximum number of open connections per listener; further ones wait.
+    /// Maximum number of open connections per listener; a further one takes the place of the one that has waited longest for its client.
     pub connections_max: usize,
+    /// Maximum number of open connections from one address (of IPv6, one /64) per listener. This machine's own addresses, from which a proxy may
+    /// send everything, may have seven eighths of `connections_max` instead.
+    pub connections_per_address_max: usize,
 }
 
 /// One address to listen on.
@@ -44,13 +60,19 @@ pub struct ListenerConfig {
     /// everybody on this machine.
     #[serde(default)]
     pub operate: bool,
+    /// The file with the certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// The file with its private key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
 }
 
 impl ListenerConfig {
     /// A listener that only reads.
     #[must_use]
     pub fn new(address: SocketAddr, sealing: SealingConfig) -> Self {
-        Self { address, sealing, operate: false }
+        Self { address, sealing, operate: false, certificate: None, key: None }
     }
 }
 
@@ -82,6 +104,8 @@ impl Default for HttpConfig {
             // Searches are CPU-bound: more of them at once than a small machine has cores only slows all of them down.
             concurrent_searches_max: 4,
             connections_max: 512,
+            // A browser opens six; an office behind one address has ten that read at once.
+            connections_per_address_max: 64,
         }
     }
 }
@@ -98,16 +122,21 @@ impl HttpConfig {
                 SealingConfig::Off => Sealing::Off,
             },
             operate: listener.operate,
+            certificate: listener.certificate.clone(),
+            key: listener.key.clone(),
         };
         Settings {
             listeners: self.listeners.iter().map(listener).collect(),
             metrics: self.metrics.clone(),
             request_timeout: self.request_timeout.duration(),
             header_timeout: self.header_timeout.duration(),
+            write_timeout: WRITE_TIMEOUT,
+            connection_lifetime: CONNECTION_LIFETIME,
             body_size_max: self.body_size_max,
             page_size_max: self.page_size_max,
             concurrent_searches_max: self.concurrent_searches_max,
             connections_max: self.connections_max,
+            connections_per_address_max: self.connections_per_address_max,
         }
     }
 }

@@ -50,19 +50,18 @@ pub(super) struct Envelope {
 
 /// Opens, passes on, seals; or refuses.
 pub(super) async fn open_and_seal(State(envelope): State<Envelope>, request: Request) -> Response {
-    let arrived = Instant::now();
     let Some(ingress) = request.extensions().get::<Ingress>().cloned() else {
-        return refuse(arrived, RefusalReason::Malformed).await;
+        return envelope.refuse_unread(request).await;
     };
     if request.method() == Method::POST && request.uri().path() == sealed::PATH {
-        return envelope.sealed(ingress, request, arrived).await;
+        return envelope.sealed(ingress, request).await;
     }
     if matches!(*request.method(), Method::GET | Method::HEAD) && is_open(request.uri().path()) {
         return envelope.pass_on(request).await;
     }
     match ingress.plain(request.headers()) {
         Plain::Allowed => envelope.pass_on(request).await,
-        Plain::SealFirst => refuse(arrived, RefusalReason::Malformed).await,
+        Plain::SealFirst => envelope.refuse_unread(request).await,
         Plain::ForeignHost => Problem::foreign_host(
             "plain requests must name this machine in one `Host`, as `127.0.0.1` or `localhost`; others must be sealed",
         )
@@ -89,19 +88,31 @@ impl Envelope {
         response.map(|_| Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>()))
     }
 
-    async fn sealed(self, ingress: Ingress, request: Request, arrived: Instant) -> Response {
-        // Of the outer request nothing is heeded but the body: a query would be a second place to ask in.
-        if request.uri().query().is_some() || !is_jose(request.headers()) {
-            return refuse(arrived, RefusalReason::Malformed).await;
-        }
+    /// The request's body. Nobody need have a key to have that much read.
+    async fn received(&self, request: Request) -> Result<Bytes, Problem> {
         let settings = &self.context.settings;
-        // Nobody need have a key to have that much read.
         let length_max = settings.body_size_max.min(seal::Purpose::Request.length_max());
         let reading = body::read(request.into_body(), length_max);
-        let bytes = match tokio::time::timeout(settings.request_timeout, reading).await {
-            Ok(Ok(bytes)) => bytes,
-            Ok(Err(problem)) => return problem.into_response(),
-            Err(_) => return Problem::timed_out("the request body was not received in time").into_response(),
+        let late = |_| Problem::timed_out("the request body was not received in time");
+        tokio::time::timeout(settings.request_timeout, reading).await.map_err(late)?
+    }
+
+    /// Refuses a request, whatever is in it: at the same time after its end as one that was looked at.
+    async fn refuse_unread(&self, request: Request) -> Response {
+        match self.received(request).await {
+            Ok(_) => refuse(Instant::now(), RefusalReason::Malformed).await,
+            Err(problem) => problem.into_response(),
+        }
+    }
+
+    async fn sealed(self, ingress: Ingress, request: Request) -> Response {
+        // Of the outer request nothing is heeded but the body: a query would be a second place to ask in.
+        if request.uri().query().is_some() || !is_jose(request.headers()) {
+            return self.refuse_unread(request).await;
+        }
+        let bytes = match self.received(request).await {
+            Ok(bytes) => bytes,
+            Err(problem) => return problem.into_response(),
         };
         let received = Instant::now();
         let token = std::str::from_utf8(&bytes).unwrap_or_default();

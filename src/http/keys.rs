@@ -20,7 +20,7 @@ struct Held {
 }
 
 /// Tells one state of the file from another; each write of ours makes a new inode.
-type FileStamp = (u64, u64, i64, i64);
+pub(super) type FileStamp = (u64, u64, i64, i64);
 
 impl Keys {
     /// No keys: every sealed request is refused.
@@ -61,7 +61,8 @@ impl Keys {
     }
 }
 
-fn stamp(path: &Path) -> Option<FileStamp> {
+/// The state that a file is in; `None` where it cannot be told.
+pub(super) fn stamp(path: &Path) -> Option<FileStamp> {
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }

@@ -1,6 +1,7 @@
 //! How to serve: addresses, sealing, timeouts and limits.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The share of the request timeout that a response waits at most for what is to come.
@@ -15,16 +16,22 @@ pub struct Settings {
     pub metrics: Vec<SocketAddr>,
     /// Timeout of a request.
     pub request_timeout: Duration,
-    /// Timeout for a client to send the headers of a request.
+    /// Timeout for a client to send the headers of a request, and before that for the TLS handshake.
     pub header_timeout: Duration,
+    /// Timeout on write progress: a client that takes nothing of a response for so long is disconnected.
+    pub write_timeout: Duration,
+    /// How old a connection may become; the response to the first request after that is its last.
+    pub connection_lifetime: Duration,
     /// Maximum size of a request body, in bytes.
     pub body_size_max: usize,
     /// Maximum number of entries in a page.
     pub page_size_max: usize,
     /// Maximum number of concurrent searches; further ones wait.
     pub concurrent_searches_max: usize,
-    /// Maximum number of open connections per listener; further ones wait.
+    /// Maximum number of open connections per listener; a further one takes the place of the one that has waited longest for its client.
     pub connections_max: usize,
+    /// Maximum number of open connections from one address per listener.
+    pub connections_per_address_max: usize,
 }
 
 /// One address to listen on.
@@ -36,6 +43,10 @@ pub struct Listener {
     pub sealing: Sealing,
     /// Whether clients may also operate the program, and not only read.
     pub operate: bool,
+    /// The file with the certificate, and those of its issuers: then the listener speaks TLS.
+    pub certificate: Option<PathBuf>,
+    /// The file with the certificate's private key.
+    pub key: Option<PathBuf>,
 }
 
 impl Settings {
@@ -49,7 +60,12 @@ impl Listener {
     /// A listener that only reads.
     #[must_use]
     pub fn new(address: SocketAddr, sealing: Sealing) -> Self {
-        Self { address, sealing, operate: false }
+        Self { address, sealing, operate: false, certificate: None, key: None }
+    }
+
+    /// The files of certificate and key, where the listener speaks TLS.
+    pub(super) fn tls(&self) -> Option<(&Path, &Path)> {
+        Some((self.certificate.as_deref()?, self.key.as_deref()?))
     }
 }
 
@@ -77,6 +93,9 @@ pub enum SettingsError {
     /// One address twice.
     #[error("the address `{0}` is configured twice; remove one of the two")]
     Twice(SocketAddr),
+    /// A certificate without a key, or the other way round.
+    #[error("the listener on `{0}` has only one of `certificate` and `key`; set both, or neither")]
+    HalfTls(SocketAddr),
     /// A limit with which nothing works.
     #[error("`{0}` must not be 0")]
     Zero(&'static str),
@@ -92,6 +111,9 @@ impl Settings {
             if listener.sealing == Sealing::Off && !listener.address.ip().is_loopback() {
                 return Err(SettingsError::PlainForOthers(listener.address));
             }
+            if listener.certificate.is_some() != listener.key.is_some() {
+                return Err(SettingsError::HalfTls(listener.address));
+            }
         }
         if let Some(address) = self.metrics.iter().find(|a| !a.ip().is_loopback()) {
             return Err(SettingsError::MetricsForOthers(*address));
@@ -106,10 +128,12 @@ impl Settings {
         let limits = [
             ("request_timeout", usize::from(!self.request_timeout.is_zero())),
             ("header_timeout", usize::from(!self.header_timeout.is_zero())),
+            ("write_timeout", usize::from(!self.write_timeout.is_zero())),
             ("body_size_max", self.body_size_max),
             ("page_size_max", self.page_size_max),
             ("concurrent_searches_max", self.concurrent_searches_max),
             ("connections_max", self.connections_max),
+            ("connections_per_address_max", self.connections_per_address_max),
         ];
         limits.iter().find(|(_, value)| *value == 0).map_or(Ok(()), |(name, _)| Err(SettingsError::Zero(name)))
     }

@@ -31,7 +31,7 @@ pub struct Metric {
 const WRITE_SECONDS: &[f64] = &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// Every metric of the program, in the order of the page.
-pub const CATALOGUE: [Metric; 46] = [
+pub const CATALOGUE: [Metric; 47] = [
     counter("telescribe_requests_total", "Requests of the crawl to Telegram, by method and outcome."),
     counter("telescribe_messages_total", "Messages that were archived, by what became of them."),
     counter(
@@ -110,6 +110,7 @@ pub const CATALOGUE: [Metric; 46] = [
     counter("telescribe_http_requests_total", "HTTP requests, by route and status."),
     Metric { name: "telescribe_http_request_seconds", kind: MetricKind::Summary, help: "How long HTTP requests took, by route." },
     counter("telescribe_http_refused_total", "Sealed HTTP requests that were refused, by reason."),
+    counter("telescribe_http_connections_dropped_total", "HTTP connections that the program ended or did not take, by reason."),
 ];
 
 const fn counter(name: &'static str, help: &'static str) -> Metric {

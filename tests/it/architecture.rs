@@ -122,6 +122,7 @@ const MODULES: [(&str, &[&str]); 35] = [
             "model",
             "open_files",
             "pictures",
+            "https_client",
             "accounts",
             "telegram",
             "archive",
@@ -147,7 +148,7 @@ const MODULES: [(&str, &[&str]); 35] = [
 const BACKWARDS: [(&str, &str, &str); 0] = [];
 
 /// Foreign libraries that only some modules may name, and which.
-const DOORS: [(&str, &[&str]); 53] = [
+const DOORS: [(&str, &[&str]); 54] = [
     // Telegram.
     ("grammers_client", &["telegram"]),
     ("grammers_crypto", &["telegram"]),
@@ -172,6 +173,8 @@ const DOORS: [(&str, &[&str]); 53] = [
     ("object_store", &["mirror"]),
     // Other people's HTTP servers.
     ("hyper_rustls", &["https_client"]),
+    // TLS: of our listeners, and of the commands' connections.
+    ("tokio_rustls", &["http", "https_client"]),
     // HTTP; the commands are its client.
     ("axum", &["http"]),
     ("tower", &["http", "https_client"]),
@@ -197,7 +200,7 @@ const DOORS: [(&str, &[&str]); 53] = [
     ("hmac", &["seal"]),
     ("sha2", &["archive", "blob", "backup", "seal", "cli"]),
     ("rand", &["archive", "seal"]),
-    ("zeroize", &["seal", "accounts", "backup", "app", "cli"]),
+    ("zeroize", &["seal", "accounts", "backup", "http", "app", "cli"]),
     // The limit of open files.
     ("rlimit", &["open_files", "pictures"]),
     // Other programs' sessions.

@@ -2,8 +2,10 @@
 
 mod commands;
 mod context;
+mod crowds;
 mod following;
 mod listening;
+mod tls;
 mod versions;
 
 use std::time::Duration;

@@ -269,7 +269,8 @@ async fn a_sealed_search_shows_nothing_of_what_is_searched_for_on_any_page() {
         (Sort::Relevance, 20, true, true, 230),
         (Sort::Newest, 20, false, false, 20),
     ] {
-        let globals = Globals { data: served.folder.path().to_owned(), json, server: server.clone(), key: Some(path.clone()) };
+        let globals =
+            Globals { data: served.folder.path().to_owned(), json, server: server.clone(), ca: None, key: Some(path.clone()) };
         let query = ["secretword", "тайное", "密码", "after:2001-01-01"].map(str::to_owned).to_vec();
         let args = Args { sort, limit: limit.try_into().unwrap(), all, ..Args::new(query) };
         let written = Written::default();

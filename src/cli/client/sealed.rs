@@ -159,9 +159,9 @@ impl Api {
     }
 }
 
-/// Host and port of a server on this machine; any other one is asked sealed or not at all.
-pub(super) fn on_this_machine(authority: String) -> anyhow::Result<String> {
-    let host = authority.rsplit_once(':').map_or(authority.as_str(), |(host, _)| host);
+/// Fails for a server that is not on this machine: it is asked sealed or not at all.
+pub(super) fn check_that_it_is_here(authority: &str) -> anyhow::Result<()> {
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let is_here =
         host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
@@ -171,17 +171,17 @@ pub(super) fn on_this_machine(authority: String) -> anyhow::Result<String> {
              which `telescribe key new NAME --out FILE` makes on the machine of the server"
         );
     }
-    Ok(authority)
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::on_this_machine;
+    use super::check_that_it_is_here;
 
     #[test]
     fn only_this_machine_is_asked_without_a_key() {
         for here in ["127.0.0.1:8470", "localhost:8470", "LOCALHOST:1", "[::1]:8470", "127.8.7.6:1", "[::ffff:127.0.0.1]:1"] {
-            on_this_machine(here.to_owned()).unwrap();
+            check_that_it_is_here(here).unwrap();
         }
         for elsewhere in [
             "archive.example:8470",
@@ -191,7 +191,7 @@ mod tests {
             "0.0.0.0:8470",
             "127.0.0.1.example:1",
         ] {
-            let error = on_this_machine(elsewhere.to_owned()).unwrap_err().to_string();
+            let error = check_that_it_is_here(elsewhere).unwrap_err().to_string();
             assert!(error.contains("nothing was sent") && error.contains("--key FILE"), "{error}");
         }
     }

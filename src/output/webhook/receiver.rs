@@ -92,6 +92,7 @@ fn unreachable(settings: &Settings, why: &Unanswered) -> OutputError {
     let way_out = match why.distrust() {
         Some(Distrust::Time) => "; have it renew its certificate, or set the clock of this machine",
         Some(Distrust::Name) => "; use the name that its certificate is for",
+        Some(Distrust::Authority) => "; have it use a certificate that is no authority's (`CA:FALSE`)",
         Some(Distrust::Issuer) => {
             "; have the system trust who has issued its certificate, or name another file of certificates in SSL_CERT_FILE"
         }

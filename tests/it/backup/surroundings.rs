@@ -217,7 +217,7 @@ fn a_folder_of_the_configuration_inside_of_the_data_folder_is_refused_whether_it
 async fn verified(own: &Own) -> String {
     let written = Written::default();
     let args = backup::Args { target: own.target(), keep: None, list: false, verify: Some(None) };
-    let globals = Globals { data: own.data(), json: false, server: None, key: None };
+    let globals = Globals { data: own.data(), json: false, server: None, ca: None, key: None };
     backup::write(&args, &globals, || Ok(Config::default()), &mut Out::to(written.clone())).await.unwrap();
     written.text()
 }

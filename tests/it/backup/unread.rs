@@ -123,7 +123,7 @@ async fn the_command_says_what_could_not_be_read_by_its_status_too_and_lists_it(
     fs::write(file_of(&own, "alpha"), "no session").unwrap();
     let mut config = Config::default();
     config.accounts.sessions = own.folder.path().join("sessions");
-    let globals = Globals { data: own.data(), json: false, server: None, key: None };
+    let globals = Globals { data: own.data(), json: false, server: None, ca: None, key: None };
     let mut args = backup::Args { target: own.target(), keep: None, list: false, verify: None };
     let code = backup::write(&args, &globals, || Ok(config.clone()), &mut Out::to(Written::default())).await.unwrap();
     assert_eq!(code, ExitCode::from(1));

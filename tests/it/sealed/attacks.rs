@@ -214,10 +214,10 @@ async fn a_request_that_is_too_long_is_refused_unread() {
 }
 
 /// Sends the head of a request, and its body later; returns how long the answer took from the end of the body on, and its status.
-async fn slowly(at: SocketAddr, token: &str, pause: Duration) -> (Duration, String) {
+async fn slowly(at: SocketAddr, (path, media_type): (&str, &str), token: &str, pause: Duration) -> (Duration, String) {
     let mut stream = TcpStream::connect(at).await.unwrap();
     let head = format!(
-        "POST /v1/sealed HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\ncontent-type: application/jose\r\ncontent-length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\ncontent-type: {media_type}\r\ncontent-length: {}\r\n\r\n",
         token.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -234,9 +234,17 @@ async fn a_slow_body_does_not_show_how_long_the_refusal_took() {
     let served = Served::start(listening(Sealing::Required)).await;
     let key = key(&served);
     let old = seal_plaintext(&key, &json!({ "iat": 0 }));
-    for token in ["abc", &old] {
-        let (elapsed, status) = slowly(served.address, token, seal::REFUSAL_DELAY * 4).await;
-        assert!(status.contains(" 401 ") && elapsed >= seal::REFUSAL_DELAY, "{status} after {elapsed:?}");
+    let sealed = ("/v1/sealed", "application/jose");
+    for (to, token) in [
+        (sealed, "abc"),
+        (sealed, &old),
+        // Also what is refused whatever its body is.
+        (("/v1/sealed", "text/plain"), "abc"),
+        (("/v1/sealed?q=1", "application/jose"), "abc"),
+        (("/v1/search", "application/json"), "{}"),
+    ] {
+        let (elapsed, status) = slowly(served.address, to, token, seal::REFUSAL_DELAY * 4).await;
+        assert!(status.contains(" 401 ") && elapsed >= seal::REFUSAL_DELAY, "{to:?}: {status} after {elapsed:?}");
     }
     served.stop().await;
 }

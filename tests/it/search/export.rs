@@ -196,7 +196,7 @@ async fn the_command_exports_the_same_sealed_or_not_and_saves_all_or_nothing() {
     let served = Served::start_with(listening(Sealing::Required), some).await;
     let (here, key) = (globals(served.folder.path()), sealed::client_key(&served));
     let server = Some(format!("http://{}", served.address));
-    let there = Globals { data: served.folder.path().to_owned(), json: false, server, key: Some(key) };
+    let there = Globals { data: served.folder.path().to_owned(), json: false, server, ca: None, key: Some(key) };
     let folder = tempfile::tempdir().unwrap();
     for (format, name) in [(Format::Ndjson, "hits.ndjson"), (Format::Csv, "hits.csv")] {
         let written = Written::default();

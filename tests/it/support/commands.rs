@@ -32,7 +32,7 @@ impl Written {
 }
 
 pub(crate) fn globals(data: &Path) -> Globals {
-    Globals { data: data.to_owned(), json: false, server: None, key: None }
+    Globals { data: data.to_owned(), json: false, server: None, ca: None, key: None }
 }
 
 /// `telescribe schedule` as it is typed.

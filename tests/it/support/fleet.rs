@@ -145,7 +145,7 @@ impl Fleet {
 
     /// How the program is asked over its socket.
     pub(crate) fn globals(&self) -> Globals {
-        Globals { data: self.data(), json: false, server: None, key: None }
+        Globals { data: self.data(), json: false, server: None, ca: None, key: None }
     }
 
     /// Asks the program.
