@@ -26,6 +26,12 @@ pub struct HttpConfig {
     pub page_size_max: usize,
     /// Maximum number of concurrent searches; further ones wait.
     pub concurrent_searches_max: usize,
+    /// Maximum number of searches of one client at once; further ones are refused. A client is who has any of the keys of one name.
+    pub client_searches_max: usize,
+    /// How many requests a second a client may send, averaged over ten seconds; more are refused. 0 for no limit.
+    pub client_requests_max: u32,
+    /// How many files of 16 MiB the audit log may have (docs/http.md#audit-log); 0 for no audit log.
+    pub audit_files_max: u32,
     /// Maximum number of open connections per listener; further ones wait.
     pub connections_max: usize,
 }
@@ -81,6 +87,12 @@ impl Default for HttpConfig {
             page_size_max: 200,
             // Searches are CPU-bound: more of them at once than a small machine has cores only slows all of them down.
             concurrent_searches_max: 4,
+            // Twice what runs at once: a client that has more waiting only has the others wait.
+            client_searches_max: 8,
+            // A program that asks for one page after the other comes to about as many.
+            client_requests_max: 200,
+            // 1 GiB, some five million requests.
+            audit_files_max: 64,
             connections_max: 512,
         }
     }
@@ -107,6 +119,8 @@ impl HttpConfig {
             body_size_max: self.body_size_max,
             page_size_max: self.page_size_max,
             concurrent_searches_max: self.concurrent_searches_max,
+            client_searches_max: self.client_searches_max,
+            client_requests_max: self.client_requests_max,
             connections_max: self.connections_max,
         }
     }

@@ -23,6 +23,10 @@ pub struct Settings {
     pub page_size_max: usize,
     /// Maximum number of concurrent searches; further ones wait.
     pub concurrent_searches_max: usize,
+    /// Maximum number of searches of one client at once; further ones are refused.
+    pub client_searches_max: usize,
+    /// How many requests a second a client may send, over ten seconds; 0 for no limit.
+    pub client_requests_max: u32,
     /// Maximum number of open connections per listener; further ones wait.
     pub connections_max: usize,
 }
@@ -109,6 +113,7 @@ impl Settings {
             ("body_size_max", self.body_size_max),
             ("page_size_max", self.page_size_max),
             ("concurrent_searches_max", self.concurrent_searches_max),
+            ("client_searches_max", self.client_searches_max),
             ("connections_max", self.connections_max),
         ];
         limits.iter().find(|(_, value)| *value == 0).map_or(Ok(()), |(name, _)| Err(SettingsError::Zero(name)))
