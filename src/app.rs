@@ -210,8 +210,9 @@ impl App {
         let bound = http::Bound::bind(&http_settings, Some(&DataFolder::socket(data))).await?;
         let keys = http::Keys::open(&DataFolder::keys(data))?;
         let audit = DataFolder::audit(data);
-        let audit = http::AuditLog::open(&audit, config.http.audit_files_max)
-            .with_context(|| format!("the audit log `{}` cannot be written; `http.audit_files_max = 0` is for none", audit.display()))?;
+        let audit = http::AuditLog::open(&audit, config.http.audit_files_max).with_context(|| {
+            format!("the audit log `{}` cannot be written; `http.audit_files_max = 0` is for none", audit.display())
+        })?;
         tokio::task::block_in_place(|| Known::of(found, earlier, environment.clock.timestamp()).write(data))?;
         let lifecycle = Lifecycle::new();
 

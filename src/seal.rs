@@ -45,7 +45,7 @@ pub use master::{InvalidMasterKey, MasterKey, sealed_by};
 pub use nonces::{CLOCK_TOLERANCE, NONCES_PER_KEY_MAX};
 pub use rand::CryptoRng;
 pub use recipient::{Destination, Recipient};
-pub use rights::{InvalidKeyScope, Rights, KeyScope};
+pub use rights::{InvalidKeyScope, KeyScope, Rights};
 pub use ring::{KeyFileError, KeyRing};
 pub use server_id::{InvalidServerId, ServerId};
 pub use token::{OpenedToken, PORTABLE_PLAINTEXT_MAX, Purpose, RefusalReason, Refused, open, seal};

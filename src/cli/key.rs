@@ -113,7 +113,8 @@ fn dispatch(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
             let now = SystemClock.now();
             let peers: BTreeSet<PeerId> = peers.into_iter().collect();
             let ends = expires.map(|expires| after(now, expires)).transpose()?;
-            let rights = Rights { scopes: scopes.into_iter().collect(), peers: (!peers.is_empty()).then(|| Arc::new(peers)), ends };
+            let rights =
+                Rights { scopes: scopes.into_iter().collect(), peers: (!peers.is_empty()).then(|| Arc::new(peers)), ends };
             add(&mut ring, globals, file.as_deref(), &mut out, |ring| Ok(ring.add(&client, rights, now, &mut system_random())))?;
         }
         Command::Rotate { client, out: file, overlap, expires } => {

@@ -84,7 +84,10 @@ impl AuditLog {
         if let Err(error) = &written
             && !files.is_failing
         {
-            tracing::error!("requests are not noted in the audit log `{}` until it can be written: {error}", files.folder.display());
+            tracing::error!(
+                "requests are not noted in the audit log `{}` until it can be written: {error}",
+                files.folder.display()
+            );
         }
         files.is_failing = written.is_err();
     }
@@ -146,7 +149,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let audit = folder.path().join("audit");
         let names = || {
-            let mut names: Vec<_> = fs::read_dir(&audit).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            let mut names: Vec<_> =
+                fs::read_dir(&audit).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
             names.sort();
             names
         };

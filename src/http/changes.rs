@@ -189,7 +189,12 @@ async fn next_page(context: &Arc<Context>, mut span: ChangeSpan, budget: PageBud
     }
 }
 
-fn page(archive: &Snapshot, watching: &Watching, span: ChangeSpan, mut budget: PageBudget) -> Result<(ChangesPage, Seq), Problem> {
+fn page(
+    archive: &Snapshot,
+    watching: &Watching,
+    span: ChangeSpan,
+    mut budget: PageBudget,
+) -> Result<(ChangesPage, Seq), Problem> {
     let (mut changes, mut last) = (Vec::new(), span.after);
     let read = each(archive, watching, span, |seq, lines| {
         let fits = budget.takes(&lines);

@@ -60,12 +60,16 @@ impl ClientLimits {
         let client = {
             let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
             // As many as there are names in the key file.
-            let new = || Arc::new(ClientUse { taken_until: Mutex::default(), searches: Arc::new(Semaphore::new(self.searches_max)) });
+            let new =
+                || Arc::new(ClientUse { taken_until: Mutex::default(), searches: Arc::new(Semaphore::new(self.searches_max)) });
             Arc::clone(clients.entry(name.clone()).or_insert_with(new))
         };
         match client.take(self.interval, now) {
             Ok(()) => Ok(client),
-            Err(wait) => Err(Problem::too_many_requests("this client asks more often than it may (`client_requests_max`)").retry_after(wait)),
+            Err(wait) => {
+                Err(Problem::too_many_requests("this client asks more often than it may (`client_requests_max`)")
+                    .retry_after(wait))
+            }
         }
     }
 }

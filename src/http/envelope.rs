@@ -111,10 +111,11 @@ impl Envelope {
         let received = Instant::now();
         let token = std::str::from_utf8(&bytes).unwrap_or_default();
         let context = Arc::clone(&self.context);
-        let sealed = match seal::open_request(token, &context.keys.at(context.clock.now()), &context.recipient, context.clock.now()) {
-            Ok(sealed) => sealed,
-            Err(refused) => return refuse(received, refused.reason()).await,
-        };
+        let sealed =
+            match seal::open_request(token, &context.keys.at(context.clock.now()), &context.recipient, context.clock.now()) {
+                Ok(sealed) => sealed,
+                Err(refused) => return refuse(received, refused.reason()).await,
+            };
         let mut response = match inner(&sealed, &ingress) {
             Ok(request) => self.limited_to(sealed.key()).pass_on(request).await,
             Err(problem) => problem.into_response(),
@@ -159,7 +160,11 @@ fn inner(sealed: &OpenedRequest, outer: &Ingress) -> Result<Request, Problem> {
     if has_body {
         request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    request.extensions_mut().insert(Ingress::Sealed { key: Arc::clone(sealed.key()), operate: outer.may_operate(), from: outer.from() });
+    request.extensions_mut().insert(Ingress::Sealed {
+        key: Arc::clone(sealed.key()),
+        operate: outer.may_operate(),
+        from: outer.from(),
+    });
     Ok(request)
 }
 

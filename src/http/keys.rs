@@ -79,10 +79,16 @@ impl Held {
             let (id, rights) = (key.id(), key.rights());
             let Some(ends) = rights.ends.map(|ends| ends.to_rfc3339()) else { continue };
             if rights.have_ended(now) {
-                tracing::info!(key.id = id.as_str(), "key `{id}` has ended ({ends}); `telescribe key remove {id}` takes it out of the list");
+                tracing::info!(
+                    key.id = id.as_str(),
+                    "key `{id}` has ended ({ends}); `telescribe key remove {id}` takes it out of the list"
+                );
             } else if rights.end_soon(now) {
                 let client = key.client();
-                tracing::warn!(key.id = id.as_str(), "key `{id}` ends soon ({ends}); `telescribe key rotate {client} --out FILE` makes the next one");
+                tracing::warn!(
+                    key.id = id.as_str(),
+                    "key `{id}` ends soon ({ends}); `telescribe key rotate {client} --out FILE` makes the next one"
+                );
             }
         }
         self.valid = self.keys.iter().filter(|key| !key.rights().have_ended(now)).cloned().collect();

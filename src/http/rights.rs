@@ -182,7 +182,9 @@ fn check((_, _, need, limited): &RouteRule, ingress: &Ingress, query: &str) -> R
         }));
     }
     if !ingress.may(scope) {
-        return Err(Problem::not_allowed(format!("the key does not have the scope `{scope}`; `telescribe key list` shows those that it has")));
+        return Err(Problem::not_allowed(format!(
+            "the key does not have the scope `{scope}`; `telescribe key list` shows those that it has"
+        )));
     }
     if *need == Need::Owner && !matches!(ingress, Ingress::Owner) {
         return Err(Problem::not_owner(

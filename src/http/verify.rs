@@ -28,10 +28,7 @@ const LINES_WAITING_MAX: usize = 4;
         (status = 503, description = "One is running.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub(super) async fn verify(
-    State(context): State<Arc<Context>>,
-    _: Query<NoParams>,
-) -> Result<Response, Problem> {
+pub(super) async fn verify(State(context): State<Arc<Context>>, _: Query<NoParams>) -> Result<Response, Problem> {
     let turn = Arc::clone(&context.verifications).try_acquire_owned();
     let turn = turn.map_err(|_| Problem::busy("a verification is running; try again when it has ended"))?;
     let (lines, inbox) = mpsc::channel(LINES_WAITING_MAX);

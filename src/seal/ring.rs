@@ -156,7 +156,8 @@ impl KeyRing {
     /// Has every key of `client` end at a time, unless it ends before; [`KeyRing::save`] makes it last. Returns those that were not to end by then.
     pub fn end_all(&mut self, client: &ClientName, at: DateTime<Utc>) -> Vec<Arc<Key>> {
         let mut ended = Vec::new();
-        for key in self.set.keys.iter_mut().filter(|key| key.client() == client && key.rights().ends.is_none_or(|ends| ends > at)) {
+        for key in self.set.keys.iter_mut().filter(|key| key.client() == client && key.rights().ends.is_none_or(|ends| ends > at))
+        {
             *key = Arc::new(key.again_with(Rights { ends: Some(at), ..key.rights().clone() }));
             ended.push(Arc::clone(key));
         }

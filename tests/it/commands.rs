@@ -288,7 +288,8 @@ fn a_key_has_the_rights_that_it_was_made_with_and_its_successor_has_them_too() {
         assert_eq!(key["peers"], json!([-1_001_500_000_002_i64, -1_001_500_000_001_i64]));
     }
     let days = |key: &Value| {
-        let [created, ends] = ["created", "expires"].map(|name| chrono::DateTime::parse_from_rfc3339(key[name].as_str().unwrap()).unwrap());
+        let [created, ends] =
+            ["created", "expires"].map(|name| chrono::DateTime::parse_from_rfc3339(key[name].as_str().unwrap()).unwrap());
         (ends - created).num_hours() / 24
     };
     assert_eq!((days(&listed[1]), days(&listed[2])), (2, 10), "{listed:?}");

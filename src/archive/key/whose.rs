@@ -4,9 +4,9 @@ use crate::model::{ChatId, FileId, FileOrigin, MessageKey, PeerId, Seq, Timestam
 
 use super::super::codec::{OwnedKey, Whose};
 use super::{
-    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, EpochsKey, ErasureNumber, FileTotalsKey, FormatKey, FormerOwnerKey, JobKey,
-    JudgedByKey, MemberKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey, RecountedKey, UnknownUsernameKey, UpgradeKey,
-    Username, VersionKey, WalkedKey, WatchKey, WatchesRevisionKey,
+    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, EpochsKey, ErasureNumber, FileTotalsKey, FormatKey, FormerOwnerKey,
+    JobKey, JudgedByKey, MemberKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey, RecountedKey, UnknownUsernameKey,
+    UpgradeKey, Username, VersionKey, WalkedKey, WatchKey, WatchesRevisionKey,
 };
 
 macro_rules! whose {

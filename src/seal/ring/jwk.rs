@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use super::super::cipher::KEY_LENGTH;
 use super::super::key::{ClientName, Key, KeyId, Secret};
-use super::super::rights::{Rights, KeyScope};
+use super::super::rights::{KeyScope, Rights};
 use super::super::server_id::ServerId;
 use crate::model::PeerId;
 
@@ -169,7 +169,8 @@ impl Jwk<'_> {
     fn rights(&self) -> Result<Rights, String> {
         let mut rights = Rights::default();
         if let Some(scopes) = &self.scopes {
-            rights.scopes = scopes.iter().map(|name| name.parse()).collect::<Result<_, _>>().map_err(|error| format!("{error}"))?;
+            rights.scopes =
+                scopes.iter().map(|name| name.parse()).collect::<Result<_, _>>().map_err(|error| format!("{error}"))?;
         }
         if let Some(peers) = &self.peers {
             let peers: BTreeSet<PeerId> = peers.iter().copied().map(PeerId).collect();

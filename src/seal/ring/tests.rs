@@ -268,7 +268,9 @@ fn keys_of_a_client_end_together_and_none_later_than_it_was_to() {
 fn a_key_ends_at_its_time_and_says_so_two_weeks_ahead() {
     let days = chrono::TimeDelta::days;
     let rights = Rights { ends: Some(noon() + days(30)), ..Rights::default() };
-    for (day, ended, soon, next) in [(0, false, false, Some(16)), (16, false, true, Some(30)), (29, false, true, Some(30)), (30, true, false, None)] {
+    for (day, ended, soon, next) in
+        [(0, false, false, Some(16)), (16, false, true, Some(30)), (29, false, true, Some(30)), (30, true, false, None)]
+    {
         let now = noon() + days(day);
         assert_eq!((rights.have_ended(now), rights.end_soon(now)), (ended, soon), "day {day}");
         assert_eq!(rights.changes_after(now), next.map(|next| noon() + days(next)), "day {day}");
