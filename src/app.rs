@@ -10,6 +10,8 @@ mod erasures;
 mod gauges;
 mod jobs;
 mod known;
+use anyhow::Context as _;
+
 mod media;
 mod mirror;
 mod open_files;
@@ -207,6 +209,10 @@ impl App {
         let http_settings = config.http.settings();
         let bound = http::Bound::bind(&http_settings, Some(&DataFolder::socket(data))).await?;
         let keys = http::Keys::open(&DataFolder::keys(data))?;
+        let audit = DataFolder::audit(data);
+        let audit = http::AuditLog::open(&audit, config.http.audit_files_max).with_context(|| {
+            format!("the audit log `{}` cannot be written; `http.audit_files_max = 0` is for none", audit.display())
+        })?;
         tokio::task::block_in_place(|| Known::of(found, earlier, environment.clock.timestamp()).write(data))?;
         let lifecycle = Lifecycle::new();
 
@@ -325,6 +331,7 @@ impl App {
             .with_blobs(blobs.clone())
             .with_settings(http_settings)
             .with_keys(keys)
+            .with_audit(audit)
             .with_server_id(server)
             .with_status(Arc::new(running))
             .with_operator(job_control)

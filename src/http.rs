@@ -11,18 +11,20 @@
 //!
 //! It speaks TLS where a listener has a `certificate` (what is sealed is so end to end besides), and keeps no sessions.
 //!
-//! The way of a request: `server` accepts the connection and notes its `ingress`; `log` is the outermost layer; `envelope` opens what comes to `/v1/sealed`,
-//! and seals; then one file per resource (`sealed`, `search` with its `facets`, `export` with `csv_lines`, `peers`, `messages`, `message_context` with its `surroundings`, `accounts`, `topics`, `counters`, `coverage`, `changes`, `dump`, `status`,
-//! `jobs`, `join`, `backups`, `erasures`, `watches`, `watch_feed`, `media`, `serve`, `message_files`, `page`, `openapi`), with shared state in `context`. What a request says is read by extractors (`path`, `query`, `body`);
+//! The way of a request: `server` accepts the connection and notes its `ingress`; `log` is the outermost layer, with the `audit` log; `envelope` opens what
+//! comes to `/v1/sealed`, and seals; `rights` says whether it may be asked, with `client_limits` for how much; then one file per resource (`sealed`, `search` with its `facets`, `export` with `csv_lines`, `peers`, `messages`, `message_context` with its `surroundings`, `accounts`, `topics`, `counters`, `coverage`, `changes`, `dump`, `status`,
+//! `jobs`, `join`, `backups`, `erasures`, `watches`, `watch_feed`, `media`, `serve`, `message_files`, `page`, `openapi`), with shared state in `context` (the archive in it is a `readable_archive`). What a request says is read by extractors (`path`, `query`, `body`);
 //! what is answered is a type of [`views`](crate::views), with what several resources need in `paging`, `lines` and `mentions`, or a
 //! `problem`. Operator requests go to the `operator`. `local` is the router without a network, for commands.
 
 mod accounts;
 mod admission;
+mod audit;
 mod backups;
 mod body;
 mod certificate;
 mod changes;
+mod client_limits;
 mod context;
 mod counters;
 mod coverage;
@@ -56,6 +58,8 @@ mod peers;
 mod problem;
 mod query;
 mod ranges;
+mod readable_archive;
+mod rights;
 mod sealed;
 mod sealed_stream;
 mod search;
@@ -86,6 +90,7 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use audit::AuditLog;
 pub use certificate::CertificateFileError;
 pub use context::{Context, NotRunning, StatusSource};
 use envelope::Envelope;
@@ -94,6 +99,7 @@ pub use keys::Keys;
 pub use local::Local;
 pub use operator::{Operator, OperatorError};
 pub use problem::Problem;
+pub use readable_archive::ReadableArchive;
 pub use server::{Bound, ServeError};
 pub use settings::{Listener, Sealing, Settings, SettingsError};
 pub use watch_keeper::{WatchKeeper, WatchRefusal};
@@ -186,14 +192,16 @@ fn around(routes: Router<Arc<Context>>, context: Arc<Context>) -> Router {
     // The last is the outermost. The envelope is no layer, because a layer comes after the choice of the route, which is sealed.
     let routes = routes
         .layer(from_fn_with_state(Arc::clone(&context), log::limit_time))
+        .layer(from_fn_with_state(Arc::clone(&context), rights::enforce))
         .layer(CatchPanicLayer::custom(log::panicked))
-        .layer(from_fn(log::note))
-        .with_state(Arc::clone(&context));
-    let mut outer = Router::new().fallback(envelope::open_and_seal).layer(from_fn(log::record));
+        .layer(from_fn(log::note));
+    let record = from_fn_with_state(Arc::clone(&context), log::record);
+    let mut outer = Router::new().fallback(envelope::open_and_seal).layer(record);
     for (name, value) in EVERYWHERE {
         outer = outer.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)));
     }
-    outer.with_state(Envelope { context, routes })
+    let routes_for = routes.clone();
+    outer.with_state(Envelope { routes: routes.with_state(Arc::clone(&context)), routes_for, context })
 }
 
 /// What every response says to browsers and to caches, unless it says otherwise: data of other people's is kept nowhere, taken for nothing else than it

@@ -18,7 +18,7 @@
 //!
 //! Beside it: [`MacKey`], by which receivers of web hooks know whose they are.
 //!
-//! The files, each building on the one before: `fingerprint`, `server_id`, `cipher` (bytes), `key`, `ring` (the file), `token` (JWE), `master` (encryption
+//! The files, each building on the one before: `fingerprint`, `server_id`, `rights`, `cipher` (bytes), `key`, `ring` (the file), `token` (JWE), `master` (encryption
 //! at rest), `nonces` and `recipient` (replay protection), `chunks` (a file as a stream), `exchange` (requests and answers). The format and worked clients:
 //! `docs/sealing.md`.
 
@@ -31,6 +31,7 @@ mod mac_key;
 mod master;
 mod nonces;
 mod recipient;
+mod rights;
 mod ring;
 mod server_id;
 mod token;
@@ -44,6 +45,7 @@ pub use master::{InvalidMasterKey, MasterKey, sealed_by};
 pub use nonces::{CLOCK_TOLERANCE, NONCES_PER_KEY_MAX};
 pub use rand::CryptoRng;
 pub use recipient::{Destination, Recipient};
+pub use rights::{InvalidKeyScope, KeyScope, Rights};
 pub use ring::{KeyFileError, KeyRing};
 pub use server_id::{InvalidServerId, ServerId};
 pub use token::{OpenedToken, PORTABLE_PLAINTEXT_MAX, Purpose, RefusalReason, Refused, open, seal};

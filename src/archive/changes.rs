@@ -13,6 +13,9 @@ use super::log_end::LogEnd;
 use super::totals::Totals;
 use super::view::{Order, View};
 
+/// Changes that are read at once, to see which may be seen.
+const LOOKED_AT_ONCE: usize = 1_000;
+
 /// The number of the newest change on disk; 0 when there is none.
 pub(super) fn last(db: &DB, path: &Path) -> Result<Seq, ArchiveError> {
     // Its value may be damaged: that is no reason to give its number again.
@@ -63,6 +66,31 @@ impl View<'_> {
             }
         }
         Ok(changes)
+    }
+
+    /// The same where only some peers may be seen: their changes, and the number up to which the log was looked at, of which at most that many are
+    /// looked at.
+    ///
+    /// # Errors
+    /// See [`View::changes`].
+    pub fn changes_seen(self, after: Seq, limit: usize, looked_at_max: usize) -> Result<(Vec<Change>, Seq), ArchiveError> {
+        let (mut seen, mut last, mut looked_at) = (Vec::new(), after, 0);
+        while seen.len() < limit && looked_at < looked_at_max {
+            let at_once = (looked_at_max - looked_at).min(LOOKED_AT_ONCE);
+            let changes = self.unlimited().changes(last, at_once)?;
+            let is_end = changes.len() < at_once;
+            for change in changes {
+                if seen.len() == limit {
+                    return Ok((seen, last));
+                }
+                (last, looked_at) = (change.seq, looked_at + 1);
+                seen.extend(Some(change).filter(|change| self.shows(change.kind.peer())));
+            }
+            if is_end {
+                break;
+            }
+        }
+        Ok((seen, last))
     }
 
     /// A change of the log as it is to be read: until format 3 the log did not name the account whose ids are meant.

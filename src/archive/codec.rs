@@ -1,5 +1,7 @@
 //! What a key and a value must be able to do, and what they say when bytes are not theirs.
 
+use crate::model::PeerId;
+
 /// A stored record cannot be decoded.
 #[derive(Debug, thiserror::Error)]
 #[error("damaged {what} in the archive ({why}); restore a backup, or run `telescribe verify` to see how far it goes")]
@@ -23,8 +25,24 @@ impl RecordError {
     }
 }
 
+/// To which readers an entry shows that may see only some peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// To those who may see this peer.
+    Peer(PeerId),
+    /// To all who know its key, which only what they may see tells them; it is in no list.
+    Named,
+    /// To none of them.
+    Program,
+}
+
+/// A key that says to whom its entry shows. There is no default, so that no family of entries is forgotten.
+pub(super) trait OwnedKey {
+    fn whose(&self) -> Whose;
+}
+
 /// A key whose byte order is its logical order (order-preserving encoding).
-pub(super) trait StoredKey: Sized {
+pub(super) trait StoredKey: OwnedKey + Sized {
     /// Its bytes.
     type Bytes: AsRef<[u8]>;
 

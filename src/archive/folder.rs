@@ -217,6 +217,12 @@ impl DataFolder {
         root.join("server.json")
     }
 
+    /// The audit log of the HTTP API.
+    #[must_use]
+    pub fn audit(root: &Path) -> PathBuf {
+        root.join("audit")
+    }
+
     /// The clients' keys.
     #[must_use]
     pub fn keys(root: &Path) -> PathBuf {

@@ -3,6 +3,7 @@
 mod erasures;
 mod files;
 mod watches;
+mod whose;
 
 use arrayvec::ArrayVec;
 

@@ -1,11 +1,12 @@
 //! Snapshots: the archive as it was at one moment (snapshot isolation), owned, so that they can be handed on.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rocksdb::DB;
 use self_cell::self_cell;
 
-use crate::model::Seq;
+use crate::model::{PeerId, Seq};
 
 use super::chain::Link;
 use super::epoch::{LogPosition, PositionError};
@@ -33,13 +34,33 @@ pub struct Snapshot {
     snapshot: Arc<OwnedSnapshot>,
     opened: Opened,
     end: LogEnd,
+    /// The peers that it shows; none where it shows all.
+    only: Option<Arc<BTreeSet<PeerId>>>,
 }
 
 impl Snapshot {
     /// Takes one. Nothing may be written meanwhile: `end` is where the change log ends.
     pub(super) fn take(opened: &Opened, end: LogEnd) -> Self {
         let snapshot = Arc::new(OwnedSnapshot::new(Arc::clone(&opened.db), |db| db.snapshot()));
-        Self { snapshot, opened: opened.clone(), end }
+        Self { snapshot, opened: opened.clone(), end, only: None }
+    }
+
+    /// The same of some peers only: whatever is read of it is of these, and what is of no peer is not there.
+    #[must_use]
+    pub fn limited_to(self, only: Arc<BTreeSet<PeerId>>) -> Self {
+        Self { only: Some(only), ..self }
+    }
+
+    /// Whether a peer may be seen.
+    #[must_use]
+    pub fn shows(&self, peer: PeerId) -> bool {
+        self.view().shows(peer)
+    }
+
+    /// The peers that may be seen; none where all may.
+    #[must_use]
+    pub fn only(&self) -> Option<&BTreeSet<PeerId>> {
+        self.only.as_deref()
     }
 
     /// Whether it was taken after another one of the same archive, or at the same moment.
@@ -51,7 +72,7 @@ impl Snapshot {
     /// What was true when it was taken.
     #[must_use]
     pub fn view(&self) -> View<'_> {
-        View::at(&self.opened, self.snapshot.borrow_dependent())
+        View::at(&self.opened, self.snapshot.borrow_dependent()).limited_to(self.only())
     }
 
     /// The number of the newest change that it has.
@@ -63,13 +84,17 @@ impl Snapshot {
     /// Sums over all crawled chats, as of the same moment.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        self.end.totals
+        match self.only() {
+            None => self.end.totals,
+            // What cannot be read is told by whoever reads it; that not all is complete is all that is known then.
+            Some(_) => self.view().sum_totals().unwrap_or(Totals { chats: 1, ..Totals::default() }),
+        }
     }
 
-    /// Sums over all files, as of the same moment.
+    /// Sums over all files, as of the same moment; nothing where only some peers may be seen, because a file is of no peer.
     #[must_use]
     pub fn file_totals(&self) -> FileTotals {
-        self.end.files
+        self.only().map_or(self.end.files, |_| FileTotals::default())
     }
 
     /// The newest link of the hash chain over the change log.

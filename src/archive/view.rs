@@ -1,7 +1,7 @@
 //! The read API, over the database as it is or over a snapshot: messages, versions, raw bytes, peers, coverage and crawl states.
 //!
 //! A [`View`] of the archive sees each write from its commit on; one of a [`Snapshot`](super::Snapshot) sees what was true when that was taken, so that
-//! facts which were read one after the other are consistent. The files in `view/` read addresses, files, memberships, series and topics; `changes` and
+//! facts which were read one after the other are consistent; where that is limited to some peers, it sees only what is of these. The files in `view/` read addresses, files, memberships, series and topics; `changes` and
 //! `marks` have the rest of its methods.
 
 mod addresses;
@@ -12,6 +12,7 @@ mod series;
 mod topics;
 mod watches;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
 
@@ -19,7 +20,7 @@ use rocksdb::{DB, IteratorMode, ReadOptions};
 
 use crate::model::{ChatId, IdRange, Message, MessageId, MessageKey, Peer, PeerId, Timestamp};
 
-use super::codec::{RecordError, StoredKey, StoredValue};
+use super::codec::{RecordError, StoredKey, StoredValue, Whose};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
 use super::family::{COVERAGE, CRAWL_STATE, EARLIER_RAW, ERASED, Family, KeyRange, MESSAGE, PEER, RAW, Row, USERNAME, VERSION};
@@ -74,6 +75,8 @@ pub struct View<'a> {
     damage: Option<&'a Damage>,
     /// Whether what is read is read once, and not to be kept in memory.
     once: bool,
+    /// The peers that may be seen; none where all may.
+    only: Option<&'a BTreeSet<PeerId>>,
 }
 
 impl Archive {
@@ -93,14 +96,43 @@ impl<'a> View<'a> {
     }
 
     pub(super) fn over(db: &'a DB, path: &'a Path) -> Self {
-        Self { db, path, snapshot: None, damage: None, once: false }
+        Self { db, path, snapshot: None, damage: None, once: false, only: None }
     }
 
     pub(super) fn at(opened: &'a Opened, snapshot: &'a rocksdb::Snapshot<'a>) -> Self {
-        Self { db: &opened.db, path: &opened.path, snapshot: Some(snapshot), damage: Some(&opened.damage), once: false }
+        let (db, path, damage) = (&opened.db, &opened.path, Some(&*opened.damage));
+        Self { db, path, snapshot: Some(snapshot), damage, once: false, only: None }
+    }
+
+    /// The same where only these peers may be seen.
+    pub(super) fn limited_to(self, only: Option<&'a BTreeSet<PeerId>>) -> Self {
+        Self { only, ..self }
+    }
+
+    /// The same without that limit, for what shows to everybody, and for who looks at the values too.
+    pub(super) fn unlimited(self) -> Self {
+        Self { only: None, ..self }
+    }
+
+    /// Whether a peer may be seen.
+    pub(super) fn shows(self, peer: PeerId) -> bool {
+        self.only.is_none_or(|only| only.contains(&peer))
+    }
+
+    /// Whether what is under a key may be read.
+    fn may_get(self, key: &impl StoredKey) -> bool {
+        self.only.is_none() || matches!(key.whose(), Whose::Named) || self.may_list(key)
+    }
+
+    /// Whether what is under a key may be listed.
+    fn may_list(self, key: &impl StoredKey) -> bool {
+        self.only.is_none() || matches!(key.whose(), Whose::Peer(peer) if self.shows(peer))
     }
 
     pub(super) fn get<K: StoredKey, V: StoredValue<K>>(self, family: &Family<K, V>, key: &K) -> Result<Option<V>, ArchiveError> {
+        if !self.may_get(key) {
+            return Ok(None);
+        }
         let (cf, bytes) = (schema::handle(self.db, family.cf()), key.encode());
         let found = match self.snapshot {
             Some(snapshot) => snapshot.get_pinned_cf(cf, bytes),
@@ -114,6 +146,9 @@ impl<'a> View<'a> {
 
     /// Whether there is anything under a key, also where it is damaged.
     pub(super) fn has<K: StoredKey, V: StoredValue<K>>(self, family: &Family<K, V>, key: &K) -> Result<bool, ArchiveError> {
+        if !self.may_get(key) {
+            return Ok(false);
+        }
         let (cf, bytes) = (schema::handle(self.db, family.cf()), key.encode());
         let found = match self.snapshot {
             Some(snapshot) => snapshot.get_pinned_cf(cf, bytes),
@@ -128,6 +163,9 @@ impl<'a> View<'a> {
         family: &Family<K, V>,
         key: &K,
     ) -> Result<Option<Vec<u8>>, ArchiveError> {
+        if !self.may_get(key) {
+            return Ok(None);
+        }
         self.db.get_cf(schema::handle(self.db, family.cf()), key.encode()).map_err(|e| self.store(e))
     }
 
@@ -163,7 +201,7 @@ impl<'a> View<'a> {
             None => self.db.multi_get_cf(wanted),
         };
         let decoded = keys.iter().zip(found).map(|(key, bytes)| {
-            let Some(bytes) = bytes.map_err(|e| self.store(e))? else { return Ok(None) };
+            let Some(bytes) = bytes.map_err(|e| self.store(e))?.filter(|_| self.may_get(key)) else { return Ok(None) };
             let decoded = family.decode(key, &bytes);
             Ok(decoded.inspect_err(|error| self.note_damage(family.cf(), key.encode().as_ref(), error)).ok())
         });
@@ -206,7 +244,9 @@ impl<'a> View<'a> {
             Some(snapshot) => snapshot.iterator_cf_opt(cf, options, mode),
             None => self.db.iterator_cf_opt(cf, options, mode),
         };
-        entries.map(move |entry| entry.map(|(key, value)| Row::new(key, value)).map_err(|e| self.store(e)))
+        let rows = entries.map(move |entry| entry.map(|(key, value)| Row::new(key, value)).map_err(|e| self.store(e)));
+        let is_shown = move |row: &Row<K, V>| self.only.is_none() || row.key().is_ok_and(|key| self.may_list(&key));
+        rows.filter(move |row| row.as_ref().map_or(true, is_shown))
     }
 
     pub(super) fn store(self, source: rocksdb::Error) -> ArchiveError {
@@ -312,12 +352,13 @@ impl<'a> View<'a> {
         self.messages(chat.into(), range, Order::OldestFirst).filter_map(live).collect()
     }
 
-    /// A peer.
+    /// A peer. Also where only some may be seen: who sent their messages is a part of these, and [`Snapshot::shows`](super::Snapshot::shows) says
+    /// whether this is one of them.
     ///
     /// # Errors
     /// See [`View::message`].
     pub fn peer(self, id: PeerId) -> Result<Option<Peer>, ArchiveError> {
-        self.readable(&PEER, &id)
+        self.unlimited().readable(&PEER, &id)
     }
 
     /// The peer that has a username (without `@`, in any case).
@@ -326,6 +367,8 @@ impl<'a> View<'a> {
     /// See [`View::message`].
     pub fn peer_by_username(self, username: &str) -> Result<Option<Peer>, ArchiveError> {
         match self.readable(&USERNAME, &Username::new(username))? {
+            // That another peer is archived shows to nobody who may not see it; who only sent messages is found.
+            Some(id) if !self.shows(id) && !self.unlimited().chats(id)?.is_empty() => Ok(None),
             Some(id) => self.peer(id),
             None => Ok(None),
         }

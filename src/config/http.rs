@@ -39,6 +39,12 @@ pub struct HttpConfig {
     pub page_size_max: usize,
     /// Maximum number of concurrent searches; further ones wait.
     pub concurrent_searches_max: usize,
+    /// Maximum number of searches of one client at once; further ones are refused. A client is who has any of the keys of one name.
+    pub client_searches_max: usize,
+    /// How many requests a second a client may send, averaged over ten seconds; more are refused. 0 for no limit.
+    pub client_requests_max: u32,
+    /// How many files of 16 MiB the audit log may have (docs/http.md#audit-log); 0 for no audit log.
+    pub audit_files_max: u32,
     /// Maximum number of open connections per listener; a further one takes the place of the one that has waited longest for its client.
     pub connections_max: usize,
     /// Maximum number of open connections from one address (of IPv6, one /64) per listener. This machine's own addresses, from which a proxy may
@@ -103,6 +109,12 @@ impl Default for HttpConfig {
             page_size_max: 200,
             // Searches are CPU-bound: more of them at once than a small machine has cores only slows all of them down.
             concurrent_searches_max: 4,
+            // Twice what runs at once: a client that has more waiting only has the others wait.
+            client_searches_max: 8,
+            // A program that asks for one page after the other comes to about as many.
+            client_requests_max: 200,
+            // 1 GiB, some five million requests.
+            audit_files_max: 64,
             connections_max: 512,
             // A browser opens six; an office behind one address has ten that read at once.
             connections_per_address_max: 64,
@@ -135,6 +147,8 @@ impl HttpConfig {
             body_size_max: self.body_size_max,
             page_size_max: self.page_size_max,
             concurrent_searches_max: self.concurrent_searches_max,
+            client_searches_max: self.client_searches_max,
+            client_requests_max: self.client_requests_max,
             connections_max: self.connections_max,
             connections_per_address_max: self.connections_per_address_max,
         }

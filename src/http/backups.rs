@@ -1,22 +1,21 @@
 //! `/v1/backups`: making a backup while the program runs, for the owner of its data folder only.
 //!
-//! The folder that a backup goes to is named in the request, so that it is accepted over the data folder's socket alone: a client elsewhere
+//! The folder that a backup goes to is named in the request, so that it is accepted over the data folder's socket alone (`rights`): a client elsewhere
 //! must not have the program write wherever it likes. The backups that the configuration plans are a job, which an operator may run.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::{Extension, Json};
 use serde_json::{Map, Value};
 
 use crate::views::{BackupBody, BackupRunView, BackupStartView};
 
 use super::body::OperatorBody;
 use super::context::Context;
-use super::ingress::Ingress;
 use super::problem::Problem;
 use super::query::{NoParams, Query, unknown};
 
@@ -32,15 +31,9 @@ use super::query::{NoParams, Query, unknown};
 )]
 pub(super) async fn make(
     State(context): State<Arc<Context>>,
-    Extension(ingress): Extension<Ingress>,
     _: Query<NoParams>,
     OperatorBody(members): OperatorBody,
 ) -> Result<(StatusCode, Json<BackupStartView>), Problem> {
-    if !matches!(ingress, Ingress::Owner) {
-        return Err(Problem::not_owner(
-            "use the socket in the data folder, as `telescribe backup` does; a job of the schedule can be run from here: `backup`",
-        ));
-    }
     let (target, keep) = read(members)?;
     let run = context.operator.back_up(target, keep)?;
     Ok((StatusCode::ACCEPTED, Json(BackupStartView { run })))

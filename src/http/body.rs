@@ -48,7 +48,7 @@ pub(super) async fn object(
     serde_json::from_slice(&bytes).map_err(|_| Problem::bad_body(format!("the body must be a JSON object such as `{example}`")))
 }
 
-/// The extractor for the members of an operator request's body, where the listener accepts such requests.
+/// The extractor for the members of an operator request's body.
 ///
 /// A plain request must have the content type of JSON, even when it is empty, against cross-site request forgery: a website could otherwise
 /// make a browser on this machine send it. Before it sends JSON to another origin, a browser sends a preflight request, which is not
@@ -60,10 +60,8 @@ impl FromRequest<Arc<Context>> for OperatorBody {
 
     async fn from_request(request: Request, context: &Arc<Context>) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        // A request whose ingress is unknown was refused already.
-        let ingress = parts.extensions.get::<Ingress>().filter(|ingress| ingress.may_operate()).ok_or_else(|| {
-            Problem::not_operator("set `operate = true` for this listener, or use the socket in the data folder")
-        })?;
+        // A request whose ingress is unknown was refused already, as was one that may not operate.
+        let ingress = parts.extensions.get::<Ingress>().ok_or_else(Problem::unauthorized)?;
         members(context, ingress, &parts.headers, body).await.map(Self)
     }
 }

@@ -26,6 +26,8 @@ use super::query::{FromQuery, NoParams, Query, Values};
 
 /// Changes read in one batch.
 const BATCH: usize = 500;
+/// Changes that are looked at in one read for who sees only some of them.
+const LOOKED_AT_MAX: usize = 20_000;
 
 /// Which changes.
 #[derive(Clone, Copy, IntoParams)]
@@ -67,21 +69,28 @@ struct ChangeSpan {
 }
 
 /// Reads the changes of a span, in its form, until `take` refuses one. Of events a change can have several: they come together, as a position is
-/// before all of them or behind.
+/// before all of them or behind. Returns up to where everything was read that may be seen, or nothing where `take` refused one.
 fn each(
     archive: &Snapshot,
     watching: &Watching,
     span: ChangeSpan,
     mut take: impl FnMut(Seq, Vec<ChangeLine>) -> Result<bool, Problem>,
-) -> Result<(), Problem> {
-    let changes = archive.view().changes(span.after, span.limit)?;
+) -> Result<Option<Seq>, Problem> {
+    let (changes, read) = match archive.only() {
+        Some(_) => archive.view().changes_seen(span.after, span.limit, LOOKED_AT_MAX)?,
+        None => {
+            let changes = archive.view().changes(span.after, span.limit)?;
+            let last = changes.last().map_or(span.after, |change| change.seq);
+            (changes, last)
+        }
+    };
     if !span.events {
         for change in changes {
             if !take(change.seq, vec![ChangeLine::Change(Box::new(view(archive, &change)?))])? {
-                break;
+                return Ok(None);
             }
         }
-        return Ok(());
+        return Ok(Some(read));
     }
     let mut rest = changes.as_slice();
     while !rest.is_empty() {
@@ -92,11 +101,11 @@ fn each(
             let Some(first) = of_change.first() else { continue };
             let lines = of_change.iter().map(|event| serde_json::from_slice(&event.body).map(ChangeLine::Event));
             if !take(first.seq, lines.collect::<Result<_, _>>().map_err(|e| Problem::hidden(&e))?)? {
-                return Ok(());
+                return Ok(None);
             }
         }
     }
-    Ok(())
+    Ok(Some(read))
 }
 
 fn view(archive: &Snapshot, change: &Change) -> Result<ChangeView, Problem> {
@@ -164,13 +173,30 @@ pub(super) async fn list(
         wait(&context, news, after, patience).await;
     }
     let span = ChangeSpan { after, limit: budget.entries(), events: params.events };
-    let page = context.read(move |context| page(&context.archive.flushed(), &context.watching, span, budget)).await?;
-    Ok(Json(page).into_response())
+    Ok(Json(next_page(&context, span, budget).await?).into_response())
 }
 
-fn page(archive: &Snapshot, watching: &Watching, span: ChangeSpan, mut budget: PageBudget) -> Result<ChangesPage, Problem> {
+/// The next page. Who sees only some changes gets no empty one as long as others follow and there is time: that would look like the end.
+async fn next_page(context: &Arc<Context>, mut span: ChangeSpan, budget: PageBudget) -> Result<ChangesPage, Problem> {
+    let until = tokio::time::Instant::now() + context.settings.patience();
+    loop {
+        let read = move |context: &Context| page(&context.archive.flushed(), &context.watching, span, budget);
+        let (page, last) = context.read(read).await?;
+        if !page.changes.is_empty() || last == span.after || tokio::time::Instant::now() >= until {
+            return Ok(page);
+        }
+        span.after = last;
+    }
+}
+
+fn page(
+    archive: &Snapshot,
+    watching: &Watching,
+    span: ChangeSpan,
+    mut budget: PageBudget,
+) -> Result<(ChangesPage, Seq), Problem> {
     let (mut changes, mut last) = (Vec::new(), span.after);
-    each(archive, watching, span, |seq, lines| {
+    let read = each(archive, watching, span, |seq, lines| {
         let fits = budget.takes(&lines);
         if fits {
             last = seq;
@@ -178,7 +204,11 @@ fn page(archive: &Snapshot, watching: &Watching, span: ChangeSpan, mut budget: P
         }
         Ok(fits)
     })?;
-    Ok(ChangesPage { changes, next: archive.position(last).to_string() })
+    // Not where all may be seen: what is damaged at the end of the log is passed over when something follows.
+    if archive.only().is_some() {
+        last = read.unwrap_or(last);
+    }
+    Ok((ChangesPage { changes, next: archive.position(last).to_string() }, last))
 }
 
 /// The number of the change that a position is at.

@@ -1,5 +1,6 @@
 //! The state that handlers share, and the limits on concurrency.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -8,15 +9,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::archive::{Archive, ArchivedWatch};
 use crate::blob::Blobs;
 use crate::lifecycle::Lifecycle;
-use crate::model::{ChatId, Clock};
+use crate::model::{ChatId, Clock, PeerId};
 use crate::seal::{self, Recipient, ServerId};
 use crate::search::ServingIndex;
 use crate::views::{JobView, JoinView, ProgramView, StartView};
 use crate::watches::{WantedWatch, Watching};
 
+use super::audit::AuditLog;
+use super::client_limits::{self, ClientLimits};
 use super::keys::Keys;
 use super::operator::{Operator, OperatorError};
 use super::problem::Problem;
+use super::readable_archive::ReadableArchive;
 use super::settings::Settings;
 use super::watch_keeper::{WatchKeeper, WatchRefusal};
 
@@ -83,15 +87,15 @@ impl StatusSource for NotRunning {
 /// What the handlers answer from.
 pub struct Context {
     /// The archive.
-    pub archive: Arc<Archive>,
+    pub archive: ReadableArchive,
     /// The full-text index.
     pub index: ServingIndex,
     /// The bytes of files, where they can be served.
     pub blobs: Option<Blobs>,
     /// The clients' keys.
-    pub keys: Keys,
+    pub keys: Arc<Keys>,
     /// Whom sealed requests must be for, and the nonces of earlier ones, against replay.
-    pub recipient: Recipient,
+    pub recipient: Arc<Recipient>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The rest of the program.
@@ -110,6 +114,10 @@ pub struct Context {
     pub settings: Settings,
     /// Tells when to stop; streams end then.
     pub lifecycle: Lifecycle,
+    /// How much each client may ask.
+    pub(super) client_limits: Arc<ClientLimits>,
+    /// Where requests are noted.
+    pub(super) audit: Arc<AuditLog>,
     searches: Arc<Semaphore>,
     reads: Arc<Semaphore>,
     exports: Arc<Semaphore>,
@@ -126,12 +134,12 @@ impl Context {
     #[must_use]
     pub fn new(archive: Arc<Archive>, index: ServingIndex, clock: Arc<dyn Clock>, lifecycle: Lifecycle) -> Self {
         let mut random = seal::system_random();
-        let recipient = Recipient::new(ServerId::generate(&mut random), &mut random);
+        let recipient = Arc::new(Recipient::new(ServerId::generate(&mut random), &mut random));
         Self {
-            archive,
+            archive: ReadableArchive::new(archive),
             index,
             blobs: None,
-            keys: Keys::none(),
+            keys: Arc::new(Keys::none()),
             recipient,
             clock,
             status: Arc::new(NotRunning),
@@ -142,6 +150,8 @@ impl Context {
             metrics: Arc::new(String::new),
             settings: Settings::default(),
             lifecycle,
+            client_limits: Arc::new(ClientLimits::new(&Settings::default())),
+            audit: Arc::default(),
             searches: Arc::new(Semaphore::new(1)),
             reads: Arc::new(Semaphore::new(CONCURRENT_READS_MAX)),
             exports: Arc::new(Semaphore::new(CONCURRENT_EXPORTS_MAX)),
@@ -152,7 +162,8 @@ impl Context {
     /// The same with the operator's settings.
     #[must_use]
     pub fn with_settings(self, settings: Settings) -> Self {
-        Self { searches: Arc::new(Semaphore::new(settings.concurrent_searches_max)), settings, ..self }
+        let client_limits = Arc::new(ClientLimits::new(&settings));
+        Self { searches: Arc::new(Semaphore::new(settings.concurrent_searches_max)), client_limits, settings, ..self }
     }
 
     /// The same with the bytes of files.
@@ -164,13 +175,44 @@ impl Context {
     /// The same with the clients' keys.
     #[must_use]
     pub fn with_keys(self, keys: Keys) -> Self {
-        Self { keys, ..self }
+        Self { keys: Arc::new(keys), ..self }
+    }
+
+    /// The same with a place where requests are noted.
+    #[must_use]
+    pub fn with_audit(self, audit: AuditLog) -> Self {
+        Self { audit: Arc::new(audit), ..self }
+    }
+
+    /// The same for a client that may see some peers only: nothing that is read from it is of others, or of the program.
+    pub(super) fn limited_to(&self, peers: &Arc<BTreeSet<PeerId>>) -> Self {
+        Self {
+            archive: self.archive.limited_to(Arc::clone(peers)),
+            index: self.index.limited_to(Arc::clone(peers)),
+            blobs: self.blobs.clone(),
+            keys: Arc::clone(&self.keys),
+            recipient: Arc::clone(&self.recipient),
+            clock: Arc::clone(&self.clock),
+            status: Arc::new(NotRunning),
+            verifications: Arc::clone(&self.verifications),
+            operator: Arc::new(NotRunning),
+            watching: Watching::default(),
+            watch_keeper: Arc::new(NotRunning),
+            metrics: Arc::new(String::new),
+            settings: self.settings.clone(),
+            lifecycle: self.lifecycle.clone(),
+            client_limits: Arc::clone(&self.client_limits),
+            audit: Arc::clone(&self.audit),
+            searches: Arc::clone(&self.searches),
+            reads: Arc::clone(&self.reads),
+            exports: Arc::clone(&self.exports),
+        }
     }
 
     /// The same as the server with this id, which starts now.
     #[must_use]
     pub fn with_server_id(self, server: ServerId) -> Self {
-        Self { recipient: Recipient::new(server, &mut seal::system_random()), ..self }
+        Self { recipient: Arc::new(Recipient::new(server, &mut seal::system_random())), ..self }
     }
 
     /// The same with the rest of the program to show.
@@ -206,11 +248,16 @@ impl Context {
     }
 
     /// Searches on a thread that may block. A search that outlives its request keeps its permit until it ends, so that there are never
-    /// more concurrent searches than the settings allow.
+    /// more concurrent searches than the settings allow, altogether and of one client.
     pub(super) async fn search<T: Send + 'static>(
         self: &Arc<Self>,
         search: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
+        let of_client = client_limits::search_place()?;
+        let search = move |context: &Self| {
+            let _of_client = of_client;
+            search(context)
+        };
         self.blocking(&self.searches, search).await
     }
 

@@ -22,7 +22,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 use tower::ServiceExt as _;
 
-use crate::seal::{self, OpenedRequest, RefusalReason};
+use crate::seal::{self, Key, OpenedRequest, RefusalReason};
 
 use super::body;
 use super::context::Context;
@@ -46,6 +46,8 @@ const NOT_IN_TARGETS: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'
 pub(super) struct Envelope {
     pub(super) context: Arc<Context>,
     pub(super) routes: Router,
+    /// The same for any context: who is limited to some peers is answered from one that has no others.
+    pub(super) routes_for: Router<Arc<Context>>,
 }
 
 /// Opens, passes on, seals; or refuses.
@@ -78,6 +80,14 @@ fn is_open(path: &str) -> bool {
 }
 
 impl Envelope {
+    /// The same for who has a key.
+    fn limited_to(mut self, key: &Key) -> Self {
+        if let Some(peers) = &key.rights().peers {
+            self.routes = self.routes_for.clone().with_state(Arc::new(self.context.limited_to(peers)));
+        }
+        self
+    }
+
     async fn pass_on(self, request: Request) -> Response {
         let is_head = request.method() == Method::HEAD;
         let response = self.routes.oneshot(request).await.unwrap_or_else(|never| match never {});
@@ -117,13 +127,13 @@ impl Envelope {
         let received = Instant::now();
         let token = std::str::from_utf8(&bytes).unwrap_or_default();
         let context = Arc::clone(&self.context);
-        let sealed = match seal::open_request(token, &context.keys.now(), &context.recipient, context.clock.now()) {
-            Ok(sealed) => sealed,
-            Err(refused) => return refuse(received, refused.reason()).await,
-        };
-        let operate = ingress.may_operate();
-        let mut response = match inner(&sealed, operate) {
-            Ok(request) => self.pass_on(request).await,
+        let sealed =
+            match seal::open_request(token, &context.keys.at(context.clock.now()), &context.recipient, context.clock.now()) {
+                Ok(sealed) => sealed,
+                Err(refused) => return refuse(received, refused.reason()).await,
+            };
+        let mut response = match inner(&sealed, &ingress) {
+            Ok(request) => self.limited_to(sealed.key()).pass_on(request).await,
             Err(problem) => problem.into_response(),
         };
         let answered = response.extensions_mut().remove::<Answered>();
@@ -146,7 +156,7 @@ async fn refuse(since: Instant, why: RefusalReason) -> Response {
 }
 
 /// The request as it would have come in unsealed, without a header of the outer one.
-fn inner(sealed: &OpenedRequest, operate: bool) -> Result<Request, Problem> {
+fn inner(sealed: &OpenedRequest, outer: &Ingress) -> Result<Request, Problem> {
     let invalid = || Problem::bad_body("`target` must be a path with its query, such as `/v1/peers?limit=3`");
     let target = sealed.target.as_str();
     // What a fragment hides from a server, it hides here too.
@@ -166,7 +176,11 @@ fn inner(sealed: &OpenedRequest, operate: bool) -> Result<Request, Problem> {
     if has_body {
         request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    request.extensions_mut().insert(Ingress::Sealed { client: sealed.client().clone(), operate });
+    request.extensions_mut().insert(Ingress::Sealed {
+        key: Arc::clone(sealed.key()),
+        operate: outer.may_operate(),
+        from: outer.from(),
+    });
     Ok(request)
 }
 

@@ -3,10 +3,11 @@
 //! The connection adds it to each request as an extension. A request without one is refused.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
 
-use crate::seal::ClientName;
+use crate::seal::{Key, KeyScope};
 
 use super::settings::Sealing;
 
@@ -26,8 +27,10 @@ pub enum Ingress {
     },
     /// A TCP listener, and the request was sealed.
     Sealed {
-        /// The client that holds the key.
-        client: ClientName,
+        /// The key that it was sealed with.
+        key: Arc<Key>,
+        /// The address that it came from, which may be a proxy's.
+        from: Option<SocketAddr>,
         /// Whether the listener accepts operator requests.
         operate: bool,
     },
@@ -56,11 +59,26 @@ impl Ingress {
         }
     }
 
-    /// The client that sealed the request.
-    pub(super) fn client(&self) -> Option<&ClientName> {
+    /// Whether something may be asked of what is not for everybody: as the listener says and, where the request was sealed, its key.
+    pub(super) fn may(&self, scope: KeyScope) -> bool {
+        let is_reading = KeyScope::READING.contains(&scope);
+        (is_reading || self.may_operate()) && self.key().is_none_or(|key| key.rights().have(scope))
+    }
+
+    /// The key that sealed the request.
+    pub(super) fn key(&self) -> Option<&Arc<Key>> {
         match self {
-            Self::Sealed { client, .. } => Some(client),
+            Self::Sealed { key, .. } => Some(key),
             Self::Owner | Self::Tcp { .. } => None,
+        }
+    }
+
+    /// The address that the request came from.
+    pub(super) fn from(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Owner => None,
+            Self::Tcp { from, .. } => Some(*from),
+            Self::Sealed { from, .. } => *from,
         }
     }
 

@@ -16,6 +16,7 @@ use crate::archive::Snapshot;
 use crate::model::{AccountName, ChatId, MessageId, MessageKey, Peer, PeerId, PeerLink};
 
 use super::context::Context;
+use super::log;
 use super::mentions::bare;
 use super::problem::Problem;
 
@@ -67,7 +68,9 @@ impl FromRequestParts<Arc<Context>> for PeerPath {
 
     async fn from_request_parts(parts: &mut Parts, context: &Arc<Context>) -> Result<Self, Problem> {
         let peer = Segments::of(parts, context).await?.get("peer")?;
-        context.read(move |context| resolve(&context.archive.flushed(), &peer)).await.map(Self)
+        let peer = context.read(move |context| resolve(&context.archive.flushed(), &peer)).await?;
+        log::is_about(peer.id);
+        Ok(Self(peer))
     }
 }
 
@@ -96,14 +99,17 @@ impl Segments {
     }
 }
 
-/// The peer that a text names by id, by `@username` or by a link.
+/// The peer that a text names by id, by `@username` or by a link; one that may not be seen is unknown.
 pub(super) fn resolve(archive: &Snapshot, text: &str) -> Result<Peer, Problem> {
     let unknown = || {
         Problem::unknown_peer(
             "the archive holds nothing of this peer; `telescribe peers --all` and `/v1/peers?all=true` list those it knows",
         )
     };
-    let by_username = |name: &str| archive.view().peer_by_username(name)?.ok_or_else(unknown);
+    let by_username = |name: &str| {
+        let found = archive.view().peer_by_username(name)?.filter(|peer| archive.shows(peer.id));
+        found.ok_or_else(unknown)
+    };
     if let Some(username) = text.strip_prefix('@') {
         return by_username(username);
     }
@@ -118,6 +124,7 @@ pub(super) fn resolve(archive: &Snapshot, text: &str) -> Result<Peer, Problem> {
         None => text.parse::<PeerId>().map_err(|_| Problem::bad_parameter(FORMS))?,
     };
     match archive.view().peer(id)? {
+        _ if !archive.shows(id) => Err(unknown()),
         Some(peer) => Ok(peer),
         None if !archive.view().chats(id)?.is_empty() => Ok(bare(id)),
         None => Err(unknown()),

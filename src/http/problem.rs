@@ -73,6 +73,10 @@ problems! {
     not_followed = CONFLICT, "not-followed", "The peer is not followed";
     /// The peer cannot be joined, or not yet.
     not_joined = CONFLICT, "not-joined", "The peer was not joined";
+    /// A request that the key does not have the right to.
+    not_allowed = FORBIDDEN, "not-allowed", "This key may not do that";
+    /// A client that asks too often, or searches too much at once.
+    too_many_requests = TOO_MANY_REQUESTS, "too-many-requests", "Too many requests";
     /// A request that only the owner of the data folder may send.
     not_owner = FORBIDDEN, "not-owner", "Only the owner of the data folder may do this";
     /// No backup was asked for under this number.
@@ -107,7 +111,20 @@ problems! {
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: String) -> Self {
-        Self { kind: format!("{TYPE_PREFIX}{code}"), title: title.into(), status: status.as_u16(), code: code.into(), detail }
+        Self {
+            kind: format!("{TYPE_PREFIX}{code}"),
+            title: title.into(),
+            status: status.as_u16(),
+            code: code.into(),
+            detail,
+            retry_after: None,
+        }
+    }
+
+    /// The same with the time after which to ask again.
+    pub(crate) fn retry_after(self, wait: std::time::Duration) -> Self {
+        // Whole seconds, and never too early.
+        Self { retry_after: Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)), ..self }
     }
 
     /// The one response to everybody who could not prove that they hold a key.
@@ -148,7 +165,7 @@ impl From<BlobError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = self.status_code();
+        let (status, retry_after) = (self.status_code(), self.retry_after);
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
@@ -162,6 +179,9 @@ impl IntoResponse for Problem {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
             _ => {}
+        }
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -28,6 +28,10 @@ pub struct Settings {
     pub page_size_max: usize,
     /// Maximum number of concurrent searches; further ones wait.
     pub concurrent_searches_max: usize,
+    /// Maximum number of searches of one client at once; further ones are refused.
+    pub client_searches_max: usize,
+    /// How many requests a second a client may send, over ten seconds; 0 for no limit.
+    pub client_requests_max: u32,
     /// Maximum number of open connections per listener; a further one takes the place of the one that has waited longest for its client.
     pub connections_max: usize,
     /// Maximum number of open connections from one address per listener.
@@ -132,6 +136,7 @@ impl Settings {
             ("body_size_max", self.body_size_max),
             ("page_size_max", self.page_size_max),
             ("concurrent_searches_max", self.concurrent_searches_max),
+            ("client_searches_max", self.client_searches_max),
             ("connections_max", self.connections_max),
             ("connections_per_address_max", self.connections_per_address_max),
         ];

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use tokio::sync::mpsc;
@@ -13,7 +12,6 @@ use crate::verification::{self, VerificationProgress};
 use crate::views::{VerifyLine, VerifyProgressView, VerifyReportView};
 
 use super::context::Context;
-use super::ingress::Ingress;
 use super::lines::{self, Chunk, Lines};
 use super::problem::Problem;
 use super::query::{NoParams, Query};
@@ -30,15 +28,7 @@ const LINES_WAITING_MAX: usize = 4;
         (status = 503, description = "One is running.", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub(super) async fn verify(
-    State(context): State<Arc<Context>>,
-    Extension(ingress): Extension<Ingress>,
-    _: Query<NoParams>,
-) -> Result<Response, Problem> {
-    // It reads all there is: for who runs the program. And it takes as long as that takes, which no sealed response may.
-    if ingress.is_sealed() || !ingress.may_operate() {
-        return Err(Problem::not_operator("ask over the socket in the data folder, as `telescribe verify` does there"));
-    }
+pub(super) async fn verify(State(context): State<Arc<Context>>, _: Query<NoParams>) -> Result<Response, Problem> {
     let turn = Arc::clone(&context.verifications).try_acquire_owned();
     let turn = turn.map_err(|_| Problem::busy("a verification is running; try again when it has ended"))?;
     let (lines, inbox) = mpsc::channel(LINES_WAITING_MAX);

@@ -38,6 +38,11 @@ pub struct OpenedRequest {
 }
 
 impl OpenedRequest {
+    /// Returns the key that sealed the request.
+    pub fn key(&self) -> &Arc<Key> {
+        &self.key
+    }
+
     /// Returns who asks.
     pub fn client(&self) -> &ClientName {
         self.key.client()

@@ -11,6 +11,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::cipher::KEY_LENGTH;
 use super::fingerprint::fingerprint;
+use super::rights::Rights;
 use super::server_id::ServerId;
 
 /// The longest name of a client. It leads the key ids and is a label in logs: longer ones make both unreadable.
@@ -43,6 +44,7 @@ pub struct Key {
     client: ClientName,
     created: DateTime<Utc>,
     server: Option<ServerId>,
+    rights: Rights,
     secret: Secret,
 }
 
@@ -50,7 +52,7 @@ pub struct Key {
 pub(super) struct Secret(pub(super) Box<[u8; KEY_LENGTH]>);
 
 impl Key {
-    /// Makes a key for `client` with an id that is its name and eight random digits.
+    /// Makes a key for `client` with an id that is its name and eight random digits. It has all rights: see [`Key::with_rights`].
     pub fn generate(client: &ClientName, now: DateTime<Utc>, random: &mut impl CryptoRng) -> Self {
         let mut secret = Secret(Box::new([0; KEY_LENGTH]));
         random.fill_bytes(secret.0.as_mut_slice());
@@ -59,12 +61,26 @@ impl Key {
     }
 
     pub(super) fn new(id: KeyId, client: ClientName, created: DateTime<Utc>, secret: Secret) -> Self {
-        Self { id, client, created, server: None, secret }
+        Self { id, client, created, server: None, rights: Rights::default(), secret }
     }
 
     /// The same for one server, as its client gets it.
     pub(super) fn with_server(self, server: Option<ServerId>) -> Self {
         Self { server, ..self }
+    }
+
+    /// The same with other rights.
+    #[must_use]
+    pub fn with_rights(self, rights: Rights) -> Self {
+        Self { rights, ..self }
+    }
+
+    /// The same once more with other rights, for who has it only by reference.
+    pub(super) fn again_with(&self, rights: Rights) -> Self {
+        let mut secret = Secret(Box::new([0; KEY_LENGTH]));
+        secret.0.copy_from_slice(self.secret());
+        let (id, client, server) = (self.id.clone(), self.client.clone(), self.server.clone());
+        Self { id, client, created: self.created, server, rights, secret }
     }
 
     /// Returns the id that travels in clear with every message under this key.
@@ -85,6 +101,11 @@ impl Key {
     /// Returns the server that it is for; only a client's own file says so.
     pub fn server(&self) -> Option<&ServerId> {
         self.server.as_ref()
+    }
+
+    /// Returns what its holder may do.
+    pub fn rights(&self) -> &Rights {
+        &self.rights
     }
 
     /// Returns what tells it from any other key, and from itself with a flipped bit. A key is random, so nobody finds it from this.

@@ -16,6 +16,7 @@ use serde_json::Map;
 use zeroize::Zeroizing;
 
 use super::key::{ClientName, Key, KeyId};
+use super::rights::Rights;
 use super::server_id::ServerId;
 use crate::atomic_file;
 
@@ -134,17 +135,33 @@ impl KeyRing {
         self.set.keys.iter().rev().find(|key| key.client() == client)
     }
 
-    /// Makes another key for `client`; [`KeyRing::save`] makes it last.
+    /// Makes another key for `client`, with all rights; [`KeyRing::save`] makes it last.
     pub fn add_new(&mut self, client: &ClientName, now: DateTime<Utc>, random: &mut impl CryptoRng) -> Arc<Key> {
+        self.add(client, Rights::default(), now, random)
+    }
+
+    /// Makes another key for `client`; [`KeyRing::save`] makes it last.
+    pub fn add(&mut self, client: &ClientName, rights: Rights, now: DateTime<Utc>, random: &mut impl CryptoRng) -> Arc<Key> {
         let key = loop {
             let key = Key::generate(client, now, random);
             if self.find(key.id()).is_none() {
-                break Arc::new(key);
+                break Arc::new(key.with_rights(rights));
             }
         };
         self.set.keys.push(Arc::clone(&key));
         self.set.foreign.push(Map::new());
         key
+    }
+
+    /// Has every key of `client` end at a time, unless it ends before; [`KeyRing::save`] makes it last. Returns those that were not to end by then.
+    pub fn end_all(&mut self, client: &ClientName, at: DateTime<Utc>) -> Vec<Arc<Key>> {
+        let mut ended = Vec::new();
+        for key in self.set.keys.iter_mut().filter(|key| key.client() == client && key.rights().ends.is_none_or(|ends| ends > at))
+        {
+            *key = Arc::new(key.again_with(Rights { ends: Some(at), ..key.rights().clone() }));
+            ended.push(Arc::clone(key));
+        }
+        ended
     }
 
     /// Takes the key with this id out; [`KeyRing::save`] makes it last.

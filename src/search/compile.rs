@@ -64,13 +64,15 @@ pub(super) struct Words {
 /// All the time.
 pub(super) const ALWAYS: (i64, i64) = (i64::MIN, i64::MAX);
 
-/// Makes Tantivy's query.
+/// Makes Tantivy's query: of hits in the peers that the archive shows, and in no others.
 pub(super) fn compile(query: &SearchQuery, compiler: &Compiler<'_>) -> Result<Compiled, SearchError> {
+    let limited = compiler.archive.only().map(|peers| query.root().within(peers));
+    let root = limited.as_ref().unwrap_or(query.root());
     if query.mentions_deleted() {
-        return Ok(Compiled { query: compiler.node(query.root(), Side::Found)?, words: None });
+        return Ok(Compiled { query: compiler.node(root, Side::Found)?, words: None });
     }
-    let words = compiler.words(query.root());
-    let required = match query.root() {
+    let words = compiler.words(root);
+    let required = match root {
         Node::And(nodes) => compiler.all(nodes, Side::Found)?,
         node => compiler.all(std::slice::from_ref(node), Side::Found)?,
     };

@@ -1,5 +1,6 @@
 //! The syntax tree of a parsed query. The language is described in docs/query.md.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::fold::fold;
@@ -135,6 +136,17 @@ pub(super) enum Node {
     Text(Phrase),
     /// A filter, and the number of the character where it stands.
     Filter(usize, Filter),
+}
+
+impl Node {
+    /// The same in some peers only.
+    pub(super) fn within(&self, peers: &BTreeSet<PeerId>) -> Self {
+        let within = Self::Filter(0, Filter::In(peers.iter().copied().map(PeerRef::Id).collect()));
+        match self {
+            Self::And(nodes) => Self::And(nodes.iter().cloned().chain([within]).collect()),
+            node => Self::And(vec![node.clone(), within]),
+        }
+    }
 }
 
 /// What `name:value` asks for.

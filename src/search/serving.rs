@@ -1,5 +1,6 @@
 //! The index that answers searches at present, while the one behind it may be rebuilt and replaced (a hot swap).
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -10,10 +11,10 @@ use super::export::Export;
 use super::find::SearchPage;
 use super::folders::IndexFolders;
 use super::related::{RelatedPage, RelatedRequest};
-use super::request::Request;
+use super::request::{Request, Total};
 use super::{Index, SearchError};
-use crate::archive::Archive;
-use crate::model::Seq;
+use crate::archive::{Archive, Snapshot};
+use crate::model::{PeerId, Seq};
 
 /// The least time between two checks of all files because of searches that fail: a query that fails for a reason of its own must not have
 /// the whole index read each time that somebody asks it.
@@ -30,9 +31,9 @@ pub struct RebuildProgress {
     pub last: Seq,
 }
 
-/// A handle on the index that answers searches; its clones are the same one.
+/// A handle on the index that answers searches, in all peers or in some only; its clones are the same one.
 #[derive(Clone)]
-pub struct ServingIndex(Arc<Shared>);
+pub struct ServingIndex(Arc<Shared>, Option<Arc<BTreeSet<PeerId>>>);
 
 struct Shared {
     folders: IndexFolders,
@@ -94,7 +95,22 @@ impl ServingIndex {
     fn new(folders: IndexFolders, archive: &Arc<Archive>, opening: Opening, state: State) -> Self {
         let (archive, state) = (Arc::clone(archive), RwLock::new(state));
         let shared = Shared { folders, archive, opening, state, suspicion: Mutex::default(), suspected: Notify::new() };
-        Self(Arc::new(shared))
+        Self(Arc::new(shared), None)
+    }
+
+    /// The same of some peers only: whatever is found is of these.
+    #[must_use]
+    pub fn limited_to(&self, only: Arc<BTreeSet<PeerId>>) -> Self {
+        Self(Arc::clone(&self.0), Some(only))
+    }
+
+    /// What is searched in: the peers that it shows are those of which there are hits.
+    fn snapshot(&self) -> Snapshot {
+        let flushed = self.0.archive.flushed();
+        match &self.1 {
+            Some(only) => flushed.limited_to(Arc::clone(only)),
+            None => flushed,
+        }
     }
 
     /// The open index.
@@ -123,7 +139,7 @@ impl ServingIndex {
     /// # Errors
     /// See [`Index::search`] and [`ServingIndex::get`].
     pub fn search(&self, request: &Request) -> Result<SearchPage, SearchError> {
-        self.guarded(|index| index.search(&self.0.archive.flushed(), request))
+        self.guarded(|index| index.search(&self.snapshot(), request))
     }
 
     /// Finds the next hits of an export; damage that is met is noted. Blocks.
@@ -131,7 +147,7 @@ impl ServingIndex {
     /// # Errors
     /// See [`ServingIndex::search`].
     pub fn continue_export(&self, export: &mut Export, time_limit: Duration) -> Result<(), SearchError> {
-        self.guarded(|index| index.continue_export(&self.0.archive.flushed(), export, time_limit))
+        self.guarded(|index| index.continue_export(&self.snapshot(), export, time_limit))
     }
 
     /// Finds the messages that belong to another one; damage that is met is noted. Blocks.
@@ -139,6 +155,9 @@ impl ServingIndex {
     /// # Errors
     /// See [`Index::related`] and [`ServingIndex::get`].
     pub fn related(&self, request: &RelatedRequest) -> Result<RelatedPage, SearchError> {
+        if self.1.as_ref().is_some_and(|only| !only.contains(&request.chat.peer())) {
+            return Ok(RelatedPage { keys: Vec::new(), total: Total::Exactly(0) });
+        }
         self.guarded(|index| index.related(request))
     }
 

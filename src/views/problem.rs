@@ -20,4 +20,7 @@ pub struct Problem {
     /// What happened in this case, and what to do about it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) detail: String,
+    /// After how many seconds to ask again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_after: Option<u64>,
 }

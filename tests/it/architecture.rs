@@ -27,7 +27,7 @@ const MODULES: [(&str, &[&str]); 35] = [
     ("tables", &[]),
     ("pictures", &[]),
     ("https_client", &[]),
-    ("seal", &["atomic_file"]),
+    ("seal", &["model", "atomic_file"]),
     ("schedule", &["model"]),
     ("accounts", &["lifecycle", "model", "failpoints", "atomic_file", "seal"]),
     ("parse", &["model"]),

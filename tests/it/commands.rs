@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use telescribe::archive::DataFolder;
 use tempfile::TempDir;
 
@@ -270,6 +270,42 @@ fn keys_are_made_listed_and_removed() {
     let again = run_in(folder.path(), &["key", "remove", &kid]);
     assert_eq!(again.status, 2);
     assert!(again.err.contains("`telescribe key list` shows those that exist"), "{}", again.err);
+}
+
+#[test]
+fn a_key_has_the_rights_that_it_was_made_with_and_its_successor_has_them_too() {
+    let folder = TempDir::new().unwrap();
+    run_in(folder.path(), &["key", "new", "analyst", "--out", "1.json"]).well();
+    let limits = ["--scopes", "search,media", "--peers=-1001500000001,-1001500000002", "--expires", "10d"];
+    run_in(folder.path(), &[&["key", "new", "desk", "--out", "2.json"], limits.as_slice()].concat()).well();
+    let rotated = run_in(folder.path(), &["key", "rotate", "desk", "--overlap", "2d", "--out", "3.json"]).well();
+    let listed = run_in(folder.path(), &["key", "list", "--json"]).well().lines();
+    assert!(rotated.err.contains(&format!("key `{}` ends at ", listed[1]["kid"].as_str().unwrap())), "{}", rotated.err);
+    assert_eq!(listed[0]["scopes"], json!(["search", "fetch", "media", "changes"]));
+    assert!(listed[0].get("peers").is_none() && listed[0].get("expires").is_none(), "{}", listed[0]);
+    for key in &listed[1..] {
+        assert_eq!((&key["client"], &key["scopes"]), (&json!("desk"), &json!(["search", "media"])));
+        assert_eq!(key["peers"], json!([-1_001_500_000_002_i64, -1_001_500_000_001_i64]));
+    }
+    let days = |key: &Value| {
+        let [created, ends] =
+            ["created", "expires"].map(|name| chrono::DateTime::parse_from_rfc3339(key[name].as_str().unwrap()).unwrap());
+        (ends - created).num_hours() / 24
+    };
+    assert_eq!((days(&listed[1]), days(&listed[2])), (2, 10), "{listed:?}");
+    let shown = run_in(folder.path(), &["key", "list"]).well().out;
+    let shown: Vec<&str> = shown.lines().collect();
+    assert!(shown[0].ends_with(", may search, fetch, media, changes"), "{}", shown[0]);
+    assert!(shown[2].contains(", may search, media, in -1001500000002, -1001500000001, EXPIRES SOON, "), "{}", shown[2]);
+    for (refused, why) in [
+        (&["key", "new", "desk", "--scopes", "sudo"][..], "`sudo` is no scope; use one of"),
+        (&["key", "new", "desk", "--expires", "0s"], "a key that ends at once is of no use"),
+        (&["key", "rotate", "nobody"], "`telescribe key new nobody --out FILE`"),
+    ] {
+        let refused = run_in(folder.path(), refused);
+        assert!(refused.status == 2 && refused.err.contains(why), "{}", refused.err);
+    }
+    assert_eq!(run_in(folder.path(), &["key", "list"]).well().out.lines().count(), 3);
 }
 
 #[test]

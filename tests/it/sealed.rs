@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
 
 mod attacks;
+mod rights;
 pub(crate) mod wire;
 
 use std::net::SocketAddr;

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use hyper::{Response, StatusCode};
@@ -18,6 +19,8 @@ use crate::views::RecipientView;
 
 /// The one path of sealed requests.
 const PATH: &str = "/v1/sealed";
+/// How long a command waits before it asks once more for what it has asked too often, at most.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(10);
 /// Bytes of what a server says of itself, at most.
 const RECIPIENT_MAX: usize = 4 << 10;
 
@@ -65,6 +68,13 @@ impl Sealer {
                 self.key.id()
             );
         }
+        if self.key.rights().have_ended(SystemClock.now()) {
+            return format!(
+                "the key `{}` has expired; its server's operator makes the next one with `telescribe key rotate {} --out FILE`",
+                self.key.id(),
+                self.key.client()
+            );
+        }
         format!(
             "the server refused the sealed request; is `{}` a key of this server, and is this machine's clock right to within two minutes?",
             self.key.id()
@@ -79,6 +89,25 @@ impl Sealer {
 
 impl Api {
     pub(super) async fn call_sealed(
+        &self,
+        target: &str,
+        posted: Option<&Value>,
+        sealer: &Sealer,
+    ) -> anyhow::Result<(StatusCode, Value)> {
+        let mut is_again = false;
+        loop {
+            let (status, body) = self.call_sealed_once(target, posted, sealer).await?;
+            let wait = body.get("retry_after").and_then(Value::as_u64).filter(|_| status == StatusCode::TOO_MANY_REQUESTS);
+            match wait {
+                // Who reads page after page comes to the rate that he may have: he then goes on at that rate.
+                Some(seconds) if !is_again => tokio::time::sleep(Duration::from_secs(seconds).min(RETRY_AFTER_MAX)).await,
+                _ => return Ok((status, body)),
+            }
+            is_again = true;
+        }
+    }
+
+    async fn call_sealed_once(
         &self,
         target: &str,
         posted: Option<&Value>,

@@ -1,13 +1,14 @@
 //! Serialisation of a JWK Set.
 //!
 //! Stock libraries import it as it is. Beside `kty`, `use`, `kid` and `k` each key carries `client`, who holds it, and `created`
-//! (RFC 3339), and in the file of a client `aud`, the id of the server that it is for. A reader ignores members that it does not know (RFC 7517 section 4); so does this one, and writes them back, except those
+//! (RFC 3339), and in the file of a client `aud`, the id of the server that it is for. Where it is limited, `scopes` are those that it has,
+//! `peers` the marked ids of the peers that it sees, and `exp` is when it ends, in seconds since 1970 (as in RFC 7519). A reader ignores members that it does not know (RFC 7517 section 4); so does this one, and writes them back, except those
 //! that would limit a key. `alg` is not written: joserfc takes a key that has one only if it is `dir`, npm's jose only if it is
 //! `A256CBC-HS512`.
 //!
 //! Text that holds keys stands only in buffers that are wiped, and never in an error.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use base64::Engine;
@@ -19,12 +20,17 @@ use zeroize::Zeroizing;
 
 use super::super::cipher::KEY_LENGTH;
 use super::super::key::{ClientName, Key, KeyId, Secret};
+use super::super::rights::{KeyScope, Rights};
 use super::super::server_id::ServerId;
+use crate::model::PeerId;
 
-/// More than one key takes, so that the buffer never moves and leaves a copy: 86 characters of `k`, three names, a date, the members.
-const KEY_TEXT_LENGTH_MAX: usize = 512;
+/// More than one key takes without its peers, so that the buffer never moves and leaves a copy: 86 characters of `k`, three names, a date, all scopes,
+/// the members.
+const KEY_TEXT_LENGTH_MAX: usize = 640;
+/// More than a peer takes: a marked id and a comma.
+const PEER_TEXT_LENGTH_MAX: usize = 24;
 /// Members that would limit a key's use. They are refused, because ignoring them would let in what they are meant to keep out.
-const LIMITING_MEMBERS: [&str; 4] = ["exp", "nbf", "revoked", "key_ops"];
+const LIMITING_MEMBERS: [&str; 3] = ["nbf", "revoked", "key_ops"];
 
 #[derive(Deserialize)]
 struct JwkSet<'a> {
@@ -43,6 +49,12 @@ struct Jwk<'a> {
     created: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scopes: Option<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peers: Option<Vec<i64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
     k: &'a str,
     #[serde(flatten)]
     foreign: Map<String, Value>,
@@ -78,7 +90,7 @@ pub(super) fn read(text: &[u8]) -> Result<KeySet, String> {
 
 /// Writes a set of one key for a server, as its client gets it.
 pub(super) fn write_for(key: &Key, server: &ServerId) -> Zeroizing<Vec<u8>> {
-    let mut text = Zeroizing::new(Vec::with_capacity(64 + KEY_TEXT_LENGTH_MAX));
+    let mut text = Zeroizing::new(Vec::with_capacity(64 + text_length_max(key)));
     text.extend_from_slice(b"{\"keys\":[\n");
     write_key(&mut text, key, Some(server), &Map::new());
     text.extend_from_slice(b"\n]}\n");
@@ -88,7 +100,8 @@ pub(super) fn write_for(key: &Key, server: &ServerId) -> Zeroizing<Vec<u8>> {
 /// Writes a set, one key a line.
 pub(super) fn write(set: &KeySet) -> Zeroizing<Vec<u8>> {
     let foreign_length: usize = set.foreign.iter().map(|members| Value::from(members.clone()).to_string().len()).sum();
-    let mut text = Zeroizing::new(Vec::with_capacity(64 + set.keys.len() * KEY_TEXT_LENGTH_MAX + foreign_length));
+    let length: usize = set.keys.iter().map(|key| text_length_max(key)).sum();
+    let mut text = Zeroizing::new(Vec::with_capacity(64 + length + foreign_length));
     text.extend_from_slice(b"{\"keys\":[");
     for (index, (key, foreign)) in set.keys.iter().zip(&set.foreign).enumerate() {
         text.extend_from_slice(if index == 0 { b"\n" } else { b",\n" });
@@ -98,9 +111,14 @@ pub(super) fn write(set: &KeySet) -> Zeroizing<Vec<u8>> {
     text
 }
 
+fn text_length_max(key: &Key) -> usize {
+    KEY_TEXT_LENGTH_MAX + key.rights().peers.as_ref().map_or(0, |peers| peers.len() * PEER_TEXT_LENGTH_MAX)
+}
+
 fn write_key(text: &mut Vec<u8>, key: &Key, server: Option<&ServerId>, foreign: &Map<String, Value>) {
     let mut k = Zeroizing::new(String::with_capacity(KEY_LENGTH * 2));
     URL_SAFE_NO_PAD.encode_string(key.secret(), &mut k);
+    let Rights { scopes, peers, ends } = key.rights();
     let jwk = Jwk {
         kty: "oct",
         usage: Some("enc"),
@@ -108,6 +126,9 @@ fn write_key(text: &mut Vec<u8>, key: &Key, server: Option<&ServerId>, foreign: 
         client: key.client().as_str(),
         created: &key.created().to_rfc3339_opts(SecondsFormat::Secs, true),
         aud: server.map(ServerId::as_str),
+        scopes: (scopes.len() < KeyScope::ALL.len()).then(|| scopes.iter().map(|scope| scope.as_str()).collect()),
+        peers: peers.as_ref().map(|peers| peers.iter().map(|peer| peer.0).collect()),
+        exp: ends.map(|ends| ends.timestamp()),
         k: &k,
         foreign: foreign.clone(),
     };
@@ -135,11 +156,31 @@ impl Jwk<'_> {
             .to_utc();
         let server =
             self.aud.map(str::parse).transpose().map_err(|error| format!("`{id}` has an `aud` that is wrong: {error}"))?;
+        let rights = self.rights().map_err(|error| format!("`{id}`: {error}"))?;
         let mut secret = Secret(Box::new([0; KEY_LENGTH]));
         // A longer `k` does not fit into the buffer; a shorter one does not fill it.
         match URL_SAFE_NO_PAD.decode_slice(self.k, secret.0.as_mut_slice()) {
-            Ok(KEY_LENGTH) => Ok(Key::new(id, client, created, secret).with_server(server)),
+            Ok(KEY_LENGTH) => Ok(Key::new(id, client, created, secret).with_server(server).with_rights(rights)),
             _ => Err(format!("`{id}` has a `k` other than {KEY_LENGTH} bytes in base64url without padding; make a new key")),
         }
+    }
+
+    /// What its holder may do. What is not understood gives none: the file is refused.
+    fn rights(&self) -> Result<Rights, String> {
+        let mut rights = Rights::default();
+        if let Some(scopes) = &self.scopes {
+            rights.scopes =
+                scopes.iter().map(|name| name.parse()).collect::<Result<_, _>>().map_err(|error| format!("{error}"))?;
+        }
+        if let Some(peers) = &self.peers {
+            let peers: BTreeSet<PeerId> = peers.iter().copied().map(PeerId).collect();
+            if peers.is_empty() {
+                return Err("`peers` has none; remove the member where all may be seen, or the key where none may".to_owned());
+            }
+            rights.peers = Some(Arc::new(peers));
+        }
+        let is_wrong = || "`exp` is no time in seconds since 1970".to_owned();
+        rights.ends = self.exp.map(|exp| DateTime::from_timestamp(exp, 0).ok_or_else(is_wrong)).transpose()?;
+        Ok(rights)
     }
 }

@@ -4,6 +4,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::*;
+use crate::model::PeerId;
+use crate::seal::KeyScope;
 
 fn random() -> StdRng {
     StdRng::seed_from_u64(7)
@@ -142,7 +144,12 @@ fn what_is_wrong_is_told_with_its_place_and_without_its_secret() {
         (one.replace("oct", "RSA"), "key 1: `desk-1` has a `kty` other than `oct`"),
         (key_text("desk-1", r#","use":"sig""#), "key 1: `desk-1` has a `use` other than `enc`"),
         (key_text("desk-1", r#","alg":"A256GCM""#), "key 1: `desk-1` has an `alg` other than"),
-        (key_text("desk-1", r#","exp":1"#), "key 1: `desk-1` has `exp`, which is not heeded here"),
+        (key_text("desk-1", r#","nbf":1"#), "key 1: `desk-1` has `nbf`, which is not heeded here"),
+        (key_text("desk-1", r#","scopes":["search","sudo"]"#), "key 1: `desk-1`: `sudo` is no scope; use one of search, "),
+        (key_text("desk-1", r#","scopes":"search""#), "line 1, column "),
+        (key_text("desk-1", r#","peers":[]"#), "key 1: `desk-1`: `peers` has none"),
+        (key_text("desk-1", r#","exp":9223372036854775807"#), "key 1: `desk-1`: `exp` is no time in seconds since 1970"),
+        (key_text("desk-1", r#","exp":"2026-01-02""#), "line 1, column "),
         (one.replace(r#""desk""#, r#""Desk""#), "key 1: `desk-1`: `Desk` cannot name a client"),
         (one.replace("2026-01-02", "2026-13-02"), "key 1: `desk-1` has a `created` that is no RFC 3339"),
         (key_text("desk-1", r#","aud":"x""#), "key 1: `desk-1` has an `aud` that is wrong: `x` is not the id of a server"),
@@ -211,4 +218,61 @@ fn the_buffer_of_a_written_set_never_moves() {
     let text = jwk::write(&ring.set);
     assert!(text.capacity() < 64 + 51 * 512 + 50 * 2 + 1, "it would have doubled");
     assert!(text.len() <= text.capacity());
+}
+
+#[test]
+fn what_a_key_may_is_in_its_file_and_a_key_without_it_may_everything() {
+    let (folder, path) = file_with(&format!(r#"{{"keys":[{}]}}"#, key_text("desk-1", "")));
+    let mut ring = KeyRing::load(&path).unwrap();
+    assert_eq!(ring.keys()[0].rights(), &Rights::default());
+    assert!(KeyScope::ALL.into_iter().all(|scope| ring.keys()[0].rights().have(scope)));
+    let rights = Rights {
+        scopes: [KeyScope::Search, KeyScope::Media].into(),
+        peers: Some(Arc::new([PeerId(-1_001_500_000_002), PeerId(-1_001_500_000_001)].into())),
+        ends: Some(noon()),
+    };
+    let key = ring.add(&client("desk"), rights.clone(), noon(), &mut random());
+    ring.save(&path).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    let (first, second) = text.trim_start_matches("{\"keys\":[\n").split_once(",\n").unwrap();
+    assert!(!first.contains("scopes") && !first.contains("exp"), "{first}");
+    let limits = r#""scopes":["search","media"],"peers":[-1001500000002,-1001500000001],"exp":1700000000,"#;
+    assert!(second.contains(limits), "{second}");
+    let loaded = KeyRing::load(&path).unwrap();
+    assert_eq!((loaded.keys()[0].rights(), loaded.keys()[1].rights()), (&Rights::default(), &rights));
+    // So does the file of its client.
+    let server = ServerId::generate(&mut random());
+    let handed_over = folder.path().join("desk.jwks.json");
+    KeyRing::export_to(&handed_over, &key, &server).unwrap();
+    assert_eq!(KeyRing::load(&handed_over).unwrap().keys()[0].rights(), &rights);
+}
+
+#[test]
+fn keys_of_a_client_end_together_and_none_later_than_it_was_to() {
+    let mut ring = KeyRing::default();
+    let [soon, late] = [10, 100].map(|days| noon() + chrono::TimeDelta::days(days));
+    let with = |ends| Rights { ends, ..Rights::default() };
+    for (name, ends) in [("desk", None), ("desk", Some(soon)), ("desk", Some(late)), ("other", None)] {
+        ring.add(&client(name), with(ends), noon(), &mut random());
+    }
+    let before: Vec<_> = ring.keys().iter().map(|key| (key.id().clone(), key.fingerprint())).collect();
+    let at = noon() + chrono::TimeDelta::days(50);
+    assert_eq!(ring.end_all(&client("desk"), at).len(), 2);
+    let ends: Vec<_> = ring.keys().iter().map(|key| key.rights().ends).collect();
+    assert_eq!(ends, [Some(at), Some(soon), Some(at), None]);
+    let after: Vec<_> = ring.keys().iter().map(|key| (key.id().clone(), key.fingerprint())).collect();
+    assert_eq!(after, before, "they are the same keys");
+}
+
+#[test]
+fn a_key_ends_at_its_time_and_says_so_two_weeks_ahead() {
+    let days = chrono::TimeDelta::days;
+    let rights = Rights { ends: Some(noon() + days(30)), ..Rights::default() };
+    for (day, ended, soon, next) in
+        [(0, false, false, Some(16)), (16, false, true, Some(30)), (29, false, true, Some(30)), (30, true, false, None)]
+    {
+        let now = noon() + days(day);
+        assert_eq!((rights.have_ended(now), rights.end_soon(now)), (ended, soon), "day {day}");
+        assert_eq!(rights.changes_after(now), next.map(|next| noon() + days(next)), "day {day}");
+    }
 }

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use telescribe::archive::{Archive, DataFolder, Durability, Raw};
 use telescribe::config::{Config, Span};
-use telescribe::http::{Bound, Context, Keys, Listener, Sealing, Settings};
+use telescribe::http::{AuditLog, Bound, Context, Keys, Listener, Sealing, Settings};
 use telescribe::lifecycle::Lifecycle;
 use telescribe::model::{AccountName, Counters, FixedClock, IdRange, Message, Peer, PeerId, PeerKind, Reaction, Timestamp};
 use telescribe::seal::Destination;
@@ -120,7 +120,8 @@ impl Served {
         .with_server_id(telescribe::app::server_id(folder.path()).unwrap())
         .with_operator(telescribe::app::planned(&plan(), Arc::clone(&archive), Arc::new(clock.clone())).unwrap())
         .with_metrics(Arc::new(|| "# the metrics\n".to_owned()))
-        .with_keys(Keys::open(&DataFolder::keys(folder.path())).unwrap());
+        .with_keys(Keys::open(&DataFolder::keys(folder.path())).unwrap())
+        .with_audit(AuditLog::open(&DataFolder::audit(folder.path()), 4).unwrap());
         let destination = context.recipient.destination().clone();
         bound.serve(&Arc::new(context));
         Self { folder, archive, clock, lifecycle, address, metrics, destination, settings, index, lock }
