@@ -47,7 +47,7 @@ impl FromQuery for ListCoverageParams {
 }
 
 /// Returns the coverage of all crawled peers.
-#[utoipa::path(get, path = "/v1/coverage", tag = "crawl", params(ListCoverageParams), responses((status = 200, body = CoveragePage)))]
+#[utoipa::path(get, path = "/v1/coverage", operation_id = "listCoverage", tag = "crawl", params(ListCoverageParams), responses((status = 200, body = CoveragePage)))]
 pub(super) async fn all(
     State(context): State<Arc<Context>>,
     Extension(ingress): Extension<Ingress>,
@@ -101,8 +101,8 @@ impl FromQuery for GetCoverageParams {
 
 /// Returns the coverage of one peer, with its ranges of ids.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/coverage", tag = "crawl", params(PeerPath, GetCoverageParams),
-    responses((status = 200, body = CoverageDetail), (status = 404, body = Problem, content_type = "application/problem+json")),
+    get, path = "/v1/peers/{peer}/coverage", operation_id = "getCoverage", tag = "crawl", params(PeerPath, GetCoverageParams),
+    responses((status = 200, body = CoverageDetail)),
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,

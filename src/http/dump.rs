@@ -102,12 +102,12 @@ struct InvalidDumpPosition;
 
 /// Streams the archive as NDJSON; a sealed request gets a page.
 #[utoipa::path(
-    get, path = "/v1/dump", tag = "archive", params(DumpParams),
+    get, path = "/v1/dump", operation_id = "dump", tag = "archive", params(DumpParams),
     responses(
         (status = 200, description = "Plain: NDJSON as in docs/dump.md; if the archive cannot be read to its end, the connection is aborted. Sealed: a page.", content(
             (Object = "application/x-ndjson"), (DumpPage = "application/json"),
         )),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The program is stopping."),
     ),
 )]
 pub(super) async fn dump(

@@ -59,8 +59,8 @@ impl FromQuery for ListMessagesParams {
 
 /// Returns a page of a peer's history.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/messages", tag = "archive", params(PeerPath, ListMessagesParams),
-    responses((status = 200, body = MessagesPage), (status = 404, body = Problem, content_type = "application/problem+json")),
+    get, path = "/v1/peers/{peer}/messages", operation_id = "listMessages", tag = "archive", params(PeerPath, ListMessagesParams),
+    responses((status = 200, body = MessagesPage)),
 )]
 pub(super) async fn history(
     State(context): State<Arc<Context>>,
@@ -118,11 +118,10 @@ impl FromQuery for GetMessageParams {
 
 /// Returns one message.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/messages/{message}", tag = "archive", params(MessagePath, GetMessageParams),
+    get, path = "/v1/peers/{peer}/messages/{message}", operation_id = "getMessage", tag = "archive", params(MessagePath, GetMessageParams),
     responses(
         (status = 200, body = MessageDetail),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "The message was erased.", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "The message was erased."),
     ),
 )]
 pub(super) async fn one(

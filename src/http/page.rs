@@ -3,35 +3,35 @@
 //! It loads nothing from elsewhere and may not: its content security policy allows only its own script and style. Sealed responses are
 //! opened in the browser; the key never leaves it, and is forgotten with the tab.
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::response::IntoResponse;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::routing::get;
+
+use super::etag::Tagged;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+/// Its files: path, media type, content.
+const FILES: [(&str, &str, &str); 4] = [
+    ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
+    ("/page.js", JAVASCRIPT, include_str!("page/page.js")),
+    ("/files.js", JAVASCRIPT, include_str!("page/files.js")),
+    ("/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
+];
 
-fn file(media_type: &'static str, content: &'static str) -> impl IntoResponse {
-    let headers = [
-        (CONTENT_TYPE, media_type),
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
-        (CACHE_CONTROL, "no-cache"),
-    ];
-    (headers, content)
-}
-
-pub(super) async fn html() -> impl IntoResponse {
-    file("text/html; charset=utf-8", include_str!("page/index.html"))
-}
-
-pub(super) async fn script() -> impl IntoResponse {
-    file("text/javascript; charset=utf-8", include_str!("page/page.js"))
-}
-
-pub(super) async fn files_script() -> impl IntoResponse {
-    file("text/javascript; charset=utf-8", include_str!("page/files.js"))
-}
-
-pub(super) async fn style() -> impl IntoResponse {
-    file("text/css; charset=utf-8", include_str!("page/page.css"))
+/// The routes of its files.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    FILES.into_iter().fold(Router::new(), |routes, (path, media_type, content)| {
+        let file = Arc::new(Tagged::new(media_type, content));
+        let answer = move |headers: HeaderMap| {
+            let policy = [(CONTENT_SECURITY_POLICY, POLICY), (X_CONTENT_TYPE_OPTIONS, "nosniff"), (REFERRER_POLICY, "no-referrer")];
+            let response = (policy, file.answer(&headers));
+            async move { response }
+        };
+        routes.route(path, get(answer))
+    })
 }

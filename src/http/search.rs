@@ -157,8 +157,8 @@ fn timezone(values: &Values) -> Result<Zone, Problem> {
 
 /// Searches, with the query in the URL.
 #[utoipa::path(
-    get, path = "/v1/search", tag = "search", params(SearchParams),
-    responses((status = 200, body = HitsPage), (status = 400, body = Problem, content_type = "application/problem+json"), (status = 504, body = Problem, content_type = "application/problem+json")),
+    get, path = "/v1/search", operation_id = "search", tag = "search", params(SearchParams),
+    responses((status = 200, body = HitsPage), (status = 503, description = "The index is not ready.")),
 )]
 pub(super) async fn get(
     State(context): State<Arc<Context>>,
@@ -170,11 +170,8 @@ pub(super) async fn get(
 
 /// Searches, with the query in the request body.
 #[utoipa::path(
-    post, path = "/v1/search", tag = "search", request_body = SearchBody,
-    responses(
-        (status = 200, body = HitsPage), (status = 400, body = Problem, content_type = "application/problem+json"), (status = 413, body = Problem, content_type = "application/problem+json"), (status = 415, body = Problem, content_type = "application/problem+json"),
-        (status = 504, body = Problem, content_type = "application/problem+json"),
-    ),
+    post, path = "/v1/search", operation_id = "searchByBody", tag = "search", request_body = SearchBody,
+    responses((status = 200, body = HitsPage), (status = 503, description = "The index is not ready.")),
 )]
 pub(super) async fn post(
     State(context): State<Arc<Context>>,

@@ -18,8 +18,8 @@ const TOPICS_MAX: usize = 1_000;
 
 /// Lists a forum's topics.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/topics", tag = "archive", params(PeerPath),
-    responses((status = 200, body = PeerTopicsView), (status = 404, body = Problem, content_type = "application/problem+json")),
+    get, path = "/v1/peers/{peer}/topics", operation_id = "listTopics", tag = "archive", params(PeerPath),
+    responses((status = 200, body = PeerTopicsView)),
 )]
 pub(super) async fn topics(
     State(context): State<Arc<Context>>,
