@@ -132,7 +132,9 @@ pub struct CoverageSummary {
 /// A page of coverages, by ascending peer id, and the totals of all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CoveragePage {
+    /// The totals of all crawled peers, those on other pages included.
     pub(crate) summary: CoverageSummary,
+    /// The peers of this page.
     pub(crate) peers: Vec<CoverageView>,
     /// Value of `after` for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]

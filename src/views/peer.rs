@@ -10,6 +10,7 @@ use crate::show::{self, PeerView};
 /// A page of peers, by ascending id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PeersPage {
+    /// The peers of this page.
     pub(crate) peers: Vec<KnownPeer>,
     /// Value of `after` for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]

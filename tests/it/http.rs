@@ -2,6 +2,7 @@
 
 mod commands;
 mod context;
+mod description;
 mod listening;
 mod versions;
 

@@ -196,6 +196,7 @@ fn of_value(path: &str, name: &str, settings: &Settings) -> Value {
         ("message", _) => json!({ "minimum": 1, "maximum": i32::MAX, "example": 42 }),
         ("messages", "/v1/watches/try") => json!({ "minimum": 1 }),
         ("before" | "after", "/v1/peers/{peer}/messages") => id(i32::MIN),
+        ("after", "/v1/peers") => json!({ "minimum": i64::MIN, "maximum": i64::MAX }),
         ("after", "/v1/changes") => json!({ "pattern": POSITION, "example": "1042" }),
         ("after", "/v1/coverage") => json!({ "pattern": CHAT, "example": "-1001500000001" }),
         ("after", "/v1/watches") => json!({ "pattern": WATCH }),
