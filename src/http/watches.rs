@@ -214,8 +214,7 @@ fn trial_view(archive: &Snapshot, query: &SearchQuery, trial: Trial, bytes_max: 
             mention(&hit.message.message.content, &mut mentioned);
         }
         view.peers = describe(archive, &mentioned)?;
-        let size = serde_json::to_vec(&view).map_err(|e| Problem::hidden(&e))?.len();
-        if size <= bytes_max || view.newest.pop().is_none() {
+        if paging::size_of(&view) <= bytes_max || view.newest.pop().is_none() {
             return Ok(view);
         }
     }

@@ -195,7 +195,8 @@ fn of_value(path: &str, name: &str, settings: &Settings) -> Value {
         ("message", "/v1/media/fetch" | "/v1/media/retry") => id(1),
         ("message", _) => json!({ "minimum": 1, "maximum": i32::MAX, "example": 42 }),
         ("messages", "/v1/watches/try") => json!({ "minimum": 1 }),
-        ("before" | "after", "/v1/peers/{peer}/messages") => id(i32::MIN),
+        ("before" | "after", "/v1/peers/{peer}/messages")
+        | ("after", "/v1/peers/{peer}/topics" | "/v1/peers/{peer}/coverage") => id(i32::MIN),
         ("after", "/v1/peers") => json!({ "minimum": i64::MIN, "maximum": i64::MAX }),
         ("after", "/v1/changes") => json!({ "pattern": POSITION, "example": "1042" }),
         ("after", "/v1/coverage") => json!({ "pattern": CHAT, "example": "-1001500000001" }),
