@@ -36,8 +36,8 @@ pub use backup::{BackupBody, BackupFailureView, BackupRunView, BackupStartView, 
 pub use change::{ChangeLine, ChangeView, ChangesPage, LogHeadView};
 pub use context::{DiscussionView, MessageContextView, MissingMessageView, RelatedView};
 pub use counters::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
-pub use coverage::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView, HoleView};
 pub(crate) use coverage::CoverageRow;
+pub use coverage::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView, HoleView};
 pub use dump::DumpPage;
 pub use erasure::{EraseBody, EraseRunView, EraseStartView, ErasedCountsView, ErasureView, ErasuresView};
 pub use export::{ExportBody, ExportPage};

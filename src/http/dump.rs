@@ -224,10 +224,7 @@ impl Dump {
                     return Ok(false);
                 }
                 self.position = Some(position);
-                if self.all
-                    && stored.version > written
-                    && !self.more_versions(archive, stored.message.key, written, &mut take)?
-                {
+                if self.all && stored.version > written && !self.more_versions(archive, stored.message.key, written, &mut take)? {
                     return Ok(false);
                 }
             }

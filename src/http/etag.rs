@@ -72,7 +72,10 @@ mod tests {
     fn a_client_that_has_it_is_told_so_and_one_that_has_another_gets_all_of_it() {
         let page = Tagged::new("text/css", "a { b: c }");
         let whole = page.answer(&HeaderMap::new());
-        assert_eq!((whole.status(), &whole.headers()[header::CACHE_CONTROL]), (StatusCode::OK, &HeaderValue::from_static("no-cache")));
+        assert_eq!(
+            (whole.status(), &whole.headers()[header::CACHE_CONTROL]),
+            (StatusCode::OK, &HeaderValue::from_static("no-cache"))
+        );
         let tag = whole.headers()[header::ETAG].to_str().unwrap();
         let strong = tag.trim_start_matches("W/");
         for known in [tag, strong, "*", &format!("\"other\", {tag}")] {

@@ -28,7 +28,8 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     FILES.into_iter().fold(Router::new(), |routes, (path, media_type, content)| {
         let file = Arc::new(Tagged::new(media_type, content));
         let answer = move |headers: HeaderMap| {
-            let policy = [(CONTENT_SECURITY_POLICY, POLICY), (X_CONTENT_TYPE_OPTIONS, "nosniff"), (REFERRER_POLICY, "no-referrer")];
+            let policy =
+                [(CONTENT_SECURITY_POLICY, POLICY), (X_CONTENT_TYPE_OPTIONS, "nosniff"), (REFERRER_POLICY, "no-referrer")];
             let response = (policy, file.answer(&headers));
             async move { response }
         };

@@ -9,9 +9,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::Extension;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Map, Value};
@@ -245,10 +245,9 @@ fn find(context: &Context, request: &Request, bytes_max: usize) -> Result<Vec<u8
         let found = view(context, request, &page)?;
         let json = serde_json::to_vec(&found).map_err(|e| Problem::hidden(&e))?;
         let (size, hits) = (json.len(), page.hits.len());
-        if size > bytes_max && hits <= 1 && page.facets.is_some() {
-            if size.saturating_sub(paging::size_of(&found.hits)) > bytes_max / 2 {
-                return Err(Problem::bad_parameter(FACETS_TOO_LONG));
-            }
+        let counts_take = || size.saturating_sub(paging::size_of(&found.hits));
+        if size > bytes_max && hits <= 1 && page.facets.is_some() && counts_take() > bytes_max / 2 {
+            return Err(Problem::bad_parameter(FACETS_TOO_LONG));
         }
         if size <= bytes_max || hits <= 1 {
             return Ok(json);

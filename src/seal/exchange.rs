@@ -141,7 +141,14 @@ pub fn open_request(token: &str, keys: &[Arc<Key>], recipient: &Recipient, now: 
 /// What is longer than [`super::PORTABLE_PLAINTEXT_MAX`] opens in most libraries, and in joserfc once its limit is raised.
 ///
 /// The body is JSON already, as it was written for the answer: it is neither read nor written again.
-pub fn seal_answer(key: &Key, jti: &str, status: u16, body: &RawValue, now: DateTime<Utc>, random: &mut impl CryptoRng) -> String {
+pub fn seal_answer(
+    key: &Key,
+    jti: &str,
+    status: u16,
+    body: &RawValue,
+    now: DateTime<Utc>,
+    random: &mut impl CryptoRng,
+) -> String {
     let plaintext = format!(r#"{{"iat":{},"req":{},"status":{status},"body":{body}}}"#, unix(now), Value::from(jti));
     seal(plaintext.as_bytes(), key, Purpose::Answer, random)
 }

@@ -231,15 +231,14 @@ impl CoverageRow {
     pub(crate) fn after(after: Option<i32>, coverage: &Coverage, state: &CrawlState) -> impl Iterator<Item = Self> {
         let completeness = Completeness::of(coverage, state);
         let mut rows = BTreeMap::<i32, Self>::new();
-        let lists: [(&RangeSet, fn(&mut Self) -> &mut Option<[i32; 2]>); 3] = [
-            (&coverage.read, |row| &mut row.read),
-            (&completeness.missing, |row| &mut row.missing),
-            (&completeness.recheck, |row| &mut row.recheck),
-        ];
-        for (ranges, list) in lists {
-            for range in ranges.ranges() {
-                *list(rows.entry(range.first).or_default()) = Some([range.first, range.last]);
-            }
+        for range in coverage.read.ranges() {
+            rows.entry(range.first).or_default().read = Some([range.first, range.last]);
+        }
+        for range in completeness.missing.ranges() {
+            rows.entry(range.first).or_default().missing = Some([range.first, range.last]);
+        }
+        for range in completeness.recheck.ranges() {
+            rows.entry(range.first).or_default().recheck = Some([range.first, range.last]);
         }
         for hole in HoleView::all(&completeness, state) {
             rows.entry(hole.first).or_default().holes.push(hole);

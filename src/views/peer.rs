@@ -60,7 +60,10 @@ mod tests {
         let peer = Peer { marks, ..Peer::new(PeerId::user(7), PeerKind::User, String::new()) };
         let known = KnownPeer::new(&peer, &[]);
         let json = serde_json::to_string(&known).unwrap();
-        assert_eq!(json, r#"{"type":"peer","id":7,"kind":"user","deleted":true,"crawled":false,"messages":0,"messages_deleted":0}"#);
+        assert_eq!(
+            json,
+            r#"{"type":"peer","id":7,"kind":"user","deleted":true,"crawled":false,"messages":0,"messages_deleted":0}"#
+        );
         assert_eq!(serde_json::from_str::<KnownPeer>(&json).unwrap(), known);
     }
 }

@@ -4,6 +4,7 @@ mod commands;
 mod context;
 mod description;
 mod listening;
+mod pages;
 mod versions;
 
 use std::time::Duration;

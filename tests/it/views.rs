@@ -14,8 +14,8 @@ use telescribe::model::{IdRange, PeerId, PeerKind, RangeSet};
 use telescribe::views::{
     AccountStatusView, AmountView, BackupFailureView, BackupStatusView, BackupView, ChangeView, CoverageDetail, CoveragePage,
     CrawlView, ErasuresView, HitsPage, JobsView, KnownPeer, MemberCountsPage, MessageContextView, MessageCountersPage,
-    MessageDetail, MessagesPage, MirrorView, NoResponseView, OpenFilesView, OutputView, PeerAccountsView, TopicsPage,
-    PeersPage, Problem, ProgramView, PublishView, RecipientView, StatusView, WatchView, WatchesPage, WorkerView,
+    MessageDetail, MessagesPage, MirrorView, NoResponseView, OpenFilesView, OutputView, PeerAccountsView, PeersPage, Problem,
+    ProgramView, PublishView, RecipientView, StatusView, TopicsPage, WatchView, WatchesPage, WorkerView,
 };
 
 use crate::support::archives::add_to_each;

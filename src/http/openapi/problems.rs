@@ -101,9 +101,7 @@ fn problem(status: &str, description: Value) -> Value {
     let header = match status {
         "401" => Some(("WWW-Authenticate", "`Sealed`, which no browser asks a password for.", json!({ "type": "string" }))),
         "405" => Some(("Allow", "The methods that there are.", json!({ "type": "string" }))),
-        "429" | "503" => {
-            Some(("Retry-After", "Seconds after which to try again.", json!({ "type": "integer", "minimum": 0 })))
-        }
+        "429" | "503" => Some(("Retry-After", "Seconds after which to try again.", json!({ "type": "integer", "minimum": 0 }))),
         _ => None,
     };
     if let Some((name, description, schema)) = header {

@@ -308,7 +308,8 @@ mod tests {
                 assert!(names.insert(name), "`{name}` of {method} {path} is the name of another one");
                 assert!(operation["summary"].is_string() && operation["tags"][0].is_string(), "{method} {path}");
                 for (status, response) in operation["responses"].as_object().into_iter().flatten() {
-                    let is_said = response.get("$ref").is_some() || response["description"].as_str().is_some_and(|text| !text.is_empty());
+                    let is_said =
+                        response.get("$ref").is_some() || response["description"].as_str().is_some_and(|text| !text.is_empty());
                     assert!(is_said, "{method} {path} {status}");
                 }
                 for parameter in operation["parameters"].as_array().into_iter().flatten() {
