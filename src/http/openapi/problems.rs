@@ -109,3 +109,15 @@ fn problem(status: &str, description: Value) -> Value {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::problem::CODES;
+
+    #[test]
+    fn every_code_is_in_the_documentation() {
+        let page = include_str!("../../../docs/http.md");
+        let missing: Vec<_> = CODES.iter().filter(|code| !page.contains(&format!("`{code}`"))).collect();
+        assert!(missing.is_empty(), "docs/http.md lists every code: {missing:?}");
+    }
+}
