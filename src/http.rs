@@ -13,7 +13,7 @@
 //!
 //! The way of a request: `server` accepts the connection and notes its `ingress`; `log` is the outermost layer, with the `audit` log; `envelope` opens what
 //! comes to `/v1/sealed`, and seals; `rights` says whether it may be asked, with `client_limits` for how much; then one file per resource (`sealed`, `search` with its `facets`, `export` with `csv_lines`, `peers`, `messages`, `message_context` with its `surroundings`, `accounts`, `topics`, `counters`, `coverage`, `changes`, `dump`, `status`,
-//! `jobs`, `join`, `backups`, `erasures`, `watches`, `watch_feed`, `media`, `serve`, `message_files`, `page`, `openapi`), with shared state in `context` (the archive in it is a `readable_archive`). What a request says is read by extractors (`path`, `query`, `body`);
+//! `jobs`, `join`, `backups`, `erasures`, `watches`, `watch_feed`, `media`, `serve`, `message_files`, `page`, `openapi`; what of them may be cached has an `etag`), with shared state in `context` (the archive in it is a `readable_archive`). What a request says is read by extractors (`path`, `query`, `body`);
 //! what is answered is a type of [`views`](crate::views), with what several resources need in `paging`, `lines` and `mentions`, or a
 //! `problem`. Operator requests go to the `operator`. `local` is the router without a network, for commands.
 
@@ -32,6 +32,7 @@ mod csv_lines;
 mod dump;
 mod envelope;
 mod erasures;
+mod etag;
 mod export;
 mod facets;
 mod fetch;
@@ -80,11 +81,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
@@ -103,6 +106,9 @@ pub use readable_archive::ReadableArchive;
 pub use server::{Bound, ServeError};
 pub use settings::{Listener, Sealing, Settings, SettingsError};
 pub use watch_keeper::{WatchKeeper, WatchRefusal};
+
+/// Bytes of the shortest response that is compressed: what fits one packet gains nothing.
+const COMPRESSED_MIN: u64 = 1_024;
 
 /// The documented paths, to suggest the nearest one for an unknown path.
 const PATHS: [&str; 18] = [
@@ -128,7 +134,19 @@ const PATHS: [&str; 18] = [
 
 /// The API with all its layers; requests need a [`Ingress`] among their extensions.
 pub(crate) fn router(context: Arc<Context>) -> Router {
-    let (routes, mut description) = OpenApiRouter::with_openapi(openapi::Description::openapi())
+    let (routes, description) = described().split_for_parts();
+    let description = openapi::served(&openapi::complete(&description, &context.settings));
+    let describe = get(move |headers: HeaderMap| {
+        let response = description.answer(&headers);
+        async move { response }
+    });
+    let embedded = page::routes().route("/openapi.json", describe).layer(compression());
+    around(routes.merge(embedded).fallback(unknown_path).method_not_allowed_fallback(wrong_method), context)
+}
+
+/// Every route of the API, with its description.
+fn described() -> OpenApiRouter<Arc<Context>> {
+    let text = OpenApiRouter::with_openapi(openapi::Description::openapi())
         .routes(routes!(search::get, search::post))
         .routes(routes!(export::get, export::post))
         .routes(routes!(peers::list))
@@ -143,10 +161,8 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(changes::head))
         .routes(routes!(coverage::one))
         .routes(routes!(coverage::all))
-        .routes(routes!(changes::list))
         .routes(routes!(dump::dump))
         .routes(routes!(status::status))
-        .routes(routes!(verify::verify))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::run))
         .routes(routes!(join::join))
@@ -161,8 +177,6 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(media_rules::rules))
         .routes(routes!(media_rules::explain))
         .routes(routes!(media_rules::progress))
-        .routes(routes!(serve::blob))
-        .routes(routes!(serve::of_message))
         .routes(routes!(message_files::list))
         .routes(routes!(backups::make))
         .routes(routes!(backups::one))
@@ -173,13 +187,21 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(watches::remove))
         .routes(routes!(watches::trial))
         .routes(routes!(watch_feed::feed))
+        .layer(compression());
+    // Not compressed: what must arrive the moment that it is sent; files, which mostly are already, and have ranges; what is sealed.
+    text.routes(routes!(changes::list))
+        .routes(routes!(verify::verify))
+        .routes(routes!(serve::blob))
+        .routes(routes!(serve::of_message))
         .routes(routes!(sealed::recipient, sealed::nested))
         .routes(routes!(status::healthz))
         .routes(routes!(status::readyz))
-        .split_for_parts();
-    let description = Arc::new(openapi::complete(&mut description));
-    let routes = page::add_to(routes).route("/openapi.json", get(move || async move { openapi::answer(&description) }));
-    around(routes.fallback(unknown_path).method_not_allowed_fallback(wrong_method), context)
+}
+
+/// Compresses responses where the client says that it can read that (gzip, zstd). It stands inside the envelope: nothing of a sealed request is compressed, as its
+/// length would tell of its content.
+fn compression() -> CompressionLayer<SizeAbove> {
+    CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_MIN))
 }
 
 /// `/metrics` alone, for listeners that only this machine can reach.

@@ -36,6 +36,7 @@ pub use backup::{BackupBody, BackupFailureView, BackupRunView, BackupStartView, 
 pub use change::{ChangeLine, ChangeView, ChangesPage, LogHeadView};
 pub use context::{DiscussionView, MessageContextView, MissingMessageView, RelatedView};
 pub use counters::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
+pub(crate) use coverage::CoverageRow;
 pub use coverage::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView, HoleView};
 pub use dump::DumpPage;
 pub use erasure::{EraseBody, EraseRunView, EraseStartView, ErasedCountsView, ErasureView, ErasuresView};
@@ -50,7 +51,7 @@ pub use media::{
     FileView, FilesExplainedView, FilesPage, MediaProgressView, MediaWishBody, MediaWishView, MessageFileView, MessageFilesView,
     RuleStepView, RulesSaidView,
 };
-pub use member::{MembershipView, PeerAccountsView, PeerTopicsView, TopicView};
+pub use member::{MembershipView, PeerAccountsView, TopicView, TopicsPage};
 pub use message::{MessageDetail, MessagesPage, RawView};
 pub use mirror::{AmountView, MirrorView};
 pub use peer::{KnownPeer, PeersPage};

@@ -90,11 +90,11 @@ impl RunningProgram {
 
     fn crawl(&self) -> CrawlView {
         let (units_waiting, units_running) = self.crawler.backlog();
-        let not_understood = self.crawler.not_understood().into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
+        let unknown = self.crawler.not_understood().into_iter().map(|(name, count)| (name.to_owned(), count));
         let crawl = CrawlView {
             units_waiting: units_waiting as u64,
             units_running: units_running as u64,
-            not_understood,
+            unknown_constructors: unknown.collect(),
             ..CrawlView::default()
         };
         let progress = Progress::of(&self.archive);

@@ -2,9 +2,12 @@
 
 use std::process::ExitCode;
 
+use serde_json::Value;
+
 use super::client::{Api, Globals, Target, segment};
 use super::output::{Out, ended, one_line};
 use super::peers::title;
+use super::received::Received;
 use crate::archive::CrawlState;
 use crate::views::{CoverageDetail, CoveragePage, CoverageView, HoleView};
 
@@ -54,13 +57,20 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
 
 async fn one(api: &Api, peer: &str, account: Option<&String>, globals: &Globals, out: &mut Out) -> anyhow::Result<bool> {
     let target = Target::new(format!("/v1/peers/{}/coverage", segment(peer))).with_some("account", account);
-    let received = api.get::<CoverageDetail>(&target).await?;
-    let CoverageDetail { coverage, ranges, holes, .. } = &received.view;
+    let Received { view: CoverageDetail { coverage, mut ranges, mut holes, mut next, .. }, mut json } =
+        api.get::<CoverageDetail>(&target).await?;
+    while let Some(after) = next {
+        let more = api.get::<CoverageDetail>(&target.clone().with("after", after)).await?;
+        ranges.extend(more.view.ranges);
+        holes.extend(more.view.holes);
+        append_lists(&mut json, more.json);
+        next = more.view.next;
+    }
     if globals.json {
-        out.json(&received.json)?;
+        out.json(&json)?;
         return Ok(coverage.complete);
     }
-    let line = for_people(coverage, out);
+    let line = for_people(&coverage, out);
     out.line(line)?;
     say("read", ranges.iter().map(|[first, last]| (*first, *last)).collect(), out)?;
     for (reason, words) in [
@@ -76,6 +86,17 @@ async fn one(api: &Api, peer: &str, account: Option<&String>, globals: &Globals,
         say(words, holes.iter().filter(|hole| hole.reason == reason).map(|hole| (hole.first, hole.last)).collect(), out)?;
     }
     Ok(coverage.complete)
+}
+
+/// Adds the lists of a page to those of the pages before it, as though all had come in one.
+fn append_lists(json: &mut Value, mut page: Value) {
+    let Some(whole) = json.as_object_mut() else { return };
+    whole.shift_remove("next");
+    for (name, list) in whole.iter_mut() {
+        if let (Some(list), Some(more)) = (list.as_array_mut(), page.get_mut(name).and_then(Value::as_array_mut)) {
+            list.append(more);
+        }
+    }
 }
 
 fn say(words: &str, ranges: Vec<(i32, i32)>, out: &mut Out) -> std::io::Result<()> {

@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     fn peer() -> Value {
-        json!({ "type": "peer", "id": 7, "kind": "user", "title": "A", "crawled": true, "messages": 2, "deleted": 1 })
+        json!({ "type": "peer", "id": 7, "kind": "user", "title": "A", "crawled": true, "messages": 2, "messages_deleted": 1 })
     }
 
     #[test]

@@ -202,7 +202,7 @@ fn crawled(crawl: &CrawlView, out: &mut Out) -> std::io::Result<()> {
             out.line(format_args!("  {count} {what}"))?;
         }
     }
-    for (name, count) in &crawl.not_understood {
+    for (name, count) in &crawl.unknown_constructors {
         out.line(format_args!(
             "  {count} messages contain a `{}`, which this version does not know; its raw bytes are archived",
             one_line(name)

@@ -15,8 +15,8 @@ use super::query::{NoParams, Query};
 
 /// Lists the accounts that see a peer, since when, and in which of their folders.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/accounts", tag = "crawl", params(PeerPath),
-    responses((status = 200, body = PeerAccountsView), (status = 404, body = Problem, content_type = "application/problem+json")),
+    get, path = "/v1/peers/{peer}/accounts", operation_id = "listPeerAccounts", tag = "crawl", params(PeerPath),
+    responses((status = 200, body = PeerAccountsView)),
 )]
 pub(super) async fn accounts(
     State(context): State<Arc<Context>>,

@@ -21,12 +21,11 @@ use super::query::{NoParams, Query, unknown};
 
 /// Makes a backup.
 #[utoipa::path(
-    post, path = "/v1/backups", tag = "program", request_body = BackupBody,
+    post, path = "/v1/backups", operation_id = "makeBackup", tag = "program", request_body = BackupBody,
     responses(
         (status = 202, description = "It will be made; `/v1/backups/{run}` tells how it is doing.", body = BackupStartView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The request did not come over the socket in the data folder.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The program is not running, or too many requests are pending.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The request did not come over the socket in the data folder."),
+        (status = 503, description = "The program is not running, or too many requests are pending."),
     ),
 )]
 pub(super) async fn make(
@@ -41,9 +40,9 @@ pub(super) async fn make(
 
 /// Tells how a backup is doing.
 #[utoipa::path(
-    get, path = "/v1/backups/{run}", tag = "program",
+    get, path = "/v1/backups/{run}", operation_id = "getBackup", tag = "program",
     params(("run" = u64, Path, description = "The number that the request to make it was answered with.")),
-    responses((status = 200, body = BackupRunView), (status = 404, body = Problem, content_type = "application/problem+json")),
+    responses((status = 200, body = BackupRunView)),
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,

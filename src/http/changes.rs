@@ -146,12 +146,12 @@ fn view(archive: &Snapshot, change: &Change) -> Result<ChangeView, Problem> {
 
 /// Streams the change log as NDJSON; a sealed request gets a page.
 #[utoipa::path(
-    get, path = "/v1/changes", tag = "archive", params(ListChangesParams),
+    get, path = "/v1/changes", operation_id = "listChanges", tag = "archive", params(ListChangesParams),
     responses(
         (status = 200, description = "Plain: NDJSON, one change per line. Sealed: a page.", content(
             (ChangeLine = "application/x-ndjson"), (ChangesPage = "application/json"),
         )),
-        (status = 409, description = "The position is none of the archive as it is.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The position is none of the archive as it is."),
     ),
 )]
 pub(super) async fn list(
@@ -221,7 +221,7 @@ fn locate(context: &Context, position: LogPosition) -> Result<Seq, Problem> {
 }
 
 /// Returns the end of the change log: the newest change, and the newest link of the hash chain over all of them.
-#[utoipa::path(get, path = "/v1/changes/head", tag = "archive", responses((status = 200, body = LogHeadView)))]
+#[utoipa::path(get, path = "/v1/changes/head", operation_id = "getLogHead", tag = "archive", responses((status = 200, body = LogHeadView)))]
 pub(super) async fn head(State(context): State<Arc<Context>>, _: Query<NoParams>) -> Json<LogHeadView> {
     let archive = context.archive.flushed();
     let (seq, link) = (archive.last_seq(), archive.link().to_string());

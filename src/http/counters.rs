@@ -44,8 +44,8 @@ impl FromQuery for ListCountersParams {
 
 /// Returns a peer's number of members over time.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/counters", tag = "archive", params(PeerPath, ListCountersParams),
-    responses((status = 200, body = MemberCountsPage), (status = 404, body = Problem, content_type = "application/problem+json")),
+    get, path = "/v1/peers/{peer}/counters", operation_id = "listMemberCounts", tag = "archive", params(PeerPath, ListCountersParams),
+    responses((status = 200, body = MemberCountsPage)),
 )]
 pub(super) async fn of_peer(
     State(context): State<Arc<Context>>,
@@ -88,8 +88,8 @@ impl FromQuery for ListMessageCountersParams {
 
 /// Returns a message's views, forwards, replies and reactions over time.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/messages/{message}/counters", tag = "archive", params(MessagePath, ListMessageCountersParams),
-    responses((status = 200, body = MessageCountersPage), (status = 404, body = Problem, content_type = "application/problem+json")),
+    get, path = "/v1/peers/{peer}/messages/{message}/counters", operation_id = "listMessageCounters", tag = "archive", params(MessagePath, ListMessageCountersParams),
+    responses((status = 200, body = MessageCountersPage)),
 )]
 pub(super) async fn of_message(
     State(context): State<Arc<Context>>,

@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 
 use crate::archive::FileTotals;
 use crate::model::{AccountName, ChatId, Peer, PeerId};
-use crate::views::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView};
+use crate::views::{CoverageDetail, CoveragePage, CoverageRow, CoverageSummary, CoverageView};
 
 use super::context::Context;
 use super::ingress::Ingress;
@@ -18,6 +18,9 @@ use super::paging::PageBudget;
 use super::path::{ACCOUNT, PeerPath, chat};
 use super::problem::Problem;
 use super::query::{FromQuery, Query, Values};
+
+/// Ids on a page of one peer's coverage, with the ranges that begin there: a peer with more is being crawled in a strange way.
+const ROWS_MAX: usize = 500;
 
 /// Which peers.
 #[derive(IntoParams)]
@@ -47,7 +50,7 @@ impl FromQuery for ListCoverageParams {
 }
 
 /// Returns the coverage of all crawled peers.
-#[utoipa::path(get, path = "/v1/coverage", tag = "crawl", params(ListCoverageParams), responses((status = 200, body = CoveragePage)))]
+#[utoipa::path(get, path = "/v1/coverage", operation_id = "listCoverage", tag = "crawl", params(ListCoverageParams), responses((status = 200, body = CoveragePage)))]
 pub(super) async fn all(
     State(context): State<Arc<Context>>,
     Extension(ingress): Extension<Ingress>,
@@ -89,34 +92,41 @@ pub(super) struct GetCoverageParams {
     /// Whose message ids are meant, in basic groups and private chats; needed where several accounts archived the peer.
     #[param(value_type = Option<String>)]
     account: Option<AccountName>,
+    /// Only ranges that begin behind this id: `next` of the previous page.
+    after: Option<i32>,
 }
 
 impl FromQuery for GetCoverageParams {
-    const NAMES: &'static [&'static str] = &["account"];
+    const NAMES: &'static [&'static str] = &["account", "after"];
 
     fn from_query(values: &Values) -> Result<Self, Problem> {
-        Ok(Self { account: values.parsed("account", ACCOUNT)? })
+        Ok(Self { account: values.parsed("account", ACCOUNT)?, after: values.parsed("after", "a message id")? })
     }
 }
 
-/// Returns the coverage of one peer, with its ranges of ids.
+/// Returns the coverage of one peer, with a page of its ranges of ids.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/coverage", tag = "crawl", params(PeerPath, GetCoverageParams),
-    responses((status = 200, body = CoverageDetail), (status = 404, body = Problem, content_type = "application/problem+json")),
+    get, path = "/v1/peers/{peer}/coverage", operation_id = "getCoverage", tag = "crawl", params(PeerPath, GetCoverageParams),
+    responses((status = 200, body = CoverageDetail)),
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
+    Extension(ingress): Extension<Ingress>,
     Query(params): Query<GetCoverageParams>,
     PeerPath(peer): PeerPath,
 ) -> Result<Json<CoverageDetail>, Problem> {
-    context.read(move |context| detail(context, &peer, params.account)).await.map(Json)
+    let budget = PageBudget::of_bytes(&ingress).at_most(ROWS_MAX);
+    context.read(move |context| detail(context, &peer, &params, budget)).await.map(Json)
 }
 
-fn detail(context: &Context, peer: &Peer, account: Option<AccountName>) -> Result<CoverageDetail, Problem> {
+fn detail(context: &Context, peer: &Peer, params: &GetCoverageParams, budget: PageBudget) -> Result<CoverageDetail, Problem> {
     let unknown = || Problem::unknown_peer("this peer is known but not crawled");
     let snapshot = context.archive.flushed();
-    let chat = chat(&snapshot, peer.id, account)?;
+    let chat = chat(&snapshot, peer.id, params.account)?;
     let state = snapshot.view().crawl_state(chat)?.ok_or_else(unknown)?;
     let coverage = snapshot.view().coverage(chat)?;
-    Ok(CoverageDetail::new(peer, chat, &coverage, &state, || context.status.hindrance(chat)))
+    let page = budget.fill(CoverageRow::after(params.after, &coverage, &state).map(Ok))?;
+    let next = page.next(|last| last.first);
+    let view = CoverageView::new(peer, chat, &coverage, &state, || context.status.hindrance(chat));
+    Ok(CoverageDetail::new(view, page.entries, next))
 }

@@ -3,6 +3,7 @@
 //! It is no snapshot: a message that is archived while the dump runs is in it where its place was not yet passed.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use super::context::Context;
 use super::ingress::Ingress;
 use super::lines::{self, Chunk, Lines};
 use super::mentions::known_or_bare;
-use super::paging::PageBudget;
+use super::paging::{PageBudget, size_of};
 use super::path::resolve;
 use super::problem::Problem;
 use super::query::{FromQuery, Query, Values};
@@ -31,6 +32,8 @@ use super::query::{FromQuery, Query, Values};
 const LOOKED_AT_MAX: usize = 2_000;
 /// Versions of a message in one line.
 const VERSIONS_MAX: u32 = 100;
+/// Bytes of versions behind which a line takes no more of them: a line is made in memory, and a sealed one is a token of its own.
+const VERSIONS_SIZE: usize = 256 << 10;
 
 /// What to dump.
 #[derive(Clone, IntoParams)]
@@ -102,12 +105,12 @@ struct InvalidDumpPosition;
 
 /// Streams the archive as NDJSON; a sealed request gets a page.
 #[utoipa::path(
-    get, path = "/v1/dump", tag = "archive", params(DumpParams),
+    get, path = "/v1/dump", operation_id = "dump", tag = "archive", params(DumpParams),
     responses(
         (status = 200, description = "Plain: NDJSON as in docs/dump.md; if the archive cannot be read to its end, the connection is aborted. Sealed: a page.", content(
             (Object = "application/x-ndjson"), (DumpPage = "application/json"),
         )),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The program is stopping."),
     ),
 )]
 pub(super) async fn dump(
@@ -214,16 +217,14 @@ impl Dump {
                 }
                 looked_at += 1;
                 let position = DumpPosition::Message(*chat, stored.message.key.id.0);
-                if let Some(line) = self.message(archive, &stored)?
+                let (line, written) = self.message(archive, &stored)?;
+                if let Some(line) = line
                     && !take(&line)?
                 {
                     return Ok(false);
                 }
                 self.position = Some(position);
-                if self.all
-                    && stored.version > VERSIONS_MAX
-                    && !self.more_versions(archive, stored.message.key, VERSIONS_MAX, &mut take)?
-                {
+                if self.all && stored.version > written && !self.more_versions(archive, stored.message.key, written, &mut take)? {
                     return Ok(false);
                 }
             }
@@ -243,9 +244,9 @@ impl Dump {
         let all = archive.view().message(key)?.map_or(0, |stored| stored.version);
         while written < all {
             self.position = Some(DumpPosition::Versions(key.chat, key.id.0, written));
-            let next = all.min(written.saturating_add(VERSIONS_MAX));
-            let versions = archive.view().versions(key, written..next, Order::OldestFirst);
-            let versions = versions.map(|version| Ok((&version?.message).into())).collect::<Result<_, Problem>>()?;
+            let some = versions(archive, key, written..all)?;
+            let Some(next) = some.last().map(|last| last.version.saturating_add(1)) else { break };
+            let versions = some.iter().map(|version| (&version.message).into()).collect();
             let account = key.chat.account().map(|account| account.to_string());
             let line = VersionsLine { type_: "versions", peer: key.peer().0, account, id: key.id.0, first: written, versions };
             if !take(&DumpLine::Versions(line))? {
@@ -257,16 +258,31 @@ impl Dump {
         Ok(true)
     }
 
-    fn message(&self, archive: &Snapshot, stored: &StoredMessage) -> Result<Option<DumpLine>, Problem> {
+    /// The line of a message, if it has one, and how many of its versions that has.
+    fn message(&self, archive: &Snapshot, stored: &StoredMessage) -> Result<(Option<DumpLine>, u32), Problem> {
         if !self.all {
             let shown = stored.deleted_at.is_none();
-            return Ok(shown.then(|| DumpLine::Message(show::message(&stored.message))));
+            return Ok((shown.then(|| DumpLine::Message(show::message(&stored.message))), 0));
         }
-        let first = 0..stored.version.min(VERSIONS_MAX);
-        let versions = archive.view().versions(stored.message.key, first, Order::OldestFirst);
-        let versions: Vec<StoredMessage> = versions.collect::<Result<_, _>>()?;
-        Ok(Some(DumpLine::Stored(StoredView::new(stored, &versions))))
+        let versions = versions(archive, stored.message.key, 0..stored.version)?;
+        let written = versions.last().map_or(0, |last| last.version.saturating_add(1));
+        Ok((Some(DumpLine::Stored(StoredView::new(stored, &versions))), written))
     }
+}
+
+/// The first of a message's versions: as many as a line takes, and one at least.
+fn versions(archive: &Snapshot, key: MessageKey, numbers: Range<u32>) -> Result<Vec<StoredMessage>, Problem> {
+    let (mut some, mut size) = (Vec::new(), 0);
+    let end = numbers.end.min(numbers.start.saturating_add(VERSIONS_MAX));
+    for version in archive.view().versions(key, numbers.start..end, Order::OldestFirst) {
+        let version = version?;
+        size += size_of(&VersionView::from(&version.message));
+        some.push(version);
+        if size >= VERSIONS_SIZE {
+            break;
+        }
+    }
+    Ok(some)
 }
 
 /// One line.

@@ -21,13 +21,12 @@ const MESSAGES_MAX: usize = 10_000;
 
 /// Erases, or counts what would be erased.
 #[utoipa::path(
-    post, path = "/v1/erasures", tag = "program", request_body = EraseBody,
+    post, path = "/v1/erasures", operation_id = "erase", tag = "program", request_body = EraseBody,
     responses(
         (status = 202, description = "It will be done; `/v1/erasures/{run}` tells how it is doing.", body = EraseStartView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The listener does not set `operate`.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "The archive has no such peer or message.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The program is not running, or too many requests are pending.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The listener does not set `operate`."),
+        (status = 404, description = "The archive has no such peer or message."),
+        (status = 503, description = "The program is not running, or too many requests are pending."),
     ),
 )]
 pub(super) async fn erase(
@@ -42,9 +41,9 @@ pub(super) async fn erase(
 
 /// Tells how a request to erase is doing.
 #[utoipa::path(
-    get, path = "/v1/erasures/{run}", tag = "program",
+    get, path = "/v1/erasures/{run}", operation_id = "getErasure", tag = "program",
     params(("run" = u64, Path, description = "The number that the request to erase was answered with.")),
-    responses((status = 200, body = EraseRunView), (status = 404, body = Problem, content_type = "application/problem+json")),
+    responses((status = 200, body = EraseRunView)),
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
@@ -57,7 +56,7 @@ pub(super) async fn one(
 }
 
 /// Lists everything that was erased, and what is being erased.
-#[utoipa::path(get, path = "/v1/erasures", tag = "archive", responses((status = 200, body = ErasuresView)))]
+#[utoipa::path(get, path = "/v1/erasures", operation_id = "listErasures", tag = "archive", responses((status = 200, body = ErasuresView)))]
 pub(super) async fn list(State(context): State<Arc<Context>>, _: Query<NoParams>) -> Result<Json<ErasuresView>, Problem> {
     let erasures = context.read(|context| Ok(context.archive.flushed().view().erasures()?)).await?;
     Ok(Json(ErasuresView { erasures: erasures.iter().map(ErasureView::from).collect() }))

@@ -75,14 +75,12 @@ impl FromQuery for ExportParams {
 
 /// Streams all hits, with the query in the URL; a sealed request gets a page.
 #[utoipa::path(
-    get, path = "/v1/search/export", tag = "search", params(ExportParams),
+    get, path = "/v1/search/export", operation_id = "exportHits", tag = "search", params(ExportParams),
     responses(
         (status = 200, description = "Plain: NDJSON or CSV; if not all hits can be found and read, the connection is aborted. Sealed: a page.", content(
             (Object = "application/x-ndjson"), (String = "text/csv"), (ExportPage = "application/json"),
         )),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Too many exports are running, or the index is not ready.", body = Problem, content_type = "application/problem+json"),
-        (status = 504, body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Too many exports are running, or the index is not ready."),
     ),
 )]
 pub(super) async fn get(
@@ -95,14 +93,12 @@ pub(super) async fn get(
 
 /// Streams all hits, with the query in the request body; a sealed request gets a page.
 #[utoipa::path(
-    post, path = "/v1/search/export", tag = "search", request_body = ExportBody,
+    post, path = "/v1/search/export", operation_id = "exportHitsByBody", tag = "search", request_body = ExportBody,
     responses(
         (status = 200, description = "Plain: NDJSON or CSV; if not all hits can be found and read, the connection is aborted. Sealed: a page.", content(
             (Object = "application/x-ndjson"), (String = "text/csv"), (ExportPage = "application/json"),
         )),
-        (status = 400, body = Problem, content_type = "application/problem+json"), (status = 413, body = Problem, content_type = "application/problem+json"), (status = 415, body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Too many exports are running, or the index is not ready.", body = Problem, content_type = "application/problem+json"),
-        (status = 504, body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Too many exports are running, or the index is not ready."),
     ),
 )]
 pub(super) async fn post(

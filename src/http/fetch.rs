@@ -20,14 +20,13 @@ const MEMBERS: [&str; 4] = ["peer", "account", "ids", "since"];
 
 /// Reads a part of a peer's history now, and answers when it is archived.
 #[utoipa::path(
-    post, path = "/v1/fetch", tag = "program", request_body = FetchBody,
+    post, path = "/v1/fetch", operation_id = "fetchMessages", tag = "program", request_body = FetchBody,
     responses(
         (status = 200, description = "It is archived, or failed.", body = FetchView),
         (status = 202, description = "It goes on; `/v1/fetch/{run}` waits for it further.", body = FetchView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The listener does not set `operate`.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Nobody can read it, or not at present.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The program is not running, or too many fetches are under way.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The listener does not set `operate`."),
+        (status = 409, description = "Nobody can read it, or not at present."),
+        (status = 503, description = "The program is not running, or too many fetches are under way."),
     ),
 )]
 pub(super) async fn fetch(
@@ -60,12 +59,12 @@ pub(super) async fn fetch(
 
 /// Waits for a fetch further.
 #[utoipa::path(
-    get, path = "/v1/fetch/{run}", tag = "program",
+    get, path = "/v1/fetch/{run}", operation_id = "getFetch", tag = "program",
     params(("run" = u64, Path, description = "The number that the request to fetch was answered with.")),
     responses(
         (status = 200, description = "It is archived, or failed.", body = FetchView),
         (status = 202, description = "It goes on.", body = FetchView),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The program is stopping."),
     ),
 )]
 pub(super) async fn one(

@@ -15,13 +15,12 @@ use super::query::{NoParams, Query, unknown};
 
 /// Crawls a public group or channel without joining it.
 #[utoipa::path(
-    post, path = "/v1/follow", tag = "program", request_body = FollowBody,
+    post, path = "/v1/follow", operation_id = "follow", tag = "program", request_body = FollowBody,
     responses(
         (status = 200, body = FollowView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The listener does not set `operate`.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The peer cannot be followed, or not at present (rate limit).", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The program is not running.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The listener does not set `operate`."),
+        (status = 409, description = "The peer cannot be followed, or not at present (rate limit)."),
+        (status = 503, description = "The program is not running."),
     ),
 )]
 pub(super) async fn follow(
@@ -44,13 +43,12 @@ pub(super) async fn follow(
 
 /// Stops crawling a public group or channel that was followed, where no account is a member.
 #[utoipa::path(
-    post, path = "/v1/unfollow", tag = "program", request_body = UnfollowBody,
+    post, path = "/v1/unfollow", operation_id = "unfollow", tag = "program", request_body = UnfollowBody,
     responses(
         (status = 200, body = UnfollowView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The listener does not set `operate`.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The peer is not followed.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The program is not running.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The listener does not set `operate`."),
+        (status = 409, description = "The peer is not followed."),
+        (status = 503, description = "The program is not running."),
     ),
 )]
 pub(super) async fn unfollow(

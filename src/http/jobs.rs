@@ -21,22 +21,20 @@ use super::query::{NoParams, Query, unknown};
 const SELECTORS_MAX: usize = 100;
 
 /// Lists jobs and their overrides.
-#[utoipa::path(get, path = "/v1/jobs", tag = "program", responses((status = 200, body = JobsView)))]
+#[utoipa::path(get, path = "/v1/jobs", operation_id = "listJobs", tag = "program", responses((status = 200, body = JobsView)))]
 pub(super) async fn list(State(context): State<Arc<Context>>, _: Query<NoParams>) -> Result<Json<JobsView>, Problem> {
     context.read(|context| Ok(JobsView { jobs: context.operator.jobs() })).await.map(Json)
 }
 
 /// Runs a job now.
 #[utoipa::path(
-    post, path = "/v1/jobs/{job}/run", tag = "program", request_body = RunJobBody,
+    post, path = "/v1/jobs/{job}/run", operation_id = "runJob", tag = "program", request_body = RunJobBody,
     params(("job" = String, Path, description = "`discover`, `catch-up`, `backfill`, `recheck`, `counters` or `backup`.")),
     responses(
         (status = 202, description = "The job will be started within seconds.", body = StartsView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The listener does not set `operate`.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The job is already running.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The program is not running, or too many requests are pending.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The listener does not set `operate`."),
+        (status = 409, description = "The job is already running."),
+        (status = 503, description = "The program is not running, or too many requests are pending."),
     ),
 )]
 pub(super) async fn run(

@@ -15,13 +15,12 @@ use super::query::{NoParams, Query, unknown};
 
 /// Joins a group or channel with an account.
 #[utoipa::path(
-    post, path = "/v1/join", tag = "program", request_body = JoinBody,
+    post, path = "/v1/join", operation_id = "join", tag = "program", request_body = JoinBody,
     responses(
         (status = 200, body = JoinView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The listener does not set `operate`.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The peer cannot be joined, or not at present (rate limit).", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The program is not running.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The listener does not set `operate`."),
+        (status = 409, description = "The peer cannot be joined, or not at present (rate limit)."),
+        (status = 503, description = "The program is not running."),
     ),
 )]
 pub(super) async fn join(

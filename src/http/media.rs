@@ -141,7 +141,7 @@ impl Filling {
 }
 
 /// Lists files: all, by id; or those of a peer, newest message first.
-#[utoipa::path(get, path = "/v1/media", tag = "media", params(ListFilesParams), responses((status = 200, body = FilesPage), (status = 404, body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(get, path = "/v1/media", operation_id = "listFiles", tag = "media", params(ListFilesParams), responses((status = 200, body = FilesPage)))]
 pub(super) async fn list(
     State(context): State<Arc<Context>>,
     Extension(ingress): Extension<Ingress>,
@@ -178,9 +178,9 @@ fn page(archive: &Snapshot, params: &ListFilesParams, budget: PageBudget) -> Res
 
 /// Returns one file, with where it was seen and what the rules say of it there.
 #[utoipa::path(
-    get, path = "/v1/files/{file}", tag = "media",
+    get, path = "/v1/files/{file}", operation_id = "getFile", tag = "media",
     params(("file" = String, Path, description = "Its id, such as `document:77`.")),
-    responses((status = 200, body = FileDetail), (status = 404, body = Problem, content_type = "application/problem+json")),
+    responses((status = 200, body = FileDetail)),
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
@@ -277,13 +277,12 @@ fn wished(archive: &Snapshot, body: &MediaWishBody, only_failed: bool) -> Result
 
 /// Has files downloaded, whatever the rules say.
 #[utoipa::path(
-    post, path = "/v1/media/fetch", tag = "media", request_body = MediaWishBody,
+    post, path = "/v1/media/fetch", operation_id = "fetchFiles", tag = "media", request_body = MediaWishBody,
     responses(
         (status = 200, body = MediaWishView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The listener does not set `operate`.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The program is not running.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The listener does not set `operate`."),
+        (status = 404, description = "The archive has no such peer, message or file."),
+        (status = 503, description = "The program is not running."),
     ),
 )]
 pub(super) async fn fetch(
@@ -306,13 +305,12 @@ pub(super) async fn fetch(
 
 /// Tries files again now that have failed: those that are named, those of a peer, or all.
 #[utoipa::path(
-    post, path = "/v1/media/retry", tag = "media", request_body = MediaWishBody,
+    post, path = "/v1/media/retry", operation_id = "retryFiles", tag = "media", request_body = MediaWishBody,
     responses(
         (status = 200, body = MediaWishView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The listener does not set `operate`.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The program is not running.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The listener does not set `operate`."),
+        (status = 404, description = "The archive has no such peer, message or file."),
+        (status = 503, description = "The program is not running."),
     ),
 )]
 pub(super) async fn retry(

@@ -19,10 +19,10 @@ const PLACES_MAX: usize = 200;
 
 /// Returns the rules about files: those of the configuration, in their order, and what holds where none of them is about a file.
 #[utoipa::path(
-    get, path = "/v1/media/rules", tag = "media",
+    get, path = "/v1/media/rules", operation_id = "listFileRules", tag = "media",
     responses(
         (status = 200, body = FileRulesView),
-        (status = 503, description = "No configuration was read.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "No configuration was read."),
     ),
 )]
 pub(super) async fn rules(State(context): State<Arc<Context>>, _: Query<NoParams>) -> Result<Json<FileRulesView>, Problem> {
@@ -48,11 +48,10 @@ impl FromQuery for ExplainParams {
 
 /// Explains which of a message's files are downloaded: what each rule says of each of them.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/messages/{message}/media/rules", tag = "media", params(MessagePath, ExplainParams),
+    get, path = "/v1/peers/{peer}/messages/{message}/media/rules", operation_id = "explainFileRules", tag = "media", params(MessagePath, ExplainParams),
     responses(
         (status = 200, body = FilesExplainedView),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "No configuration was read.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "No configuration was read."),
     ),
 )]
 pub(super) async fn explain(
@@ -96,7 +95,7 @@ fn explained(context: &Context, path: &MessagePath, account: Option<AccountName>
 }
 
 /// Returns how far the downloads are: how many files there are in each state, and the downloads that run.
-#[utoipa::path(get, path = "/v1/media/progress", tag = "media", responses((status = 200, body = MediaProgressView)))]
+#[utoipa::path(get, path = "/v1/media/progress", operation_id = "getMediaProgress", tag = "media", responses((status = 200, body = MediaProgressView)))]
 pub(super) async fn progress(
     State(context): State<Arc<Context>>,
     _: Query<NoParams>,

@@ -20,6 +20,18 @@ pub(super) fn describe(archive: &Snapshot, peers: &BTreeSet<PeerId>) -> Result<V
     Ok(views)
 }
 
+/// Describes the peers that a message mentions and no message before it did; `described` has those.
+pub(super) fn describe_new(
+    archive: &Snapshot,
+    content: &ContentView,
+    described: &mut BTreeSet<PeerId>,
+) -> Result<Vec<PeerView>, ArchiveError> {
+    let mut mentioned = BTreeSet::new();
+    mention(content, &mut mentioned);
+    mentioned.retain(|peer| described.insert(*peer));
+    describe(archive, &mentioned)
+}
+
 /// A peer, or its id alone where only that is known.
 pub(super) fn known_or_bare(view: View<'_>, id: PeerId) -> Result<Peer, ArchiveError> {
     Ok(view.peer(id)?.unwrap_or_else(|| bare(id)))

@@ -79,11 +79,10 @@ impl FromQuery for GetContextParams {
 
 /// Returns one message in its context.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/messages/{message}/context", tag = "archive", params(MessagePath, GetContextParams),
+    get, path = "/v1/peers/{peer}/messages/{message}/context", operation_id = "getMessageContext", tag = "archive", params(MessagePath, GetContextParams),
     responses(
         (status = 200, body = MessageContextView),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "The message was erased.", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "The message was erased."),
     ),
 )]
 pub(super) async fn of_message(

@@ -44,8 +44,8 @@ pub(super) fn attached(view: View<'_>, key: MessageKey) -> Result<Vec<(FileId, F
 
 /// Lists the files of a message.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/messages/{message}/files", tag = "media", params(MessagePath, MessageFilesParams),
-    responses((status = 200, body = MessageFilesView), (status = 404, body = Problem, content_type = "application/problem+json")),
+    get, path = "/v1/peers/{peer}/messages/{message}/files", operation_id = "listMessageFiles", tag = "media", params(MessagePath, MessageFilesParams),
+    responses((status = 200, body = MessageFilesView)),
 )]
 pub(super) async fn list(
     State(context): State<Arc<Context>>,

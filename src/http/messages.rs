@@ -17,7 +17,7 @@ use crate::views::{MessageDetail, MessagesPage, RawView};
 
 use super::context::Context;
 use super::ingress::Ingress;
-use super::mentions::{describe, mention};
+use super::mentions::describe_new;
 use super::paging::PageBudget;
 use super::path::{ACCOUNT, MessagePath, PeerPath, chat};
 use super::problem::Problem;
@@ -59,8 +59,8 @@ impl FromQuery for ListMessagesParams {
 
 /// Returns a page of a peer's history.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/messages", tag = "archive", params(PeerPath, ListMessagesParams),
-    responses((status = 200, body = MessagesPage), (status = 404, body = Problem, content_type = "application/problem+json")),
+    get, path = "/v1/peers/{peer}/messages", operation_id = "listMessages", tag = "archive", params(PeerPath, ListMessagesParams),
+    responses((status = 200, body = MessagesPage)),
 )]
 pub(super) async fn history(
     State(context): State<Arc<Context>>,
@@ -78,16 +78,19 @@ fn page(archive: &Snapshot, peer: &Peer, params: &ListMessagesParams, budget: Pa
     let range = IdRange::new(first, last);
     let chat = chat(archive, peer.id, params.account)?;
     let stored = range.into_iter().flat_map(|range| archive.view().messages(chat, range, params.order));
-    let page = budget.fill(stored.map(|stored| Ok(StoredView::new(&stored?, &[]))))?;
-    let mut mentioned = BTreeSet::new();
-    page.entries.iter().for_each(|stored| mention(&stored.message.content, &mut mentioned));
-    mentioned.remove(&peer.id);
-    Ok(MessagesPage {
-        peer: show::peer(peer),
-        peers: describe(archive, &mentioned)?,
-        next: page.next(|last| last.message.id),
-        messages: page.entries,
-    })
+    let mut described = BTreeSet::from([peer.id]);
+    // With each message come the peers that it is the first to mention: they take room too.
+    let entries = stored.map(|stored| {
+        let view = StoredView::new(&stored?, &[]);
+        let peers = describe_new(archive, &view.message.content, &mut described)?;
+        Ok((view, peers))
+    });
+    let page = budget.fill(entries)?;
+    let next = page.next(|(last, _)| last.message.id);
+    let (messages, peers): (Vec<_>, Vec<_>) = page.entries.into_iter().unzip();
+    let mut peers: Vec<_> = peers.into_iter().flatten().collect();
+    peers.sort_by_key(|peer| peer.id);
+    Ok(MessagesPage { peer: show::peer(peer), messages, peers, next })
 }
 
 /// Whether to include Telegram's bytes.
@@ -118,50 +121,65 @@ impl FromQuery for GetMessageParams {
 
 /// Returns one message.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/messages/{message}", tag = "archive", params(MessagePath, GetMessageParams),
+    get, path = "/v1/peers/{peer}/messages/{message}", operation_id = "getMessage", tag = "archive", params(MessagePath, GetMessageParams),
     responses(
         (status = 200, body = MessageDetail),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "The message was erased.", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "The message was erased."),
     ),
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
+    Extension(ingress): Extension<Ingress>,
     Query(params): Query<GetMessageParams>,
     path: MessagePath,
 ) -> Result<Json<MessageDetail>, Problem> {
-    context.read(move |context| message(&context.archive.flushed(), &path, &params)).await.map(Json)
+    let budget = PageBudget::of_bytes(&ingress).at_most(1 + VERSIONS_MAX);
+    context.read(move |context| message(&context.archive.flushed(), &path, &params, budget)).await.map(Json)
 }
 
-fn message(archive: &Snapshot, path: &MessagePath, params: &GetMessageParams) -> Result<MessageDetail, Problem> {
+fn message(
+    archive: &Snapshot,
+    path: &MessagePath,
+    params: &GetMessageParams,
+    mut budget: PageBudget,
+) -> Result<MessageDetail, Problem> {
     let (peer, key) = (&path.peer, path.key(archive, params.account)?);
     let stored = stored(archive, key)?;
+    let newest = if params.raw { archive.view().raw(key)?.map(raw) } else { None };
+    let mut described = BTreeSet::from([peer.id]);
+    let mut peers = describe_new(archive, &show::message(&stored.message).content, &mut described)?;
+    budget.takes(&(show::message(&stored.message), &newest, &peers));
     let before = params.versions_before.unwrap_or(u32::MAX).min(stored.version);
-    // The newest ones first, because there may be very many.
-    let newest_first = archive.view().versions(key, 0..before, Order::NewestFirst).take(VERSIONS_MAX);
-    let mut versions: Vec<StoredMessage> = newest_first.collect::<Result<_, _>>()?;
-    versions.reverse();
-    let first_version = versions.first().map_or(before, |first| first.version);
-    let mut raws = Vec::new();
-    if params.raw {
-        for version in &versions {
-            raws.push(archive.view().raw_of_version(key, version.version)?.map(raw));
+    let (mut versions, mut raws) = (Vec::new(), Vec::new());
+    // The newest ones first, because there may be very many. One always fits, so that every client gets on.
+    for version in archive.view().versions(key, 0..before, Order::NewestFirst) {
+        let version = version?;
+        let content = show::message(&version.message).content;
+        let bytes = if params.raw { archive.view().raw_of_version(key, version.version)?.map(raw) } else { None };
+        let mentioned = describe_new(archive, &content, &mut described)?;
+        let fits = budget.takes(&(content, &bytes, &mentioned));
+        if fits || versions.is_empty() {
+            peers.extend(mentioned);
+            versions.push(version);
+            raws.push(bytes);
+        }
+        if !fits {
+            break;
         }
     }
-    let newest = if params.raw { archive.view().raw(key)?.map(raw) } else { None };
-    let message = StoredView::new(&stored, &versions);
-    let mut mentioned = BTreeSet::new();
-    message.versions.iter().chain([&message.message.content]).for_each(|content| mention(content, &mut mentioned));
-    mentioned.remove(&peer.id);
+    versions.reverse();
+    raws.reverse();
+    peers.sort_by_key(|peer| peer.id);
+    let first_version = versions.first().map_or(before, |first| first.version);
     Ok(MessageDetail {
         peer: show::peer(peer),
-        message,
+        message: StoredView::new(&stored, &versions),
         archived: versions.iter().chain([&stored]).map(|form| form.archived_at.to_string()).collect(),
-        peers: describe(archive, &mentioned)?,
+        peers,
         first_version,
         versions_before: (first_version > 0).then_some(first_version),
         raw: newest,
-        raw_versions: raws,
+        raw_versions: if params.raw { raws } else { Vec::new() },
     })
 }
 

@@ -7,42 +7,40 @@
 //! shown in another's place. `address.js` says what to show: it is all behind `#`, which goes to no server. `messages.js` and `files.js` make cards of
 //! messages, and `page.js` puts all of it together.
 
+use std::sync::Arc;
+
 use axum::Router;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::response::IntoResponse;
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::routing::get;
+
+use super::etag::Tagged;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-fn file(media_type: &'static str, content: &'static str) -> impl IntoResponse {
-    let headers = [
-        (CONTENT_TYPE, media_type),
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
-        (CACHE_CONTROL, "no-cache"),
-    ];
-    (headers, content)
-}
-
-/// The files of the page: path, media type, content. Nothing in them is archived, so that everybody may read them.
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+/// Its files: path, media type, content. Nothing in them is archived, so that everybody may read them.
 pub(super) const FILES: [(&str, &str, &str); 8] = [
     ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
     ("/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
-    ("/page.js", SCRIPT, include_str!("page/page.js")),
-    ("/address.js", SCRIPT, include_str!("page/address.js")),
-    ("/ask.js", SCRIPT, include_str!("page/ask.js")),
-    ("/files.js", SCRIPT, include_str!("page/files.js")),
-    ("/messages.js", SCRIPT, include_str!("page/messages.js")),
-    ("/view.js", SCRIPT, include_str!("page/view.js")),
+    ("/page.js", JAVASCRIPT, include_str!("page/page.js")),
+    ("/address.js", JAVASCRIPT, include_str!("page/address.js")),
+    ("/ask.js", JAVASCRIPT, include_str!("page/ask.js")),
+    ("/files.js", JAVASCRIPT, include_str!("page/files.js")),
+    ("/messages.js", JAVASCRIPT, include_str!("page/messages.js")),
+    ("/view.js", JAVASCRIPT, include_str!("page/view.js")),
 ];
-const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// Adds the page to the routes.
-pub(super) fn add_to<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
-    let add = |router: Router<S>, (path, media_type, content)| {
-        router.route(path, get(move || async move { file(media_type, content) }))
-    };
-    FILES.into_iter().fold(router, add)
+/// The routes of its files.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    FILES.into_iter().fold(Router::new(), |routes, (path, media_type, content)| {
+        let file = Arc::new(Tagged::new(media_type, content));
+        let answer = move |headers: HeaderMap| {
+            let policy =
+                [(CONTENT_SECURITY_POLICY, POLICY), (X_CONTENT_TYPE_OPTIONS, "nosniff"), (REFERRER_POLICY, "no-referrer")];
+            let response = (policy, file.answer(&headers));
+            async move { response }
+        };
+        routes.route(path, get(answer))
+    })
 }

@@ -3,6 +3,7 @@
 //! A page ends before it has too many of either; its first entry always fits, so that every client gets on. The cursor for the next page is
 //! the position of the last entry.
 
+use std::io;
 use std::num::NonZeroUsize;
 
 use serde::Serialize;
@@ -36,6 +37,25 @@ pub(super) struct FilledPage<T> {
     more: bool,
 }
 
+/// Bytes of something as JSON, which is made nowhere. What cannot be serialised has none; the response that holds it fails with its own error.
+pub(super) fn size_of(value: &impl Serialize) -> usize {
+    struct Counted(usize);
+
+    impl io::Write for Counted {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut counted = Counted(0);
+    serde_json::to_writer(&mut counted, value).map_or(0, |()| counted.0)
+}
+
 /// How many bytes a page may have, by how its request came in.
 pub(super) fn bytes_max(ingress: &Ingress) -> usize {
     if ingress.is_sealed() { SEALED_PAGE_BYTES } else { PLAIN_PAGE_BYTES }
@@ -61,6 +81,11 @@ impl PageBudget {
         Self { entries: usize::MAX, bytes: bytes_max(ingress), used: false }
     }
 
+    /// The same with at most so many entries.
+    pub(super) fn at_most(self, entries: usize) -> Self {
+        Self { entries: self.entries.min(entries), ..self }
+    }
+
     /// How many more entries fit, if they are short.
     pub(super) fn entries(&self) -> usize {
         self.entries
@@ -68,8 +93,7 @@ impl PageBudget {
 
     /// Whether an entry still fits; if so, it is counted.
     pub(super) fn takes(&mut self, entry: &impl Serialize) -> bool {
-        // What cannot be serialised takes no bytes; the response that holds it fails with its own error.
-        let size = serde_json::to_vec(entry).map_or(0, |json| json.len() + 1);
+        let size = size_of(entry) + 1;
         let fits = self.entries > 0 && (size <= self.bytes || !self.used);
         if fits {
             (self.entries, self.bytes, self.used) = (self.entries - 1, self.bytes.saturating_sub(size), true);

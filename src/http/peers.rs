@@ -42,7 +42,7 @@ impl FromQuery for ListPeersParams {
 }
 
 /// Lists peers.
-#[utoipa::path(get, path = "/v1/peers", tag = "archive", params(ListPeersParams), responses((status = 200, body = PeersPage)))]
+#[utoipa::path(get, path = "/v1/peers", operation_id = "listPeers", tag = "archive", params(ListPeersParams), responses((status = 200, body = PeersPage)))]
 pub(super) async fn list(
     State(context): State<Arc<Context>>,
     Extension(ingress): Extension<Ingress>,
@@ -68,8 +68,8 @@ fn page(archive: &Snapshot, params: &ListPeersParams, budget: PageBudget) -> Res
 
 /// Returns one peer.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}", tag = "archive", params(PeerPath),
-    responses((status = 200, body = KnownPeer), (status = 404, body = Problem, content_type = "application/problem+json")),
+    get, path = "/v1/peers/{peer}", operation_id = "getPeer", tag = "archive", params(PeerPath),
+    responses((status = 200, body = KnownPeer)),
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,

@@ -13,11 +13,17 @@ pub use crate::views::Problem;
 /// The prefix of every `type`: a name, not an address, because there is no page to fetch.
 const TYPE_PREFIX: &str = "urn:telescribe:problem:";
 
+/// The code of the one answer to everybody who holds no key.
+const UNAUTHORIZED: &str = "unauthorized";
+
 /// The media type of RFC 9457.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
 macro_rules! problems {
     ($($(#[$doc:meta])* $name:ident = $status:ident, $code:literal, $title:literal;)*) => {
+        /// The code of every problem.
+        pub(super) const CODES: &[&str] = &[$($code,)* UNAUTHORIZED];
+
         impl Problem {
             $($(#[$doc])* pub(crate) fn $name(detail: impl Into<String>) -> Self {
                 Self::new(StatusCode::$status, $code, $title, detail.into())
@@ -130,7 +136,7 @@ impl Problem {
     /// The one response to everybody who could not prove that they hold a key.
     pub(crate) fn unauthorized() -> Self {
         let detail = "send requests sealed with a key of this server, all of them to `POST /v1/sealed`; `telescribe key new NAME --out FILE` makes a key (docs/sealing.md)";
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "A sealed request is required", detail.to_owned())
+        Self::new(StatusCode::UNAUTHORIZED, UNAUTHORIZED, "A sealed request is required", detail.to_owned())
     }
 
     /// An internal error: logged here, and answered without its text.

@@ -22,7 +22,7 @@ pub(super) const PATH: &str = "/v1/sealed";
 /// Tells whom a sealed request must be for.
 ///
 /// Everybody may ask.
-#[utoipa::path(get, path = "/v1/sealed", tag = "sealing", responses((status = 200, body = RecipientView)))]
+#[utoipa::path(get, path = "/v1/sealed", operation_id = "getRecipient", tag = "sealing", responses((status = 200, body = RecipientView)))]
 pub(super) async fn recipient(
     State(context): State<Arc<Context>>,
     Extension(ingress): Extension<Ingress>,
@@ -44,14 +44,14 @@ pub(super) async fn recipient(
 /// The body is a JWE whose plaintext has the method, the target (path and query) and the body of any other operation; the response is one whose
 /// plaintext has its status and body. docs/sealing.md has the format, and clients.
 #[utoipa::path(
-    post, path = "/v1/sealed", tag = "sealing", security(("sealed" = [])),
+    post, path = "/v1/sealed", operation_id = "sendSealed", tag = "sealing", security(("sealed" = [])),
     request_body(content = String, content_type = "application/jose", description = "A JWE in compact serialisation, `dir` with `A256CBC-HS512`."),
     responses(
         (status = 200, description = "Sealed; the true status is inside. Of a file, a sealed response and sealed chunks, one a line.", content(
             (String = "application/jose"), (String = "application/x-jose-lines"),
         )),
-        (status = 401, description = "The one answer to everything that is wrong with a seal.", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is longer than `body_size_max`, or than a sealed request can be.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The one answer to everything that is wrong with a seal."),
+        (status = 413, description = "The body is longer than `body_size_max`, or than a sealed request can be."),
     ),
 )]
 pub(super) async fn nested() -> Problem {

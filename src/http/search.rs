@@ -9,10 +9,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::{Extension, Json};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse as _, Response};
 use serde_json::{Map, Value};
 use utoipa::IntoParams;
 
@@ -157,24 +158,21 @@ fn timezone(values: &Values) -> Result<Zone, Problem> {
 
 /// Searches, with the query in the URL.
 #[utoipa::path(
-    get, path = "/v1/search", tag = "search", params(SearchParams),
-    responses((status = 200, body = HitsPage), (status = 400, body = Problem, content_type = "application/problem+json"), (status = 504, body = Problem, content_type = "application/problem+json")),
+    get, path = "/v1/search", operation_id = "search", tag = "search", params(SearchParams),
+    responses((status = 200, body = HitsPage), (status = 503, description = "The index is not ready.")),
 )]
 pub(super) async fn get(
     State(context): State<Arc<Context>>,
     Extension(ingress): Extension<Ingress>,
     Query(params): Query<SearchParams>,
-) -> Result<Json<HitsPage>, Problem> {
-    answer(&context, ingress, params).await.map(Json)
+) -> Result<Response, Problem> {
+    answer(&context, ingress, params).await
 }
 
 /// Searches, with the query in the request body.
 #[utoipa::path(
-    post, path = "/v1/search", tag = "search", request_body = SearchBody,
-    responses(
-        (status = 200, body = HitsPage), (status = 400, body = Problem, content_type = "application/problem+json"), (status = 413, body = Problem, content_type = "application/problem+json"), (status = 415, body = Problem, content_type = "application/problem+json"),
-        (status = 504, body = Problem, content_type = "application/problem+json"),
-    ),
+    post, path = "/v1/search", operation_id = "searchByBody", tag = "search", request_body = SearchBody,
+    responses((status = 200, body = HitsPage), (status = 503, description = "The index is not ready.")),
 )]
 pub(super) async fn post(
     State(context): State<Arc<Context>>,
@@ -182,9 +180,9 @@ pub(super) async fn post(
     _: Query<NoParams>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<HitsPage>, Problem> {
+) -> Result<Response, Problem> {
     let members = body::object(&context, &headers, body, "{\"q\": \"…\"}").await?;
-    answer(&context, ingress, from_body(members)?).await.map(Json)
+    answer(&context, ingress, from_body(members)?).await
 }
 
 fn from_body(members: Map<String, Value>) -> Result<SearchParams, Problem> {
@@ -218,7 +216,7 @@ pub(super) fn time_limit(context: &Context) -> Duration {
     context.settings.request_timeout.mul_f32(TIME_SHARE)
 }
 
-async fn answer(context: &Arc<Context>, ingress: Ingress, params: SearchParams) -> Result<HitsPage, Problem> {
+async fn answer(context: &Arc<Context>, ingress: Ingress, params: SearchParams) -> Result<Response, Problem> {
     let max = context.settings.page_size_max.min(PAGE_SIZE_MAX);
     let page_size = params.limit.map_or(PAGE_SIZE.min(max), NonZeroUsize::get);
     if page_size > max {
@@ -236,24 +234,23 @@ async fn answer(context: &Arc<Context>, ingress: Ingress, params: SearchParams) 
         on_every_page: params.recount,
     };
     let request = Request { sort, page_size, cursor, collapse, group, facets, time_limit, ..Request::new(query) };
-    context.search(move |context| find(context, &request, paging::bytes_max(&ingress))).await
+    let found = context.search(move |context| find(context, &request, paging::bytes_max(&ingress))).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], found).into_response())
 }
 
-/// Finds a page, of which no more hits are shown than fit into the byte limit; the next page begins with the first one that does not.
-fn find(context: &Context, request: &Request, bytes_max: usize) -> Result<HitsPage, Problem> {
+/// Finds a page as it is sent, of which no more hits are shown than fit into the byte limit; the next page begins with the first one that does not.
+fn find(context: &Context, request: &Request, bytes_max: usize) -> Result<Vec<u8>, Problem> {
     let mut page = context.index.search(request).map_err(|e| refused(e, request.time_limit))?;
     loop {
         let found = view(context, request, &page)?;
-        let size = serde_json::to_vec(&found).map_err(|e| Problem::hidden(&e))?.len();
-        let hits = page.hits.len();
-        if size > bytes_max && hits <= 1 && page.facets.is_some() {
-            let of_hits = serde_json::to_vec(&found.hits).map_err(|e| Problem::hidden(&e))?.len();
-            if size.saturating_sub(of_hits) > bytes_max / 2 {
-                return Err(Problem::bad_parameter(FACETS_TOO_LONG));
-            }
+        let json = serde_json::to_vec(&found).map_err(|e| Problem::hidden(&e))?;
+        let (size, hits) = (json.len(), page.hits.len());
+        let counts_take = || size.saturating_sub(paging::size_of(&found.hits));
+        if size > bytes_max && hits <= 1 && page.facets.is_some() && counts_take() > bytes_max / 2 {
+            return Err(Problem::bad_parameter(FACETS_TOO_LONG));
         }
         if size <= bytes_max || hits <= 1 {
-            return Ok(found);
+            return Ok(json);
         }
         page.truncate((hits * bytes_max / size).clamp(1, hits - 1));
     }

@@ -116,15 +116,15 @@ impl FromQuery for MessageMediaParams {
 
 /// Serves the bytes of a file by their hash.
 #[utoipa::path(
-    get, path = "/v1/media/{sha256}", tag = "media",
+    get, path = "/v1/media/{sha256}", operation_id = "getBlob", tag = "media",
     params(("sha256" = String, Path, description = "The SHA-256 of the file."), BlobParams),
     responses(
         (status = 200, description = "Plain: the bytes. Sealed: what is said here of them, then chunks as in docs/sealing.md.", content((Vec<u8> = "application/octet-stream"), (FileStreamView = "application/json"))),
         (status = 206, description = "The range of bytes that was asked for.", content_type = "application/octet-stream"),
         (status = 304, description = "The client has it already."),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "`If-Match` names something else.", body = Problem, content_type = "application/problem+json"),
-        (status = 416, body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "`If-Match` names something else."),
+        (status = 416, description = "The file has no such range."),
+        (status = 503, description = "The file is in the mirror only, which cannot be asked at present."),
     ),
 )]
 pub(super) async fn blob(
@@ -143,14 +143,15 @@ pub(super) async fn blob(
 
 /// Serves a file of a message.
 #[utoipa::path(
-    get, path = "/v1/peers/{peer}/messages/{message}/media", tag = "media", params(MessagePath, MessageMediaParams),
+    get, path = "/v1/peers/{peer}/messages/{message}/media", operation_id = "getMessageMedia", tag = "media", params(MessagePath, MessageMediaParams),
     responses(
         (status = 200, description = "Plain: the bytes. Sealed: what is said here of them, then chunks as in docs/sealing.md.", content((Vec<u8> = "application/octet-stream"), (FileStreamView = "application/json"))),
         (status = 206, description = "The range of bytes that was asked for.", content_type = "application/octet-stream"),
         (status = 304, description = "The client has it already."),
-        (status = 404, description = "There is no such file, or it is not stored; the detail says why.", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "`If-Match` names something else.", body = Problem, content_type = "application/problem+json"),
-        (status = 416, body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such file, or it is not stored; the detail says why."),
+        (status = 412, description = "`If-Match` names something else."),
+        (status = 416, description = "The file has no such range."),
+        (status = 503, description = "The file is in the mirror only, which cannot be asked at present."),
     ),
 )]
 pub(super) async fn of_message(

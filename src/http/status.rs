@@ -17,7 +17,7 @@ use super::problem::Problem;
 use super::query::{NoParams, Query};
 
 /// Returns the status.
-#[utoipa::path(get, path = "/v1/status", tag = "program", responses((status = 200, body = StatusView)))]
+#[utoipa::path(get, path = "/v1/status", operation_id = "getStatus", tag = "program", responses((status = 200, body = StatusView)))]
 pub(super) async fn status(State(context): State<Arc<Context>>, _: Query<NoParams>) -> Result<Json<StatusView>, Problem> {
     context.read(read).await.map(Json)
 }
@@ -48,15 +48,15 @@ fn read(context: &Context) -> Result<StatusView, Problem> {
 }
 
 /// Liveness: whether the program runs.
-#[utoipa::path(get, path = "/healthz", tag = "program", responses((status = 200, description = "It runs.", body = String, content_type = "text/plain")))]
+#[utoipa::path(get, path = "/healthz", operation_id = "getLiveness", tag = "program", responses((status = 200, description = "It runs.", body = String, content_type = "text/plain")))]
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
 /// Readiness: whether the program can do its work.
 #[utoipa::path(
-    get, path = "/readyz", tag = "program",
-    responses((status = 200, description = "It is ready.", body = String, content_type = "text/plain"), (status = 503, body = Problem, content_type = "application/problem+json")),
+    get, path = "/readyz", operation_id = "getReadiness", tag = "program",
+    responses((status = 200, description = "It is ready.", body = String, content_type = "text/plain"), (status = 503, description = "It is not; the detail says why.")),
 )]
 pub(super) async fn readyz(
     State(context): State<Arc<Context>>,

@@ -21,11 +21,11 @@ const LINES_WAITING_MAX: usize = 4;
 
 /// Compares archive, index and positions; streams how far it is, and at last what was found.
 #[utoipa::path(
-    get, path = "/v1/verify", tag = "program",
+    get, path = "/v1/verify", operation_id = "verify", tag = "program",
     responses(
         (status = 200, description = "NDJSON: progress, and the report as the last line.", body = VerifyLine, content_type = "application/x-ndjson"),
-        (status = 403, description = "The listener does not set `operate`, or the request is sealed.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "One is running.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The listener does not set `operate`, or the request is sealed."),
+        (status = 503, description = "One is running."),
     ),
 )]
 pub(super) async fn verify(State(context): State<Arc<Context>>, _: Query<NoParams>) -> Result<Response, Problem> {

@@ -3,7 +3,6 @@
 //! They are what a search for the watch's query finds, the newest first; also what was archived before the watch was created.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::sync::Arc;
 
@@ -23,6 +22,7 @@ use crate::search::{Hit, Request, SearchQuery};
 use crate::views::{FeedAuthorView, FeedItemView, FeedView};
 
 use super::context::Context;
+use super::etag::{is_known, set_tag, tag_of};
 use super::ingress::Ingress;
 use super::paging;
 use super::problem::Problem;
@@ -60,11 +60,11 @@ impl FromQuery for FeedParams {
 
 /// Returns the newest matches of a watch as a feed.
 #[utoipa::path(
-    get, path = "/v1/watches/{name}/feed", tag = "watches", params(("name" = String, Path, description = "The watch's name."), FeedParams),
+    get, path = "/v1/watches/{name}/feed", operation_id = "getWatchFeed", tag = "watches", params(("name" = String, Path, description = "The watch's name."), FeedParams),
     responses(
         (status = 200, content((String = "application/atom+xml"), (FeedView = "application/feed+json"))),
+        (status = 503, description = "The index is not ready."),
         (status = 304, description = "It is as `If-None-Match` says."),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(super) async fn feed(
@@ -101,11 +101,7 @@ pub(super) async fn feed(
     });
     let (body, updated) = made.await?;
     let tag = tag_of(&body);
-    let is_known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let is_known = is_known
-        .flat_map(|value| value.split(',').map(str::trim))
-        .any(|known| known == "*" || known.trim_start_matches("W/") == tag);
-    let mut response = if is_known && !is_sealed {
+    let mut response = if is_known(&headers, &tag) && !is_sealed {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let media_type = match format {
@@ -116,21 +112,11 @@ pub(super) async fn feed(
         ([(header::CONTENT_TYPE, media_type)], body).into_response()
     };
     let modified = DateTime::from_timestamp(updated.0, 0).map(|at| at.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
-    let validators =
-        [(header::ETAG, Some(tag)), (header::LAST_MODIFIED, modified), (header::CACHE_CONTROL, Some("no-cache".to_owned()))];
-    for (name, value) in validators {
-        if let Some(value) = value.and_then(|value| value.parse().ok()) {
-            response.headers_mut().insert(name, value);
-        }
+    if let Some(modified) = modified.and_then(|at| at.parse().ok()) {
+        response.headers_mut().insert(header::LAST_MODIFIED, modified);
     }
+    set_tag(&mut response, &tag);
     Ok(response)
-}
-
-/// An entity tag: the same for the same bytes, in each process of this version of the program.
-fn tag_of(body: &[u8]) -> String {
-    let mut hasher = DefaultHasher::new();
-    body.hash(&mut hasher);
-    format!("\"{:016x}\"", hasher.finish())
 }
 
 struct Feed {

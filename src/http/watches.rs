@@ -53,7 +53,7 @@ impl FromQuery for ListWatchesParams {
 }
 
 /// Lists the watches, in the order of their names.
-#[utoipa::path(get, path = "/v1/watches", tag = "watches", params(ListWatchesParams), responses((status = 200, body = WatchesPage)))]
+#[utoipa::path(get, path = "/v1/watches", operation_id = "listWatches", tag = "watches", params(ListWatchesParams), responses((status = 200, body = WatchesPage)))]
 pub(super) async fn list(
     State(context): State<Arc<Context>>,
     Extension(ingress): Extension<Ingress>,
@@ -71,8 +71,8 @@ pub(super) async fn list(
 
 /// Returns one watch.
 #[utoipa::path(
-    get, path = "/v1/watches/{name}", tag = "watches", params(("name" = String, Path, description = "The watch's name.")),
-    responses((status = 200, body = WatchView), (status = 404, body = Problem, content_type = "application/problem+json")),
+    get, path = "/v1/watches/{name}", operation_id = "getWatch", tag = "watches", params(("name" = String, Path, description = "The watch's name.")),
+    responses((status = 200, body = WatchView), (status = 405, description = "`try` names no watch: trials are posted there.")),
 )]
 pub(super) async fn one(
     State(context): State<Arc<Context>>,
@@ -84,13 +84,12 @@ pub(super) async fn one(
 
 /// Adds a watch. It watches what is archived from then on.
 #[utoipa::path(
-    post, path = "/v1/watches", tag = "watches", request_body = WatchBody,
+    post, path = "/v1/watches", operation_id = "addWatch", tag = "watches", request_body = WatchBody,
     responses(
         (status = 201, body = WatchView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The listener does not set `operate`.", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "There is one of that name, or there are too many.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The program is not running, or too many requests are pending.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The listener does not set `operate`."),
+        (status = 409, description = "There is one of that name, or there are too many."),
+        (status = 503, description = "The program is not running, or too many requests are pending."),
     ),
 )]
 pub(super) async fn add(
@@ -119,14 +118,12 @@ pub(super) async fn add(
 
 /// Removes a watch; its events stop. Returns what it was.
 #[utoipa::path(
-    post, path = "/v1/watches/{name}/remove", tag = "watches", params(("name" = String, Path, description = "The watch's name.")),
+    post, path = "/v1/watches/{name}/remove", operation_id = "removeWatch", tag = "watches", params(("name" = String, Path, description = "The watch's name.")),
     request_body = Option<serde_json::Map<String, serde_json::Value>>,
     responses(
         (status = 200, body = WatchView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The listener does not set `operate`.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The program is not running, or too many requests are pending.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The listener does not set `operate`."),
+        (status = 503, description = "The program is not running, or too many requests are pending."),
     ),
 )]
 pub(super) async fn remove(
@@ -144,11 +141,8 @@ pub(super) async fn remove(
 
 /// Tries a query against what was archived last: how often it would have matched.
 #[utoipa::path(
-    post, path = "/v1/watches/try", tag = "watches", request_body = TryWatchBody,
-    responses(
-        (status = 200, body = WatchTrialView), (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 413, body = Problem, content_type = "application/problem+json"), (status = 415, body = Problem, content_type = "application/problem+json"),
-    ),
+    post, path = "/v1/watches/try", operation_id = "tryWatch", tag = "watches", request_body = TryWatchBody,
+    responses((status = 200, body = WatchTrialView)),
 )]
 pub(super) async fn trial(
     State(context): State<Arc<Context>>,
@@ -220,8 +214,7 @@ fn trial_view(archive: &Snapshot, query: &SearchQuery, trial: Trial, bytes_max: 
             mention(&hit.message.message.content, &mut mentioned);
         }
         view.peers = describe(archive, &mentioned)?;
-        let size = serde_json::to_vec(&view).map_err(|e| Problem::hidden(&e))?.len();
-        if size <= bytes_max || view.newest.pop().is_none() {
+        if paging::size_of(&view) <= bytes_max || view.newest.pop().is_none() {
             return Ok(view);
         }
     }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use rand::CryptoRng;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
 use super::chunks::{ChunkSealer, FileRange};
@@ -54,7 +55,7 @@ impl OpenedRequest {
     }
 
     /// Seals the answer under the request's own key, which may have left the ring meanwhile; see [`seal_answer`].
-    pub fn seal_answer(&self, status: u16, body: &Value, now: DateTime<Utc>, random: &mut impl CryptoRng) -> String {
+    pub fn seal_answer(&self, status: u16, body: &RawValue, now: DateTime<Utc>, random: &mut impl CryptoRng) -> String {
         seal_answer(&self.key, &self.jti, status, body, now, random)
     }
 
@@ -143,7 +144,16 @@ pub fn open_request(token: &str, keys: &[Arc<Key>], recipient: &Recipient, now: 
 /// Seals an answer to the request with the nonce `jti`. Any media type but JSON goes into `body` as a string.
 ///
 /// What is longer than [`super::PORTABLE_PLAINTEXT_MAX`] opens in most libraries, and in joserfc once its limit is raised.
-pub fn seal_answer(key: &Key, jti: &str, status: u16, body: &Value, now: DateTime<Utc>, random: &mut impl CryptoRng) -> String {
+///
+/// The body is JSON already, as it was written for the answer: it is neither read nor written again.
+pub fn seal_answer(
+    key: &Key,
+    jti: &str,
+    status: u16,
+    body: &RawValue,
+    now: DateTime<Utc>,
+    random: &mut impl CryptoRng,
+) -> String {
     let plaintext = format!(r#"{{"iat":{},"req":{},"status":{status},"body":{body}}}"#, unix(now), Value::from(jti));
     seal(plaintext.as_bytes(), key, Purpose::Answer, random)
 }

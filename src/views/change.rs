@@ -46,6 +46,7 @@ pub struct ChangeView {
 /// A page of changes; sealed responses only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ChangesPage {
+    /// The changes in their order, each in the requested form.
     pub(crate) changes: Vec<ChangeLine>,
     /// Value of `after` for the next page, `EPOCH:SEQ`; also present on the last page, which has no changes.
     pub(crate) next: String,

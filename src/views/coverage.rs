@@ -1,6 +1,7 @@
 //! Which message ids were really read, and what is still missing.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,9 +9,6 @@ use utoipa::ToSchema;
 use crate::archive::{Completeness, Coverage, CrawlState, Totals};
 use crate::model::{ChatId, IdRange, Peer, RangeSet};
 use crate::show::{self, PeerView};
-
-/// Ranges listed of each kind; a peer with more is being crawled in a strange way, and the counts still include all.
-const RANGES_MAX: usize = 500;
 
 /// How complete the archive of a peer is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -78,19 +76,33 @@ pub struct HoleView {
     pub(crate) reason: Cow<'static, str>,
 }
 
-/// How complete the archive of a peer is, with ranges of ids.
+/// How complete the archive of a peer is, with a page of its ranges of ids: of each list those that begin within the page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CoverageDetail {
     #[serde(flatten)]
     pub(crate) coverage: CoverageView,
-    /// What was read: first and last id of each range, ascending; at most 500 ranges.
+    /// What was read: first and last id of each range, ascending.
     pub(crate) ranges: Vec<[i32; 2]>,
-    /// What was not read; at most 500 ranges.
+    /// What was not read.
     pub(crate) missing_ranges: Vec<[i32; 2]>,
-    /// What must be read again; at most 500 ranges.
+    /// What must be read again.
     pub(crate) recheck_ranges: Vec<[i32; 2]>,
-    /// Everything that keeps the peer from being complete, and what is hidden, with the reason; at most 500 ranges of each reason.
+    /// Everything that keeps the peer from being complete, and what is hidden, with the reason.
     pub(crate) holes: Vec<HoleView>,
+    /// Value of `after` for the next page; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<i32>,
+}
+
+/// The ranges of a peer's coverage that begin with the same id: they are on the same page.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct CoverageRow {
+    /// The id.
+    pub(crate) first: i32,
+    read: Option<[i32; 2]>,
+    missing: Option<[i32; 2]>,
+    recheck: Option<[i32; 2]>,
+    holes: Vec<HoleView>,
 }
 
 /// Totals of all crawled peers.
@@ -132,7 +144,9 @@ pub struct CoverageSummary {
 /// A page of coverages, by ascending peer id, and the totals of all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CoveragePage {
+    /// The totals of all crawled peers, those on other pages included.
     pub(crate) summary: CoverageSummary,
+    /// The peers of this page.
     pub(crate) peers: Vec<CoverageView>,
     /// Value of `after` for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,7 +214,7 @@ impl HoleView {
         let never = if state.unavailable.is_some() { Self::PEER_UNAVAILABLE } else { Self::NOT_READ_YET };
         let of = |set: &RangeSet, reason: &'static str| {
             let hole = move |range: &IdRange| Self { first: range.first, last: range.last, reason: reason.into() };
-            set.ranges().iter().take(RANGES_MAX).map(hole).collect::<Vec<_>>()
+            set.ranges().iter().map(hole).collect::<Vec<_>>()
         };
         let mut holes = of(&completeness.missing, never);
         holes.extend(of(&completeness.hidden, hidden));
@@ -212,28 +226,41 @@ impl HoleView {
     }
 }
 
-impl CoverageDetail {
-    /// The same with ranges of ids.
-    pub(crate) fn new(
-        peer: &Peer,
-        chat: ChatId,
-        coverage: &Coverage,
-        state: &CrawlState,
-        hindrance: impl FnOnce() -> Option<String>,
-    ) -> Self {
+impl CoverageRow {
+    /// All of a peer's, by their ids, behind an id.
+    pub(crate) fn after(after: Option<i32>, coverage: &Coverage, state: &CrawlState) -> impl Iterator<Item = Self> {
         let completeness = Completeness::of(coverage, state);
-        Self {
-            ranges: bounds(&coverage.read),
-            missing_ranges: bounds(&completeness.missing),
-            recheck_ranges: bounds(&completeness.recheck),
-            holes: HoleView::all(&completeness, state),
-            coverage: CoverageView::new(peer, chat, coverage, state, hindrance),
+        let mut rows = BTreeMap::<i32, Self>::new();
+        for range in coverage.read.ranges() {
+            rows.entry(range.first).or_default().read = Some([range.first, range.last]);
         }
+        for range in completeness.missing.ranges() {
+            rows.entry(range.first).or_default().missing = Some([range.first, range.last]);
+        }
+        for range in completeness.recheck.ranges() {
+            rows.entry(range.first).or_default().recheck = Some([range.first, range.last]);
+        }
+        for hole in HoleView::all(&completeness, state) {
+            rows.entry(hole.first).or_default().holes.push(hole);
+        }
+        let rest = rows.into_iter().filter(move |(first, _)| after.is_none_or(|after| *first > after));
+        rest.map(|(first, row)| Self { first, ..row })
     }
 }
 
-fn bounds(set: &RangeSet) -> Vec<[i32; 2]> {
-    set.ranges().iter().take(RANGES_MAX).map(|range| [range.first, range.last]).collect()
+impl CoverageDetail {
+    /// The same with a page of ranges.
+    pub(crate) fn new(coverage: CoverageView, rows: Vec<CoverageRow>, next: Option<i32>) -> Self {
+        let list = |of: fn(&CoverageRow) -> Option<[i32; 2]>| rows.iter().filter_map(of).collect();
+        Self {
+            ranges: list(|row| row.read),
+            missing_ranges: list(|row| row.missing),
+            recheck_ranges: list(|row| row.recheck),
+            holes: rows.into_iter().flat_map(|row| row.holes).collect(),
+            coverage,
+            next,
+        }
+    }
 }
 
 impl From<Totals> for CoverageSummary {

@@ -11,6 +11,7 @@ use crate::show::PeerView;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Jobs)]
 pub struct JobsView {
+    /// Each job, and each of its overrides.
     pub(crate) jobs: Vec<JobView>,
 }
 
@@ -89,6 +90,7 @@ pub struct RunJobBody {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Starts)]
 pub struct StartsView {
+    /// The job's own run, those of its overrides, or one for the peers that were named.
     pub(crate) starts: Vec<StartView>,
 }
 

@@ -104,6 +104,7 @@ impl FileView {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = FilesPage)]
 pub struct FilesPage {
+    /// The files in their order.
     pub(crate) files: Vec<FileView>,
     /// Value of `after` for the next page; missing on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

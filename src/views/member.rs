@@ -31,13 +31,16 @@ pub struct MembershipView {
     pub(crate) folders: Vec<String>,
 }
 
-/// A forum's topics.
+/// A page of a forum's topics, by id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Topics)]
-pub struct PeerTopicsView {
+pub struct TopicsPage {
     pub(crate) peer: PeerView,
-    /// By id; at most 1,000.
+    /// The topics of this page.
     pub(crate) topics: Vec<TopicView>,
+    /// Value of `after` for the next page; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<i32>,
 }
 
 /// A forum's topic.

@@ -10,6 +10,7 @@ use crate::show::{self, PeerView};
 /// A page of peers, by ascending id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PeersPage {
+    /// The peers of this page.
     pub(crate) peers: Vec<KnownPeer>,
     /// Value of `after` for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,7 +27,7 @@ pub struct KnownPeer {
     /// How many messages are archived, also those deleted since.
     pub(crate) messages: u64,
     /// Of these, how many were deleted in Telegram.
-    pub(crate) deleted: u64,
+    pub(crate) messages_deleted: u64,
     /// The accounts that archived it each by ids of its own, in basic groups and private chats.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -36,14 +37,12 @@ pub struct KnownPeer {
 impl KnownPeer {
     /// A peer with what the coverage of its chats counts.
     pub(crate) fn new(peer: &Peer, chats: &[(ChatId, Coverage)]) -> Self {
-        // An object has each member once, and here `deleted` is the count: the mark of a deleted account gives way to it.
-        let peer = PeerView { deleted: false, ..show::peer(peer) };
         let sum = |count: fn(&Coverage) -> u64| chats.iter().map(|(_, coverage)| count(coverage)).sum();
         Self {
-            peer,
+            peer: show::peer(peer),
             crawled: !chats.is_empty(),
             messages: sum(|coverage| coverage.messages),
-            deleted: sum(|coverage| coverage.deleted),
+            messages_deleted: sum(|coverage| coverage.deleted),
             accounts: chats.iter().filter_map(|(chat, _)| chat.account()).map(|account| account.to_string()).collect(),
         }
     }
@@ -56,12 +55,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deleted_account_has_each_member_once_and_is_read_back() {
+    fn a_deleted_account_is_marked_beside_the_count_of_deleted_messages_and_read_back() {
         let marks = PeerMarks { deleted: true, ..PeerMarks::default() };
         let peer = Peer { marks, ..Peer::new(PeerId::user(7), PeerKind::User, String::new()) };
         let known = KnownPeer::new(&peer, &[]);
         let json = serde_json::to_string(&known).unwrap();
-        assert_eq!(json, r#"{"type":"peer","id":7,"kind":"user","crawled":false,"messages":0,"deleted":0}"#);
+        assert_eq!(
+            json,
+            r#"{"type":"peer","id":7,"kind":"user","deleted":true,"crawled":false,"messages":0,"messages_deleted":0}"#
+        );
         assert_eq!(serde_json::from_str::<KnownPeer>(&json).unwrap(), known);
     }
 }

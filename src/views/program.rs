@@ -69,8 +69,8 @@ pub struct CrawlView {
     pub units_waiting: u64,
     /// Requests that are in progress.
     pub units_running: u64,
-    /// Constructors that this version does not know, and how many messages contain each, since the program started.
-    pub not_understood: BTreeMap<String, u64>,
+    /// Constructors of Telegram's schema that this version has no name for, and how many messages contain each, since the program started.
+    pub unknown_constructors: BTreeMap<String, u64>,
     /// Peers that are crawled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peers: Option<u64>,

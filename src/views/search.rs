@@ -45,6 +45,7 @@ pub struct SearchBody {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Found)]
 pub struct HitsPage {
+    /// The hits in the requested order.
     pub(crate) hits: Vec<HitView>,
     /// How many hits the query had when its first page was requested.
     pub(crate) total: TotalView,
@@ -109,6 +110,7 @@ pub struct SnippetView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Total)]
 pub struct TotalView {
+    /// How many.
     pub(crate) count: u64,
     /// Whether `count` is exact; if not, there are at least that many: counting ends at 10,000, and earlier where it takes long. Where facets are asked
     /// for, all are counted.
@@ -159,6 +161,7 @@ pub struct FacetView {
 pub struct FacetValueView {
     /// A marked id, or a word.
     pub(crate) value: FacetKeyView,
+    /// How many hits have it.
     pub(crate) count: u64,
 }
 
@@ -196,5 +199,6 @@ pub struct HistogramView {
 pub struct BucketView {
     /// Its first second: RFC 3339, as the time zone's clock shows it.
     pub(crate) from: String,
+    /// How many hits were sent then.
     pub(crate) count: u64,
 }

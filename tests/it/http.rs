@@ -3,8 +3,10 @@
 mod commands;
 mod context;
 mod crowds;
+mod description;
 mod following;
 mod listening;
+mod pages;
 mod tls;
 mod versions;
 

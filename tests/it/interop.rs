@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use telescribe::seal::{
     Key, KeyRing, PORTABLE_PLAINTEXT_MAX, Purpose, Recipient, RefusalReason, ServerId, open_answer, open_request, seal,
@@ -120,7 +121,7 @@ fn both_ways(library: &Library) {
         let again = open_request(&token, &ring, &recipient, now()).unwrap_err();
         assert_eq!(again.reason(), RefusalReason::Replay, "{name}");
         // Ours opens there.
-        let token = request.seal_answer(200, &body, now(), &mut random);
+        let token = request.seal_answer(200, &to_raw_value(&body).unwrap(), now(), &mut random);
         let opened = library.open(&set, &token);
         let plaintext = opened["plaintext"].as_str().unwrap_or_else(|| panic!("{name} does not open: {opened}"));
         let answer: Value = serde_json::from_str(plaintext).unwrap();

@@ -14,8 +14,8 @@ use telescribe::model::{IdRange, PeerId, PeerKind, RangeSet};
 use telescribe::views::{
     AccountStatusView, AmountView, BackupFailureView, BackupStatusView, BackupView, ChangeView, CoverageDetail, CoveragePage,
     CrawlView, ErasuresView, HitsPage, JobsView, KnownPeer, MemberCountsPage, MessageContextView, MessageCountersPage,
-    MessageDetail, MessagesPage, MirrorView, NoResponseView, OpenFilesView, OutputView, PeerAccountsView, PeerTopicsView,
-    PeersPage, Problem, ProgramView, PublishView, RecipientView, StatusView, WatchView, WatchesPage, WorkerView,
+    MessageDetail, MessagesPage, MirrorView, NoResponseView, OpenFilesView, OutputView, PeerAccountsView, PeersPage, Problem,
+    ProgramView, PublishView, RecipientView, StatusView, TopicsPage, WatchView, WatchesPage, WorkerView,
 };
 
 use crate::support::archives::add_to_each;
@@ -48,7 +48,7 @@ async fn what_the_server_writes_is_what_a_client_reads() {
         ("/v1/peers/-1001500000001/messages/3/counters?limit=1", again::<MessageCountersPage>),
         ("/v1/peers/@novosti/counters", again::<MemberCountsPage>),
         ("/v1/peers/@novosti/accounts", again::<PeerAccountsView>),
-        ("/v1/peers/-1001500000002/topics", again::<PeerTopicsView>),
+        ("/v1/peers/-1001500000002/topics", again::<TopicsPage>),
         ("/v1/peers/-1001500000002/coverage", again::<CoverageDetail>),
         ("/v1/coverage?limit=1", again::<CoveragePage>),
         ("/v1/jobs", again::<JobsView>),

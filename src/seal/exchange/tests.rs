@@ -17,6 +17,10 @@ struct Bench {
     random: StdRng,
 }
 
+fn raw(value: Value) -> Box<RawValue> {
+    serde_json::value::to_raw_value(&value).unwrap()
+}
+
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(seconds, 0).unwrap()
 }
@@ -87,7 +91,7 @@ fn a_request_arrives_and_its_answer_comes_back() {
     let shown = format!("{request:?}");
     assert!(!shown.contains("今天") && !shown.contains("search"), "{shown}");
 
-    let token = request.seal_answer(404, &json!({"title": "no such peer"}), at(NOW), &mut bench.random);
+    let token = request.seal_answer(404, &raw(json!({"title": "no such peer"})), at(NOW), &mut bench.random);
     let answer = open_answer(&token, &key, &sent.jti).unwrap();
     assert_eq!(answer, OpenedAnswer { iat: NOW as u64, status: 404, body: json!({"title": "no such peer"}) });
 }
@@ -107,7 +111,7 @@ fn a_request_without_a_body_has_none() {
 fn an_answer_to_another_request_or_under_another_key_is_refused() {
     let mut bench = Bench::new();
     let [key, other] = [0, 1].map(|index| Arc::clone(&bench.ring.keys()[index]));
-    let token = seal_answer(&key, "n-1", 200, &json!("line\nline\n"), at(NOW), &mut bench.random);
+    let token = seal_answer(&key, "n-1", 200, &raw(json!("line\nline\n")), at(NOW), &mut bench.random);
     assert_eq!(open_answer(&token, &key, "n-1").unwrap().body, json!("line\nline\n"));
     assert_eq!(open_answer(&token, &key, "n-2").unwrap_err().reason(), RefusalReason::Target);
     assert_eq!(open_answer(&token, &other, "n-1").unwrap_err().reason(), RefusalReason::Authentication);
@@ -241,7 +245,7 @@ fn a_key_that_was_taken_out_still_seals_the_answer_to_what_it_asked() {
     let request = bench.open(&token).unwrap();
     let kid = request.kid().clone();
     let key = bench.ring.remove(&kid).unwrap();
-    let token = request.seal_answer(200, &json!({}), at(NOW), &mut bench.random);
+    let token = request.seal_answer(200, &raw(json!({})), at(NOW), &mut bench.random);
     assert!(open_answer(&token, &key, "n-1").is_ok());
     assert_eq!(bench.refused("jti", json!("n-2")), None, "the other key is the first now");
     let token = seal(bench.plaintext().to_string().as_bytes(), &key, Purpose::Request, &mut bench.random);
@@ -258,7 +262,7 @@ proptest! {
         let sent = bench.ask(&key, &method, &target, Some(&body));
         let request = bench.open(&sent.token).unwrap();
         prop_assert_eq!((&request.method, &request.target, &request.body), (&method, &target, &body));
-        let token = request.seal_answer(status, &Value::from(text.as_str()), at(NOW), &mut bench.random);
+        let token = request.seal_answer(status, &raw(Value::from(text.as_str())), at(NOW), &mut bench.random);
         let answer = open_answer(&token, &key, &sent.jti).unwrap();
         prop_assert_eq!((answer.status, answer.body), (status, Value::from(text)));
     }
