@@ -96,7 +96,9 @@ async fn demo(args: Args, json: bool) -> anyhow::Result<ExitCode> {
     let started = App::start(&super::run::with_decoder(&config)?, &data, environment).await;
     let app = started.map_err(|error| match error.downcast() {
         Ok(ServeError::Address { address, source }) => {
-            anyhow::anyhow!("cannot listen on `{address}`: {source}; choose another address with `--listen`, such as `--listen 127.0.0.1:0`")
+            anyhow::anyhow!(
+                "cannot listen on `{address}`: {source}; choose another address with `--listen`, such as `--listen 127.0.0.1:0`"
+            )
         }
         Ok(other) => other.into(),
         Err(error) => error,

@@ -63,7 +63,8 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
     let (way, order) = if args.oldest { ("after", "oldest") } else { ("before", "newest") };
     // A link to a message begins there: with it, or with what is older.
-    let linked = PeerLink::message(&args.peer).map(|id| if args.oldest { id.0.saturating_sub(1) } else { id.0.saturating_add(1) });
+    let linked =
+        PeerLink::message(&args.peer).map(|id| if args.oldest { id.0.saturating_sub(1) } else { id.0.saturating_add(1) });
     let begin = |said: Option<i32>, name| said.or(linked.filter(|_| way == name));
     let target = Target::new(format!("/v1/peers/{}/messages", segment(&args.peer))).with("order", order);
     let target = target.with_some("account", args.account.as_ref());

@@ -104,7 +104,9 @@ fn place(peer: &str, id: Option<i32>) -> anyhow::Result<(&str, i32)> {
     if let Some((peer, id)) = parts.and_then(|(peer, id)| Some((peer, id.parse().ok()?))) {
         return Ok((peer, id));
     }
-    anyhow::bail!("which message is missing: `telescribe show PEER ID`, or a link to a message such as `https://t.me/username/42`")
+    anyhow::bail!(
+        "which message is missing: `telescribe show PEER ID`, or a link to a message such as `https://t.me/username/42`"
+    )
 }
 
 /// What was found; that there is no such message is told, and is no failure.

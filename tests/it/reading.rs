@@ -46,8 +46,10 @@ fn a_history_is_read_in_both_directions_and_from_a_link_on() {
     let all = of(&["--all"]);
     let truth = std::fs::read_to_string(own.path("truth.ndjson")).unwrap();
     let lines = truth.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let mut ids: Vec<Value> =
-        lines.filter(|line| line["type"] == "message" && line["peer"] == message["peer"]).map(|line| line["id"].clone()).collect();
+    let mut ids: Vec<Value> = lines
+        .filter(|line| line["type"] == "message" && line["peer"] == message["peer"])
+        .map(|line| line["id"].clone())
+        .collect();
     assert!(ids.len() > 20, "{}", ids.len());
     assert_eq!(of(&["--oldest", "--all"]), ids);
     ids.reverse();
@@ -88,7 +90,8 @@ fn a_search_says_how_many_there_are_and_goes_on_where_it_ended() {
 fn an_or_ends_with_its_argument() {
     let own = Own::new();
     let message = own.some_message();
-    let word = message["text"].as_str().unwrap().split(|c: char| !c.is_alphanumeric()).find(|word| word.chars().count() > 1).unwrap();
+    let word =
+        message["text"].as_str().unwrap().split(|c: char| !c.is_alphanumeric()).find(|word| word.chars().count() > 1).unwrap();
     let (choice, place) = (format!("zzzzqqqqxxxx OR {word}"), format!("in:{}", message["peer"]));
     let hits = own.run(&["search", &choice, &place, "--all", "--json"]).well().lines();
     assert!(hits.iter().any(|hit| hit["message"]["id"] == message["id"]));

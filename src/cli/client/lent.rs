@@ -65,7 +65,9 @@ impl EndOfLoan {
     /// An error once the folder is wanted back.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         if self.0.is_cancelled() {
-            bail!("another telescribe waits for the data folder, and this command gave way to it; ask again: a running one answers")
+            bail!(
+                "another telescribe waits for the data folder, and this command gave way to it; ask again: a running one answers"
+            )
         }
         Ok(())
     }

@@ -40,7 +40,8 @@ pub(super) async fn until_caught_up(app: &App, json: bool) -> anyhow::Result<()>
         }
         let (waiting, working) = app.crawler.backlog();
         let crawled = progress.peers > 0 && progress.ids_missing == 0 && waiting + working == 0;
-        let is_complete = crawled && app.media.is_caught_up()? && position == last && confirmed.is_none_or(|confirmed| confirmed == last);
+        let is_complete =
+            crawled && app.media.is_caught_up()? && position == last && confirmed.is_none_or(|confirmed| confirmed == last);
         let stored = app.blobs.totals().all();
         if json && (is_complete || looks % LINE_EVERY == 0) {
             out.json(&json!({

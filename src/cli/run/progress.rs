@@ -74,15 +74,24 @@ impl Told {
             Some(_) if is_complete => {
                 self.reading = None;
                 let (indexed, unavailable) = (self.index.document_count(), progress.peers_unavailable);
-                let but = if unavailable > 0 { format!(", but of {unavailable} that no account can read") } else { String::new() };
-                tracing::info!(peers, messages, "everything is archived: {messages} messages of {peers} peers{but}; {indexed} are indexed");
+                let but =
+                    if unavailable > 0 { format!(", but of {unavailable} that no account can read") } else { String::new() };
+                tracing::info!(
+                    peers,
+                    messages,
+                    "everything is archived: {messages} messages of {peers} peers{but}; {indexed} are indexed"
+                );
             }
             Some((at, before)) if ids_missing > 0 && at.elapsed() >= TELL => {
                 let all = ids_read.saturating_add(ids_missing).max(1);
                 let done = u128::from(ids_read) * 100 / u128::from(all);
                 let left = left(ids_read.saturating_sub(before), at.elapsed(), ids_missing);
                 self.reading = Some((Instant::now(), ids_read));
-                tracing::info!(messages, ids_missing, "{messages} messages are archived, {done} % of all ids are read; {ids_missing} are left{left}");
+                tracing::info!(
+                    messages,
+                    ids_missing,
+                    "{messages} messages are archived, {done} % of all ids are read; {ids_missing} are left{left}"
+                );
             }
             // What comes in one by one is no backlog; what lasts is told of, and that it has ended.
             None if ids_missing > BACKLOG => self.reading = Some((Instant::now(), ids_read)),

@@ -26,8 +26,14 @@ async fn run_all(globals: &Globals) -> String {
     note("search", cli::search::write(&search, globals, &mut out).await.unwrap());
     let none = cli::search::Args { query: vec!["nothingatall".to_owned()], ..search };
     note("search", cli::search::write(&none, globals, &mut out).await.unwrap());
-    let show =
-        cli::show::Args { peer: "@novosti".to_owned(), id: Some(3), raw: false, versions_before: None, account: None, context: None };
+    let show = cli::show::Args {
+        peer: "@novosti".to_owned(),
+        id: Some(3),
+        raw: false,
+        versions_before: None,
+        account: None,
+        context: None,
+    };
     note("show", cli::show::write(&show, globals, &mut out).await.unwrap());
     let absent = cli::show::Args { id: Some(99), ..show };
     note("show", cli::show::write(&absent, globals, &mut out).await.unwrap());

@@ -159,8 +159,14 @@ async fn the_commands_show_context_for_people_and_programs() {
     let globals = globals(served.folder.path());
     let written = Written::default();
     let mut out = Out::to(written.clone());
-    let show =
-        cli::show::Args { peer: GROUP.to_string(), id: Some(51), account: None, raw: false, versions_before: None, context: Some(2) };
+    let show = cli::show::Args {
+        peer: GROUP.to_string(),
+        id: Some(51),
+        account: None,
+        raw: false,
+        versions_before: None,
+        context: Some(2),
+    };
     assert_eq!(cli::show::write(&show, &globals, &mut out).await.unwrap(), ExitCode::SUCCESS);
     let post = cli::show::Args { peer: NEWS.to_string(), id: Some(80), ..show.clone() };
     cli::show::write(&post, &globals, &mut out).await.unwrap();
