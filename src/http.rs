@@ -24,6 +24,7 @@ mod context;
 mod counters;
 mod coverage;
 mod csv_lines;
+mod dead_letters;
 mod dump;
 mod envelope;
 mod erasures;
@@ -46,6 +47,7 @@ mod message_files;
 mod messages;
 mod openapi;
 mod operator;
+mod output_keeper;
 mod page;
 mod paging;
 mod path;
@@ -88,6 +90,7 @@ pub use ingress::Ingress;
 pub use keys::Keys;
 pub use local::Local;
 pub use operator::{Operator, OperatorError};
+pub use output_keeper::{OutputKeeper, OutputRefusal};
 pub use problem::Problem;
 pub use server::{Bound, ServeError};
 pub use settings::{Listener, Sealing, Settings, SettingsError};
@@ -162,6 +165,9 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         .routes(routes!(watches::remove))
         .routes(routes!(watches::trial))
         .routes(routes!(watch_feed::feed))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::skip))
+        .routes(routes!(dead_letters::resend))
         .routes(routes!(sealed::recipient, sealed::nested))
         .routes(routes!(status::healthz))
         .routes(routes!(status::readyz))

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::views::{
-    ChangeLine, ChangesPage, CountersView, CoveragePage, CoverageView, DumpPage, FileView, FilesPage, HitView, HitsPage, JobView,
+    ChangeLine, ChangesPage, CountersView, CoveragePage, CoverageView, DeadLetterView, DeadLettersPage, DumpPage, FileView, FilesPage, HitView, HitsPage, JobView,
     JobsView, KnownPeer, MemberCountView, MemberCountsPage, MessageCountersPage, PeersPage, WatchView, WatchesPage,
 };
 
@@ -80,6 +80,7 @@ pages! {
     DumpPage, Value, lines;
     FilesPage, FileView, files;
     WatchesPage, WatchView, watches;
+    DeadLettersPage, DeadLetterView, dead_letters;
 }
 
 /// Not in pages: all jobs are in one.

@@ -231,8 +231,11 @@ fn output_state(OutputView { name, kind, report }: &OutputView) -> String {
     let (name, kind, state) = (one_line(name), one_line(kind), one_line(&report.state));
     let unroutable =
         (report.unroutable > 0).then(|| format!("; {} events were unroutable: no queue is bound for them", report.unroutable));
+    let (dead, many) = (report.dead_letters, if report.dead_letters == 1 { "" } else { "s" });
+    let dead = (dead > 0).then(|| format!("; {dead} event{many} could not be delivered: `telescribe dead-letters list`"));
     let error = report.last_error.as_deref().map(|error| format!("; {}", one_line(error)));
-    let rest = unroutable.into_iter().chain(error).collect::<String>();
+    let next_try = report.next_try.as_deref().map(|at| format!("; next try at {}", one_line(at)));
+    let rest = unroutable.into_iter().chain(dead).chain(error).chain(next_try).collect::<String>();
     format!("{name} ({kind}): {state}, {} changes behind{rest}", report.lag)
 }
 
