@@ -35,12 +35,6 @@ struct DeadLetterRecord {
 }
 
 impl DeadLetter {
-    /// Names it in a list of them, for [`View::dead_letters_behind`](super::View::dead_letters_behind).
-    #[must_use]
-    pub fn cursor(&self) -> String {
-        format!("{}/{:020}/{}", self.output, self.seq.0, self.event)
-    }
-
     pub(super) fn key(&self) -> DeadLetterKey {
         DeadLetterKey { output: self.output.clone(), seq: self.seq, event: self.event.clone() }
     }

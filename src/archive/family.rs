@@ -18,9 +18,9 @@ use super::epoch::Epochs;
 use super::erasure::{Erasure, Tombstone};
 use super::file_totals::FileTotals;
 use super::key::{
-    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, DeadLetterKey, EpochsKey, ErasureNumber, FileTotalsKey, FormatKey, FormerOwnerKey,
-    JobKey, JudgedByKey, MemberKey, NewestChangeKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey, RecountedKey, UnknownUsernameKey,
-    UpgradeKey, Username, VersionKey, WalkedKey, WatchKey, WatchesRevisionKey,
+    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, DeadLetterKey, EpochsKey, ErasureNumber, FileTotalsKey, FormatKey,
+    FormerOwnerKey, JobKey, JudgedByKey, MemberKey, NewestChangeKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey,
+    RecountedKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey, WatchKey, WatchesRevisionKey,
 };
 use super::members::Membership;
 use super::record::{Form, LogEntry, MessageRecord, Raw};

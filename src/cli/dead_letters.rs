@@ -99,7 +99,9 @@ async fn resend(output: &str, globals: &Globals, out: &mut Out) -> anyhow::Resul
         out.json(&received.json)?;
     } else {
         let many = if events == 1 { "" } else { "s" };
-        out.line(format_args!("{events} event{many} will be sent again; `telescribe dead-letters list` lists those that are not"))?;
+        out.line(format_args!(
+            "{events} event{many} will be sent again; `telescribe dead-letters list` lists those that are not"
+        ))?;
     }
     Ok(events > 0)
 }

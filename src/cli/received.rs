@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::views::{
-    ChangeLine, ChangesPage, CountersView, CoveragePage, CoverageView, DeadLetterView, DeadLettersPage, DumpPage, FileView, FilesPage, HitView, HitsPage, JobView,
-    JobsView, KnownPeer, MemberCountView, MemberCountsPage, MessageCountersPage, PeersPage, WatchView, WatchesPage,
+    ChangeLine, ChangesPage, CountersView, CoveragePage, CoverageView, DeadLetterView, DeadLettersPage, DumpPage, FileView,
+    FilesPage, HitView, HitsPage, JobView, JobsView, KnownPeer, MemberCountView, MemberCountsPage, MessageCountersPage,
+    PeersPage, WatchView, WatchesPage,
 };
 
 /// A response.

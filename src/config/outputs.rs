@@ -216,11 +216,8 @@ fn rabbitmq_settings(key: &str, config: &PublishConfig) -> Result<Option<rabbitm
         return Err(wrong("event_size_max_kib", format!("must be {least} to {most}, not {event_size_max_kib}")));
     }
     let event_size_max = event_size_max_kib << 10;
-    let settings = |url| rabbitmq::Settings {
-        window: *window,
-        event_size_max,
-        ..rabbitmq::Settings::new(key, url, exchange, *declare)
-    };
+    let settings =
+        |url| rabbitmq::Settings { window: *window, event_size_max, ..rabbitmq::Settings::new(key, url, exchange, *declare) };
     Ok(url.cloned().map(settings))
 }
 

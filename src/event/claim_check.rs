@@ -22,7 +22,8 @@ impl Event {
         let before = self.seq.0.saturating_sub(1);
         let dataref = format!("/v1/changes?after={epoch}:{before}&limit=1&events=true");
         let size = ("size".to_owned(), Value::from(self.body.len()));
-        let kept = data.iter().filter(|(name, _)| KEPT.contains(&name.as_str())).map(|(name, value)| (name.clone(), value.clone()));
+        let kept =
+            data.iter().filter(|(name, _)| KEPT.contains(&name.as_str())).map(|(name, value)| (name.clone(), value.clone()));
         let data: serde_json::Map<String, Value> = kept.chain(watch).chain([size]).collect();
         whole.insert("dataref".to_owned(), dataref.into());
         whole.insert("data".to_owned(), data.into());
@@ -58,7 +59,10 @@ mod tests {
         for event in &events {
             let (claim, whole) = (event.claim_check().unwrap(), read(&event.body));
             assert!(event.body.len() > 300_000 && claim.body.len() < 1_000, "{}", claim.body.len());
-            assert_eq!((&claim.id, &claim.kind, &claim.routing_key, claim.seq), (&event.id, &event.kind, &event.routing_key, event.seq));
+            assert_eq!(
+                (&claim.id, &claim.kind, &claim.routing_key, claim.seq),
+                (&event.id, &event.kind, &event.routing_key, event.seq)
+            );
             let body = read(&claim.body);
             for same in ["specversion", "id", "source", "type", "time", "subject", "datacontenttype"] {
                 assert_eq!(body[same], whole[same], "{same}");

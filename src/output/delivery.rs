@@ -191,7 +191,12 @@ impl<O: Output> Delivery<O> {
                 self.window.shrink();
             }
             // A dead letter that was on its way is sent again first.
-            session.in_flight.into_iter().rev().filter_map(|in_flight| in_flight.letter).for_each(|l| self.resending.push_front(l));
+            session
+                .in_flight
+                .into_iter()
+                .rev()
+                .filter_map(|in_flight| in_flight.letter)
+                .for_each(|l| self.resending.push_front(l));
         }
         let wait = if error.kind() == OutputErrorKind::Permanent { RETRY_MAX } else { self.backoff };
         let wait = wait.max(error.retry_after());
@@ -422,12 +427,7 @@ impl<O: Output> Delivery<O> {
     }
 
     /// Moves the position over the changes of which all events are confirmed, and notes those of the one behind them.
-    fn store(
-        &mut self,
-        confirmed: Confirmed,
-        undeliverable: Vec<Undeliverable>,
-        mut sent: Vec<SentEvent>,
-    ) -> anyhow::Result<()> {
+    fn store(&mut self, confirmed: Confirmed, undeliverable: Vec<Undeliverable>, mut sent: Vec<SentEvent>) -> anyhow::Result<()> {
         sent.truncate(usize::try_from(confirmed.events).unwrap_or(usize::MAX));
         if sent.is_empty() {
             return Ok(());
@@ -435,6 +435,7 @@ impl<O: Output> Delivery<O> {
         let ended = sent.iter().rposition(|event| event.ends_change);
         let to = ended.and_then(|last| sent.get(last)).map(|event| (event.seq, event.at));
         let letters = self.letters(&sent, undeliverable);
+        let dead = letters.len() as u64;
         self.move_with(to, letters)?;
         self.confirmed.extend(sent.drain(..).skip(ended.map_or(0, |last| last + 1)).map(|event| event.id));
         self.backoff = RETRY_MIN;
@@ -449,7 +450,7 @@ impl<O: Output> Delivery<O> {
                 let (name, target) = (self.reader.name(), self.output.target());
                 tracing::warn!(output.name = name, "output `{name}`: events are unroutable: nobody takes them from {target}");
             }
-            report.confirmed += confirmed.events;
+            report.confirmed += confirmed.events.saturating_sub(dead);
             report.unroutable += confirmed.unroutable;
             report.refused_event = None;
         });

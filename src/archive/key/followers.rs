@@ -71,7 +71,8 @@ mod tests {
     fn keys_read_back_and_dead_letters_are_in_the_order_of_the_log() {
         let peer = NewestChangeKey(PeerId::channel(1_500_000_001));
         assert_eq!(NewestChangeKey::decode(peer.encode().as_bytes()).unwrap(), peer);
-        let letter = |seq| DeadLetterKey { output: "alerts".to_owned(), seq: Seq(seq), event: "a.1-b.9.watch.matched.x".to_owned() };
+        let letter =
+            |seq| DeadLetterKey { output: "alerts".to_owned(), seq: Seq(seq), event: "a.1-b.9.watch.matched.x".to_owned() };
         assert_eq!(DeadLetterKey::decode(letter(9).encode().as_bytes()).unwrap(), letter(9));
         assert!(letter(9).encode() < letter(10).encode() && letter(10).encode() < letter(u64::MAX).encode());
         assert!(letter(9).encode().starts_with(&DeadLetterKey::under("alerts")));

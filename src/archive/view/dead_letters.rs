@@ -15,8 +15,8 @@ impl<'a> View<'a> {
         self.dead_letters_after(output, Seq(0))
     }
 
-    /// The dead letters of all outputs behind one, which is named by its [cursor](DeadLetter::cursor), or all, by output and in the order of the change log,
-    /// lazily. One that is damaged is passed over.
+    /// The dead letters of all outputs behind one, or all, by output and in the order of the change log, lazily. One that is damaged is passed over.
+    /// `cursor` names it: its output, its change in 20 digits, and its event, with a slash between.
     pub fn dead_letters_behind(self, cursor: Option<&str>) -> impl Iterator<Item = Result<DeadLetter, ArchiveError>> + use<'a> {
         let mut keys = KeyRange::under(DeadLetterKey::PREFIX);
         if let Some(cursor) = cursor {
@@ -32,7 +32,7 @@ impl<'a> View<'a> {
         position: Seq,
     ) -> impl Iterator<Item = Result<DeadLetter, ArchiveError>> + use<'a> {
         let first = DeadLetterKey { output: output.to_owned(), seq: position.next(), event: String::new() };
-        let keys = KeyRange { first: first.encode().into_bytes(), ..KeyRange::under(&DeadLetterKey::under(output)) };
+        let keys = KeyRange { first: first.encode().into_bytes(), ..KeyRange::under(DeadLetterKey::under(output)) };
         self.scan(&DEAD_LETTER, keys, Order::OldestFirst).map(|entry| entry.map(|(_, letter)| letter))
     }
 }

@@ -92,7 +92,9 @@ pub enum BrokerError {
         reason: String,
     },
     /// A message was larger than the broker takes, so it closed the channel.
-    #[error("the broker takes no message above {max} bytes (`max_message_size`); events that are larger are sent as claim checks from now on")]
+    #[error(
+        "the broker takes no message above {max} bytes (`max_message_size`); events that are larger are sent as claim checks from now on"
+    )]
     TooLarge {
         /// How large one may be.
         max: usize,

@@ -72,7 +72,9 @@ pub enum InvalidAmqpUrl {
         name: Option<String>,
     },
     /// Frames that are smaller than can be used.
-    #[error("must have a `frame_max` of at least {FRAME_MAX_MIN}, the least that is understood; leave it out for what the broker offers")]
+    #[error(
+        "must have a `frame_max` of at least {FRAME_MAX_MIN}, the least that is understood; leave it out for what the broker offers"
+    )]
     FrameMax,
     /// A parameter whose value is invalid, or that is given twice.
     #[error("must have the parameter `{name}` only once, and with a valid value")]

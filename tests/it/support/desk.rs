@@ -48,7 +48,12 @@ impl Desk {
     }
 
     pub(crate) fn publisher(&self) -> Delivery<RabbitMq> {
-        Delivery::new(PUBLISH, Arc::new(RabbitMq::new(self.settings.clone())), Arc::clone(&self.archive), Arc::clone(&self.status))
+        Delivery::new(
+            PUBLISH,
+            Arc::new(RabbitMq::new(self.settings.clone())),
+            Arc::clone(&self.archive),
+            Arc::clone(&self.status),
+        )
     }
 
     pub(crate) fn run(&self) -> Lifecycle {
