@@ -124,7 +124,7 @@ fn all_events(archive: &Archive, changes: usize) -> Vec<Event> {
 }
 
 fn publisher(settings: &Settings, archive: &Arc<Archive>) -> Delivery<RabbitMq> {
-    Delivery::new(PUBLISH, Arc::new(RabbitMq(settings.clone())), Arc::clone(archive), Arc::new(Status::new()))
+    Delivery::new(PUBLISH, Arc::new(RabbitMq::new(settings.clone())), Arc::clone(archive), Arc::new(Status::new()))
 }
 
 /// From the first event to the stored position of the last.

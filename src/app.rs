@@ -336,6 +336,7 @@ impl App {
             .with_status(Arc::new(running))
             .with_operator(job_control)
             .with_watch_keeper(watch_requests)
+            .with_output_keeper(Arc::new(outputs::RunningOutputs(outputs.clone())))
             .with_metrics(gauges.start(environment.metrics));
         bound.serve(&Arc::new(context));
         Ok(Self {

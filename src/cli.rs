@@ -14,6 +14,7 @@ pub mod client;
 mod conversation;
 pub mod counters;
 pub mod coverage;
+pub mod dead_letters;
 mod demo;
 pub mod dump;
 pub mod erase;
@@ -95,6 +96,7 @@ enum Command {
     Follow(follow::FollowArgs),
     Unfollow(follow::UnfollowArgs),
     Watch(watch::Args),
+    DeadLetters(dead_letters::Args),
     Status(status::Args),
     Schedule(schedule::Args),
     Log(log::Args),
@@ -182,6 +184,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Follow(args) => follow::follow(args, &globals).await,
         Command::Unfollow(args) => follow::unfollow(args, &globals).await,
         Command::Watch(args) => watch::run(args, &globals).await,
+        Command::DeadLetters(args) => dead_letters::run(args, &globals).await,
         Command::Status(args) => status::run(args, &globals).await,
         Command::Schedule(args) => schedule::run(args, &globals, config).await,
         Command::Log(args) => log::run(args, &globals).await,

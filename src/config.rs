@@ -75,7 +75,7 @@ pub struct Config {
     ///     kind = "rabbitmq"
     ///     url = "amqp://user:password@192.0.2.7:5672/%2f"
     ///
-    /// `exchange`, `declare` and `window` are as in `publish`. A web hook is sent what watches match (docs/events.md):
+    /// `exchange`, `declare`, `window` and `event_size_max_kib` are as in `publish`. A web hook is sent what watches match (docs/events.md):
     ///
     ///     [[outputs]]
     ///     name = "alerts"

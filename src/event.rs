@@ -3,6 +3,7 @@
 //! An event says what its change is about as of that change, so that it says the same however late it is made (deterministic): consumers
 //! deduplicate by its id, and a replay is idempotent.
 
+mod claim_check;
 mod cloud_event;
 mod filter;
 mod from_changes;

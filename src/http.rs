@@ -29,6 +29,7 @@ mod context;
 mod counters;
 mod coverage;
 mod csv_lines;
+mod dead_letters;
 mod dump;
 mod envelope;
 mod erasures;
@@ -52,6 +53,7 @@ mod message_files;
 mod messages;
 mod openapi;
 mod operator;
+mod output_keeper;
 mod page;
 mod paging;
 mod path;
@@ -101,6 +103,7 @@ pub use ingress::Ingress;
 pub use keys::Keys;
 pub use local::Local;
 pub use operator::{Operator, OperatorError};
+pub use output_keeper::{OutputKeeper, OutputRefusal};
 pub use problem::Problem;
 pub use readable_archive::ReadableArchive;
 pub use server::{Bound, ServeError};
@@ -187,6 +190,9 @@ fn described() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(watches::remove))
         .routes(routes!(watches::trial))
         .routes(routes!(watch_feed::feed))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::skip))
+        .routes(routes!(dead_letters::resend))
         .layer(compression());
     // Not compressed: what must arrive the moment that it is sent; files, which mostly are already, and have ranges; what is sealed.
     text.routes(routes!(changes::list))

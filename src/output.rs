@@ -12,6 +12,7 @@
 //!   where the window is one;
 //! - deduplication: the same change has the same id each time, and, but for counters, the same content, so that consumers can be
 //!   idempotent;
+//! - an event that an output can never take, or that its operator has it skip, becomes a dead letter: it is kept, and can be sent again;
 //! - an event that nobody wants (unroutable) is counted and skipped; one that the output's filter leaves out is not even made, and the position moves
 //!   over it.
 //!
@@ -62,6 +63,9 @@ pub trait Output: Send + Sync + 'static {
     /// How long a batch may take to be confirmed, unless the output says that it is blocked.
     fn confirm_timeout(&self) -> Duration;
 
+    /// Forgets what it has learnt of the other side's limits: dead letters are to be sent again, and what was in their way may be gone.
+    fn forget_limits(&self) {}
+
     /// Connects.
     fn connect(&self) -> impl Future<Output = Result<Self::Session, OutputError>> + Send;
 
@@ -104,6 +108,11 @@ pub trait OutputBatch: Send + 'static {
 
     /// What is confirmed so far, up to the first that is not, also when the rest has failed.
     fn confirmed(&self) -> Confirmed;
+
+    /// Which of those that count as confirmed the output can never take. They become dead letters.
+    fn undeliverable(&self) -> Vec<Undeliverable> {
+        Vec::new()
+    }
 }
 
 /// What of a batch is confirmed.
@@ -113,6 +122,15 @@ pub struct Confirmed {
     pub events: u64,
     /// How many of them were unroutable.
     pub unroutable: u64,
+}
+
+/// An event that an output can never take, whatever is tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undeliverable {
+    /// Which one of the batch, from 0 on.
+    pub nth: u64,
+    /// Why.
+    pub why: String,
 }
 
 /// What went wrong between us and an output. It never loses an event.

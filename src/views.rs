@@ -14,6 +14,7 @@ mod change;
 mod context;
 mod counters;
 mod coverage;
+mod dead_letter;
 mod dump;
 mod erasure;
 mod export;
@@ -38,6 +39,7 @@ pub use context::{DiscussionView, MessageContextView, MissingMessageView, Relate
 pub use counters::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
 pub(crate) use coverage::CoverageRow;
 pub use coverage::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView, HoleView};
+pub use dead_letter::{DeadLetterView, DeadLettersPage, ResentEventsView, SkippedEventView};
 pub use dump::DumpPage;
 pub use erasure::{EraseBody, EraseRunView, EraseStartView, ErasedCountsView, ErasureView, ErasuresView};
 pub use export::{ExportBody, ExportPage};

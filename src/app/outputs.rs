@@ -10,6 +10,7 @@ use super::RunningOutput;
 use super::secret_file::read_secret_file;
 use crate::archive::Archive;
 use crate::config::{Config, OutputKind, OutputTarget, PlannedOutput, PlannedWebhook};
+use crate::http::{OutputKeeper, OutputRefusal};
 use crate::lifecycle::Lifecycle;
 use crate::model::Clock;
 use crate::output::rabbitmq::{self, RabbitMq};
@@ -65,7 +66,7 @@ impl ReadyOutput {
         let name = self.name.as_str();
         match self.settings {
             OutputSettings::RabbitMq(settings) => {
-                RunningOutput::start(name, OutputKind::Rabbitmq.name(), RabbitMq(settings), archive, lifecycle)
+                RunningOutput::start(name, OutputKind::Rabbitmq.name(), RabbitMq::new(settings), archive, lifecycle)
             }
             OutputSettings::Webhook(settings) => {
                 tell_of_unknown_watches(name, &settings, archive);
@@ -73,6 +74,25 @@ impl ReadyOutput {
                 RunningOutput::start(name, OutputKind::Webhook.name(), hook, archive, lifecycle)
             }
         }
+    }
+}
+
+/// The outputs that run, for what their operator asks of them.
+pub(super) struct RunningOutputs(pub(super) Vec<RunningOutput>);
+
+impl RunningOutputs {
+    fn named(&self, name: &str) -> Result<&RunningOutput, OutputRefusal> {
+        self.0.iter().find(|output| output.name == name).ok_or(OutputRefusal::Unknown)
+    }
+}
+
+impl OutputKeeper for RunningOutputs {
+    fn skip(&self, output: &str) -> Result<String, OutputRefusal> {
+        self.named(output)?.status.ask_to_skip().ok_or(OutputRefusal::NothingRefused)
+    }
+
+    fn resend(&self, output: &str) -> Result<u64, OutputRefusal> {
+        Ok(self.named(output)?.status.ask_to_resend())
     }
 }
 

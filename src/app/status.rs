@@ -111,6 +111,12 @@ impl RunningProgram {
         }
     }
 
+    /// When a moment of this process is, by the clock.
+    fn time_of(&self, moment: Instant) -> String {
+        let at = self.clock.now() + moment.saturating_duration_since(Instant::now());
+        at.to_rfc3339_opts(SecondsFormat::Secs, true)
+    }
+
     fn publish(&self, output: &RunningOutput) -> PublishView {
         let report = output.status.report(self.archive.last_seq());
         PublishView {
@@ -121,6 +127,9 @@ impl RunningProgram {
             unroutable: report.unroutable,
             connections: report.connections,
             last_error: report.last_error,
+            next_try: report.next_try.map(|at| self.time_of(at)),
+            refused_event: report.refused_event,
+            dead_letters: report.dead_letters,
         }
     }
 

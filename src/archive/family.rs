@@ -13,13 +13,14 @@ use super::attachments::{ArchivedFile, ArchivedOrigin, There};
 use super::codec::{RecordError, StoredKey, StoredValue, WrittenValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
+use super::dead_letters::DeadLetter;
 use super::epoch::Epochs;
 use super::erasure::{Erasure, Tombstone};
 use super::file_totals::FileTotals;
 use super::key::{
-    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, EpochsKey, ErasureNumber, FileTotalsKey, FormatKey, FormerOwnerKey,
-    JobKey, JudgedByKey, MemberKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey, RecountedKey, UnknownUsernameKey,
-    UpgradeKey, Username, VersionKey, WalkedKey, WatchKey, WatchesRevisionKey,
+    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, DeadLetterKey, EpochsKey, ErasureNumber, FileTotalsKey, FormatKey,
+    FormerOwnerKey, JobKey, JudgedByKey, MemberKey, NewestChangeKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey,
+    RecountedKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey, WatchKey, WatchesRevisionKey,
 };
 use super::members::Membership;
 use super::record::{Form, LogEntry, MessageRecord, Raw};
@@ -45,6 +46,10 @@ pub(super) const UPGRADE: Family<UpgradeKey, u32> = Family::new(Cf::Meta);
 pub(super) const PROBE: Family<ProbeKey, u32> = Family::new(Cf::Meta);
 /// How far each reader has got: its checkpoint.
 pub(super) const POSITION: Family<PositionKey, Seq> = Family::new(Cf::Meta);
+/// The newest change of each peer.
+pub(super) const NEWEST_CHANGE: Family<NewestChangeKey, Seq> = Family::new(Cf::Meta);
+/// Events that outputs could not deliver.
+pub(super) const DEAD_LETTER: Family<DeadLetterKey, DeadLetter> = Family::new(Cf::Meta);
 /// How far each account has followed what happens outside channels.
 pub(super) const UPDATES: Family<AccountKey, AccountUpdates> = Family::new(Cf::Meta);
 /// When each job was last started.

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::failpoints;
 use crate::model::{Change, Seq, Timestamp};
 
-use super::{Archive, ArchiveError, Snapshot};
+use super::{Archive, ArchiveError, DeadLetter, Snapshot};
 
 /// The next changes of a reader.
 #[derive(Debug)]
@@ -105,10 +105,23 @@ impl Reader {
     /// # Errors
     /// When the disk refuses.
     pub fn store(&self, position: Seq, at: Timestamp) -> Result<(), ArchiveError> {
+        self.store_with(Some(position), Vec::new(), at)
+    }
+
+    /// The same, together with events that could not be delivered (atomic): `None` where the position stays. With neither it does nothing.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn store_with(&self, position: Option<Seq>, letters: Vec<DeadLetter>, at: Timestamp) -> Result<(), ArchiveError> {
         let io = |source| ArchiveError::Io { path: self.archive.path.to_path_buf(), source };
         failpoints::hit("position-write").map_err(io)?;
         let mut write = self.archive.write(at);
-        write.position(&self.name, position);
+        if let Some(position) = position {
+            write.position(&self.name, position);
+        }
+        for letter in letters {
+            write.add_dead_letter(letter);
+        }
         write.commit()?;
         failpoints::pass("position-written");
         Ok(())

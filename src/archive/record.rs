@@ -15,7 +15,7 @@ use crate::model::{AccountName, IdRange, MessageKey, Peer, PeerId, PeerKind, Pee
 
 use super::codec::{RecordError, StoredKey, StoredValue, WrittenValue};
 use super::key::{
-    ArchiveIdKey, FormatKey, FormerOwnerKey, JobKey, JudgedByKey, OwnKey, PositionKey, ProbeKey, RecountedKey,
+    ArchiveIdKey, FormatKey, FormerOwnerKey, JobKey, JudgedByKey, NewestChangeKey, OwnKey, PositionKey, ProbeKey, RecountedKey,
     UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey,
 };
 
@@ -183,6 +183,18 @@ impl WrittenValue<PositionKey> for Seq {
 impl StoredValue<PositionKey> for Seq {
     fn from_bytes(_: &PositionKey, bytes: &[u8]) -> Result<Self, RecordError> {
         StoredKey::decode(bytes).map_err(|_| RecordError::value("position", format!("{} bytes", bytes.len())))
+    }
+}
+
+impl WrittenValue<NewestChangeKey> for Seq {
+    fn to_bytes(&self) -> Vec<u8> {
+        StoredKey::encode(self).to_vec()
+    }
+}
+
+impl StoredValue<NewestChangeKey> for Seq {
+    fn from_bytes(_: &NewestChangeKey, bytes: &[u8]) -> Result<Self, RecordError> {
+        StoredKey::decode(bytes).map_err(|_| RecordError::value("newest change", format!("{} bytes", bytes.len())))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod erase;
 mod files;
+mod log;
 mod members;
 mod watches;
 
@@ -14,7 +15,7 @@ use crate::model::{
 };
 
 use super::addresses::Address;
-use super::chain::{Link, Linking, Proofs, Secret};
+use super::chain::{Link, Secret};
 use super::codec::{StoredKey, WrittenValue};
 use super::coverage::Coverage;
 use super::crawl_state::CrawlState;
@@ -25,7 +26,7 @@ use super::key::{AddressKey, ErasureNumber, OwnKey, RecountedKey, Username, Vers
 use super::log_end::LogEnd;
 use super::members::Membership;
 use super::outcome::{Archived, MassDeletion};
-use super::record::{Form, LogEntry, MessageRecord, RawRecord, Seal};
+use super::record::{Form, LogEntry, MessageRecord, RawRecord};
 use super::recounted;
 use super::series::{CountersSample, MemberCount};
 use super::topics::Topic;
@@ -541,21 +542,6 @@ impl<'a> Staged<'a> {
         Ok(totals)
     }
 
-    /// The changes as one entry of the log, with its link of the hash chain.
-    fn log(&mut self) {
-        if self.kinds.is_empty() {
-            return;
-        }
-        let last = Seq(self.next.0.saturating_sub(1));
-        let mut entry = LogEntry { last, at: self.now, kinds: std::mem::take(&mut self.kinds), seal: None };
-        let mut linking = Linking::new(self.link, last, &entry.sealed());
-        self.leaves.iter().for_each(|leaf| linking.add(leaf));
-        self.link = linking.link();
-        entry.seal = Some(Seal { link: self.link, proofs: Proofs::Secret(self.secret) });
-        self.changed_at = self.now;
-        self.put(&LOG, &last, &entry);
-    }
-
     /// All that was worked out.
     pub(super) fn finish(mut self) -> Result<WorkedOut, ArchiveError> {
         let now = self.now;
@@ -568,7 +554,7 @@ impl<'a> Staged<'a> {
         let was_followed = |chat| self.before.get(chat).and_then(|before| before.crawled).is_some_and(|(_, followed)| followed);
         let moves_followed = self.crawl_states.iter().any(|(chat, state)| was_followed(chat) != state.followed);
         let files = self.new_file_totals();
-        self.log();
+        self.log()?;
         let db = &self.archive.db;
         for (name, holder) in &self.usernames {
             match holder {

@@ -5,6 +5,7 @@
 //! `marks` have the rest of its methods.
 
 mod addresses;
+mod dead_letters;
 mod erasures;
 mod files;
 mod members;

@@ -14,6 +14,7 @@ use crate::model::{
 
 use super::addresses::Address;
 use super::crawl_state::CrawlState;
+use super::dead_letters::DeadLetter;
 use super::erasure::{Erasure, ErasureStage};
 use super::family::{ERASURE, JOB_START, JUDGED_BY, POSITION, UNKNOWN_USERNAME, UPDATES, WALKED};
 use super::key::{AccountKey, AddressKey, JobKey, JudgedByKey, PositionKey, UnknownUsernameKey, Username, WalkedKey};
@@ -48,6 +49,7 @@ pub struct Write<'a> {
     crawl_states: Vec<(ChatId, CrawlStateChange)>,
     updates: Vec<(AccountName, AccountUpdates)>,
     positions: Vec<(String, Seq)>,
+    dead_letters: Vec<(DeadLetter, bool)>,
     recount_indexed: Vec<(MessageKey, i32)>,
     walked: Vec<(AccountName, Timestamp)>,
     job_starts: Vec<String>,
@@ -85,6 +87,7 @@ impl Archive {
             crawl_states: Vec::new(),
             updates: Vec::new(),
             positions: Vec::new(),
+            dead_letters: Vec::new(),
             recount_indexed: Vec::new(),
             walked: Vec::new(),
             job_starts: Vec::new(),
@@ -299,6 +302,18 @@ impl Write<'_> {
         self
     }
 
+    /// Keeps an event that an output could not deliver.
+    pub fn add_dead_letter(&mut self, letter: DeadLetter) -> &mut Self {
+        self.dead_letters.push((letter, true));
+        self
+    }
+
+    /// Lets go of an event that an output could not deliver.
+    pub fn remove_dead_letter(&mut self, letter: DeadLetter) -> &mut Self {
+        self.dead_letters.push((letter, false));
+        self
+    }
+
     /// Notes that an account's dialogs were walked, from those whose newest message was posted at this time.
     pub fn walked(&mut self, account: &AccountName, from: Timestamp) -> &mut Self {
         self.walked.push((*account, from));
@@ -395,6 +410,9 @@ impl Write<'_> {
         }
         for (reader, position) in self.positions {
             staged.put(&POSITION, &PositionKey(reader), &position);
+        }
+        for (letter, is_kept) in self.dead_letters {
+            staged.dead_letter(&letter, is_kept);
         }
         staged.recount_indexed(self.recount_indexed)?;
         for (account, from) in self.walked {

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use crate::show::StoredView;
 use crate::views::{
-    ChangeLine, ChangesPage, CountersView, CoveragePage, CoverageView, DumpPage, FileView, FilesPage, HitView, HitsPage, JobView,
-    JobsView, KnownPeer, MemberCountView, MemberCountsPage, MessageCountersPage, MessagesPage, PeersPage, WatchView, WatchesPage,
+    ChangeLine, ChangesPage, CountersView, CoveragePage, CoverageView, DeadLetterView, DeadLettersPage, DumpPage, FileView,
+    FilesPage, HitView, HitsPage, JobView, JobsView, KnownPeer, MemberCountView, MemberCountsPage, MessageCountersPage,
+    MessagesPage, PeersPage, WatchView, WatchesPage,
 };
 
 /// A response.
@@ -82,6 +83,7 @@ pages! {
     DumpPage, Value, lines;
     FilesPage, FileView, files;
     WatchesPage, WatchView, watches;
+    DeadLettersPage, DeadLetterView, dead_letters;
 }
 
 /// Not in pages: all jobs are in one.

@@ -231,8 +231,11 @@ fn output_state(OutputView { name, kind, report }: &OutputView) -> String {
     let (name, kind, state) = (one_line(name), one_line(kind), one_line(&report.state));
     let unroutable =
         (report.unroutable > 0).then(|| format!("; {} events were unroutable: no queue is bound for them", report.unroutable));
+    let (dead, many) = (report.dead_letters, if report.dead_letters == 1 { "" } else { "s" });
+    let dead = (dead > 0).then(|| format!("; {dead} event{many} could not be delivered: `telescribe dead-letters list`"));
     let error = report.last_error.as_deref().map(|error| format!("; {}", one_line(error)));
-    let rest = unroutable.into_iter().chain(error).collect::<String>();
+    let next_try = report.next_try.as_deref().map(|at| format!("; next try at {}", one_line(at)));
+    let rest = unroutable.into_iter().chain(dead).chain(error).chain(next_try).collect::<String>();
     format!("{name} ({kind}): {state}, {} changes behind{rest}", report.lag)
 }
 
@@ -306,13 +309,25 @@ mod tests {
             unroutable: 3,
             connections: 1,
             last_error: Some("the broker\nwent away".to_owned()),
+            next_try: Some("2026-11-30T12:00:00Z".to_owned()),
+            refused_event: None,
+            dead_letters: 1,
         };
         let output = OutputView { name: "mirror-2".to_owned(), kind: "rabbitmq".into(), report };
         let line = output_state(&output);
         assert_eq!(line.lines().count(), 1, "{line}");
         assert!(line.starts_with("mirror-2 (rabbitmq): disconnected, 2 changes behind; 3 events were unroutable"), "{line}");
-        assert!(line.contains("went away"), "{line}");
-        let well = PublishView { state: "connected".into(), lag: 0, unroutable: 0, last_error: None, ..output.report };
+        assert!(line.contains("; 1 event could not be delivered: `telescribe dead-letters list`; "), "{line}");
+        assert!(line.contains("went away") && line.ends_with("; next try at 2026-11-30T12:00:00Z"), "{line}");
+        let well = PublishView {
+            state: "connected".into(),
+            lag: 0,
+            unroutable: 0,
+            last_error: None,
+            next_try: None,
+            dead_letters: 0,
+            ..output.report
+        };
         assert_eq!(
             output_state(&OutputView { name: output.name, kind: output.kind, report: well }),
             "mirror-2 (rabbitmq): connected, 0 changes behind"

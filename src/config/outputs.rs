@@ -29,6 +29,9 @@ pub struct PublishConfig {
     /// How many events may be unconfirmed at once, 1 to 1000. 1 keeps the order also in a queue that refuses events while it is full
     /// (x-overflow: reject-publish); the default is 14 to 37 times faster.
     pub window: usize,
+    /// Maximum size of an event in KiB, 4 to 524288; of a larger one a claim check is sent, with a link to the whole of it. RabbitMQ takes
+    /// 16 MiB by default (max_message_size).
+    pub event_size_max_kib: usize,
 }
 
 /// A further output of events. What is a setting of some kinds only is refused for the others.
@@ -51,6 +54,9 @@ pub struct OutputConfig {
     /// RabbitMQ: how many events may be unconfirmed at once.
     #[serde(default)]
     pub window: Option<usize>,
+    /// RabbitMQ: maximum size of an event in KiB; of a larger one a claim check is sent.
+    #[serde(default)]
+    pub event_size_max_kib: Option<usize>,
     /// Web hook: the secret that requests are signed with: whsec_ and the base64 of 24 to 64 bytes.
     #[serde(default)]
     pub secret: SigningSecret,
@@ -142,12 +148,13 @@ impl OutputConfig {
         self.refuse_foreign_settings(key)?;
         match self.kind {
             OutputKind::Rabbitmq => {
-                let PublishConfig { exchange, declare, window, .. } = PublishConfig::default();
+                let PublishConfig { exchange, declare, window, event_size_max_kib, .. } = PublishConfig::default();
                 let config = PublishConfig {
                     url: self.url.broker(),
                     exchange: self.exchange.clone().unwrap_or(exchange),
                     declare: self.declare.unwrap_or(declare),
                     window: self.window.unwrap_or(window),
+                    event_size_max_kib: self.event_size_max_kib.unwrap_or(event_size_max_kib),
                 };
                 let settings = rabbitmq_settings(key, &config)?;
                 settings.map(OutputTarget::RabbitMq).ok_or_else(|| (format!("{key}.url"), "must name a broker".to_owned()))
@@ -163,6 +170,7 @@ impl OutputConfig {
             ("exchange", OutputKind::Rabbitmq, self.exchange.is_some()),
             ("declare", OutputKind::Rabbitmq, self.declare.is_some()),
             ("window", OutputKind::Rabbitmq, self.window.is_some()),
+            ("event_size_max_kib", OutputKind::Rabbitmq, self.event_size_max_kib.is_some()),
             ("secret", OutputKind::Webhook, has_secret),
             ("secret_file", OutputKind::Webhook, self.secret_file.is_some()),
             ("events", OutputKind::Webhook, self.events.is_some()),
@@ -193,7 +201,7 @@ impl OutputKind {
 
 /// The settings of an output to RabbitMQ, checked; none without a broker. `key` is where it stands in the configuration.
 fn rabbitmq_settings(key: &str, config: &PublishConfig) -> Result<Option<rabbitmq::Settings>, Wrong> {
-    let PublishConfig { url, exchange, declare, window } = config;
+    let PublishConfig { url, exchange, declare, window, event_size_max_kib } = config;
     let wrong = |of: &str, why: String| (format!("{key}.{of}"), why);
     let url = url.get().map_err(|error| wrong("url", error.to_string()))?;
     if !rabbitmq::is_exchange_name(exchange) {
@@ -203,7 +211,13 @@ fn rabbitmq_settings(key: &str, config: &PublishConfig) -> Result<Option<rabbitm
     if !(1..=rabbitmq::WINDOW_MAX).contains(window) {
         return Err(wrong("window", format!("must be 1 to {}, not {window}", rabbitmq::WINDOW_MAX)));
     }
-    let settings = |url| rabbitmq::Settings { window: *window, ..rabbitmq::Settings::new(key, url, exchange, *declare) };
+    let (least, most) = (rabbitmq::EVENT_SIZE_MIN >> 10, rabbitmq::EVENT_SIZE_LIMIT >> 10);
+    if !(least..=most).contains(event_size_max_kib) {
+        return Err(wrong("event_size_max_kib", format!("must be {least} to {most}, not {event_size_max_kib}")));
+    }
+    let event_size_max = event_size_max_kib << 10;
+    let settings =
+        |url| rabbitmq::Settings { window: *window, event_size_max, ..rabbitmq::Settings::new(key, url, exchange, *declare) };
     Ok(url.cloned().map(settings))
 }
 
@@ -214,6 +228,12 @@ fn is_output_name(name: &str) -> bool {
 
 impl Default for PublishConfig {
     fn default() -> Self {
-        Self { url: BrokerUrl::default(), exchange: "telescribe".to_owned(), declare: true, window: rabbitmq::WINDOW }
+        Self {
+            url: BrokerUrl::default(),
+            exchange: "telescribe".to_owned(),
+            declare: true,
+            window: rabbitmq::WINDOW,
+            event_size_max_kib: rabbitmq::EVENT_SIZE_MAX >> 10,
+        }
     }
 }

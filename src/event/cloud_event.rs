@@ -47,6 +47,9 @@ struct CloudEvent<'a> {
 struct EventData {
     epoch: String,
     seq: u64,
+    /// The peer's change before this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_seq: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -224,6 +227,7 @@ impl EventData {
         let mut data = Self {
             epoch: epoch.to_string(),
             seq: change.seq.0,
+            previous_seq: change.previous.map(|seq| seq.0),
             version: None,
             key: None,
             deleted: None,
@@ -269,7 +273,8 @@ mod tests {
 
     fn shown(kind: ChangeKind, message: Option<&StoredMessage>, peer: Option<&Peer>) -> String {
         let about = About { message: message.cloned(), peer: peer.cloned(), file: None };
-        let event = Event::new(("0a1b2c", "1-0f3c9a72".parse().unwrap()), &Change { seq: Seq(7), at: AT, kind }, &about).unwrap();
+        let change = Change { seq: Seq(7), at: AT, kind, previous: Some(Seq(5)) };
+        let event = Event::new(("0a1b2c", "1-0f3c9a72".parse().unwrap()), &change, &about).unwrap();
         let body: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
         format!("{}\n{}\n{}\n{body:#}", event.id, event.kind, event.routing_key)
     }

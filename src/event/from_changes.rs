@@ -184,6 +184,37 @@ mod tests {
     }
 
     #[test]
+    fn an_event_carries_the_number_of_its_peers_change_before_it_wherever_reading_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive");
+        for round in 0..3 {
+            // Opened anew each time: what is newest of a peer is on the disk.
+            let archive = Archive::open(&path, Durability::Os).unwrap();
+            let mut write = archive.write(Timestamp(10));
+            for (peer, ids) in [(1, 1..=3), (2, 1..=round), (3, 1..=1)] {
+                for id in ids {
+                    let key = MessageKey::new(PeerId::channel(peer), MessageId(id + 10 * round));
+                    write.message(Message::new(key, Timestamp(1)), Raw::default(), 0);
+                }
+            }
+            write.commit().unwrap();
+        }
+        let archive = Archive::open(&path, Durability::Os).unwrap();
+        let snapshot = archive.snapshot();
+        let all = events(&snapshot, Seq(0), 100).unwrap();
+        let mut newest = BTreeMap::new();
+        for event in &all {
+            let data = serde_json::from_slice::<serde_json::Value>(&event.body).unwrap()["data"].clone();
+            let peer = event.routing_key.rsplit('.').next().unwrap().to_owned();
+            assert_eq!(data["previous_seq"].as_u64(), newest.insert(peer, event.seq.0), "{}", event.id);
+        }
+        assert_eq!(all.len(), 3 * 4 + 3);
+        for after in 0..all.len() {
+            assert_eq!(events(&snapshot, Seq(after as u64), 1).unwrap(), all[after..=after], "the same each time");
+        }
+    }
+
+    #[test]
     fn what_is_not_wanted_is_not_made_and_it_is_said_how_far_what_is_made_goes() {
         let folder = tempfile::tempdir().unwrap();
         let archive = Archive::open(&folder.path().join("archive"), Durability::Os).unwrap();

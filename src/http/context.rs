@@ -19,6 +19,7 @@ use super::audit::AuditLog;
 use super::client_limits::{self, ClientLimits};
 use super::keys::Keys;
 use super::operator::{Operator, OperatorError};
+use super::output_keeper::{OutputKeeper, OutputRefusal};
 use super::problem::Problem;
 use super::readable_archive::ReadableArchive;
 use super::settings::Settings;
@@ -78,6 +79,16 @@ impl WatchKeeper for NotRunning {
     }
 }
 
+impl OutputKeeper for NotRunning {
+    fn skip(&self, _: &str) -> Result<String, OutputRefusal> {
+        Err(OutputRefusal::NotRunning)
+    }
+
+    fn resend(&self, _: &str) -> Result<u64, OutputRefusal> {
+        Err(OutputRefusal::NotRunning)
+    }
+}
+
 impl StatusSource for NotRunning {
     fn status(&self) -> ProgramView {
         ProgramView::default()
@@ -108,6 +119,8 @@ pub struct Context {
     pub(super) watching: Watching,
     /// Who adds and removes watches.
     pub(super) watch_keeper: Arc<dyn WatchKeeper>,
+    /// Who has the outputs.
+    pub(super) output_keeper: Arc<dyn OutputKeeper>,
     /// Prometheus' text form of all metrics.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// The operator's settings.
@@ -147,6 +160,7 @@ impl Context {
             operator: Arc::new(NotRunning),
             watching: Watching::default(),
             watch_keeper: Arc::new(NotRunning),
+            output_keeper: Arc::new(NotRunning),
             metrics: Arc::new(String::new),
             settings: Settings::default(),
             lifecycle,
@@ -231,6 +245,12 @@ impl Context {
     #[must_use]
     pub fn with_watch_keeper(self, watch_keeper: Arc<dyn WatchKeeper>) -> Self {
         Self { watch_keeper, ..self }
+    }
+
+    /// The same with who has the outputs.
+    #[must_use]
+    pub fn with_output_keeper(self, output_keeper: Arc<dyn OutputKeeper>) -> Self {
+        Self { output_keeper, ..self }
     }
 
     /// The same with metrics to show.

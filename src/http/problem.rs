@@ -59,6 +59,10 @@ problems! {
     unknown_watch = NOT_FOUND, "unknown-watch", "There is no such watch";
     /// There is a watch of this name, or there are as many as there may be.
     not_watched = CONFLICT, "not-watched", "The watch was not added";
+    /// There is no output of this name.
+    unknown_output = NOT_FOUND, "unknown-output", "There is no such output";
+    /// None of an output's events is refused, so that none can be skipped.
+    nothing_refused = CONFLICT, "nothing-refused", "No event is refused";
     /// The archive has no such file.
     unknown_file = NOT_FOUND, "unknown-file", "There is no such file";
     /// No bytes are stored under this hash.

@@ -177,4 +177,6 @@ pub struct Change {
     pub at: Timestamp,
     /// What happened.
     pub kind: ChangeKind,
+    /// The number of its peer's change before it, so that who follows a peer sees what it has missed; `None` where there is none, or none is known.
+    pub previous: Option<Seq>,
 }

@@ -9,13 +9,15 @@
 //! everything that follows it, one event at a time at first (see [`Window`]). The connection is kept meanwhile: over another one, what is
 //! still in flight over the first could overtake it.
 
+mod dead_letters;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::archive::{Archive, ChangeBatch, Reader};
+use crate::archive::{Archive, ChangeBatch, DeadLetter, Reader};
 use crate::event::{Event, EventFilter, MadeEvents, WATCH_EVENTS_MAX, wanted_events};
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{Seq, Timestamp};
@@ -23,7 +25,7 @@ use crate::watches::Watching;
 
 use super::status::{State, Status};
 use super::window::Window;
-use super::{Confirmed, Output, OutputBatch as _, OutputError, OutputErrorKind, OutputSession};
+use super::{Confirmed, Output, OutputBatch as _, OutputError, OutputErrorKind, OutputSession, Undeliverable};
 
 /// The first backoff after a failure or a refusal: a server that restarts is back at once. Doubled at each further one.
 const RETRY_MIN: Duration = Duration::from_millis(200);
@@ -64,6 +66,10 @@ pub struct Delivery<O: Output> {
     blocked_told: bool,
     /// The refusal that the log tells of, until an event is confirmed.
     refusal_told: Option<String>,
+    /// The event that was refused last and why, until one is confirmed: the first behind the position that is not.
+    refused: Option<(SentEvent, String)>,
+    /// Dead letters that are to be sent again; nothing else is sent until they are.
+    resending: VecDeque<DeadLetter>,
 }
 
 /// One connection and what was sent over it; gone with it.
@@ -72,7 +78,7 @@ struct OpenSession<S: OutputSession> {
     /// The oldest first.
     in_flight: VecDeque<InFlight<S::Batch>>,
     /// The first refusal, until all that is in flight behind it is answered.
-    refused: Option<OutputError>,
+    refused: Option<(OutputError, Option<SentEvent>)>,
 }
 
 struct InFlight<B> {
@@ -81,9 +87,12 @@ struct InFlight<B> {
     sent: Vec<SentEvent>,
     /// The timeout of the confirms.
     deadline: Instant,
+    /// The dead letter that it is, alone.
+    letter: Option<DeadLetter>,
 }
 
 /// What is to be known of an event that was sent.
+#[derive(Clone)]
 struct SentEvent {
     id: String,
     seq: Seq,
@@ -135,12 +144,18 @@ impl<O: Output> Delivery<O> {
             retry_at: Instant::now(),
             blocked_told: false,
             refusal_told: None,
+            refused: None,
+            resending: VecDeque::new(),
         }
     }
 
     async fn connect(&mut self) -> anyhow::Result<StepOutcome> {
         let position = self.rewind()?;
-        self.status.note(|report| report.position = position.0);
+        let dead_letters = self.count_dead_letters()?;
+        self.status.note(|report| {
+            report.position = position.0;
+            report.dead_letters = dead_letters;
+        });
         if Instant::now() < self.retry_at {
             return Ok(StepOutcome::Idle);
         }
@@ -157,6 +172,7 @@ impl<O: Output> Delivery<O> {
                 self.status.note(|report| {
                     report.state = State::Connected;
                     report.connections += 1;
+                    report.next_try = None;
                 });
                 self.blocked_told = false;
                 Ok(StepOutcome::Busy)
@@ -170,8 +186,17 @@ impl<O: Output> Delivery<O> {
 
     /// Drops the connection with everything in flight; a later step resumes from the stored position.
     fn fail(&mut self, error: &OutputError) {
-        if self.session.take().is_some_and(|session| session.refused.is_some()) {
-            self.window.shrink();
+        if let Some(session) = self.session.take() {
+            if session.refused.is_some() {
+                self.window.shrink();
+            }
+            // A dead letter that was on its way is sent again first.
+            session
+                .in_flight
+                .into_iter()
+                .rev()
+                .filter_map(|in_flight| in_flight.letter)
+                .for_each(|l| self.resending.push_front(l));
         }
         let wait = if error.kind() == OutputErrorKind::Permanent { RETRY_MAX } else { self.backoff };
         let wait = wait.max(error.retry_after());
@@ -184,6 +209,7 @@ impl<O: Output> Delivery<O> {
             }
             report.state = State::Disconnected;
             report.last_error = Some(text);
+            report.next_try = Some(self.retry_at);
         });
     }
 
@@ -192,11 +218,12 @@ impl<O: Output> Delivery<O> {
         self.made.clear();
         self.read_up_to = None;
         self.position = self.reader.rewind()?;
+        self.pass_dead_letters()?;
         Ok(self.position)
     }
 
     /// Goes back to the first refused event, over the same connection; nothing is in flight over it any more.
-    fn retry_refused(&mut self, error: &OutputError) -> anyhow::Result<()> {
+    fn retry_refused(&mut self, error: &OutputError, event: Option<SentEvent>) -> anyhow::Result<()> {
         let position = self.rewind()?;
         let retry_max = self.output.refused_retry_max();
         let wait = self.backoff.min(retry_max).max(error.retry_after());
@@ -217,8 +244,11 @@ impl<O: Output> Delivery<O> {
         self.status.note(|report| {
             report.state = State::Blocked;
             report.position = position.0;
-            report.last_error = Some(text);
+            report.last_error = Some(text.clone());
+            report.next_try = Some(self.retry_at);
+            report.refused_event = event.as_ref().map(|event| event.id.clone());
         });
+        self.refused = event.map(|event| (event, text));
         Ok(())
     }
 
@@ -234,11 +264,18 @@ impl<O: Output> Delivery<O> {
         if !session.output.is_open() && session.in_flight.is_empty() {
             return Err(OutputError::passing("the connection was lost: it was closed").into());
         }
+        if session.in_flight.is_empty() && self.skip_refused()? {
+            return Ok(StepOutcome::Busy);
+        }
         if Instant::now() < self.retry_at {
             return Ok(StepOutcome::Idle);
         }
+        let Some(session) = self.session.as_ref() else { return Ok(StepOutcome::Idle) };
         let blocked = session.output.is_blocked();
         self.note_blocked(blocked);
+        if self.is_resending()? && !blocked {
+            return self.resend().await;
+        }
         let (events_max, batches_max) = (self.window.batch_events_max(), self.window.batches_max());
         let Some(session) = self.session.as_mut() else { return Ok(StepOutcome::Idle) };
         if session.in_flight.len() < batches_max && session.refused.is_none() && !blocked {
@@ -309,17 +346,26 @@ impl<O: Output> Delivery<O> {
     fn pass_over(&mut self) -> anyhow::Result<bool> {
         let is_settled = self.made.is_empty() && self.session.as_ref().is_some_and(|session| session.in_flight.is_empty());
         match self.read_up_to.take_if(|_| is_settled).filter(|(seq, _)| *seq > self.position) {
-            Some((seq, at)) => self.move_to(seq, at).map(|()| true),
+            Some((seq, at)) => self.move_with(Some((seq, at)), Vec::new()).map(|()| true),
             None => Ok(false),
         }
     }
 
-    /// Stores a position.
-    fn move_to(&mut self, seq: Seq, at: Timestamp) -> anyhow::Result<()> {
-        self.reader.store(seq, at)?;
-        self.position = seq;
-        self.confirmed.clear();
-        self.status.note(|report| report.position = seq.0);
+    /// Stores a position, where it moves, and what was passed over up to it, in one step.
+    fn move_with(&mut self, to: Option<(Seq, Timestamp)>, letters: Vec<DeadLetter>) -> anyhow::Result<()> {
+        let count = letters.len() as u64;
+        // The newest letter is from now; without one, the time is that of the change.
+        let at = letters.last().map(|letter| letter.at).or(to.map(|(_, at)| at));
+        let Some(at) = at else { return Ok(()) };
+        self.reader.store_with(to.map(|(seq, _)| seq), letters, at)?;
+        if let Some((seq, _)) = to {
+            self.position = seq;
+            self.confirmed.clear();
+        }
+        self.status.note(|report| {
+            report.position = self.position.0;
+            report.dead_letters += count;
+        });
         Ok(())
     }
 
@@ -327,7 +373,7 @@ impl<O: Output> Delivery<O> {
     async fn settle(&mut self, timeout: Duration) -> Result<StepOutcome, DeliveryFailure> {
         let Some(session) = self.session.as_mut() else { return Ok(StepOutcome::Idle) };
         let Some(oldest) = session.in_flight.front_mut() else {
-            self.status.note(|report| report.last_error = None);
+            self.note_well();
             return Ok(StepOutcome::Idle);
         };
         let outcome = match tokio::time::timeout(timeout, oldest.batch.settle()).await {
@@ -343,14 +389,16 @@ impl<O: Output> Delivery<O> {
             Err(_) if Instant::now() < oldest.deadline => return Ok(StepOutcome::Busy),
             Err(_) => Err(self.output.unconfirmed()),
         };
-        let (confirmed, sent) = match session.in_flight.pop_front() {
-            Some(oldest) => (oldest.batch.confirmed(), oldest.sent),
-            None => (Confirmed::default(), Vec::new()),
-        };
+        let Some(InFlight { batch, sent, letter, .. }) = session.in_flight.pop_front() else { return Ok(StepOutcome::Idle) };
+        let (confirmed, undeliverable) = (batch.confirmed(), batch.undeliverable());
+        if let Some(letter) = letter {
+            return self.resent(letter, outcome, confirmed, undeliverable);
+        }
         let is_behind_refused = session.refused.is_some();
         let failure = match outcome {
             Err(error) if error.kind() == OutputErrorKind::Refused => {
-                session.refused.get_or_insert(error);
+                let refused = usize::try_from(confirmed.events).ok().and_then(|nth| sent.get(nth)).cloned();
+                session.refused.get_or_insert((error, refused));
                 None
             }
             outcome => outcome.err(),
@@ -361,17 +409,17 @@ impl<O: Output> Delivery<O> {
         // Also of a batch that failed: what was confirmed before the failure is not sent again, so that an output that takes only a few at
         // a time gets all in the end. What is behind a refused event is sent again, confirmed or not.
         if !is_behind_refused {
-            self.store(confirmed, sent)?;
+            self.store(confirmed, undeliverable, sent)?;
         }
         match (failure, refused) {
             (Some(failure), _) => Err(failure.into()),
-            (None, Some(refused)) => {
-                self.retry_refused(&refused)?;
+            (None, Some((refused, event))) => {
+                self.retry_refused(&refused, event)?;
                 Ok(StepOutcome::Idle)
             }
             (None, None) => {
                 if !is_draining {
-                    self.status.note(|report| report.last_error = None);
+                    self.note_well();
                 }
                 Ok(StepOutcome::Busy)
             }
@@ -379,18 +427,20 @@ impl<O: Output> Delivery<O> {
     }
 
     /// Moves the position over the changes of which all events are confirmed, and notes those of the one behind them.
-    fn store(&mut self, confirmed: Confirmed, mut sent: Vec<SentEvent>) -> anyhow::Result<()> {
+    fn store(&mut self, confirmed: Confirmed, undeliverable: Vec<Undeliverable>, mut sent: Vec<SentEvent>) -> anyhow::Result<()> {
         sent.truncate(usize::try_from(confirmed.events).unwrap_or(usize::MAX));
         if sent.is_empty() {
             return Ok(());
         }
         let ended = sent.iter().rposition(|event| event.ends_change);
-        if let Some(SentEvent { seq, at, .. }) = ended.and_then(|last| sent.get(last)) {
-            self.move_to(*seq, *at)?;
-        }
+        let to = ended.and_then(|last| sent.get(last)).map(|event| (event.seq, event.at));
+        let letters = self.letters(&sent, undeliverable);
+        let dead = letters.len() as u64;
+        self.move_with(to, letters)?;
         self.confirmed.extend(sent.drain(..).skip(ended.map_or(0, |last| last + 1)).map(|event| event.id));
         self.backoff = RETRY_MIN;
         self.refusal_told = None;
+        self.refused = None;
         if self.window.accept(confirmed.events) {
             let name = self.reader.name();
             tracing::info!(output.name = name, "output `{name}`: events are accepted again, and sent at full speed");
@@ -400,10 +450,19 @@ impl<O: Output> Delivery<O> {
                 let (name, target) = (self.reader.name(), self.output.target());
                 tracing::warn!(output.name = name, "output `{name}`: events are unroutable: nobody takes them from {target}");
             }
-            report.confirmed += confirmed.events;
+            report.confirmed += confirmed.events.saturating_sub(dead);
             report.unroutable += confirmed.unroutable;
+            report.refused_event = None;
         });
         Ok(())
+    }
+
+    /// Notes that nothing is in the way.
+    fn note_well(&self) {
+        self.status.note(|report| {
+            report.last_error = None;
+            report.next_try = None;
+        });
     }
 
     /// Notes whether the output takes nothing at present (back-pressure), on a connection that is open.
@@ -440,7 +499,7 @@ impl<S: OutputSession> OpenSession<S> {
         let sent = events.iter().map(sent).collect();
         let deadline = Instant::now() + output.confirm_timeout();
         let batch = self.output.send(events.into_iter().map(|(event, _)| event).collect()).await;
-        self.in_flight.push_back(InFlight { batch, sent, deadline });
+        self.in_flight.push_back(InFlight { batch, sent, deadline, letter: None });
     }
 }
 

@@ -5,45 +5,64 @@
 //! lapin logs returned messages with their bodies at `warn`, so the program's log filter must say `lapin=error`: message text never
 //! reaches a log.
 //!
-//! The way through: `url` and `settings` (which broker), `broker` (the connection), `error` (what can go wrong), `batch` (what is in
-//! flight).
+//! The way through: `url` and `settings` (which broker), `broker` (the connection), `socket` (how it ends in any case), `size_limit` (what is too large
+//! for a message), `error` (what can go wrong), `batch` (what is in flight).
 
 mod batch;
 mod broker;
 mod error;
 mod settings;
+mod size_limit;
+mod socket;
 mod url;
 
 use std::time::Duration;
 
 pub use error::BrokerError;
-pub use settings::{Settings, WINDOW, WINDOW_MAX, is_exchange_name};
-pub use url::{AmqpUrl, InvalidAmqpUrl};
+pub use settings::{EVENT_SIZE_LIMIT, EVENT_SIZE_MAX, EVENT_SIZE_MIN, Settings, WINDOW, WINDOW_MAX, is_exchange_name};
+pub use url::{AmqpUrl, FRAME_MAX_MIN, InvalidAmqpUrl};
 
 use super::{Output, OutputError};
 use broker::Broker;
+use size_limit::SizeLimit;
 
 /// A broker that takes events.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RabbitMq(pub Settings);
+#[derive(Clone, Debug)]
+pub struct RabbitMq {
+    settings: Settings,
+    limit: SizeLimit,
+}
+
+impl RabbitMq {
+    /// One that was not connected to yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let limit = SizeLimit::new(settings.event_size_max);
+        Self { settings, limit }
+    }
+}
 
 impl Output for RabbitMq {
     type Session = Broker;
 
     fn target(&self) -> String {
-        format!("`{}`, exchange `{}`", self.0.address(), self.0.exchange)
+        format!("`{}`, exchange `{}`", self.settings.address(), self.settings.exchange)
     }
 
     fn window(&self) -> usize {
-        self.0.window
+        self.settings.window
     }
 
     fn confirm_timeout(&self) -> Duration {
-        self.0.confirm_timeout
+        self.settings.confirm_timeout
+    }
+
+    fn forget_limits(&self) {
+        self.limit.forget();
     }
 
     async fn connect(&self) -> Result<Broker, OutputError> {
-        Ok(Broker::connect(&self.0).await?)
+        Ok(Broker::connect(&self.settings, &self.limit).await?)
     }
 
     fn blocked(&self) -> String {
@@ -51,7 +70,7 @@ impl Output for RabbitMq {
     }
 
     fn unconfirmed(&self) -> OutputError {
-        BrokerError::Timeout(self.0.confirm_timeout).into()
+        BrokerError::Timeout(self.settings.confirm_timeout).into()
     }
 }
 

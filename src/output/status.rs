@@ -1,6 +1,8 @@
-//! How an output is doing, for `/v1/status` and `telescribe status`.
+//! How an output is doing, for `/v1/status` and `telescribe status`, and what its operator asks of it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
 
 use crate::model::Seq;
 
@@ -45,11 +47,29 @@ pub struct Report {
     pub connections: u64,
     /// What went wrong last, until nothing is in the way any more.
     pub last_error: Option<String>,
+    /// When it is tried again, while something is in the way; a time that has passed means now.
+    pub next_try: Option<Instant>,
+    /// The id of the event that is refused, and holds back what is behind it.
+    pub refused_event: Option<String>,
+    /// Events that could not be delivered, and are kept.
+    pub dead_letters: u64,
 }
 
 /// How publishing is doing; written by the publisher, read by anyone.
 #[derive(Debug, Default)]
-pub struct Status(Mutex<Report>);
+pub struct Status {
+    report: Mutex<Report>,
+    asked: Mutex<Asked>,
+}
+
+/// What the operator asks for, until it is done.
+#[derive(Debug, Default)]
+struct Asked {
+    /// The id of the refused event that is to be skipped.
+    skip: Option<String>,
+    /// Whether the dead letters are to be sent again.
+    resend: bool,
+}
 
 impl Status {
     /// The state of a publisher that has not started.
@@ -66,11 +86,39 @@ impl Status {
         report
     }
 
+    /// Asks for the event to be skipped that is refused at present: it becomes a dead letter. Returns its id; `None` where none is refused.
+    pub fn ask_to_skip(&self) -> Option<String> {
+        let refused = self.lock().refused_event.clone();
+        self.asked().skip.clone_from(&refused);
+        refused
+    }
+
+    /// Asks for the dead letters to be sent again. Returns how many there are.
+    pub fn ask_to_resend(&self) -> u64 {
+        let dead_letters = self.lock().dead_letters;
+        self.asked().resend = dead_letters > 0;
+        dead_letters
+    }
+
+    /// The event that is to be skipped, if any.
+    pub(super) fn take_skip(&self) -> Option<String> {
+        self.asked().skip.take()
+    }
+
+    /// Whether the dead letters are to be sent again.
+    pub(super) fn take_resend(&self) -> bool {
+        std::mem::take(&mut self.asked().resend)
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn note(&self, change: impl FnOnce(&mut Report)) {
         change(&mut self.lock());
     }
 
     fn lock(&self) -> MutexGuard<'_, Report> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,7 +10,7 @@
 //! - A receiver that says that it is gone (410) is asked once an hour; any other that does not confirm, after the usual backoff and what it asks for itself.
 //! - Nothing shows the secret, nor what is behind the host of the address, which for many receivers is one too.
 //!
-//! A receiver that refuses one event for good stands still at it: whoever does not want an event confirms it.
+//! A receiver that refuses one event for good stands still at it: whoever does not want an event confirms it, or has it skipped (a dead letter).
 //!
 //! The way through: `address`, `secret` and `settings` (who receives), `receiver` (the requests), `answer` (what is said to them).
 

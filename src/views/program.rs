@@ -175,6 +175,15 @@ pub struct PublishView {
     /// What went wrong last; absent when nothing is in the way any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// When it is tried again (RFC 3339), while something is in the way; a time that has passed means now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try: Option<String>,
+    /// The id of the event that is refused, and holds back what is behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_event: Option<String>,
+    /// Events that could not be delivered, and are kept (dead letters).
+    #[serde(default)]
+    pub dead_letters: u64,
 }
 
 /// The status of an output of events.

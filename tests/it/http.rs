@@ -51,6 +51,7 @@ async fn each_resource_answers_in_its_documented_shape() {
         "/v1/jobs",
         "/v1/watches?limit=1",
         "/v1/watches/books",
+        "/v1/dead-letters",
         "/v1/status",
         "/v1/sealed",
     ] {

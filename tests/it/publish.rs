@@ -1,5 +1,8 @@
 //! What publishing promises, against a real RabbitMQ, seen by a consumer that another hand wrote (pika).
 
+mod consumer;
+mod hanging;
+mod oversized;
 mod refused;
 
 use std::sync::Arc;
@@ -250,6 +253,7 @@ async fn what_only_a_person_can_repair_is_said_and_not_tried_again_at_once() {
         assert_eq!(publisher.step().await.unwrap(), StepOutcome::Idle);
         let error = desk.report().last_error.unwrap();
         assert!(error.contains(expected) && !error.contains("s3cret"), "{error}");
+        assert!(desk.report().next_try.is_some());
         assert!(timeout(Duration::from_secs(2), publisher.wait()).await.is_err(), "it waits before it tries again");
         assert_eq!(desk.report().connections, 0);
     }

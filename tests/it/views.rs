@@ -156,6 +156,9 @@ fn the_status_of_a_running_program_is_read_as_it_was_written() {
         unroutable: 0,
         connections: 1,
         last_error: None,
+        next_try: Some("2026-01-31T12:00:30Z".to_owned()),
+        refused_event: Some("a.1-0f3c9a72.6.watch.matched.leaks".to_owned()),
+        dead_letters: 2,
     };
     let worker = WorkerView { name: "indexer".to_owned(), steps: 6, failures: 0, failing: None, stopped: false };
     let program = ProgramView {

@@ -48,6 +48,7 @@ def main():
                 "seq": properties.headers["seq"],
                 "type": properties.type,
                 "subject": event["subject"],
+                "dataref": event.get("dataref"),
             }
             agree = event["id"] == properties.message_id and event["type"] == properties.type
             if not agree or event["data"]["seq"] != line["seq"] or properties.content_type != "application/cloudevents+json":

@@ -3,6 +3,9 @@
 //! Its key is the number of its last change, so that the end of the log is known, and which numbers an entry holds, also where its
 //! value is damaged: the entry before it tells the number before its first.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use prost::Message as _;
 
 use crate::model::{Change, ChangeKind, ChatId, FileId, FileKind, FileOrigin, MessageId, MessageKey, PeerId, Seq, Timestamp};
@@ -20,6 +23,9 @@ pub(in crate::archive) struct LogEntry {
     pub(in crate::archive) at: Timestamp,
     /// What happened, in order.
     pub(in crate::archive) kinds: Vec<ChangeKind>,
+    /// Of each of its peers, in the order in which they come, the newest change before the entry; 0 where there was none. Empty in entries that were
+    /// written before it was noted.
+    pub(in crate::archive) previous: Vec<Seq>,
     /// Its link of the hash chain; none in entries that were written before format 3.
     pub(in crate::archive) seal: Option<Seal>,
 }
@@ -56,6 +62,10 @@ struct LogEntryRecord {
     /// leaf of what was erased, none the leaf of what was damaged before.
     #[prost(bytes = "vec", repeated, tag = "18")]
     proofs: Vec<Vec<u8>>,
+    /// Of each peer, in the order of its first change here, how far its change before lies before the entry's first number; 0 where there was none. It
+    /// follows from the entries before, and is not sealed.
+    #[prost(uint64, repeated, tag = "19")]
+    previous: Vec<u64>,
 }
 
 /// Changes of one kind in one chat, one after the other.
@@ -207,8 +217,18 @@ impl LogEntry {
     /// Its changes.
     pub(in crate::archive) fn changes(&self) -> impl Iterator<Item = Change> + use<'_> {
         let (first, at) = (self.first().0, self.at);
-        let numbered = self.kinds.iter().enumerate();
-        numbered.map(move |(nth, kind)| Change { seq: Seq(first.saturating_add(nth as u64)), at, kind: *kind })
+        let (mut before, mut newest) = (self.previous.iter(), BTreeMap::new());
+        self.kinds.iter().enumerate().map(move |(nth, kind)| {
+            let seq = Seq(first.saturating_add(nth as u64));
+            let previous = match newest.entry(kind.peer()) {
+                Entry::Occupied(mut known) => Some(known.insert(seq)),
+                Entry::Vacant(new) => {
+                    new.insert(seq);
+                    before.next().copied().filter(|previous| *previous != Seq(0))
+                }
+            };
+            Change { seq, at, kind: *kind, previous }
+        })
     }
 
     /// The bytes that are sealed by its link: what it tells, without the link itself.
@@ -220,6 +240,9 @@ impl LogEntry {
 impl WrittenValue<Seq> for LogEntry {
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.sealed();
+        let first = self.first().0;
+        let distance = |previous: &Seq| if previous.0 == 0 { 0 } else { first.saturating_sub(previous.0) };
+        let previous: Vec<u64> = self.previous.iter().map(distance).collect();
         if let Some(Seal { link, proofs }) = &self.seal {
             let (secret, proofs) = match proofs {
                 Proofs::Secret(secret) => (secret.0.to_vec(), Vec::new()),
@@ -228,6 +251,7 @@ impl WrittenValue<Seq> for LogEntry {
             let seal = LogEntryRecord { link: link.0.to_vec(), secret, proofs, ..Default::default() };
             seal.encode_raw(&mut bytes);
         }
+        LogEntryRecord { previous, ..Default::default() }.encode_raw(&mut bytes);
         bytes
     }
 }
@@ -248,16 +272,24 @@ impl StoredValue<Seq> for LogEntry {
         }
         let proofs = match (r.secret.is_empty(), r.proofs.is_empty()) {
             (true, false) => Proofs::Each(r.proofs.iter().map(|proof| Proof::of(proof)).collect::<Result<_, _>>()?),
-            (true, true) if r.link.is_empty() => return Ok(Self { last: *last, at: Timestamp(r.at), kinds, seal: None }),
+            (true, true) if r.link.is_empty() => {
+                return Ok(Self { last: *last, at: Timestamp(r.at), kinds, previous: Vec::new(), seal: None });
+            }
             _ => Proofs::Secret(Secret::of(&r.secret)?),
         };
         let seal = Some(Seal { link: Link::of(&r.link)?, proofs });
-        Ok(Self { last: *last, at: Timestamp(r.at), kinds, seal })
+        let mut entry = Self { last: *last, at: Timestamp(r.at), kinds, previous: Vec::new(), seal };
+        let first = entry.first().0;
+        let numbered = |distance: &u64| if *distance == 0 { Seq(0) } else { Seq(first.saturating_sub(*distance)) };
+        entry.previous = r.previous.iter().map(numbered).collect();
+        Ok(entry)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -293,7 +325,9 @@ mod tests {
                 proofs.give_up_secret(forms, |proofs| proofs[0] = leaf.map_or(Proof::Unknown, Proof::Leaf));
             }
             let seal = sealed.then_some(Seal { link: Link([7; 32]), proofs });
-            let entry = LogEntry { last, at: Timestamp(at), kinds: kinds.clone(), seal };
+            let peers = kinds.iter().map(ChangeKind::peer).collect::<BTreeSet<_>>().len();
+            let previous = if sealed { (0..peers as u64).map(|nth| Seq(before.saturating_sub(nth))).collect() } else { Vec::new() };
+            let entry = LogEntry { last, at: Timestamp(at), kinds: kinds.clone(), previous, seal };
             let read = LogEntry::from_bytes(&last, &entry.to_bytes()).expect("own bytes");
             prop_assert_eq!(&read, &entry);
             let numbered: Vec<(u64, ChangeKind)> = read.changes().map(|change| (change.seq.0, change.kind)).collect();
@@ -310,10 +344,24 @@ mod tests {
     }
 
     #[test]
+    fn each_change_knows_the_one_of_its_peer_before_it() {
+        let (one, two) = (PeerId::channel(1), PeerId::channel(2));
+        let kinds = [one, two, one, PeerId(7), two].map(|peer| ChangeKind::PeerChanged { peer }).to_vec();
+        let previous = vec![Seq(40), Seq(99), Seq(0)];
+        let seal = Some(Seal { link: Link([7; 32]), proofs: Proofs::Secret(Secret([8; 16])) });
+        let entry = LogEntry { last: Seq(105), at: Timestamp(1), kinds, previous, seal };
+        let read = LogEntry::from_bytes(&Seq(105), &entry.to_bytes()).unwrap();
+        let told = |entry: &LogEntry| entry.changes().map(|change| change.previous.map(|seq| seq.0)).collect::<Vec<_>>();
+        assert_eq!(told(&read), [Some(40), Some(99), Some(101), None, Some(102)]);
+        let former = LogEntry { previous: Vec::new(), ..entry };
+        assert_eq!(told(&former), [None, None, Some(101), None, Some(102)], "what is not noted is not told");
+    }
+
+    #[test]
     fn a_page_of_neighbours_takes_a_byte_a_message() {
         let at = |id| MessageKey::new(PeerId(-1_001_500_000_001), MessageId(id));
         let kinds: Vec<ChangeKind> = (1..=100).rev().map(|id| ChangeKind::MessageNew { key: at(id) }).collect();
-        let entry = LogEntry { last: Seq(100), at: Timestamp(1_706_702_400), kinds, seal: None };
+        let entry = LogEntry { last: Seq(100), at: Timestamp(1_706_702_400), kinds, previous: vec![Seq(0)], seal: None };
         assert!(entry.to_bytes().len() < 130, "{}", entry.to_bytes().len());
     }
 }

@@ -1,13 +1,23 @@
 //! The connection: one to the broker, one `amqp_channel` in confirm mode (publisher confirms), and the exchanges.
+//!
+//! # Correctness
+//! Whatever becomes of a connection, also of one that never came about: when it is dropped, its socket is shut down. lapin has a thread for each
+//! connection that ends with its socket, and waits for the other side until then.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
+use lapin::runtime::default_runtime;
+use lapin::tcp::AMQPUriTcpExt as _;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Error, ExchangeKind};
+use lapin::uri::AMQPUri;
+use lapin::{AsyncTcpStream, BasicProperties, Channel, Connection, ConnectionProperties, Error, ExchangeKind};
 
 use super::batch::{Batch, PendingConfirm};
 use super::error::{BrokerError, reason};
+use super::size_limit::SizeLimit;
+use super::socket::Socket;
 use super::{Settings, is_exchange_name};
 use crate::event::{CONTENT_TYPE, Event};
 use crate::output::OutputSession;
@@ -24,15 +34,18 @@ pub struct Broker {
     connection: Connection,
     amqp_channel: Channel,
     exchange: ShortString,
+    limit: SizeLimit,
+    /// Dropped last: what is to be said is said before.
+    _socket: Socket,
 }
 
 impl Broker {
-    /// Connects and puts the topology in place.
-    pub(super) async fn connect(settings: &Settings) -> Result<Self, BrokerError> {
+    /// Connects and puts the topology in place. Events above the limit are sent as claim checks.
+    pub(super) async fn connect(settings: &Settings, limit: &SizeLimit) -> Result<Self, BrokerError> {
         if !is_exchange_name(&settings.exchange) {
             return Err(BrokerError::ExchangeName { exchange: settings.exchange.clone() });
         }
-        let Ok(connected) = tokio::time::timeout(settings.connect_timeout, Self::open(settings)).await else {
+        let Ok(connected) = tokio::time::timeout(settings.connect_timeout, Self::open(settings, limit)).await else {
             return Err(BrokerError::Unreachable {
                 address: settings.address(),
                 reason: format!("no response for {:?}", settings.connect_timeout),
@@ -41,15 +54,33 @@ impl Broker {
         connected
     }
 
-    async fn open(settings: &Settings) -> Result<Self, BrokerError> {
+    async fn open(settings: &Settings, limit: &SizeLimit) -> Result<Self, BrokerError> {
+        let uri = settings.uri();
+        let unreachable = |reason: String| BrokerError::Unreachable { address: settings.address(), reason };
+        let runtime = default_runtime().map_err(|e| unreachable(reason(&e)))?;
+        // Before lapin begins: its thread could not be told that it took too long.
+        let stream = uri.connect_async(&runtime).await.map_err(|e| unreachable(e.to_string()))?;
+        let socket = match &stream {
+            AsyncTcpStream::Plain(plain) => Socket::beside(plain.get_ref()),
+            AsyncTcpStream::Rustls(tls) => Socket::beside(tls.get_ref().0.get_ref()),
+            // Another library for encryption, which is not built in.
+            _ => Err(std::io::ErrorKind::Unsupported.into()),
+        };
+        let socket = socket.map_err(|e| unreachable(e.to_string()))?;
         let properties = ConnectionProperties::default().with_connection_name("telescribe".into());
-        let connection =
-            Connection::connect_uri(settings.uri(), properties).await.map_err(|e| BrokerError::connecting(settings, &e))?;
+        let stream = Mutex::new(Some(stream));
+        let take = async move |_: AMQPUri, _| {
+            let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
+            stream.ok_or_else(|| Error::from(std::io::Error::from(std::io::ErrorKind::NotConnected)))
+        };
+        let connection = Connection::connector(uri, runtime, take, properties).await;
+        let connection = connection.map_err(|e| BrokerError::connecting(settings, &e))?;
         let lost = |e: Error| BrokerError::lost(&e);
         let amqp_channel = connection.create_channel().await.map_err(lost)?;
         topology(&amqp_channel, settings).await?;
         amqp_channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(lost)?;
-        Ok(Self { connection, amqp_channel, exchange: ShortString::from(settings.exchange.as_str()) })
+        let exchange = ShortString::from(settings.exchange.as_str());
+        Ok(Self { connection, amqp_channel, exchange, limit: limit.clone(), _socket: socket })
     }
 
     /// Publishes an event, in order behind those published before. Await the result for its confirm.
@@ -87,10 +118,22 @@ impl OutputSession for Broker {
     }
 
     async fn send(&mut self, events: Vec<Event>) -> Batch {
-        let mut batch = Batch::new();
+        let mut batch = Batch::new(self.limit.clone());
         for event in events {
-            let seq = event.seq;
-            batch.push(seq, self.publish(event).await);
+            let (seq, whole) = (event.seq, event.body.len());
+            match self.limit.fit(event) {
+                Ok(event) => {
+                    let size = event.body.len();
+                    batch.push(seq, size, self.publish(event).await);
+                }
+                Err(max) => batch.push_undeliverable(
+                    seq,
+                    format!(
+                        "it has {whole} bytes, and its claim check has more than the {max} that the broker takes; raise `max_message_size` \
+                         of the broker"
+                    ),
+                ),
+            }
         }
         batch
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::{Error, ErrorKind};
 
-use super::Settings;
+use super::{FRAME_MAX_MIN, Settings};
 use crate::model::Seq;
 
 /// What can go wrong between us and the broker. None of them loses an event.
@@ -22,6 +22,17 @@ pub enum BrokerError {
     /// No connection could be made.
     #[error("broker `{address}` cannot be reached: {reason}; check that it runs and that the address is right")]
     Unreachable {
+        /// Where, without password.
+        address: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The connection came about, and was closed before it could be used.
+    #[error(
+        "broker `{address}` closed the connection during the handshake: {reason}; its log says why: it may be starting, a proxy before it may have \
+         no broker behind it, or its `frame_max` (rabbitmq.conf) is below the {FRAME_MAX_MIN} bytes that are needed"
+    )]
+    Handshake {
         /// Where, without password.
         address: String,
         /// What happened.
@@ -80,6 +91,14 @@ pub enum BrokerError {
         /// What happened.
         reason: String,
     },
+    /// A message was larger than the broker takes, so it closed the channel.
+    #[error(
+        "the broker takes no message above {max} bytes (`max_message_size`); events that are larger are sent as claim checks from now on"
+    )]
+    TooLarge {
+        /// How large one may be.
+        max: usize,
+    },
     /// The broker took too long.
     #[error("the broker sent no publisher confirm for {0:?}")]
     Timeout(Duration),
@@ -105,7 +124,13 @@ impl BrokerError {
             | Self::VirtualHost { .. }
             | Self::Permission { .. }
             | Self::Topology { .. } => true,
-            Self::Unreachable { .. } | Self::Lost { .. } | Self::Timeout(_) | Self::Refused { .. } | Self::Unconfirmed => false,
+            Self::Unreachable { .. }
+            | Self::Handshake { .. }
+            | Self::Lost { .. }
+            | Self::TooLarge { .. }
+            | Self::Timeout(_)
+            | Self::Refused { .. }
+            | Self::Unconfirmed => false,
         }
     }
 
@@ -113,11 +138,13 @@ impl BrokerError {
         Self::Lost { reason: reason(error) }
     }
 
+    /// Of the handshake: the broker was reached.
     pub(super) fn connecting(settings: &Settings, error: &Error) -> Self {
         let (key, address, reason) = (settings.key.clone(), settings.address(), reason(error));
         match protocol(error) {
             Some(AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)) => Self::Login { address, reason },
             Some(AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED)) => Self::VirtualHost { key, address, reason },
+            _ if error.is_io_error() => Self::Handshake { address, reason },
             _ => Self::Unreachable { address, reason },
         }
     }

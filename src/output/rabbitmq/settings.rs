@@ -11,6 +11,12 @@ use super::AmqpUrl;
 pub const WINDOW: usize = 200;
 /// The largest window: it has the throughput of the default already, and so many events may come out of order where a queue refuses them.
 pub const WINDOW_MAX: usize = 1_000;
+/// The largest event that is sent whole, unless it is set: below what RabbitMQ takes by default, which is 16 MiB since version 4.
+pub const EVENT_SIZE_MAX: usize = 8 << 20;
+/// The least that can be set: a claim check has some hundred bytes.
+pub const EVENT_SIZE_MIN: usize = 4 << 10;
+/// The most that can be set: what RabbitMQ can be set to.
+pub const EVENT_SIZE_LIMIT: usize = 512 << 20;
 /// How long the broker may take to confirm: longer than a fsync on a busy disk, shorter than an operator's patience.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection may take to be made, TLS, login and topology included.
@@ -33,6 +39,8 @@ pub struct Settings {
     pub declare: bool,
     /// The window: how many events may be unconfirmed at once. With 1 the order holds also in a queue that refuses events.
     pub window: usize,
+    /// The largest event that is sent whole, in bytes; of a larger one a claim check is sent.
+    pub event_size_max: usize,
     /// How long the broker may take to confirm, unless it says that it is blocked.
     pub confirm_timeout: Duration,
     /// How long a connection may take to be made.
@@ -51,6 +59,7 @@ impl Settings {
             exchange: exchange.to_owned(),
             declare,
             window: WINDOW,
+            event_size_max: EVENT_SIZE_MAX,
             confirm_timeout: CONFIRM_TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
             heartbeat: HEARTBEAT,

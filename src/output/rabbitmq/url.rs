@@ -17,6 +17,8 @@ const VIRTUAL_HOST_LENGTH_MAX: usize = 255;
 const VIRTUAL_HOST: &str = "/";
 /// Who logs in where the URL does not say: what every broker has on its own machine.
 const GUEST: &str = "guest";
+/// The smallest frames that the transport uses, whatever is negotiated.
+pub const FRAME_MAX_MIN: u32 = 8_192;
 /// The parameters that the transport understands.
 const PARAMETERS: [&str; 5] = ["auth_mechanism", "channel_max", "connection_timeout", "frame_max", "heartbeat"];
 
@@ -69,6 +71,11 @@ pub enum InvalidAmqpUrl {
         /// Its name.
         name: Option<String>,
     },
+    /// Frames that are smaller than can be used.
+    #[error(
+        "must have a `frame_max` of at least {FRAME_MAX_MIN}, the least that is understood; leave it out for what the broker offers"
+    )]
+    FrameMax,
     /// A parameter whose value is invalid, or that is given twice.
     #[error("must have the parameter `{name}` only once, and with a valid value")]
     Parameter {
@@ -191,7 +198,13 @@ fn parameters(query: &str) -> Result<AMQPUri, InvalidAmqpUrl> {
         given.push(name);
     }
     // Each of them was understood, so all are.
-    format!("amqp://localhost/?{query}").parse().map_err(|_: String| InvalidAmqpUrl::UnknownParameter { name: None })
+    let uri: AMQPUri =
+        format!("amqp://localhost/?{query}").parse().map_err(|_: String| InvalidAmqpUrl::UnknownParameter { name: None })?;
+    // 0 is what the broker offers.
+    match uri.query.frame_max {
+        Some(1..FRAME_MAX_MIN) => Err(InvalidAmqpUrl::FrameMax),
+        _ => Ok(uri),
+    }
 }
 
 /// A part of a URL with its escapes undone; `None` where a `%` begins none, or they are not UTF-8.
@@ -263,6 +276,8 @@ mod tests {
             ("amqp://127.0.0.1/?foo=1", InvalidAmqpUrl::UnknownParameter { name: Some("foo".to_owned()) }),
             ("amqp://127.0.0.1/?s3cret=1", InvalidAmqpUrl::UnknownParameter { name: None }),
             ("amqp://127.0.0.1/?heartbeat=s3cret", InvalidAmqpUrl::Parameter { name: "heartbeat" }),
+            ("amqp://127.0.0.1/?frame_max=1024", InvalidAmqpUrl::FrameMax),
+            ("amqp://127.0.0.1/?heartbeat=5&frame_max=8191", InvalidAmqpUrl::FrameMax),
             ("amqp://127.0.0.1/?heartbeat=1&heartbeat=2", InvalidAmqpUrl::Parameter { name: "heartbeat" }),
             ("amqp://127.0.0.1/?auth_mechanism=s3cret", InvalidAmqpUrl::Parameter { name: "auth_mechanism" }),
         ] {

@@ -208,7 +208,12 @@ fn stable(family: &str, key: &str, value: &[u8]) -> String {
     match (family, key) {
         ("meta", "id" | "epochs") => "[random]".to_owned(),
         // Link and secret of the hash chain, each with its tag and length.
-        ("change", _) => format!("{} [link, secret]", hex(&value[..value.len() - (3 + 32) - (3 + 16)])),
+        ("change", _) => {
+            let is_seal =
+                |at: &usize| value[*at..].starts_with(&[0x82, 1, 32]) && value[at + 3 + 32..].starts_with(&[0x8a, 1, 16]);
+            let seal = (0..value.len() - (3 + 32)).find(is_seal).unwrap();
+            format!("{} [link, secret] {}", hex(&value[..seal]), hex(&value[seal + (3 + 32) + (3 + 16)..]))
+        }
         _ => hex(value),
     }
 }

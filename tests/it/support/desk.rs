@@ -48,13 +48,18 @@ impl Desk {
     }
 
     pub(crate) fn publisher(&self) -> Delivery<RabbitMq> {
-        Delivery::new(PUBLISH, Arc::new(RabbitMq(self.settings.clone())), Arc::clone(&self.archive), Arc::clone(&self.status))
+        Delivery::new(
+            PUBLISH,
+            Arc::new(RabbitMq::new(self.settings.clone())),
+            Arc::clone(&self.archive),
+            Arc::clone(&self.status),
+        )
     }
 
     pub(crate) fn run(&self) -> Lifecycle {
         let lifecycle = Lifecycle::new();
         let (output, archive, status) =
-            (Arc::new(RabbitMq(self.settings.clone())), Arc::clone(&self.archive), Arc::clone(&self.status));
+            (Arc::new(RabbitMq::new(self.settings.clone())), Arc::clone(&self.archive), Arc::clone(&self.status));
         lifecycle.work("publish", move || Delivery::new(PUBLISH, Arc::clone(&output), Arc::clone(&archive), Arc::clone(&status)));
         lifecycle
     }

@@ -77,3 +77,11 @@ pub(crate) fn cut(path: &Path, parts: u64) {
     let file = fs::File::options().write(true).open(path).unwrap();
     file.set_len(file.metadata().unwrap().len() * parts / 10).unwrap();
 }
+
+/// The first block of Python behind a heading of a page.
+pub(crate) fn python_of(page: &str, heading: &str) -> String {
+    let text = fs::read_to_string(project().join(page)).unwrap();
+    let (_, behind) = text.split_once(heading).unwrap();
+    let (_, code) = behind.split_once("```python\n").unwrap();
+    code.split_once("```").unwrap().0.to_owned()
+}

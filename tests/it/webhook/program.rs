@@ -11,7 +11,7 @@ use telescribe::config::Config;
 use telescribe_simulator::{PeerId, Post};
 
 use super::Hook;
-use crate::support::files::project;
+use crate::support::files::python_of;
 use crate::support::fleet::{Fleet, small};
 use crate::support::program::{run_in, terminate};
 use crate::support::python::python;
@@ -73,18 +73,32 @@ async fn however_it_ends_every_match_comes_in_order_over_tls() {
     let shown = run_in(&fleet.path(""), &["--data", fleet.data().to_str().unwrap(), "status"]).well().out;
     assert!(shown.contains("  alerts (webhook): blocked, "), "{shown}");
     assert!(shown.contains("the receiver answered 503 (Service Unavailable)"), "{shown}");
-    assert!(!shown.contains("s3cret"), "{shown}");
+    assert!(!shown.contains("s3cret") && shown.contains("; next try at 2"), "{shown}");
+    let asked = |arguments: &[&str]| {
+        run_in(&fleet.path(""), &[&["--data", fleet.data().to_str().unwrap(), "dead-letters"][..], arguments].concat())
+    };
+    assert_eq!((asked(&["list"]).status, asked(&["list"]).out.as_str()), (1, "there are none\n"));
+    assert_eq!((asked(&["resend", "alerts"]).status, asked(&["skip", "nobody"]).status), (1, 2));
+    let skipped = asked(&["skip", "alerts"]).well().out;
+    assert!(skipped.contains(".watch.matched.zebras is skipped and kept"), "{skipped}");
+    fleet.until_got("/v1/status", |status| status["outputs"][0]["dead_letters"] == 1).await;
+    let listed = asked(&["list"]).well().out;
+    assert!(listed.contains("  alerts  change ") && listed.contains("it was skipped: the receiver answered 503"), "{listed}");
     program.kill().unwrap();
     program.wait().unwrap();
     ids.push(posted("a zebra in the night"));
     receiver.answer(&["always 204"]);
     let mut program = daemon(&fleet, &receiver);
+    let skipped = ids.remove(2);
     until("the others", || subjects(&receiver).len() >= ids.len()).await;
     let status = fleet.until_got("/v1/status", |status| status["outputs"][0]["lag"] == 0).await;
+    assert!(asked(&["resend", "alerts"]).well().out.contains("1 event will be sent again"));
+    fleet.until_got("/v1/status", |status| status["outputs"][0]["dead_letters"] == 0).await;
     assert_eq!((&status["outputs"][0]["name"], &status["outputs"][0]["kind"]), (&json!("alerts"), &json!("webhook")));
     assert_eq!((&status["outputs"][0]["state"], &status["publish"]), (&json!("connected"), &json!(null)));
     terminate(&program);
     assert!(program.wait().unwrap().success());
+    ids.push(skipped);
     let expected: Vec<String> = ids.iter().map(|id| format!("{}/{id}", peer.marked())).collect();
     assert_eq!(subjects(&receiver), expected);
     assert!(receiver.requests().iter().all(|request| request.refusal.is_none()));
@@ -133,14 +147,6 @@ fn a_secret_that_is_missing_wrong_or_open_to_others_is_refused_before_anything_s
     let checked = run_in(folder.path(), &["config", "--check"]);
     assert!(checked.err.contains("line 5: `outputs.0.secret` must be") && !checked.err.contains("s3cret"), "{}", checked.err);
     assert_eq!(checked.status, 2);
-}
-
-/// The first block of Python behind a heading of a page.
-fn python_of(page: &str, heading: &str) -> String {
-    let text = std::fs::read_to_string(project().join(page)).unwrap();
-    let (_, behind) = text.split_once(heading).unwrap();
-    let (_, code) = behind.split_once("```python\n").unwrap();
-    code.split_once("```").unwrap().0.to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
