@@ -212,6 +212,7 @@ impl Context {
             operator: Arc::new(NotRunning),
             watching: Watching::default(),
             watch_keeper: Arc::new(NotRunning),
+            output_keeper: Arc::new(NotRunning),
             metrics: Arc::new(String::new),
             settings: self.settings.clone(),
             lifecycle: self.lifecycle.clone(),

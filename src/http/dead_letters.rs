@@ -43,8 +43,8 @@ impl FromQuery for ListDeadLettersParams {
 
 /// Lists the events that could not be delivered, by output and in the order of the change log.
 #[utoipa::path(
-    get, path = "/v1/dead-letters", tag = "program", params(ListDeadLettersParams),
-    responses((status = 200, body = DeadLettersPage), (status = 400, body = Problem, content_type = "application/problem+json")),
+    get, path = "/v1/dead-letters", operation_id = "listDeadLetters", tag = "program", params(ListDeadLettersParams),
+    responses((status = 200, body = DeadLettersPage)),
 )]
 pub(super) async fn list(
     State(context): State<Arc<Context>>,
@@ -67,15 +67,12 @@ fn cursor(letter: &DeadLetterView) -> String {
 
 /// Skips the event that an output's receiver refuses, and that holds back all behind it. It is kept as a dead letter.
 #[utoipa::path(
-    post, path = "/v1/outputs/{name}/skip", tag = "program", params(("name" = String, Path, description = "The output's name.")),
-    request_body = Option<serde_json::Map<String, serde_json::Value>>,
+    post, path = "/v1/outputs/{name}/skip", operation_id = "skipEvent", tag = "program", params(("name" = String, Path, description = "The output's name.")),
     responses(
         (status = 202, description = "It will be skipped, unless it is confirmed first.", body = SkippedEventView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The listener does not set `operate`.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "None of its events is refused.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The program is not running.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The listener does not set `operate`."),
+        (status = 409, description = "None of its events is refused."),
+        (status = 503, description = "The program is not running."),
     ),
 )]
 pub(super) async fn skip(
@@ -90,14 +87,11 @@ pub(super) async fn skip(
 
 /// Sends the dead letters of an output again, in the order of the change log, behind what was sent meanwhile.
 #[utoipa::path(
-    post, path = "/v1/outputs/{name}/resend", tag = "program", params(("name" = String, Path, description = "The output's name.")),
-    request_body = Option<serde_json::Map<String, serde_json::Value>>,
+    post, path = "/v1/outputs/{name}/resend", operation_id = "resendEvents", tag = "program", params(("name" = String, Path, description = "The output's name.")),
     responses(
         (status = 202, description = "They will be sent; those that are refused again stay dead letters.", body = ResentEventsView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The listener does not set `operate`.", body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The program is not running.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The listener does not set `operate`."),
+        (status = 503, description = "The program is not running."),
     ),
 )]
 pub(super) async fn resend(

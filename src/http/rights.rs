@@ -20,6 +20,7 @@ use crate::seal::KeyScope::{self, Admin, Changes, Fetch, Media, Operate, Search}
 use super::client_limits::{self, ClientUse};
 use super::context::Context;
 use super::ingress::Ingress;
+use super::page;
 use super::problem::Problem;
 
 /// What a route needs.
@@ -68,11 +69,11 @@ const fn open(path: &'static str) -> RouteRule {
     get(path, Need::Nothing, Limited::Yes)
 }
 
+/// That of the page's own files.
+static PAGE: RouteRule = open("/");
+
+/// Those of every other route.
 const RULES: &[RouteRule] = &[
-    open("/"),
-    open("/page.js"),
-    open("/files.js"),
-    open("/page.css"),
     open("/openapi.json"),
     open("/healthz"),
     open("/readyz"),
@@ -103,6 +104,7 @@ const RULES: &[RouteRule] = &[
     reading("/v1/dump", Fetch, Limited::Yes),
     reading("/v1/status", Fetch, Limited::No),
     reading("/v1/jobs", Fetch, Limited::No),
+    reading("/v1/dead-letters", Fetch, Limited::No),
     reading("/v1/fetch/{run}", Fetch, Limited::No),
     reading("/v1/backups/{run}", Fetch, Limited::No),
     reading("/v1/erasures", Fetch, Limited::No),
@@ -127,6 +129,8 @@ const RULES: &[RouteRule] = &[
     doing("/v1/media/retry"),
     doing("/v1/watches"),
     doing("/v1/watches/{name}/remove"),
+    doing("/v1/outputs/{name}/skip"),
+    doing("/v1/outputs/{name}/resend"),
     // It reads all there is, and takes as long as that takes, which no sealed response may.
     get("/v1/verify", Need::Unsealed(Operate), Limited::No),
     post("/v1/erasures", Need::Scope(Admin), Limited::No),
@@ -164,7 +168,13 @@ fn admit(context: &Context, request: &Request) -> Result<Option<Arc<ClientUse>>,
 fn rule(method: &Method, route: &str) -> Option<&'static RouteRule> {
     // The head of a response is a part of it.
     let method = if *method == Method::HEAD { &Method::GET } else { method };
-    RULES.iter().find(|(of, path, ..)| of == method && *path == route)
+    rules(route).find(|(of, ..)| of == method)
+}
+
+/// The rules of a route, one for each of its methods.
+fn rules(route: &str) -> impl Iterator<Item = &'static RouteRule> {
+    let is_page = page::FILES.iter().any(|(path, ..)| *path == route);
+    is_page.then_some(&PAGE).into_iter().chain(RULES.iter().filter(move |(_, path, ..)| *path == route))
 }
 
 fn check((_, _, need, limited): &RouteRule, ingress: &Ingress, query: &str) -> Result<(), Problem> {
@@ -210,7 +220,7 @@ fn names_peer(query: &str) -> bool {
 
 /// The response to a method that no rule has for this route; where there is no rule for any, the route was forgotten.
 fn unruled(method: &Method, path: &str) -> Response {
-    let methods: Vec<&str> = RULES.iter().filter(|(_, of, ..)| *of == path).map(|(method, ..)| method.as_str()).collect();
+    let methods: Vec<&str> = rules(path).map(|(method, ..)| method.as_str()).collect();
     if methods.is_empty() {
         tracing::error!("nobody may ask for `{path}`, because no rule says who may");
         return Problem::not_allowed("nobody may ask for this").into_response();

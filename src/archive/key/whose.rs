@@ -4,9 +4,9 @@ use crate::model::{ChatId, FileId, FileOrigin, MessageKey, PeerId, Seq, Timestam
 
 use super::super::codec::{OwnedKey, Whose};
 use super::{
-    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, EpochsKey, ErasureNumber, FileTotalsKey, FormatKey, FormerOwnerKey,
-    JobKey, JudgedByKey, MemberKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey, RecountedKey, UnknownUsernameKey,
-    UpgradeKey, Username, VersionKey, WalkedKey, WatchKey, WatchesRevisionKey,
+    AccountKey, AddressKey, ArchiveIdKey, AttachedKey, DeadLetterKey, EpochsKey, ErasureNumber, FileTotalsKey, FormatKey,
+    FormerOwnerKey, JobKey, JudgedByKey, MemberKey, NewestChangeKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey,
+    RecountedKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey, WatchKey, WatchesRevisionKey,
 };
 
 macro_rules! whose {
@@ -27,6 +27,7 @@ whose! {
     VersionKey => |version| Whose::Peer(version.message.peer());
     (MessageKey, Timestamp) => |(message, _)| Whose::Peer(message.peer());
     (PeerId, Timestamp) => |(peer, _)| Whose::Peer(*peer);
+    NewestChangeKey => |newest| Whose::Peer(newest.0);
     MemberKey => |member| Whose::Peer(member.peer);
     FileOrigin => |origin| Whose::Peer(origin.peer());
     OriginKey => |key| Whose::Peer(key.origin.peer());
@@ -55,6 +56,7 @@ whose! {
     UnknownUsernameKey => |_| Whose::Program;
     QueueKey => |_| Whose::Program;
     ErasureNumber => |_| Whose::Program;
+    DeadLetterKey => |_| Whose::Program;
     WatchKey => |_| Whose::Program;
     WatchesRevisionKey => |_| Whose::Program;
 }
