@@ -37,6 +37,16 @@ async fn run_all(globals: &Globals) -> String {
     note("show", cli::show::write(&show, globals, &mut out).await.unwrap());
     let absent = cli::show::Args { id: Some(99), ..show };
     note("show", cli::show::write(&absent, globals, &mut out).await.unwrap());
+    let history = cli::history::Args {
+        peer: "@novosti".to_owned(),
+        account: None,
+        before: None,
+        after: Some(1),
+        oldest: true,
+        limit: 2.try_into().unwrap(),
+        all: false,
+    };
+    note("history", cli::history::write(&history, globals, &mut out).await.unwrap());
     note("peers", cli::peers::write(&cli::peers::Args { all: true }, globals, &mut out).await.unwrap());
     let changes = cli::changes::Args { after: "24".parse().unwrap(), limit: None, follow: false };
     note("changes", cli::changes::write(&changes, globals, &mut out).await.unwrap());
@@ -136,7 +146,7 @@ fn commands_are_written_as_their_examples_say() {
     ] {
         read(&format!("telescribe {line}"));
     }
-    for name in ["search", "show", "peers", "changes", "dump", "coverage", "counters", "schedule", "join", "status"] {
+    for name in ["search", "show", "history", "peers", "changes", "dump", "coverage", "counters", "schedule", "join", "status"] {
         let mut line = Line::command();
         let help = line.find_subcommand_mut(name).unwrap().render_help().to_string();
         assert!(help.contains("Examples:\n  telescribe "), "{name}: {help}");

@@ -85,6 +85,10 @@ async fn a_web_page_of_somebody_else_cannot_read_the_archive_through_a_name_that
     {
         assert_eq!(served.ask("GET", "/v1/peers", &[("host", host)], "").await.status, status, "{host}");
     }
+    // Whoever asks by a name that is not this machine's is told to seal, as nothing else is answered there.
+    for (host, required) in [("localhost", false), ("evil.example", true)] {
+        assert_eq!(served.ask("GET", "/v1/sealed", &[("host", host)], "").await.json()["required"], required, "{host}");
+    }
     let two = served.ask("GET", "/v1/peers", &[("host", "localhost"), ("host", "evil.example")], "").await;
     assert_eq!((two.status.as_u16(), &two.json()["code"]), (403, &"foreign-host".into()));
     served.stop().await;
