@@ -120,14 +120,14 @@ mod tests {
     #[test]
     fn no_filter_lets_what_libraries_hold_into_the_log() {
         for format in [LogFormat::Text, LogFormat::Json] {
-            for filter in ["trace", "lapin=trace", "lapin::channel=trace,hyper::proto=trace", "info,[{}]=trace"] {
+            for filter in ["trace", "lapin=trace", "lapin::channel=trace,wire::proto=trace", "info,[request]=trace"] {
                 let kept = Kept::default();
                 let config = LogConfig { filter: filter.to_owned(), format };
                 let subscriber = subscriber(&config, kept.clone(), false).unwrap();
                 tracing::subscriber::with_default(subscriber, || {
                     tracing::warn!(target: "lapin::channel", body = "a secret text", "returned");
                     tracing::trace!(target: "lapin::channel", "a secret text");
-                    tracing::debug!(target: "hyper::proto::h1", "a secret text");
+                    tracing::debug!(target: "wire::proto", "a secret text");
                     tracing::trace!(target: "grammers_mtsender", "a secret text");
                     tracing::error!(target: "telescribe::output", "what is ours");
                 });
@@ -145,7 +145,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber(&config, kept.clone(), false).unwrap(), || {
             tracing::debug!(target: "telescribe::http::log", "one");
             tracing::info!(target: "telescribe::crawl", "two");
-            tracing::warn!(target: "hyper_util", "three");
+            tracing::warn!(target: "wire", "three");
         });
         let log = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
         assert!(log.contains("one") && !log.contains("two") && log.contains("three"), "{log}");

@@ -10,6 +10,7 @@ use crate::archive::{Archive, ArchivedWatch};
 use crate::blob::Blobs;
 use crate::lifecycle::Lifecycle;
 use crate::model::{ChatId, Clock, PeerId};
+use crate::panics;
 use crate::seal::{self, Recipient, ServerId};
 use crate::search::ServingIndex;
 use crate::views::{JobView, JoinView, ProgramView, StartView};
@@ -303,6 +304,6 @@ impl Context {
             let _request = request.enter();
             work(&context)
         });
-        done.await.map_err(|e| Problem::hidden(&e))?
+        done.await.map_err(|error| Problem::hidden(&panics::of_task(error)))?
     }
 }

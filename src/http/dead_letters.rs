@@ -68,6 +68,7 @@ fn cursor(letter: &DeadLetterView) -> String {
 /// Skips the event that an output's receiver refuses, and that holds back all behind it. It is kept as a dead letter.
 #[utoipa::path(
     post, path = "/v1/outputs/{name}/skip", operation_id = "skipEvent", tag = "program", params(("name" = String, Path, description = "The output's name.")),
+    request_body = Option<serde_json::Map<String, serde_json::Value>>,
     responses(
         (status = 202, description = "It will be skipped, unless it is confirmed first.", body = SkippedEventView),
         (status = 403, description = "The listener does not set `operate`."),
@@ -88,6 +89,7 @@ pub(super) async fn skip(
 /// Sends the dead letters of an output again, in the order of the change log, behind what was sent meanwhile.
 #[utoipa::path(
     post, path = "/v1/outputs/{name}/resend", operation_id = "resendEvents", tag = "program", params(("name" = String, Path, description = "The output's name.")),
+    request_body = Option<serde_json::Map<String, serde_json::Value>>,
     responses(
         (status = 202, description = "They will be sent; those that are refused again stay dead letters.", body = ResentEventsView),
         (status = 403, description = "The listener does not set `operate`."),
