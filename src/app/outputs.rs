@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::RunningOutput;
 use super::secret_file::read_secret_file;
-use crate::archive::Archive;
+use crate::archive::{Archive, ArchiveError, DeadLetter};
 use crate::config::{Config, OutputKind, OutputTarget, PlannedOutput, PlannedWebhook};
 use crate::http::{OutputKeeper, OutputRefusal};
 use crate::lifecycle::Lifecycle;
@@ -78,21 +78,59 @@ impl ReadyOutput {
 }
 
 /// The outputs that run, for what their operator asks of them.
-pub(super) struct RunningOutputs(pub(super) Vec<RunningOutput>);
+pub(super) struct RunningOutputs {
+    pub(super) outputs: Vec<RunningOutput>,
+    pub(super) archive: Arc<Archive>,
+    pub(super) clock: Arc<dyn Clock>,
+}
 
 impl RunningOutputs {
     fn named(&self, name: &str) -> Result<&RunningOutput, OutputRefusal> {
-        self.0.iter().find(|output| output.name == name).ok_or(OutputRefusal::Unknown)
+        self.outputs.iter().find(|output| output.name == name).ok_or(OutputRefusal::Unknown)
+    }
+
+    /// The dead letters of an output, or the one of an event.
+    fn letters(&self, output: &str, event: Option<&str>) -> Result<Vec<DeadLetter>, ArchiveError> {
+        let letters = self.archive.view().dead_letters(output);
+        let is_meant = |letter: &DeadLetter| event.is_none_or(|event| letter.event == event);
+        letters.filter(|letter| letter.as_ref().map_or(true, is_meant)).collect()
     }
 }
 
 impl OutputKeeper for RunningOutputs {
-    fn skip(&self, output: &str) -> Result<String, OutputRefusal> {
-        self.named(output)?.status.ask_to_skip().ok_or(OutputRefusal::NothingRefused)
+    fn skip(&self, output: &str, event: &str) -> Result<(), OutputRefusal> {
+        let Err(refused) = self.named(output)?.status.ask_to_skip(event) else { return Ok(()) };
+        // Asked again (idempotent).
+        if !self.letters(output, Some(event))?.is_empty() {
+            return Ok(());
+        }
+        Err(refused.map_or(OutputRefusal::NothingRefused, OutputRefusal::OtherRefused))
     }
 
     fn resend(&self, output: &str) -> Result<u64, OutputRefusal> {
         Ok(self.named(output)?.status.ask_to_resend())
+    }
+
+    fn let_go(&self, output: &str, event: Option<&str>) -> Result<u64, OutputRefusal> {
+        let running = self.named(output).ok();
+        let mut letters = self.letters(output, event)?;
+        if running.is_none() && letters.is_empty() {
+            return Err(OutputRefusal::Unknown);
+        }
+        if running.is_some() {
+            let position = self.archive.view().position(output)?;
+            letters.retain(|letter| letter.seq <= position);
+        }
+        let count = letters.len() as u64;
+        let mut write = self.archive.write(self.clock.timestamp());
+        for letter in letters {
+            write.remove_dead_letter(letter);
+        }
+        write.commit()?;
+        if let Some(running) = running {
+            running.status.note_dropped(count);
+        }
+        Ok(count)
     }
 }
 
