@@ -178,3 +178,42 @@ fn secret(name: &str, hook: &PlannedWebhook) -> anyhow::Result<WebhookSecret> {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::Durability;
+    use crate::model::{Seq, SystemClock, Timestamp};
+    use crate::output;
+
+    fn letter(output: &str, seq: u64, event: &str) -> DeadLetter {
+        let (output, event, why) = (output.to_owned(), event.to_owned(), String::new());
+        DeadLetter { output, seq: Seq(seq), event, at: Timestamp(1), why }
+    }
+
+    #[test]
+    fn dead_letters_are_dropped_also_of_an_output_that_is_not_configured_but_not_those_of_a_change_that_is_not_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
+        let mut write = archive.write(Timestamp(1));
+        for kept in [letter("gone", 7, "g"), letter("alerts", 4, "a"), letter("alerts", 5, "b"), letter("alerts", 6, "c")] {
+            write.add_dead_letter(kept);
+        }
+        write.position("alerts", Seq(5));
+        write.commit().unwrap();
+        let alerts = RunningOutput { name: "alerts".to_owned(), kind: "webhook", status: Arc::new(output::Status::new()) };
+        let running = RunningOutputs { outputs: vec![alerts], archive: Arc::clone(&archive), clock: Arc::new(SystemClock) };
+        let left = |output: &str| running.letters(output, None).unwrap().into_iter().map(|l| l.event).collect::<Vec<_>>();
+
+        assert_eq!(running.let_go("alerts", Some("nothing")).unwrap(), 0);
+        assert_eq!((running.let_go("alerts", Some("a")).unwrap(), left("alerts")), (1, vec!["b".to_owned(), "c".to_owned()]));
+        assert_eq!((running.let_go("alerts", None).unwrap(), left("alerts")), (1, vec!["c".to_owned()]));
+        assert_eq!((running.let_go("gone", None).unwrap(), left("gone")), (1, vec![]));
+        assert!(matches!(running.let_go("gone", None), Err(OutputRefusal::Unknown)));
+
+        // What was skipped is a dead letter: asked again, that is done.
+        assert!(running.skip("alerts", "c").is_ok());
+        assert!(matches!(running.skip("alerts", "d"), Err(OutputRefusal::NothingRefused)));
+        assert!(matches!(running.skip("gone", "g"), Err(OutputRefusal::Unknown)));
+    }
+}

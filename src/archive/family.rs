@@ -19,8 +19,8 @@ use super::erasure::{Erasure, Tombstone};
 use super::file_totals::FileTotals;
 use super::key::{
     AccountKey, AddressKey, ArchiveIdKey, AttachedKey, DeadLetterKey, EpochsKey, ErasureNumber, FileTotalsKey, FormatKey,
-    FormerOwnerKey, JobKey, JudgedByKey, MemberKey, NewestChangeKey, NewestKeptKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey,
-    RecountedKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey, WatchKey, WatchesRevisionKey,
+    FormerOwnerKey, JobKey, JudgedByKey, MemberKey, NewestChangeKey, NewestKeptKey, OriginKey, OwnKey, PositionKey, ProbeKey,
+    QueueKey, RecountedKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey, WatchKey, WatchesRevisionKey,
 };
 use super::members::Membership;
 use super::newest::NewestKept;

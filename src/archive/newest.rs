@@ -50,6 +50,8 @@ mod tests {
             assert_eq!(NewestKept::with(Some(kept), Seq(first), Seq(9)), NewestKept { since: Seq(first), up_to: Seq(9) });
         }
         assert_eq!(NewestKept::from_bytes(&NewestKeptKey, &kept.to_bytes()).unwrap(), kept);
-        assert!(NewestKept::from_bytes(&NewestKeptKey, &[0; 15]).is_err() && NewestKept::from_bytes(&NewestKeptKey, &[]).is_err());
+        assert!(
+            NewestKept::from_bytes(&NewestKeptKey, &[0; 15]).is_err() && NewestKept::from_bytes(&NewestKeptKey, &[]).is_err()
+        );
     }
 }

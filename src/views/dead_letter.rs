@@ -40,7 +40,7 @@ pub struct DeadLettersPage {
 
 /// Which event is to be skipped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = SkipEventBody)]
+#[schema(as = SkipEvent)]
 pub struct SkipEventBody {
     /// Its id: `refused_event` of the output in `/v1/status`. Where another event is refused meanwhile, nothing is skipped.
     pub event: String,
@@ -64,7 +64,7 @@ pub struct ResentEventsView {
 
 /// Which dead letters are to be let go of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[schema(as = DropEventsBody)]
+#[schema(as = DropEvents)]
 pub struct DropEventsBody {
     /// The id of one event; all of the output where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]

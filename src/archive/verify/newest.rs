@@ -63,7 +63,8 @@ impl View<'_> {
         };
         let mut rows = self.lenient(&NEWEST_CHANGE, KeyRange::under(NewestChangeKey::PREFIX), Order::OldestFirst);
         while let Some(row) = report.next(&mut rows)? {
-            let Some((NewestChangeKey(peer), noted)) = report.readable(|| "the newest change of a peer".to_owned(), row.entry()) else {
+            let Some((NewestChangeKey(peer), noted)) = report.readable(|| "the newest change of a peer".to_owned(), row.entry())
+            else {
                 continue;
             };
             let known = newest.of.remove(&peer).unwrap_or_default();

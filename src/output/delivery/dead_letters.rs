@@ -40,7 +40,11 @@ impl LetterLog {
         let (id, seq) = (&event.id, event.seq.0);
         if !self.is_due() {
             self.untold += 1;
-            tracing::debug!(output.name = output, change.seq = seq, "output `{output}`: the event `{id}` is not delivered: {why}");
+            tracing::debug!(
+                output.name = output,
+                change.seq = seq,
+                "output `{output}`: the event `{id}` is not delivered: {why}"
+            );
             return;
         }
         tracing::warn!(
@@ -126,7 +130,9 @@ impl<O: Output> Delivery<O> {
     /// Passes over the refused event, where the operator asks for it. Nothing may be in flight. Says whether it did.
     pub(super) fn skip_refused(&mut self) -> anyhow::Result<bool> {
         let Some(asked) = self.status.take_skip() else { return Ok(false) };
-        let Some((event, why)) = self.refused.take_if(|(event, _)| event.id == asked && event.seq > self.position) else { return Ok(false) };
+        let Some((event, why)) = self.refused.take_if(|(event, _)| event.id == asked && event.seq > self.position) else {
+            return Ok(false);
+        };
         let letter = self.letter(&event, format!("it was skipped: {why}"));
         // The others of its change are still to be sent, where there are any.
         self.move_with(event.ends_change.then_some((event.seq, event.at)), vec![letter])?;
@@ -142,12 +148,15 @@ impl<O: Output> Delivery<O> {
 
     /// Whether dead letters are to be sent again, or are on their way.
     pub(super) fn is_resending(&mut self) -> anyhow::Result<bool> {
-        let in_flight = self.session.iter().flat_map(|session| &session.in_flight).find_map(|in_flight| in_flight.letter.as_ref());
+        let in_flight =
+            self.session.iter().flat_map(|session| &session.in_flight).find_map(|in_flight| in_flight.letter.as_ref());
         let is_under_way = in_flight.is_some();
         if self.status.take_resend() {
-            let letters: Vec<DeadLetter> = self.reader.archive().view().dead_letters(self.reader.name()).collect::<Result<_, _>>()?;
+            let letters: Vec<DeadLetter> =
+                self.reader.archive().view().dead_letters(self.reader.name()).collect::<Result<_, _>>()?;
             let dead_letters = letters.len() as u64;
-            self.resending = letters.into_iter().filter(|letter| in_flight.is_none_or(|sent| sent.event != letter.event)).collect();
+            self.resending =
+                letters.into_iter().filter(|letter| in_flight.is_none_or(|sent| sent.event != letter.event)).collect();
             self.output.forget_limits();
             self.status.note(|report| report.dead_letters = dead_letters);
         }
