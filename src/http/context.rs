@@ -81,11 +81,15 @@ impl WatchKeeper for NotRunning {
 }
 
 impl OutputKeeper for NotRunning {
-    fn skip(&self, _: &str) -> Result<String, OutputRefusal> {
+    fn skip(&self, _: &str, _: &str) -> Result<(), OutputRefusal> {
         Err(OutputRefusal::NotRunning)
     }
 
     fn resend(&self, _: &str) -> Result<u64, OutputRefusal> {
+        Err(OutputRefusal::NotRunning)
+    }
+
+    fn let_go(&self, _: &str, _: Option<&str>) -> Result<u64, OutputRefusal> {
         Err(OutputRefusal::NotRunning)
     }
 }
