@@ -1,7 +1,5 @@
 //! Reading from the command line: messages by links, histories, groups of words, and a data folder that is wanted by somebody else.
 
-#![expect(clippy::unwrap_used, reason = "what cannot be had fails the test")]
-
 use std::io::Read as _;
 use std::net::TcpListener;
 use std::process::Stdio;
