@@ -40,6 +40,12 @@ impl EventFilter {
         }
     }
 
+    /// The events of changes themselves, and of no watch.
+    #[must_use]
+    pub fn of_changes() -> Self {
+        Self { names: Some(ChangeKind::NAMES.into_iter().map(str::to_owned).collect()), watches: None }
+    }
+
     /// Whether all events are wanted.
     #[must_use]
     pub fn is_all(&self) -> bool {

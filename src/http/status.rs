@@ -8,6 +8,7 @@ use axum::response::IntoResponse;
 use axum::{Extension, Json};
 
 use crate::model::Seq;
+use crate::seal::KeyScope;
 use crate::search::{RebuildProgress, SearchError};
 use crate::views::{ArchiveStatus, IndexRebuild, IndexStatus, StatusView};
 
@@ -64,7 +65,7 @@ pub(super) async fn readyz(
     headers: HeaderMap,
 ) -> Result<&'static str, Problem> {
     // Everybody may ask, but accounts and addresses are not for everybody.
-    let may_read = ingress.plain(&headers) == Plain::Allowed;
+    let may_read = ingress.plain(&headers) == Plain::Allowed && ingress.may(KeyScope::Fetch);
     let unready = context.read(move |context| {
         let detail = if may_read { context.status.unready_detail() } else { None };
         Ok(context.status.unready().map(|why| detail.map_or_else(|| why.clone(), |detail| format!("{why} ({detail})"))))
