@@ -107,6 +107,7 @@ mod tests {
             let wanted: Vec<&str> = kinds.iter().filter(|kind| only.wants(kind)).map(ChangeKind::name).collect();
             assert_eq!(wanted, [kind.name()]);
             assert!(!only.wants_matches() && !only.is_all() && EventFilter::default().wants(&kind));
+            assert!(EventFilter::of_changes().wants(&kind) && !EventFilter::of_changes().wants_matches());
         }
     }
 

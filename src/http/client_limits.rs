@@ -135,7 +135,8 @@ pub(super) async fn search_place() -> Result<Option<SearchPlace>, Problem> {
 pub(super) fn export_place() -> Result<Option<OwnedSemaphorePermit>, Problem> {
     let Ok(place) = ASKING.try_with(|client| Arc::clone(&client.exports).try_acquire_owned()) else { return Ok(None) };
     place.map(Some).map_err(|_| {
-        let what = format!("this client has {EXPORTS_MAX} exports at once, which is the most there may be; wait for one of them to end");
+        let what =
+            format!("this client has {EXPORTS_MAX} exports at once, which is the most there may be; wait for one of them to end");
         Problem::too_many_requests(what).retry_after(SEARCH_AGAIN)
     })
 }
