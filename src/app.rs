@@ -327,6 +327,8 @@ impl App {
             lifecycle: lifecycle.clone(),
         };
         let clock = Arc::clone(&environment.clock);
+        let running_outputs =
+            outputs::RunningOutputs { outputs: outputs.clone(), archive: Arc::clone(&archive), clock: Arc::clone(&clock) };
         let context = http::Context::new(Arc::clone(&archive), index.clone(), clock, lifecycle.clone())
             .with_blobs(blobs.clone())
             .with_settings(http_settings)
@@ -336,7 +338,7 @@ impl App {
             .with_status(Arc::new(running))
             .with_operator(job_control)
             .with_watch_keeper(watch_requests)
-            .with_output_keeper(Arc::new(outputs::RunningOutputs(outputs.clone())))
+            .with_output_keeper(Arc::new(running_outputs))
             .with_metrics(gauges.start(environment.metrics));
         bound.serve(&Arc::new(context));
         Ok(Self {

@@ -48,6 +48,7 @@ mod loss;
 mod marker;
 mod marks;
 mod members;
+mod newest;
 mod open;
 mod opened;
 mod outcome;

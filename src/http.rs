@@ -193,6 +193,7 @@ fn described() -> OpenApiRouter<Arc<Context>> {
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::skip))
         .routes(routes!(dead_letters::resend))
+        .routes(routes!(dead_letters::let_go))
         .layer(compression());
     // Not compressed: what must arrive the moment that it is sent; files, which mostly are already, and have ranges; what is sealed.
     text.routes(routes!(changes::list))

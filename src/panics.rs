@@ -5,6 +5,8 @@
 
 use std::any::Any;
 
+use tokio::task::JoinError;
+
 /// What ends the part of a made text that is about the code and not about the data.
 const DATA: [char; 4] = [':', '`', '"', '\''];
 
@@ -18,6 +20,15 @@ pub fn said(payload: &(dyn Any + Send)) -> String {
     match text.find(DATA) {
         Some(end) => format!("{} (the rest is not logged, as it may be of a message)", text[..end].trim_end()),
         None => text.clone(),
+    }
+}
+
+/// What is known of a task that ended without an outcome.
+#[must_use]
+pub fn of_task(error: JoinError) -> anyhow::Error {
+    match error.try_into_panic() {
+        Ok(panic) => anyhow::anyhow!("it panicked: {}", said(&*panic)),
+        Err(_) => anyhow::anyhow!("it was ended with the program"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Logs and metrics: where they go, and what each metric means.
 //!
 //! Message texts, phone numbers, keys, access hashes and file references never reach a log. What libraries say of what they do may hold them, so
-//! they are held to what they say at `info` and above, and some to errors, whatever the operator's filter says; and so are [panics].
+//! they are held to what they say at `info` and above, some to errors, and one to nothing, whatever the operator's filter says; and so are [panics].
 
 mod catalogue;
 
@@ -25,9 +25,10 @@ pub use catalogue::{CATALOGUE, Metric, MetricKind};
 
 /// What is ours: these may say what they like, and say no texts.
 const OURS: &str = "telescribe";
-/// Libraries that may put contents into what they say of trouble, too: lapin logs returned messages with their bodies, grammers requests, answers and
-/// updates.
-const HELD_TO_ERRORS: [&str; 4] = ["lapin", "grammers_client", "grammers_mtsender", "grammers_mtproto"];
+/// Libraries that may put contents into what they say of trouble, too: grammers logs requests, answers and updates.
+const HELD_TO_ERRORS: [&str; 3] = ["grammers_client", "grammers_mtsender", "grammers_mtproto"];
+/// It logs returned messages with their bodies, and each error three times over; its errors come back to `output`, which tells of them once.
+const SILENT: &str = "lapin";
 
 /// Starts logging to standard error.
 ///
@@ -63,7 +64,11 @@ fn is_without_content(of: &Metadata<'_>) -> bool {
     if root.starts_with(OURS) {
         return true;
     }
-    let most = if HELD_TO_ERRORS.contains(&root) { LevelFilter::ERROR } else { LevelFilter::INFO };
+    let most = match root {
+        SILENT => LevelFilter::OFF,
+        root if HELD_TO_ERRORS.contains(&root) => LevelFilter::ERROR,
+        _ => LevelFilter::INFO,
+    };
     *of.level() <= most
 }
 
@@ -120,14 +125,15 @@ mod tests {
     #[test]
     fn no_filter_lets_what_libraries_hold_into_the_log() {
         for format in [LogFormat::Text, LogFormat::Json] {
-            for filter in ["trace", "lapin=trace", "lapin::channel=trace,hyper::proto=trace", "info,[{}]=trace"] {
+            for filter in ["trace", "lapin=trace", "lapin::channel=trace,wire::proto=trace", "info,[request]=trace"] {
                 let kept = Kept::default();
                 let config = LogConfig { filter: filter.to_owned(), format };
                 let subscriber = subscriber(&config, kept.clone(), false).unwrap();
                 tracing::subscriber::with_default(subscriber, || {
                     tracing::warn!(target: "lapin::channel", body = "a secret text", "returned");
+                    tracing::error!(target: "lapin::io_loop", "a secret text");
                     tracing::trace!(target: "lapin::channel", "a secret text");
-                    tracing::debug!(target: "hyper::proto::h1", "a secret text");
+                    tracing::debug!(target: "wire::proto", "a secret text");
                     tracing::trace!(target: "grammers_mtsender", "a secret text");
                     tracing::error!(target: "telescribe::output", "what is ours");
                 });
@@ -145,7 +151,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber(&config, kept.clone(), false).unwrap(), || {
             tracing::debug!(target: "telescribe::http::log", "one");
             tracing::info!(target: "telescribe::crawl", "two");
-            tracing::warn!(target: "hyper_util", "three");
+            tracing::warn!(target: "wire", "three");
         });
         let log = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
         assert!(log.contains("one") && !log.contains("two") && log.contains("three"), "{log}");

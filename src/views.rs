@@ -39,7 +39,9 @@ pub use context::{DiscussionView, MessageContextView, MissingMessageView, Relate
 pub use counters::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
 pub(crate) use coverage::CoverageRow;
 pub use coverage::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView, HoleView};
-pub use dead_letter::{DeadLetterView, DeadLettersPage, ResentEventsView, SkippedEventView};
+pub use dead_letter::{
+    DeadLetterView, DeadLettersPage, DropEventsBody, DroppedEventsView, ResentEventsView, SkipEventBody, SkippedEventView,
+};
 pub use dump::DumpPage;
 pub use erasure::{EraseBody, EraseRunView, EraseStartView, ErasedCountsView, ErasureView, ErasuresView};
 pub use export::{ExportBody, ExportPage};

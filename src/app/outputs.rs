@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::RunningOutput;
 use super::secret_file::read_secret_file;
-use crate::archive::Archive;
+use crate::archive::{Archive, ArchiveError, DeadLetter};
 use crate::config::{Config, OutputKind, OutputTarget, PlannedOutput, PlannedWebhook};
 use crate::http::{OutputKeeper, OutputRefusal};
 use crate::lifecycle::Lifecycle;
@@ -78,21 +78,59 @@ impl ReadyOutput {
 }
 
 /// The outputs that run, for what their operator asks of them.
-pub(super) struct RunningOutputs(pub(super) Vec<RunningOutput>);
+pub(super) struct RunningOutputs {
+    pub(super) outputs: Vec<RunningOutput>,
+    pub(super) archive: Arc<Archive>,
+    pub(super) clock: Arc<dyn Clock>,
+}
 
 impl RunningOutputs {
     fn named(&self, name: &str) -> Result<&RunningOutput, OutputRefusal> {
-        self.0.iter().find(|output| output.name == name).ok_or(OutputRefusal::Unknown)
+        self.outputs.iter().find(|output| output.name == name).ok_or(OutputRefusal::Unknown)
+    }
+
+    /// The dead letters of an output, or the one of an event.
+    fn letters(&self, output: &str, event: Option<&str>) -> Result<Vec<DeadLetter>, ArchiveError> {
+        let letters = self.archive.view().dead_letters(output);
+        let is_meant = |letter: &DeadLetter| event.is_none_or(|event| letter.event == event);
+        letters.filter(|letter| letter.as_ref().map_or(true, is_meant)).collect()
     }
 }
 
 impl OutputKeeper for RunningOutputs {
-    fn skip(&self, output: &str) -> Result<String, OutputRefusal> {
-        self.named(output)?.status.ask_to_skip().ok_or(OutputRefusal::NothingRefused)
+    fn skip(&self, output: &str, event: &str) -> Result<(), OutputRefusal> {
+        let Err(refused) = self.named(output)?.status.ask_to_skip(event) else { return Ok(()) };
+        // Asked again (idempotent).
+        if !self.letters(output, Some(event))?.is_empty() {
+            return Ok(());
+        }
+        Err(refused.map_or(OutputRefusal::NothingRefused, OutputRefusal::OtherRefused))
     }
 
     fn resend(&self, output: &str) -> Result<u64, OutputRefusal> {
         Ok(self.named(output)?.status.ask_to_resend())
+    }
+
+    fn let_go(&self, output: &str, event: Option<&str>) -> Result<u64, OutputRefusal> {
+        let running = self.named(output).ok();
+        let mut letters = self.letters(output, event)?;
+        if running.is_none() && letters.is_empty() {
+            return Err(OutputRefusal::Unknown);
+        }
+        if running.is_some() {
+            let position = self.archive.view().position(output)?;
+            letters.retain(|letter| letter.seq <= position);
+        }
+        let count = letters.len() as u64;
+        let mut write = self.archive.write(self.clock.timestamp());
+        for letter in letters {
+            write.remove_dead_letter(letter);
+        }
+        write.commit()?;
+        if let Some(running) = running {
+            running.status.note_dropped(count);
+        }
+        Ok(count)
     }
 }
 
@@ -138,5 +176,44 @@ fn secret(name: &str, hook: &PlannedWebhook) -> anyhow::Result<WebhookSecret> {
         (None, None, None) => anyhow::bail!(
             "output `{name}` has no secret: set `{key}.secret_file`, `{key}.secret` or {variable}; make one with: echo \"whsec_$(openssl rand -base64 32)\""
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::Durability;
+    use crate::model::{Seq, SystemClock, Timestamp};
+    use crate::output;
+
+    fn letter(output: &str, seq: u64, event: &str) -> DeadLetter {
+        let (output, event, why) = (output.to_owned(), event.to_owned(), String::new());
+        DeadLetter { output, seq: Seq(seq), event, at: Timestamp(1), why }
+    }
+
+    #[test]
+    fn dead_letters_are_dropped_also_of_an_output_that_is_not_configured_but_not_those_of_a_change_that_is_not_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
+        let mut write = archive.write(Timestamp(1));
+        for kept in [letter("gone", 7, "g"), letter("alerts", 4, "a"), letter("alerts", 5, "b"), letter("alerts", 6, "c")] {
+            write.add_dead_letter(kept);
+        }
+        write.position("alerts", Seq(5));
+        write.commit().unwrap();
+        let alerts = RunningOutput { name: "alerts".to_owned(), kind: "webhook", status: Arc::new(output::Status::new()) };
+        let running = RunningOutputs { outputs: vec![alerts], archive: Arc::clone(&archive), clock: Arc::new(SystemClock) };
+        let left = |output: &str| running.letters(output, None).unwrap().into_iter().map(|l| l.event).collect::<Vec<_>>();
+
+        assert_eq!(running.let_go("alerts", Some("nothing")).unwrap(), 0);
+        assert_eq!((running.let_go("alerts", Some("a")).unwrap(), left("alerts")), (1, vec!["b".to_owned(), "c".to_owned()]));
+        assert_eq!((running.let_go("alerts", None).unwrap(), left("alerts")), (1, vec!["c".to_owned()]));
+        assert_eq!((running.let_go("gone", None).unwrap(), left("gone")), (1, vec![]));
+        assert!(matches!(running.let_go("gone", None), Err(OutputRefusal::Unknown)));
+
+        // What was skipped is a dead letter: asked again, that is done.
+        assert!(running.skip("alerts", "c").is_ok());
+        assert!(matches!(running.skip("alerts", "d"), Err(OutputRefusal::NothingRefused)));
+        assert!(matches!(running.skip("gone", "g"), Err(OutputRefusal::Unknown)));
     }
 }

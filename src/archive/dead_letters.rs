@@ -38,6 +38,11 @@ impl DeadLetter {
     pub(super) fn key(&self) -> DeadLetterKey {
         DeadLetterKey { output: self.output.clone(), seq: self.seq, event: self.event.clone() }
     }
+
+    /// One of which no more is known than its key says.
+    pub(super) fn damaged(DeadLetterKey { output, seq, event }: DeadLetterKey) -> Self {
+        Self { output, seq, event, at: Timestamp(0), why: "why cannot be read: the record is damaged".to_owned() }
+    }
 }
 
 impl WrittenValue<DeadLetterKey> for DeadLetter {

@@ -19,10 +19,11 @@ use super::erasure::{Erasure, Tombstone};
 use super::file_totals::FileTotals;
 use super::key::{
     AccountKey, AddressKey, ArchiveIdKey, AttachedKey, DeadLetterKey, EpochsKey, ErasureNumber, FileTotalsKey, FormatKey,
-    FormerOwnerKey, JobKey, JudgedByKey, MemberKey, NewestChangeKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey,
-    RecountedKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey, WatchKey, WatchesRevisionKey,
+    FormerOwnerKey, JobKey, JudgedByKey, MemberKey, NewestChangeKey, NewestKeptKey, OriginKey, OwnKey, PositionKey, ProbeKey,
+    QueueKey, RecountedKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey, WatchKey, WatchesRevisionKey,
 };
 use super::members::Membership;
+use super::newest::NewestKept;
 use super::record::{Form, LogEntry, MessageRecord, Raw};
 use super::schema::{self, Cf};
 use super::series::{CountersSample, MemberCount};
@@ -48,6 +49,8 @@ pub(super) const PROBE: Family<ProbeKey, u32> = Family::new(Cf::Meta);
 pub(super) const POSITION: Family<PositionKey, Seq> = Family::new(Cf::Meta);
 /// The newest change of each peer.
 pub(super) const NEWEST_CHANGE: Family<NewestChangeKey, Seq> = Family::new(Cf::Meta);
+/// Of which changes that is noted.
+pub(super) const NEWEST_KEPT: Family<NewestKeptKey, NewestKept> = Family::new(Cf::Meta);
 /// Events that outputs could not deliver.
 pub(super) const DEAD_LETTER: Family<DeadLetterKey, DeadLetter> = Family::new(Cf::Meta);
 /// How far each account has followed what happens outside channels.

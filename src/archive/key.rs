@@ -14,7 +14,7 @@ use super::codec::{RecordError, StoredKey};
 
 pub use erasures::ErasureNumber;
 pub(super) use files::{AttachedKey, OriginKey, QueueKey};
-pub(super) use followers::{DeadLetterKey, NewestChangeKey};
+pub(super) use followers::{DeadLetterKey, NewestChangeKey, NewestKeptKey};
 pub(super) use watches::{WatchKey, WatchesRevisionKey};
 
 const PEER_LEN: usize = 8;

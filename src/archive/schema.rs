@@ -2,7 +2,7 @@
 //!
 //! | family | key | value |
 //! | --- | --- | --- |
-//! | `meta` | name | format number, archive id, epochs, readers' positions, jobs' last runs, watches |
+//! | `meta` | name | format number, archive id, epochs, readers' positions, jobs' last runs, watches, the newest change of each peer, dead letters |
 //! | `message` | chat, id | newest form of a message: what was understood of it, and Telegram's bytes |
 //! | `version` | chat, id, version | earlier forms, the same |
 //! | `change` | seq of its last change | one entry of the change log: everything that one write made true, and its link of the hash chain |

@@ -1,7 +1,7 @@
 //! A consistency check of the archive's invariants: each fact that is stored twice must be the same both times, all must be readable, and
 //! the hash chain over the change log must come out again.
 //!
-//! What is damaged is listed and skipped, so that one run tells how far the damage goes. Memory grows with the number of chats only: what
+//! What is damaged is listed and skipped, so that one run tells how far the damage goes. Memory grows with the number of peers only: what
 //! the change log tells of messages and what is stored of them are compared as sums of hashes over each chat (multiset
 //! hashing), because the one is in the order of time and the other in that of keys; a chat whose sums differ is looked at message by message.
 
@@ -10,6 +10,7 @@ mod erased;
 mod files;
 mod log;
 mod messages;
+mod newest;
 mod peers;
 
 use std::collections::BTreeMap;
@@ -22,8 +23,8 @@ use crate::model::{ChangeKind, ChatId, MessageKey};
 
 use super::ArchiveError;
 use super::codec::{RecordError, StoredKey, StoredValue};
-use super::family::{ACCESS_HASH, COUNTERS, Family, KeyRange, MEMBER, OWN, POSITION, Row, SIZE, TOPIC};
-use super::key::PositionKey;
+use super::family::{ACCESS_HASH, COUNTERS, DEAD_LETTER, Family, KeyRange, MEMBER, OWN, POSITION, Row, SIZE, TOPIC};
+use super::key::{DeadLetterKey, PositionKey};
 use super::schema::{self, Cf};
 use super::view::{Order, View};
 use log::Told;
@@ -143,7 +144,7 @@ type ByChat<T> = BTreeMap<ChatId, T>;
 
 impl<'a> View<'a> {
     /// Compares messages with the change log, with their earlier versions and raw bytes, and with coverage and its counts; peers with their
-    /// usernames; files with the queue and with where they were seen; and the change log with its hash chain.
+    /// usernames; files with the queue and with where they were seen; and the change log with its hash chain, and with the newest change of each peer.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -188,7 +189,9 @@ impl<'a> View<'a> {
         self.check_family(&OWN, report)?;
         self.check_family(&ACCESS_HASH, report)?;
         let positions = self.lenient(&POSITION, KeyRange::under(PositionKey::PREFIX), Order::OldestFirst);
-        self.check_rows("a position of a reader", positions, report)
+        self.check_rows("a position of a reader", positions, report)?;
+        let letters = self.lenient(&DEAD_LETTER, KeyRange::under(DeadLetterKey::PREFIX), Order::OldestFirst);
+        self.check_rows("a dead letter", letters, report)
     }
 
     fn check_family<K: StoredKey, V: StoredValue<K>>(

@@ -49,7 +49,8 @@ pub struct Write<'a> {
     crawl_states: Vec<(ChatId, CrawlStateChange)>,
     updates: Vec<(AccountName, AccountUpdates)>,
     positions: Vec<(String, Seq)>,
-    dead_letters: Vec<(DeadLetter, bool)>,
+    dead_letters: Vec<DeadLetter>,
+    removed_dead_letters: Vec<DeadLetter>,
     recount_indexed: Vec<(MessageKey, i32)>,
     walked: Vec<(AccountName, Timestamp)>,
     job_starts: Vec<String>,
@@ -88,6 +89,7 @@ impl Archive {
             updates: Vec::new(),
             positions: Vec::new(),
             dead_letters: Vec::new(),
+            removed_dead_letters: Vec::new(),
             recount_indexed: Vec::new(),
             walked: Vec::new(),
             job_starts: Vec::new(),
@@ -304,13 +306,13 @@ impl Write<'_> {
 
     /// Keeps an event that an output could not deliver.
     pub fn add_dead_letter(&mut self, letter: DeadLetter) -> &mut Self {
-        self.dead_letters.push((letter, true));
+        self.dead_letters.push(letter);
         self
     }
 
     /// Lets go of an event that an output could not deliver.
     pub fn remove_dead_letter(&mut self, letter: DeadLetter) -> &mut Self {
-        self.dead_letters.push((letter, false));
+        self.removed_dead_letters.push(letter);
         self
     }
 
@@ -411,9 +413,8 @@ impl Write<'_> {
         for (reader, position) in self.positions {
             staged.put(&POSITION, &PositionKey(reader), &position);
         }
-        for (letter, is_kept) in self.dead_letters {
-            staged.dead_letter(&letter, is_kept);
-        }
+        self.dead_letters.iter().for_each(|letter| staged.add_dead_letter(letter));
+        self.removed_dead_letters.iter().for_each(|letter| staged.remove_dead_letter(&letter.key()));
         staged.recount_indexed(self.recount_indexed)?;
         for (account, from) in self.walked {
             staged.put(&WALKED, &WalkedKey(account), &from);

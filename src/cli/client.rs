@@ -45,6 +45,7 @@ use crate::views::Problem;
 
 use super::received::{ListPage, Received};
 pub use files::FileHead;
+pub(super) use lent::GAVE_WAY;
 use lent::Lent;
 use remote::Remote;
 use sealed::Sealer;
@@ -320,17 +321,23 @@ impl Api {
         let mut left = target.query.iter().find(|(name, _)| *name == "limit").and_then(|(_, n)| n.parse::<usize>().ok());
         let mut target = target.clone();
         target.query.retain(|(name, _)| *name != "limit");
+        let mut before = target.query.iter().find(|(name, _)| *name == "after").map(|(_, after)| after.clone());
         loop {
             let page = self.get::<P>(&target).await?;
             for (_, line) in page.entries() {
+                take(&line.to_string())?;
+                left = left.map(|left| left - 1);
                 if left == Some(0) {
                     return Ok(());
                 }
-                left = left.map(|left| left - 1);
-                take(&line.to_string())?;
             }
-            match page.view.next() {
-                Some(next) => target = target.with("after", next),
+            // A page without entries has moved on all the same where it passed what this client may not see.
+            let next = page.view.next().filter(|next| before.as_ref() != Some(next));
+            match next {
+                Some(next) => {
+                    before = Some(next.clone());
+                    target = target.with("after", next);
+                }
                 // Nothing yet: the same again.
                 None if follow => {}
                 None => return Ok(()),

@@ -4,16 +4,18 @@ use std::process::ExitCode;
 
 use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, one_line};
-use crate::views::{DeadLettersPage, ResentEventsView, SkippedEventView};
+use crate::views::{DeadLettersPage, DropEventsBody, DroppedEventsView, ResentEventsView, SkipEventBody, SkippedEventView};
 
-/// List the events that outputs could not deliver, skip one that holds back its output, send them again
+/// List the events that outputs could not deliver, skip one that holds back its output, send them again, or drop them
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe dead-letters list
-  telescribe dead-letters skip alerts       the event that is refused now, so that those behind it are sent
-  telescribe dead-letters resend alerts     all of them, once what was in the way is gone
+  telescribe dead-letters skip alerts 6f1d…    the event that is refused, so that those behind it are sent
+  telescribe dead-letters resend alerts        all of them, once what was in the way is gone
+  telescribe dead-letters drop alerts          all of them, or the one whose id follows
 
-`telescribe status` shows which output is held back, and by what. `skip` and `resend` need the running program.")]
+`telescribe status` shows which output is held back, by which event, and why. `skip`, `resend` and `drop` need the running
+program.")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -27,11 +29,20 @@ enum Command {
     Skip {
         /// The output
         output: String,
+        /// The event, as `telescribe status` shows it: nothing is skipped where another one is refused meanwhile
+        event: String,
     },
     /// Send the events of an output again that were kept
     Resend {
         /// The output
         output: String,
+    },
+    /// Let go of the events of an output that were kept, or of one of them; also of an output that is no longer configured
+    Drop {
+        /// The output
+        output: String,
+        /// The event, as `list` shows it; all where it is left out
+        event: Option<String>,
     },
 }
 
@@ -50,8 +61,9 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
     let found = match &args.command {
         Command::List => list(globals, out).await?,
-        Command::Skip { output } => skip(output, globals, out).await?,
+        Command::Skip { output, event } => skip(output, event, globals, out).await?,
         Command::Resend { output } => resend(output, globals, out).await?,
+        Command::Drop { output, event } => let_go(output, event.clone(), globals, out).await?,
     };
     out.flush()?;
     Ok(ExitCode::from(u8::from(!found)))
@@ -80,9 +92,10 @@ async fn list(globals: &Globals, out: &mut Out) -> anyhow::Result<bool> {
     Ok(is_any)
 }
 
-async fn skip(output: &str, globals: &Globals, out: &mut Out) -> anyhow::Result<bool> {
+async fn skip(output: &str, event: &str, globals: &Globals, out: &mut Out) -> anyhow::Result<bool> {
     let target = target(output, "skip")?;
-    let received = Api::open(globals).await?.post::<SkippedEventView>(&target, &serde_json::json!({})).await?;
+    let body = serde_json::to_value(SkipEventBody { event: event.to_owned() })?;
+    let received = Api::open(globals).await?.post::<SkippedEventView>(&target, &body).await?;
     if globals.json {
         out.json(&received.json)?;
     } else {
@@ -102,6 +115,20 @@ async fn resend(output: &str, globals: &Globals, out: &mut Out) -> anyhow::Resul
         out.line(format_args!(
             "{events} event{many} will be sent again; `telescribe dead-letters list` lists those that are not"
         ))?;
+    }
+    Ok(events > 0)
+}
+
+async fn let_go(output: &str, event: Option<String>, globals: &Globals, out: &mut Out) -> anyhow::Result<bool> {
+    let target = target(output, "drop")?;
+    let body = serde_json::to_value(DropEventsBody { event })?;
+    let received = Api::open(globals).await?.post::<DroppedEventsView>(&target, &body).await?;
+    let events = received.view.events;
+    match events {
+        _ if globals.json => out.json(&received.json)?,
+        0 => out.line("nothing is dropped; an event whose change has further events to send stays until these are sent")?,
+        1 => out.line("1 event is no longer kept")?,
+        _ => out.line(format_args!("{events} events are no longer kept"))?,
     }
     Ok(events > 0)
 }

@@ -23,7 +23,7 @@ const LIMIT: NonZeroUsize = NonZeroUsize::new(20).unwrap();
   telescribe history @example_channel
   telescribe history @example_channel --oldest --limit 100
   telescribe history https://t.me/example_channel/4242 --before 4242
-  telescribe history -1001500000001 --all --json | jq -r 'select(.deleted) | .message.text'")]
+  telescribe history -1001500000001 --all --json | jq -r 'select(.deleted) | .text'")]
 pub struct Args {
     /// A marked id, @ and a username, or a link as it was copied; one to a message begins there
     #[arg(value_name = "PEER", allow_negative_numbers = true)]

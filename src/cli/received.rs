@@ -109,8 +109,8 @@ impl ListPage for ChangesPage {
     }
 
     fn next(&self) -> Option<String> {
-        // The last page, which has no changes, has a cursor too: it is where to follow from.
-        (!self.changes.is_empty()).then(|| self.next.to_string())
+        // The last page has a cursor too: it is where to follow from.
+        Some(self.next.to_string())
     }
 }
 

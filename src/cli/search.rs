@@ -218,7 +218,9 @@ pub(super) fn query_of(arguments: &[String]) -> String {
     let group = |argument: &String| {
         let words: Vec<&str> = argument.split_whitespace().collect();
         let is_choice = arguments.len() > 1 && words.len() > 1 && words.contains(&"OR") && SearchQuery::parse(argument).is_ok();
-        if is_choice { format!("({argument})") } else { argument.clone() }
+        // What stands beside a query and in no group (`sort:`) leaves it as it is.
+        let group = Some(format!("({argument})")).filter(|group| is_choice && SearchQuery::parse(group).is_ok());
+        group.unwrap_or_else(|| argument.clone())
     };
     arguments.iter().map(group).collect::<Vec<_>>().join(" ")
 }
@@ -348,6 +350,7 @@ mod tests {
             (&["a", "OR", "b", "in:@c"], "a OR b in:@c"),
             (&["(a OR", "b)", "c"], "(a OR b) c"),
             (&["a b", "c"], "a b c"),
+            (&["a OR b sort:oldest", "c"], "a OR b sort:oldest c"),
         ] {
             let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
             assert_eq!(query_of(&arguments), query);

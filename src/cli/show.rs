@@ -23,7 +23,7 @@ use crate::views::{MessageContextView, MessageDetail, RawView};
   telescribe show -1001500000001 42 --raw --json | jq -r .raw.tl | base64 -d | xxd")]
 pub struct Args {
     /// A marked id, @ and a username, or a link as it was copied: https://t.me/username/42, https://t.me/c/1500000001/42
-    #[arg(value_name = "PEER", allow_negative_numbers = true)]
+    #[arg(value_name = "PEER", allow_hyphen_values = true)]
     pub peer: String,
     /// Telegram's message id; a link, or PEER/ID, has it already
     #[arg(value_name = "ID")]

@@ -235,7 +235,8 @@ fn output_state(OutputView { name, kind, report }: &OutputView) -> String {
     let dead = (dead > 0).then(|| format!("; {dead} event{many} could not be delivered: `telescribe dead-letters list`"));
     let error = report.last_error.as_deref().map(|error| format!("; {}", one_line(error)));
     let next_try = report.next_try.as_deref().map(|at| format!("; next try at {}", one_line(at)));
-    let rest = unroutable.into_iter().chain(dead).chain(error).chain(next_try).collect::<String>();
+    let refused = report.refused_event.as_deref().map(|event| format!("; the event that is refused is {}", one_line(event)));
+    let rest = unroutable.into_iter().chain(dead).chain(error).chain(refused).chain(next_try).collect::<String>();
     format!("{name} ({kind}): {state}, {} changes behind{rest}", report.lag)
 }
 
@@ -310,7 +311,7 @@ mod tests {
             connections: 1,
             last_error: Some("the broker\nwent away".to_owned()),
             next_try: Some("2026-11-30T12:00:00Z".to_owned()),
-            refused_event: None,
+            refused_event: Some("6f1d.1-0f3c9a72.41.message.new".to_owned()),
             dead_letters: 1,
         };
         let output = OutputView { name: "mirror-2".to_owned(), kind: "rabbitmq".into(), report };
@@ -318,13 +319,15 @@ mod tests {
         assert_eq!(line.lines().count(), 1, "{line}");
         assert!(line.starts_with("mirror-2 (rabbitmq): disconnected, 2 changes behind; 3 events were unroutable"), "{line}");
         assert!(line.contains("; 1 event could not be delivered: `telescribe dead-letters list`; "), "{line}");
-        assert!(line.contains("went away") && line.ends_with("; next try at 2026-11-30T12:00:00Z"), "{line}");
+        let end = "; the event that is refused is 6f1d.1-0f3c9a72.41.message.new; next try at 2026-11-30T12:00:00Z";
+        assert!(line.contains("went away") && line.ends_with(end), "{line}");
         let well = PublishView {
             state: "connected".into(),
             lag: 0,
             unroutable: 0,
             last_error: None,
             next_try: None,
+            refused_event: None,
             dead_letters: 0,
             ..output.report
         };

@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::client::{Api, Globals, Target};
+use super::client::{Api, GAVE_WAY, Globals, Target};
 use super::output::{Out, ended};
 use crate::archive::{Archive, DataFolder, FolderError, seen_by_marker};
 use crate::search::IndexFolders;
@@ -62,14 +62,18 @@ fn here(folder: &DataFolder, bar: &Bar) -> anyhow::Result<VerifyReportView> {
     let outside = [seen_by_marker(&folder.archive())?, folders.seen()?].into_iter().flatten().collect();
     let mut tell = |VerificationProgress { reading, done, total, .. }| {
         bar.show(&reading, done, total);
-        true
+        // Who waits for the folder goes before.
+        !folder.is_wanted()
     };
     let take = || archive.flushed();
     let report = match folders.open_to_read(&archive) {
         Ok(index) => verification::verify(take, Ok(&index), outside, &mut tell),
         Err(error) => verification::verify(take, Err(error), outside, &mut tell),
     };
-    Ok(report?.into())
+    match report {
+        Err(_) if folder.is_wanted() => bail!("{GAVE_WAY}"),
+        report => Ok(report?.into()),
+    }
 }
 
 /// Has a running program verify its folder.

@@ -277,9 +277,9 @@ impl Lines for Following {
             if !self.follow {
                 return Ok(None);
             }
-            // The response begins at once, also where there is nothing to say yet.
+            // The response begins at once, with its head, also where there is nothing to say yet.
             if !std::mem::replace(&mut self.has_begun, true) {
-                return Ok(Some(Chunk::heartbeat()));
+                return Ok(Some(Chunk::default()));
             }
             tokio::select! {
                 changed = self.news.wait_for(|last| *last > after) => {

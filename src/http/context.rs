@@ -10,6 +10,7 @@ use crate::archive::{Archive, ArchivedWatch};
 use crate::blob::Blobs;
 use crate::lifecycle::Lifecycle;
 use crate::model::{ChatId, Clock, PeerId};
+use crate::panics;
 use crate::seal::{self, Recipient, ServerId};
 use crate::search::ServingIndex;
 use crate::views::{JobView, JoinView, ProgramView, StartView};
@@ -91,11 +92,15 @@ impl WatchKeeper for NotRunning {
 }
 
 impl OutputKeeper for NotRunning {
-    fn skip(&self, _: &str) -> Result<String, OutputRefusal> {
+    fn skip(&self, _: &str, _: &str) -> Result<(), OutputRefusal> {
         Err(OutputRefusal::NotRunning)
     }
 
     fn resend(&self, _: &str) -> Result<u64, OutputRefusal> {
+        Err(OutputRefusal::NotRunning)
+    }
+
+    fn let_go(&self, _: &str, _: Option<&str>) -> Result<u64, OutputRefusal> {
         Err(OutputRefusal::NotRunning)
     }
 }
@@ -314,6 +319,6 @@ impl Context {
             let _request = request.enter();
             work(&context)
         });
-        done.await.map_err(|e| Problem::hidden(&e))?
+        done.await.map_err(|error| Problem::hidden(&panics::of_task(error)))?
     }
 }

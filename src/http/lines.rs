@@ -7,6 +7,7 @@ use std::future::Future;
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
+use futures_util::StreamExt as _;
 use serde::Serialize;
 
 use super::problem::Problem;
@@ -76,5 +77,7 @@ pub(super) async fn stream_as(media_type: &'static str, mut lines: impl Lines) -
         let bytes = chunk.map(|chunk| Bytes::from(chunk.0)).map_err(|_| BrokenOff);
         Some((bytes, (None, lines)))
     });
+    // Who compresses it asks once more behind the end.
+    let rest = rest.fuse();
     Ok(([(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, "no-store")], Body::from_stream(rest)).into_response())
 }

@@ -63,6 +63,8 @@ problems! {
     unknown_output = NOT_FOUND, "unknown-output", "There is no such output";
     /// None of an output's events is refused, so that none can be skipped.
     nothing_refused = CONFLICT, "nothing-refused", "No event is refused";
+    /// The event that is to be skipped is not the one that an output refuses.
+    other_event_refused = CONFLICT, "other-event-refused", "Another event is refused";
     /// The archive has no such file.
     unknown_file = NOT_FOUND, "unknown-file", "There is no such file";
     /// No bytes are stored under this hash.

@@ -131,6 +131,7 @@ const RULES: &[RouteRule] = &[
     doing("/v1/watches/{name}/remove"),
     doing("/v1/outputs/{name}/skip"),
     doing("/v1/outputs/{name}/resend"),
+    doing("/v1/outputs/{name}/drop"),
     // It reads all there is, and takes as long as that takes, which no sealed response may.
     get("/v1/verify", Need::Unsealed(Operate), Limited::No),
     post("/v1/erasures", Need::Scope(Admin), Limited::No),

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::download::{Asked, Downloader, Failure, UNIT, aligned, key_of};
 use super::queue::Claim;
 use crate::blob::{BlobError, Partial, Stored};
+use crate::panics;
 use crate::telegram::{PART_MAX, PartRange, parts};
 
 /// How often a part is asked for that comes shorter than it should, before that counts as no answer.
@@ -162,6 +163,6 @@ impl Downloader {
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, BlobError> + Send + 'static) -> Result<T, Failure> {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => Ok(outcome?),
-        Err(error) => Err(Failure::Local(error.into())),
+        Err(error) => Err(Failure::Local(panics::of_task(error))),
     }
 }

@@ -26,6 +26,7 @@ use crate::watches::Watching;
 use super::status::{State, Status};
 use super::window::Window;
 use super::{Confirmed, Output, OutputBatch as _, OutputError, OutputErrorKind, OutputSession, Undeliverable};
+use dead_letters::{LETTERS_MAX, LetterLog};
 
 /// The first backoff after a failure or a refusal: a server that restarts is back at once. Doubled at each further one.
 const RETRY_MIN: Duration = Duration::from_millis(200);
@@ -68,8 +69,9 @@ pub struct Delivery<O: Output> {
     refusal_told: Option<String>,
     /// The event that was refused last and why, until one is confirmed: the first behind the position that is not.
     refused: Option<(SentEvent, String)>,
-    /// Dead letters that are to be sent again; nothing else is sent until they are.
+    /// Dead letters that are to be sent again; nothing else is sent until they are, or one is refused.
     resending: VecDeque<DeadLetter>,
+    letter_log: LetterLog,
 }
 
 /// One connection and what was sent over it; gone with it.
@@ -146,6 +148,7 @@ impl<O: Output> Delivery<O> {
             refusal_told: None,
             refused: None,
             resending: VecDeque::new(),
+            letter_log: LetterLog::default(),
         }
     }
 
@@ -276,6 +279,9 @@ impl<O: Output> Delivery<O> {
         if self.is_resending()? && !blocked {
             return self.resend().await;
         }
+        if self.status.dead_letters() >= LETTERS_MAX {
+            return self.wait_for_room().await;
+        }
         let (events_max, batches_max) = (self.window.batch_events_max(), self.window.batches_max());
         let Some(session) = self.session.as_mut() else { return Ok(StepOutcome::Idle) };
         if session.in_flight.len() < batches_max && session.refused.is_none() && !blocked {
@@ -362,9 +368,14 @@ impl<O: Output> Delivery<O> {
             self.position = seq;
             self.confirmed.clear();
         }
+        // Also where it is passed because it has ceased to exist: its watch was removed, or its message erased.
+        let is_passed = self.refused.take_if(|(event, _)| event.seq <= self.position).is_some();
         self.status.note(|report| {
             report.position = self.position.0;
             report.dead_letters += count;
+            if is_passed {
+                report.refused_event = None;
+            }
         });
         Ok(())
     }
@@ -373,6 +384,7 @@ impl<O: Output> Delivery<O> {
     async fn settle(&mut self, timeout: Duration) -> Result<StepOutcome, DeliveryFailure> {
         let Some(session) = self.session.as_mut() else { return Ok(StepOutcome::Idle) };
         let Some(oldest) = session.in_flight.front_mut() else {
+            self.letter_log.tell_rest(self.reader.name());
             self.note_well();
             return Ok(StepOutcome::Idle);
         };

@@ -2,8 +2,8 @@
 //!
 //! It does not use lapin's auto-recovery, which can wait for ever for confirms that never come; a connection that failed is dropped and the
 //! delivery retries from the stored position. It never declares queues: who consumes is the consumers' business.
-//! lapin logs returned messages with their bodies at `warn`, so the program's log filter must say `lapin=error`: message text never
-//! reaches a log.
+//! lapin logs returned messages with their bodies at `warn`, so nothing that it logs reaches the program's log: message text never
+//! does. Its errors all come back to us.
 //!
 //! The way through: `url` and `settings` (which broker), `broker` (the connection), `socket` (how it ends in any case), `size_limit` (what is too large
 //! for a message), `error` (what can go wrong), `batch` (what is in flight).

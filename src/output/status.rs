@@ -86,18 +86,33 @@ impl Status {
         report
     }
 
-    /// Asks for the event to be skipped that is refused at present: it becomes a dead letter. Returns its id; `None` where none is refused.
-    pub fn ask_to_skip(&self) -> Option<String> {
+    /// Asks for the event with this id to be skipped: it becomes a dead letter.
+    ///
+    /// # Errors
+    /// The id of the event that is refused at present, where that is another one; nothing where none is.
+    pub fn ask_to_skip(&self, event: &str) -> Result<(), Option<String>> {
         let refused = self.lock().refused_event.clone();
-        self.asked().skip.clone_from(&refused);
-        refused
+        if refused.as_deref() != Some(event) {
+            return Err(refused);
+        }
+        self.asked().skip = refused;
+        Ok(())
     }
 
     /// Asks for the dead letters to be sent again. Returns how many there are.
     pub fn ask_to_resend(&self) -> u64 {
-        let dead_letters = self.lock().dead_letters;
-        self.asked().resend = dead_letters > 0;
-        dead_letters
+        self.asked().resend = true;
+        self.lock().dead_letters
+    }
+
+    /// Notes that so many dead letters are kept no longer.
+    pub fn note_dropped(&self, dead_letters: u64) {
+        self.note(|report| report.dead_letters = report.dead_letters.saturating_sub(dead_letters));
+    }
+
+    /// How many dead letters there are.
+    pub(super) fn dead_letters(&self) -> u64 {
+        self.lock().dead_letters
     }
 
     /// The event that is to be skipped, if any.

@@ -22,6 +22,7 @@ use crate::archive::{Archive, ChangeBatch, Reader, Snapshot, StoredMessage};
 use crate::failpoints;
 use crate::lifecycle::{StepOutcome, Worker};
 use crate::model::{Change, ChangeKind, MessageKey, Seq};
+use crate::panics;
 
 /// The batch size, in changes a step: some 50 ms of work, so that a stop is quick.
 const BATCH_CHANGES_MAX: usize = 2_000;
@@ -107,7 +108,8 @@ impl Indexer {
             anyhow::Ok((writer, result))
         })
         .await
-        .context("the index's writer panicked")??;
+        .map_err(panics::of_task)
+        .context("the index's writer failed")??;
         self.writer = Some(writer);
         Ok(result)
     }

@@ -13,6 +13,7 @@ use super::{Indexer, IndexerSettings, SearchError};
 use crate::archive::Archive;
 use crate::lifecycle::Worker as _;
 use crate::model::Seq;
+use crate::panics;
 
 /// An index that is being built beside the other.
 pub struct Rebuild {
@@ -80,7 +81,8 @@ impl Rebuild {
             folders.complete()
         })
         .await
-        .context("the swap of the index panicked")??;
+        .map_err(panics::of_task)
+        .context("the swap of the index failed")??;
         Ok(documents)
     }
 }

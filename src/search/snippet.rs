@@ -95,7 +95,7 @@ impl Highlighter {
             if let Some(snippet) = self.at_the_beginning(text) {
                 return snippet;
             }
-            let highlights = self.highlights(text);
+            let highlights = self.highlights(text, true);
             if !highlights.is_empty() {
                 return cut(text, around(text, highlights.first()), &highlights);
             }
@@ -114,13 +114,14 @@ impl Highlighter {
         }
         // Not within a word.
         let beginning = text.get(..text.get(..end)?.rfind(char::is_whitespace)?)?;
-        let highlights = self.highlights(beginning);
+        // Where a phrase is nowhere as a whole, its parts count; that it is nowhere, the rest would have to tell.
+        let highlights = self.highlights(beginning, false);
         let shown = around(text, Some(highlights.first()?));
         (shown.end + behind <= beginning.len()).then(|| cut(text, shown, &highlights))
     }
 
-    /// The bytes of a text that match, in order, not overlapping.
-    fn highlights(&self, text: &str) -> Vec<Range<usize>> {
+    /// The bytes of a text that match, in order, not overlapping; of a phrase that is nowhere as a whole its `parts`, or nothing.
+    fn highlights(&self, text: &str, parts: bool) -> Vec<Range<usize>> {
         if self.phrases.is_empty() {
             return Vec::new();
         }
@@ -137,7 +138,7 @@ impl Highlighter {
             let letters = mapped.text.get(unit.bytes.clone()).unwrap_or_default();
             seen.push(LocatedUnit { position: unit.position, is: self.parts(&unit, letters), origin: mapped.origin(unit.bytes) });
         });
-        found.extend(self.phrases.iter().enumerate().flat_map(|(number, phrase)| matches(number, phrase, &seen)));
+        found.extend(self.phrases.iter().enumerate().flat_map(|(number, phrase)| matches(number, phrase, &seen, parts)));
         found.sort_unstable_by_key(|range| range.start);
         let mut merged: Vec<Range<usize>> = Vec::with_capacity(found.len());
         for range in found {
@@ -185,14 +186,14 @@ fn is_similar(phrase: &Phrase, seen: &TokenUnit<'_>) -> bool {
 }
 
 /// Where a phrase stands in a text; if nowhere as a whole (the index is loose about a prefix in a phrase), its parts.
-fn matches(number: usize, phrase: &Phrase, seen: &[LocatedUnit]) -> Vec<Range<usize>> {
+fn matches(number: usize, phrase: &Phrase, seen: &[LocatedUnit], parts: bool) -> Vec<Range<usize>> {
     let is_part = |unit: &&LocatedUnit| unit.is.iter().any(|part| part.phrase == number);
     if !seen.iter().any(|unit| is_part(&unit)) {
         return Vec::new();
     }
     let length = phrase.units.len() + usize::from(phrase.has_last());
     let whole: Vec<Range<usize>> = seen.windows(length.max(1)).filter(|w| fits(number, phrase, w)).map(origin).collect();
-    if !whole.is_empty() || length < 2 {
+    if !whole.is_empty() || length < 2 || !parts {
         return whole;
     }
     seen.iter().filter(is_part).map(|unit| unit.origin.clone()).collect()
@@ -307,12 +308,23 @@ mod tests {
         {
             let text = format!("{}needle {}needle {}", haystack(before), haystack(20), haystack(400));
             let highlighter = Highlighter::new(&SearchQuery::parse(query).expect("a query"));
-            let highlights = highlighter.highlights(&text);
+            let highlights = highlighter.highlights(&text, true);
             let whole = cut(&text, around(&text, highlights.first()), &highlights);
             assert_eq!(highlighter.snippet(&message(&text)), whole, "{query} {before}");
         }
         let highlighter = Highlighter::new(&SearchQuery::parse("needle").expect("a query"));
         assert!(highlighter.at_the_beginning(&format!("needle {}", haystack(400))).is_some(), "or it is no trial of anything");
+    }
+
+    #[test]
+    fn a_part_of_a_phrase_in_the_beginning_of_a_long_text_does_not_hide_the_phrase_behind_it() {
+        for (query, text, found) in [("今天", "昨天天气，今年 ", "[今天]"), ("\"data leak\"", "data of a leak ", "[data leak]")]
+        {
+            let wanted = found.trim_matches(['[', ']']);
+            let text = format!("{text}{}{wanted} {}", "草地 hay ".repeat(100), "草地 hay ".repeat(800));
+            let shown = marked(query, &message(&text));
+            assert!(shown.contains(found) && shown.matches('[').count() == 1, "{shown}");
+        }
     }
 
     proptest! {

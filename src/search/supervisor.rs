@@ -12,6 +12,7 @@ use super::rebuild::Rebuild;
 use super::serving::ServingIndex;
 use super::{Index, Indexer, IndexerSettings, SearchError};
 use crate::lifecycle::{StepOutcome, Worker};
+use crate::panics;
 
 /// How many bytes a step of a check reads: some 50 ms of work, so that a stop is quick.
 const CHECK_BYTES: u64 = 64 << 20;
@@ -97,7 +98,10 @@ impl IndexSupervisor {
         let Work::Check(check, faults) = std::mem::replace(&mut self.work, Work::Open) else { return Ok(StepOutcome::Busy) };
         let (mut check, mut faults) = (check, faults);
         let checking = move || (check.step(CHECK_BYTES), check);
-        let (checked, check) = tokio::task::spawn_blocking(checking).await.context("the check of the index's files panicked")?;
+        let (checked, check) = tokio::task::spawn_blocking(checking)
+            .await
+            .map_err(panics::of_task)
+            .context("the check of the index's files failed")?;
         faults.extend(checked.filter(|file| file.outcome != FileOutcome::Whole));
         if check.files_left() > 0 {
             self.work = Work::Check(check, faults);
@@ -156,7 +160,10 @@ impl IndexSupervisor {
 
     async fn open(&mut self) -> anyhow::Result<StepOutcome> {
         let serving = self.serving.clone();
-        tokio::task::spawn_blocking(move || serving.reopen()).await.context("opening the index panicked")??;
+        tokio::task::spawn_blocking(move || serving.reopen())
+            .await
+            .map_err(panics::of_task)
+            .context("opening the index failed")??;
         self.work = due(&self.serving, self.settings);
         Ok(StepOutcome::Busy)
     }
@@ -203,5 +210,5 @@ async fn start(serving: &ServingIndex, settings: IndexerSettings) -> anyhow::Res
     let why = serving.rebuild().map(|rebuild| rebuild.why).unwrap_or_default();
     let serving = serving.clone();
     let start = move || Rebuild::start(serving.folders(), serving.archive(), settings, &why);
-    Ok(tokio::task::spawn_blocking(start).await.context("the start of a rebuild panicked")??)
+    Ok(tokio::task::spawn_blocking(start).await.map_err(panics::of_task).context("the start of a rebuild failed")??)
 }

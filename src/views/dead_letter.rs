@@ -38,7 +38,15 @@ pub struct DeadLettersPage {
     pub next: Option<String>,
 }
 
-/// An event that will be skipped.
+/// Which event is to be skipped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = SkipEvent)]
+pub struct SkipEventBody {
+    /// Its id: `refused_event` of the output in `/v1/status`. Where another event is refused meanwhile, nothing is skipped.
+    pub event: String,
+}
+
+/// An event that will be skipped, or was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = SkippedEvent)]
 pub struct SkippedEventView {
@@ -51,5 +59,22 @@ pub struct SkippedEventView {
 #[schema(as = ResentEvents)]
 pub struct ResentEventsView {
     /// How many there are.
+    pub events: u64,
+}
+
+/// Which dead letters are to be let go of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = DropEvents)]
+pub struct DropEventsBody {
+    /// The id of one event; all of the output where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+}
+
+/// Dead letters that are no longer kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = DroppedEvents)]
+pub struct DroppedEventsView {
+    /// How many they were.
     pub events: u64,
 }

@@ -11,10 +11,39 @@ use tempfile::TempDir;
 use crate::support::demo::{Own, demo};
 use crate::support::program::run_in;
 
-const COMMANDS: [&str; 31] = [
-    "demo", "run", "simulate", "login", "account", "peers", "search", "show", "changes", "dump", "coverage", "counters", "join",
-    "fetch", "media", "follow", "unfollow", "status", "schedule", "log", "verify", "backup", "restore", "repair", "reindex",
-    "upgrade", "key", "config", "erase", "watch", "history",
+const COMMANDS: [&str; 32] = [
+    "demo",
+    "run",
+    "simulate",
+    "login",
+    "account",
+    "peers",
+    "search",
+    "show",
+    "changes",
+    "dump",
+    "coverage",
+    "counters",
+    "join",
+    "fetch",
+    "media",
+    "follow",
+    "unfollow",
+    "status",
+    "schedule",
+    "log",
+    "verify",
+    "backup",
+    "restore",
+    "repair",
+    "reindex",
+    "upgrade",
+    "key",
+    "config",
+    "erase",
+    "watch",
+    "history",
+    "dead-letters",
 ];
 
 #[test]

@@ -27,7 +27,7 @@ fn a_message_is_shown_by_a_link_to_it() {
         forms.push(format!("tg://privatepost?channel={bare}&post={id}"));
     }
     for form in forms {
-        assert_eq!(own.run(&["show", "--json", "--", &form]).well().out, shown, "{form}");
+        assert_eq!(own.run(&["show", &form, "--json"]).well().out, shown, "{form}");
     }
     let ended = own.run(&["show", &peer.to_string()]);
     assert_eq!(ended.status, 2);
@@ -41,7 +41,7 @@ fn a_history_is_read_in_both_directions_and_from_a_link_on() {
     let peer = message["peer"].to_string();
     let of = |arguments: &[&str]| -> Vec<Value> {
         let lines = own.run(&[&["history", &peer, "--json"], arguments].concat()).well().lines();
-        lines.iter().map(|line| line["message"]["id"].clone()).collect()
+        lines.iter().map(|line| line["id"].clone()).collect()
     };
     let all = of(&["--all"]);
     let truth = std::fs::read_to_string(own.path("truth.ndjson")).unwrap();
@@ -60,7 +60,7 @@ fn a_history_is_read_in_both_directions_and_from_a_link_on() {
     if let Some(bare) = peer.strip_prefix("-100") {
         let link = format!("https://t.me/c/{bare}/{}", ids[4]);
         let lines = own.run(&["history", &link, "--json", "--limit", "2"]).well().lines();
-        assert_eq!(lines.iter().map(|line| line["message"]["id"].clone()).collect::<Vec<_>>(), ids[4..6]);
+        assert_eq!(lines.iter().map(|line| line["id"].clone()).collect::<Vec<_>>(), ids[4..6]);
     }
     let first = own.run(&["history", &peer, "--json", "--limit", "1"]).well().lines().remove(0);
     assert!(first["peers"].as_array().unwrap().iter().any(|known| known["id"] == message["peer"]), "{first}");

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod examples;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
@@ -16,6 +18,16 @@ const MADE: [&str; 3] = ["data/", "sessions/", "target/"];
 
 fn readme() -> String {
     std::fs::read_to_string(Path::new(HERE).join("README.md")).unwrap()
+}
+
+/// The README, and the pages that it points at.
+fn pages() -> Vec<String> {
+    let mut pages = vec![readme()];
+    let mut files: Vec<_> = std::fs::read_dir(Path::new(HERE).join("docs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let is_page = |path: &&std::path::PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    pages.extend(files.iter().filter(is_page).map(|path| std::fs::read_to_string(path).unwrap()));
+    pages
 }
 
 /// The lines of all blocks of shell, continued lines joined.
@@ -66,15 +78,15 @@ fn is_understood(arguments: &[String]) -> bool {
 }
 
 #[test]
-fn every_command_of_the_readme_is_understood() {
+fn every_command_of_the_readme_and_the_pages_is_understood() {
     let mut wrong = Vec::new();
-    for line in shell_lines(&readme()) {
+    for line in pages().iter().flat_map(|page| shell_lines(page)) {
         let words = words(&line);
         if words.first().is_some_and(|word| word == "telescribe") && !is_understood(&words[1..]) {
             wrong.push(line);
         }
     }
-    assert!(wrong.is_empty(), "README.md tells people to type what `telescribe` does not understand: {wrong:#?}");
+    assert!(wrong.is_empty(), "people are told to type what `telescribe` does not understand: {wrong:#?}");
 }
 
 #[test]

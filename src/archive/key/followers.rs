@@ -1,4 +1,5 @@
-//! Keys of what followers of the change log need: the newest change of each peer, and the events that could not be delivered.
+//! Keys of what followers of the change log need: the newest change of each peer, of which changes it is kept, and the events that could not be
+//! delivered.
 
 use crate::model::{PeerId, Seq};
 
@@ -8,6 +9,15 @@ use super::named;
 /// The newest change of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::archive) struct NewestChangeKey(pub(in crate::archive) PeerId);
+
+impl NewestChangeKey {
+    /// What every one begins with.
+    pub(in crate::archive) const PREFIX: &'static str = "newest/";
+}
+
+/// Where it is kept of which changes the newest of each peer is known.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::archive) struct NewestKeptKey;
 
 /// An event that an output could not deliver.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,12 +44,24 @@ impl StoredKey for NewestChangeKey {
     type Bytes = String;
 
     fn encode(&self) -> Self::Bytes {
-        format!("newest/{}", self.0)
+        format!("{}{}", Self::PREFIX, self.0)
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        let peer = named("newest/", "newest change", bytes)?;
+        let peer = named(Self::PREFIX, "newest change", bytes)?;
         peer.parse().map(Self).map_err(|e| RecordError::value("newest change", e))
+    }
+}
+
+impl StoredKey for NewestKeptKey {
+    type Bytes = &'static str;
+
+    fn encode(&self) -> Self::Bytes {
+        "newest-kept"
+    }
+
+    fn decode(_: &[u8]) -> Result<Self, RecordError> {
+        Ok(Self)
     }
 }
 

@@ -5,8 +5,8 @@ use crate::model::{ChatId, FileId, FileOrigin, MessageKey, PeerId, Seq, Timestam
 use super::super::codec::{OwnedKey, Whose};
 use super::{
     AccountKey, AddressKey, ArchiveIdKey, AttachedKey, DeadLetterKey, EpochsKey, ErasureNumber, FileTotalsKey, FormatKey,
-    FormerOwnerKey, JobKey, JudgedByKey, MemberKey, NewestChangeKey, OriginKey, OwnKey, PositionKey, ProbeKey, QueueKey,
-    RecountedKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey, WatchKey, WatchesRevisionKey,
+    FormerOwnerKey, JobKey, JudgedByKey, MemberKey, NewestChangeKey, NewestKeptKey, OriginKey, OwnKey, PositionKey, ProbeKey,
+    QueueKey, RecountedKey, UnknownUsernameKey, UpgradeKey, Username, VersionKey, WalkedKey, WatchKey, WatchesRevisionKey,
 };
 
 macro_rules! whose {
@@ -57,6 +57,7 @@ whose! {
     QueueKey => |_| Whose::Program;
     ErasureNumber => |_| Whose::Program;
     DeadLetterKey => |_| Whose::Program;
+    NewestKeptKey => |_| Whose::Program;
     WatchKey => |_| Whose::Program;
     WatchesRevisionKey => |_| Whose::Program;
 }

@@ -8,8 +8,9 @@ use crate::model::{PeerId, Seq};
 use super::super::ArchiveError;
 use super::super::chain::{Linking, Proofs};
 use super::super::dead_letters::DeadLetter;
-use super::super::family::{DEAD_LETTER, LOG, NEWEST_CHANGE};
-use super::super::key::NewestChangeKey;
+use super::super::family::{DEAD_LETTER, LOG, NEWEST_CHANGE, NEWEST_KEPT};
+use super::super::key::{DeadLetterKey, NewestChangeKey, NewestKeptKey};
+use super::super::newest::NewestKept;
 use super::super::record::{LogEntry, Seal};
 use super::Staged;
 
@@ -32,16 +33,20 @@ impl Staged<'_> {
         Ok(())
     }
 
-    /// Keeps an event that an output could not deliver, or lets go of it.
-    pub(in crate::archive) fn dead_letter(&mut self, letter: &DeadLetter, is_kept: bool) {
-        match is_kept {
-            true => self.put(&DEAD_LETTER, &letter.key(), letter),
-            false => DEAD_LETTER.delete(&self.archive.db, &mut self.batch, &letter.key()),
-        }
+    /// Keeps an event that an output could not deliver.
+    pub(in crate::archive) fn add_dead_letter(&mut self, letter: &DeadLetter) {
+        self.put(&DEAD_LETTER, &letter.key(), letter);
+    }
+
+    /// Lets go of one.
+    pub(in crate::archive) fn remove_dead_letter(&mut self, key: &DeadLetterKey) {
+        DEAD_LETTER.delete(&self.archive.db, &mut self.batch, key);
     }
 
     /// The newest change before the entry of each of its peers, in the order in which they come; notes those of the entry.
     fn follow_peers(&mut self, entry: &LogEntry) -> Result<Vec<Seq>, ArchiveError> {
+        let kept = self.archive.view().readable(&NEWEST_KEPT, &NewestKeptKey)?;
+        let kept = NewestKept::with(kept, entry.first(), entry.last);
         let (mut previous, mut newest) = (Vec::new(), BTreeMap::<PeerId, Seq>::new());
         for change in entry.changes() {
             match newest.entry(change.kind.peer()) {
@@ -50,8 +55,9 @@ impl Staged<'_> {
                 }
                 Entry::Vacant(new) => {
                     let noted = self.archive.view().readable(&NEWEST_CHANGE, &NewestChangeKey(*new.key()))?;
-                    // One that is not before this entry was given up: the archive went back.
-                    previous.push(noted.filter(|noted| *noted < entry.first()).unwrap_or_default());
+                    // One of before may not be the newest any more: others may have come that were not noted.
+                    let known = kept.since..entry.first();
+                    previous.push(noted.filter(|noted| known.contains(noted)).unwrap_or_default());
                     new.insert(change.seq);
                 }
             }
@@ -59,6 +65,7 @@ impl Staged<'_> {
         for (peer, seq) in newest {
             self.put(&NEWEST_CHANGE, &NewestChangeKey(peer), &seq);
         }
+        self.put(&NEWEST_KEPT, &NewestKeptKey, &kept);
         Ok(previous)
     }
 }

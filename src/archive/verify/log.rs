@@ -7,6 +7,7 @@ use super::super::chain::{Link, Linking, Proof};
 use super::super::family::{EARLIER_FORM, FORM, LOG};
 use super::super::key::VersionKey;
 use super::super::record::{Form, LogEntry, Seal};
+use super::newest::Newest;
 use super::{ByChat, Findings, Multiset, View, undamaged};
 
 /// What the change log tells of a chat's messages.
@@ -21,7 +22,7 @@ impl View<'_> {
     pub(super) fn check_log(self, report: &mut Findings<'_>) -> Result<ByChat<Told>, ArchiveError> {
         let mut told: ByChat<Told> = ByChat::new();
         let has_erased = self.has_erased()?;
-        let mut chain = Chain::default();
+        let (mut chain, mut newest) = (Chain::default(), Newest::default());
         let mut at = Seq(0);
         let mut rows = self.all(&LOG, report);
         while let Some(row) = report.next(&mut rows)? {
@@ -29,6 +30,7 @@ impl View<'_> {
             let after = std::mem::replace(&mut at, last);
             let Some(entry) = report.readable(|| span(after, last), row.value(&last)) else {
                 chain.before = None;
+                newest.cannot_read(last);
                 continue;
             };
             if entry.first() != after.next() {
@@ -44,7 +46,9 @@ impl View<'_> {
                 }
             }
             chain.check(self, &entry, report)?;
+            newest.check(&entry, report);
         }
+        self.check_newest(newest, at, report)?;
         Ok(told)
     }
 

@@ -11,6 +11,10 @@ use tokio_util::sync::CancellationToken;
 use crate::archive::DataFolder;
 use crate::lifecycle::Lifecycle;
 
+/// What a command says that has given way.
+pub(in crate::cli) const GAVE_WAY: &str =
+    "another telescribe waits for the data folder, and this command gave way to it; ask again: a running one answers";
+
 /// How often it is looked whether another process waits: a start waits for some seconds.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -65,9 +69,7 @@ impl EndOfLoan {
     /// An error once the folder is wanted back.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         if self.0.is_cancelled() {
-            bail!(
-                "another telescribe waits for the data folder, and this command gave way to it; ask again: a running one answers"
-            )
+            bail!("{GAVE_WAY}")
         }
         Ok(())
     }

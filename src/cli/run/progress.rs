@@ -28,7 +28,7 @@ pub(super) fn follow(app: &App) {
         index: app.index.clone(),
         ready: BTreeSet::new(),
         peers: (0, 0),
-        reading: Some((Instant::now(), 0)),
+        reading: Some((Instant::now(), Progress::of(&app.archive).ids_read)),
     };
     let lifecycle: Lifecycle = app.lifecycle.clone();
     app.lifecycle.task(async move {
@@ -62,14 +62,16 @@ impl Told {
             }
         }
         let progress = Progress::of(&self.archive);
-        let Progress { peers, messages, ids_read, ids_missing, ids_recheck, .. } = progress;
+        let Progress { peers, messages, ids_read, ids_missing, .. } = progress;
+        // What nobody can read is not waited for.
+        let is_read = progress.peers_complete.saturating_add(progress.peers_unavailable) >= peers;
         let (seen, told) = self.peers;
         self.peers.0 = peers;
-        if peers == seen && peers != told {
+        let is_complete = peers > 0 && is_read && self.crawler.backlog() == (0, 0);
+        if peers != told && (peers == seen || is_complete) {
             self.peers.1 = peers;
             tracing::info!(peers, "{peers} peers are crawled; {ids_missing} ids of messages are to be read");
         }
-        let is_complete = peers > 0 && ids_missing + ids_recheck == 0 && self.crawler.backlog() == (0, 0);
         match self.reading {
             Some(_) if is_complete => {
                 self.reading = None;
@@ -82,7 +84,8 @@ impl Told {
                     "everything is archived: {messages} messages of {peers} peers{but}; {indexed} are indexed"
                 );
             }
-            Some((at, before)) if ids_missing > 0 && at.elapsed() >= TELL => {
+            // Where nothing was read meanwhile, there is a wait that was told of.
+            Some((at, before)) if ids_missing > 0 && ids_read > before && at.elapsed() >= TELL => {
                 let all = ids_read.saturating_add(ids_missing).max(1);
                 let done = u128::from(ids_read) * 100 / u128::from(all);
                 let left = left(ids_read.saturating_sub(before), at.elapsed(), ids_missing);
@@ -94,7 +97,7 @@ impl Told {
                 );
             }
             // What comes in one by one is no backlog; what lasts is told of, and that it has ended.
-            None if ids_missing > BACKLOG => self.reading = Some((Instant::now(), ids_read)),
+            None if !is_read && ids_missing > BACKLOG => self.reading = Some((Instant::now(), ids_read)),
             _ => {}
         }
     }

@@ -47,7 +47,8 @@ const TIMES: [&str; 24] = [
     "until",
 ];
 /// The schemas of request bodies, and an operation each whose parameters of the same names they have.
-const BODIES: [(&str, &str); 14] = [
+const BODIES: [(&str, &str); 17] = [
+    ("DropEvents", "/v1/outputs/{name}/drop"),
     ("Erase", "/v1/erasures"),
     ("Export", "/v1/search/export"),
     ("FetchMessages", "/v1/fetch"),
@@ -58,9 +59,11 @@ const BODIES: [(&str, &str); 14] = [
     ("MediaWish", "/v1/media/retry"),
     ("RunJob", "/v1/jobs/{job}/run"),
     ("Search", "/v1/search"),
+    ("SkipEvent", "/v1/outputs/{name}/skip"),
     ("TryWatch", "/v1/watches/try"),
     ("UnfollowPeer", "/v1/unfollow"),
     ("WatchBody", "/v1/watches"),
+    ("", "/v1/outputs/{name}/resend"),
     ("", "/v1/watches/{name}/remove"),
 ];
 
@@ -99,7 +102,7 @@ pub(super) fn of_operation(operation: &mut Operation<'_>, settings: &Settings) {
     let body = operation.members.get_mut("requestBody").and_then(|body| body.get_mut("content")?.get_mut("application/json"));
     if let Some(body) = body {
         body["example"] = example(path);
-        if path == "/v1/watches/{name}/remove" {
+        if path == "/v1/watches/{name}/remove" || path == "/v1/outputs/{name}/resend" {
             body["schema"] = json!({ "type": "object", "additionalProperties": false });
         }
     }
@@ -226,6 +229,7 @@ fn example(path: &str) -> Value {
         "/v1/fetch" => json!({ "peer": "@example_channel", "ids": "100-200" }),
         "/v1/media/fetch" => json!({ "files": ["document:77"] }),
         "/v1/erasures" => json!({ "peer": "@example_channel", "messages": [5] }),
+        "/v1/outputs/{name}/skip" => json!({ "event": "6f1d0c7a.1-0f3c9a72.1042.message.edited" }),
         "/v1/backups" => json!({ "target": "/mnt/backup", "keep": 7 }),
         _ => json!({}),
     }

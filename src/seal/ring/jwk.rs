@@ -26,7 +26,7 @@ use crate::model::PeerId;
 
 /// More than one key takes without its peers, so that the buffer never moves and leaves a copy: 86 characters of `k`, three names, a date, all scopes,
 /// the members.
-const KEY_TEXT_LENGTH_MAX: usize = 640;
+pub(super) const KEY_TEXT_LENGTH_MAX: usize = 640;
 /// More than a peer takes: a marked id and a comma.
 const PEER_TEXT_LENGTH_MAX: usize = 24;
 /// Members that would limit a key's use. They are refused, because ignoring them would let in what they are meant to keep out.

@@ -97,11 +97,12 @@ fn an_entry_that_was_changed_replaced_or_left_out_is_noticed() {
     });
     assert_eq!(head(&kept).0, noted.0);
     assert_ne!(head(&kept).1, noted.1);
-    // Without its seal.
+    // Without its seal, behind which stands the number of the peer's previous change.
+    const PREVIOUS: usize = 3;
     let mut kept = made();
     let found = noticed(&mut kept, |db| {
         let value = get(db, "change", &key(3));
-        put(db, "change", &key(3), &value[..value.len() - 3 - 32 - 3 - 16]);
+        put(db, "change", &key(3), &value[..value.len() - (3 + 32) - (3 + 16) - PREVIOUS]);
     });
     assert_eq!(found[0], "change 3 is not sealed by the hash chain");
 }

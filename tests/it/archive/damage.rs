@@ -148,6 +148,20 @@ fn what_is_beside_a_damaged_record_is_read() {
 }
 
 #[test]
+fn of_a_damaged_dead_letter_it_is_still_known_which_event_it_is() {
+    let mut kept = furnished();
+    kept.meddle(|db| put(db, "meta", b"dead/alerts/00000000000000000003/some-event", &NOISE));
+    let letters: Vec<_> = kept.view().dead_letters("alerts").map(Result::unwrap).collect();
+    let [letter] = letters.as_slice() else { panic!("{letters:?}") };
+    assert_eq!((letter.seq, letter.event.as_str(), letter.output.as_str()), (Seq(3), "some-event", "alerts"));
+    assert_eq!(kept.damage().count(), 1);
+    kept.commit(|w| {
+        w.remove_dead_letter(letter.clone());
+    });
+    assert_eq!(kept.differences(), [""; 0]);
+}
+
+#[test]
 fn a_damaged_message_is_replaced_by_what_telegram_says_now_and_its_bytes_are_kept() {
     let mut kept = furnished();
     kept.meddle(|db| put(db, "message", &stored_at(at(42)), &NOISE));
@@ -292,7 +306,7 @@ fn drop_raw(db: &DB) {
 #[test]
 fn verify_finds_each_kind_of_damage() {
     type Plant = fn(&DB);
-    let plants: [(&str, Plant); 18] = [
+    let plants: [(&str, Plant); 21] = [
         ("message -1001500000001/41 was erased, and it is there", |db| {
             let message = get(db, "message", &stored_at(at(1)));
             put(db, "message", &stored_at(at(41)), &message);
@@ -351,6 +365,15 @@ fn verify_finds_each_kind_of_damage() {
                 &CoverageFields { bounds: vec![1, 41], messages: 3, deleted: 1 }.encode_to_vec(),
             );
         }),
+        ("change 4 says that the one before it in peer -1001500000001 is 2, and it is 3", |db| {
+            let mut entry = get(db, "change", &5u64.to_be_bytes());
+            *entry.last_mut().unwrap() = 2;
+            put(db, "change", &5u64.to_be_bytes(), &entry);
+        }),
+        ("9 is noted as the newest change of peer -1001500000001, and it is 10", |db| {
+            put(db, "meta", b"newest/-1001500000001", &9u64.to_be_bytes());
+        }),
+        ("the newest change of peer -1001500000001 is not noted: it is 10", |db| delete(db, "meta", b"newest/-1001500000001")),
         ("chat -5 has 0 messages (0 deleted), its coverage says 2 (1)", |db| {
             put(
                 db,
@@ -379,6 +402,9 @@ fn verify_lists_what_is_damaged_and_goes_on() {
         ("username", b"weather".to_vec(), "username `weather` is damaged ("),
         ("coverage", stored_peer(CHAT).to_vec(), "coverage of chat -1001500000001 is damaged ("),
         ("cursor", stored_peer(CHAT).to_vec(), "crawl state of chat -1001500000001 is damaged ("),
+        ("meta", b"newest/-1001500000001".to_vec(), "the newest change of a peer is damaged ("),
+        ("meta", b"newest-kept".to_vec(), "of which changes the newest are noted is damaged"),
+        ("meta", b"dead/alerts/00000000000000000003/some-event".to_vec(), "a dead letter is damaged ("),
     ] {
         let mut kept = furnished();
         kept.meddle(|db| {

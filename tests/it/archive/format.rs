@@ -2,7 +2,7 @@
 
 use rocksdb::{DB, Options};
 use telescribe::archive::{Archive, ArchiveError, Durability, FORMAT};
-use telescribe::model::{Counters, Message, Peer, PeerKind, Reaction, Timestamp};
+use telescribe::model::{Counters, Message, Peer, PeerKind, Reaction, Seq, Timestamp};
 
 use crate::support::archives::{Kept, all_versions, contents, furnished};
 use crate::support::disk::{FAMILIES, get, put, raw_db, unhex};
@@ -117,4 +117,32 @@ fn all_column_families_are_in_the_snapshot() {
     let mut known = FAMILIES.to_vec();
     known.sort_unstable();
     assert_eq!(there, known);
+}
+
+/// The version before does not note the newest change of a peer, and opens the archive all the same.
+#[test]
+fn what_an_older_version_has_archived_meanwhile_is_not_passed_over_as_the_change_before() {
+    let mut kept = Kept::new();
+    let archived = |kept: &Kept, id: i32| {
+        kept.commit(|w| {
+            w.message(text(id, "a"), raw("a"), 0);
+        });
+    };
+    (1..=2).for_each(|id| archived(&kept, id));
+    let noted: [&[u8]; 2] = [b"newest-kept", b"newest/-1001500000001"];
+    let mut before = Vec::new();
+    kept.meddle(|db| before = noted.map(|key| get(db, "meta", key)).to_vec());
+    archived(&kept, 3);
+    // As the older version leaves it: the entry without its last field, and nothing noted.
+    kept.meddle(|db| {
+        noted.iter().zip(&before).for_each(|(key, value)| put(db, "meta", key, value));
+        let entry = get(db, "change", &3u64.to_be_bytes());
+        put(db, "change", &3u64.to_be_bytes(), &entry[..entry.len() - 4]);
+    });
+    assert_eq!(kept.differences(), [""; 0]);
+    (4..=5).for_each(|id| archived(&kept, id));
+    let previous: Vec<_> =
+        kept.view().changes(Seq(0), 10).unwrap().iter().map(|change| change.previous.map(|seq| seq.0)).collect();
+    assert_eq!(previous, [None, Some(1), None, None, Some(4)], "change 2 is not the one before change 4");
+    assert_eq!(kept.differences(), [""; 0]);
 }

@@ -57,6 +57,10 @@ impl Events {
     /// The same, where each must follow on the one before.
     fn take_next(&mut self, line: &str) {
         let before = self.position.as_ref().map_or(0, |(_, seq)| *seq);
+        // It says that it is there.
+        if line.is_empty() {
+            return;
+        }
         match serde_json::from_str::<Value>(line) {
             Ok(event) => self.take(&event),
             Err(error) => drop(self.wrong.get_or_insert_with(|| format!("no event ({error}): {line}"))),

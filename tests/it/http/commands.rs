@@ -110,6 +110,7 @@ fn commands_are_written_as_their_examples_say() {
     enum Command {
         Search(cli::search::Args),
         Show(cli::show::Args),
+        History(cli::history::Args),
         Peers(cli::peers::Args),
         Changes(cli::changes::Args),
         Dump(cli::dump::Args),

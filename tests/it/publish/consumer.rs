@@ -69,3 +69,45 @@ async fn the_consumer_of_the_documentation_ends_with_exactly_what_the_archive_ha
     assert_eq!(seen.len(), expected.len(), "each once");
     assert_eq!(seen.into_iter().collect::<BTreeSet<_>>(), expected.into_iter().collect::<BTreeSet<_>>());
 }
+
+/// What stands in the place of pika: a queue of these events.
+const QUEUE: &str = r#"
+import json, sys
+
+class Method:
+    delivery_tag = 0
+    routing_key = "message.new.-1"
+
+class Channel:
+    queue_declare = queue_bind = basic_qos = basic_ack = lambda *_, **__: None
+
+    def consume(self, _):
+        first = [("1-a", 5, None), ("1-a", 6, 5), ("1-a", 9, 8), ("1-a", 8, 6)]
+        second = [("2-b", 3, None), ("2-b", 4, 3), ("2-b", 7, 5)]
+        for epoch, seq, previous in first + second:
+            data = {"epoch": epoch, "seq": seq, **({"previous_seq": previous} if previous else {})}
+            yield Method, None, json.dumps({"id": f"{epoch}.{seq}", "subject": "-1/1", "data": data})
+
+URLParameters = lambda url: url
+
+class BlockingConnection:
+    def __init__(self, _):
+        pass
+
+    def channel(self):
+        return Channel()
+"#;
+
+#[test]
+fn the_consumer_of_the_documentation_tells_of_gaps_also_in_an_epoch_whose_numbers_are_lower() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("pika.py"), QUEUE).unwrap();
+    let script = folder.path().join("consumer.py");
+    std::fs::write(&script, python_of("docs/events.md", "## A consumer\n")).unwrap();
+    let output = Command::new(python(&[])).arg(&script).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 7);
+    let told = String::from_utf8(output.stderr).unwrap();
+    let told: Vec<&str> = told.lines().collect();
+    assert_eq!(told, ["there is more to come of -1 before 1-a.9", "there is more to come of -1 before 2-b.7"]);
+}

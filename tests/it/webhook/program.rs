@@ -69,18 +69,31 @@ async fn however_it_ends_every_match_comes_in_order_over_tls() {
     receiver.answer(&["always 503"]);
     ids.push(posted("a zebra that waits"));
     ids.push(posted("a zebra behind it"));
-    fleet.until_got("/v1/status", |status| status["outputs"][0]["state"] == "blocked").await;
+    let is_refused = |status: &serde_json::Value| status["outputs"][0]["refused_event"].is_string();
+    let refused_event = |status: &serde_json::Value| status["outputs"][0]["refused_event"].as_str().map(str::to_owned);
+    let refused = refused_event(&fleet.until_got("/v1/status", is_refused).await).unwrap();
     let shown = run_in(&fleet.path(""), &["--data", fleet.data().to_str().unwrap(), "status"]).well().out;
     assert!(shown.contains("  alerts (webhook): blocked, "), "{shown}");
     assert!(shown.contains("the receiver answered 503 (Service Unavailable)"), "{shown}");
     assert!(!shown.contains("s3cret") && shown.contains("; next try at 2"), "{shown}");
+    assert!(shown.contains(&format!("; the event that is refused is {refused}")), "{shown}");
     let asked = |arguments: &[&str]| {
         run_in(&fleet.path(""), &[&["--data", fleet.data().to_str().unwrap(), "dead-letters"][..], arguments].concat())
     };
     assert_eq!((asked(&["list"]).status, asked(&["list"]).out.as_str()), (1, "there are none\n"));
-    assert_eq!((asked(&["resend", "alerts"]).status, asked(&["skip", "nobody"]).status), (1, 2));
-    let skipped = asked(&["skip", "alerts"]).well().out;
-    assert!(skipped.contains(".watch.matched.zebras is skipped and kept"), "{skipped}");
+    assert_eq!((asked(&["resend", "alerts"]).status, asked(&["skip", "nobody", &refused]).status), (1, 2));
+    let other = asked(&["skip", "alerts", "some-other"]);
+    assert!(
+        other.status == 2 && other.err.contains(&format!("another event is refused at present: `{refused}`")),
+        "{}",
+        other.err
+    );
+    let skipped = asked(&["skip", "alerts", &refused]).well().out;
+    assert_eq!(skipped, format!("the event {refused} is skipped and kept\n"));
+    let next = |status: &serde_json::Value| refused_event(status).is_some_and(|event| event != refused);
+    fleet.until_got("/v1/status", next).await;
+    // Asked again, the next one is not skipped as well.
+    assert_eq!(asked(&["skip", "alerts", &refused]).well().out, skipped);
     fleet.until_got("/v1/status", |status| status["outputs"][0]["dead_letters"] == 1).await;
     let listed = asked(&["list"]).well().out;
     assert!(listed.contains("  alerts  change ") && listed.contains("it was skipped: the receiver answered 503"), "{listed}");
@@ -94,6 +107,7 @@ async fn however_it_ends_every_match_comes_in_order_over_tls() {
     let status = fleet.until_got("/v1/status", |status| status["outputs"][0]["lag"] == 0).await;
     assert!(asked(&["resend", "alerts"]).well().out.contains("1 event will be sent again"));
     fleet.until_got("/v1/status", |status| status["outputs"][0]["dead_letters"] == 0).await;
+    assert_eq!((asked(&["drop", "alerts"]).status, asked(&["drop", "nobody"]).status), (1, 2), "nothing is kept");
     assert_eq!((&status["outputs"][0]["name"], &status["outputs"][0]["kind"]), (&json!("alerts"), &json!("webhook")));
     assert_eq!((&status["outputs"][0]["state"], &status["publish"]), (&json!("connected"), &json!(null)));
     terminate(&program);
