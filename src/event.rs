@@ -10,4 +10,4 @@ mod from_changes;
 
 pub use cloud_event::{CONTENT_TYPE, Event};
 pub use filter::{EventFilter, UnknownEvent, WATCH_MATCHED};
-pub use from_changes::{MadeEvents, WATCH_EVENTS_MAX, events, events_of, wanted_events};
+pub use from_changes::{MadeEvents, WATCH_EVENTS_MAX, events, wanted_events};

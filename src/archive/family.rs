@@ -223,6 +223,11 @@ impl KeyRange {
         Self { end: Some(self.end.map_or_else(|| key.clone(), |end| end.min(key.clone()))), ..self }
     }
 
+    /// Of these keys, those that are not before another one.
+    pub(super) fn not_before(self, first: &[u8]) -> Self {
+        Self { first: self.first.max(first.to_vec()), ..self }
+    }
+
     /// Every key that begins with the bytes of another one.
     pub(super) fn under(prefix: impl AsRef<[u8]>) -> Self {
         let first = prefix.as_ref().to_vec();

@@ -250,6 +250,16 @@ impl<'a> View<'a> {
         rows.filter(move |row| row.as_ref().map_or(true, is_shown))
     }
 
+    /// The keys of a family whose keys begin with a peer, from one of that peer on, as far as they may be seen: the others are not even passed over, because
+    /// there can be very many of them.
+    fn shown_from<K: StoredKey>(self, from: &K, peer: PeerId) -> impl Iterator<Item = KeyRange> + use<'a, K> {
+        let from = KeyRange::from(from);
+        let first = from.first.clone();
+        let all = self.only.is_none().then_some(from);
+        let shown = self.only.into_iter().flat_map(move |only| only.range(peer..));
+        all.into_iter().chain(shown.map(move |peer| KeyRange::under(peer.encode()).not_before(&first)))
+    }
+
     pub(super) fn store(self, source: rocksdb::Error) -> ArchiveError {
         ArchiveError::Store { path: self.path.to_owned(), source }
     }
@@ -362,14 +372,12 @@ impl<'a> View<'a> {
         self.unlimited().readable(&PEER, &id)
     }
 
-    /// The peer that has a username (without `@`, in any case).
+    /// The peer that has a username (without `@`, in any case). As [`View::peer`], it is also found where it may not be seen.
     ///
     /// # Errors
     /// See [`View::message`].
     pub fn peer_by_username(self, username: &str) -> Result<Option<Peer>, ArchiveError> {
         match self.readable(&USERNAME, &Username::new(username))? {
-            // That another peer is archived shows to nobody who may not see it; who only sent messages is found.
-            Some(id) if !self.shows(id) && !self.unlimited().chats(id)?.is_empty() => Ok(None),
             Some(id) => self.peer(id),
             None => Ok(None),
         }
@@ -377,12 +385,17 @@ impl<'a> View<'a> {
 
     /// Every peer seen (crawled ones, senders, sources of forwards), by ascending id, from an id on, lazily.
     pub fn peers(self, from: PeerId) -> impl Iterator<Item = Result<Peer, ArchiveError>> + use<'a> {
-        self.scan(&PEER, KeyRange::from(&from), Order::OldestFirst).map(|entry| entry.map(|(_, peer)| peer))
+        let entries = self.shown_from(&from, from).flat_map(move |keys| self.scan(&PEER, keys, Order::OldestFirst));
+        entries.map(|entry| entry.map(|(_, peer)| peer))
     }
 
     /// Every chat that is crawled, with how far its crawl has got, in order, from one on, lazily.
     pub fn crawl_states(self, from: ChatId) -> impl Iterator<Item = Result<(ChatId, CrawlState), ArchiveError>> + use<'a> {
-        self.lenient(&CRAWL_STATE, KeyRange::from(&from), Order::OldestFirst).filter_map(move |row| match row {
+        self.shown_from(&from, from.peer()).flat_map(move |keys| self.crawl_states_in(keys))
+    }
+
+    fn crawl_states_in(self, keys: KeyRange) -> impl Iterator<Item = Result<(ChatId, CrawlState), ArchiveError>> + use<'a> {
+        self.lenient(&CRAWL_STATE, keys, Order::OldestFirst).filter_map(move |row| match row {
             Ok(row) => {
                 let chat = row.key().inspect_err(|error| self.note_damage(Cf::Cursor, row.key_bytes(), error)).ok()?;
                 match row.value(&chat) {
@@ -402,9 +415,8 @@ impl<'a> View<'a> {
     /// # Errors
     /// See [`View::message`].
     pub fn chats(self, peer: PeerId) -> Result<Vec<(ChatId, CrawlState)>, ArchiveError> {
-        self.crawl_states(peer.into())
-            .take_while(|entry| entry.as_ref().is_ok_and(|(chat, _)| chat.peer() == peer) || entry.is_err())
-            .collect()
+        let keys = self.shows(peer).then(|| KeyRange::under(peer.encode()));
+        keys.into_iter().flat_map(|keys| self.crawl_states_in(keys)).collect()
     }
 
     /// How far the crawl of a chat has got; `None` for one that is not crawled.
@@ -463,5 +475,53 @@ impl<'a> View<'a> {
 impl std::fmt::Debug for View<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("View").field("path", &self.path).field("snapshot", &self.snapshot.is_some()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rocksdb::perf::{PerfContext, PerfMetric, PerfStatsLevel, set_perf_stats};
+
+    use super::super::Durability;
+    use super::*;
+    use crate::model::PeerKind;
+
+    #[test]
+    fn who_sees_few_peers_does_not_have_the_others_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Archive::open(&folder.path().join("archive"), Durability::Os).unwrap();
+        let mut write = archive.write(Timestamp(1));
+        for number in 1..=1_000 {
+            let peer = PeerId::channel(number);
+            write.peer(Peer::new(peer, PeerKind::Channel, "a channel".to_owned()));
+            write.crawl_state(peer, |_| {});
+        }
+        write.commit().unwrap();
+        let shown: Vec<PeerId> = [700, 300].map(PeerId::channel).into();
+        let snapshot = archive.snapshot().limited_to(Arc::new(shown.iter().copied().collect()));
+        let view = snapshot.view();
+        set_perf_stats(PerfStatsLevel::EnableCount);
+        let mut counted = PerfContext::default();
+        let mut read = |what: &mut dyn FnMut() -> Vec<PeerId>| {
+            counted.reset();
+            (what(), counted.metric(PerfMetric::InternalKeySkippedCount))
+        };
+        let first = PeerId(i64::MIN);
+        let of_chats = |chats: Vec<(ChatId, CrawlState)>| chats.into_iter().map(|(chat, _)| chat.peer()).collect::<Vec<_>>();
+        let (found, passed) = read(&mut || view.peers(first).map(|peer| peer.unwrap().id).collect());
+        assert_eq!(found, shown);
+        assert!(passed < 10, "peers: {passed}");
+        let (found, passed) = read(&mut || of_chats(view.crawl_states(first.into()).map(Result::unwrap).collect()));
+        assert_eq!(found, shown);
+        assert!(passed < 10, "crawl states: {passed}");
+        let (found, passed) = read(&mut || shown.iter().flat_map(|peer| of_chats(view.chats(*peer).unwrap())).collect());
+        assert_eq!(found, shown);
+        assert!(passed < 10, "chats: {passed}");
+        set_perf_stats(PerfStatsLevel::Disable);
+        assert_eq!(view.peers(PeerId::channel(699)).count(), 1, "from the peer behind the first one that is shown");
+        assert!(view.chats(PeerId::channel(5)).unwrap().is_empty());
+        assert_eq!(archive.view().crawl_states(first.into()).count(), 1_000);
     }
 }

@@ -37,6 +37,7 @@ async fn head(globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
         out.json(&received.json)?;
     } else {
         let LogHeadView { archive, epoch, seq, link } = &received.view;
+        let link = link.as_deref().unwrap_or("(no link, because the key is limited to some peers)");
         out.line(format_args!("{link}  change {seq} of archive {archive}, epoch {epoch}"))?;
     }
     out.flush()?;

@@ -37,7 +37,7 @@ pub struct HttpConfig {
     pub body_size_max: usize,
     /// Maximum number of entries in a page; a sealed page is also kept below 47 KiB, unless a single entry is larger.
     pub page_size_max: usize,
-    /// Maximum number of concurrent searches; further ones wait.
+    /// Maximum number of concurrent searches; further ones wait. Where it is more than 1, no client alone has all of them running.
     pub concurrent_searches_max: usize,
     /// Maximum number of searches of one client at once; further ones are refused. A client is who has any of the keys of one name.
     pub client_searches_max: usize,
@@ -109,7 +109,7 @@ impl Default for HttpConfig {
             page_size_max: 200,
             // Searches are CPU-bound: more of them at once than a small machine has cores only slows all of them down.
             concurrent_searches_max: 4,
-            // Twice what runs at once: a client that has more waiting only has the others wait.
+            // Twice what runs at once: a client that has more waiting waits for itself.
             client_searches_max: 8,
             // A program that asks for one page after the other comes to about as many.
             client_requests_max: 200,

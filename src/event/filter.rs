@@ -40,6 +40,12 @@ impl EventFilter {
         }
     }
 
+    /// The events of changes themselves, and of no watch.
+    #[must_use]
+    pub fn of_changes() -> Self {
+        Self { names: Some(ChangeKind::NAMES.into_iter().map(str::to_owned).collect()), watches: None }
+    }
+
     /// Whether all events are wanted.
     #[must_use]
     pub fn is_all(&self) -> bool {
@@ -101,6 +107,7 @@ mod tests {
             let wanted: Vec<&str> = kinds.iter().filter(|kind| only.wants(kind)).map(ChangeKind::name).collect();
             assert_eq!(wanted, [kind.name()]);
             assert!(!only.wants_matches() && !only.is_all() && EventFilter::default().wants(&kind));
+            assert!(EventFilter::of_changes().wants(&kind) && !EventFilter::of_changes().wants_matches());
         }
     }
 

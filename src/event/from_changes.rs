@@ -32,28 +32,12 @@ pub struct MadeEvents {
 /// # Errors
 /// When the disk refuses, or an entry of the change log itself cannot be decoded.
 pub fn events(archive: &Snapshot, after: Seq, limit: usize) -> anyhow::Result<Vec<Event>> {
-    let (watching, changes) = (Watching::default(), archive.view().changes(after, limit)?);
-    let (mut events, mut rest) = (Vec::new(), changes.as_slice());
-    while !rest.is_empty() {
-        events.extend(events_of(archive, &watching, rest)?);
-        let made = events.last().map_or(Seq(u64::MAX), |last| last.seq);
-        rest = rest.iter().position(|change| change.seq > made).map_or(&[], |next| &rest[next..]);
-    }
-    Ok(events)
+    let changes = archive.view().changes(after, limit)?;
+    Ok(wanted_events(archive, &Watching::default(), &changes, &EventFilter::default(), usize::MAX)?.events)
 }
 
-/// The events of some changes, in order; `watching` is kept by who goes on to ask. Of the last changes there are none where the watches made so many events
-/// that no more are to be held in memory: ask again, for the changes behind that of the last event.
-///
-/// # Errors
-/// When the disk refuses.
-pub fn events_of(archive: &Snapshot, watching: &Watching, changes: &[Change]) -> anyhow::Result<Vec<Event>> {
-    let events_max = changes.len() + WATCH_EVENTS_MAX + 1;
-    Ok(wanted_events(archive, watching, changes, &EventFilter::default(), events_max)?.events)
-}
-
-/// The same of the events that are wanted: at most so many, and those of one change together. What is not wanted is not made, and of changes that can have
-/// no event that is wanted not even the message is read.
+/// The events of some changes that are wanted, in order: at most so many, and those of one change together. What is not wanted is not made, and of changes
+/// that can have no event that is wanted not even the message is read. `watching` is kept by who goes on to ask.
 ///
 /// # Errors
 /// When the disk refuses.

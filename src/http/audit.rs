@@ -5,7 +5,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -13,6 +13,9 @@ use serde::Serialize;
 
 /// Bytes of one file: some 80,000 requests, and still opened by every editor.
 const FILE_SIZE_MAX: u64 = 16 << 20;
+
+/// More bytes than a line has.
+const LINE_LENGTH_MAX: u64 = 1 << 16;
 
 /// Where requests are noted.
 #[derive(Debug, Default)]
@@ -98,16 +101,26 @@ impl AuditFiles {
         let mut line = serde_json::to_vec(record)?;
         line.push(b'\n');
         let length = line.len() as u64;
-        if self.size > 0 && self.size + length > self.size_max {
+        if self.is_failing {
+            // A part of the last line may have been written.
+            (self.file, self.size) = append_to(&self.folder, self.number)?;
+        }
+        let is_full = self.size > 0 && self.size + length > self.size_max;
+        if is_full {
             (self.file, self.size) = append_to(&self.folder, self.number + 1)?;
             self.number += 1;
-            for number in numbers(&self.folder)?.into_iter().filter(|number| number + self.count_max <= self.number) {
-                fs::remove_file(path(&self.folder, number))?;
-            }
         }
         self.file.write_all(&line)?;
         self.size += length;
+        if is_full && let Err(error) = self.remove_oldest() {
+            tracing::error!("old files of the audit log `{}` stay until the next is full: {error}", self.folder.display());
+        }
         Ok(())
+    }
+
+    fn remove_oldest(&self) -> io::Result<()> {
+        let oldest = numbers(&self.folder)?.into_iter().filter(|number| number + self.count_max <= self.number);
+        oldest.map(|number| fs::remove_file(path(&self.folder, number))).fold(Ok(()), Result::and)
     }
 }
 
@@ -125,10 +138,17 @@ fn numbers(folder: &Path) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
-/// A file to append to, and its size.
+/// A file to append to, and its size. A line that has no end (the disk was full, the power was cut) is cut off: it would spoil the next one.
 fn append_to(folder: &Path, number: u64) -> io::Result<(File, u64)> {
-    let file = File::options().create(true).append(true).mode(0o600).open(path(folder, number))?;
-    let size = file.metadata()?.len();
+    let file = File::options().create(true).read(true).append(true).mode(0o600).open(path(folder, number))?;
+    let length = file.metadata()?.len();
+    let start = length.saturating_sub(LINE_LENGTH_MAX);
+    let mut end = vec![0; usize::try_from(length - start).unwrap_or_default()];
+    file.read_exact_at(&mut end, start)?;
+    let size = end.iter().rposition(|byte| *byte == b'\n').map_or(start, |last| start + last as u64 + 1);
+    if size < length {
+        file.set_len(size)?;
+    }
     Ok((file, size))
 }
 
@@ -166,6 +186,43 @@ mod tests {
         insta::assert_snapshot!(newest.lines().last().unwrap(), @r#"{"at":"2026-11-20T10:00:00Z","request":"2-3","ingress":"sealed","client":"desk","key":"desk-1","method":"GET","route":"/v1/peers/{peer}","peer":-1001500000001,"status":200,"ms":3}"#);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&audit), mode(&audit.join("000003.ndjson"))), (0o700, 0o600));
+    }
+
+    #[test]
+    fn a_line_of_which_only_a_part_was_written_spoils_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let newest = path(folder.path(), 1);
+        let write_part = || File::options().append(true).open(&newest).unwrap().write_all(b"{\"at\":\"20").unwrap();
+        let log = AuditLog::open(folder.path(), 2).unwrap();
+        log.note(&record("1"));
+        // As a disk that is full has it.
+        write_part();
+        log.0.as_ref().unwrap().lock().unwrap().is_failing = true;
+        log.note(&record("2"));
+        log.note(&record("3"));
+        drop(log);
+        // As a power cut has it.
+        write_part();
+        AuditLog::open(folder.path(), 2).unwrap().note(&record("4"));
+        let noted = fs::read_to_string(&newest).unwrap();
+        let lines = noted.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["request"].clone());
+        assert_eq!(lines.collect::<Vec<_>>(), ["1", "2", "3", "4"]);
+    }
+
+    #[test]
+    fn a_line_is_noted_also_where_old_files_cannot_be_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = AuditLog::with_size(folder.path(), 1, 1).unwrap();
+        log.note(&record("1"));
+        // No file, so that removing it as one fails, whoever runs the test.
+        fs::remove_file(path(folder.path(), 1)).unwrap();
+        fs::create_dir(path(folder.path(), 1)).unwrap();
+        log.note(&record("2"));
+        log.note(&record("3"));
+        for number in [2, 3] {
+            let noted = fs::read_to_string(path(folder.path(), number)).unwrap_or_default();
+            assert_eq!(noted.lines().count(), usize::from(number == 3), "{number}: {noted}");
+        }
     }
 
     #[test]

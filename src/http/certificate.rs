@@ -24,11 +24,9 @@ use zeroize::Zeroizing;
 
 use crate::model::{Clock as _, SystemClock, Timestamp};
 
-use super::keys::{FileStamp, stamp};
+use super::keys::{FileStamp, LOOK_EVERY, stamp};
 use super::settings::{Listener, Settings};
 
-/// How often the files are looked at, at most: a handshake costs more than that, and who has renewed a certificate is patient.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Bytes of such a file at most: a chain has some KiB.
 const FILE_MAX: u64 = 1 << 20;
 /// HTTP/1.1, in the words of ALPN.
@@ -132,6 +130,7 @@ impl ListenerCertificate {
 
     fn current(&self, now: Instant) -> Arc<ServerConfig> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        // A handshake costs more than a look, and who has renewed a certificate is patient.
         if now.duration_since(loaded.looked) >= LOOK_EVERY {
             loaded.looked = now;
             self.look(&mut loaded);
@@ -146,20 +145,17 @@ impl ListenerCertificate {
             return;
         }
         let known = loaded.refused.filter(|(refused, _)| *refused == current);
-        if known.is_some_and(|(_, is_told)| is_told) {
-            return;
-        }
         match load(&self.certificate, &self.key) {
             Ok(config) => {
                 tracing::info!("the certificate `{}` was read again", self.certificate.display());
                 (loaded.config, loaded.stamp, loaded.refused) = (Arc::new(config), current, None);
             }
+            // They are tried again all the same: a certificate of tomorrow is good tomorrow.
             Err(error) => {
-                let is_second = known.is_some();
-                if is_second {
+                if known.is_some_and(|(_, is_told)| !is_told) {
                     tracing::error!("{error}; the certificate that was loaded before stays in use");
                 }
-                loaded.refused = Some((current, is_second));
+                loaded.refused = Some((current, known.is_some()));
             }
         }
     }

@@ -11,8 +11,9 @@ use tokio::sync::watch;
 use utoipa::IntoParams;
 
 use crate::archive::{LogPosition, Snapshot};
-use crate::event;
+use crate::event::{self, EventFilter, WATCH_EVENTS_MAX};
 use crate::model::{Change, ChangeKind, Seq};
+use crate::seal::KeyScope;
 use crate::show::{self, StoredView};
 use crate::views::{ChangeLine, ChangeView, ChangesPage, FileView, LogHeadView};
 use crate::watches::Watching;
@@ -66,6 +67,8 @@ struct ChangeSpan {
     after: Seq,
     limit: usize,
     events: bool,
+    /// Whether the events of watches are among them: these say what somebody looks for.
+    matches: bool,
 }
 
 /// Reads the changes of a span, in its form, until `take` refuses one. Of events a change can have several: they come together, as a position is
@@ -92,11 +95,13 @@ fn each(
         }
         return Ok(Some(read));
     }
+    let wanted = if span.matches { EventFilter::default() } else { EventFilter::of_changes() };
     let mut rest = changes.as_slice();
     while !rest.is_empty() {
-        let events = event::events_of(archive, watching, rest).map_err(|e| Problem::hidden(&e))?;
-        let made = events.last().map_or(Seq(u64::MAX), |last| last.seq);
-        rest = rest.iter().position(|change| change.seq > made).map_or(&[], |next| &rest[next..]);
+        let events_max = rest.len() + WATCH_EVENTS_MAX + 1;
+        let made = event::wanted_events(archive, watching, rest, &wanted, events_max).map_err(|e| Problem::hidden(&e))?;
+        let events = made.events;
+        rest = rest.get(made.changes.max(1)..).unwrap_or_default();
         for of_change in events.chunk_by(|one, next| one.seq == next.seq) {
             let Some(first) = of_change.first() else { continue };
             let lines = of_change.iter().map(|event| serde_json::from_slice(&event.body).map(ChangeLine::Event));
@@ -124,7 +129,7 @@ fn view(archive: &Snapshot, change: &Change) -> Result<ChangeView, Problem> {
         _ => None,
     };
     let file = match change.kind.file() {
-        Some((file, _)) => archive.view().file(file)?.as_ref().map(FileView::of),
+        Some((file, _)) => archive.view().file(file)?.map(|file| FileView::shown(archive, &file)),
         None => None,
     };
     // Of a file, the message that it was seen in.
@@ -160,10 +165,12 @@ pub(super) async fn list(
     Query(params): Query<ListChangesParams>,
 ) -> Result<Response, Problem> {
     let news = context.archive.subscribe();
+    let matches = ingress.may(KeyScope::Search);
     if !ingress.is_sealed() {
         let left = params.limit.map_or(usize::MAX, NonZeroUsize::get);
         let after = locate(&context, params.after)?;
-        let following = Following { context, news, after, left, follow: params.follow, events: params.events, has_begun: false };
+        let ListChangesParams { follow, events, .. } = params;
+        let following = Following { context, news, after, left, follow, events, matches, has_begun: false };
         return lines::stream(following).await;
     }
     let budget = PageBudget::new(&context, &ingress, params.limit)?;
@@ -172,7 +179,7 @@ pub(super) async fn list(
         let patience = context.settings.patience();
         wait(&context, news, after, patience).await;
     }
-    let span = ChangeSpan { after, limit: budget.entries(), events: params.events };
+    let span = ChangeSpan { after, limit: budget.entries(), events: params.events, matches };
     Ok(Json(next_page(&context, span, budget).await?).into_response())
 }
 
@@ -224,7 +231,9 @@ fn locate(context: &Context, position: LogPosition) -> Result<Seq, Problem> {
 #[utoipa::path(get, path = "/v1/changes/head", operation_id = "getLogHead", tag = "archive", responses((status = 200, body = LogHeadView)))]
 pub(super) async fn head(State(context): State<Arc<Context>>, _: Query<NoParams>) -> Json<LogHeadView> {
     let archive = context.archive.flushed();
-    let (seq, link) = (archive.last_seq(), archive.link().to_string());
+    let seq = archive.last_seq();
+    // With it, who sees some changes only could try out what the others say.
+    let link = archive.only().is_none().then(|| archive.link().to_string());
     Json(LogHeadView { archive: archive.id().to_owned(), epoch: archive.epoch().to_string(), seq: seq.0, link })
 }
 
@@ -245,6 +254,7 @@ struct Following {
     left: usize,
     follow: bool,
     events: bool,
+    matches: bool,
     has_begun: bool,
 }
 
@@ -255,7 +265,7 @@ impl Lines for Following {
                 return Ok(None);
             }
             let after = self.after;
-            let span = ChangeSpan { after, limit: self.left.min(BATCH), events: self.events };
+            let span = ChangeSpan { after, limit: self.left.min(BATCH), events: self.events, matches: self.matches };
             let (chunk, last, count) =
                 self.context.read(move |context| batch(&context.archive.flushed(), &context.watching, span)).await?;
             self.after = last;

@@ -4,6 +4,7 @@
 //!
 //! # Guarantees
 //! - A search counts until it ends, also where its client has gone.
+//! - No client has all places at once, of searches or of exports: the last one is always somebody else's (where there is more than one).
 //! - What is refused costs nothing but its answer, which says when to ask again.
 
 use std::collections::HashMap;
@@ -21,6 +22,10 @@ use super::settings::Settings;
 
 /// How long a client may have asked nothing and catch up with that at once: a page of many pictures, a script that begins.
 const BURST: Duration = Duration::from_secs(10);
+/// How many exports run at once: each holds the keys of what it has found, some megabytes at most, for as long as its client reads.
+pub(super) const CONCURRENT_EXPORTS_MAX: usize = 8;
+/// How many exports a client has at once: half of all.
+const EXPORTS_MAX: usize = CONCURRENT_EXPORTS_MAX / 2;
 /// After how long a search is to be asked for again: most of them have ended by then.
 const SEARCH_AGAIN: Duration = Duration::from_secs(1);
 
@@ -35,6 +40,8 @@ pub(super) struct ClientLimits {
     /// The time that one request takes up; nothing where there is no limit.
     interval: Duration,
     searches_max: usize,
+    /// Of these, how many run at once; the others wait.
+    running_max: usize,
     clients: Mutex<HashMap<ClientName, Arc<ClientUse>>>,
 }
 
@@ -44,12 +51,22 @@ pub(super) struct ClientUse {
     /// Up to when all of its time is taken up (GCRA, the generic cell rate algorithm).
     taken_until: Mutex<Option<Instant>>,
     searches: Arc<Semaphore>,
+    running: Arc<Semaphore>,
+    exports: Arc<Semaphore>,
+}
+
+/// A search of a client, as long as it counts.
+#[derive(Debug)]
+pub(super) struct SearchPlace {
+    _one: OwnedSemaphorePermit,
+    _running: OwnedSemaphorePermit,
 }
 
 impl ClientLimits {
     pub(super) fn new(settings: &Settings) -> Self {
         let interval = Duration::from_secs(1).checked_div(settings.client_requests_max).unwrap_or_default();
-        Self { interval, searches_max: settings.client_searches_max, clients: Mutex::default() }
+        let running_max = settings.concurrent_searches_max.saturating_sub(1).max(1);
+        Self { interval, searches_max: settings.client_searches_max, running_max, clients: Mutex::default() }
     }
 
     /// Counts a request of a client.
@@ -60,8 +77,11 @@ impl ClientLimits {
         let client = {
             let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
             // As many as there are names in the key file.
-            let new =
-                || Arc::new(ClientUse { taken_until: Mutex::default(), searches: Arc::new(Semaphore::new(self.searches_max)) });
+            let new = || {
+                let places = |count| Arc::new(Semaphore::new(count));
+                let (searches, running, exports) = (places(self.searches_max), places(self.running_max), places(EXPORTS_MAX));
+                Arc::new(ClientUse { taken_until: Mutex::default(), searches, running, exports })
+            };
             Arc::clone(clients.entry(name.clone()).or_insert_with(new))
         };
         match client.take(self.interval, now) {
@@ -93,21 +113,40 @@ pub(super) async fn answer_for<T>(client: Arc<ClientUse>, answering: impl Future
     ASKING.scope(client, answering).await
 }
 
-/// One of the searches that the client may have at once whose request this task answers, for as long as it is held. No client has none.
+/// One of the searches that the client may have at once whose request this task answers, for as long as it is held, as soon as it may run. Who is no client
+/// has no limit.
 ///
 /// # Errors
 /// When the client has as many as it may.
-pub(super) fn search_place() -> Result<Option<OwnedSemaphorePermit>, Problem> {
-    let Ok(place) = ASKING.try_with(|client| Arc::clone(&client.searches).try_acquire_owned()) else { return Ok(None) };
-    let refused = |_| {
+pub(super) async fn search_place() -> Result<Option<SearchPlace>, Problem> {
+    let Ok(client) = ASKING.try_with(Arc::clone) else { return Ok(None) };
+    let one = Arc::clone(&client.searches).try_acquire_owned().map_err(|_| {
         let what = "this client has as many searches at once as it may (`client_searches_max`); wait for one of them to end";
         Problem::too_many_requests(what).retry_after(SEARCH_AGAIN)
-    };
-    place.map(Some).map_err(refused)
+    })?;
+    let running = Arc::clone(&client.running).acquire_owned().await.map_err(|e| Problem::hidden(&e))?;
+    Ok(Some(SearchPlace { _one: one, _running: running }))
+}
+
+/// One of the exports that the client may have at once whose request this task answers, for as long as it is held. Who is no client has no limit.
+///
+/// # Errors
+/// When the client has as many as it may.
+pub(super) fn export_place() -> Result<Option<OwnedSemaphorePermit>, Problem> {
+    let Ok(place) = ASKING.try_with(|client| Arc::clone(&client.exports).try_acquire_owned()) else { return Ok(None) };
+    place.map(Some).map_err(|_| {
+        let what =
+            format!("this client has {EXPORTS_MAX} exports at once, which is the most there may be; wait for one of them to end");
+        Problem::too_many_requests(what).retry_after(SEARCH_AGAIN)
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     fn limits(client_requests_max: u32, client_searches_max: usize) -> ClientLimits {
@@ -139,15 +178,38 @@ mod tests {
     #[tokio::test]
     async fn a_client_has_so_many_searches_at_once_and_gets_a_place_back_when_one_ends() {
         let limits = limits(0, 2);
-        assert!(search_place().unwrap().is_none(), "who is no client has no limit");
+        assert!(search_place().await.unwrap().is_none(), "who is no client has no limit");
         let client = limits.admit(&"desk".parse().unwrap(), Instant::now()).unwrap();
         answer_for(client, async {
-            let [first, _second] = [(); 2].map(|()| search_place().unwrap().unwrap());
-            let refused = search_place().unwrap_err();
+            let (first, _second) = (search_place().await.unwrap().unwrap(), search_place().await.unwrap().unwrap());
+            let refused = search_place().await.unwrap_err();
             assert_eq!((refused.status, refused.retry_after), (429, Some(1)));
             drop(first);
-            assert!(search_place().unwrap().is_some());
+            assert!(search_place().await.unwrap().is_some());
         })
         .await;
+    }
+
+    #[tokio::test]
+    async fn one_client_alone_takes_neither_all_places_of_searches_nor_all_of_exports() {
+        let settings = Settings { client_searches_max: 8, concurrent_searches_max: 4, ..Settings::default() };
+        let client = ClientLimits::new(&settings).admit(&"desk".parse().unwrap(), Instant::now()).unwrap();
+        answer_for(client, async {
+            let mut running = Vec::new();
+            for _ in 0..3 {
+                running.push(search_place().await.unwrap().unwrap());
+            }
+            let mut fourth = pin!(search_place());
+            assert!(fourth.as_mut().now_or_never().is_none(), "it waits, and is not refused");
+            drop(running.pop());
+            assert!(fourth.await.unwrap().is_some());
+            let exports: Vec<_> = (0..CONCURRENT_EXPORTS_MAX).map_while(|_| export_place().ok()).collect();
+            assert_eq!(exports.len(), 4);
+            assert_eq!(export_place().unwrap_err().status, 429);
+        })
+        .await;
+        let settings = Settings { concurrent_searches_max: 1, ..Settings::default() };
+        let client = ClientLimits::new(&settings).admit(&"desk".parse().unwrap(), Instant::now()).unwrap();
+        answer_for(client, async { assert!(search_place().await.unwrap().is_some()) }).await;
     }
 }

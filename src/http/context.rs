@@ -17,7 +17,7 @@ use crate::views::{JobView, JoinView, ProgramView, StartView};
 use crate::watches::{WantedWatch, Watching};
 
 use super::audit::AuditLog;
-use super::client_limits::{self, ClientLimits};
+use super::client_limits::{self, CONCURRENT_EXPORTS_MAX, ClientLimits};
 use super::keys::Keys;
 use super::operator::{Operator, OperatorError};
 use super::output_keeper::{OutputKeeper, OutputRefusal};
@@ -28,8 +28,6 @@ use super::watch_keeper::{WatchKeeper, WatchRefusal};
 
 /// How many reads of the archive run at once: each is a page at most, and more than a disk has queues for gains nothing.
 const CONCURRENT_READS_MAX: usize = 32;
-/// How many exports run at once: each holds the keys of what it has found, some megabytes at most, for as long as its client reads.
-const CONCURRENT_EXPORTS_MAX: usize = 8;
 
 /// The rest of the program, as far as `/v1/status` shows it.
 pub trait StatusSource: Send + Sync {
@@ -49,6 +47,19 @@ pub trait StatusSource: Send + Sync {
     /// What keeps the program from reading a chat at present.
     fn hindrance(&self, _: ChatId) -> Option<String> {
         None
+    }
+}
+
+/// What who sees some peers only is told of the rest of the program: whether it is ready.
+struct ReadinessOf(Arc<dyn StatusSource>);
+
+impl StatusSource for ReadinessOf {
+    fn status(&self) -> ProgramView {
+        ProgramView::default()
+    }
+
+    fn unready(&self) -> Option<String> {
+        self.0.unready()
     }
 }
 
@@ -212,7 +223,7 @@ impl Context {
             keys: Arc::clone(&self.keys),
             recipient: Arc::clone(&self.recipient),
             clock: Arc::clone(&self.clock),
-            status: Arc::new(NotRunning),
+            status: Arc::new(ReadinessOf(Arc::clone(&self.status))),
             verifications: Arc::clone(&self.verifications),
             operator: Arc::new(NotRunning),
             watching: Watching::default(),
@@ -279,7 +290,7 @@ impl Context {
         self: &Arc<Self>,
         search: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let of_client = client_limits::search_place()?;
+        let of_client = client_limits::search_place().await?;
         let search = move |context: &Self| {
             let _of_client = of_client;
             search(context)

@@ -27,7 +27,6 @@ use crate::seal::{self, Key, OpenedRequest, RefusalReason};
 use super::body;
 use super::context::Context;
 use super::ingress::{Ingress, Plain};
-use super::log::Answered;
 use super::page;
 use super::problem::{self, Problem};
 use super::sealed;
@@ -136,15 +135,10 @@ impl Envelope {
             Ok(request) => self.limited_to(sealed.key()).pass_on(request).await,
             Err(problem) => problem.into_response(),
         };
-        let answered = response.extensions_mut().remove::<Answered>();
-        let mut outer = match response.extensions_mut().remove::<FileStream>() {
+        match response.extensions_mut().remove::<FileStream>() {
             Some(stream) => sealed_stream::answer(&context, &sealed, stream, response.into_body()),
             None => sealed_answer(&context, &sealed, response).await,
-        };
-        if let Some(answered) = answered {
-            outer.extensions_mut().insert(answered);
         }
-        outer
     }
 }
 

@@ -21,6 +21,7 @@ use crate::show::StoredView;
 use crate::views::{ExportBody, ExportPage};
 
 use super::body;
+use super::client_limits;
 use super::context::Context;
 use super::csv_lines::CsvLines;
 use super::ingress::Ingress;
@@ -131,12 +132,13 @@ async fn answer(context: Arc<Context>, ingress: Ingress, params: ExportParams) -
     let query = SearchQuery::parse(&q).map_err(|error| Problem::bad_query(error.to_string()))?;
     let time_limit = time_limit(&context);
     let export = Export::new(query, sort, cursor.as_deref()).map_err(|error| refused(error, time_limit))?;
-    let place = context.exporting()?;
-    let exporting = Exporting { export, writer: Writer::new(format, cursor.is_none()), time_limit, _place: place };
+    let exporting = Exporting { export, writer: Writer::new(format, cursor.is_none()), time_limit, place: None };
     if !ingress.is_sealed() {
+        let exporting = Exporting { place: Some(context.exporting()?), ..exporting };
         let media_type = if format == Format::Csv { CSV } else { NDJSON };
         return lines::stream_as(media_type, Streaming { context, exporting: Some(exporting) }).await;
     }
+    let _of_client = client_limits::export_place()?;
     let exporting = exporting.with_keys(&context).await?;
     let page = context.read(move |context| exporting.page(&context.archive.flushed(), PageBudget::of_bytes(&ingress))).await?;
     Ok(Json(page).into_response())
@@ -148,7 +150,8 @@ struct Exporting {
     writer: Writer,
     /// How long a step may take.
     time_limit: Duration,
-    _place: OwnedSemaphorePermit,
+    /// That of a page is taken when its search has one: who waits to search has found nothing that takes memory.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Exporting {
@@ -158,6 +161,9 @@ impl Exporting {
             return Ok(self);
         }
         let find = move |context: &Context| {
+            if self.place.is_none() {
+                self.place = Some(context.exporting()?);
+            }
             let found = context.index.continue_export(&mut self.export, self.time_limit);
             found.map_err(|error: SearchError| refused(error, self.time_limit))?;
             Ok(self)

@@ -5,9 +5,8 @@
 //! of the data folder reads, has the peer's id too.
 
 use std::any::Any;
-use std::cell::Cell;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -30,20 +29,51 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Characters of a client's own request id.
 const REQUEST_ID_LENGTH_MAX: usize = 64;
 
+/// The status in the audit log of a request that has no response (nginx's word for it: client closed request).
+const UNANSWERED: u16 = 499;
+
 tokio::task_local! {
-    /// The peer that the path of the request names which this task answers.
-    static ABOUT: Cell<Option<PeerId>>;
+    /// The request that this task answers.
+    static PRESENT: Arc<PresentRequest>;
 }
 
 /// Notes the peer that the path of the present request names.
 pub(super) fn is_about(peer: PeerId) {
-    // Outside of a request nobody asks.
-    let _noted = ABOUT.try_with(|about| about.set(Some(peer)));
+    present(|answered| answered.iter_mut().for_each(|answered| answered.peer = Some(peer)));
 }
 
-/// What a route has answered, for the log and the metrics; it goes with the response.
+fn present(note: impl FnOnce(&mut Option<Answered>)) {
+    // Outside of a request nobody asks.
+    let _noted = PRESENT.try_with(|present| note(&mut present.answered()));
+}
+
+/// A request from when it comes in on. It is noted in the audit log when nobody works on it any more, also where its client has gone before there was a
+/// response (what was asked for may happen all the same), or the program stops.
+struct PresentRequest {
+    context: Arc<Context>,
+    id: HeaderValue,
+    started: Instant,
+    /// What came to a route, and what that has answered.
+    answered: Mutex<Option<Answered>>,
+}
+
+impl PresentRequest {
+    fn answered(&self) -> MutexGuard<'_, Option<Answered>> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for PresentRequest {
+    fn drop(&mut self) {
+        if let Some(answered) = self.answered().take() {
+            answered.note_in_audit(self);
+        }
+    }
+}
+
+/// What a route has answered, for the log and the metrics.
 #[derive(Clone, Debug)]
-pub(super) struct Answered {
+struct Answered {
     route: String,
     method: Method,
     status: u16,
@@ -51,8 +81,6 @@ pub(super) struct Answered {
     key: Option<Arc<Key>>,
     from: Option<SocketAddr>,
     peer: Option<PeerId>,
-    /// Whether it has come to the routes.
-    is_inner: bool,
 }
 
 impl Answered {
@@ -64,26 +92,23 @@ impl Answered {
         Self {
             route: request.extensions().get::<MatchedPath>().map_or(route, MatchedPath::as_str).to_owned(),
             method: request.method().clone(),
-            status: 0,
+            status: UNANSWERED,
             ingress: ingress.map_or("none", Ingress::name),
             key: ingress.and_then(Ingress::key).cloned(),
             from: ingress.and_then(Ingress::from),
             peer: None,
-            is_inner: false,
         }
     }
-}
 
-impl Answered {
     /// Notes who has asked, where it is not for everybody. Who has no key has asked nothing.
-    fn note_in_audit(&self, context: &Context, request: &str, started: Instant) {
-        if !self.is_inner || rights::is_open(&self.method, &self.route) {
+    fn note_in_audit(&self, request: &PresentRequest) {
+        if rights::is_open(&self.method, &self.route) {
             return;
         }
         let from = self.from.map(|from| from.ip().to_string());
-        context.audit.note(&AuditRecord {
-            at: context.clock.timestamp().to_string(),
-            request,
+        request.context.audit.note(&AuditRecord {
+            at: request.context.clock.timestamp().to_string(),
+            request: request.id.to_str().unwrap_or_default(),
             ingress: self.ingress,
             from,
             client: self.key.as_ref().map(|key| key.client().as_str()),
@@ -92,7 +117,7 @@ impl Answered {
             route: &self.route,
             peer: self.peer.map(|peer| peer.0),
             status: self.status,
-            ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            ms: u64::try_from(request.started.elapsed().as_millis()).unwrap_or(u64::MAX),
         });
     }
 }
@@ -101,13 +126,9 @@ impl Answered {
 pub(super) async fn note(request: Request, next: Next) -> Response {
     let answered = Answered::before(&request);
     tracing::Span::current().record("route", &answered.route);
-    let answering = async {
-        let response = next.run(request).await;
-        (response, ABOUT.with(Cell::get))
-    };
-    let (mut response, peer) = ABOUT.scope(Cell::default(), answering).await;
-    let status = response.status().as_u16();
-    response.extensions_mut().insert(Answered { status, peer, is_inner: true, ..answered });
+    present(|present| *present = Some(answered));
+    let response = next.run(request).await;
+    present(|present| present.iter_mut().for_each(|answered| answered.status = response.status().as_u16()));
     response
 }
 
@@ -118,10 +139,12 @@ pub(super) async fn record(State(context): State<Arc<Context>>, request: Request
     let outer = Answered::before(&request);
     let text = id.to_str().unwrap_or_default();
     let span = tracing::info_span!("request", id = text, route = tracing::field::Empty);
-    let mut response = next.run(request).instrument(span).await;
-    let outer = Answered { status: response.status().as_u16(), ..outer };
-    let answered: Answered = response.extensions_mut().remove().unwrap_or(outer);
-    answered.note_in_audit(&context, text, started);
+    let present = Arc::new(PresentRequest { context, id: id.clone(), started, answered: Mutex::default() });
+    let mut response = PRESENT.scope(Arc::clone(&present), next.run(request).instrument(span)).await;
+    let inner = present.answered().clone();
+    // Before the response is sent.
+    drop(present);
+    let answered = inner.unwrap_or_else(|| Answered { status: response.status().as_u16(), ..outer });
     let Answered { route, method, status, ingress, key, .. } = answered;
     let client = key.as_ref().map(|key| key.client().as_str());
     metrics::counter!("telescribe_http_requests_total", "route" => route.clone(), "status" => status.to_string()).increment(1);

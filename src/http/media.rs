@@ -116,7 +116,8 @@ impl std::str::FromStr for Cursor {
 const LOOKED_AT_MAX: usize = 20_000;
 
 /// A page that is being filled.
-struct Filling {
+struct Filling<'a> {
+    archive: &'a Snapshot,
     budget: PageBudget,
     state: Option<StateWanted>,
     page: FilesPage,
@@ -124,11 +125,11 @@ struct Filling {
     looked_at: usize,
 }
 
-impl Filling {
+impl Filling<'_> {
     /// Takes a file, if it is in the state that is wanted; false where the page is full.
     fn take(&mut self, at: Cursor, file: Option<ArchivedFile>) -> bool {
         let file = file.filter(|file| self.state.is_none_or(|wanted| wanted.is(&file.state)));
-        let file = file.map(|file| FileView { message: at.message.map(|id| id.0), ..FileView::of(&file) });
+        let file = file.map(|file| FileView { message: at.message.map(|id| id.0), ..FileView::shown(self.archive, &file) });
         let is_full = self.looked_at >= LOOKED_AT_MAX || file.as_ref().is_some_and(|file| !self.budget.takes(file));
         if is_full {
             self.page.next = self.last.map(|last| last.to_string());
@@ -153,7 +154,7 @@ pub(super) async fn list(
 
 fn page(archive: &Snapshot, params: &ListFilesParams, budget: PageBudget) -> Result<FilesPage, Problem> {
     let page = FilesPage { files: Vec::new(), next: None };
-    let mut filling = Filling { budget, state: params.state, page, last: None, looked_at: 0 };
+    let mut filling = Filling { archive, budget, state: params.state, page, last: None, looked_at: 0 };
     let Some(peer) = &params.peer else {
         let from = params.after.map_or(Some(FileId::photo(i64::MIN)), |after| after.file.next());
         for file in from.into_iter().flat_map(|from| archive.view().files(from)) {

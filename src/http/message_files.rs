@@ -60,7 +60,7 @@ fn files(archive: &Snapshot, path: &MessagePath, account: Option<AccountName>) -
     let mut files = Vec::new();
     for (id, place) in attached(archive.view(), key)?.into_iter().take(FILES_MAX) {
         if let Some(file) = archive.view().file(id)? {
-            files.push(MessageFileView { file: FileView::of(&file), place: place.name().to_owned() });
+            files.push(MessageFileView { file: FileView::shown(archive, &file), place: place.name().to_owned() });
         }
     }
     if files.is_empty() && archive.view().message(key)?.is_none() {

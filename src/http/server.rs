@@ -244,7 +244,12 @@ async fn connection(accepted: Accepted, occupied: OccupiedPlace, router: Router,
         let Some(certificate) = accepted.certificate else {
             return serve(stream, accepted.ingress, router, &context, &place).await;
         };
-        match certificate.accept(stream).await {
+        let shaken = tokio::select! {
+            shaken = certificate.accept(stream) => shaken,
+            // Nothing has been asked yet.
+            () = context.lifecycle.stop_asked() => return,
+        };
+        match shaken {
             Ok(stream) => {
                 place.went_on();
                 serve(stream, accepted.ingress, router, &context, &place).await;

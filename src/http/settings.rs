@@ -26,7 +26,7 @@ pub struct Settings {
     pub body_size_max: usize,
     /// Maximum number of entries in a page.
     pub page_size_max: usize,
-    /// Maximum number of concurrent searches; further ones wait.
+    /// Maximum number of concurrent searches; further ones wait. Where it is more than 1, no client alone has all of them running.
     pub concurrent_searches_max: usize,
     /// Maximum number of searches of one client at once; further ones are refused.
     pub client_searches_max: usize,

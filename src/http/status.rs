@@ -8,6 +8,7 @@ use axum::response::IntoResponse;
 use axum::{Extension, Json};
 
 use crate::model::Seq;
+use crate::seal::KeyScope;
 use crate::search::{RebuildProgress, SearchError};
 use crate::views::{ArchiveStatus, IndexRebuild, IndexStatus, StatusView};
 
@@ -64,7 +65,7 @@ pub(super) async fn readyz(
     headers: HeaderMap,
 ) -> Result<&'static str, Problem> {
     // Everybody may ask, but accounts and addresses are not for everybody.
-    let may_read = ingress.plain(&headers) == Plain::Allowed;
+    let may_read = ingress.plain(&headers) == Plain::Allowed && ingress.may(KeyScope::Fetch);
     let unready = context.read(move |context| {
         let detail = if may_read { context.status.unready_detail() } else { None };
         Ok(context.status.unready().map(|why| detail.map_or_else(|| why.clone(), |detail| format!("{why} ({detail})"))))
@@ -85,4 +86,54 @@ pub(super) async fn readyz(
 /// Returns the metrics in Prometheus' text format; only the metrics listeners serve it.
 pub(super) async fn metrics(State(context): State<Arc<Context>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (context.metrics)())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::context::StatusSource;
+    use super::*;
+    use crate::archive::{Archive, Durability};
+    use crate::lifecycle::Lifecycle;
+    use crate::model::{FixedClock, PeerId, Timestamp};
+    use crate::seal::{self, Key, Rights};
+    use crate::search::{IndexFolders, ServingIndex};
+    use crate::views::ProgramView;
+
+    struct Unready;
+
+    impl StatusSource for Unready {
+        fn status(&self) -> ProgramView {
+            ProgramView::default()
+        }
+
+        fn unready(&self) -> Option<String> {
+            Some("no account gets a response".to_owned())
+        }
+
+        fn unready_detail(&self) -> Option<String> {
+            Some("alpha: signed out".to_owned())
+        }
+    }
+
+    #[tokio::test]
+    async fn that_it_is_not_ready_is_told_to_everybody_and_of_which_account_to_who_may_read_the_status() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Arc::new(Archive::open(&folder.path().join("archive"), Durability::Os).unwrap());
+        let index = ServingIndex::lazy(IndexFolders::at(&folder.path().join("index")), &archive);
+        let clock = Arc::new(FixedClock::new(Timestamp(1)));
+        let context = Arc::new(Context::new(archive, index, clock, Lifecycle::new()).with_status(Arc::new(Unready)));
+        let asked = async |context: &Arc<Context>, rights: Rights| {
+            let now = chrono::DateTime::from_timestamp(1, 0).unwrap();
+            let key = Key::generate(&"desk".parse().unwrap(), now, &mut seal::system_random()).with_rights(rights);
+            let ingress = Ingress::Sealed { key: Arc::new(key), from: None, operate: false };
+            readyz(State(Arc::clone(context)), Extension(ingress), HeaderMap::new()).await.unwrap_err().detail
+        };
+        let told = asked(&context, Rights::default()).await;
+        assert_eq!(told, "no account gets a response (alpha: signed out)");
+        let told = asked(&context, Rights { scopes: [KeyScope::Search].into(), ..Rights::default() }).await;
+        assert_eq!(told, "no account gets a response");
+        let peers = Arc::new([PeerId::channel(1)].into());
+        let told = asked(&Arc::new(context.limited_to(&peers)), Rights { peers: Some(peers), ..Rights::default() }).await;
+        assert_eq!(told, "no account gets a response");
+    }
 }

@@ -230,6 +230,8 @@ impl Compiler<'_> {
             PeerRef::Id(id) => Ok(vec![*id]),
             PeerRef::Username(username) => match self.archive.view().peer_by_username(username)? {
                 Some(peer) => Ok(vec![peer.id]),
+                // To who sees some peers only it is nobody, as all whom none of their messages names: an error would tell who is known in the others.
+                None if self.archive.only().is_some() => Ok(Vec::new()),
                 None => {
                     let what = format!(
                         "no archived peer has the username `@{username}`; look it up with `telescribe peers`, or give its id"

@@ -130,7 +130,7 @@ impl Index {
             limits: Limits::default(),
             check: verdicts.as_ref().map(|_| &is_match as &HitCheck<'_>),
         };
-        let statistics = FrozenStatistics::new(segments.searcher(), &export.statistics);
+        let statistics = FrozenStatistics::new(segments.searcher(), archive, &export.statistics);
         let Found { sort_keys, .. } = top_hits.find(&asked, &statistics).map_err(|e| self.failed(&e))?;
         verdicts.as_ref().map_or(Ok(()), Verdicts::end)?;
         if deadline.is_missed() {

@@ -122,7 +122,7 @@ impl Index {
             check: verdicts.as_ref().map(|_| &is_match as &HitCheck<'_>),
         };
         let given = cursor.as_ref().map_or(&[][..], |cursor| &cursor.statistics);
-        let statistics = FrozenStatistics::new(segments.searcher(), given);
+        let statistics = FrozenStatistics::new(segments.searcher(), archive, given);
         let collapse = request.collapse.map(|collapse| (collapse, request.group));
         let Listed { mut hits, counted, collapsed } = page.list(self, &asked, &statistics, collapse)?;
         if deadline.is_missed() {

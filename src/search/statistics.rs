@@ -3,6 +3,9 @@
 //! A score depends on how many messages there are and how many have a word, which change with each commit: the next page would be ordered another
 //! way than the one before, and skip or repeat hits. So the first page rounds them to a byte each, which its cursor carries, and the later ones
 //! score with these. What is left of a message's score is its own: its length and how often it has the word.
+//!
+//! Who sees some peers only gets scores that nothing else goes into: with the true numbers, scores and cursors would tell which words the other peers use,
+//! and how often. Every word counts as being as common as any other then.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,6 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tantivy::query::Bm25StatisticsProvider;
 use tantivy::schema::Field;
 use tantivy::{Searcher, TantivyError, Term};
+
+use crate::archive::Snapshot;
 
 /// A number as a byte: 0 for none, and else its logarithm in eighths of an octave.
 fn rounded(number: u64) -> u8 {
@@ -32,9 +37,16 @@ enum Asked {
     With(Term),
 }
 
+/// How many messages there are, how many of them have a word, and how many words one has, for who is not to know it. Only how the numbers compare means
+/// something.
+const UNTOLD_MESSAGES: u64 = 1 << 20;
+const UNTOLD_WITH_WORD: u64 = 1 << 10;
+const UNTOLD_WORDS: u64 = 16 * UNTOLD_MESSAGES;
+
 /// Statistics as the first page of a search found them.
 pub(super) struct FrozenStatistics<'s> {
-    searcher: &'s Searcher,
+    /// Nothing where they are not to be told.
+    searcher: Option<&'s Searcher>,
     state: Mutex<Frozen>,
 }
 
@@ -48,8 +60,13 @@ struct Frozen {
 }
 
 impl<'s> FrozenStatistics<'s> {
-    /// Those of a cursor; none on the first page.
-    pub(super) fn new(searcher: &'s Searcher, bytes: &[u8]) -> Self {
+    /// Those of a cursor, which has none on the first page, for who sees what an archive shows.
+    pub(super) fn new(searcher: &'s Searcher, archive: &Snapshot, bytes: &[u8]) -> Self {
+        Self::of_all(archive.only().is_none().then_some(searcher), bytes)
+    }
+
+    /// The same for who may see everything; nothing is asked where there is no searcher.
+    pub(super) fn of_all(searcher: Option<&'s Searcher>, bytes: &[u8]) -> Self {
         Self { searcher, state: Mutex::new(Frozen { bytes: bytes.to_vec(), given: bytes.len(), ..Frozen::default() }) }
     }
 
@@ -89,16 +106,19 @@ impl<'s> FrozenStatistics<'s> {
 
 impl Bm25StatisticsProvider for FrozenStatistics<'_> {
     fn total_num_tokens(&self, field: Field) -> Result<u64, TantivyError> {
-        self.of(Asked::Words(field), || self.searcher.total_num_tokens(field))
+        let Some(searcher) = self.searcher else { return Ok(UNTOLD_WORDS) };
+        self.of(Asked::Words(field), || searcher.total_num_tokens(field))
     }
 
     fn total_num_docs(&self) -> Result<u64, TantivyError> {
+        let Some(searcher) = self.searcher else { return Ok(UNTOLD_MESSAGES) };
         // Scores are divided by it.
-        Ok(self.of(Asked::Messages, || self.searcher.total_num_docs())?.max(1))
+        Ok(self.of(Asked::Messages, || searcher.total_num_docs())?.max(1))
     }
 
     fn doc_freq(&self, term: &Term) -> Result<u64, TantivyError> {
-        let with = self.of(Asked::With(term.clone()), || self.searcher.doc_freq(term))?;
+        let Some(searcher) = self.searcher else { return Ok(UNTOLD_WITH_WORD) };
+        let with = self.of(Asked::With(term.clone()), || searcher.doc_freq(term))?;
         // Rounded, more may have it than there are.
         Ok(with.min(self.total_num_docs()?))
     }

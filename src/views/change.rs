@@ -74,6 +74,7 @@ pub struct LogHeadView {
     pub(crate) epoch: String,
     /// The newest change's sequence number.
     pub(crate) seq: u64,
-    /// The newest link of the hash chain (SHA-256, hexadecimal), over this and all changes before it.
-    pub(crate) link: String,
+    /// The newest link of the hash chain (SHA-256, hexadecimal), over this and all changes before it; missing for who sees some peers only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) link: Option<String>,
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::JobPeersView;
-use crate::archive::{ArchivedFile, ArchivedOrigin, FileTotals};
+use crate::archive::{ArchivedFile, ArchivedOrigin, FileTotals, Snapshot};
 use crate::model::{FileState, Timestamp};
 
 /// A file.
@@ -37,8 +37,9 @@ pub struct FileView {
     pub(crate) duration: Option<f64>,
     /// `seen` (no rule was asked yet), `wanted`, `stored`, `skipped` or `failed`.
     pub(crate) state: String,
-    /// Since when.
-    pub(crate) since: String,
+    /// Since when; missing for who sees some peers only, because it may be of a message elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<String>,
     /// Why it is skipped, or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
@@ -57,8 +58,9 @@ pub struct FileView {
     /// Why there is no such picture, where one could not be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) no_thumbnail: Option<String>,
-    /// When the newest message was posted that it was seen in.
-    pub(crate) posted: String,
+    /// When the newest message was posted that it was seen in; missing for who sees some peers only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) posted: Option<String>,
     /// The message that it is in; only where the files of a peer are listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) message: Option<i32>,
@@ -87,15 +89,25 @@ impl FileView {
             height: original.and_then(|rendition| rendition.height),
             duration: file.duration,
             state: file.state.name().to_owned(),
-            since: file.state_since.to_string(),
+            since: Some(file.state_since.to_string()),
             reason,
             tries,
             next_try,
             sha256: stored.map(|bytes| bytes.hash.to_string()),
             thumbnail: file.thumbnail.map(|bytes| bytes.hash.to_string()),
             no_thumbnail: file.no_thumbnail.clone(),
-            posted: file.posted_at.to_string(),
+            posted: Some(file.posted_at.to_string()),
             message: None,
+        }
+    }
+
+    /// The same as an archive shows it: where that is some peers only, without what may be of messages in others, as one file is of all that it was seen in.
+    #[must_use]
+    pub fn shown(archive: &Snapshot, file: &ArchivedFile) -> Self {
+        let view = Self::of(file);
+        match archive.only() {
+            None => view,
+            Some(_) => Self { since: None, posted: None, reason: None, tries: None, next_try: None, ..view },
         }
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -49,15 +49,20 @@ struct Jwk<'a> {
     created: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
     scopes: Option<Vec<&'a str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
     peers: Option<Vec<i64>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "limit", skip_serializing_if = "Option::is_none")]
     exp: Option<i64>,
     k: &'a str,
     #[serde(flatten)]
     foreign: Map<String, Value>,
+}
+
+/// A member that limits a key. That it is there and `null` is not taken for no limit.
+fn limit<'de, D: Deserializer<'de>, T: Deserialize<'de>>(member: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(member).map(Some)
 }
 
 /// Keys, oldest first, and the members of each that mean nothing here, in the same order.
@@ -72,7 +77,9 @@ pub(super) fn read(text: &[u8]) -> Result<KeySet, String> {
     // serde's own words may quote the text: only the place is told.
     let jwk_set: JwkSet<'_> = serde_json::from_slice(text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        format!("line {line}, column {column}: not a JWK Set with `kty`, `kid`, `client`, `created` and `k` in every key")
+        format!(
+            "line {line}, column {column}: not a JWK Set with `kty`, `kid`, `client`, `created` and `k` in every key; `scopes` and `peers`, where they are there, must be lists, and `exp` a number"
+        )
     })?;
     let mut set = KeySet::default();
     let mut ids = HashSet::new();

@@ -150,6 +150,10 @@ fn what_is_wrong_is_told_with_its_place_and_without_its_secret() {
         (key_text("desk-1", r#","peers":[]"#), "key 1: `desk-1`: `peers` has none"),
         (key_text("desk-1", r#","exp":9223372036854775807"#), "key 1: `desk-1`: `exp` is no time in seconds since 1970"),
         (key_text("desk-1", r#","exp":"2026-01-02""#), "line 1, column "),
+        // Not the same as a key without these.
+        (key_text("desk-1", r#","scopes":null"#), "line 1, column "),
+        (key_text("desk-1", r#","peers":null"#), "line 1, column "),
+        (key_text("desk-1", r#","exp":null"#), "line 1, column "),
         (one.replace(r#""desk""#, r#""Desk""#), "key 1: `desk-1`: `Desk` cannot name a client"),
         (one.replace("2026-01-02", "2026-13-02"), "key 1: `desk-1` has a `created` that is no RFC 3339"),
         (key_text("desk-1", r#","aud":"x""#), "key 1: `desk-1` has an `aud` that is wrong: `x` is not the id of a server"),

@@ -140,7 +140,7 @@ proptest! {
                 let deadline = Arc::clone(&deadline);
                 let limits = Limits { counted: most, ..Limits::default() };
                 let top = TopHits { segments: &open, sort: SortOrder::Relevance, count, after, deadline, limits, check: None };
-                let found = top.find(asked, &FrozenStatistics::new(open.searcher(), &[])).expect("found");
+                let found = top.find(asked, &FrozenStatistics::of_all(Some(open.searcher()), &[])).expect("found");
                 (found.sort_keys, found.counted)
             };
             let (expected, counted) = find(&slow);

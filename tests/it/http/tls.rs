@@ -85,14 +85,16 @@ async fn a_listener_with_a_certificate_speaks_tls_and_reads_it_again_when_it_cha
     for file in ["pem", "key"] {
         certificates.replace(&format!("used.{file}"), &format!("good.{file}"));
     }
+    fs::copy(certificates.path("renewed.key"), certificates.path("exposed.key")).unwrap();
+    fs::set_permissions(certificates.path("exposed.key"), fs::Permissions::from_mode(0o644)).unwrap();
     let served = Served::start(certificates.listener(Sealing::Required, "used.pem", "used.key")).await;
     let authority = certificates.path("authority.pem");
     let (answer, first) = asked_by_python(served.address, &authority).await.unwrap();
     assert_eq!(answer, "http/1.1 200");
     let refused = asked_by_python(served.address, &certificates.path("own.pem")).await.unwrap_err();
     assert!(refused.contains("CERTIFICATE_VERIFY_FAILED"), "{refused}");
-    // One file alone is no pair, and one that is over is no better: what was loaded stays in use.
-    for (pem, key) in [("renewed.pem", "good.key"), ("expired.pem", "expired.key")] {
+    // One file alone is no pair, and one that is over, or that others can read, is no better: what was loaded stays in use.
+    for (pem, key) in [("renewed.pem", "good.key"), ("expired.pem", "expired.key"), ("renewed.pem", "exposed.key")] {
         certificates.replace("used.pem", pem);
         certificates.replace("used.key", key);
         let end = Instant::now() + Duration::from_secs(5);
@@ -100,8 +102,8 @@ async fn a_listener_with_a_certificate_speaks_tls_and_reads_it_again_when_it_cha
             assert_eq!(asked_by_python(served.address, &authority).await.unwrap(), (answer.clone(), first.clone()));
         }
     }
-    certificates.replace("used.pem", "renewed.pem");
-    certificates.replace("used.key", "renewed.key");
+    // What was wrong with it is no part of it.
+    fs::set_permissions(certificates.path("used.key"), fs::Permissions::from_mode(0o600)).unwrap();
     let end = Instant::now() + PATIENCE;
     while asked_by_python(served.address, &authority).await.unwrap().1 == first {
         assert!(Instant::now() < end, "the new certificate is not read");
@@ -122,6 +124,18 @@ async fn who_does_not_make_the_handshake_is_cut_off_and_plain_http_is_not_answer
     let _ = timeout(PATIENCE, plain.read_to_end(&mut rest)).await.expect("still open");
     assert!(!rest.starts_with(b"HTTP/"));
     served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_not_made_the_handshake_does_not_hold_up_a_stop() {
+    let certificates = Certificates::make();
+    let settings = certificates.listener(Sealing::Required, "good.pem", "good.key");
+    let served = Served::start(Settings { header_timeout: PATIENCE * 10, ..settings }).await;
+    let silent = TcpStream::connect(served.address).await.unwrap();
+    // Accepted after it.
+    asked_by_python(served.address, &certificates.path("authority.pem")).await.unwrap();
+    served.stop().await;
+    drop(silent);
 }
 
 #[tokio::test]

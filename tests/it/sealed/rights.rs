@@ -6,14 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use telescribe::archive::DataFolder;
+use telescribe::archive::{Archive, DataFolder};
 use telescribe::http::{Sealing, Settings};
-use telescribe::model::{Clock as _, PeerId};
+use telescribe::model::{Clock as _, FileId, FileOrigin, Peer, PeerId, PeerKind, Timestamp};
 use telescribe::seal::{self, Key, KeyRing, KeyScope, Rights};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use super::{ask, opened, post, sealed};
+use crate::support::archives::seen;
 use crate::support::files::project;
-use crate::support::served::{ALICE, GROUP, NEWS, Served, furnish, listening};
+use crate::support::messages::{NOW, key as message_key, titled};
+use crate::support::served::{ALICE, GROUP, NEWS, Served, furnish, listening, said, some_raw};
+use crate::support::waiting::PATIENCE;
 
 /// A key with these rights that the server knows.
 fn key_with(served: &Served, rights: Rights) -> Arc<Key> {
@@ -194,6 +199,110 @@ async fn a_key_that_is_limited_to_peers_is_told_of_no_other_by_any_route() {
 }
 
 #[tokio::test]
+async fn what_a_limited_key_finds_does_not_depend_on_the_words_of_other_peers() {
+    let more = |archive: &Archive| {
+        let mut write = archive.write(Timestamp(NOW.0 + 200));
+        for id in 100..300 {
+            write.message(said(GROUP, id, "a secret report"), some_raw(), 0);
+        }
+        write.commit().unwrap();
+    };
+    let mut found = Vec::new();
+    for served in [Served::start(operable()).await, Served::start_with(operable(), more).await] {
+        let key = key_with(&served, limited_to(&[NEWS]));
+        for order in ["relevance", "newest"] {
+            let target = format!("/v1/search?q=report OR книгу -secret&sort={order}&limit=1");
+            let (status, mut page) = ask(&served, &key, &target).await;
+            assert_eq!((status, &page["total"]["count"]), (200, &json!(2)), "{page}");
+            // It counts all changes.
+            page["position"] = Value::Null;
+            let next = page["next"].as_str().unwrap();
+            let (status, last) = ask(&served, &key, &format!("{target}&cursor={next}")).await;
+            assert_eq!((status, last["hits"].as_array().unwrap().len()), (200, 1), "{last}");
+            found.push((order, page, last["hits"].clone()));
+        }
+        served.stop().await;
+    }
+    assert_eq!(found[..2], found[2..], "scores and cursors, too");
+}
+
+#[tokio::test]
+async fn a_username_tells_a_limited_key_nothing_of_who_is_known() {
+    let hidden = |archive: &Archive| {
+        let mut write = archive.write(Timestamp(NOW.0 + 200));
+        write.peer(Peer { username: Some("weather".to_owned()), ..titled(GROUP, PeerKind::Supergroup, "天气群") });
+        write.peer(Peer { username: Some("passerby".to_owned()), ..titled(PeerId(7_000_009), PeerKind::User, "Bob") });
+        write.commit().unwrap();
+    };
+    let served = Served::start_with(operable(), hidden).await;
+    let key = key_with(&served, limited_to(&[NEWS]));
+    let asked = ["in:@NAME", "from:@NAME", "source:@NAME", "report -from:@NAME", "(report OR from:@NAME)"];
+    for query in asked {
+        let mut answers = Vec::new();
+        for name in ["weather", "passerby", "nobody"] {
+            answers.push(ask(&served, &key, &format!("/v1/search?q={}", query.replace("NAME", name))).await);
+        }
+        let [weather, passerby, nobody] = answers.as_slice() else { panic!() };
+        assert_eq!(nobody.0, 200, "{query}: {}", nobody.1);
+        assert!(weather == nobody && passerby == nobody, "{query}: {answers:?}");
+    }
+    // Whom its messages name it can ask for; and who sees everything is told of a slip.
+    assert_eq!(ask(&served, &key, "/v1/search?q=from:@alice").await.1["total"]["count"], 3);
+    let all = key_with(&served, Rights::default());
+    assert_eq!(ask(&served, &all, "/v1/search?q=from:@nobody").await.1["code"], "bad-query");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_limited_key_is_told_nothing_that_comes_of_other_peers_by_a_file_or_the_log() {
+    let shared = |archive: &Archive| {
+        let mut write = archive.write(Timestamp(NOW.0 + 200));
+        for (key, posted) in [(message_key(NEWS, 3), NOW), (message_key(GROUP, 40), Timestamp(NOW.0 + 150))] {
+            write.file_seen(FileOrigin::Message(key), posted, None, seen(FileId::photo(77), 10));
+        }
+        write.commit().unwrap();
+    };
+    let served = Served::start_with(operable(), shared).await;
+    let [all, news] = [Rights::default(), limited_to(&[NEWS])].map(|rights| key_with(&served, rights));
+    let files = format!("/v1/media?peer={}", NEWS.0);
+    let of_message = format!("/v1/peers/{}/messages/3/files", NEWS.0);
+    for (key, is_told) in [(&all, true), (&news, false)] {
+        for target in [&files, &of_message] {
+            let (status, body) = ask(&served, key, target).await;
+            let file = &body["files"][0];
+            assert_eq!((status, &file["id"], &file["state"]), (200, &json!("photo:77"), &json!("seen")), "{target}: {body}");
+            for member in ["posted", "since"] {
+                assert_eq!(file.get(member).is_some(), is_told, "{target}: {body}");
+            }
+        }
+        let (status, head) = ask(&served, key, "/v1/changes/head").await;
+        assert_eq!((status, head.get("link").is_some()), (200, is_told), "{head}");
+    }
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn what_somebody_watches_is_told_by_events_to_who_may_search_only() {
+    let watched = |archive: &Archive| {
+        furnish(archive);
+        let mut write = archive.write(Timestamp(NOW.0 + 200));
+        write.message(said(NEWS, 6, "Читаю другую книгу"), some_raw(), 0);
+        write.commit().unwrap();
+    };
+    let served = Served::start_with(operable(), watched).await;
+    let last = served.archive.flushed().last_seq().0;
+    for scopes in [vec![KeyScope::Changes, KeyScope::Search], vec![KeyScope::Changes]] {
+        let is_told = scopes.len() > 1;
+        let key = key_with(&served, Rights { scopes: scopes.into_iter().collect(), ..Rights::default() });
+        let (status, page) = ask(&served, &key, &format!("/v1/changes?events=true&after={}", last - 1)).await;
+        let types: Vec<_> = page["changes"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect();
+        let expected = ["telescribe.message.new", "telescribe.watch.matched"];
+        assert_eq!((status, types.as_slice()), (200, &expected[..1 + usize::from(is_told)]), "{page}");
+    }
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn a_limited_key_reads_the_change_log_to_its_end() {
     let served = Served::start_with(operable(), furnish).await;
     let [all, news] = [Rights::default(), limited_to(&[NEWS])].map(|rights| key_with(&served, rights));
@@ -287,5 +396,37 @@ async fn who_asked_what_kind_of_thing_is_noted_and_nothing_of_what_is_meant() {
         [("/v1/search", 200, None), ("/v1/peers/{peer}/messages/{message}", 200, Some(NEWS.0)), ("/v1/peers/{peer}", 404, None)];
     assert_eq!(shown.collect::<Vec<_>>(), expected);
     assert!(!noted.contains("secretword") && !noted.contains("novosti") && !noted.contains("nobody"), "{noted}");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_whose_client_is_gone_before_its_response_is_noted_too() {
+    let served = Served::start(listening(Sealing::Required)).await;
+    let key = super::key(&served);
+    let noted = || {
+        let text = std::fs::read_to_string(DataFolder::audit(served.folder.path()).join("000001.ndjson")).unwrap();
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).find(|line| line["status"] == 499)
+    };
+    let target = format!("/v1/changes?follow=true&after={}", served.archive.flushed().last_seq().0);
+    let (end, mut pause) = (std::time::Instant::now() + PATIENCE, std::time::Duration::from_millis(20));
+    let line = loop {
+        assert!(std::time::Instant::now() < end, "it is not noted");
+        let request = sealed(&served, &key, "GET", &target, None);
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        let head = format!(
+            "POST /v1/sealed HTTP/1.1\r\nhost: x\r\ncontent-type: application/jose\r\ncontent-length: {}\r\n\r\n",
+            request.token.len()
+        );
+        stream.write_all(format!("{head}{}", request.token).as_bytes()).await.unwrap();
+        // That a request has come to its route nobody outside sees: if it has not by now, it is given longer.
+        tokio::time::sleep(pause).await;
+        drop(stream);
+        tokio::time::sleep(pause).await;
+        if let Some(line) = noted() {
+            break line;
+        }
+        pause = (pause * 2).min(std::time::Duration::from_secs(2));
+    };
+    assert_eq!((&line["route"], &line["client"], &line["ingress"]), (&json!("/v1/changes"), &json!("tester"), &json!("sealed")));
     served.stop().await;
 }
