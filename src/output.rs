@@ -31,7 +31,7 @@ use std::time::Duration;
 use crate::event::{Event, EventFilter};
 
 pub use delivery::Delivery;
-pub use status::{Report, State, Status};
+pub use status::{Report, Resending, State, Status};
 
 /// Something that takes events.
 pub trait Output: Send + Sync + 'static {

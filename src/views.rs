@@ -40,7 +40,8 @@ pub use counters::{CountersView, MemberCountView, MemberCountsPage, MessageCount
 pub(crate) use coverage::CoverageRow;
 pub use coverage::{CoverageDetail, CoveragePage, CoverageSummary, CoverageView, HoleView};
 pub use dead_letter::{
-    DeadLetterView, DeadLettersPage, DropEventsBody, DroppedEventsView, ResentEventsView, SkipEventBody, SkippedEventView,
+    DeadLetterView, DeadLettersPage, DropEventsBody, DroppedEventsView, ResendEventsBody, ResentEventsView, SkipEventBody,
+    SkippedEventView,
 };
 pub use dump::DumpPage;
 pub use erasure::{EraseBody, EraseRunView, EraseStartView, ErasedCountsView, ErasureView, ErasuresView};

@@ -13,6 +13,7 @@ use crate::config::{Config, OutputKind, OutputTarget, PlannedOutput, PlannedWebh
 use crate::http::{OutputKeeper, OutputRefusal};
 use crate::lifecycle::Lifecycle;
 use crate::model::Clock;
+use crate::output::Resending;
 use crate::output::rabbitmq::{self, RabbitMq};
 use crate::output::webhook::{self, Webhook, WebhookSecret};
 
@@ -107,8 +108,14 @@ impl OutputKeeper for RunningOutputs {
         Err(refused.map_or(OutputRefusal::NothingRefused, OutputRefusal::OtherRefused))
     }
 
-    fn resend(&self, output: &str) -> Result<u64, OutputRefusal> {
-        Ok(self.named(output)?.status.ask_to_resend())
+    fn resend(&self, output: &str, event: Option<&str>) -> Result<u64, OutputRefusal> {
+        let status = &self.named(output)?.status;
+        let Some(event) = event else { return Ok(status.ask_to_resend(Resending::All)) };
+        let count = self.letters(output, Some(event))?.len() as u64;
+        if count > 0 {
+            status.ask_to_resend(Resending::One(event.to_owned()));
+        }
+        Ok(count)
     }
 
     fn let_go(&self, output: &str, event: Option<&str>) -> Result<u64, OutputRefusal> {
@@ -128,7 +135,7 @@ impl OutputKeeper for RunningOutputs {
         }
         write.commit()?;
         if let Some(running) = running {
-            running.status.note_dropped(count);
+            running.status.note_dead_letters(self.letters(output, None)?.len() as u64);
         }
         Ok(count)
     }

@@ -4,14 +4,16 @@ use std::process::ExitCode;
 
 use super::client::{Api, Globals, Target};
 use super::output::{Out, ended, one_line};
-use crate::views::{DeadLettersPage, DropEventsBody, DroppedEventsView, ResentEventsView, SkipEventBody, SkippedEventView};
+use crate::views::{
+    DeadLettersPage, DropEventsBody, DroppedEventsView, ResendEventsBody, ResentEventsView, SkipEventBody, SkippedEventView,
+};
 
 /// List the events that outputs could not deliver, skip one that holds back its output, send them again, or drop them
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   telescribe dead-letters list
   telescribe dead-letters skip alerts 6f1d…    the event that is refused, so that those behind it are sent
-  telescribe dead-letters resend alerts        all of them, once what was in the way is gone
+  telescribe dead-letters resend alerts        all of them, once what was in the way is gone, or the one whose id follows
   telescribe dead-letters drop alerts          all of them, or the one whose id follows
 
 `telescribe status` shows which output is held back, by which event, and why. `skip`, `resend` and `drop` need the running
@@ -32,10 +34,12 @@ enum Command {
         /// The event, as `telescribe status` shows it: nothing is skipped where another one is refused meanwhile
         event: String,
     },
-    /// Send the events of an output again that were kept
+    /// Send the events of an output again that were kept, until one is refused; or one of them
     Resend {
         /// The output
         output: String,
+        /// The event, as `list` shows it; all where it is left out
+        event: Option<String>,
     },
     /// Let go of the events of an output that were kept, or of one of them; also of an output that is no longer configured
     Drop {
@@ -62,7 +66,7 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
     let found = match &args.command {
         Command::List => list(globals, out).await?,
         Command::Skip { output, event } => skip(output, event, globals, out).await?,
-        Command::Resend { output } => resend(output, globals, out).await?,
+        Command::Resend { output, event } => resend(output, event.clone(), globals, out).await?,
         Command::Drop { output, event } => let_go(output, event.clone(), globals, out).await?,
     };
     out.flush()?;
@@ -104,9 +108,10 @@ async fn skip(output: &str, event: &str, globals: &Globals, out: &mut Out) -> an
     Ok(true)
 }
 
-async fn resend(output: &str, globals: &Globals, out: &mut Out) -> anyhow::Result<bool> {
+async fn resend(output: &str, event: Option<String>, globals: &Globals, out: &mut Out) -> anyhow::Result<bool> {
     let target = target(output, "resend")?;
-    let received = Api::open(globals).await?.post::<ResentEventsView>(&target, &serde_json::json!({})).await?;
+    let body = serde_json::to_value(ResendEventsBody { event })?;
+    let received = Api::open(globals).await?.post::<ResentEventsView>(&target, &body).await?;
     let events = received.view.events;
     if globals.json {
         out.json(&received.json)?;

@@ -138,7 +138,7 @@ impl EventFile {
     fn of(id: FileId, file: Option<&ArchivedFile>) -> Self {
         let stored = file.and_then(|file| file.state.stored());
         let reason = file.and_then(|file| match &file.state {
-            FileState::Failed { why, .. } => Some(why.clone()),
+            FileState::Failed { why, .. } => Some(why.clone()).filter(|why| !why.is_empty()),
             _ => None,
         });
         Self {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use crate::archive::{ArchiveError, ArchivedFile, Snapshot, StoredMessage};
-use crate::model::{Change, ChangeKind, MessageKey, Peer, PeerId, Seq};
+use crate::model::{Change, ChangeKind, FileState, MessageKey, Peer, PeerId, Seq};
 use crate::watches::Watching;
 
 use super::cloud_event::About;
@@ -117,7 +117,16 @@ fn version_of(
 /// The file that a change is about, as it is now.
 fn file(archive: &Snapshot, change: &Change) -> Result<Option<ArchivedFile>, ArchiveError> {
     match change.kind.file() {
-        Some((file, _)) => archive.view().file(file),
+        Some((file, _)) => {
+            let mut file = archive.view().file(file)?;
+            // Who sees some peers only is not told what was tried elsewhere.
+            if let (true, Some(FileState::Failed { why, .. })) =
+                (archive.only().is_some(), file.as_mut().map(|file| &mut file.state))
+            {
+                why.clear();
+            }
+            Ok(file)
+        }
         None => Ok(None),
     }
 }

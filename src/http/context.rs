@@ -96,7 +96,7 @@ impl OutputKeeper for NotRunning {
         Err(OutputRefusal::NotRunning)
     }
 
-    fn resend(&self, _: &str) -> Result<u64, OutputRefusal> {
+    fn resend(&self, _: &str, _: Option<&str>) -> Result<u64, OutputRefusal> {
         Err(OutputRefusal::NotRunning)
     }
 

@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 use utoipa::IntoParams;
 
 use crate::views::{
-    DeadLetterView, DeadLettersPage, DropEventsBody, DroppedEventsView, ResentEventsView, SkipEventBody, SkippedEventView,
+    DeadLetterView, DeadLettersPage, DropEventsBody, DroppedEventsView, ResendEventsBody, ResentEventsView, SkipEventBody,
+    SkippedEventView,
 };
 
 use super::body::OperatorBody;
@@ -94,10 +95,10 @@ pub(super) async fn skip(
     skipped.await.map(|skipped| (StatusCode::ACCEPTED, Json(skipped)))
 }
 
-/// Sends the dead letters of an output again, in the order of the change log, behind what was sent meanwhile.
+/// Sends the dead letters of an output again, or one of them, in the order of the change log, behind what was sent meanwhile.
 #[utoipa::path(
     post, path = "/v1/outputs/{name}/resend", operation_id = "resendEvents", tag = "program", params(("name" = String, Path, description = "The output's name.")),
-    request_body = Option<serde_json::Map<String, serde_json::Value>>,
+    request_body = Option<ResendEventsBody>,
     responses(
         (status = 202, description = "They will be sent, until one is refused: it stays a dead letter, and so do those behind it.", body = ResentEventsView),
         (status = 403, description = "The listener does not set `operate`."),
@@ -110,10 +111,12 @@ pub(super) async fn resend(
     _: Query<NoParams>,
     OperatorBody(members): OperatorBody,
 ) -> Result<(StatusCode, Json<ResentEventsView>), Problem> {
-    if let Some(member) = members.keys().next() {
-        return Err(Problem::bad_body(format!("`{member}` is not known; send `{{}}`")));
-    }
-    Ok((StatusCode::ACCEPTED, Json(ResentEventsView { events: context.output_keeper.resend(&output(name)?)? })))
+    let (event, name) = (event(members)?, output(name)?);
+    let resent = context.read(move |context| {
+        let events = context.output_keeper.resend(&name, event.as_deref())?;
+        Ok(ResentEventsView { events })
+    });
+    resent.await.map(|resent| (StatusCode::ACCEPTED, Json(resent)))
 }
 
 /// Lets go of the dead letters of an output, or of one of them: they are not sent again. The output need not be configured any more.

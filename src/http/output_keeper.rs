@@ -15,7 +15,7 @@ pub trait OutputKeeper: Send + Sync {
     ///
     /// # Errors
     /// When there is no such output, or the program is not running.
-    fn resend(&self, output: &str) -> Result<u64, OutputRefusal>;
+    fn resend(&self, output: &str, event: Option<&str>) -> Result<u64, OutputRefusal>;
 
     /// Lets go of the dead letters of an output, or of one of them; the output need not be configured any more. Those of a change that is not over stay:
     /// without them their events were sent again. Returns how many are gone.

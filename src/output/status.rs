@@ -62,13 +62,22 @@ pub struct Status {
     asked: Mutex<Asked>,
 }
 
+/// Which dead letters are to be sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resending {
+    /// All of them, until one is refused.
+    All,
+    /// The event with this id.
+    One(String),
+}
+
 /// What the operator asks for, until it is done.
 #[derive(Debug, Default)]
 struct Asked {
     /// The id of the refused event that is to be skipped.
     skip: Option<String>,
-    /// Whether the dead letters are to be sent again.
-    resend: bool,
+    /// Which dead letters are to be sent again.
+    resend: Option<Resending>,
 }
 
 impl Status {
@@ -99,15 +108,15 @@ impl Status {
         Ok(())
     }
 
-    /// Asks for the dead letters to be sent again. Returns how many there are.
-    pub fn ask_to_resend(&self) -> u64 {
-        self.asked().resend = true;
+    /// Asks for the dead letters to be sent again, or for one of them. Returns how many there are of them all.
+    pub fn ask_to_resend(&self, which: Resending) -> u64 {
+        self.asked().resend = Some(which);
         self.lock().dead_letters
     }
 
-    /// Notes that so many dead letters are kept no longer.
-    pub fn note_dropped(&self, dead_letters: u64) {
-        self.note(|report| report.dead_letters = report.dead_letters.saturating_sub(dead_letters));
+    /// Notes how many dead letters are still kept.
+    pub fn note_dead_letters(&self, dead_letters: u64) {
+        self.note(|report| report.dead_letters = dead_letters);
     }
 
     /// How many dead letters there are.
@@ -120,9 +129,9 @@ impl Status {
         self.asked().skip.take()
     }
 
-    /// Whether the dead letters are to be sent again.
-    pub(super) fn take_resend(&self) -> bool {
-        std::mem::take(&mut self.asked().resend)
+    /// Which dead letters are to be sent again, if any.
+    pub(super) fn take_resend(&self) -> Option<Resending> {
+        self.asked().resend.take()
     }
 
     fn asked(&self) -> MutexGuard<'_, Asked> {

@@ -62,6 +62,15 @@ pub struct ResentEventsView {
     pub events: u64,
 }
 
+/// Which dead letters are to be sent again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ResendEvents)]
+pub struct ResendEventsBody {
+    /// The id of one event; all of the output where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+}
+
 /// Which dead letters are to be let go of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = DropEvents)]

@@ -89,8 +89,8 @@ fn what_is_left_in_the_log_proves_what_was_erased_and_cannot_be_exchanged() {
     kept.meddle(|db| {
         // The entry that told of the message: its last field is a proof.
         let mut value = get(db, "change", &3_u64.to_be_bytes());
-        // Behind what is sealed stands the number of the peer's previous change, in three bytes.
-        let sealed = value.len() - 3;
+        // Behind what is sealed stands the number of the peer's previous change, in four bytes.
+        let sealed = value.len() - 4;
         value[sealed - 1] ^= 1;
         put(db, "change", &3_u64.to_be_bytes(), &value);
     });

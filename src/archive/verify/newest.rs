@@ -17,26 +17,22 @@ pub(super) struct Newest {
     of: BTreeMap<PeerId, Seq>,
     /// The last number of an entry that could not be read: of its changes, nothing is known.
     unread: Seq,
-    /// From which change on each has the one before it: older versions of the program did not note it.
-    noted_since: Seq,
 }
 
 impl Newest {
     pub(super) fn cannot_read(&mut self, last: Seq) {
-        (self.unread, self.noted_since) = (last, last.next());
+        self.unread = last;
     }
 
     /// Compares what an entry says of the change before it with what was read.
     pub(super) fn check(&mut self, entry: &LogEntry, report: &mut Findings<'_>) {
-        if entry.previous.is_empty() {
-            self.noted_since = entry.last.next();
-        }
         let (mut seen, mut noted) = (BTreeSet::new(), entry.previous.iter());
         for change in entry.changes() {
             let peer = change.kind.peer();
             let known = self.of.insert(peer, change.seq).unwrap_or_default();
             let Some(noted) = seen.insert(peer).then(|| noted.next()).flatten() else { continue };
-            let is_unknown = *noted == Seq(0) && known < self.noted_since;
+            // None is not said to be the first: an older version may not have noted it, or what was noted was damaged.
+            let is_unknown = *noted == Seq(0);
             if *noted != known && !is_unknown && !self.may_be_unread(*noted) {
                 report.differs(|| {
                     format!("change {} says that the one before it in peer {peer} is {noted}, and it is {known}", change.seq)

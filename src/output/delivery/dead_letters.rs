@@ -14,7 +14,7 @@ use crate::archive::DeadLetter;
 use crate::event::{Event, EventFilter, WATCH_EVENTS_MAX, wanted_events};
 use crate::lifecycle::StepOutcome;
 use crate::model::{Clock as _, Seq, SystemClock};
-use crate::output::status::State;
+use crate::output::status::{Resending, State};
 use crate::output::{Confirmed, Output, OutputError, OutputErrorKind, OutputSession as _, Undeliverable};
 
 /// How many dead letters an output may have before it is held back: so many are no exceptions, but something that is to be set right; and all of them
@@ -130,12 +130,12 @@ impl<O: Output> Delivery<O> {
     /// Passes over the refused event, where the operator asks for it. Nothing may be in flight. Says whether it did.
     pub(super) fn skip_refused(&mut self) -> anyhow::Result<bool> {
         let Some(asked) = self.status.take_skip() else { return Ok(false) };
-        let Some((event, why)) = self.refused.take_if(|(event, _)| event.id == asked && event.seq > self.position) else {
-            return Ok(false);
-        };
+        let is_asked = |(event, _): &&(SentEvent, String)| event.id == asked && event.seq > self.position;
+        let Some((event, why)) = self.refused.as_ref().filter(is_asked).cloned() else { return Ok(false) };
         let letter = self.letter(&event, format!("it was skipped: {why}"));
         // The others of its change are still to be sent, where there are any.
         self.move_with(event.ends_change.then_some((event.seq, event.at)), vec![letter])?;
+        self.refused = None;
         self.confirmed.insert(event.id);
         self.rewind()?;
         (self.retry_at, self.backoff, self.refusal_told) = (Instant::now(), RETRY_MIN, None);
@@ -151,14 +151,25 @@ impl<O: Output> Delivery<O> {
         let in_flight =
             self.session.iter().flat_map(|session| &session.in_flight).find_map(|in_flight| in_flight.letter.as_ref());
         let is_under_way = in_flight.is_some();
-        if self.status.take_resend() {
-            let letters: Vec<DeadLetter> =
-                self.reader.archive().view().dead_letters(self.reader.name()).collect::<Result<_, _>>()?;
+        if let Some(which) = self.status.take_resend() {
+            let read: Result<Vec<DeadLetter>, _> = self.reader.archive().view().dead_letters(self.reader.name()).collect();
+            // What was promised is not forgotten because the archive could not be read.
+            let letters = match read {
+                Ok(letters) => letters,
+                Err(error) => {
+                    self.status.ask_to_resend(which);
+                    return Err(error.into());
+                }
+            };
             let dead_letters = letters.len() as u64;
-            self.resending =
-                letters.into_iter().filter(|letter| in_flight.is_none_or(|sent| sent.event != letter.event)).collect();
+            let is_meant = |letter: &DeadLetter| match &which {
+                Resending::All => true,
+                Resending::One(event) => *event == letter.event,
+            };
+            let is_free = |letter: &DeadLetter| in_flight.is_none_or(|sent| sent.event != letter.event);
+            self.resending = letters.into_iter().filter(|letter| is_meant(letter) && is_free(letter)).collect();
             self.output.forget_limits();
-            self.status.note(|report| report.dead_letters = dead_letters);
+            self.status.note_dead_letters(dead_letters);
         }
         Ok(is_under_way || !self.resending.is_empty())
     }
@@ -243,10 +254,12 @@ impl<O: Output> Delivery<O> {
     }
 
     fn let_go(&mut self, letter: DeadLetter) -> anyhow::Result<()> {
+        // Dropped meanwhile, it is counted no longer.
+        let is_kept = self.reader.archive().view().is_dead_letter(&letter)?;
         let mut write = self.reader.archive().write(letter.at);
         write.remove_dead_letter(letter);
         write.commit()?;
-        self.status.note(|report| report.dead_letters = report.dead_letters.saturating_sub(1));
+        self.status.note(|report| report.dead_letters = report.dead_letters.saturating_sub(u64::from(is_kept)));
         Ok(())
     }
 

@@ -98,7 +98,7 @@ fn an_entry_that_was_changed_replaced_or_left_out_is_noticed() {
     assert_eq!(head(&kept).0, noted.0);
     assert_ne!(head(&kept).1, noted.1);
     // Without its seal, behind which stands the number of the peer's previous change.
-    const PREVIOUS: usize = 3;
+    const PREVIOUS: usize = 4;
     let mut kept = made();
     let found = noticed(&mut kept, |db| {
         let value = get(db, "change", &key(3));

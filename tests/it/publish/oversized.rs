@@ -4,7 +4,7 @@
 
 use lapin::types::FieldTable;
 use telescribe::archive::Raw;
-use telescribe::output::State;
+use telescribe::output::{Resending, State};
 use telescribe::output::rabbitmq::Settings;
 
 use crate::support::desk::{Desk, peers};
@@ -76,14 +76,14 @@ async fn what_the_broker_takes_is_learnt_and_what_it_takes_in_no_form_is_kept_an
     let letters =
         || -> Vec<u64> { desk.archive.flushed().view().dead_letters("publish").map(|letter| letter.unwrap().seq.0).collect() };
     assert_eq!(letters(), (21..=30).collect::<Vec<_>>());
-    assert_eq!(desk.status.ask_to_resend(), 10);
+    assert_eq!(desk.status.ask_to_resend(Resending::All), 10);
     // They stay, and the broker may be told now; a channel has the limit that it began with.
     lifecycle.stop_soft();
     lifecycle.ended().await;
     takes(&node, USUAL);
     let lifecycle = desk.run();
     desk.until("a connection", |r| r.state == State::Connected && r.dead_letters == 10).await;
-    assert_eq!(desk.status.ask_to_resend(), 10, "they survive a stop");
+    assert_eq!(desk.status.ask_to_resend(Resending::All), 10, "they survive a stop");
     desk.until("they are sent", |r| r.dead_letters == 0).await;
     assert_eq!(letters(), [0; 0]);
     lifecycle.stop_soft();

@@ -6,7 +6,7 @@ use telescribe::archive::DeadLetter;
 use telescribe::event::Event;
 use telescribe::lifecycle::Worker as _;
 use telescribe::model::{Seq, Timestamp};
-use telescribe::output::State;
+use telescribe::output::{Resending, State};
 use telescribe::watches::remove;
 use tokio::time::Instant;
 
@@ -65,14 +65,14 @@ async fn an_event_that_is_refused_for_good_is_skipped_kept_and_sent_again() {
 
     // Refused again, it stays and holds back nothing.
     receiver.answer(&["403"]);
-    assert_eq!(hook.status.ask_to_resend(), 1);
+    assert_eq!(hook.status.ask_to_resend(Resending::All), 1);
     let tried = || receiver.requests().iter().filter(|request| request.id == second && request.answer.starts_with("403")).count();
     let before = tried();
     until("it was tried", || tried() > before).await;
     hook.post(4, "zebra 4");
     hook.until("what is behind it", |report| report.lag == 0).await;
     assert_eq!(hook.report().dead_letters, 1);
-    assert_eq!(hook.status.ask_to_resend(), 1);
+    assert_eq!(hook.status.ask_to_resend(Resending::All), 1);
     hook.until("it is sent", |report| report.dead_letters == 0).await;
     assert_eq!(receiver.confirmed().last(), Some(&second));
     stop(lifecycle).await;
@@ -107,7 +107,7 @@ async fn a_receiver_that_asks_for_a_pause_is_not_sent_all_dead_letters_in_a_burs
     receiver.answer(&["always 429 Retry-After: 60"]);
     let lifecycle = hook.run();
     hook.until("a connection", |report| report.state == State::Connected && report.dead_letters == 3).await;
-    assert_eq!(hook.status.ask_to_resend(), 3);
+    assert_eq!(hook.status.ask_to_resend(Resending::All), 3);
     hook.until("the pause", |report| report.next_try.is_some_and(|at| at > Instant::now() + Duration::from_secs(20))).await;
     assert!(hook.report().last_error.unwrap().starts_with("the receiver answered 429"));
     stop(lifecycle).await;
@@ -125,10 +125,10 @@ async fn asked_for_again_while_one_is_in_flight_each_dead_letter_is_sent_once() 
     while hook.report().state != State::Connected {
         delivery.step().await.unwrap();
     }
-    hook.status.ask_to_resend();
+    hook.status.ask_to_resend(Resending::All);
     // The first is on its way, and not confirmed yet.
     delivery.step().await.unwrap();
-    assert_eq!(hook.status.ask_to_resend(), 3);
+    assert_eq!(hook.status.ask_to_resend(Resending::All), 3);
     for _ in 0..1_000 {
         delivery.step().await.unwrap();
     }
@@ -144,13 +144,13 @@ async fn a_dead_letter_that_was_dropped_is_not_sent_again() {
     while hook.report().state != State::Connected {
         delivery.step().await.unwrap();
     }
-    hook.status.ask_to_resend();
+    hook.status.ask_to_resend(Resending::All);
     delivery.step().await.unwrap();
     let dropped = letters(&hook).into_iter().find(|letter| letter.event == ids[1]).unwrap();
     let mut write = hook.archive.write(NOW);
     write.remove_dead_letter(dropped);
     write.commit().unwrap();
-    hook.status.note_dropped(1);
+    hook.status.note_dead_letters(2);
     for _ in 0..1_000 {
         delivery.step().await.unwrap();
     }
@@ -194,4 +194,20 @@ async fn with_as_many_dead_letters_as_there_may_be_nothing_is_passed_over() {
     hook.until("it goes on", |report| report.lag == 0 && report.last_error.is_none()).await;
     assert_eq!(receiver.confirmed(), hook.matches());
     stop(lifecycle).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_dead_letter_is_sent_again_past_those_that_are_refused_for_good() {
+    let receiver = WebhookReceiver::start();
+    let (hook, ids) = with_letters(&receiver.url, 3);
+    let mut delivery = hook.delivery();
+    while hook.report().state != State::Connected {
+        delivery.step().await.unwrap();
+    }
+    assert_eq!(hook.status.ask_to_resend(Resending::One(ids[2].clone())), 3);
+    for _ in 0..1_000 {
+        delivery.step().await.unwrap();
+    }
+    assert_eq!((receiver.confirmed(), hook.report().dead_letters), (vec![ids[2].clone()], 2));
+    assert_eq!(letters(&hook).into_iter().map(|letter| letter.event).collect::<Vec<_>>(), ids[..2]);
 }
