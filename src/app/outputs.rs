@@ -110,10 +110,10 @@ impl OutputKeeper for RunningOutputs {
 
     fn resend(&self, output: &str, event: Option<&str>) -> Result<u64, OutputRefusal> {
         let status = &self.named(output)?.status;
-        let Some(event) = event else { return Ok(status.ask_to_resend(Resending::All)) };
-        let count = self.letters(output, Some(event))?.len() as u64;
+        let count = self.letters(output, event)?.len() as u64;
+        // Those that come later are not asked for.
         if count > 0 {
-            status.ask_to_resend(Resending::One(event.to_owned()));
+            status.ask_to_resend(event.map_or(Resending::All, |event| Resending::One(event.to_owned())));
         }
         Ok(count)
     }
