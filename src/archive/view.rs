@@ -167,7 +167,12 @@ impl<'a> View<'a> {
         if !self.may_get(key) {
             return Ok(None);
         }
-        self.db.get_cf(schema::handle(self.db, family.cf()), key.encode()).map_err(|e| self.store(e))
+        let (cf, bytes) = (schema::handle(self.db, family.cf()), key.encode());
+        let found = match self.snapshot {
+            Some(snapshot) => snapshot.get_cf(cf, bytes),
+            None => self.db.get_cf(cf, bytes),
+        };
+        found.map_err(|e| self.store(e))
     }
 
     /// The value under a key; one that is damaged is passed over.

@@ -432,3 +432,16 @@ fn verify_finds_a_username_that_leads_elsewhere() {
         assert_eq!(kept.differences(), [expected]);
     }
 }
+
+#[test]
+fn what_is_verified_is_of_one_moment_while_writes_go_on() {
+    let kept = furnished();
+    let before = kept.snapshot();
+    kept.commit(|w| {
+        w.file_state(FileId::document(-8), FileState::Failed { why: "gone".to_owned(), tries: 1, next_try: None });
+        w.file_seen(FileOrigin::Message(at(42)), NOW, None, seen(FileId::document(77), 1_000))
+            .file_state(FileId::document(77), FileState::Wanted);
+    });
+    assert_eq!(before.view().verify().unwrap().differences, [""; 0]);
+    assert_eq!(kept.snapshot().view().verify().unwrap().differences, [""; 0]);
+}
