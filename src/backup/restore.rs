@@ -133,7 +133,7 @@ fn refuse_full(data: &Path) -> Result<(), BackupError> {
     let interrupted = found.iter().any(|name| name.starts_with(BESIDE));
     let is_ours = |name: &str| {
         // The server's id is of the folder, whatever is in it.
-        matches!(name, ".gitkeep" | "lock" | "lost+found" | "server.json")
+        matches!(name, ".gitkeep" | "lock" | "lock.wanted" | "lost+found" | "server.json")
             || name.starts_with(BESIDE)
             || (interrupted && matches!(name, "keys.json" | "archive.json"))
     };
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn a_start_that_failed_leaves_a_folder_that_a_backup_can_be_restored_to() {
         let folder = tempfile::tempdir().unwrap();
-        for left in ["lock", "server.json"] {
+        for left in ["lock", "lock.wanted", "server.json"] {
             fs::write(folder.path().join(left), "").unwrap();
         }
         refuse_full(folder.path()).unwrap();
