@@ -1,9 +1,9 @@
-//! Sealed requests and answers (authenticated encryption): JWE compact serialisation, `dir` with `A256CBC-HS512` (RFC 7516, RFC 7518
-//! section 5.2.5).
+//! Sealed requests and answers (authenticated encryption): JWE compact serialisation, `A256KW` with `A256GCM`, or `dir` with
+//! `A256CBC-HS512` for sessions at rest and for keys of earlier versions (RFC 7516, RFC 7518).
 //!
 //! For clients that ask over wires and proxies they do not trust. What is guaranteed:
 //! - Possession of a key is the whole authentication. A client without one learns nothing but lengths and the key's id.
-//! - The tag is verified in constant time over everything, before anything is decrypted. Every failure is the same
+//! - The tag is verified in constant time over everything, before anything of the plaintext is returned. Every failure is the same
 //!   [`Refused`]; an unknown key id costs the same work as a wrong tag.
 //! - A request carries all of what is asked: method, path and query, and body. Whoever is on the way sees sizes, times and the key's id.
 //! - Replay protection: a request is good once, for one start of one server ([`Recipient`]), for [`CLOCK_TOLERANCE`] either way. An answer
@@ -13,7 +13,7 @@
 //! - A key file that others could read is refused, and replaced atomically: as a whole or not at all.
 //!
 //! Deliberately not here: forward secrecy (a stolen key opens what was recorded under it: rotate), the hiding of lengths, key
-//! agreement, signatures that others can check, compression (`zip`; it leaks), other algorithms, and HTTP itself. Nothing reaches for the clock or for
+//! agreement, signatures that others can check, compression (`zip`; it leaks), a choice of algorithms (a key has one), and HTTP itself. Nothing reaches for the clock or for
 //! randomness: `now` and the generator are passed in, [`system_random`] is the generator of the running program.
 //!
 //! Beside it: [`MacKey`], by which receivers of web hooks know whose they are.

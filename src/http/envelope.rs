@@ -18,7 +18,6 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, Limited};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::{Instant, sleep_until};
 use tower::ServiceExt as _;
 
@@ -186,18 +185,21 @@ async fn sealed_answer(context: &Context, sealed: &OpenedRequest, response: Resp
 }
 
 /// A response's status and its body as JSON, which stays as it was written; other text becomes a string.
-async fn json(response: Response) -> (StatusCode, Box<RawValue>) {
+async fn json(response: Response) -> (StatusCode, Bytes) {
     let (parts, body) = response.into_parts();
     let is_json = body::media_type(&parts.headers).is_some_and(|t| t == "application/json" || t == problem::MEDIA_TYPE);
     let read = Limited::new(body, ANSWER_MAX).collect().await.map_err(|error| Problem::hidden(&error));
     let body = read.and_then(|collected| {
         let bytes = collected.to_bytes();
-        let json = if is_json { serde_json::from_slice(&bytes) } else { to_raw_value(&String::from_utf8_lossy(&bytes)) };
-        json.map_err(|error| Problem::hidden(&error))
+        if is_json {
+            return Ok(bytes);
+        }
+        let text = serde_json::to_vec(&String::from_utf8_lossy(&bytes)).map_err(|error| Problem::hidden(&error))?;
+        Ok(Bytes::from(text))
     });
     match body {
         Ok(body) => (parts.status, body),
-        Err(problem) => (problem.status_code(), to_raw_value(&problem).unwrap_or_else(|_| RawValue::NULL.to_owned())),
+        Err(problem) => (problem.status_code(), serde_json::to_vec(&problem).map_or(Bytes::from_static(b"null"), Bytes::from)),
     }
 }
 

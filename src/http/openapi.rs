@@ -18,7 +18,7 @@ const DESCRIPTION: &str = "Search and read an archive of Telegram. A listener ma
 one request, `POST /v1/sealed`: method, path and query, and body of any other operation are inside a JWE, and so are the status and the body \
 of its response. `GET /v1/sealed` tells whether requests must be sealed. Every response has an `x-request-id`. See docs/http.md and docs/sealing.md.";
 /// How a request is sealed, as far as OpenAPI can say it.
-const SEALED_SCHEME: &str = "The body is a JWE (RFC 7516) in compact serialisation, `alg` `dir` and `enc` `A256CBC-HS512`, made with a key of \
+const SEALED_SCHEME: &str = "The body is a JWE (RFC 7516) in compact serialisation, `alg` `A256KW` and `enc` `A256GCM`, made with a key of \
 `telescribe key new`; who can make it holds the key. Any operation can be asked for so, by `POST /v1/sealed`. See docs/sealing.md.";
 /// What the bytes of a file can be: their first bytes decide.
 const KINDS_OF_BYTES: [&str; 4] = ["application/octet-stream", "image/*", "video/*", "audio/*"];

@@ -3,7 +3,7 @@
 //! It loads nothing from elsewhere and may not: its content security policy allows only its own scripts and style. Sealed responses are
 //! opened in the browser; the key never leaves it, and is forgotten with the tab.
 //!
-//! `ask.js` asks, plainly or sealed, and once there was a key never plainly. `view.js` has who owns what a part of the page shows, so that no answer is
+//! `ask.js` asks, plainly or sealed, and once there was a key never plainly; `seal.js` seals and opens. `view.js` has who owns what a part of the page shows, so that no answer is
 //! shown in another's place. `address.js` says what to show: it is all behind `#`, which goes to no server. `messages.js` and `files.js` make cards of
 //! messages, and `page.js` puts all of it together.
 
@@ -20,7 +20,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 /// Its files: path, media type, content. Nothing in them is archived, so that everybody may read them.
-pub(super) const FILES: [(&str, &str, &str); 8] = [
+pub(super) const FILES: [(&str, &str, &str); 9] = [
     ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
     ("/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
     ("/page.js", JAVASCRIPT, include_str!("page/page.js")),
@@ -28,6 +28,7 @@ pub(super) const FILES: [(&str, &str, &str); 8] = [
     ("/ask.js", JAVASCRIPT, include_str!("page/ask.js")),
     ("/files.js", JAVASCRIPT, include_str!("page/files.js")),
     ("/messages.js", JAVASCRIPT, include_str!("page/messages.js")),
+    ("/seal.js", JAVASCRIPT, include_str!("page/seal.js")),
     ("/view.js", JAVASCRIPT, include_str!("page/view.js")),
 ];
 

@@ -45,7 +45,7 @@ pub(super) async fn recipient(
 /// plaintext has its status and body. docs/sealing.md has the format, and clients.
 #[utoipa::path(
     post, path = "/v1/sealed", operation_id = "sendSealed", tag = "sealing", security(("sealed" = [])),
-    request_body(content = String, content_type = "application/jose", description = "A JWE in compact serialisation, `dir` with `A256CBC-HS512`."),
+    request_body(content = String, content_type = "application/jose", description = "A JWE in compact serialisation, `A256KW` with `A256GCM`."),
     responses(
         (status = 200, description = "Sealed; the true status is inside. Of a file, a sealed response and sealed chunks, one a line.", content(
             (String = "application/jose"), (String = "application/x-jose-lines"),

@@ -13,7 +13,6 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use serde_json::value::to_raw_value;
 
 use crate::seal::{self, ChunkSealer, FileRange, OpenedRequest};
 use crate::views::FileStreamView;
@@ -32,7 +31,7 @@ struct StreamAborted;
 
 /// Seals a file that is sent as `body`.
 pub(super) fn answer(context: &Arc<Context>, request: &OpenedRequest, FileStream(head): FileStream, body: Body) -> Response {
-    let json = match to_raw_value(&head) {
+    let json = match serde_json::to_vec(&head) {
         Ok(json) => json,
         Err(error) => return Problem::hidden(&error).into_response(),
     };

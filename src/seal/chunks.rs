@@ -64,7 +64,7 @@ impl ChunkSealer {
         let mut plaintext = line.into_bytes();
         plaintext.extend_from_slice(data);
         (self.index, self.offset) = (self.index + 1, next);
-        seal(&plaintext, &self.key, Purpose::Chunk, random)
+        seal(plaintext, &self.key, Purpose::Chunk, random)
     }
 }
 

@@ -1,67 +1,129 @@
-//! A256CBC-HS512 on bytes: AES-256-CBC, then HMAC-SHA-512 cut to 32 bytes (RFC 7518 sections 5.2.2 and 5.2.5).
+//! What is done to bytes: the two ciphers of RFC 7518 that are spoken here.
 //!
-//! It verifies the tag before it decrypts, and says only whether it worked. It knows nothing of JWE, keys' names or JSON.
+//! The length of a key says which it is for. So a token cannot ask for another, and no key serves two.
+//!
+//! A cipher says only whether it worked. It knows nothing of JWE, keys' names or JSON.
 
-use aes::Aes256;
-use cbc::cipher::block_padding::Pkcs7;
-use cbc::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha512;
+use rand::CryptoRng;
 
-/// Bytes of a key: the first half authenticates, the second half encrypts.
-pub(super) const KEY_LENGTH: usize = 64;
-/// Bytes of an initialisation vector: one AES block.
-pub(super) const IV_LENGTH: usize = 16;
-/// Bytes of a tag: the first half of an HMAC-SHA-512.
-pub(super) const TAG_LENGTH: usize = 32;
+use self::gcm::ContentKey;
+
+mod cbc_hs512;
+mod gcm;
+
+/// The longest key, in bytes.
+pub(super) const KEY_LENGTH_MAX: usize = cbc_hs512::KEY_LENGTH;
+
+/// What seals, and opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cipher {
+    /// Clients' keys: a fresh key encrypts each text and is wrapped in this one.
+    Gcm,
+    /// The operator's keys, and clients' keys of earlier versions: the key itself encrypts.
+    CbcHs512,
+}
+
+/// The parts that a sealed text has.
+pub(super) struct Encrypted {
+    /// The wrapped key; empty where the key itself encrypts.
+    pub(super) wrapped_key: Vec<u8>,
+    pub(super) iv: Vec<u8>,
+    pub(super) ciphertext: Vec<u8>,
+    pub(super) tag: Vec<u8>,
+}
 
 /// The tag, or the padding behind a good tag, is wrong; nothing more is said on purpose.
 #[derive(Debug)]
 pub(super) struct Unauthentic;
 
-/// Encrypts, and authenticates ciphertext, `iv` and `aad`. The `iv` must be fresh and unpredictable.
-pub(super) fn encrypt(key: &[u8; KEY_LENGTH], iv: &[u8; IV_LENGTH], aad: &[u8], plaintext: &[u8]) -> (Vec<u8>, [u8; TAG_LENGTH]) {
-    let (_, encryption_key) = halves(key);
-    let ciphertext = cbc::Encryptor::<Aes256>::new(encryption_key.into(), iv.into()).encrypt_padded_vec::<Pkcs7>(plaintext);
-    let mac = authenticate(key, iv, aad, &ciphertext).finalize().into_bytes();
-    let mut tag = [0; TAG_LENGTH];
-    tag.copy_from_slice(&mac[..TAG_LENGTH]);
-    (ciphertext, tag)
-}
-
-/// Verifies the tag in constant time and only then decrypts.
-///
-/// Where the tag is wrong it decrypts as many zeros instead, so that the answer takes as long; the ciphertext stays untouched.
-pub(super) fn decrypt(
-    key: &[u8; KEY_LENGTH],
-    iv: &[u8; IV_LENGTH],
-    aad: &[u8],
-    mut ciphertext: Vec<u8>,
-    tag: &[u8; TAG_LENGTH],
-) -> Result<Vec<u8>, Unauthentic> {
-    let verified = authenticate(key, iv, aad, &ciphertext).verify_truncated_left(tag);
-    let (_, encryption_key) = halves(key);
-    let decryptor = cbc::Decryptor::<Aes256>::new(encryption_key.into(), iv.into());
-    if verified.is_err() {
-        ciphertext.fill(0);
-        std::hint::black_box(decryptor.decrypt_padded::<Pkcs7>(&mut ciphertext).is_ok());
-        return Err(Unauthentic);
+impl Cipher {
+    /// Returns what a key of `length` bytes is for.
+    pub(super) fn of_length(length: usize) -> Option<Self> {
+        [Self::Gcm, Self::CbcHs512].into_iter().find(|cipher| cipher.key_length() == length)
     }
-    let length = decryptor.decrypt_padded::<Pkcs7>(&mut ciphertext).map_err(|_| Unauthentic)?.len();
-    ciphertext.truncate(length);
-    Ok(ciphertext)
+
+    /// Returns which one a header names.
+    pub(super) fn named(alg: &str, enc: &str) -> Option<Self> {
+        [Self::Gcm, Self::CbcHs512].into_iter().find(|cipher| cipher.alg() == alg && cipher.enc() == enc)
+    }
+
+    /// Returns its `alg`: what is done with the key.
+    pub(super) fn alg(self) -> &'static str {
+        match self {
+            Self::Gcm => "A256KW",
+            Self::CbcHs512 => "dir",
+        }
+    }
+
+    /// Returns its `enc`: what is done with the text.
+    pub(super) fn enc(self) -> &'static str {
+        match self {
+            Self::Gcm => "A256GCM",
+            Self::CbcHs512 => "A256CBC-HS512",
+        }
+    }
+
+    /// Returns how many bytes a key has.
+    pub(super) fn key_length(self) -> usize {
+        match self {
+            Self::Gcm => gcm::KEY_LENGTH,
+            Self::CbcHs512 => cbc_hs512::KEY_LENGTH,
+        }
+    }
+
+    /// Encrypts and authenticates, and authenticates `aad`, with what must be fresh and unpredictable from `random`.
+    ///
+    /// # Panics
+    /// If `key` is not as long as this one's keys are.
+    pub(super) fn encrypt(self, key: &[u8], aad: &[u8], mut text: Vec<u8>, random: &mut impl CryptoRng) -> Encrypted {
+        match self {
+            Self::Gcm => {
+                let content_key = ContentKey::generate(random);
+                let wrapped_key = content_key.wrap(of_length(key)).to_vec();
+                let mut iv = [0; gcm::IV_LENGTH];
+                random.fill_bytes(&mut iv);
+                let tag = content_key.encrypt(iv, aad, &mut text);
+                Encrypted { wrapped_key, iv: iv.to_vec(), ciphertext: text, tag: tag.to_vec() }
+            }
+            Self::CbcHs512 => {
+                let mut iv = [0; cbc_hs512::IV_LENGTH];
+                random.fill_bytes(&mut iv);
+                let (ciphertext, tag) = cbc_hs512::encrypt(of_length(key), &iv, aad, &text);
+                Encrypted { wrapped_key: Vec::new(), iv: iv.to_vec(), ciphertext, tag: tag.to_vec() }
+            }
+        }
+    }
+
+    /// Verifies in constant time, and decrypts. What is wrong takes as long as what is right.
+    ///
+    /// # Panics
+    /// If `key` is not as long as this one's keys are, or the parts do not [fit](Self::fits).
+    pub(super) fn decrypt(self, key: &[u8], aad: &[u8], sealed: Encrypted) -> Result<Vec<u8>, Unauthentic> {
+        let Encrypted { wrapped_key, iv, ciphertext, tag } = sealed;
+        match self {
+            Self::Gcm => {
+                let (content_key, unwrapped) = ContentKey::unwrap(of_length(key), of_length(&wrapped_key));
+                let text = content_key.decrypt(*of_length(&iv), aad, ciphertext, *of_length(&tag));
+                unwrapped.and(text)
+            }
+            Self::CbcHs512 => cbc_hs512::decrypt(of_length(key), of_length(&iv), aad, ciphertext, of_length(&tag)),
+        }
+    }
+
+    /// Whether the parts have lengths that it makes.
+    pub(super) fn fits(self, parts: &Encrypted) -> bool {
+        let Encrypted { wrapped_key, iv, ciphertext, tag } = parts;
+        let lengths = (wrapped_key.len(), iv.len(), tag.len());
+        match self {
+            Self::Gcm => lengths == (gcm::WRAPPED_LENGTH, gcm::IV_LENGTH, gcm::TAG_LENGTH),
+            Self::CbcHs512 => {
+                let is_padded = !ciphertext.is_empty() && ciphertext.len() % cbc_hs512::IV_LENGTH == 0;
+                is_padded && lengths == (0, cbc_hs512::IV_LENGTH, cbc_hs512::TAG_LENGTH)
+            }
+        }
+    }
 }
 
-fn authenticate(key: &[u8; KEY_LENGTH], iv: &[u8; IV_LENGTH], aad: &[u8], ciphertext: &[u8]) -> Hmac<Sha512> {
-    let (mac_key, _) = halves(key);
-    let mac = <Hmac<Sha512> as KeyInit>::new_from_slice(mac_key).expect("HMAC takes keys of any length");
-    mac.chain_update(aad).chain_update(iv).chain_update(ciphertext).chain_update((aad.len() as u64 * 8).to_be_bytes())
+fn of_length<const N: usize>(bytes: &[u8]) -> &[u8; N] {
+    bytes.try_into().expect("a cipher is only given what is as long as its own")
 }
-
-fn halves(key: &[u8; KEY_LENGTH]) -> (&[u8; 32], &[u8; 32]) {
-    let (mac_key, encryption_key) = key.split_first_chunk::<32>().expect("64 is more than 32");
-    (mac_key, encryption_key.first_chunk::<32>().expect("64 - 32 is 32"))
-}
-
-#[cfg(test)]
-mod tests;

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use rand::CryptoRng;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
 use super::chunks::{ChunkSealer, FileRange};
@@ -55,7 +54,7 @@ impl OpenedRequest {
     }
 
     /// Seals the answer under the request's own key, which may have left the ring meanwhile; see [`seal_answer`].
-    pub fn seal_answer(&self, status: u16, body: &RawValue, now: DateTime<Utc>, random: &mut impl CryptoRng) -> String {
+    pub fn seal_answer(&self, status: u16, body: &[u8], now: DateTime<Utc>, random: &mut impl CryptoRng) -> String {
         seal_answer(&self.key, &self.jti, status, body, now, random)
     }
 
@@ -145,17 +144,17 @@ pub fn open_request(token: &str, keys: &[Arc<Key>], recipient: &Recipient, now: 
 ///
 /// What is longer than [`super::PORTABLE_PLAINTEXT_MAX`] opens in most libraries, and in joserfc once its limit is raised.
 ///
-/// The body is JSON already, as it was written for the answer: it is neither read nor written again.
+/// The body is JSON already, as it was written for the answer: it is neither read nor written again, so it must be JSON.
 pub fn seal_answer(
     key: &Key,
     jti: &str,
     status: u16,
-    body: &RawValue,
+    body: &[u8],
     now: DateTime<Utc>,
     random: &mut impl CryptoRng,
 ) -> String {
-    let plaintext = format!(r#"{{"iat":{},"req":{},"status":{status},"body":{body}}}"#, unix(now), Value::from(jti));
-    seal(plaintext.as_bytes(), key, Purpose::Answer, random)
+    let head = format!(r#"{{"iat":{},"req":{},"status":{status},"body":"#, unix(now), Value::from(jti));
+    seal([head.as_bytes(), body, b"}"].concat(), key, Purpose::Answer, random)
 }
 
 /// Seals a request to `to`, for `method` and `target` (path and query).
@@ -180,7 +179,7 @@ pub fn seal_request(
         plaintext.push_str(&body.to_string());
     }
     plaintext.push('}');
-    SealedRequest { token: seal(plaintext.as_bytes(), key, Purpose::Request, random), jti }
+    SealedRequest { token: seal(plaintext, key, Purpose::Request, random), jti }
 }
 
 /// Opens the answer to the request that was sealed under `key` with the nonce `jti`.

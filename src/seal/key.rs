@@ -7,9 +7,9 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use rand::CryptoRng;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-use super::cipher::KEY_LENGTH;
+use super::cipher::Cipher;
 use super::fingerprint::fingerprint;
 use super::rights::Rights;
 use super::server_id::ServerId;
@@ -38,7 +38,7 @@ pub struct ClientName(String);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(String);
 
-/// A key of 64 bytes with what is known of it.
+/// A key with what is known of it.
 pub struct Key {
     id: KeyId,
     client: ClientName,
@@ -48,14 +48,16 @@ pub struct Key {
     secret: Secret,
 }
 
-/// 64 bytes that are wiped when they go; boxed, so that moving a key leaves no copy behind.
-pub(super) struct Secret(pub(super) Box<[u8; KEY_LENGTH]>);
+/// A key's bytes, as many as its cipher wants. They are wiped when they go, and boxed, so that moving a key leaves no copy behind.
+pub(super) struct Secret {
+    bytes: Zeroizing<Box<[u8]>>,
+    cipher: Cipher,
+}
 
 impl Key {
     /// Makes a key for `client` with an id that is its name and eight random digits. It has all rights: see [`Key::with_rights`].
     pub fn generate(client: &ClientName, now: DateTime<Utc>, random: &mut impl CryptoRng) -> Self {
-        let mut secret = Secret(Box::new([0; KEY_LENGTH]));
-        random.fill_bytes(secret.0.as_mut_slice());
+        let secret = Secret::generate(Cipher::Gcm, random);
         let id = KeyId(format!("{client}-{:08x}", random.next_u32()));
         Self::new(id, client.clone(), now, secret)
     }
@@ -77,8 +79,8 @@ impl Key {
 
     /// The same once more with other rights, for who has it only by reference.
     pub(super) fn again_with(&self, rights: Rights) -> Self {
-        let mut secret = Secret(Box::new([0; KEY_LENGTH]));
-        secret.0.copy_from_slice(self.secret());
+        let Secret { bytes, cipher } = &self.secret;
+        let secret = Secret { bytes: bytes.clone(), cipher: *cipher };
         let (id, client, server) = (self.id.clone(), self.client.clone(), self.server.clone());
         Self { id, client, created: self.created, server, rights, secret }
     }
@@ -111,24 +113,47 @@ impl Key {
     /// Returns what tells it from any other key, and from itself with a flipped bit. A key is random, so nobody finds it from this.
     pub fn fingerprint(&self) -> String {
         let about = format!("{} {} {} ", self.id, self.client, self.created.timestamp());
-        let bytes = Zeroizing::new([about.as_bytes(), self.secret.0.as_slice()].concat());
+        let bytes = Zeroizing::new([about.as_bytes(), self.secret()].concat());
         fingerprint("telescribe client key", &bytes)
     }
 
-    pub(super) fn secret(&self) -> &[u8; KEY_LENGTH] {
-        &self.secret.0
+    pub(super) fn secret(&self) -> &[u8] {
+        self.secret.bytes()
+    }
+
+    /// Returns what it seals with.
+    pub(super) fn cipher(&self) -> Cipher {
+        self.secret.cipher()
+    }
+}
+
+impl Secret {
+    /// Makes the bytes of a key for `cipher`.
+    pub(super) fn generate(cipher: Cipher, random: &mut impl CryptoRng) -> Self {
+        let mut bytes = Zeroizing::new(vec![0; cipher.key_length()].into_boxed_slice());
+        random.fill_bytes(&mut bytes);
+        Self { bytes, cipher }
+    }
+
+    /// Returns what they are for.
+    pub(super) fn cipher(&self) -> Cipher {
+        self.cipher
+    }
+
+    /// Returns the bytes.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Copies the bytes of a key, if they are as many as one has.
+    pub(super) fn of(bytes: &[u8]) -> Option<Self> {
+        Some(Self { cipher: Cipher::of_length(bytes.len())?, bytes: Zeroizing::new(bytes.into()) })
     }
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key({})", self.id)
-    }
-}
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        self.0.as_mut_slice().zeroize();
     }
 }
 

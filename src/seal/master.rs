@@ -12,7 +12,7 @@ use chrono::DateTime;
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::cipher::KEY_LENGTH;
+use super::cipher::Cipher;
 use super::fingerprint::fingerprint;
 use super::key::{ClientName, Key, KeyId, Secret};
 use super::token::{self, Purpose, Refused};
@@ -32,11 +32,12 @@ pub struct MasterKey(Arc<Key>);
 pub struct InvalidMasterKey;
 
 impl MasterKey {
+    /// What sessions on disks are sealed with already.
+    const CIPHER: Cipher = Cipher::CbcHs512;
+
     /// Makes a key.
     pub fn generate(random: &mut impl CryptoRng) -> Self {
-        let mut secret = Secret(Box::new([0; KEY_LENGTH]));
-        random.fill_bytes(secret.0.as_mut_slice());
-        Self::of(secret)
+        Self::of(Secret::generate(Self::CIPHER, random))
     }
 
     /// Reads a key from its text; base64 of either alphabet, with or without padding, white space around it.
@@ -46,12 +47,10 @@ impl MasterKey {
     pub fn read(text: &str) -> Result<Self, InvalidMasterKey> {
         let spelt = Zeroizing::new(text.trim().trim_end_matches('=').replace('+', "-").replace('/', "_"));
         let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(spelt.as_bytes()).map_err(|_| InvalidMasterKey)?);
-        let mut secret = Secret(Box::new([0; KEY_LENGTH]));
-        if bytes.len() != KEY_LENGTH || bytes.iter().all(|byte| *byte == 0) {
+        if bytes.len() != Self::CIPHER.key_length() || bytes.iter().all(|byte| *byte == 0) {
             return Err(InvalidMasterKey);
         }
-        secret.0.copy_from_slice(&bytes);
-        Ok(Self::of(secret))
+        Secret::of(&bytes).map(Self::of).ok_or(InvalidMasterKey)
     }
 
     /// Returns the key as text, without a line's end; as secret as the key.
@@ -79,7 +78,7 @@ impl MasterKey {
     }
 
     fn of(secret: Secret) -> Self {
-        let digits: String = fingerprint(ID_DOMAIN, secret.0.as_slice()).chars().take(ID_DIGITS).collect();
+        let digits: String = fingerprint(ID_DOMAIN, secret.bytes()).chars().take(ID_DIGITS).collect();
         let id = KeyId::of_master(&digits);
         Self(Arc::new(Key::new(id, ClientName::of_operator(), DateTime::UNIX_EPOCH, secret)))
     }
@@ -119,7 +118,7 @@ mod tests {
         }
         let other = MasterKey::generate(&mut system_random());
         assert_ne!(other.id(), key.id());
-        let zeros = STANDARD.encode([0; KEY_LENGTH]);
+        let zeros = STANDARD.encode([0; 64]);
         for bad in ["", "secret", &text[..80], &format!("{}AAAA", text.trim_end_matches('=')), &zeros] {
             assert_eq!(MasterKey::read(bad).unwrap_err(), InvalidMasterKey);
         }

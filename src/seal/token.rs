@@ -1,8 +1,8 @@
 //! JWE compact serialisation (authenticated encryption), in the one form that is spoken here.
 //!
-//! `base64url(header)..base64url(iv).base64url(ciphertext).base64url(tag)`, with exactly the members `alg`, `enc`, `kid`, `typ` and `cty`
-//! in the header: no key wrapping, no `zip`, no `crit`, nothing unprotected. What is not exactly this is refused, so a token has one
-//! spelling: no other base64, no repeated member, no other algorithm that an attacker could ask for.
+//! `base64url(header).base64url(wrapped key).base64url(iv).base64url(ciphertext).base64url(tag)`, with exactly the members `alg`, `enc`, `kid`,
+//! `typ` and `cty` in the header: no `zip`, no `crit`, nothing unprotected. What is not exactly this is refused, so a token has one
+//! spelling: no other base64, no repeated member, no other algorithm that an attacker could ask for than that of the key.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,11 +13,8 @@ use rand::CryptoRng;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::cipher::{self, IV_LENGTH, KEY_LENGTH, TAG_LENGTH};
+use super::cipher::{Cipher, Encrypted, KEY_LENGTH_MAX};
 use super::key::Key;
-
-const ALG: &str = "dir";
-const ENC: &str = "A256CBC-HS512";
 
 /// The longest header, in characters of base64url; ours are 160 to 240, and joserfc stops at 1,024 too.
 const HEADER_LENGTH_MAX: usize = 1_024;
@@ -158,24 +155,20 @@ impl fmt::Debug for OpenedToken {
     }
 }
 
-/// Encrypts and authenticates `plaintext` under `key`. The initialisation vector is 16 fresh bytes of `random`.
+/// Encrypts and authenticates `plaintext` under `key`, with what must be fresh from `random`.
 ///
 /// The plaintext should be what `cty` says, and not empty, which jwcrypto would not open.
-pub fn seal(plaintext: &[u8], key: &Key, purpose: Purpose, random: &mut impl CryptoRng) -> String {
-    let kid = key.id();
-    let (typ, cty) = (purpose.typ(), purpose.cty());
-    let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{ALG}","enc":"{ENC}","kid":"{kid}","typ":"{typ}","cty":"{cty}"}}"#));
-    let mut iv = [0; IV_LENGTH];
-    random.fill_bytes(&mut iv);
-    let (ciphertext, tag) = cipher::encrypt(key.secret(), &iv, header.as_bytes(), plaintext);
+pub fn seal(plaintext: impl Into<Vec<u8>>, key: &Key, purpose: Purpose, random: &mut impl CryptoRng) -> String {
+    let (kid, cipher) = (key.id(), key.cipher());
+    let (alg, enc, typ, cty) = (cipher.alg(), cipher.enc(), purpose.typ(), purpose.cty());
+    let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}","enc":"{enc}","kid":"{kid}","typ":"{typ}","cty":"{cty}"}}"#));
+    let Encrypted { wrapped_key, iv, ciphertext, tag } = cipher.encrypt(key.secret(), header.as_bytes(), plaintext.into(), random);
     let mut token = header;
-    token.reserve(ciphertext.len() / 3 * 4 + 80);
-    token.push_str("..");
-    URL_SAFE_NO_PAD.encode_string(iv, &mut token);
-    token.push('.');
-    URL_SAFE_NO_PAD.encode_string(ciphertext, &mut token);
-    token.push('.');
-    URL_SAFE_NO_PAD.encode_string(tag, &mut token);
+    token.reserve(ciphertext.len() / 3 * 4 + 160);
+    for part in [wrapped_key, iv, ciphertext, tag] {
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(part, &mut token);
+    }
     token
 }
 
@@ -192,10 +185,11 @@ pub fn open(token: &str, keys: &[Arc<Key>], purpose: Purpose) -> Result<OpenedTo
             known = Some(key);
         }
     }
-    // The stand-in is no secret: what it opens is dropped below, also if somebody seals under 64 zeros.
-    let secret = known.map_or(&[0; KEY_LENGTH], |key| key.secret());
-    let decrypted = cipher::decrypt(secret, &parts.iv, parts.header.as_bytes(), parts.ciphertext, &parts.tag);
-    match (known, decrypted) {
+    // A key seals in one way only. The stand-in is no secret: what it opens is dropped below, also if somebody seals under zeros.
+    let known = known.filter(|key| key.cipher() == parts.cipher);
+    let stand_in = &[0; KEY_LENGTH_MAX][..parts.cipher.key_length()];
+    let secret = known.map_or(stand_in, |key| key.secret());
+    match (known, parts.cipher.decrypt(secret, parts.header.as_bytes(), parts.encrypted)) {
         (Some(key), Ok(plaintext)) => Ok(OpenedToken { key: Arc::clone(key), plaintext }),
         _ => Err(RefusalReason::Authentication.into()),
     }
@@ -210,9 +204,8 @@ pub(super) fn named_key(token: &str, purpose: Purpose) -> Option<String> {
 struct Parts<'a> {
     header: &'a str,
     kid: String,
-    iv: [u8; IV_LENGTH],
-    ciphertext: Vec<u8>,
-    tag: [u8; TAG_LENGTH],
+    cipher: Cipher,
+    encrypted: Encrypted,
 }
 
 #[derive(Deserialize)]
@@ -231,20 +224,23 @@ impl<'a> Parts<'a> {
             return None;
         }
         let mut parts = token.split('.');
-        let (header, encrypted_key, iv, ciphertext, tag) =
+        let (header, wrapped_key, iv, ciphertext, tag) =
             (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        if parts.next().is_some() || !encrypted_key.is_empty() || header.len() > HEADER_LENGTH_MAX {
+        if parts.next().is_some() || header.len() > HEADER_LENGTH_MAX {
             return None;
         }
         let Header { alg, enc, kid, typ, cty } = object(&decode(header)?)?;
-        if alg != ALG || enc != ENC || typ != purpose.typ() || cty != purpose.cty() {
+        let cipher = Cipher::named(&alg, &enc)?;
+        if typ != purpose.typ() || cty != purpose.cty() {
             return None;
         }
-        let ciphertext = decode(ciphertext)?;
-        if ciphertext.is_empty() || ciphertext.len() % IV_LENGTH != 0 {
-            return None;
-        }
-        Some(Self { header, kid, iv: decode(iv)?.try_into().ok()?, ciphertext, tag: decode(tag)?.try_into().ok()? })
+        let encrypted = Encrypted {
+            wrapped_key: decode(wrapped_key)?,
+            iv: decode(iv)?,
+            ciphertext: decode(ciphertext)?,
+            tag: decode(tag)?,
+        };
+        cipher.fits(&encrypted).then_some(Self { header, kid, cipher, encrypted })
     }
 }
 

@@ -196,6 +196,8 @@ const DOORS: [(&str, &[&str]); 54] = [
     ("image", &["pictures"]),
     // Sealing.
     ("aes", &["seal"]),
+    ("aes_kw", &["seal"]),
+    ("ring", &["seal"]),
     ("cbc", &["seal"]),
     ("hmac", &["seal"]),
     ("sha2", &["archive", "blob", "backup", "seal", "cli"]),

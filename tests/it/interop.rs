@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use telescribe::seal::{
     Key, KeyRing, PORTABLE_PLAINTEXT_MAX, Purpose, Recipient, RefusalReason, ServerId, open_answer, open_request, seal,
@@ -80,16 +81,41 @@ fn script(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/seal").join(name)
 }
 
-/// A server's two keys as their file holds them, and the second one.
-fn keys() -> (Value, Vec<Arc<Key>>, Arc<Key>) {
+/// A server's keys as their file holds them, and the second one, which is of an earlier version or as they are made now.
+fn keys(of: Made) -> (Value, Vec<Arc<Key>>, Arc<Key>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.json");
     let mut random = system_random();
     let mut ring = KeyRing::load(&path).unwrap();
     ring.add_new(&"other".parse().unwrap(), now(), &mut random);
-    let key = ring.add_new(&"analyst".parse().unwrap(), now(), &mut random);
+    ring.add_new(&"analyst".parse().unwrap(), now(), &mut random);
     ring.save(&path).unwrap();
-    (serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap(), ring.keys().to_vec(), key)
+    let mut set: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    if of == Made::Before {
+        let k: [u8; 64] = std::array::from_fn(|index| index as u8);
+        set["keys"][1]["k"] = URL_SAFE_NO_PAD.encode(k).into();
+        std::fs::write(&path, set.to_string()).unwrap();
+        ring = KeyRing::load(&path).unwrap();
+    }
+    let key = Arc::clone(&ring.keys()[1]);
+    (set, ring.keys().to_vec(), key)
+}
+
+/// Which version has made a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Made {
+    Now,
+    /// A key of 64 bytes.
+    Before,
+}
+
+impl Made {
+    fn algorithms(self) -> [&'static str; 2] {
+        match self {
+            Self::Now => ["A256KW", "A256GCM"],
+            Self::Before => ["dir", "A256CBC-HS512"],
+        }
+    }
 }
 
 /// A server that has just started.
@@ -106,8 +132,8 @@ fn asked(recipient: &Recipient, nonce: &str, more: Value) -> Value {
     asked
 }
 
-fn both_ways(library: &Library) {
-    let (set, ring, key) = keys();
+fn both_ways(library: &Library, of: Made) {
+    let (set, ring, key) = keys(of);
     let (kid, name, mut random) = (key.id().as_str(), library.name, system_random());
     let recipient = recipient();
     for (nonce, length) in ["0", "1", "2"].into_iter().zip([0, 30_000, 150_000]) {
@@ -121,13 +147,14 @@ fn both_ways(library: &Library) {
         let again = open_request(&token, &ring, &recipient, now()).unwrap_err();
         assert_eq!(again.reason(), RefusalReason::Replay, "{name}");
         // Ours opens there.
-        let token = request.seal_answer(200, &to_raw_value(&body).unwrap(), now(), &mut random);
+        let token = request.seal_answer(200, body.to_string().as_bytes(), now(), &mut random);
         let opened = library.open(&set, &token);
         let plaintext = opened["plaintext"].as_str().unwrap_or_else(|| panic!("{name} does not open: {opened}"));
         let answer: Value = serde_json::from_str(plaintext).unwrap();
         assert_eq!(answer, json!({ "iat": ISSUED, "req": nonce, "status": 200, "body": body }), "{name}");
+        let [alg, enc] = of.algorithms();
         let header =
-            json!({ "alg": "dir", "enc": "A256CBC-HS512", "kid": kid, "typ": Purpose::Answer.typ(), "cty": "application/json" });
+            json!({ "alg": alg, "enc": enc, "kid": kid, "typ": Purpose::Answer.typ(), "cty": "application/json" });
         assert_eq!(opened["header"], header, "{name}");
     }
     let token = library.seal(&set, kid, Purpose::Answer, &json!({ "iat": 1, "req": "j", "status": 200, "body": [1] }));
@@ -135,8 +162,8 @@ fn both_ways(library: &Library) {
 }
 
 /// What must not open does not, here or there.
-fn changed_and_foreign_tokens_are_refused(library: &Library) {
-    let (set, ring, key) = keys();
+fn changed_and_foreign_tokens_are_refused(library: &Library, of: Made) {
+    let (set, ring, key) = keys(of);
     let name = library.name;
     let recipient = recipient();
     let to = recipient.destination();
@@ -147,8 +174,11 @@ fn changed_and_foreign_tokens_are_refused(library: &Library) {
     assert!(library.open(&others, &token)["error"].is_string(), "{name} has no such key");
     let asked = asked(&recipient, "n", json!({ "iat": ISSUED }));
     let theirs = library.seal(&set, key.id().as_str(), Purpose::Request, &asked);
-    // Each part of the token in turn: header, vector, ciphertext, tag.
-    for part in [0, 2, 3, 4] {
+    // Each part of the token in turn: header, wrapped key, vector, ciphertext, tag.
+    for part in [0, 1, 2, 3, 4] {
+        if part == 1 && of == Made::Before {
+            continue; // It is empty.
+        }
         let changed = |token: &str| {
             let mut parts: Vec<String> = token.split('.').map(str::to_owned).collect();
             let first = if parts[part].starts_with('e') { "f" } else { "e" };
@@ -166,17 +196,19 @@ fn changed_and_foreign_tokens_are_refused(library: &Library) {
     open_request(&theirs, &ring, &recipient, now()).unwrap();
 }
 
-fn portable_answers_open_with_stock_limits(library: &Library) {
-    let (set, _, key) = keys();
-    let sealed = seal(&vec![b' '; PORTABLE_PLAINTEXT_MAX], &key, Purpose::Answer, &mut system_random());
+fn portable_answers_open_with_stock_limits(library: &Library, of: Made) {
+    let (set, _, key) = keys(of);
+    let sealed = seal(vec![b' '; PORTABLE_PLAINTEXT_MAX], &key, Purpose::Answer, &mut system_random());
     let opened = library.ask(json!({ "op": "open", "jwks": set, "token": sealed, "stock_limits": true }));
     assert_eq!(opened["plaintext"].as_str().map(str::len), Some(PORTABLE_PLAINTEXT_MAX), "{}: {}", library.name, opened["error"]);
 }
 
 fn all(library: &Library) {
-    both_ways(library);
-    changed_and_foreign_tokens_are_refused(library);
-    portable_answers_open_with_stock_limits(library);
+    for of in [Made::Now, Made::Before] {
+        both_ways(library, of);
+        changed_and_foreign_tokens_are_refused(library, of);
+        portable_answers_open_with_stock_limits(library, of);
+    }
 }
 
 #[test]

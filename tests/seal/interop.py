@@ -1,4 +1,4 @@
-"""Seals or opens one token with a stock Python library: JWE, `dir`, `A256CBC-HS512`.
+"""Seals or opens one token with a stock Python library: JWE, `A256KW` with `A256GCM`, or `dir` with `A256CBC-HS512`.
 
 Reads one JSON job from standard input and writes one JSON object to standard output:
 
@@ -9,19 +9,31 @@ Reads one JSON job from standard input and writes one JSON object to standard ou
     either, where the library refuses
         -> {"error": "..."}
 
-The key set goes in as telescribe wrote it, and the key is found by its `kid`, as a client would do it.
+The key set goes in as telescribe wrote it, and the key is found by its `kid`, as a client would do it; its length says what it is for.
 Needs `pip install jwcrypto joserfc`. A job that is itself wrong ends with a traceback and exit status 1.
 """
 
+import base64
 import json
 import sys
 
-ENC = "A256CBC-HS512"
 CIPHERTEXT_MAX = 64 * 1024 * 1024
 
 
+def algorithms_for(job, kid):
+    """`alg` and `enc`; a key of 32 bytes has 43 characters. Of a key that is not there the library is to complain."""
+    is_short = all(len(key["k"]) == 43 for key in job["jwks"]["keys"] if key["kid"] == kid)
+    return ["A256KW", "A256GCM"] if is_short else ["dir", "A256CBC-HS512"]
+
+
 def header_of(job):
-    return {"alg": "dir", "enc": ENC, "kid": job["kid"], "typ": job["typ"], "cty": "application/json"}
+    alg, enc = algorithms_for(job, job["kid"])
+    return {"alg": alg, "enc": enc, "kid": job["kid"], "typ": job["typ"], "cty": "application/json"}
+
+
+def kid_of(token):
+    header = token.split(".")[0]
+    return json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))["kid"]
 
 
 def jwcrypto_library():
@@ -35,7 +47,7 @@ def jwcrypto_library():
 
     def open_(job):
         keys = jwk.JWKSet.from_json(json.dumps(job["jwks"]))
-        token = jwe.JWE(algs=["dir", ENC])
+        token = jwe.JWE(algs=algorithms_for(job, kid_of(job["token"])))
         token.deserialize(job["token"])
         header = json_decode(token.objects["protected"])
         token.decrypt(keys.get_key(header["kid"]))
@@ -53,17 +65,17 @@ def joserfc_library():
         # The library's own limit is 65,536 characters.
         max_ciphertext_length = CIPHERTEXT_MAX
 
-    def registry(job):
+    def registry(job, kid):
         # "stock_limits" shows what a client meets that has not raised them.
-        return (jwe.JWERegistry if job.get("stock_limits") else Registry)(algorithms=["dir", ENC])
+        return (jwe.JWERegistry if job.get("stock_limits") else Registry)(algorithms=algorithms_for(job, kid))
 
     def seal(job):
         keys = jwk.KeySet.import_key_set(job["jwks"])
-        return {"token": jwe.encrypt_compact(header_of(job), job["plaintext"], keys, registry=registry(job))}
+        return {"token": jwe.encrypt_compact(header_of(job), job["plaintext"], keys, registry=registry(job, job["kid"]))}
 
     def open_(job):
         keys = jwk.KeySet.import_key_set(job["jwks"])
-        opened = jwe.decrypt_compact(job["token"], keys, registry=registry(job))
+        opened = jwe.decrypt_compact(job["token"], keys, registry=registry(job, kid_of(job["token"])))
         return {"plaintext": opened.plaintext.decode(), "header": opened.headers()}
 
     return seal, open_, (JoseError, ValueError)

@@ -1,10 +1,11 @@
-// Asking the server, plainly or sealed: JWE compact, "dir" with A256CBC-HS512 (RFC 7518, section 5.2.5), by WebCrypto; see docs/sealing.md.
+// Asking the server, plainly or sealed (seal.js).
 // Whoever asks gives the signal that ends it: a view's turn (view.js). There is no other way to ask.
+
+import { nonce, open, openToken, seal } from "./seal.js";
 
 const JOINED_BYTES = 8 << 20;
 
-const utf8 = new TextEncoder();
-let held = null; // { kid, server, mac, cipher }: CryptoKeys that cannot be exported; they go with the tab.
+let held = null; // The key (seal.js).
 let here = null; // Whom sealed requests must be for, and whether all must be sealed, as the server tells.
 // Once there was a key, nothing is asked plainly any more, whatever the server says: what it says of that is not authenticated.
 let sealedOnly = false;
@@ -36,77 +37,6 @@ export function takeKey(key) {
 export function dropKey() {
   held = here = null;
 }
-
-// ---- The seal ----
-
-const base64url = (bytes) => {
-  let text = "";
-  for (const byte of new Uint8Array(bytes)) text += String.fromCharCode(byte);
-  return btoa(text).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
-};
-const bytesOf = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
-
-export async function readKey(text) {
-  // Browsers offer their cryptography to pages from this machine or over TLS only.
-  if (!crypto.subtle) throw new Error("this browser opens sealed responses only on localhost or over TLS: use a tunnel (ssh -L) or a proxy with TLS");
-  const parsed = JSON.parse(text);
-  const jwk = parsed.keys ? parsed.keys.at(-1) : parsed;
-  if (jwk?.kty !== "oct" || !jwk.kid || !jwk.k) throw new Error("this is not a key of Telescribe");
-  if (!jwk.aud) throw new Error("this key does not say which server it is for: use the file that `telescribe key export` makes");
-  const bytes = bytesOf(jwk.k);
-  if (bytes.length !== 64) throw new Error("the key must have 64 bytes");
-  const mac = await crypto.subtle.importKey("raw", bytes.slice(0, 32), { name: "HMAC", hash: "SHA-512" }, false, ["sign"]);
-  const cipher = await crypto.subtle.importKey("raw", bytes.slice(32), "AES-CBC", false, ["encrypt", "decrypt"]);
-  bytes.fill(0);
-  return { kid: jwk.kid, server: jwk.aud, mac, cipher };
-}
-
-async function tagOf(key, header, iv, ciphertext) {
-  const aad = utf8.encode(header);
-  const length = new DataView(new ArrayBuffer(8));
-  length.setBigUint64(0, BigInt(aad.length * 8));
-  const all = new Uint8Array(aad.length + iv.length + ciphertext.length + 8);
-  all.set(aad);
-  all.set(iv, aad.length);
-  all.set(ciphertext, aad.length + iv.length);
-  all.set(new Uint8Array(length.buffer), all.length - 8);
-  return new Uint8Array(await crypto.subtle.sign("HMAC", key.mac, all)).slice(0, 32);
-}
-
-async function seal(key, plaintext) {
-  const members = { alg: "dir", enc: "A256CBC-HS512", kid: key.kid, typ: "telescribe-req+jwe", cty: "application/json" };
-  const header = base64url(utf8.encode(JSON.stringify(members)));
-  const iv = crypto.getRandomValues(new Uint8Array(16));
-  const encrypted = await crypto.subtle.encrypt({ name: "AES-CBC", iv }, key.cipher, utf8.encode(JSON.stringify(plaintext)));
-  const ciphertext = new Uint8Array(encrypted);
-  const tag = await tagOf(key, header, iv, ciphertext);
-  return [header, "", base64url(iv), base64url(ciphertext), base64url(tag)].join(".");
-}
-
-/// The plaintext of a token for this purpose, if it is authentic.
-async function openToken(key, token, typ) {
-  const [header, wrapped, iv, ciphertext, tag, ...more] = token.trim().split(".");
-  if (!tag || wrapped !== "" || more.length) throw new Error("the response is not sealed");
-  const members = JSON.parse(new TextDecoder().decode(bytesOf(header)));
-  const expected = { alg: "dir", enc: "A256CBC-HS512", kid: key.kid, typ };
-  for (const [name, value] of Object.entries(expected)) if (members[name] !== value) throw new Error("the response is sealed with another key or for another purpose");
-  const [ivBytes, data, given] = [bytesOf(iv), bytesOf(ciphertext), bytesOf(tag)];
-  const right = await tagOf(key, header, ivBytes, data);
-  let difference = given.length ^ right.length;
-  for (let i = 0; i < right.length; i++) difference |= right[i] ^ given[i];
-  if (difference !== 0) throw new Error("the response was changed on the network");
-  return new Uint8Array(await crypto.subtle.decrypt({ name: "AES-CBC", iv: ivBytes }, key.cipher, data));
-}
-
-async function open(key, token, jti) {
-  const answer = JSON.parse(new TextDecoder().decode(await openToken(key, token, "telescribe-res+jwe")));
-  if (answer.req !== jti) throw new Error("the response belongs to another request");
-  return answer;
-}
-
-const nonce = () => base64url(crypto.getRandomValues(new Uint8Array(16)));
-
-// ---- Requests ----
 
 async function fetched(signal, target, options) {
   try {

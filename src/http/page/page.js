@@ -2,9 +2,10 @@
 // one thing at a time (view.js).
 
 import { follow, forget as forgetAddress, go, linkTo } from "./address.js";
-import { dropKey, mayAsk, readKey, takeKey, withQuery } from "./ask.js";
+import { dropKey, mayAsk, takeKey, withQuery } from "./ask.js";
 import { forgetFiles } from "./files.js";
 import { card, cards, forgetPeers, learn, moreButton, named, which } from "./messages.js";
+import { readKey } from "./seal.js";
 import { $, View, element, note } from "./view.js";
 
 const HISTORY_PAGE = 40;

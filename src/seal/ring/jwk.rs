@@ -3,8 +3,8 @@
 //! Stock libraries import it as it is. Beside `kty`, `use`, `kid` and `k` each key carries `client`, who holds it, and `created`
 //! (RFC 3339), and in the file of a client `aud`, the id of the server that it is for. Where it is limited, `scopes` are those that it has,
 //! `peers` the marked ids of the peers that it sees, and `exp` is when it ends, in seconds since 1970 (as in RFC 7519). A reader ignores members that it does not know (RFC 7517 section 4); so does this one, and writes them back, except those
-//! that would limit a key. `alg` is not written: joserfc takes a key that has one only if it is `dir`, npm's jose only if it is
-//! `A256CBC-HS512`.
+//! that would limit a key. `alg` is not written: of a key that is not
+//! wrapped joserfc takes only one with `dir`, npm's jose only one with `A256CBC-HS512`.
 //!
 //! Text that holds keys stands only in buffers that are wiped, and never in an error.
 
@@ -18,7 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::super::cipher::KEY_LENGTH;
+use super::super::cipher::KEY_LENGTH_MAX;
 use super::super::key::{ClientName, Key, KeyId, Secret};
 use super::super::rights::{KeyScope, Rights};
 use super::super::server_id::ServerId;
@@ -123,7 +123,7 @@ fn text_length_max(key: &Key) -> usize {
 }
 
 fn write_key(text: &mut Vec<u8>, key: &Key, server: Option<&ServerId>, foreign: &Map<String, Value>) {
-    let mut k = Zeroizing::new(String::with_capacity(KEY_LENGTH * 2));
+    let mut k = Zeroizing::new(String::with_capacity(KEY_LENGTH_MAX * 2));
     URL_SAFE_NO_PAD.encode_string(key.secret(), &mut k);
     let Rights { scopes, peers, ends } = key.rights();
     let jwk = Jwk {
@@ -151,9 +151,6 @@ impl Jwk<'_> {
         if self.usage.is_some_and(|usage| usage != "enc") {
             return Err(format!("`{id}` has a `use` other than `enc`; keep such keys elsewhere"));
         }
-        if self.foreign.get("alg").is_some_and(|alg| alg != "dir" && alg != "A256CBC-HS512") {
-            return Err(format!("`{id}` has an `alg` other than `dir` and `A256CBC-HS512`; keep such keys elsewhere"));
-        }
         if let Some(member) = LIMITING_MEMBERS.iter().find(|member| self.foreign.contains_key(**member)) {
             return Err(format!("`{id}` has `{member}`, which is not heeded here; remove the member, or the key"));
         }
@@ -164,12 +161,23 @@ impl Jwk<'_> {
         let server =
             self.aud.map(str::parse).transpose().map_err(|error| format!("`{id}` has an `aud` that is wrong: {error}"))?;
         let rights = self.rights().map_err(|error| format!("`{id}`: {error}"))?;
-        let mut secret = Secret(Box::new([0; KEY_LENGTH]));
-        // A longer `k` does not fit into the buffer; a shorter one does not fill it.
-        match URL_SAFE_NO_PAD.decode_slice(self.k, secret.0.as_mut_slice()) {
-            Ok(KEY_LENGTH) => Ok(Key::new(id, client, created, secret).with_server(server).with_rights(rights)),
-            _ => Err(format!("`{id}` has a `k` other than {KEY_LENGTH} bytes in base64url without padding; make a new key")),
+        let secret = self.secret().ok_or_else(|| {
+            format!("`{id}` has a `k` other than 32 bytes (or 64, of an earlier version) in base64url without padding; make a new key")
+        })?;
+        if let Some(alg) = self.foreign.get("alg")
+            && alg != secret.cipher().alg()
+            && alg != secret.cipher().enc()
+        {
+            let (alg, enc) = (secret.cipher().alg(), secret.cipher().enc());
+            return Err(format!("`{id}` has an `alg` other than `{alg}` and `{enc}`; keep such keys elsewhere"));
         }
+        Ok(Key::new(id, client, created, secret).with_server(server).with_rights(rights))
+    }
+
+    fn secret(&self) -> Option<Secret> {
+        let mut buffer = Zeroizing::new([0; KEY_LENGTH_MAX]);
+        let length = URL_SAFE_NO_PAD.decode_slice(self.k, buffer.as_mut_slice()).ok()?;
+        Secret::of(&buffer[..length])
     }
 
     /// What its holder may do. What is not understood gives none: the file is refused.

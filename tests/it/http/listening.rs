@@ -127,7 +127,7 @@ async fn metrics_have_a_listener_of_their_own() {
 #[tokio::test]
 async fn the_page_loads_nothing_from_elsewhere_and_everybody_may_load_it() {
     let served = Served::start(listening(Sealing::Required)).await;
-    for path in ["/", "/page.css", "/page.js", "/address.js", "/ask.js", "/files.js", "/messages.js", "/view.js"] {
+    for path in ["/", "/page.css", "/page.js", "/address.js", "/ask.js", "/files.js", "/messages.js", "/seal.js", "/view.js"] {
         let answer = served.get(path).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}");
         assert!(answer.header("content-security-policy").starts_with("default-src 'none'"));

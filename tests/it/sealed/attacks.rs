@@ -64,7 +64,7 @@ fn wrong_tokens(served: &Served, key: &Key) -> Vec<(String, String)> {
     let fresh = || sealed(served, key, "GET", TARGET, None).token;
     let parts = || fresh().split('.').map(str::to_owned).collect::<Vec<String>>();
     let mut tokens = Vec::new();
-    for part in [0, 2, 3, 4] {
+    for part in 0..5 {
         let (mut changed, mut cut, mut longer) = (parts(), parts(), parts());
         let first = if changed[part].starts_with('A') { "B" } else { "A" };
         changed[part].replace_range(..1, first);
@@ -76,14 +76,17 @@ fn wrong_tokens(served: &Served, key: &Key) -> Vec<(String, String)> {
     }
     let stranger = Key::generate(&"tester".parse().unwrap(), served.clock.now(), &mut seal::system_random());
     let header = |more: Value| {
-        let mut header = json!({ "alg": "dir", "enc": "A256CBC-HS512", "kid": key.id().as_str(), "typ": "telescribe-req+jwe", "cty": "application/json" });
+        let mut header = json!({ "alg": "A256KW", "enc": "A256GCM", "kid": key.id().as_str(), "typ": "telescribe-req+jwe", "cty": "application/json" });
         header.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let mut parts = parts();
         parts[0] = URL_SAFE_NO_PAD.encode(header.to_string());
         parts.join(".")
     };
     let [one, other] = [parts(), parts()];
-    let mixed = [&one[0], "", &one[2], &other[3], &one[4]].join(".");
+    // The wrapped key of one with the text of the other, and the reverse.
+    let mixed = [&one[0], &other[1], &one[2], &one[3], &one[4]].join(".");
+    let mixed_text = [&one[0], &one[1], &one[2], &other[3], &one[4]].join(".");
+    let unwrapped = [&one[0], "", &one[2], &one[3], &one[4]].join(".");
     tokens.extend(
         [
             ("nothing", String::new()),
@@ -92,15 +95,18 @@ fn wrong_tokens(served: &Served, key: &Key) -> Vec<(String, String)> {
             ("no UTF-8 in base64", "\u{fffd}.\u{fffd}..".to_owned()),
             ("a stranger's key", sealed(served, &stranger, "GET", TARGET, None).token),
             ("two that are mixed", mixed),
+            ("two whose texts are mixed", mixed_text),
+            ("without a wrapped key", unwrapped),
             ("one behind the other", format!("{}{}", fresh(), fresh())),
             ("a line feed behind it", format!("{}\n", fresh())),
             ("no algorithm", header(json!({ "alg": "none" }))),
-            ("another algorithm", header(json!({ "alg": "A256KW" }))),
+            ("another algorithm", header(json!({ "alg": "dir" }))),
+            ("the algorithms of earlier versions", header(json!({ "alg": "dir", "enc": "A256CBC-HS512" }))),
             ("another encryption", header(json!({ "enc": "A128CBC-HS256" }))),
             ("compressed", header(json!({ "zip": "DEF" }))),
             ("critical", header(json!({ "crit": ["exp"], "exp": 1 }))),
             ("another key's id", header(json!({ "kid": "tester-00000000" }))),
-            ("as JSON", json!({ "protected": one[0], "iv": one[2], "ciphertext": one[3], "tag": one[4] }).to_string()),
+            ("as JSON", json!({ "protected": one[0], "encrypted_key": one[1], "iv": one[2], "ciphertext": one[3], "tag": one[4] }).to_string()),
             ("the key of a session", seal::seal(b"{}", key, Purpose::Session, &mut seal::system_random())),
             ("a chunk", seal::seal(b"{}\n", key, Purpose::Chunk, &mut seal::system_random())),
         ]
@@ -190,7 +196,7 @@ async fn another_method_or_path_is_refused_before_anything_is_looked_at() {
     assert_eq!(post(&served, &token).await.status, 200);
     assert_eq!(post(&served, &token).await.status, 401);
     // What needs no key is there for reading.
-    for open in ["/", "/page.css", "/page.js", "/view.js", "/openapi.json", "/healthz", "/readyz", "/v1/sealed"] {
+    for open in ["/", "/page.css", "/page.js", "/seal.js", "/view.js", "/openapi.json", "/healthz", "/readyz", "/v1/sealed"] {
         assert_eq!(served.get(open).await.status, 200, "{open}");
     }
     served.stop().await;
