@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::client::{Api, Globals, Target};
-use super::output::{Out, ended, one_line};
+use super::output::{Out, ended, minute, one_line};
 use super::received::Received;
 use crate::archive::LogPosition;
 use crate::views::{ChangeView, ChangesPage};
@@ -44,7 +44,7 @@ pub async fn write(args: &Args, globals: &Globals, out: &mut Out) -> anyhow::Res
     }
     let api = Api::open(globals).await?;
     if !globals.json {
-        out.columns(format_args!("{:>8}  {:<20}  {:<16}  ABOUT", "CHANGE", "AT", "KIND"))?;
+        out.columns(format_args!("{:>8}  {:<16}  {:<16}  ABOUT", "CHANGE", "AT", "KIND"))?;
     }
     api.each_line::<ChangesPage>(&target, |line| {
         if globals.json {
@@ -73,6 +73,6 @@ fn for_people(change: &ChangeView, out: &Out) -> String {
     let text = change.message.as_ref().map(|stored| stored.message.content.text.as_str()).filter(|text| !text.is_empty());
     let said = text.or(change.changed.as_ref().map(|peer| peer.title.as_str())).unwrap_or_default();
     let said: String = one_line(said).chars().take(100).collect();
-    let at = out.faint(at);
+    let at = out.faint(&minute(at));
     format!("{seq:>8}  {at}  {kind:<16}  {about}  {said}")
 }

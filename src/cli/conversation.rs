@@ -1,6 +1,6 @@
 //! Messages as lines of a conversation, for people: when, who, what, and what has become of it.
 
-use super::output::{Out, harmless};
+use super::output::{Out, harmless, minute};
 use super::peers::name;
 use crate::show::{PeerView, StoredView};
 use crate::views::{MessageContextView, MissingMessageView, RelatedView};
@@ -13,7 +13,7 @@ const INDENT_MAX: usize = 12;
 /// A message in a line.
 pub(super) fn line(stored: &StoredView, peers: &[&PeerView], out: &Out) -> String {
     let (message, content) = (&stored.message, &stored.message.content);
-    let date = content.date.get(..16).unwrap_or_default().replace('T', " ");
+    let date = minute(&content.date);
     let sender = name(peers.iter().copied(), content.sender.unwrap_or(message.peer));
     let gone = if stored.deleted.is_some() { " (deleted)" } else { "" };
     let key = out.faint(&format!("{}{gone}", message.id));

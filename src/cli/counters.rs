@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::client::{Api, Globals, Target, segment};
-use super::output::{Out, ended, one_line, tell};
+use super::output::{Out, ended, minute, one_line, tell};
 use super::received::ListPage;
 use crate::views::{CountersView, MemberCountView, MemberCountsPage, MessageCountersPage};
 
@@ -80,7 +80,7 @@ async fn each<P: ListPage>(
 }
 
 fn of_peer(sample: &MemberCountView) -> String {
-    format!("{}  {} members", one_line(&sample.at), sample.count)
+    format!("{}  {} members", minute(&sample.at), sample.count)
 }
 
 fn of_message(sample: &CountersView) -> String {
@@ -88,5 +88,5 @@ fn of_message(sample: &CountersView) -> String {
     let mut parts: Vec<String> = counts.into_iter().filter_map(|(count, name)| Some(format!("{} {name}", count?))).collect();
     parts.extend(sample.reactions.iter().map(|reaction| format!("{} {}", one_line(&reaction.emoji), reaction.count)));
     let counters = if parts.is_empty() { "no counters".to_owned() } else { parts.join(", ") };
-    format!("{}  {counters}", one_line(&sample.at))
+    format!("{}  {counters}", minute(&sample.at))
 }

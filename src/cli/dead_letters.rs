@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::client::{Api, Globals, Target};
-use super::output::{Out, ended, one_line};
+use super::output::{Out, ended, minute, one_line};
 use crate::views::{
     DeadLettersPage, DropEventsBody, DroppedEventsView, ResendEventsBody, ResentEventsView, SkipEventBody, SkippedEventView,
 };
@@ -83,7 +83,7 @@ async fn list(globals: &Globals, out: &mut Out) -> anyhow::Result<bool> {
                 out.json(json)?;
                 continue;
             }
-            let (at, output, event) = (one_line(&letter.at), out.strong(&one_line(&letter.output)), one_line(&letter.event));
+            let (at, output, event) = (minute(&letter.at), out.strong(&one_line(&letter.output)), one_line(&letter.event));
             out.line(format_args!("{at}  {output}  change {}  {event}", letter.seq))?;
             out.line(format_args!("    {}", one_line(&letter.why)))?;
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 use super::client::{Api, Globals, Target};
-use super::output::{Out, ended, one_line, tell};
+use super::output::{Out, ended, minute, one_line, tell};
 use crate::archive::{Archive, DataFolder, Durability, FolderError};
 use crate::backup::BackupRecord;
 use crate::blob::Blobs;
@@ -240,8 +240,8 @@ async fn list(globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
         }
         let ErasureView { number, scope, peer, before, ordered_at, state, erased, .. } = erasure;
         let of = peer.map(|peer| format!(" {peer}")).unwrap_or_default();
-        let before = before.as_ref().map(|at| format!(" before {at}")).unwrap_or_default();
-        out.line(format_args!("{number}  {ordered_at}  {state}  {scope}{of}{before}: {}", amount(erased)))?;
+        let before = before.as_ref().map(|at| format!(" before {}", minute(at))).unwrap_or_default();
+        out.line(format_args!("{number}  {}  {state}  {scope}{of}{before}: {}", minute(ordered_at), amount(erased)))?;
     }
     out.flush()?;
     Ok(ExitCode::from(u8::from(received.view.erasures.is_empty())))

@@ -10,7 +10,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::json;
 
 use super::client::Globals;
-use super::output::{Out, ended, tell};
+use super::output::{Out, ended, minute, tell};
 use crate::app::{Known, adopt_server_id, server_id};
 use crate::archive::DataFolder;
 use crate::config::Span;
@@ -217,7 +217,7 @@ fn add(
 /// A key as it is listed.
 fn listed(key: &Key, now: DateTime<Utc>) -> String {
     let rights = key.rights();
-    let mut line = format!("{}: client {}, created {}", key.id(), key.client(), key.created().to_rfc3339());
+    let mut line = format!("{}: client {}, created {}", key.id(), key.client(), minute(&shown(key.created())));
     if rights.scopes.len() < KeyScope::ALL.len() {
         line.push_str(&format!(", may {}", joined(&rights.scopes)));
     }
@@ -232,7 +232,7 @@ fn listed(key: &Key, now: DateTime<Utc>) -> String {
         } else {
             "expires"
         };
-        line.push_str(&format!(", {when} {}", shown(ends)));
+        line.push_str(&format!(", {when} {}", minute(&shown(ends))));
     }
     line
 }

@@ -110,6 +110,12 @@ pub(super) fn one_line(text: &str) -> String {
     harmless(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
+/// A time of the API (RFC 3339) in a row of a table: to the minute, by the clock of its own zone, which is UTC unless the row says otherwise.
+#[must_use]
+pub(super) fn minute(time: &str) -> String {
+    one_line(&time.get(..16).unwrap_or(time).replace('T', " "))
+}
+
 /// Ends a command. A reader that went away (`| head`) had what it wanted: that is no error.
 ///
 /// # Errors
@@ -149,5 +155,18 @@ mod tests {
             assert_eq!(harmless(text), shown);
         }
         assert_eq!(one_line(" a\r\n\tb "), "a b");
+    }
+
+    #[test]
+    fn a_time_is_shown_to_the_minute_by_its_own_clock() {
+        for (time, shown) in [
+            ("2026-11-28T01:56:07Z", "2026-11-28 01:56"),
+            ("2026-11-28T01:56:07.250+08:00", "2026-11-28 01:56"),
+            ("never", "never"),
+            ("\u{1b}[31m2026-11-28T01:56:07Z", "\u{fffd}[31m2026-11-28 "),
+            ("次の土曜日の朝", "次の土曜日の朝"),
+        ] {
+            assert_eq!(minute(time).trim_end(), shown.trim_end());
+        }
     }
 }

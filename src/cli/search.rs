@@ -11,7 +11,7 @@ use super::client::{Api, Globals, Refusal, Target};
 use super::conversation::line;
 pub use super::export::{ExportArgs, Format};
 pub use super::facets::FacetArgs;
-use super::output::{Out, ended, harmless};
+use super::output::{Out, ended, harmless, minute};
 use super::peers::name;
 use super::received::Received;
 use super::{export, facets};
@@ -291,7 +291,7 @@ fn in_context(
 fn for_people(page: &HitsPage, hit: &HitView, out: &mut Out) -> std::io::Result<()> {
     let message = &hit.message.message;
     let (peer, id) = (message.peer, message.id);
-    let date = message.content.date.get(..16).unwrap_or_default().replace('T', " ");
+    let date = minute(&message.content.date);
     let sender = match message.content.sender {
         Some(sender) if sender != peer => format!("  {}", name(&page.peers, sender)),
         _ => String::new(),

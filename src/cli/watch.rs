@@ -4,7 +4,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::process::ExitCode;
 
 use super::client::{Api, Globals, Target};
-use super::output::{Out, ended, harmless, one_line};
+use super::output::{Out, ended, harmless, minute, one_line};
 use super::peers::name;
 use super::search::{self, snippet};
 use crate::archive::{Archive, DataFolder, Durability, FolderError};
@@ -218,7 +218,7 @@ async fn attempt(body: &TryWatchBody, globals: &Globals, out: &mut Out) -> anyho
     }
     for hit in &trial.newest {
         let message = &hit.message.message;
-        let date = message.content.date.get(..16).unwrap_or_default().replace('T', " ");
+        let date = minute(&message.content.date);
         let peer = out.strong(&name(&trial.peers, message.peer));
         out.line(format_args!("{date}  {peer}  {}", out.faint(&format!("{} {}", message.peer, message.id))))?;
         let snippet = snippet(&hit.snippet, out);

@@ -47,7 +47,7 @@ fn present(note: impl FnOnce(&mut Option<Answered>)) {
     let _noted = PRESENT.try_with(|present| note(&mut present.answered()));
 }
 
-/// A request from when it comes in on. It is noted in the audit log when nobody works on it any more, also where its client has gone before there was a
+/// A request from when it comes in on. What came to a route is counted, and noted in the audit log, when nobody works on it any more, also where its client has gone before there was a
 /// response (what was asked for may happen all the same), or the program stops.
 struct PresentRequest {
     context: Arc<Context>,
@@ -67,6 +67,7 @@ impl Drop for PresentRequest {
     fn drop(&mut self) {
         if let Some(answered) = self.answered().take() {
             answered.note_in_audit(self);
+            answered.count(self);
         }
     }
 }
@@ -120,6 +121,17 @@ impl Answered {
             ms: u64::try_from(request.started.elapsed().as_millis()).unwrap_or(u64::MAX),
         });
     }
+
+    /// Counts and logs the outcome.
+    fn count(&self, request: &PresentRequest) {
+        let (route, status, elapsed) = (&self.route, self.status, request.started.elapsed());
+        metrics::counter!("telescribe_http_requests_total", "route" => route.clone(), "status" => status.to_string())
+            .increment(1);
+        metrics::histogram!("telescribe_http_request_seconds", "route" => route.clone()).record(elapsed);
+        let (id, method, ingress) = (request.id.to_str().unwrap_or_default(), &self.method, self.ingress);
+        let client = self.key.as_ref().map(|key| key.client().as_str());
+        tracing::debug!(request.id = id, %method, route, ingress, client, status, elapsed_ms = elapsed.as_millis(), "request `{id}`");
+    }
 }
 
 /// Notes what a route answers; inside the envelope.
@@ -141,15 +153,11 @@ pub(super) async fn record(State(context): State<Arc<Context>>, request: Request
     let span = tracing::info_span!("request", id = text, route = tracing::field::Empty);
     let present = Arc::new(PresentRequest { context, id: id.clone(), started, answered: Mutex::default() });
     let mut response = PRESENT.scope(Arc::clone(&present), next.run(request).instrument(span)).await;
-    let inner = present.answered().clone();
+    if present.answered().is_none() {
+        Answered { status: response.status().as_u16(), ..outer }.count(&present);
+    }
     // Before the response is sent.
     drop(present);
-    let answered = inner.unwrap_or_else(|| Answered { status: response.status().as_u16(), ..outer });
-    let Answered { route, method, status, ingress, key, .. } = answered;
-    let client = key.as_ref().map(|key| key.client().as_str());
-    metrics::counter!("telescribe_http_requests_total", "route" => route.clone(), "status" => status.to_string()).increment(1);
-    metrics::histogram!("telescribe_http_request_seconds", "route" => route.clone()).record(started.elapsed());
-    tracing::debug!(request.id = text, %method, route, ingress, client, status, elapsed_ms = started.elapsed().as_millis(), "request `{text}`");
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }

@@ -78,10 +78,8 @@ impl Cipher {
     pub(super) fn encrypt(self, key: &[u8], aad: &[u8], mut text: Vec<u8>, random: &mut impl CryptoRng) -> Encrypted {
         match self {
             Self::Gcm => {
-                let content_key = ContentKey::generate(random);
+                let (content_key, iv) = ContentKey::generate(random);
                 let wrapped_key = content_key.wrap(of_length(key)).to_vec();
-                let mut iv = [0; gcm::IV_LENGTH];
-                random.fill_bytes(&mut iv);
                 let tag = content_key.encrypt(iv, aad, &mut text);
                 Encrypted { wrapped_key, iv: iv.to_vec(), ciphertext: text, tag: tag.to_vec() }
             }

@@ -145,14 +145,7 @@ pub fn open_request(token: &str, keys: &[Arc<Key>], recipient: &Recipient, now: 
 /// What is longer than [`super::PORTABLE_PLAINTEXT_MAX`] opens in most libraries, and in joserfc once its limit is raised.
 ///
 /// The body is JSON already, as it was written for the answer: it is neither read nor written again, so it must be JSON.
-pub fn seal_answer(
-    key: &Key,
-    jti: &str,
-    status: u16,
-    body: &[u8],
-    now: DateTime<Utc>,
-    random: &mut impl CryptoRng,
-) -> String {
+pub fn seal_answer(key: &Key, jti: &str, status: u16, body: &[u8], now: DateTime<Utc>, random: &mut impl CryptoRng) -> String {
     let head = format!(r#"{{"iat":{},"req":{},"status":{status},"body":"#, unix(now), Value::from(jti));
     seal([head.as_bytes(), body, b"}"].concat(), key, Purpose::Answer, random)
 }

@@ -162,12 +162,13 @@ pub fn seal(plaintext: impl Into<Vec<u8>>, key: &Key, purpose: Purpose, random: 
     let (kid, cipher) = (key.id(), key.cipher());
     let (alg, enc, typ, cty) = (cipher.alg(), cipher.enc(), purpose.typ(), purpose.cty());
     let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}","enc":"{enc}","kid":"{kid}","typ":"{typ}","cty":"{cty}"}}"#));
-    let Encrypted { wrapped_key, iv, ciphertext, tag } = cipher.encrypt(key.secret(), header.as_bytes(), plaintext.into(), random);
+    let Encrypted { wrapped_key, iv, ciphertext, tag } =
+        cipher.encrypt(key.secret(), header.as_bytes(), plaintext.into(), random);
     let mut token = header;
     token.reserve(ciphertext.len() / 3 * 4 + 160);
     for part in [wrapped_key, iv, ciphertext, tag] {
         token.push('.');
-        URL_SAFE_NO_PAD.encode_string(part, &mut token);
+        base64_simd::URL_SAFE_NO_PAD.encode_append(&part, &mut token);
     }
     token
 }
@@ -234,12 +235,8 @@ impl<'a> Parts<'a> {
         if typ != purpose.typ() || cty != purpose.cty() {
             return None;
         }
-        let encrypted = Encrypted {
-            wrapped_key: decode(wrapped_key)?,
-            iv: decode(iv)?,
-            ciphertext: decode(ciphertext)?,
-            tag: decode(tag)?,
-        };
+        let encrypted =
+            Encrypted { wrapped_key: decode(wrapped_key)?, iv: decode(iv)?, ciphertext: decode(ciphertext)?, tag: decode(tag)? };
         cipher.fits(&encrypted).then_some(Self { header, kid, cipher, encrypted })
     }
 }

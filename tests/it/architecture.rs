@@ -148,7 +148,7 @@ const MODULES: [(&str, &[&str]); 35] = [
 const BACKWARDS: [(&str, &str, &str); 0] = [];
 
 /// Foreign libraries that only some modules may name, and which.
-const DOORS: [(&str, &[&str]); 54] = [
+const DOORS: [(&str, &[&str]); 57] = [
     // Telegram.
     ("grammers_client", &["telegram"]),
     ("grammers_crypto", &["telegram"]),
@@ -198,6 +198,7 @@ const DOORS: [(&str, &[&str]); 54] = [
     ("aes", &["seal"]),
     ("aes_kw", &["seal"]),
     ("ring", &["seal"]),
+    ("base64_simd", &["seal"]),
     ("cbc", &["seal"]),
     ("hmac", &["seal"]),
     ("sha2", &["archive", "blob", "backup", "seal", "cli"]),

@@ -153,8 +153,7 @@ fn both_ways(library: &Library, of: Made) {
         let answer: Value = serde_json::from_str(plaintext).unwrap();
         assert_eq!(answer, json!({ "iat": ISSUED, "req": nonce, "status": 200, "body": body }), "{name}");
         let [alg, enc] = of.algorithms();
-        let header =
-            json!({ "alg": alg, "enc": enc, "kid": kid, "typ": Purpose::Answer.typ(), "cty": "application/json" });
+        let header = json!({ "alg": alg, "enc": enc, "kid": kid, "typ": Purpose::Answer.typ(), "cty": "application/json" });
         assert_eq!(opened["header"], header, "{name}");
     }
     let token = library.seal(&set, kid, Purpose::Answer, &json!({ "iat": 1, "req": "j", "status": 200, "body": [1] }));

@@ -24,11 +24,14 @@ pub(super) const TAG_LENGTH: usize = 16;
 pub(super) struct ContentKey(Zeroizing<[u8; KEY_LENGTH]>);
 
 impl ContentKey {
-    /// Makes a key.
-    pub(super) fn generate(random: &mut impl CryptoRng) -> Self {
-        let mut key = Zeroizing::new([0; KEY_LENGTH]);
-        random.fill_bytes(key.as_mut_slice());
-        Self(key)
+    /// Makes a key, and an initialisation vector, in one call for randomness: it is one of the operating system.
+    pub(super) fn generate(random: &mut impl CryptoRng) -> (Self, [u8; IV_LENGTH]) {
+        let (mut key, mut iv) = (Zeroizing::new([0; KEY_LENGTH]), [0; IV_LENGTH]);
+        let mut bytes = Zeroizing::new([0; KEY_LENGTH + IV_LENGTH]);
+        random.fill_bytes(bytes.as_mut_slice());
+        key.copy_from_slice(&bytes[..KEY_LENGTH]);
+        iv.copy_from_slice(&bytes[KEY_LENGTH..]);
+        (Self(key), iv)
     }
 
     /// Wraps it in `key`.

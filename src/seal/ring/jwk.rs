@@ -162,7 +162,9 @@ impl Jwk<'_> {
             self.aud.map(str::parse).transpose().map_err(|error| format!("`{id}` has an `aud` that is wrong: {error}"))?;
         let rights = self.rights().map_err(|error| format!("`{id}`: {error}"))?;
         let secret = self.secret().ok_or_else(|| {
-            format!("`{id}` has a `k` other than 32 bytes (or 64, of an earlier version) in base64url without padding; make a new key")
+            format!(
+                "`{id}` has a `k` other than 32 bytes (or 64, of an earlier version) in base64url without padding; make a new key"
+            )
         })?;
         if let Some(alg) = self.foreign.get("alg")
             && alg != secret.cipher().alg()

@@ -133,17 +133,28 @@ fn members_of_others_are_kept() {
 #[test]
 fn what_is_wrong_is_told_with_its_place_and_without_its_secret() {
     let long = key_text("desk-1", "").replace(&"A".repeat(86), &"B".repeat(200));
-    let short = key_text("desk-1", "").replace(&"A".repeat(86), &"B".repeat(43));
+    let short = key_text("desk-1", "").replace(&"A".repeat(86), &"B".repeat(40));
+    let of_now = key_text("desk-1", r#","alg":"dir""#).replace(&"A".repeat(86), &"A".repeat(43));
     let stray_bits = key_text("desk-1", "").replace(&"A".repeat(86), &format!("{}B", "B".repeat(85)));
     let one = key_text("desk-1", "");
     for (keys, expected) in [
         (format!("{one},{one}"), "key 2: there is another key `desk-1`; remove one of the two"),
-        (long, "key 1: `desk-1` has a `k` other than 64 bytes in base64url without padding; make a new key"),
-        (short, "key 1: `desk-1` has a `k` other than 64 bytes in base64url without padding; make a new key"),
-        (stray_bits, "key 1: `desk-1` has a `k` other than 64 bytes in base64url without padding; make a new key"),
+        (
+            long,
+            "key 1: `desk-1` has a `k` other than 32 bytes (or 64, of an earlier version) in base64url without padding; make a new key",
+        ),
+        (
+            short,
+            "key 1: `desk-1` has a `k` other than 32 bytes (or 64, of an earlier version) in base64url without padding; make a new key",
+        ),
+        (
+            stray_bits,
+            "key 1: `desk-1` has a `k` other than 32 bytes (or 64, of an earlier version) in base64url without padding; make a new key",
+        ),
         (one.replace("oct", "RSA"), "key 1: `desk-1` has a `kty` other than `oct`"),
         (key_text("desk-1", r#","use":"sig""#), "key 1: `desk-1` has a `use` other than `enc`"),
-        (key_text("desk-1", r#","alg":"A256GCM""#), "key 1: `desk-1` has an `alg` other than"),
+        (key_text("desk-1", r#","alg":"A256GCM""#), "key 1: `desk-1` has an `alg` other than `dir` and `A256CBC-HS512`"),
+        (of_now, "key 1: `desk-1` has an `alg` other than `A256KW` and `A256GCM`"),
         (key_text("desk-1", r#","nbf":1"#), "key 1: `desk-1` has `nbf`, which is not heeded here"),
         (key_text("desk-1", r#","scopes":["search","sudo"]"#), "key 1: `desk-1`: `sudo` is no scope; use one of search, "),
         (key_text("desk-1", r#","scopes":"search""#), "line 1, column "),

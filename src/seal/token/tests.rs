@@ -62,7 +62,9 @@ fn a_token_opens_under_its_key_and_says_whose_it_is() {
 
 #[test]
 fn the_header_has_five_members_and_no_more() {
-    for (key, alg, enc) in of_each_kind().iter().zip(["A256KW", "dir"]).zip(["A256GCM", "A256CBC-HS512"]).map(|((k, a), e)| (k, a, e)) {
+    for (key, alg, enc) in
+        of_each_kind().iter().zip(["A256KW", "dir"]).zip(["A256GCM", "A256CBC-HS512"]).map(|((k, a), e)| (k, a, e))
+    {
         let token = sealed(b"{}", key);
         let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
         let kid = key.id();
@@ -179,7 +181,8 @@ fn a_key_opens_only_what_was_sealed_in_its_own_way() {
         let secret = Secret::of(secret).unwrap();
         Key::new(of.id().clone(), of.client().clone(), DateTime::UNIX_EPOCH, secret)
     };
-    for (of, secret) in [(&old, old.secret()[..32].to_vec()), (&old, old.secret()[32..].to_vec()), (&new, new.secret().repeat(2))] {
+    for (of, secret) in [(&old, old.secret()[..32].to_vec()), (&old, old.secret()[32..].to_vec()), (&new, new.secret().repeat(2))]
+    {
         let token = sealed(b"{}", &with_secret(of, &secret));
         assert_eq!(refusal(&token), Some(RefusalReason::Authentication));
     }
@@ -314,13 +317,15 @@ fn an_unknown_key_a_wrong_tag_and_a_good_token_take_the_same_time() {
         let others: Vec<_> = keys.iter().filter(|other| other.id() != key.id()).cloned().collect();
         let open = |token: &str, keys: &[Arc<Key>]| drop(std::hint::black_box(open(token, keys, Purpose::Request)));
         let times = || {
-            let [of_good, of_unknown, of_wrong, of_other] = least_times([
-                &|| open(&good, &keys),
-                &|| open(&good, &others),
-                &|| open(&wrong, &keys),
-                &|| open(&not_wrapped, &keys),
-            ]);
-            [("unknown key", of_unknown / of_good), ("wrong tag", of_wrong / of_good), ("wrong key or vector", of_other / of_good)]
+            let [of_good, of_unknown, of_wrong, of_other] =
+                least_times([&|| open(&good, &keys), &|| open(&good, &others), &|| open(&wrong, &keys), &|| {
+                    open(&not_wrapped, &keys)
+                }]);
+            [
+                ("unknown key", of_unknown / of_good),
+                ("wrong tag", of_wrong / of_good),
+                ("wrong key or vector", of_other / of_good),
+            ]
         };
         // Answering before the tag is computed would show as far less than one half, each time.
         let is_alike = |(_, ratio): &(&str, f64)| (0.7..1.4).contains(ratio);

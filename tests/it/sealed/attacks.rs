@@ -84,9 +84,8 @@ fn wrong_tokens(served: &Served, key: &Key) -> Vec<(String, String)> {
     };
     let [one, other] = [parts(), parts()];
     // The wrapped key of one with the text of the other, and the reverse.
-    let mixed = [&one[0], &other[1], &one[2], &one[3], &one[4]].join(".");
-    let mixed_text = [&one[0], &one[1], &one[2], &other[3], &one[4]].join(".");
-    let unwrapped = [&one[0], "", &one[2], &one[3], &one[4]].join(".");
+    let with = |at: usize, part: &str| [&one[..at], &[part.to_owned()], &one[at + 1..]].concat().join(".");
+    let (mixed, mixed_text, unwrapped) = (with(1, &other[1]), with(3, &other[3]), with(1, ""));
     tokens.extend(
         [
             ("nothing", String::new()),
@@ -106,7 +105,11 @@ fn wrong_tokens(served: &Served, key: &Key) -> Vec<(String, String)> {
             ("compressed", header(json!({ "zip": "DEF" }))),
             ("critical", header(json!({ "crit": ["exp"], "exp": 1 }))),
             ("another key's id", header(json!({ "kid": "tester-00000000" }))),
-            ("as JSON", json!({ "protected": one[0], "encrypted_key": one[1], "iv": one[2], "ciphertext": one[3], "tag": one[4] }).to_string()),
+            (
+                "as JSON",
+                json!({ "protected": one[0], "encrypted_key": one[1], "iv": one[2], "ciphertext": one[3], "tag": one[4] })
+                    .to_string(),
+            ),
             ("the key of a session", seal::seal(b"{}", key, Purpose::Session, &mut seal::system_random())),
             ("a chunk", seal::seal(b"{}\n", key, Purpose::Chunk, &mut seal::system_random())),
         ]
