@@ -63,8 +63,9 @@ async fn run() -> anyhow::Result<()> {
     let targets = [format!("/v1/peers/{}/messages?limit=20", peer.0), "/v1/search?q=market&limit=20".to_owned()];
     let path = DataFolder::keys(folder.path());
     let mut ring = KeyRing::load(&path)?;
-    let clients: Vec<Arc<Key>> =
-        (0..rounds * targets.len()).map(|_| Ok(ring.add_new(&"bench".parse()?, Utc::now(), &mut seal::system_random()))).collect::<anyhow::Result<_>>()?;
+    let clients: Vec<Arc<Key>> = (0..rounds * targets.len())
+        .map(|_| Ok(ring.add_new(&"bench".parse()?, Utc::now(), &mut seal::system_random())))
+        .collect::<anyhow::Result<_>>()?;
     ring.save(&path)?;
 
     let listener = Listener::new(SocketAddr::from(([127, 0, 0, 1], 0)), Sealing::Optional);
@@ -90,7 +91,12 @@ async fn run() -> anyhow::Result<()> {
         let [plain, sealed] = taken[rounds / 2];
         let ratios: Vec<f64> = taken.iter().map(|[plain, sealed]| sealed / plain).collect();
         let what = if at == 0 { "history" } else { "search" };
-        eprintln!("{what}: plain {plain:.2} ms, sealed {sealed:.2} ms: {:.3} (from {:.3} to {:.3})", sealed / plain, ratios[0], ratios[rounds - 1]);
+        eprintln!(
+            "{what}: plain {plain:.2} ms, sealed {sealed:.2} ms: {:.3} (from {:.3} to {:.3})",
+            sealed / plain,
+            ratios[0],
+            ratios[rounds - 1]
+        );
         results.push(json!({ "page": what, "plain_ms": plain, "sealed_ms": sealed, "ratios": ratios }));
     }
     lifecycle.stop_soft();
@@ -125,7 +131,8 @@ impl Bench {
         let (requests, next) = (Arc::new(requests), Arc::new(AtomicUsize::new(0)));
         let mut asking = tokio::task::JoinSet::new();
         for _ in 0..CONNECTIONS {
-            let (requests, next, mut stream) = (Arc::clone(&requests), Arc::clone(&next), TcpStream::connect(self.address).await?);
+            let (requests, next, mut stream) =
+                (Arc::clone(&requests), Arc::clone(&next), TcpStream::connect(self.address).await?);
             asking.spawn(async move {
                 let mut latencies = Vec::new();
                 while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {

@@ -44,7 +44,7 @@ pub use dead_letter::{
     SkippedEventView,
 };
 pub use dump::DumpPage;
-pub use erasure::{EraseBody, EraseRunView, EraseStartView, ErasedCountsView, ErasureView, ErasuresView};
+pub use erasure::{EraseBody, EraseRunView, EraseStartView, ErasedCountsView, ErasureView, ErasuresPage};
 pub use export::{ExportBody, ExportPage};
 pub use fetch::{FetchBody, FetchView};
 pub use job::{

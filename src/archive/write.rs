@@ -50,6 +50,7 @@ pub struct Write<'a> {
     updates: Vec<(AccountName, AccountUpdates)>,
     positions: Vec<(String, Seq)>,
     dead_letters: Vec<DeadLetter>,
+    renewed_dead_letters: Vec<DeadLetter>,
     removed_dead_letters: Vec<DeadLetter>,
     recount_indexed: Vec<(MessageKey, i32)>,
     walked: Vec<(AccountName, Timestamp)>,
@@ -89,6 +90,7 @@ impl Archive {
             updates: Vec::new(),
             positions: Vec::new(),
             dead_letters: Vec::new(),
+            renewed_dead_letters: Vec::new(),
             removed_dead_letters: Vec::new(),
             recount_indexed: Vec::new(),
             walked: Vec::new(),
@@ -310,6 +312,12 @@ impl Write<'_> {
         self
     }
 
+    /// Says anew why an event could not be delivered. Where it was let go of meanwhile, it stays so.
+    pub fn renew_dead_letter(&mut self, letter: DeadLetter) -> &mut Self {
+        self.renewed_dead_letters.push(letter);
+        self
+    }
+
     /// Lets go of an event that an output could not deliver.
     pub fn remove_dead_letter(&mut self, letter: DeadLetter) -> &mut Self {
         self.removed_dead_letters.push(letter);
@@ -414,6 +422,9 @@ impl Write<'_> {
             staged.put(&POSITION, &PositionKey(reader), &position);
         }
         self.dead_letters.iter().for_each(|letter| staged.add_dead_letter(letter));
+        for letter in &self.renewed_dead_letters {
+            staged.renew_dead_letter(letter)?;
+        }
         self.removed_dead_letters.iter().for_each(|letter| staged.remove_dead_letter(&letter.key()));
         staged.recount_indexed(self.recount_indexed)?;
         for (account, from) in self.walked {

@@ -17,7 +17,7 @@ use crate::erasure::{self, Erased, Eraser, ErasureRequest};
 use crate::lifecycle::{StepOutcome, Worker as _};
 use crate::model::{Clock as _, SystemClock, Timestamp};
 use crate::search::{IndexFolders, IndexSupervisor, ServingIndex};
-use crate::views::{EraseBody, EraseRunView, EraseStartView, ErasedCountsView, ErasureView, ErasuresView};
+use crate::views::{EraseBody, EraseRunView, EraseStartView, ErasedCountsView, ErasureView, ErasuresPage};
 
 /// How often a running program is asked how far it is.
 const ASK_INTERVAL: Duration = Duration::from_millis(200);
@@ -232,17 +232,22 @@ fn tell_of_backups(data: &Path) {
 
 async fn list(globals: &Globals, out: &mut Out) -> anyhow::Result<ExitCode> {
     let api = Api::open(globals).await?;
-    let received = api.get::<ErasuresView>(&Target::new("/v1/erasures")).await?;
-    for erasure in &received.view.erasures {
-        if globals.json {
-            out.json(&serde_json::to_value(erasure)?)?;
-            continue;
+    let mut is_any = false;
+    api.each_page::<ErasuresPage>(Target::new("/v1/erasures"), |page| {
+        for (erasure, json) in page.entries() {
+            is_any = true;
+            if globals.json {
+                out.json(json)?;
+                continue;
+            }
+            let ErasureView { number, scope, peer, before, ordered_at, state, erased, .. } = erasure;
+            let of = peer.map(|peer| format!(" {peer}")).unwrap_or_default();
+            let before = before.as_ref().map(|at| format!(" before {}", minute(at))).unwrap_or_default();
+            out.line(format_args!("{number}  {}  {state}  {scope}{of}{before}: {}", minute(ordered_at), amount(erased)))?;
         }
-        let ErasureView { number, scope, peer, before, ordered_at, state, erased, .. } = erasure;
-        let of = peer.map(|peer| format!(" {peer}")).unwrap_or_default();
-        let before = before.as_ref().map(|at| format!(" before {}", minute(at))).unwrap_or_default();
-        out.line(format_args!("{number}  {}  {state}  {scope}{of}{before}: {}", minute(ordered_at), amount(erased)))?;
-    }
+        Ok(())
+    })
+    .await?;
     out.flush()?;
-    Ok(ExitCode::from(u8::from(received.view.erasures.is_empty())))
+    Ok(ExitCode::from(u8::from(!is_any)))
 }

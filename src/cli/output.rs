@@ -113,7 +113,17 @@ pub(super) fn one_line(text: &str) -> String {
 /// A time of the API (RFC 3339) in a row of a table: to the minute, by the clock of its own zone, which is UTC unless the row says otherwise.
 #[must_use]
 pub(super) fn minute(time: &str) -> String {
-    one_line(&time.get(..16).unwrap_or(time).replace('T', " "))
+    civil(time, 16)
+}
+
+/// The same to the second, where seconds are what is asked for: plans have them.
+#[must_use]
+pub(super) fn second(time: &str) -> String {
+    civil(time, 19)
+}
+
+fn civil(time: &str, length: usize) -> String {
+    one_line(&time.get(..length).unwrap_or(time).replace('T', " "))
 }
 
 /// Ends a command. A reader that went away (`| head`) had what it wanted: that is no error.

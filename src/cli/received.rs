@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use crate::show::StoredView;
 use crate::views::{
-    ChangeLine, ChangesPage, CountersView, CoveragePage, CoverageView, DeadLetterView, DeadLettersPage, DumpPage, FileView,
-    FilesPage, HitView, HitsPage, JobView, JobsView, KnownPeer, MemberCountView, MemberCountsPage, MessageCountersPage,
-    MessagesPage, PeersPage, WatchView, WatchesPage,
+    ChangeLine, ChangesPage, CountersView, CoveragePage, CoverageView, DeadLetterView, DeadLettersPage, DumpPage, ErasureView,
+    ErasuresPage, FileView, FilesPage, HitView, HitsPage, JobView, JobsView, KnownPeer, MemberCountView, MemberCountsPage,
+    MessageCountersPage, MessagesPage, PeersPage, WatchView, WatchesPage,
 };
 
 /// A response.
@@ -84,6 +84,7 @@ pages! {
     FilesPage, FileView, files;
     WatchesPage, WatchView, watches;
     DeadLettersPage, DeadLetterView, dead_letters;
+    ErasuresPage, ErasureView, erasures;
 }
 
 /// Not in pages: all jobs are in one.

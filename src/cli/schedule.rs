@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use super::client::{Api, Globals, Target, segment};
-use super::output::{Out, ended, minute, one_line};
+use super::output::{Out, ended, one_line, second};
 use crate::config::Config;
 use crate::views::{AccountWaitView, JobPeersView, JobView, JobsView, RunJobBody, StartsView};
 
@@ -124,7 +124,7 @@ pub(super) fn waiting(job: &JobView) -> Option<String> {
     let account = |wait: &AccountWaitView| {
         let name = one_line(&wait.account);
         match &wait.until {
-            Some(until) => format!("{name} (until {})", minute(until)),
+            Some(until) => format!("{name} (until {})", second(until)),
             None => format!("{name} (no response)"),
         }
     };
@@ -147,7 +147,7 @@ fn row(job: &JobView) -> [String; 6] {
         Some(skipped) if skipped > 0 => format!("{} ({skipped} skipped)", one_line(&job.state)),
         _ => one_line(&job.state),
     };
-    let last = job.last_started.as_ref().map_or_else(|| "never".to_owned(), |last| minute(last));
+    let last = job.last_started.as_ref().map_or_else(|| "never".to_owned(), |last| second(last));
     [name(job), one_line(&job.cron), one_line(&job.zone), state, last, next(&job.next)]
 }
 
@@ -156,7 +156,7 @@ fn next(times: &[String]) -> String {
     let mut shown: Vec<String> = Vec::new();
     let mut day = String::new();
     for time in times {
-        let civil = minute(time);
+        let civil = second(time);
         let (date, clock) = civil.split_once(' ').unwrap_or((&civil, ""));
         shown.push(if day == date { clock.to_owned() } else { civil.clone() });
         day = date.to_owned();

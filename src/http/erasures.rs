@@ -1,19 +1,23 @@
 //! `/v1/erasures`: counting and erasing, where the listener allows it, and what was erased.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use serde_json::{Map, Value};
+use utoipa::IntoParams;
 
-use crate::views::{EraseBody, EraseRunView, EraseStartView, ErasureView, ErasuresView};
+use crate::views::{EraseBody, EraseRunView, EraseStartView, ErasureView, ErasuresPage};
 
 use super::body::OperatorBody;
 use super::context::Context;
+use super::ingress::Ingress;
+use super::paging::PageBudget;
 use super::problem::Problem;
-use super::query::{NoParams, Query, unknown};
+use super::query::{FromQuery, NoParams, Query, Values, unknown};
 
 const MEMBERS: [&str; 7] = ["peer", "messages", "account", "sender", "before", "retention", "confirmed"];
 /// Messages that one request may name: more are a peer, or a time.
@@ -55,11 +59,44 @@ pub(super) async fn one(
     context.read(move |context| context.operator.erase_run(run).ok_or_else(unknown)).await.map(Json)
 }
 
+/// Which erasures.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListErasuresParams {
+    /// `next` of the previous page: only erasures with greater numbers.
+    after: Option<u32>,
+    /// Maximum number of erasures.
+    #[param(value_type = Option<usize>, minimum = 1)]
+    limit: Option<NonZeroUsize>,
+}
+
+impl FromQuery for ListErasuresParams {
+    const NAMES: &'static [&'static str] = &["after", "limit"];
+
+    fn from_query(values: &Values) -> Result<Self, Problem> {
+        Ok(Self { after: values.parsed("after", "the number of an erasure")?, limit: values.limit()? })
+    }
+}
+
 /// Lists everything that was erased, and what is being erased.
-#[utoipa::path(get, path = "/v1/erasures", operation_id = "listErasures", tag = "archive", responses((status = 200, body = ErasuresView)))]
-pub(super) async fn list(State(context): State<Arc<Context>>, _: Query<NoParams>) -> Result<Json<ErasuresView>, Problem> {
-    let erasures = context.read(|context| Ok(context.archive.flushed().view().erasures()?)).await?;
-    Ok(Json(ErasuresView { erasures: erasures.iter().map(ErasureView::from).collect() }))
+#[utoipa::path(
+    get, path = "/v1/erasures", operation_id = "listErasures", tag = "archive", params(ListErasuresParams),
+    responses((status = 200, body = ErasuresPage)),
+)]
+pub(super) async fn list(
+    State(context): State<Arc<Context>>,
+    Extension(ingress): Extension<Ingress>,
+    Query(params): Query<ListErasuresParams>,
+) -> Result<Json<ErasuresPage>, Problem> {
+    let budget = PageBudget::new(&context, &ingress, params.limit)?;
+    let page = context.read(move |context| {
+        let erasures = context.archive.flushed().view().erasures()?;
+        let entries =
+            erasures.iter().map(ErasureView::from).filter(|erasure| params.after.is_none_or(|after| erasure.number > after));
+        let page = budget.fill(entries.map(Ok))?;
+        Ok(ErasuresPage { next: page.next(|last| last.number), erasures: page.entries })
+    });
+    page.await.map(Json)
 }
 
 fn read(members: Map<String, Value>) -> Result<EraseBody, Problem> {

@@ -117,12 +117,15 @@ pub struct EraseRunView {
     pub error: Option<String>,
 }
 
-/// Every erasure that was ordered, oldest first.
+/// A page of the erasures that were ordered, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Erasures)]
-pub struct ErasuresView {
+pub struct ErasuresPage {
     /// They.
     pub erasures: Vec<ErasureView>,
+    /// Value of `after` for the next page; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u32>,
 }
 
 impl EraseRunView {

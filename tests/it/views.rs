@@ -13,7 +13,7 @@ use telescribe::http::Sealing;
 use telescribe::model::{IdRange, PeerId, PeerKind, RangeSet};
 use telescribe::views::{
     AccountStatusView, AmountView, BackupFailureView, BackupStatusView, BackupView, ChangeView, CoverageDetail, CoveragePage,
-    CrawlView, ErasuresView, HitsPage, JobsView, KnownPeer, MemberCountsPage, MessageContextView, MessageCountersPage,
+    CrawlView, ErasuresPage, HitsPage, JobsView, KnownPeer, MemberCountsPage, MessageContextView, MessageCountersPage,
     MessageDetail, MessagesPage, MirrorView, NoResponseView, OpenFilesView, OutputView, PeerAccountsView, PeersPage, Problem,
     ProgramView, PublishView, RecipientView, StatusView, TopicsPage, WatchView, WatchesPage, WorkerView,
 };
@@ -52,7 +52,7 @@ async fn what_the_server_writes_is_what_a_client_reads() {
         ("/v1/peers/-1001500000002/coverage", again::<CoverageDetail>),
         ("/v1/coverage?limit=1", again::<CoveragePage>),
         ("/v1/jobs", again::<JobsView>),
-        ("/v1/erasures", again::<ErasuresView>),
+        ("/v1/erasures", again::<ErasuresPage>),
         ("/v1/watches", again::<WatchesPage>),
         ("/v1/watches/books", again::<WatchView>),
         ("/v1/sealed", again::<RecipientView>),

@@ -38,6 +38,14 @@ impl Staged<'_> {
         self.put(&DEAD_LETTER, &letter.key(), letter);
     }
 
+    /// Replaces one that is still kept.
+    pub(in crate::archive) fn renew_dead_letter(&mut self, letter: &DeadLetter) -> Result<(), ArchiveError> {
+        if self.archive.view().is_dead_letter(letter)? {
+            self.add_dead_letter(letter);
+        }
+        Ok(())
+    }
+
     /// Lets go of one.
     pub(in crate::archive) fn remove_dead_letter(&mut self, key: &DeadLetterKey) {
         DEAD_LETTER.delete(&self.archive.db, &mut self.batch, key);

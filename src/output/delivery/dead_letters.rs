@@ -245,11 +245,10 @@ impl<O: Output> Delivery<O> {
             None => tracing::debug!(output.name = output, "output `{output}`: {text}"),
         }
         // In the place of the one before, where it was not dropped meanwhile.
-        if self.reader.archive().view().is_dead_letter(&letter).map_err(anyhow::Error::from)? {
-            let letter = DeadLetter { at: SystemClock.timestamp(), why, ..letter };
-            let at = letter.at;
-            self.reader.store_with(None, vec![letter], at).map_err(anyhow::Error::from)?;
-        }
+        let letter = DeadLetter { at: SystemClock.timestamp(), why, ..letter };
+        let mut write = self.reader.archive().write(letter.at);
+        write.renew_dead_letter(letter);
+        write.commit().map_err(anyhow::Error::from)?;
         Ok(StepOutcome::Busy)
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use prost::Message as _;
 use rocksdb::{DB, IteratorMode};
-use telescribe::archive::{Archive, ArchiveError, Durability, Order};
+use telescribe::archive::{Archive, ArchiveError, DeadLetter, Durability, Order};
 use telescribe::model::{
     ChangeKind, ContentHash, FileId, FileKind, FileOrigin, FileState, IdRange, PeerId, Seq, StoredBytes, Timestamp,
 };
@@ -159,6 +159,30 @@ fn of_a_damaged_dead_letter_it_is_still_known_which_event_it_is() {
         w.remove_dead_letter(letter.clone());
     });
     assert_eq!(kept.differences(), [""; 0]);
+}
+
+#[test]
+fn a_dead_letter_that_was_let_go_of_does_not_come_back_by_being_renewed() {
+    let kept = furnished();
+    let letter = |why: &str| {
+        let (output, event, why) = ("alerts".to_owned(), "some-event".to_owned(), why.to_owned());
+        DeadLetter { output, seq: Seq(3), event, at: NOW, why }
+    };
+    let reasons = || kept.view().dead_letters("alerts").map(|letter| letter.unwrap().why).collect::<Vec<_>>();
+    kept.commit(|w| {
+        w.add_dead_letter(letter("too large"));
+    });
+    kept.commit(|w| {
+        w.renew_dead_letter(letter("no route"));
+    });
+    assert_eq!(reasons(), ["no route"]);
+    kept.commit(|w| {
+        w.remove_dead_letter(letter("no route"));
+    });
+    kept.commit(|w| {
+        w.renew_dead_letter(letter("too large"));
+    });
+    assert_eq!(reasons(), [""; 0]);
 }
 
 #[test]
