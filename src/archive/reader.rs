@@ -127,6 +127,19 @@ impl Reader {
         Ok(())
     }
 
+    /// Says anew why an event could not be delivered, unless it was let go of meanwhile.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn renew(&self, letter: DeadLetter) -> Result<(), ArchiveError> {
+        let io = |source| ArchiveError::Io { path: self.archive.path.to_path_buf(), source };
+        failpoints::hit("position-write").map_err(io)?;
+        let mut write = self.archive.write(letter.at);
+        write.renew_dead_letter(letter);
+        write.commit()?;
+        Ok(())
+    }
+
     /// Returns when there is something to read. May be dropped at any moment.
     pub async fn wait(&mut self) {
         let read = self.read;

@@ -29,7 +29,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Characters of a client's own request id.
 const REQUEST_ID_LENGTH_MAX: usize = 64;
 
-/// The status in the audit log of a request that has no response (nginx's word for it: client closed request).
+/// The status, in the audit log and in metrics, of a request that has no response (nginx's word for it: client closed request).
 const UNANSWERED: u16 = 499;
 
 tokio::task_local! {
@@ -39,40 +39,41 @@ tokio::task_local! {
 
 /// Notes the peer that the path of the present request names.
 pub(super) fn is_about(peer: PeerId) {
-    present(|answered| answered.iter_mut().for_each(|answered| answered.peer = Some(peer)));
+    present(|answered| answered.peer = Some(peer));
 }
 
-fn present(note: impl FnOnce(&mut Option<Answered>)) {
+fn present(note: impl FnOnce(&mut Answered)) {
     // Outside of a request nobody asks.
     let _noted = PRESENT.try_with(|present| note(&mut present.answered()));
 }
 
-/// A request from when it comes in on. What came to a route is counted, and noted in the audit log, when nobody works on it any more, also where its client has gone before there was a
+/// A request from when it comes in on. It is counted, and noted in the audit log if it came to a route, when nobody works on it any more, also where its client has gone before there was a
 /// response (what was asked for may happen all the same), or the program stops.
 struct PresentRequest {
     context: Arc<Context>,
     id: HeaderValue,
     started: Instant,
-    /// What came to a route, and what that has answered.
-    answered: Mutex<Option<Answered>>,
+    /// What is known of it, and what it was answered.
+    answered: Mutex<Answered>,
 }
 
 impl PresentRequest {
-    fn answered(&self) -> MutexGuard<'_, Option<Answered>> {
+    fn answered(&self) -> MutexGuard<'_, Answered> {
         self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for PresentRequest {
     fn drop(&mut self) {
-        if let Some(answered) = self.answered().take() {
+        let answered = self.answered().clone();
+        if answered.is_routed {
             answered.note_in_audit(self);
-            answered.count(self);
         }
+        answered.count(self);
     }
 }
 
-/// What a route has answered, for the log and the metrics.
+/// What a request is, and what it was answered, for the log and the metrics.
 #[derive(Clone, Debug)]
 struct Answered {
     route: String,
@@ -82,6 +83,8 @@ struct Answered {
     key: Option<Arc<Key>>,
     from: Option<SocketAddr>,
     peer: Option<PeerId>,
+    /// Whether it came to a route: through the envelope, where there is one.
+    is_routed: bool,
 }
 
 impl Answered {
@@ -98,6 +101,7 @@ impl Answered {
             key: ingress.and_then(Ingress::key).cloned(),
             from: ingress.and_then(Ingress::from),
             peer: None,
+            is_routed: false,
         }
     }
 
@@ -138,9 +142,9 @@ impl Answered {
 pub(super) async fn note(request: Request, next: Next) -> Response {
     let answered = Answered::before(&request);
     tracing::Span::current().record("route", &answered.route);
-    present(|present| *present = Some(answered));
+    present(|present| *present = Answered { is_routed: true, ..answered });
     let response = next.run(request).await;
-    present(|present| present.iter_mut().for_each(|answered| answered.status = response.status().as_u16()));
+    present(|answered| answered.status = response.status().as_u16());
     response
 }
 
@@ -151,10 +155,13 @@ pub(super) async fn record(State(context): State<Arc<Context>>, request: Request
     let outer = Answered::before(&request);
     let text = id.to_str().unwrap_or_default();
     let span = tracing::info_span!("request", id = text, route = tracing::field::Empty);
-    let present = Arc::new(PresentRequest { context, id: id.clone(), started, answered: Mutex::default() });
+    let present = Arc::new(PresentRequest { context, id: id.clone(), started, answered: Mutex::new(outer) });
     let mut response = PRESENT.scope(Arc::clone(&present), next.run(request).instrument(span)).await;
-    if present.answered().is_none() {
-        Answered { status: response.status().as_u16(), ..outer }.count(&present);
+    {
+        let mut answered = present.answered();
+        if !answered.is_routed {
+            answered.status = response.status().as_u16();
+        }
     }
     // Before the response is sent.
     drop(present);

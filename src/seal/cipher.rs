@@ -5,6 +5,7 @@
 //! A cipher says only whether it worked. It knows nothing of JWE, keys' names or JSON.
 
 use rand::CryptoRng;
+use zeroize::Zeroizing;
 
 use self::gcm::ContentKey;
 
@@ -84,6 +85,8 @@ impl Cipher {
                 Encrypted { wrapped_key, iv: iv.to_vec(), ciphertext: text, tag: tag.to_vec() }
             }
             Self::CbcHs512 => {
+                // It may be a session, and what it is encrypted into is another buffer.
+                let text = Zeroizing::new(text);
                 let mut iv = [0; cbc_hs512::IV_LENGTH];
                 random.fill_bytes(&mut iv);
                 let (ciphertext, tag) = cbc_hs512::encrypt(of_length(key), &iv, aad, &text);

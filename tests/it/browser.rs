@@ -9,12 +9,13 @@ use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use telescribe::app::server_id;
-use telescribe::archive::ArchivedFile;
+use telescribe::archive::{ArchivedFile, DataFolder};
 use telescribe::config::{MediaAction, MediaRuleConfig};
-use telescribe::model::FileId;
+use telescribe::model::{Clock as _, FileId, SystemClock};
 use telescribe::seal::KeyRing;
 use telescribe_simulator::Post;
 use telescribe_simulator::world::{Document, DocumentKind, Media, Photo};
@@ -22,6 +23,7 @@ use telescribe_simulator::world::{Document, DocumentKind, Media, Photo};
 use crate::serving::{contents, picture};
 use crate::support::files::project;
 use crate::support::gallery::Gallery;
+use crate::support::old_key::add_old_key;
 
 /// Where Chromium is; `./dev test` installs it.
 fn chromium() -> String {
@@ -201,16 +203,20 @@ async fn the_page_shows_plays_and_saves_files_plainly_and_sealed() {
     let pictures: Vec<FileId> = known.filter(is_picture).map(|file| file.id).collect();
     gallery.until_pictured(&app, &pictures).await;
     let server = server_id(&gallery.fleet.data()).unwrap();
-    let key = String::from_utf8(KeyRing::export(&gallery.key, &server).to_vec()).unwrap();
+    let old_key = add_old_key(&DataFolder::keys(&gallery.fleet.data()), "before", SystemClock.timestamp());
+    let [key, old_key] =
+        [Arc::clone(&gallery.key), old_key].map(|key| String::from_utf8(KeyRing::export(&key, &server).to_vec()).unwrap());
     let (peer, shots) = (gallery.channel.marked(), shots());
     let [plain, sealed] = [app.addresses[0], app.addresses[1]].map(|address| format!("http://{address}"));
     let seen = browse(json!([
         { "what": "readPage", "name": "plain", "base": plain, "peer": peer, "shots": shots },
         { "what": "readPage", "name": "sealed", "base": sealed, "peer": peer, "shots": shots, "key": key },
+        { "what": "readPage", "name": "before", "base": sealed, "peer": peer, "shots": shots, "key": old_key },
     ]))
     .await;
     check_requests(&seen);
     check_page(&seen["results"][0], false);
     check_page(&seen["results"][1], true);
+    check_page(&seen["results"][2], true);
     gallery.fleet.stop(app).await;
 }

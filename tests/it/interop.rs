@@ -7,15 +7,15 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
+use telescribe::model::Timestamp;
 use telescribe::seal::{
     Key, KeyRing, PORTABLE_PLAINTEXT_MAX, Purpose, Recipient, RefusalReason, ServerId, open_answer, open_request, seal,
     seal_request, system_random,
 };
 
+use crate::support::old_key::add_old_key;
 use crate::support::python::python;
 
 const TARGET: &str = "/v1/search?q=%E4%BB%8A%E5%A4%A9";
@@ -88,15 +88,18 @@ fn keys(of: Made) -> (Value, Vec<Arc<Key>>, Arc<Key>) {
     let mut random = system_random();
     let mut ring = KeyRing::load(&path).unwrap();
     ring.add_new(&"other".parse().unwrap(), now(), &mut random);
-    ring.add_new(&"analyst".parse().unwrap(), now(), &mut random);
-    ring.save(&path).unwrap();
-    let mut set: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    if of == Made::Before {
-        let k: [u8; 64] = std::array::from_fn(|index| index as u8);
-        set["keys"][1]["k"] = URL_SAFE_NO_PAD.encode(k).into();
-        std::fs::write(&path, set.to_string()).unwrap();
-        ring = KeyRing::load(&path).unwrap();
+    match of {
+        Made::Now => {
+            ring.add_new(&"analyst".parse().unwrap(), now(), &mut random);
+            ring.save(&path).unwrap();
+        }
+        Made::Before => {
+            ring.save(&path).unwrap();
+            add_old_key(&path, "analyst", Timestamp(ISSUED));
+            ring = KeyRing::load(&path).unwrap();
+        }
     }
+    let set = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     let key = Arc::clone(&ring.keys()[1]);
     (set, ring.keys().to_vec(), key)
 }

@@ -19,6 +19,7 @@ pub(crate) mod indexed;
 pub(crate) mod killed;
 pub(crate) mod messages;
 pub(crate) mod methods;
+pub(crate) mod old_key;
 pub(crate) mod program;
 pub(crate) mod python;
 pub(crate) mod rabbit;

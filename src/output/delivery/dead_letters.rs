@@ -246,9 +246,7 @@ impl<O: Output> Delivery<O> {
         }
         // In the place of the one before, where it was not dropped meanwhile.
         let letter = DeadLetter { at: SystemClock.timestamp(), why, ..letter };
-        let mut write = self.reader.archive().write(letter.at);
-        write.renew_dead_letter(letter);
-        write.commit().map_err(anyhow::Error::from)?;
+        self.reader.renew(letter).map_err(anyhow::Error::from)?;
         Ok(StepOutcome::Busy)
     }
 

@@ -20,13 +20,13 @@ pub(super) const IV_LENGTH: usize = 12;
 /// Bytes of a tag.
 pub(super) const TAG_LENGTH: usize = 16;
 
-/// A key that encrypts one text.
-pub(super) struct ContentKey(Zeroizing<[u8; KEY_LENGTH]>);
+/// A key that encrypts one text. It is wiped when it goes, and boxed, so that moving it leaves no copy behind.
+pub(super) struct ContentKey(Box<Zeroizing<[u8; KEY_LENGTH]>>);
 
 impl ContentKey {
     /// Makes a key, and an initialisation vector, in one call for randomness: it is one of the operating system.
     pub(super) fn generate(random: &mut impl CryptoRng) -> (Self, [u8; IV_LENGTH]) {
-        let (mut key, mut iv) = (Zeroizing::new([0; KEY_LENGTH]), [0; IV_LENGTH]);
+        let (mut key, mut iv) = (Box::new(Zeroizing::new([0; KEY_LENGTH])), [0; IV_LENGTH]);
         let mut bytes = Zeroizing::new([0; KEY_LENGTH + IV_LENGTH]);
         random.fill_bytes(bytes.as_mut_slice());
         key.copy_from_slice(&bytes[..KEY_LENGTH]);
@@ -41,9 +41,10 @@ impl ContentKey {
         wrapped
     }
 
-    /// Unwraps one. Where it was not wrapped in `key`, it is one that opens nothing, so that what follows takes as long.
+    /// Unwraps one. Where it was not wrapped in `key` there is a stand-in with the error, so that what follows takes as long. It is no secret: what it opens
+    /// is authentic to nobody.
     pub(super) fn unwrap(key: &[u8; KEY_LENGTH], wrapped: &[u8; WRAPPED_LENGTH]) -> (Self, Result<(), Unauthentic>) {
-        let mut content_key = Zeroizing::new([0; KEY_LENGTH]);
+        let mut content_key = Box::new(Zeroizing::new([0; KEY_LENGTH]));
         let unwrapped = AesKw::<Aes256>::new(key.into()).unwrap_key(wrapped, content_key.as_mut_slice()).map(drop);
         (Self(content_key), unwrapped.map_err(|_| Unauthentic))
     }

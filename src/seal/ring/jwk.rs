@@ -3,8 +3,8 @@
 //! Stock libraries import it as it is. Beside `kty`, `use`, `kid` and `k` each key carries `client`, who holds it, and `created`
 //! (RFC 3339), and in the file of a client `aud`, the id of the server that it is for. Where it is limited, `scopes` are those that it has,
 //! `peers` the marked ids of the peers that it sees, and `exp` is when it ends, in seconds since 1970 (as in RFC 7519). A reader ignores members that it does not know (RFC 7517 section 4); so does this one, and writes them back, except those
-//! that would limit a key. `alg` is not written: of a key that is not
-//! wrapped joserfc takes only one with `dir`, npm's jose only one with `A256CBC-HS512`.
+//! that would limit a key. `alg` is not written: the length of a
+//! key says it, and of keys of 64 bytes joserfc would only take `dir` and npm's jose only `A256CBC-HS512`.
 //!
 //! Text that holds keys stands only in buffers that are wiped, and never in an error.
 

@@ -6,6 +6,7 @@ use chrono::DateTime;
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
 use super::*;
 use crate::seal::key::Secret;
@@ -278,6 +279,19 @@ fn the_stand_in_for_an_unknown_key_opens_nothing() {
     }
 }
 
+/// Where a key does not unwrap, zeros stand for it: who knows a key's id knows these, too.
+#[test]
+fn the_stand_in_for_a_key_that_does_not_unwrap_opens_nothing() {
+    let key = &keys()[0];
+    let header = URL_SAFE_NO_PAD.encode(good_header(key));
+    let zeros = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &[0; 32]).unwrap());
+    let mut text = b"{}".to_vec();
+    let iv = Nonce::assume_unique_for_key([9; 12]);
+    let tag = zeros.seal_in_place_separate_tag(iv, Aad::from(header.as_bytes()), &mut text).unwrap();
+    let [junk, iv, text, tag] = [&[7; 40], [9; 12].as_slice(), &text, tag.as_ref()].map(|part| URL_SAFE_NO_PAD.encode(part));
+    assert_eq!(refusal(&format!("{header}.{junk}.{iv}.{text}.{tag}")), Some(RefusalReason::Authentication));
+}
+
 #[test]
 fn all_refusals_look_alike() {
     let keys = keys();
@@ -344,6 +358,30 @@ proptest! {
             let token = seal(plaintext.clone(), &key, Purpose::Answer, &mut StdRng::seed_from_u64(seed));
             prop_assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')));
             prop_assert_eq!(&open(&token, &keys(), Purpose::Answer).unwrap().plaintext, &plaintext);
+        }
+    }
+
+    #[test]
+    fn parts_of_any_length_are_refused_and_make_nothing_panic(
+        wrapped in proptest::collection::vec(any::<u8>(), 0..50),
+        iv in proptest::collection::vec(any::<u8>(), 0..20),
+        text in proptest::collection::vec(any::<u8>(), 0..50),
+        tag in proptest::collection::vec(any::<u8>(), 0..40),
+        is_right in any::<[bool; 3]>(),
+    ) {
+        for key in of_each_kind() {
+            let lengths = if key.cipher() == Cipher::Gcm { [40, 12, 16] } else { [0, 16, 32] };
+            // Some have the length that they must have, so that what is behind that check is reached too.
+            let mut parts = [wrapped.clone(), iv.clone(), tag.clone()];
+            for ((part, length), is_right) in parts.iter_mut().zip(lengths).zip(is_right) {
+                if is_right {
+                    part.resize(length, 7);
+                }
+            }
+            let [wrapped, iv, tag] = parts.map(|part| URL_SAFE_NO_PAD.encode(part));
+            let (header, text) = (URL_SAFE_NO_PAD.encode(good_header(&key)), URL_SAFE_NO_PAD.encode(&text));
+            let refused = refusal(&format!("{header}.{wrapped}.{iv}.{text}.{tag}"));
+            prop_assert!(matches!(refused, Some(RefusalReason::Malformed | RefusalReason::Authentication)));
         }
     }
 

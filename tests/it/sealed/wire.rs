@@ -9,6 +9,7 @@ use telescribe::archive::DataFolder;
 use telescribe::cli::client::{Api, Globals, Target};
 use telescribe::http::Sealing;
 use telescribe::lifecycle::Lifecycle;
+use telescribe::model::{Clock as _, SystemClock};
 use telescribe::seal::KeyRing;
 use telescribe::views::PeersPage;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -16,6 +17,7 @@ use tokio::net::TcpListener;
 
 use super::{Wire, client_key, is_hidden, secrets, unless_stopped};
 use crate::support::commands::globals;
+use crate::support::old_key::add_old_key;
 use crate::support::program::binary;
 use crate::support::served::{Served, listening};
 
@@ -199,6 +201,36 @@ async fn a_refusal_that_somebody_on_the_way_has_made_up_has_nothing_sent_twice()
 fn readme(word: &str) -> Vec<String> {
     let readme = std::fs::read_to_string(crate::support::files::project().join("README.md")).unwrap();
     crate::readme::shell_lines(&readme).into_iter().filter(|line| line.contains(word)).collect()
+}
+
+/// Commands with `key` of a client ask a server, before and after its key is replaced.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_an_earlier_version_goes_on_until_it_is_rotated() {
+    let served = Served::start(listening(Sealing::Required)).await;
+    client_key(&served);
+    let old = add_old_key(&DataFolder::keys(served.folder.path()), "before", SystemClock.timestamp());
+    let folder = tempfile::tempdir().unwrap();
+    let [exported, rotated] = ["exported.json", "rotated.json"].map(|name| folder.path().join(name).display().to_string());
+    let (data, server) = (served.folder.path().display().to_string(), format!("http://{}", served.address));
+    let commands: [&[&str]; 4] = [
+        &["--data", &data, "key", "export", old.id().as_str(), "--out", &exported],
+        &["--server", &server, "--key", &exported, "search", "今天"],
+        &["--data", &data, "key", "rotate", "before", "--out", &rotated],
+        &["--server", &server, "--key", &rotated, "search", "今天"],
+    ];
+    for command in commands {
+        let (status, out, said) = run_beside(command).await;
+        assert_eq!(status, 0, "{command:?}: {said}");
+        assert!(command.contains(&"key") || out.contains("今天天气很好"), "{command:?}: {out}");
+    }
+    let length = |file: &str| {
+        let set: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        set["keys"][0]["k"].as_str().unwrap().len()
+    };
+    assert_eq!([length(&exported), length(&rotated)], [86, 43]);
+    // Until it ends, the old one is as good.
+    assert_eq!(run_beside(commands[1]).await.0, 0);
+    served.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,7 +34,7 @@ fn turned<const N: usize>(mut bytes: [u8; N], bit: usize) -> [u8; N] {
 #[test]
 fn the_rfc_example_of_a_wrapped_key_is_matched_byte_for_byte_both_ways() {
     let key = std::array::from_fn(|index| index as u8);
-    let content_key = ContentKey(Zeroizing::new(hex(RFC_KEY_DATA).try_into().unwrap()));
+    let content_key = ContentKey(Box::new(Zeroizing::new(hex(RFC_KEY_DATA).try_into().unwrap())));
     let wrapped = content_key.wrap(&key);
     assert_eq!(wrapped.to_vec(), hex(RFC_WRAPPED));
     let (unwrapped, is_right) = ContentKey::unwrap(&key, &wrapped);
@@ -44,7 +44,7 @@ fn the_rfc_example_of_a_wrapped_key_is_matched_byte_for_byte_both_ways() {
 
 #[test]
 fn the_rfc_example_of_an_encrypted_text_is_matched_byte_for_byte_both_ways() {
-    let content_key = || ContentKey(Zeroizing::new(RFC_CONTENT_KEY));
+    let content_key = || ContentKey(Box::new(Zeroizing::new(RFC_CONTENT_KEY)));
     let mut text = RFC_PLAINTEXT.to_vec();
     let tag = content_key().encrypt(RFC_IV, RFC_AAD, &mut text);
     assert_eq!(URL_SAFE_NO_PAD.encode(&text), RFC_CIPHERTEXT);
