@@ -20,7 +20,7 @@ const RFC_IV: [u8; IV_LENGTH] = [227, 197, 117, 252, 2, 219, 233, 68, 180, 225, 
 const RFC_PLAINTEXT: &[u8] = b"The true sign of intelligence is not knowledge but imagination.";
 const RFC_AAD: &[u8] = b"eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkEyNTZHQ00ifQ";
 const RFC_CIPHERTEXT: &str = "5eym8TW_c8SuK0ltJ3rpYIzOeDQz7TALvtu6UG9oMo4vpzs9tX_EFShS8iB7j6jiSdiwkIr3ajwQzaBtQD_A";
-const RFC_TAG: &str = "XFBoMYUZodetZdvTiFvSkQ";
+const RFC_TAG: &str = "XFBoMYUZodetZdvTiFvSkQ"; // typos: ignore
 
 fn hex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|start| u8::from_str_radix(&text[start..start + 2], 16).unwrap()).collect()
