@@ -2,7 +2,8 @@
 
 usage: bucket.py ENDPOINT KEY_ID SECRET BUCKET make | list | names | uploads | put NAME TEXT | copy FROM NAME | delete NAME
 
-`list` prints the size and SHA-256 of each object by its name, after reading it; `names` the names alone; `uploads` the names of uploads in parts that have not ended.
+`list` prints the size and SHA-256 of each object by its name, after reading it; `names` the names alone; `uploads` the names of uploads in parts that have not ended, each with how many
+parts it has.
 """
 
 import hashlib
@@ -28,7 +29,8 @@ def main(endpoint, key_id, secret, bucket, word, *rest):
         s3.delete_object(Bucket=bucket, Key=rest[0])
     elif word == "uploads":
         found = s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
-        print(json.dumps([upload["Key"] for upload in found]))
+        of = lambda upload: s3.list_parts(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]).get("Parts", [])
+        print(json.dumps([[upload["Key"], len(of(upload))] for upload in found]))
     elif word == "names":
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
         print(json.dumps([entry["Key"] for page in pages for entry in page.get("Contents", [])]))

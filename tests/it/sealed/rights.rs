@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 use telescribe::archive::{Archive, DataFolder};
 use telescribe::http::{Sealing, Settings};
@@ -400,7 +401,10 @@ async fn who_asked_what_kind_of_thing_is_noted_and_nothing_of_what_is_meant() {
 }
 
 #[tokio::test]
-async fn a_request_whose_client_is_gone_before_its_response_is_noted_too() {
+async fn a_request_whose_client_is_gone_before_its_response_is_noted_and_counted_too() {
+    // Of this thread, which is the only one of this test.
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _counting = metrics::set_default_local_recorder(&recorder);
     let served = Served::start(listening(Sealing::Required)).await;
     let key = super::key(&served);
     let noted = || {
@@ -428,5 +432,7 @@ async fn a_request_whose_client_is_gone_before_its_response_is_noted_too() {
         pause = (pause * 2).min(std::time::Duration::from_secs(2));
     };
     assert_eq!((&line["route"], &line["client"], &line["ingress"]), (&json!("/v1/changes"), &json!("tester"), &json!("sealed")));
+    let counted = recorder.handle().render();
+    assert!(counted.contains(r#"telescribe_http_requests_total{route="/v1/changes",status="499"} "#), "{counted}");
     served.stop().await;
 }

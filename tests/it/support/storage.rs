@@ -92,6 +92,11 @@ impl Storage {
 
     /// The names of objects whose upload in parts has not ended.
     pub(crate) fn uploads(&self, bucket: &str) -> Vec<String> {
+        self.uploads_with_parts(bucket).into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// The same, each with how many parts it has.
+    pub(crate) fn uploads_with_parts(&self, bucket: &str) -> Vec<(String, usize)> {
         serde_json::from_str(&self.ask(bucket, &["uploads"])).unwrap()
     }
 
