@@ -16,13 +16,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use chrono::Utc;
 use messages::{fill, number, texts};
 use serde_json::{Value, json};
 use telescribe::archive::{Archive, DataFolder, Durability};
 use telescribe::http::{Bound, Context, Keys, Listener, Sealing, Settings};
 use telescribe::lifecycle::Lifecycle;
-use telescribe::model::{Peer, PeerKind, SystemClock, Timestamp};
+use telescribe::model::{Clock as _, Peer, PeerKind, SystemClock, Timestamp};
 use telescribe::seal::{self, Destination, Key, KeyRing, SealedRequest};
 use telescribe::search::{Index, Indexer, IndexerSettings, ServingIndex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -64,7 +63,7 @@ async fn run() -> anyhow::Result<()> {
     let path = DataFolder::keys(folder.path());
     let mut ring = KeyRing::load(&path)?;
     let clients: Vec<Arc<Key>> = (0..rounds * targets.len())
-        .map(|_| Ok(ring.add_new(&"bench".parse()?, Utc::now(), &mut seal::system_random())))
+        .map(|_| Ok(ring.add_new(&"bench".parse()?, SystemClock.now(), &mut seal::system_random())))
         .collect::<anyhow::Result<_>>()?;
     ring.save(&path)?;
 
@@ -109,7 +108,9 @@ impl Bench {
     /// The median latencies of plain and of sealed answers, in milliseconds.
     async fn round(&self, target: &str, key: &Arc<Key>, is_plain_first: bool) -> anyhow::Result<[f64; 2]> {
         let sealed: Vec<SealedRequest> = (0..=self.requests)
-            .map(|_| seal::seal_request(key, &self.destination, "GET", target, None, Utc::now(), &mut seal::system_random()))
+            .map(|_| {
+                seal::seal_request(key, &self.destination, "GET", target, None, SystemClock.now(), &mut seal::system_random())
+            })
             .collect();
         let plain = format!("GET {target} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").into_bytes();
         let mut posts: Vec<Vec<u8>> = sealed.iter().map(|request| post(&request.token)).collect();
